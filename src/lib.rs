@@ -1,9 +1,19 @@
 //! lkroute: config-as-code for LiveKit call routing.
 //!
 //! One direction of flow: files → `source` → [`routing`]; database → `store`
-//! → snapshot; both → `plan` → `render` or `store::apply`; routing or rows →
+//! → [`snapshot`]; both → [`plan`] → `render` or `store`; routing or rows →
 //! `resolve` → explain, dispatch, doctor.
 
-pub mod livekit;
+// core: values in, values out
+pub mod address;
+pub mod error;
+pub mod fields;
+pub mod finding;
 pub mod phone;
+pub mod plan;
+pub mod routing;
+pub mod snapshot;
+
+// edges: one outside thing each
+pub mod livekit;
 pub mod secrets;

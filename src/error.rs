@@ -1,0 +1,77 @@
+//! "Could not be done": the one error type of the edges and the shell, and the
+//! exit codes. A problem *in the files* is a [`crate::finding::Finding`].
+//! Imports nothing of lkroute.
+
+use std::fmt;
+
+/// What a process ends with; each code means one thing (`semantics.md`,
+/// "Exit codes").
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Exit {
+    /// Done, or nothing to do.
+    Done = 0,
+    /// An error, of usage too.
+    Error = 1,
+    /// Changes are pending; only with `--detailed-exitcode`.
+    Pending = 2,
+    /// The files are invalid.
+    Invalid = 3,
+    /// A guard refused.
+    Refused = 4,
+    /// What was planned is no longer what is there.
+    Stale = 5,
+    /// A field holds a value that is not ours.
+    Conflict = 6,
+    /// `drift` found some.
+    Drift = 7,
+    /// Whether it happened can't be known (dispatch, apply).
+    Unknown = 8,
+    /// The call is refused by its rules.
+    CallRefused = 9,
+    /// Dispatched, but no agent was seen in time.
+    NoAgent = 10,
+}
+
+impl From<Exit> for std::process::ExitCode {
+    fn from(exit: Exit) -> std::process::ExitCode {
+        std::process::ExitCode::from(exit as u8)
+    }
+}
+
+/// An error with the exit code it ends in, and what to do about it.
+#[derive(Debug)]
+pub struct Error {
+    pub exit: Exit,
+    pub message: String,
+    pub hint: Option<String>,
+}
+
+impl Error {
+    pub fn new(message: impl Into<String>) -> Error {
+        Error::exit(Exit::Error, message)
+    }
+
+    pub fn exit(exit: Exit, message: impl Into<String>) -> Error {
+        Error {
+            exit,
+            message: message.into(),
+            hint: None,
+        }
+    }
+
+    pub fn hint(mut self, hint: impl Into<String>) -> Error {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Error {}
+
+pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -1,0 +1,115 @@
+//! A problem in the files, or in what they would do: stable code, place, hint.
+//!
+//! Loading and planning never stop at the first one. Core: imports nothing of
+//! lkroute; drawing a finding is `render`'s work.
+
+use std::fmt;
+
+/// How much a finding weighs: an error ends the command, a warning does not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Severity {
+    Warning,
+    Error,
+}
+
+impl fmt::Display for Severity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Severity::Warning => "warning",
+            Severity::Error => "error",
+        })
+    }
+}
+
+/// Where in the files something stands.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Place {
+    /// The path as the user would type it, e.g. `routing/india.toml`.
+    pub file: String,
+    /// 1-based; 0 where the finding is about the file as a whole.
+    pub line: u32,
+    /// 1-based, in characters.
+    pub column: u32,
+    /// How many characters the caret underlines, at least 1.
+    pub width: u32,
+    /// The text of that line, so that it can be shown without the file.
+    /// Never the line of a plain-text secret: there it is left empty.
+    pub text: String,
+}
+
+impl Place {
+    /// A file as a whole.
+    pub fn file(file: impl Into<String>) -> Place {
+        Place {
+            file: file.into(),
+            line: 0,
+            column: 0,
+            width: 0,
+            text: String::new(),
+        }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.line, self.column) {
+            (0, _) => f.write_str(&self.file),
+            (line, 0) => write!(f, "{}:{line}", self.file),
+            (line, column) => write!(f, "{}:{line}:{column}", self.file),
+        }
+    }
+}
+
+/// One problem.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// Stable, kebab-case: part of the contract with CI.
+    pub code: &'static str,
+    pub severity: Severity,
+    /// One sentence, lower case, no full stop.
+    pub message: String,
+    pub place: Option<Place>,
+    /// Other places that belong to it, each with what is there.
+    pub also: Vec<(Place, String)>,
+    /// What to do about it.
+    pub hint: Option<String>,
+}
+
+impl Finding {
+    pub fn error(code: &'static str, message: impl Into<String>) -> Finding {
+        Finding {
+            code,
+            severity: Severity::Error,
+            message: message.into(),
+            place: None,
+            also: Vec::new(),
+            hint: None,
+        }
+    }
+
+    pub fn warning(code: &'static str, message: impl Into<String>) -> Finding {
+        Finding {
+            severity: Severity::Warning,
+            ..Finding::error(code, message)
+        }
+    }
+
+    pub fn at(mut self, place: Place) -> Finding {
+        self.place = Some(place);
+        self
+    }
+
+    pub fn also(mut self, place: Place, what: impl Into<String>) -> Finding {
+        self.also.push((place, what.into()));
+        self
+    }
+
+    pub fn hint(mut self, hint: impl Into<String>) -> Finding {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    pub fn is_error(&self) -> bool {
+        self.severity == Severity::Error
+    }
+}

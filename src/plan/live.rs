@@ -1,0 +1,159 @@
+//! Number rows as they pass by: the managed fields of each, interned. Core.
+//!
+//! Rows that say the same share one set; the raw text of the managed values
+//! is the cache's key, so that a row costs one scan of its `rules` and one
+//! look-up, and no allocation where its like has been seen.
+
+use hashbrown::HashMap;
+use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
+
+use crate::fields::{Field, Fields, FieldsIx, FieldsPool};
+use crate::snapshot::NumberRow;
+
+/// The managed keys of `rules`, unread; all other keys are passed over.
+#[derive(Deserialize, Default)]
+struct Managed<'a> {
+    #[serde(borrow, default, deserialize_with = "present")]
+    livekit_config: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    inbound: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    outbound: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    allowed_outbound: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    required_lead_format: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    outbound_trunk_id: Option<&'a RawValue>,
+}
+
+/// JSON null is a value here, unlike a key that is absent.
+fn present<'de, D: Deserializer<'de>>(from: D) -> Result<Option<&'de RawValue>, D::Error> {
+    <&RawValue>::deserialize(from).map(Some)
+}
+
+impl<'a> Managed<'a> {
+    fn pairs(&self) -> [(Field, Option<&'a str>); 6] {
+        [
+            (Field::Config, self.livekit_config),
+            (Field::Inbound, self.inbound),
+            (Field::Outbound, self.outbound),
+            (Field::AllowedOutbound, self.allowed_outbound),
+            (Field::RequiredLeadFormat, self.required_lead_format),
+            (Field::OutboundTrunkId, self.outbound_trunk_id),
+        ]
+        .map(|(field, raw)| (field, raw.map(RawValue::get)))
+    }
+}
+
+/// `rules` holds something that is no JSON object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NoObject;
+
+/// Reads rows into sets of fields.
+#[derive(Debug, Default)]
+pub struct RowReader {
+    seen: HashMap<Box<[u8]>, FieldsIx, foldhash::fast::RandomState>,
+    key: Vec<u8>,
+}
+
+impl RowReader {
+    /// The managed fields of a row. `status` is among them only where the
+    /// row is not active.
+    pub fn read(
+        &mut self,
+        row: &NumberRow<'_>,
+        pool: &mut FieldsPool,
+    ) -> Result<FieldsIx, NoObject> {
+        let managed = managed(row.rules)?;
+        self.key.clear();
+        let columns = [row.provider, status(row)];
+        let raws = managed.pairs().map(|(_, raw)| raw);
+        for part in raws.into_iter().chain(columns) {
+            if let Some(part) = part {
+                self.key.extend_from_slice(part.as_bytes());
+                self.key.push(1);
+            }
+            self.key.push(0);
+        }
+        if let Some(ix) = self.seen.get(self.key.as_slice()) {
+            return Ok(*ix);
+        }
+        let ix = pool.intern(fields(&managed, row).ok_or(NoObject)?);
+        self.seen.insert(self.key.as_slice().into(), ix);
+        Ok(ix)
+    }
+}
+
+/// The managed fields of a single row, for look-ups of one.
+pub fn read_row(row: &NumberRow<'_>) -> Result<Fields, NoObject> {
+    fields(&managed(row.rules)?, row).ok_or(NoObject)
+}
+
+fn managed(rules: Option<&[u8]>) -> Result<Managed<'_>, NoObject> {
+    let Some(text) = rules else {
+        return Ok(Managed::default());
+    };
+    match text.iter().find(|byte| !byte.is_ascii_whitespace()) {
+        Some(b'{') => serde_json::from_slice(text).map_err(|_| NoObject),
+        _ => Err(NoObject),
+    }
+}
+
+/// NULL and `active` are the same; anything else is not active.
+fn status<'a>(row: &NumberRow<'a>) -> Option<&'a str> {
+    row.status.filter(|status| *status != "active")
+}
+
+fn fields(managed: &Managed<'_>, row: &NumberRow<'_>) -> Option<Fields> {
+    let mut fields = Fields::new();
+    for (field, raw) in managed.pairs() {
+        if let Some(raw) = raw {
+            fields.set(field, Some(serde_json::from_str(raw).ok()?));
+        }
+    }
+    fields.set_text(Field::Provider, row.provider);
+    fields.set_text(Field::Status, status(row));
+    Some(fields)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::Value;
+    use uuid::Uuid;
+
+    fn row(rules: Option<&str>) -> NumberRow<'_> {
+        NumberRow {
+            id: Uuid::nil(),
+            tenant: Uuid::nil(),
+            country_code: Some("+91"),
+            base_number: Some(1),
+            provider: Some("P"),
+            status: Some("active"),
+            rules: rules.map(str::as_bytes),
+        }
+    }
+
+    #[test]
+    fn other_keys_do_not_matter_and_null_is_told_from_absent() {
+        let mut pool = FieldsPool::default();
+        let mut reader = RowReader::default();
+        let mut read = |rules| reader.read(&row(rules), &mut pool);
+        let one = read(Some(r#"{"outbound": true, "is_default": {"a": [1]}}"#));
+        let two = read(Some(r#"{"number_type": "x", "outbound": true}"#));
+        assert_eq!(one, two);
+        assert_eq!(read(None), read(Some("{}")));
+        assert_ne!(read(Some(r#"{"livekit_config": null}"#)), read(Some("{}")));
+        let fields = read_row(&row(Some(r#"{"livekit_config": null}"#)));
+        assert_eq!(fields.unwrap().get(Field::Config), Some(&Value::Null));
+    }
+
+    #[test]
+    fn rules_that_are_no_object_are_told() {
+        for odd in ["[1,2,3,4,5,6]", "null", "\"x\"", "12", "{"] {
+            assert_eq!(read_row(&row(Some(odd))), Err(NoObject), "{odd}");
+        }
+    }
+}

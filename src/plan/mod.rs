@@ -1,0 +1,347 @@
+//! The plan: what an apply would do, as one value. Core: imports only core.
+//!
+//! A [`Change`] is data, never a closure: it can be compared, counted, drawn,
+//! hashed and executed. What changes in an object is a [`Patch`], kept once
+//! for all objects that change alike: a million moved numbers are one patch.
+//!
+//! [`diff`] makes it, `guards` judge it, `render` draws it, `store` executes
+//! it without making choices of its own.
+
+pub mod compare;
+pub mod diff;
+pub mod live;
+pub mod objects;
+pub mod secret;
+
+use hashbrown::HashMap;
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::address::Address;
+use crate::fields::{Field, FieldsIx, FieldsPool};
+use crate::finding::Finding;
+use crate::phone::E164;
+use crate::routing::{Origin, SecretSource, Tenant};
+use crate::snapshot::ApplyId;
+
+/// What an apply would do to a database, and what it would leave alone.
+#[derive(Debug, Clone, Default)]
+pub struct Plan {
+    /// The environment it speaks of, where there are any.
+    pub environment: Option<String>,
+    /// The last apply that the database had seen.
+    pub base: Option<ApplyId>,
+    /// Paths that [`Change::origin`] indexes.
+    pub files: Vec<String>,
+    /// Names of regions and configs that [`Object`] indexes.
+    pub names: Vec<String>,
+    /// Tenants that [`Object`] indexes.
+    pub tenants: Vec<Tenant>,
+    /// Names of configs by id, before and after, for showing `config` fields.
+    pub config_names: HashMap<Uuid, String>,
+    /// The sets of fields that [`Change::owned`] and [`Class`] index.
+    pub pool: FieldsPool,
+    pub patches: Vec<Patch>,
+    /// Sorted: deletes first, then by kind and address.
+    pub changes: Vec<Change>,
+    /// Left out by `--target`, sorted alike.
+    pub outstanding: Vec<Change>,
+    /// Declared objects that are as they should be.
+    pub unchanged: u64,
+    /// Configs whose secret could not be compared.
+    pub unchecked: u64,
+    /// Numbers by what they are before and after: what `resolve` needs to say
+    /// who is rerouted.
+    pub classes: Vec<Class>,
+    /// Rows whose number can't be read, counted by their fields: they may
+    /// hold the id of a config all the same.
+    pub held: Vec<(FieldsIx, u64)>,
+    /// Rows of others.
+    pub foreign: Foreign,
+    /// Where the secret of each declared config comes from, by row id.
+    pub config_sources: HashMap<Uuid, SecretSource>,
+    /// What the plan found wrong, or worth saying.
+    pub findings: Vec<Finding>,
+}
+
+/// An object of a plan, by indices into it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Object {
+    /// Index into [`Plan::names`].
+    Region(u32),
+    /// Index into [`Plan::names`].
+    Config(u32),
+    Binding {
+        number: E164,
+        /// Index into [`Plan::tenants`].
+        tenant: u32,
+    },
+}
+
+/// What happens to an object as a whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Action {
+    Delete,
+    Create,
+    Update,
+    /// The row holds the declared values already and becomes ours.
+    Adopt,
+    /// The same secret under another key or in another format.
+    Reseal,
+}
+
+impl Action {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Action::Delete => "delete",
+            Action::Create => "create",
+            Action::Update => "update",
+            Action::Adopt => "adopt",
+            Action::Reseal => "reseal",
+        }
+    }
+}
+
+/// Who moved: the files since the last apply, the database, or both.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Cause {
+    Files,
+    Drift,
+    Both,
+}
+
+impl Cause {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Cause::Files => "files",
+            Cause::Drift => "drift",
+            Cause::Both => "both",
+        }
+    }
+}
+
+/// One object that changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Change {
+    pub object: Object,
+    pub action: Action,
+    /// Index into [`Plan::patches`].
+    pub patch: u32,
+    /// The id of the config or number row; made here for rows to insert.
+    /// Absent for regions, and for a binding whose row is gone.
+    pub row: Option<Uuid>,
+    /// Where it is declared; for a delete, where it was when last applied
+    /// (in [`Plan::files`] too).
+    pub origin: Option<Origin>,
+    /// What is ours afterwards; absent when the object stops being ours.
+    pub owned: Option<FieldsIx>,
+    /// Whether the row is lkroute's own (inserted now or earlier).
+    pub inserted: bool,
+    /// Whether the row is to be inserted by this plan.
+    pub insert: bool,
+}
+
+/// How the fields of one or many objects change.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct Patch {
+    pub fields: Vec<FieldChange>,
+}
+
+/// One field, before and after.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct FieldChange {
+    pub field: Field,
+    /// What the row holds; `None` for NULL or no such key.
+    pub before: Option<Value>,
+    pub after: Option<Value>,
+    pub kind: Kind,
+    /// What the last apply had set, where that differs from `before`.
+    pub applied: Option<Value>,
+}
+
+/// Why a field is in a patch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// The files say something new.
+    Set,
+    /// Another's value, taken over by an `adopt` line.
+    TakeOver,
+    /// The row holds the declared value already.
+    Adopt,
+    /// The row was changed since the last apply; back to what the files say.
+    Drift,
+    /// The row holds a value that is neither declared nor ours.
+    Conflict,
+    /// No longer declared; what the row holds stays.
+    Release,
+}
+
+impl Kind {
+    /// Whether an apply writes the field to the application's row.
+    pub fn writes(self) -> bool {
+        matches!(self, Kind::Set | Kind::TakeOver | Kind::Drift)
+    }
+}
+
+impl Patch {
+    pub fn has(&self, kind: Kind) -> bool {
+        self.fields.iter().any(|change| change.kind == kind)
+    }
+
+    pub fn cause(&self) -> Cause {
+        let drift = self.has(Kind::Drift);
+        match self.fields.iter().all(|change| change.kind == Kind::Drift) {
+            true if drift => Cause::Drift,
+            _ if drift => Cause::Both,
+            _ => Cause::Files,
+        }
+    }
+}
+
+/// Numbers of one tenant that are alike before and alike after.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Class {
+    /// Index into [`Plan::tenants`].
+    pub tenant: u32,
+    /// The live fields, `status` included; `None` for a number that is new.
+    pub before: Option<FieldsIx>,
+    /// The same with the plan carried out.
+    pub after: Option<FieldsIx>,
+    pub numbers: u64,
+}
+
+/// Number rows that are not ours, counted; the odd ones with examples.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Foreign {
+    pub numbers: u64,
+    /// Rows whose number can't be read: never matched.
+    pub unreadable: u64,
+    /// Ids and reasons of the first of them.
+    pub unreadable_rows: Vec<(Uuid, String)>,
+    /// Rows whose `rules` is no object.
+    pub odd_rules: u64,
+}
+
+/// How many changes there are of each kind.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Summary {
+    pub create: u64,
+    pub update: u64,
+    pub delete: u64,
+    pub adopt: u64,
+    pub reseal: u64,
+    pub unchanged: u64,
+    pub unchecked: u64,
+    /// Objects in conflict; not among the changes above.
+    pub conflict: u64,
+}
+
+impl Plan {
+    pub fn patch(&self, change: &Change) -> &Patch {
+        &self.patches[change.patch as usize]
+    }
+
+    pub fn cause(&self, change: &Change) -> Cause {
+        self.patch(change).cause()
+    }
+
+    pub fn in_conflict(&self, change: &Change) -> bool {
+        self.patch(change).has(Kind::Conflict)
+    }
+
+    /// Objects whose fields are not ours to set.
+    pub fn conflicts(&self) -> impl Iterator<Item = &Change> {
+        self.changes
+            .iter()
+            .filter(|change| self.in_conflict(change))
+    }
+
+    /// Whether an apply would do nothing.
+    pub fn is_empty(&self) -> bool {
+        self.changes.is_empty()
+    }
+
+    pub fn summary(&self) -> Summary {
+        let mut summary = Summary {
+            unchanged: self.unchanged,
+            unchecked: self.unchecked,
+            ..Summary::default()
+        };
+        for change in &self.changes {
+            if self.in_conflict(change) {
+                summary.conflict += 1;
+                continue;
+            }
+            match change.action {
+                Action::Create => summary.create += 1,
+                Action::Update => summary.update += 1,
+                Action::Delete => summary.delete += 1,
+                Action::Adopt => summary.adopt += 1,
+                Action::Reseal => summary.reseal += 1,
+            }
+        }
+        summary
+    }
+
+    pub fn address(&self, object: Object) -> Address {
+        match object {
+            Object::Region(ix) => Address::Region(self.names[ix as usize].clone()),
+            Object::Config(ix) => Address::Config(self.names[ix as usize].clone()),
+            Object::Binding { number, tenant } => {
+                Address::Binding(number, self.tenants[tenant as usize].label())
+            }
+        }
+    }
+
+    /// `file` and line of a change, where it has them.
+    pub fn source(&self, change: &Change) -> Option<(&str, u32)> {
+        let origin = change.origin?;
+        let file = self.files.get(origin.file as usize)?;
+        Some((file, origin.line))
+    }
+
+    /// A value as people should see it: a config by its name.
+    pub fn shown(&self, field: Field, value: &Value) -> Value {
+        let named = || {
+            let id = Uuid::parse_str(value.as_str()?).ok()?;
+            self.config_names.get(&id)
+        };
+        match field {
+            Field::Config => named().map_or_else(|| value.clone(), |name| name.as_str().into()),
+            _ => value.clone(),
+        }
+    }
+
+    /// The same plan with drift left alone, and the objects whose drift that
+    /// is: what an apply does that nobody saw.
+    pub fn without_drift(mut self) -> (Plan, Vec<Change>) {
+        let drifted = |plan: &Plan, change: &Change| plan.patch(change).has(Kind::Drift);
+        let left: Vec<Change> = self
+            .changes
+            .iter()
+            .copied()
+            .filter(|change| drifted(&self, change))
+            .collect();
+        let mut rest = Vec::with_capacity(self.changes.len());
+        for mut change in std::mem::take(&mut self.changes) {
+            if drifted(&self, &change) {
+                let patch = self.patch(&change);
+                let fields: Vec<_> = patch
+                    .fields
+                    .iter()
+                    .filter(|f| f.kind != Kind::Drift)
+                    .cloned()
+                    .collect();
+                if fields.is_empty() {
+                    self.unchanged += 1;
+                    continue;
+                }
+                change.patch = u32::try_from(self.patches.len()).unwrap_or(u32::MAX);
+                self.patches.push(Patch { fields });
+            }
+            rest.push(change);
+        }
+        self.changes = rest;
+        (self, left)
+    }
+}

@@ -1,0 +1,462 @@
+//! Regions and configs: matching what is declared with the rows that are
+//! there, and comparing them. Core.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use hashbrown::HashMap;
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::compare::{Sides, compare};
+use super::secret::{self, SecretFacts};
+use super::{Action, FieldChange, Kind, Patch};
+use crate::fields::{Field, Fields};
+use crate::finding::{Finding, Place};
+use crate::routing::{Origin, Region, Routing, ServerConfig};
+use crate::snapshot::{LiveConfig, OwnedConfig, OwnedRegion, Snapshot};
+
+/// A region or config that changes, before it gets its place in a plan.
+#[derive(Debug)]
+pub struct ObjectChange {
+    pub name: String,
+    pub action: Action,
+    pub patch: Patch,
+    pub row: Option<Uuid>,
+    pub origin: Option<Origin>,
+    pub owned: Option<Fields>,
+    pub inserted: bool,
+    pub insert: bool,
+}
+
+/// All that this step finds out.
+#[derive(Debug, Default)]
+pub struct Objects {
+    pub regions: Vec<ObjectChange>,
+    pub configs: Vec<ObjectChange>,
+    /// The row id of each declared config.
+    pub ids: BTreeMap<String, Uuid>,
+    pub unchanged: u64,
+    pub unchecked: u64,
+    pub findings: Vec<Finding>,
+}
+
+/// Places a line of the last apply, whose files are numbered after ours.
+pub fn applied_origin(
+    routing: &Routing,
+    source: Option<crate::snapshot::SourceLine>,
+) -> Option<Origin> {
+    let offset = u32::try_from(routing.files.len()).ok()?;
+    source.map(|source| Origin {
+        file: offset + source.file,
+        line: source.line,
+    })
+}
+
+pub fn place(routing: &Routing, origin: Origin) -> Place {
+    let file = routing.files.get(origin.file as usize).cloned();
+    Place {
+        line: origin.line,
+        ..Place::file(file.unwrap_or_default())
+    }
+}
+
+/// Compares regions and configs. `new_id` makes ids for rows to insert.
+pub fn objects(
+    routing: &Routing,
+    snapshot: &Snapshot,
+    facts: &SecretFacts,
+    new_id: &mut dyn FnMut() -> Uuid,
+) -> Objects {
+    let mut found = Objects::default();
+    regions(routing, snapshot, &mut found);
+    configs(routing, snapshot, facts, new_id, &mut found);
+    renamed_without_saying(routing, &mut found);
+    found
+}
+
+fn region_fields(region: &Region) -> Fields {
+    let codes: Vec<String> = region
+        .country_codes
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    let mut fields = Fields::new().with(Field::CountryCodes, codes);
+    fields.set_text(Field::Description, region.description.as_deref());
+    fields.set_text(Field::DefaultConfig, region.default_config.as_deref());
+    fields
+}
+
+const OF_REGION: [Field; 3] = [
+    Field::Description,
+    Field::CountryCodes,
+    Field::DefaultConfig,
+];
+
+fn regions(routing: &Routing, snapshot: &Snapshot, found: &mut Objects) {
+    let owned: BTreeMap<&str, &OwnedRegion> = snapshot
+        .owned_regions
+        .iter()
+        .map(|region| (region.name.as_str(), region))
+        .collect();
+    for (name, region) in &routing.regions {
+        let fields = region_fields(region);
+        let before = owned.get(name.as_str());
+        let nothing = Fields::new();
+        let sides = Sides {
+            declared: Some(&fields),
+            owned: before.map(|owned| &owned.fields),
+            live: before.map_or(&nothing, |owned| &owned.fields),
+            whole: true,
+            adopt: &[],
+        };
+        let (patch, _) = compare(sides, &OF_REGION);
+        if patch.fields.is_empty() && before.is_some() {
+            found.unchanged += 1;
+            continue;
+        }
+        found.regions.push(ObjectChange {
+            name: name.clone(),
+            action: if before.is_some() {
+                Action::Update
+            } else {
+                Action::Create
+            },
+            patch,
+            row: None,
+            origin: Some(region.origin),
+            owned: Some(fields),
+            inserted: true,
+            insert: before.is_none(),
+        });
+    }
+    for (name, region) in owned
+        .into_iter()
+        .filter(|(name, _)| !routing.regions.contains_key(*name))
+    {
+        let sides = Sides {
+            declared: None,
+            owned: Some(&region.fields),
+            live: &region.fields,
+            whole: true,
+            adopt: &[],
+        };
+        let mut patch = compare(sides, &OF_REGION).0;
+        patch.fields.retain(|change| change.kind != Kind::Release);
+        found.regions.push(ObjectChange {
+            name: name.to_owned(),
+            action: Action::Delete,
+            patch,
+            row: None,
+            origin: applied_origin(routing, region.source),
+            owned: None,
+            inserted: true,
+            insert: false,
+        });
+    }
+}
+
+/// The rows of configs, by what they are looked up by.
+struct Rows<'a> {
+    live: HashMap<Uuid, &'a LiveConfig>,
+    live_by_name: HashMap<&'a str, &'a LiveConfig>,
+    owned: HashMap<Uuid, &'a OwnedConfig>,
+    owned_by_name: HashMap<&'a str, &'a OwnedConfig>,
+}
+
+impl<'a> Rows<'a> {
+    fn new(snapshot: &'a Snapshot) -> Rows<'a> {
+        let (live, owned) = (&snapshot.configs, &snapshot.owned_configs);
+        Rows {
+            live: live.iter().map(|row| (row.id, row)).collect(),
+            live_by_name: live
+                .iter()
+                .filter_map(|row| Some((row.fields.text(Field::Name)?, row)))
+                .collect(),
+            owned: owned.iter().map(|config| (config.id, config)).collect(),
+            owned_by_name: owned
+                .iter()
+                .filter_map(|config| Some((config.fields.text(Field::Name)?, config)))
+                .collect(),
+        }
+    }
+
+    /// The row's id of a declared config, where it has one already.
+    fn id_of(&self, name: &str, config: &ServerConfig, taken: &BTreeSet<Uuid>) -> Option<Uuid> {
+        let free = |id: Uuid| (!taken.contains(&id)).then_some(id);
+        let owned = |name: &str| {
+            self.owned_by_name
+                .get(name)
+                .and_then(|config| free(config.id))
+        };
+        let live = |name: &str| self.live_by_name.get(name).and_then(|row| free(row.id));
+        let former = config.formerly.as_deref();
+        config
+            .id
+            .or_else(|| owned(name))
+            .or_else(|| former.and_then(owned))
+            .or_else(|| live(name))
+    }
+}
+
+fn configs(
+    routing: &Routing,
+    snapshot: &Snapshot,
+    facts: &SecretFacts,
+    new_id: &mut dyn FnMut() -> Uuid,
+    found: &mut Objects,
+) {
+    let rows = Rows::new(snapshot);
+    let mut taken: BTreeSet<Uuid> = routing
+        .configs
+        .values()
+        .filter_map(|config| config.id)
+        .collect();
+    for (name, config) in &routing.configs {
+        let id = rows
+            .id_of(name, config, &taken)
+            .unwrap_or_else(&mut *new_id);
+        taken.insert(id);
+        found.ids.insert(name.clone(), id);
+    }
+    for (name, config) in &routing.configs {
+        let id = found.ids[name];
+        let taken_name = rows
+            .live_by_name
+            .get(name.as_str())
+            .filter(|row| !taken.contains(&row.id) && !rows.owned.contains_key(&row.id));
+        declared_config(
+            routing,
+            (name, config, id),
+            &rows,
+            facts,
+            taken_name.copied(),
+            found,
+        );
+    }
+    for gone in snapshot
+        .owned_configs
+        .iter()
+        .filter(|config| !taken.contains(&config.id))
+    {
+        removed_config(routing, gone, rows.live.get(&gone.id).copied(), found);
+    }
+}
+
+fn config_fields(name: &str, config: &ServerConfig, secret: String) -> Fields {
+    let ServerConfig {
+        id: _,
+        formerly: _,
+        region,
+        description,
+        url,
+        api_key,
+        api_secret: _,
+        trunk_id,
+        worker_name,
+        adopt: _,
+        origin: _,
+        lines: _,
+    } = config;
+    let mut fields = Fields::new()
+        .with(Field::Name, name)
+        .with(Field::Region, region.as_str())
+        .with(Field::Url, url.as_str())
+        .with(Field::ApiKey, api_key.as_str())
+        .with(Field::ApiSecret, secret);
+    fields.set_text(Field::Description, description.as_deref());
+    fields.set_text(Field::TrunkId, trunk_id.as_deref());
+    fields.set_text(Field::WorkerName, worker_name.as_deref());
+    fields
+}
+
+/// The row's fields, with the region that our own table adds to it.
+fn live_fields(live: &LiveConfig, owned: Option<&OwnedConfig>) -> Fields {
+    let mut fields = live.fields.clone();
+    let region = owned
+        .and_then(|owned| owned.fields.get(Field::Region))
+        .cloned();
+    fields.set(Field::Region, region);
+    fields
+}
+
+fn declared_config(
+    routing: &Routing,
+    (name, config, id): (&str, &ServerConfig, Uuid),
+    rows: &Rows<'_>,
+    facts: &SecretFacts,
+    taken_name: Option<&LiveConfig>,
+    found: &mut Objects,
+) {
+    let live = rows.live.get(&id).copied();
+    let owned = rows.owned.get(&id).copied();
+    let secret = secret::wanted(name, config, owned, live, routing.secret_format, facts);
+    found.unchecked += u64::from(secret.unchecked);
+    let declared = config_fields(name, config, secret.after);
+    let (mut patch, needed) = match live {
+        Some(live) => {
+            let fields = live_fields(live, owned);
+            let sides = Sides {
+                declared: Some(&declared),
+                owned: owned.map(|owned| &owned.fields),
+                live: &fields,
+                whole: true,
+                adopt: &config.adopt,
+            };
+            compare(sides, &Field::OF_CONFIG)
+        }
+        None => (
+            inserted(&declared, owned.map(|owned| &owned.fields)),
+            Vec::new(),
+        ),
+    };
+    if let Some(row) = taken_name {
+        patch.fields.retain(|change| change.field != Field::Name);
+        patch.fields.push(name_taken(name, row.id));
+    }
+    let place = place(routing, config.origin);
+    for field in config.adopt.iter().filter(|field| !needed.contains(field)) {
+        found
+            .findings
+            .push(adopt_not_needed(*field).at(place.clone()));
+    }
+    if let Some(former) = &config.formerly
+        && !rows.owned_by_name.contains_key(former.as_str())
+        && owned.is_some()
+    {
+        let message = format!("`formerly = \"{former}\"` is no longer needed");
+        found
+            .findings
+            .push(Finding::warning("formerly-not-needed", message).at(place));
+    }
+    if patch.fields.is_empty() && owned.is_some() {
+        found.unchanged += 1;
+        return;
+    }
+    let only_secret = patch
+        .fields
+        .iter()
+        .all(|change| change.field == Field::ApiSecret);
+    let action = match live {
+        None => Action::Create,
+        Some(_) if patch.fields.iter().all(|change| change.kind == Kind::Adopt) => Action::Adopt,
+        Some(_) if only_secret && secret.reseal && !patch.has(Kind::Drift) => Action::Reseal,
+        Some(_) => Action::Update,
+    };
+    found.configs.push(ObjectChange {
+        name: name.to_owned(),
+        action,
+        patch,
+        row: Some(id),
+        origin: Some(config.origin),
+        owned: Some(declared),
+        inserted: live.is_none() || owned.is_some_and(|owned| owned.inserted),
+        insert: live.is_none(),
+    });
+}
+
+/// The patch of a row that is not there. Where it was ours and the files say
+/// what they said, its absence is drift.
+pub fn inserted(declared: &Fields, owned: Option<&Fields>) -> Patch {
+    let gone = owned == Some(declared);
+    let fields = declared.iter().map(|(field, value)| FieldChange {
+        field,
+        before: None,
+        after: Some(value.clone()),
+        kind: if gone { Kind::Drift } else { Kind::Set },
+        applied: owned.and_then(|owned| owned.get(field)).cloned(),
+    });
+    Patch {
+        fields: fields.collect(),
+    }
+}
+
+fn name_taken(name: &str, row: Uuid) -> FieldChange {
+    FieldChange {
+        field: Field::Name,
+        before: Some(Value::from(format!("{name} (row {row})"))),
+        after: Some(name.into()),
+        kind: Kind::Conflict,
+        applied: None,
+    }
+}
+
+pub fn adopt_not_needed(field: Field) -> Finding {
+    let message = format!("`{field}` in `adopt` is no longer needed");
+    Finding::warning("adopt-not-needed", message)
+        .hint("take it out: a line that stays would hide the next conflict")
+}
+
+fn removed_config(
+    routing: &Routing,
+    owned: &OwnedConfig,
+    live: Option<&LiveConfig>,
+    found: &mut Objects,
+) {
+    let fields = live
+        .map(|live| live_fields(live, Some(owned)))
+        .unwrap_or_default();
+    let sides = Sides {
+        declared: None,
+        owned: Some(&owned.fields),
+        live: &fields,
+        whole: true,
+        adopt: &[],
+    };
+    let (mut patch, _) = compare(sides, &Field::OF_CONFIG);
+    patch.fields.retain(|change| change.kind != Kind::Release);
+    found.configs.push(ObjectChange {
+        name: owned
+            .fields
+            .text(Field::Name)
+            .unwrap_or_default()
+            .to_owned(),
+        action: Action::Delete,
+        patch,
+        row: live.map(|live| live.id).or(Some(owned.id)),
+        origin: applied_origin(routing, owned.source),
+        owned: None,
+        inserted: owned.inserted,
+        insert: false,
+    });
+}
+
+/// A delete and a create at one URL is most likely a rename.
+fn renamed_without_saying(routing: &Routing, found: &mut Objects) {
+    let url = |change: &ObjectChange, before: bool| {
+        let field = change.patch.fields.iter().find(|f| f.field == Field::Url)?;
+        if before {
+            field.before.clone()
+        } else {
+            field.after.clone()
+        }
+    };
+    let mut findings = Vec::new();
+    for gone in found
+        .configs
+        .iter()
+        .filter(|change| change.action == Action::Delete)
+    {
+        let Some(at) = url(gone, true) else { continue };
+        let twin = found.configs.iter().find(|change| {
+            change.action == Action::Create && url(change, false).as_ref() == Some(&at)
+        });
+        let Some(twin) = twin else { continue };
+        let message = format!(
+            "config `{}` would be deleted and `{}` created at the same URL",
+            gone.name, twin.name
+        );
+        let hint = match gone.row {
+            Some(id) => format!(
+                "if it was renamed, write `formerly = \"{}\"` or `id = \"{id}\"` into `{}`, which keeps its row",
+                gone.name, twin.name
+            ),
+            None => format!("if it was renamed, write `formerly = \"{}\"`", gone.name),
+        };
+        let finding = Finding::error("rename-without-formerly", message).hint(hint);
+        findings.push(match twin.origin {
+            Some(origin) => finding.at(place(routing, origin)),
+            None => finding,
+        });
+    }
+    found.findings.extend(findings);
+}

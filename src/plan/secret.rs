@@ -1,0 +1,98 @@
+//! What the `api_secret` of a config should be in the database, told by
+//! hashes and facts: nothing here holds a key or a secret. Core.
+
+use std::collections::BTreeMap;
+
+use crate::fields::Field;
+use crate::routing::{SecretFormat, SecretSource, ServerConfig};
+use crate::snapshot::{LiveConfig, OwnedConfig};
+
+/// What the shell found out about secrets, with the keys and sources at hand.
+#[derive(Debug, Clone, Default)]
+pub struct SecretFacts {
+    by_config: BTreeMap<String, SecretFact>,
+}
+
+/// About the secret that a config declares; `None` is "not checked".
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct SecretFact {
+    /// It is the secret that the last apply stored.
+    pub same_as_applied: Option<bool>,
+    /// It is the secret that the row holds now.
+    pub same_as_live: Option<bool>,
+}
+
+impl SecretFacts {
+    pub fn insert(&mut self, config: impl Into<String>, fact: SecretFact) {
+        self.by_config.insert(config.into(), fact);
+    }
+
+    fn of(&self, config: &str) -> SecretFact {
+        self.by_config.get(config).copied().unwrap_or_default()
+    }
+}
+
+/// The declared value of the field `api_secret`.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Wanted {
+    pub after: String,
+    /// The secret is known to be the same; its form is not.
+    pub reseal: bool,
+    /// Nothing could be compared: what is stored stays.
+    pub unchecked: bool,
+}
+
+/// The format of a sealed value, by its prefix.
+pub fn format_of(text: &str) -> Option<SecretFormat> {
+    if text.starts_with("lkr1:") {
+        return Some(SecretFormat::Aes256Gcm);
+    }
+    text.starts_with("dev-s-t-").then_some(SecretFormat::Fernet)
+}
+
+pub fn wanted(
+    name: &str,
+    config: &ServerConfig,
+    owned: Option<&OwnedConfig>,
+    live: Option<&LiveConfig>,
+    format: Option<SecretFormat>,
+    facts: &SecretFacts,
+) -> Wanted {
+    let fact = facts.of(name);
+    let same_secret = match owned {
+        Some(_) => fact.same_as_applied,
+        None => fact.same_as_live,
+    };
+    let source = config.api_secret.describe();
+    let reseal = same_secret == Some(true);
+    let plainly = |after: String| Wanted {
+        after,
+        reseal,
+        unchecked: false,
+    };
+    let applied = owned.and_then(|owned| owned.fields.text(Field::ApiSecret));
+    let same_source = owned.is_some_and(|owned| owned.secret_source == source);
+    match &config.api_secret {
+        SecretSource::Sealed(text) => {
+            let converts = format.is_some() && format_of(text.as_stored()) != format;
+            let stored_so = live.is_none_or(|live| format_of(live.secret.as_stored()) == format);
+            match applied {
+                Some(applied) if converts && same_source && stored_so => {
+                    plainly(applied.to_owned())
+                }
+                _ if converts => plainly(format!("sealed-from:{source}")),
+                _ => plainly(source),
+            }
+        }
+        SecretSource::Env(_) | SecretSource::File(_) => match (applied, live) {
+            (Some(applied), _) if reseal => plainly(applied.to_owned()),
+            (Some(applied), _) if same_secret.is_none() && same_source => Wanted {
+                after: applied.to_owned(),
+                reseal: false,
+                unchecked: true,
+            },
+            (None, Some(live)) if reseal => plainly(live.secret.digest()),
+            _ => plainly(source),
+        },
+    }
+}

@@ -1,0 +1,211 @@
+//! What the files declare, once read and found valid: regions, configs,
+//! bindings. Core: imports only core.
+//!
+//! Bindings are kept small (a million of them is the size to design for): the
+//! tenant, what is declared for the number, and where, are indices.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+use crate::fields::{Field, Fields};
+use crate::phone::{E164, Prefix};
+
+/// Everything declared under `routing/`, for one environment.
+#[derive(Debug, Clone, Default)]
+pub struct Routing {
+    /// The name that the first apply stamps into the database.
+    pub owner: Option<String>,
+    /// The environment that these files were read for, where any is declared.
+    pub environment: Option<String>,
+    /// `secrets.format`, where it is set.
+    pub secret_format: Option<SecretFormat>,
+    /// The files read, as the user would type their paths. [`Origin::file`]
+    /// is an index into it.
+    pub files: Vec<String>,
+    pub regions: BTreeMap<String, Region>,
+    pub configs: BTreeMap<String, ServerConfig>,
+    /// Every tenant that is named or used; [`Binding::tenant`] is an index.
+    pub tenants: Vec<Tenant>,
+    /// What bindings declare, each distinct declaration once;
+    /// [`Binding::settings`] is an index.
+    pub settings: Vec<Settings>,
+    pub bindings: Vec<Binding>,
+}
+
+/// A line of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Origin {
+    /// Index into [`Routing::files`].
+    pub file: u32,
+    /// 1-based.
+    pub line: u32,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tenant {
+    pub id: Uuid,
+    /// The name that reviewers read; reports fall back to the uuid.
+    pub alias: Option<String>,
+}
+
+impl Tenant {
+    /// The alias, else the uuid.
+    pub fn label(&self) -> String {
+        self.alias.clone().unwrap_or_else(|| self.id.to_string())
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Region {
+    pub description: Option<String>,
+    /// E.164 prefixes; over all regions the longest that matches wins.
+    pub country_codes: Vec<Prefix>,
+    /// The config of bindings of this region that name none.
+    pub default_config: Option<String>,
+    pub origin: Origin,
+}
+
+/// One LiveKit deployment with its trunk and worker.
+#[derive(Debug, Clone)]
+pub struct ServerConfig {
+    /// The row's id; without it the name is the identity.
+    pub id: Option<Uuid>,
+    /// The name that an id-less config had before, so that its row is kept.
+    pub formerly: Option<String>,
+    pub region: String,
+    pub description: Option<String>,
+    pub url: String,
+    pub api_key: String,
+    pub api_secret: SecretSource,
+    pub trunk_id: Option<String>,
+    pub worker_name: Option<String>,
+    /// Fields that may be taken over from others.
+    pub adopt: Vec<Field>,
+    pub origin: Origin,
+    /// The line of each field that is declared, for reports.
+    pub lines: BTreeMap<Field, u32>,
+}
+
+/// Where the API secret of a config comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SecretSource {
+    /// `{ sealed = "…" }`
+    Sealed(CipherText),
+    /// `{ env = "NAME" }`
+    Env(String),
+    /// `{ file = "path" }`, relative to the TOML file that names it.
+    File(String),
+}
+
+impl SecretSource {
+    /// A name for the source that is safe to store and to show: a sealed
+    /// value by its hash.
+    pub fn describe(&self) -> String {
+        match self {
+            SecretSource::Sealed(text) => text.digest(),
+            SecretSource::Env(name) => format!("env:{name}"),
+            SecretSource::File(path) => format!("file:{path}"),
+        }
+    }
+}
+
+/// How secrets are written to the database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum SecretFormat {
+    Aes256Gcm,
+    Fernet,
+}
+
+impl SecretFormat {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            SecretFormat::Aes256Gcm => "aes-256-gcm",
+            SecretFormat::Fernet => "fernet",
+        }
+    }
+}
+
+/// A sealed secret as it stands in a file or a row. It can be stored, hashed
+/// and compared; it can't be formatted.
+#[derive(Clone, PartialEq, Eq)]
+pub struct CipherText(String);
+
+impl CipherText {
+    pub fn new(text: impl Into<String>) -> CipherText {
+        CipherText(text.into())
+    }
+
+    /// The text itself, for storing and opening; never for showing.
+    pub fn as_stored(&self) -> &str {
+        &self.0
+    }
+
+    /// `sha256:` and the SHA-256 of the text, in hex.
+    pub fn digest(&self) -> String {
+        use fmt::Write;
+        let hash = Sha256::digest(self.0.as_bytes());
+        hash.iter().fold("sha256:".to_owned(), |mut text, byte| {
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
+    }
+}
+
+impl fmt::Debug for CipherText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("CipherText(…)")
+    }
+}
+
+/// What a binding declares, beside its number and tenant.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Settings {
+    /// The config's name, the default of the region already filled in.
+    pub config: String,
+    /// The declared fields but `config`: `provider` and keys of `rules`.
+    pub fields: Fields,
+    /// Fields that may be taken over from others, sorted.
+    pub adopt: Vec<Field>,
+    /// The wave that put the number on this config, for explanations.
+    pub rollout: Option<String>,
+}
+
+/// One number of one tenant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Binding {
+    pub number: E164,
+    pub tenant: u32,
+    pub settings: u32,
+    pub origin: Origin,
+}
+
+impl Routing {
+    pub fn tenant(&self, binding: &Binding) -> &Tenant {
+        &self.tenants[binding.tenant as usize]
+    }
+
+    pub fn settings(&self, binding: &Binding) -> &Settings {
+        &self.settings[binding.settings as usize]
+    }
+
+    /// The region whose prefix matches the number best.
+    pub fn region_of(&self, number: E164) -> Option<&str> {
+        let matching = self.regions.iter().flat_map(|(name, region)| {
+            let codes = region.country_codes.iter();
+            codes.map(move |code| (*code, name.as_str()))
+        });
+        matching
+            .filter(|(code, _)| number.has_prefix(*code))
+            .max_by_key(|(code, _)| code.len())
+            .map(|(_, name)| name)
+    }
+
+    /// `file:line`, as the user would type it.
+    pub fn show(&self, origin: Origin) -> String {
+        let file = self.files.get(origin.file as usize);
+        format!("{}:{}", file.map_or("?", String::as_str), origin.line)
+    }
+}

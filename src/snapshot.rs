@@ -1,0 +1,119 @@
+//! What the database holds: the rows that are there, and what lkroute stored
+//! about those it owns. Core: imports only core; `store` fills it.
+
+use uuid::Uuid;
+
+use crate::fields::{Fields, FieldsIx};
+use crate::phone::E164;
+use crate::routing::CipherText;
+
+/// The number of an apply, counting from 1.
+pub type ApplyId = i64;
+
+/// The small part of a snapshot, read first: all but the numbers.
+#[derive(Debug, Clone, Default)]
+pub struct Snapshot {
+    /// Stamped by the first apply.
+    pub owner: Option<String>,
+    pub environment: Option<String>,
+    pub last_apply: Option<ApplyRecord>,
+    /// Every config row, ours or not.
+    pub configs: Vec<LiveConfig>,
+    pub owned_configs: Vec<OwnedConfig>,
+    pub owned_regions: Vec<OwnedRegion>,
+    /// Paths that [`SourceLine::file`] of owned things index.
+    pub files: Vec<String>,
+    /// Aliases of tenants as of the apply that wrote them last.
+    pub tenants: Vec<(Uuid, String)>,
+}
+
+/// One apply, as recorded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApplyRecord {
+    pub id: ApplyId,
+    /// RFC 3339, UTC.
+    pub at: String,
+    pub actor: String,
+    /// The commit that was applied, where the files were in git.
+    pub revision: Option<String>,
+    /// `apply`, `rollback` or `release`.
+    pub kind: String,
+}
+
+/// Where an owned object was declared when it was applied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct SourceLine {
+    /// Index into [`Snapshot::files`].
+    pub file: u32,
+    pub line: u32,
+}
+
+/// A row of `voice_agent_livekit`.
+#[derive(Debug, Clone)]
+pub struct LiveConfig {
+    pub id: Uuid,
+    /// All config fields but the region; `api_secret` by its hash.
+    pub fields: Fields,
+    pub secret: CipherText,
+    /// RFC 3339, where the row has it.
+    pub updated_at: Option<String>,
+}
+
+/// What the last apply set a config to.
+#[derive(Debug, Clone)]
+pub struct OwnedConfig {
+    pub id: Uuid,
+    /// All config fields, the region too; `api_secret` by the hash of what
+    /// was stored.
+    pub fields: Fields,
+    /// [`crate::routing::SecretSource::describe`] of what was declared.
+    pub secret_source: String,
+    /// The text form of the fingerprint of an `env` or `file` secret.
+    pub fingerprint: Option<String>,
+    pub since: ApplyId,
+    pub source: Option<SourceLine>,
+    /// Whether lkroute inserted the row.
+    pub inserted: bool,
+}
+
+/// What the last apply set a region to; regions live in our tables only.
+#[derive(Debug, Clone)]
+pub struct OwnedRegion {
+    pub name: String,
+    pub fields: Fields,
+    pub since: ApplyId,
+    pub source: Option<SourceLine>,
+}
+
+/// What the last apply set a binding to.
+#[derive(Debug, Clone, Copy)]
+pub struct OwnedBinding {
+    /// The id of the number row.
+    pub row: Uuid,
+    pub tenant: Uuid,
+    pub number: E164,
+    /// In the pool that the store was given.
+    pub fields: FieldsIx,
+    pub since: ApplyId,
+    pub source: Option<SourceLine>,
+    /// Whether lkroute inserted the row.
+    pub inserted: bool,
+    /// Whether it was removed from the files since, and the row, which
+    /// lkroute had inserted, made inactive: kept so that declaring it again
+    /// reactivates the same row.
+    pub retired: bool,
+}
+
+/// A row of `voice_agent_numbers`, as it passes by in the stream.
+#[derive(Debug, Clone, Copy)]
+pub struct NumberRow<'a> {
+    pub id: Uuid,
+    pub tenant: Uuid,
+    pub country_code: Option<&'a str>,
+    pub base_number: Option<i64>,
+    pub provider: Option<&'a str>,
+    /// NULL counts as active.
+    pub status: Option<&'a str>,
+    /// JSON text; `None` for SQL NULL.
+    pub rules: Option<&'a [u8]>,
+}
