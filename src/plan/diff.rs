@@ -606,8 +606,8 @@ impl<'a> Differ<'a> {
     }
 
     fn line(&self, origin: Origin) -> Place {
-        let ours = self.routing.files.iter().chain(&self.snapshot.files);
-        let file = ours.skip(origin.file as usize).next().cloned();
+        let mut ours = self.routing.files.iter().chain(&self.snapshot.files);
+        let file = ours.nth(origin.file as usize).cloned();
         Place {
             line: origin.line,
             ..Place::file(file.unwrap_or_default())
