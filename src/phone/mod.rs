@@ -1,0 +1,30 @@
+//! Phone numbers: E.164 inside, whatever shape they come in.
+//!
+//! - [`E164`] is a number, [`NumberRange`] a run of them, [`Prefix`] the
+//!   beginning that a region owns;
+//! - [`from_row`] reads a row of `voice_agent_numbers`, and [`RowKey`] is what
+//!   such a row can tell apart;
+//! - [`parse_dialled`], [`doubt`] and [`E164::country`] ask libphonenumber,
+//!   whose metadata is loaded at their first use and by nothing else here;
+//! - [`format_lead`] writes a number the way a carrier wants it.
+//!
+//! Pure: may import `rlibphonenumber` and nothing of lkroute.
+
+mod dialled;
+mod e164;
+mod error;
+mod lead;
+mod plans;
+mod prefix;
+mod range;
+mod row;
+#[cfg(test)]
+mod samples;
+
+pub use dialled::{Country, doubt, parse_dialled};
+pub use e164::E164;
+pub use error::{PhoneError, Unreadable};
+pub use lead::{BadLeadPart, DEFAULT_LEAD, LeadPart, format_lead};
+pub use prefix::Prefix;
+pub use range::{NumberRange, RangeError};
+pub use row::{RowKey, from_row};
