@@ -1,0 +1,52 @@
+//! What the integration tests share: real servers on loopback, databases of
+//! their own, the real binary. May use anything; nothing in `src` uses it.
+//!
+//! A server that is not installed is reported by [`not_run`]: the test then
+//! returns early, and under `CI` it fails.
+#![allow(dead_code, reason = "one toolbox for many tests, grown ahead of them")]
+
+mod golden;
+mod legacy;
+mod lkroute;
+mod pgbouncer;
+mod postgres;
+mod server;
+mod tcp_cut;
+
+#[allow(unused_imports)]
+pub use {
+    golden::golden,
+    legacy::*,
+    lkroute::{Lkroute, Run},
+    pgbouncer::Pgbouncer,
+    postgres::{Db, Postgres},
+    server::{Server, free_port, listens, on_free_port, unprivileged},
+    tcp_cut::{Cut, TcpCut},
+};
+
+use std::{env, fs, io::Write, path::PathBuf};
+
+/// The program or directory that `tests/run` put into `variable`, if any.
+pub fn part(variable: &str) -> Option<PathBuf> {
+    env::var_os(variable)
+        .filter(|value| !value.is_empty())
+        .map(PathBuf::from)
+}
+
+/// Reports that the running test can't run because `part` is not installed.
+/// Return from the test afterwards.
+///
+/// # Panics
+/// Under `CI`, where a missing part is a failure.
+pub fn not_run(part: &str) {
+    assert!(
+        env::var_os("CI").is_none(),
+        "{part} is missing, and CI requires it"
+    );
+    if let Some(path) = self::part("LKROUTE_TEST_NOT_RUN") {
+        let file = fs::OpenOptions::new().append(true).create(true).open(path);
+        writeln!(file.expect("the list of tests not run"), "{part}").expect("append to it");
+    }
+    // Not eprintln!: the test harness would swallow it in a test that passes.
+    let _ = writeln!(std::io::stderr(), "NOT RUN: {part}");
+}
