@@ -1,24 +1,20 @@
 //! Files against database, in one pass over the rows. Core.
 //!
 //! [`Differ`] is fed what the store reads: first what is owned, then every
-//! number row. Each row costs a look-up by key; the comparison itself is made
-//! once for each distinct combination of declared, last applied and live
-//! fields. Memory grows with what is declared or owned, not with the rows of
-//! others.
-
-use std::collections::BTreeSet;
+//! number row. A row costs a look-up by key; what becomes of it is `judge`'s
+//! decision, made once for each distinct case. Memory grows with what is
+//! declared or owned, not with the rows of others.
 
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
-use serde_json::Value;
 use uuid::Uuid;
 
-use super::compare::{Sides, compare};
+use super::judge::{Case, Judge};
 use super::live::{NoObject, RowReader};
 use super::objects::{self, ObjectChange, Objects};
 use super::secret::SecretFacts;
-use super::{Action, Change, Class, FieldChange, Foreign, Kind, Object, Patch, Plan};
-use crate::fields::{Field, Fields, FieldsIx, FieldsPool};
+use super::{Action, Change, Class, Foreign, Object, Plan};
+use crate::fields::{Field, FieldsIx, FieldsPool};
 use crate::finding::{Finding, Place};
 use crate::phone::{self, RowKey};
 use crate::routing::{Origin, Routing, Tenant};
@@ -48,37 +44,13 @@ struct Live {
     active: bool,
 }
 
-/// A combination for which the comparison is made once.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-struct Case {
-    settings: u32,
-    owned: Option<FieldsIx>,
-    retired: bool,
-    inserted: bool,
-    live: Option<Option<FieldsIx>>,
-}
-
-/// What the comparison of a [`Case`] gives.
-#[derive(Debug, Clone, Copy)]
-struct Verdict {
-    /// `None`: nothing to do.
-    action: Option<Action>,
-    patch: u32,
-    owned: Option<FieldsIx>,
-    /// The live fields afterwards.
-    after: Option<FieldsIx>,
-}
-
 /// Collects what the store reads, and makes the plan of it.
 #[derive(Debug)]
 pub struct Differ<'a> {
     routing: &'a Routing,
     snapshot: &'a Snapshot,
-    new_id: fn() -> Uuid,
     objects: Objects,
-    pool: FieldsPool,
-    /// The declared fields of each of [`Routing::settings`].
-    declared: Vec<FieldsIx>,
+    judge: Judge<'a>,
     tenants: Vec<Tenant>,
     tenant_ix: Map<Uuid, u32>,
     slot_ix: Map<(u32, RowKey), u32>,
@@ -89,71 +61,54 @@ pub struct Differ<'a> {
     duplicates: Map<u32, Vec<Uuid>>,
     reader: RowReader,
     classes: Map<(u32, Option<FieldsIx>, Option<FieldsIx>), u64>,
-    /// Rows without a readable number, by their fields: they may hold a config.
+    /// Rows without a readable number, by their fields.
     held: Map<FieldsIx, u64>,
     foreign: Foreign,
-    cases: Map<Case, Verdict>,
-    patches: Vec<Patch>,
-    patch_ix: Map<Patch, u32>,
-    used_adopt: BTreeSet<(u32, Field)>,
 }
 
 impl<'a> Differ<'a> {
     /// Compares regions and configs, and makes ready for the numbers.
-    /// `new_id` makes the ids of rows to insert.
+    /// `new_id` makes the ids of configs to insert.
     pub fn new(
         routing: &'a Routing,
         snapshot: &'a Snapshot,
         facts: &SecretFacts,
-        new_id: fn() -> Uuid,
+        mut new_id: impl FnMut() -> Uuid,
     ) -> Differ<'a> {
-        let objects = objects::objects(routing, snapshot, facts, &mut { new_id });
+        let objects = objects::objects(routing, snapshot, facts, &mut new_id);
+        let config_id = |name: &str| objects.ids.get(name).map(Uuid::to_string);
+        let judge = Judge::new(&routing.settings, config_id);
+        let bindings = routing.bindings.len();
         let mut differ = Differ {
             routing,
             snapshot,
-            new_id,
             objects,
-            pool: FieldsPool::default(),
-            declared: Vec::with_capacity(routing.settings.len()),
+            judge,
             tenants: routing.tenants.clone(),
             tenant_ix: Map::default(),
-            slot_ix: Map::with_capacity_and_hasher(routing.bindings.len(), RandomState::default()),
-            slots: Vec::with_capacity(routing.bindings.len()),
+            slot_ix: Map::with_capacity_and_hasher(bindings, RandomState::default()),
+            slots: Vec::with_capacity(bindings),
             owned: Vec::new(),
-            lives: Vec::with_capacity(routing.bindings.len()),
+            lives: Vec::with_capacity(bindings),
             duplicates: Map::default(),
             reader: RowReader::default(),
             classes: Map::default(),
             held: Map::default(),
             foreign: Foreign::default(),
-            cases: Map::default(),
-            patches: Vec::new(),
-            patch_ix: Map::default(),
-            used_adopt: BTreeSet::new(),
         };
-        differ.declare();
+        for (ix, tenant) in (0u32..).zip(&routing.tenants) {
+            differ.tenant_ix.insert(tenant.id, ix);
+        }
+        for (ix, binding) in (0u32..).zip(&routing.bindings) {
+            let slot = differ.slot(binding.tenant, binding.number.key());
+            differ.slots[slot as usize].declared = ix;
+        }
         differ
-    }
-
-    fn declare(&mut self) {
-        for (ix, tenant) in (0u32..).zip(&self.tenants) {
-            self.tenant_ix.insert(tenant.id, ix);
-        }
-        for settings in &self.routing.settings {
-            let id = self.objects.ids.get(&settings.config);
-            let mut fields = settings.fields.clone();
-            fields.set(Field::Config, id.map(|id| Value::from(id.to_string())));
-            self.declared.push(self.pool.intern(fields));
-        }
-        for (ix, binding) in (0u32..).zip(&self.routing.bindings) {
-            let slot = self.slot(binding.tenant, binding.number.key());
-            self.slots[slot as usize].declared = ix;
-        }
     }
 
     /// The pool in which the store interns what it reads.
     pub fn pool(&mut self) -> &mut FieldsPool {
-        &mut self.pool
+        &mut self.judge.pool
     }
 
     fn tenant(&mut self, id: Uuid) -> u32 {
@@ -196,7 +151,7 @@ impl<'a> Differ<'a> {
     /// Takes in a number row; all that is owned must have been taken in.
     pub fn row(&mut self, row: &NumberRow<'_>) {
         let tenant = self.tenant(row.tenant);
-        let fields = self.reader.read(row, &mut self.pool);
+        let fields = self.reader.read(row, &mut self.judge.pool);
         let number = match phone::from_row(row.country_code, row.base_number) {
             Ok(number) => number,
             Err(reason) => return self.unreadable(row.id, reason.to_string(), fields),
@@ -256,18 +211,15 @@ impl<'a> Differ<'a> {
         self.others(tenant, other.fields.ok_or(NoObject));
     }
 
-    /// Compares every slot and puts the plan together.
-    pub fn finish(mut self) -> Plan {
+    /// Compares every slot and puts the plan together. `new_row` makes the
+    /// ids of number rows to insert, in the order of the plan: ascending ids
+    /// keep the index that takes them in short.
+    pub fn finish(mut self, new_row: impl FnMut() -> Uuid) -> Plan {
+        let ours = self.routing.files.iter();
         let mut plan = Plan {
             environment: self.routing.environment.clone(),
             base: self.snapshot.last_apply.as_ref().map(|apply| apply.id),
-            files: self
-                .routing
-                .files
-                .iter()
-                .chain(&self.snapshot.files)
-                .cloned()
-                .collect(),
+            files: ours.chain(&self.snapshot.files).cloned().collect(),
             unchanged: self.objects.unchanged,
             unchecked: self.objects.unchecked,
             findings: std::mem::take(&mut self.objects.findings),
@@ -275,19 +227,13 @@ impl<'a> Differ<'a> {
         };
         self.name_configs(&mut plan);
         self.place_objects(&mut plan);
-        let slots = std::mem::take(&mut self.slots);
-        let keys: Vec<(u32, u32)> = self
-            .slot_ix
-            .drain()
-            .map(|((tenant, _), slot)| (slot, tenant))
-            .collect();
-        for (slot, tenant) in keys {
-            self.compare_slot(slot, slots[slot as usize], tenant, &mut plan);
+        let slot_ix = std::mem::take(&mut self.slot_ix);
+        for ((tenant, _), slot) in slot_ix {
+            self.compare_slot(slot, tenant, &mut plan);
         }
         self.warn_adopt(&mut plan);
-        plan.classes = self
-            .classes
-            .iter()
+        let classes = self.classes.iter();
+        plan.classes = classes
             .map(|(&(tenant, before, after), &numbers)| Class {
                 tenant,
                 before,
@@ -296,11 +242,12 @@ impl<'a> Differ<'a> {
             })
             .collect();
         plan.foreign = self.foreign;
-        plan.pool = self.pool;
-        plan.patches = self.patches;
-        plan.tenants = self.tenants;
         plan.held = self.held.into_iter().collect();
+        plan.pool = self.judge.pool;
+        plan.patches = self.judge.patches;
+        plan.tenants = self.tenants;
         sort(&mut plan);
+        number_rows(&mut plan, new_row);
         plan
     }
 
@@ -310,19 +257,12 @@ impl<'a> Differ<'a> {
             Some((row.id, name.to_owned()))
         });
         plan.config_names.extend(live);
-        let declared = self
-            .objects
-            .ids
-            .iter()
-            .map(|(name, id)| (*id, name.clone()));
+        let ids = &self.objects.ids;
+        let declared = ids.iter().map(|(name, id)| (*id, name.clone()));
         plan.config_names.extend(declared);
-        plan.config_sources = self
-            .routing
-            .configs
-            .iter()
-            .filter_map(|(name, config)| {
-                Some((*self.objects.ids.get(name)?, config.api_secret.clone()))
-            })
+        let configs = self.routing.configs.iter();
+        plan.config_sources = configs
+            .filter_map(|(name, config)| Some((*ids.get(name)?, config.api_secret.clone())))
             .collect();
     }
 
@@ -338,10 +278,11 @@ impl<'a> Differ<'a> {
                 plan.changes.push(Change {
                     object: make(index(plan.names.len() - 1)),
                     action: change.action,
-                    patch: self.patch(change.patch),
+                    patch: self.judge.patch(change.patch),
                     row: change.row,
+                    previous: change.previous,
                     origin: change.origin,
-                    owned: change.owned.map(|fields| self.pool.intern(fields)),
+                    owned: change.owned.map(|fields| self.judge.pool.intern(fields)),
                     inserted: change.inserted,
                     insert: change.insert,
                 });
@@ -349,279 +290,118 @@ impl<'a> Differ<'a> {
         }
     }
 
-    fn patch(&mut self, patch: Patch) -> u32 {
-        if let Some(ix) = self.patch_ix.get(&patch) {
-            return *ix;
-        }
-        let ix = index(self.patches.len());
-        self.patches.push(patch.clone());
-        self.patch_ix.insert(patch, ix);
-        ix
-    }
-
-    fn compare_slot(&mut self, ix: u32, slot: Slot, tenant: u32, plan: &mut Plan) {
-        let owned = self.owned.get(slot.owned as usize).copied();
-        let live = self.lives.get(slot.live as usize).copied();
+    fn compare_slot(&mut self, ix: u32, tenant: u32, plan: &mut Plan) {
+        let slot = self.slots[ix as usize];
         let binding = self.routing.bindings.get(slot.declared as usize).copied();
-        let case = Case {
-            settings: binding.map_or(NONE, |binding| binding.settings),
-            owned: owned.map(|owned| owned.fields),
-            retired: owned.is_some_and(|owned| owned.retired),
-            inserted: owned.is_some_and(|owned| owned.inserted),
-            live: live.map(|live| live.fields),
+        let live = self.lives.get(slot.live as usize).copied();
+        let owned = self.owned.get(slot.owned as usize).copied();
+        let Some(number) = binding.map(|b| b.number).or(owned.map(|o| o.number)) else {
+            return;
         };
-        let verdict = match self.cases.get(&case) {
-            Some(verdict) => *verdict,
-            None => {
-                let verdict = self.judge(case);
-                self.cases.insert(case, verdict);
+        // Another row took the place of ours: it is met as any row of others.
+        let replaced = owned
+            .zip(live)
+            .is_some_and(|(owned, live)| owned.row != live.id);
+        let ours = owned.filter(|_| !replaced);
+        let before = live.and_then(|live| live.fields);
+        let verdict = match (binding, owned) {
+            (None, Some(owned)) if replaced && !owned.retired => {
+                self.count(tenant, before, before);
+                self.judge.verdict(Case {
+                    settings: None,
+                    owned: Some(owned.fields),
+                    retired: false,
+                    inserted: owned.inserted,
+                    live: None,
+                })
+            }
+            _ => {
+                let verdict = self.judge.verdict(Case {
+                    settings: binding.map(|binding| binding.settings),
+                    owned: ours.map(|owned| owned.fields),
+                    retired: ours.is_some_and(|owned| owned.retired),
+                    inserted: ours.is_some_and(|owned| owned.inserted),
+                    live: live.map(|live| live.fields),
+                });
+                if before.is_some() || verdict.after.is_some() {
+                    self.count(tenant, before, verdict.after);
+                }
                 verdict
             }
         };
-        let before = live.and_then(|live| live.fields);
-        if before.is_some() || verdict.after.is_some() {
-            self.count(tenant, before, verdict.after);
-        }
-        let origin = match binding {
-            Some(binding) => Some(binding.origin),
-            None => owned.and_then(|owned| objects::applied_origin(self.routing, owned.source)),
-        };
-        let number = binding.map(|b| b.number).or(owned.map(|o| o.number));
-        let Some(number) = number else { return };
         let object = Object::Binding { number, tenant };
+        let applied = || objects::applied_origin(self.routing, owned?.source);
+        let origin = binding.map(|binding| binding.origin).or_else(applied);
+        let rows = self
+            .duplicates
+            .get(&ix)
+            .map_or(1, |others| others.len() + 1);
+        if rows > 1 {
+            plan.findings.push(self.duplicates_of(ix, object, origin));
+        }
         let Some(action) = verdict.action else {
             plan.unchanged += u64::from(binding.is_some());
-            self.warn_duplicates(ix, object, origin, plan);
             return;
         };
-        let mut change = Change {
+        let insert = binding.is_some() && live.is_none();
+        plan.changes.push(Change {
             object,
             action,
-            patch: verdict.patch,
-            row: live.map(|live| live.id),
+            patch: match rows {
+                1 => verdict.patch,
+                rows => self.judge.duplicated(verdict.patch, rows),
+            },
+            row: live
+                .filter(|_| binding.is_some() || !replaced)
+                .map(|live| live.id),
+            previous: owned.map(|owned| owned.row),
             origin,
             owned: verdict.owned,
-            inserted: owned.is_some_and(|owned| owned.inserted),
-            insert: false,
-        };
-        if binding.is_some() && live.is_none() {
-            change.row = Some((self.new_id)());
-            change.insert = true;
-            change.inserted = true;
-        }
-        if binding.is_none() {
-            change.row = change.row.or(owned.map(|owned| owned.row));
-        }
-        if self.warn_duplicates(ix, object, origin, plan) {
-            change.patch = self.duplicate_patch(ix, verdict.patch);
-        }
-        plan.changes.push(change);
+            inserted: insert || ours.is_some_and(|owned| owned.inserted),
+            insert,
+        });
     }
 
-    fn warn_duplicates(
-        &self,
-        ix: u32,
-        object: Object,
-        origin: Option<Origin>,
-        plan: &mut Plan,
-    ) -> bool {
-        let Some(others) = self.duplicates.get(&ix) else {
-            return false;
+    fn duplicates_of(&self, ix: u32, object: Object, origin: Option<Origin>) -> Finding {
+        let others = self.duplicates.get(&ix).map_or(&[][..], Vec::as_slice);
+        let subject = match object {
+            Object::Binding { number, tenant } => {
+                format!(
+                    "{number} for tenant {}",
+                    self.tenants[tenant as usize].label()
+                )
+            }
+            Object::Region(_) | Object::Config(_) => String::new(),
         };
-        let Object::Binding { number, tenant } = object else {
-            return false;
-        };
-        let tenant = self.tenants[tenant as usize].label();
         let message = format!(
-            "{} active rows hold {number} for tenant {tenant}: calls from it fail until one is left",
+            "{} active rows hold {subject}: calls from it fail until one is left",
             others.len() + 1
         );
         let ids: Vec<String> = others.iter().map(Uuid::to_string).collect();
         let finding = Finding::warning("duplicate-rows", message).hint(format!(
-            "make all but one inactive in the application; beside ours: {}",
+            "make all but one inactive in the application; besides the one compared here: {}",
             ids.join(", ")
         ));
-        plan.findings.push(match origin {
+        match origin {
             Some(origin) => finding.at(self.line(origin)),
             None => finding,
-        });
-        true
-    }
-
-    /// A change to a number that is there twice is a conflict.
-    fn duplicate_patch(&mut self, ix: u32, patch: u32) -> u32 {
-        let rows = self.duplicates.get(&ix).map_or(0, Vec::len) + 1;
-        let mut patch = self.patches[patch as usize].clone();
-        patch.fields.push(FieldChange {
-            field: Field::Status,
-            before: Some(Value::from(format!("{rows} active rows"))),
-            after: Some(Value::from("one active row")),
-            kind: Kind::Conflict,
-            applied: None,
-        });
-        self.patch(patch)
-    }
-
-    fn judge(&mut self, case: Case) -> Verdict {
-        let declared = self.declared.get(case.settings as usize).copied();
-        let owned = case.owned.filter(|_| !case.retired);
-        match (declared, case.live) {
-            (Some(declared), None) => self.judge_missing(declared, owned),
-            (Some(declared), Some(live)) => self.judge_declared(case, declared, owned, live),
-            (None, live) => match owned {
-                Some(owned) => self.judge_removed(owned, live, case.inserted),
-                None => Verdict {
-                    action: None,
-                    patch: 0,
-                    owned: case.owned,
-                    after: live.flatten(),
-                },
-            },
         }
-    }
-
-    fn judge_missing(&mut self, declared: FieldsIx, owned: Option<FieldsIx>) -> Verdict {
-        let before = owned.map(|owned| self.pool.get(owned).clone());
-        let patch = objects::inserted(self.pool.get(declared), before.as_ref());
-        Verdict {
-            action: Some(Action::Create),
-            patch: self.patch(patch),
-            owned: Some(declared),
-            after: Some(declared),
-        }
-    }
-
-    fn judge_declared(
-        &mut self,
-        case: Case,
-        declared: FieldsIx,
-        owned: Option<FieldsIx>,
-        live: Option<FieldsIx>,
-    ) -> Verdict {
-        let Some(live) = live else {
-            let patch = self.patch(odd_rules(self.pool.get(declared)));
-            return Verdict {
-                action: Some(Action::Update),
-                patch,
-                owned: Some(declared),
-                after: None,
-            };
-        };
-        let adopt = &self.routing.settings[case.settings as usize].adopt;
-        let sides = Sides {
-            declared: Some(self.pool.get(declared)),
-            owned: owned.map(|owned| self.pool.get(owned)),
-            live: self.pool.get(live),
-            whole: false,
-            adopt,
-        };
-        let (mut patch, mut needed) = compare(sides, &Field::OF_BINDING);
-        if let Some(status) = self.pool.get(live).get(Field::Status) {
-            let kind = match (case.retired, adopt.contains(&Field::Status)) {
-                (true, _) => Kind::Set,
-                (false, true) => Kind::TakeOver,
-                (false, false) => Kind::Conflict,
-            };
-            needed.extend((kind == Kind::TakeOver).then_some(Field::Status));
-            patch
-                .fields
-                .push(status_change(Some(status.clone()), None, kind));
-        }
-        self.used_adopt
-            .extend(needed.into_iter().map(|field| (case.settings, field)));
-        let action = match patch.fields.iter().all(|change| change.kind == Kind::Adopt) {
-            true if patch.fields.is_empty() => None,
-            true => Some(Action::Adopt),
-            false => Some(Action::Update),
-        };
-        let after = self.carried_out(live, &patch);
-        Verdict {
-            action,
-            patch: self.patch(patch),
-            owned: Some(declared),
-            after: Some(after),
-        }
-    }
-
-    /// Every owned key goes out of `rules`, columns stay; a row that lkroute
-    /// inserted becomes inactive.
-    fn judge_removed(
-        &mut self,
-        owned: FieldsIx,
-        live: Option<Option<FieldsIx>>,
-        inserted: bool,
-    ) -> Verdict {
-        let nothing = Fields::new();
-        let fields = match live {
-            Some(None) => {
-                let patch = self.patch(odd_rules(&nothing));
-                return Verdict {
-                    action: Some(Action::Delete),
-                    patch,
-                    owned: None,
-                    after: None,
-                };
-            }
-            Some(Some(live)) => self.pool.get(live),
-            None => &nothing,
-        };
-        let sides = Sides {
-            declared: None,
-            owned: Some(self.pool.get(owned)),
-            live: fields,
-            whole: false,
-            adopt: &[],
-        };
-        let (mut patch, _) = compare(sides, &Field::OF_BINDING);
-        if inserted && live.is_some() && !fields.contains(Field::Status) {
-            let inactive = Some(Value::from("inactive"));
-            patch.fields.push(status_change(None, inactive, Kind::Set));
-        }
-        let live = live.flatten();
-        let after = live.map(|live| self.carried_out(live, &patch));
-        Verdict {
-            action: Some(Action::Delete),
-            patch: self.patch(patch),
-            owned: None,
-            after,
-        }
-    }
-
-    /// The live fields with a patch carried out; in conflict nothing is.
-    fn carried_out(&mut self, live: FieldsIx, patch: &Patch) -> FieldsIx {
-        if patch.has(Kind::Conflict) {
-            return live;
-        }
-        let mut fields = self.pool.get(live).clone();
-        for change in patch.fields.iter().filter(|change| change.kind.writes()) {
-            let active = change.field == Field::Status
-                && change
-                    .after
-                    .as_ref()
-                    .is_none_or(|status| status == "active");
-            let after = change.after.clone().filter(|_| !active);
-            fields.set(change.field, after);
-        }
-        self.pool.intern(fields)
     }
 
     fn line(&self, origin: Origin) -> Place {
-        let mut ours = self.routing.files.iter().chain(&self.snapshot.files);
-        let file = ours.nth(origin.file as usize).cloned();
+        let mut files = self.routing.files.iter().chain(&self.snapshot.files);
+        let file = files.nth(origin.file as usize).cloned();
         Place {
             line: origin.line,
             ..Place::file(file.unwrap_or_default())
         }
     }
 
-    /// `adopt` lines that no binding of their settings needed.
+    /// Warns of `adopt` lines that no binding of their settings needed, at
+    /// the first of those bindings.
     fn warn_adopt(&self, plan: &mut Plan) {
-        let listing: Vec<u32> = (0u32..)
-            .zip(&self.routing.settings)
-            .filter(|(_, settings)| !settings.adopt.is_empty())
-            .map(|(ix, _)| ix)
-            .collect();
-        if listing.is_empty() {
+        let unused: Vec<(u32, Field)> = self.judge.unused_adopt().collect();
+        if unused.is_empty() {
             return;
         }
         let mut first: Map<u32, Origin> = Map::default();
@@ -629,19 +409,12 @@ impl<'a> Differ<'a> {
             let origin = first.entry(binding.settings).or_insert(binding.origin);
             *origin = binding.origin.min(*origin);
         }
-        for ix in listing {
-            let settings = &self.routing.settings[ix as usize];
-            for field in settings
-                .adopt
-                .iter()
-                .filter(|field| !self.used_adopt.contains(&(ix, **field)))
-            {
-                let finding = objects::adopt_not_needed(*field);
-                plan.findings.push(match first.get(&ix) {
-                    Some(origin) => finding.at(self.line(*origin)),
-                    None => finding,
-                });
-            }
+        for (settings, field) in unused {
+            let finding = objects::adopt_not_needed(field);
+            plan.findings.push(match first.get(&settings) {
+                Some(origin) => finding.at(self.line(*origin)),
+                None => finding,
+            });
         }
     }
 }
@@ -650,48 +423,34 @@ fn index(len: usize) -> u32 {
     u32::try_from(len).unwrap_or(NONE)
 }
 
-fn status_change(before: Option<Value>, after: Option<Value>, kind: Kind) -> FieldChange {
-    let or_active = |status: Option<Value>| status.or_else(|| Some("active".into()));
-    FieldChange {
-        field: Field::Status,
-        before: or_active(before),
-        after: or_active(after),
-        kind,
-        applied: None,
-    }
-}
-
-/// A row whose `rules` is no object can't be patched.
-fn odd_rules(declared: &Fields) -> Patch {
-    Patch {
-        fields: vec![FieldChange {
-            field: Field::Config,
-            before: Some(Value::from("rules is no JSON object")),
-            after: declared.get(Field::Config).cloned(),
-            kind: Kind::Conflict,
-            applied: None,
-        }],
-    }
-}
-
-/// Deletes first, then by kind and address.
+/// Deletes first, then by kind, then by name, or by tenant and number.
 fn sort(plan: &mut Plan) {
-    let names = &plan.names;
-    let tenants = &plan.tenants;
+    let mut changes = std::mem::take(&mut plan.changes);
+    let Plan { names, tenants, .. } = &*plan;
     let order = |change: &Change| {
-        let (kind, name, number, tenant) = match change.object {
-            Object::Region(ix) => (0, names[ix as usize].as_str(), None, None),
-            Object::Config(ix) => (1, names[ix as usize].as_str(), None, None),
+        let (kind, name, key) = match change.object {
+            Object::Region(ix) => (0, names[ix as usize].as_str(), None),
+            Object::Config(ix) => (1, names[ix as usize].as_str(), None),
             Object::Binding { number, tenant } => {
-                (2, "", Some(number), Some(tenants[tenant as usize].id))
+                (2, "", Some((tenants[tenant as usize].id, number)))
             }
         };
-        (change.action != Action::Delete, kind, name, number, tenant)
+        (change.action != Action::Delete, kind, name, key)
     };
-    plan.changes
-        .sort_unstable_by(|a, b| order(a).cmp(&order(b)));
+    changes.sort_unstable_by(|a, b| order(a).cmp(&order(b)));
+    plan.changes = changes;
     plan.findings
         .sort_by(|a, b| (b.severity, &a.place, a.code).cmp(&(a.severity, &b.place, b.code)));
     plan.classes
         .sort_unstable_by_key(|class| (class.tenant, class.before, class.after));
+    plan.held.sort_unstable();
+}
+
+/// Gives ids to the number rows to insert.
+fn number_rows(plan: &mut Plan, mut new_row: impl FnMut() -> Uuid) {
+    for change in &mut plan.changes {
+        if change.insert && change.row.is_none() {
+            change.row = Some(new_row());
+        }
+    }
 }

@@ -9,6 +9,7 @@
 
 pub mod compare;
 pub mod diff;
+pub mod judge;
 pub mod live;
 pub mod objects;
 pub mod secret;
@@ -130,6 +131,8 @@ pub struct Change {
     /// The id of the config or number row; made here for rows to insert.
     /// Absent for regions, and for a binding whose row is gone.
     pub row: Option<Uuid>,
+    /// The row that the last apply knew the object by; most often the same.
+    pub previous: Option<Uuid>,
     /// Where it is declared; for a delete, where it was when last applied
     /// (in [`Plan::files`] too).
     pub origin: Option<Origin>,

@@ -22,6 +22,7 @@ pub struct ObjectChange {
     pub action: Action,
     pub patch: Patch,
     pub row: Option<Uuid>,
+    pub previous: Option<Uuid>,
     pub origin: Option<Origin>,
     pub owned: Option<Fields>,
     pub inserted: bool,
@@ -123,6 +124,7 @@ fn regions(routing: &Routing, snapshot: &Snapshot, found: &mut Objects) {
             },
             patch,
             row: None,
+            previous: None,
             origin: Some(region.origin),
             owned: Some(fields),
             inserted: true,
@@ -147,6 +149,7 @@ fn regions(routing: &Routing, snapshot: &Snapshot, found: &mut Objects) {
             action: Action::Delete,
             patch,
             row: None,
+            previous: None,
             origin: applied_origin(routing, region.source),
             owned: None,
             inserted: true,
@@ -347,6 +350,7 @@ fn declared_config(
         action,
         patch,
         row: Some(id),
+        previous: owned.map(|owned| owned.id),
         origin: Some(config.origin),
         owned: Some(declared),
         inserted: live.is_none() || owned.is_some_and(|owned| owned.inserted),
@@ -412,7 +416,8 @@ fn removed_config(
             .to_owned(),
         action: Action::Delete,
         patch,
-        row: live.map(|live| live.id).or(Some(owned.id)),
+        row: live.map(|live| live.id),
+        previous: Some(owned.id),
         origin: applied_origin(routing, owned.source),
         owned: None,
         inserted: owned.inserted,
@@ -445,7 +450,7 @@ fn renamed_without_saying(routing: &Routing, found: &mut Objects) {
             "config `{}` would be deleted and `{}` created at the same URL",
             gone.name, twin.name
         );
-        let hint = match gone.row {
+        let hint = match gone.previous {
             Some(id) => format!(
                 "if it was renamed, write `formerly = \"{}\"` or `id = \"{id}\"` into `{}`, which keeps its row",
                 gone.name, twin.name

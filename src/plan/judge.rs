@@ -1,0 +1,270 @@
+//! What becomes of a number, by what is declared, owned and live: decided
+//! once for each distinct combination. Core.
+
+use std::collections::BTreeSet;
+
+use foldhash::fast::RandomState;
+use hashbrown::HashMap;
+use serde_json::Value;
+
+use super::compare::{Sides, compare};
+use super::{Action, FieldChange, Kind, Patch, objects};
+use crate::fields::{Field, Fields, FieldsIx, FieldsPool};
+use crate::routing::Settings;
+
+/// A combination for which the comparison is made once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Case {
+    /// Index of the declared settings; `None` when the files are silent.
+    pub settings: Option<u32>,
+    pub owned: Option<FieldsIx>,
+    pub retired: bool,
+    pub inserted: bool,
+    /// Outer `None`: no row. Inner `None`: its `rules` is no object.
+    pub live: Option<Option<FieldsIx>>,
+}
+
+/// What the comparison of a [`Case`] gives.
+#[derive(Debug, Clone, Copy)]
+pub struct Verdict {
+    /// `None`: nothing to do.
+    pub action: Option<Action>,
+    pub patch: u32,
+    /// What is ours afterwards.
+    pub owned: Option<FieldsIx>,
+    /// The live fields afterwards.
+    pub after: Option<FieldsIx>,
+}
+
+/// Judges cases, and keeps the sets and patches that they are made of.
+#[derive(Debug, Default)]
+pub struct Judge<'a> {
+    settings: &'a [Settings],
+    /// The declared fields of each of the settings.
+    declared: Vec<FieldsIx>,
+    pub pool: FieldsPool,
+    pub patches: Vec<Patch>,
+    patch_ix: HashMap<Patch, u32, RandomState>,
+    cases: HashMap<Case, Verdict, RandomState>,
+    used_adopt: BTreeSet<(u32, Field)>,
+}
+
+impl<'a> Judge<'a> {
+    /// `config_id` gives the row id of a declared config, as text.
+    pub fn new(settings: &'a [Settings], config_id: impl Fn(&str) -> Option<String>) -> Judge<'a> {
+        let mut judge = Judge {
+            settings,
+            ..Judge::default()
+        };
+        for settings in settings {
+            let mut fields = settings.fields.clone();
+            fields.set(Field::Config, config_id(&settings.config).map(Value::from));
+            let ix = judge.pool.intern(fields);
+            judge.declared.push(ix);
+        }
+        judge
+    }
+
+    /// The number of a patch, which is kept once.
+    pub fn patch(&mut self, patch: Patch) -> u32 {
+        if let Some(ix) = self.patch_ix.get(&patch) {
+            return *ix;
+        }
+        let ix = u32::try_from(self.patches.len()).unwrap_or(u32::MAX);
+        self.patches.push(patch.clone());
+        self.patch_ix.insert(patch, ix);
+        ix
+    }
+
+    /// The verdict on a case, judged the first time it is met.
+    pub fn verdict(&mut self, case: Case) -> Verdict {
+        if let Some(verdict) = self.cases.get(&case) {
+            return *verdict;
+        }
+        let verdict = self.judge(case);
+        self.cases.insert(case, verdict);
+        verdict
+    }
+
+    fn judge(&mut self, case: Case) -> Verdict {
+        let owned = case.owned.filter(|_| !case.retired);
+        match (case.settings, case.live) {
+            (Some(settings), None) => self.missing(self.declared[settings as usize], owned),
+            (Some(settings), Some(live)) => self.declared(settings, case.retired, owned, live),
+            (None, live) => match owned {
+                Some(owned) => self.removed(owned, live, case.inserted),
+                None => Verdict {
+                    action: None,
+                    patch: 0,
+                    owned: case.owned,
+                    after: live.flatten(),
+                },
+            },
+        }
+    }
+
+    fn missing(&mut self, declared: FieldsIx, owned: Option<FieldsIx>) -> Verdict {
+        let before = owned.map(|owned| self.pool.get(owned).clone());
+        let patch = objects::inserted(self.pool.get(declared), before.as_ref());
+        Verdict {
+            action: Some(Action::Create),
+            patch: self.patch(patch),
+            owned: Some(declared),
+            after: Some(declared),
+        }
+    }
+
+    fn declared(
+        &mut self,
+        settings: u32,
+        retired: bool,
+        owned: Option<FieldsIx>,
+        live: Option<FieldsIx>,
+    ) -> Verdict {
+        let declared = self.declared[settings as usize];
+        let Some(live) = live else {
+            let patch = self.patch(odd_rules(self.pool.get(declared)));
+            return Verdict {
+                action: Some(Action::Update),
+                patch,
+                owned: Some(declared),
+                after: None,
+            };
+        };
+        let adopt = &self.settings[settings as usize].adopt;
+        let sides = Sides {
+            declared: Some(self.pool.get(declared)),
+            owned: owned.map(|owned| self.pool.get(owned)),
+            live: self.pool.get(live),
+            whole: false,
+            adopt,
+        };
+        let (mut patch, mut needed) = compare(sides, &Field::OF_BINDING);
+        if let Some(status) = self.pool.get(live).get(Field::Status) {
+            let kind = match (retired, adopt.contains(&Field::Status)) {
+                (true, _) => Kind::Set,
+                (false, true) => Kind::TakeOver,
+                (false, false) => Kind::Conflict,
+            };
+            needed.extend((kind == Kind::TakeOver).then_some(Field::Status));
+            patch
+                .fields
+                .push(status_change(Some(status.clone()), None, kind));
+        }
+        self.used_adopt
+            .extend(needed.into_iter().map(|field| (settings, field)));
+        let action = match patch.fields.iter().all(|change| change.kind == Kind::Adopt) {
+            true if patch.fields.is_empty() => None,
+            true => Some(Action::Adopt),
+            false => Some(Action::Update),
+        };
+        let after = self.carried_out(live, &patch);
+        Verdict {
+            action,
+            patch: self.patch(patch),
+            owned: Some(declared),
+            after: Some(after),
+        }
+    }
+
+    /// Every owned key goes out of `rules`, columns stay; a row that lkroute
+    /// inserted becomes inactive.
+    fn removed(
+        &mut self,
+        owned: FieldsIx,
+        live: Option<Option<FieldsIx>>,
+        inserted: bool,
+    ) -> Verdict {
+        let nothing = Fields::new();
+        let fields = match live {
+            Some(None) => {
+                return Verdict {
+                    action: Some(Action::Delete),
+                    patch: self.patch(odd_rules(&nothing)),
+                    owned: None,
+                    after: None,
+                };
+            }
+            Some(Some(live)) => self.pool.get(live),
+            None => &nothing,
+        };
+        let sides = Sides {
+            declared: None,
+            owned: Some(self.pool.get(owned)),
+            live: fields,
+            whole: false,
+            adopt: &[],
+        };
+        let (mut patch, _) = compare(sides, &Field::OF_BINDING);
+        if inserted && live.is_some() && !fields.contains(Field::Status) {
+            let inactive = Some(Value::from("inactive"));
+            patch.fields.push(status_change(None, inactive, Kind::Set));
+        }
+        let after = live.flatten().map(|live| self.carried_out(live, &patch));
+        Verdict {
+            action: Some(Action::Delete),
+            patch: self.patch(patch),
+            owned: None,
+            after,
+        }
+    }
+
+    /// The live fields with a patch carried out; in conflict nothing is.
+    fn carried_out(&mut self, live: FieldsIx, patch: &Patch) -> FieldsIx {
+        if patch.has(Kind::Conflict) {
+            return live;
+        }
+        let mut fields = self.pool.get(live).clone();
+        for change in patch.fields.iter().filter(|change| change.kind.writes()) {
+            let active = Some(&Value::from("active"));
+            let shows = change.field != Field::Status || change.after.as_ref() != active;
+            fields.set(change.field, change.after.clone().filter(|_| shows));
+        }
+        self.pool.intern(fields)
+    }
+
+    /// A change to a number that `rows` active rows hold is a conflict.
+    pub fn duplicated(&mut self, patch: u32, rows: usize) -> u32 {
+        let mut patch = self.patches[patch as usize].clone();
+        patch.fields.push(FieldChange {
+            field: Field::Status,
+            before: Some(Value::from(format!("{rows} active rows"))),
+            after: Some(Value::from("one active row")),
+            kind: Kind::Conflict,
+            applied: None,
+        });
+        self.patch(patch)
+    }
+
+    /// The `adopt` lines of settings that no binding needed.
+    pub fn unused_adopt(&self) -> impl Iterator<Item = (u32, Field)> {
+        (0u32..)
+            .zip(self.settings)
+            .flat_map(|(ix, settings)| settings.adopt.iter().map(move |field| (ix, *field)))
+            .filter(|line| !self.used_adopt.contains(line))
+    }
+}
+
+fn status_change(before: Option<Value>, after: Option<Value>, kind: Kind) -> FieldChange {
+    let or_active = |status: Option<Value>| status.or_else(|| Some("active".into()));
+    FieldChange {
+        field: Field::Status,
+        before: or_active(before),
+        after: or_active(after),
+        kind,
+        applied: None,
+    }
+}
+
+/// A row whose `rules` is no object can't be patched.
+fn odd_rules(declared: &Fields) -> Patch {
+    Patch {
+        fields: vec![FieldChange {
+            field: Field::Config,
+            before: Some(Value::from("rules is no JSON object")),
+            after: declared.get(Field::Config).cloned(),
+            kind: Kind::Conflict,
+            applied: None,
+        }],
+    }
+}
