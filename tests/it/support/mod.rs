@@ -50,3 +50,13 @@ pub fn not_run(part: &str) {
     // Not eprintln!: the test harness would swallow it in a test that passes.
     let _ = writeln!(std::io::stderr(), "NOT RUN: {part}");
 }
+
+/// Runs a future to its end on a runtime of one thread.
+pub fn block_on<T>(future: impl Future<Output = T>) -> T {
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    runtime
+        .enable_all()
+        .build()
+        .expect("a runtime")
+        .block_on(future)
+}

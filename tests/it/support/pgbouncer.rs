@@ -3,9 +3,14 @@
 use super::{
     not_run, part,
     postgres::Db,
-    server::{self, Server},
+    server::{self, Server, unprivileged},
 };
-use std::{fs, path::PathBuf, process::Command};
+use std::{
+    fs,
+    io::{BufRead, BufReader, Write},
+    path::PathBuf,
+    process::{Command, Stdio},
+};
 
 /// A pooler that hands a server connection to a client for one transaction
 /// only, so nothing that a session remembers can be relied on.
@@ -55,7 +60,7 @@ fn ini(db: &Db, port: u16, users: &std::path::Path) -> String {
 }
 
 #[test]
-fn a_session_loses_its_state_behind_the_pooler() {
+fn two_clients_share_a_server_connection() {
     let Some(postgres) = super::Postgres::shared() else {
         return;
     };
@@ -68,7 +73,23 @@ fn a_session_loses_its_state_behind_the_pooler() {
         Ok(db.name.clone())
     );
 
-    // Two clients, one after the other, get the same server connection.
-    let pid = db.psql_as(&pooler.url, "SELECT pg_backend_pid()");
-    assert_eq!(db.psql_as(&pooler.url, "SELECT pg_backend_pid()"), pid);
+    // Its transaction is over, but it stays: in session mode it would keep its
+    // server connection to itself.
+    let mut first = unprivileged(postgres.program("psql"));
+    first
+        .args(["-XqAt", "-d", &pooler.url])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped());
+    let mut first = first.spawn().expect("psql");
+    let mut input = first.stdin.take().expect("piped");
+    writeln!(input, "SELECT pg_backend_pid();").expect("psql reads");
+    let mut pid = String::new();
+    let output = first.stdout.take().expect("piped");
+    BufReader::new(output)
+        .read_line(&mut pid)
+        .expect("psql answers");
+    let second = db.psql_as(&pooler.url, "SELECT pg_backend_pid()");
+    drop(input);
+    first.wait().expect("psql ends");
+    assert_eq!(second.as_deref(), Ok(pid.trim()));
 }

@@ -196,15 +196,16 @@ fn checked(command: &mut Command) -> Result<Output, String> {
     ))
 }
 
-/// Where initdb and postgres are: as `tests/run` found them, else as the
-/// distributions install them.
+/// Where initdb and postgres are: as `tests/run` found them, else the newest
+/// that a distribution installed, else what `pg_config` says.
 fn bin() -> Option<PathBuf> {
     let installed = || {
         let versions = std::fs::read_dir("/usr/lib/postgresql")
             .into_iter()
             .flatten()
             .flatten();
-        let newest = versions.map(|entry| entry.path()).max()?;
+        let major = |path: &PathBuf| path.file_name()?.to_str()?.parse::<u32>().ok();
+        let newest = versions.map(|entry| entry.path()).max_by_key(major)?;
         Some(newest.join("bin"))
     };
     let configured = || {

@@ -208,3 +208,39 @@ fn a_dropped_server_leaves_nothing() {
         .expect("kill");
     assert!(!alive.status.success(), "process {pid} is still there");
 }
+
+#[test]
+fn a_killed_test_process_leaves_nothing() {
+    const INNER: &str = "LKROUTE_TEST_TO_BE_KILLED";
+    if let Some(told) = std::env::var_os(INNER) {
+        let mut command = Command::new("sleep");
+        command.arg("600");
+        let server = Server::start(Server::dir("lkroute-it-"), &command, "TERM", || true);
+        let server = server.expect("it starts");
+        std::fs::write(told, server.path().to_str().expect("plain")).expect("tell where");
+        thread::sleep(PATIENCE);
+    }
+    let told = tempfile::NamedTempFile::new().expect("a file");
+    let mut inner = Command::new(std::env::current_exe().expect("this binary"));
+    inner.args([
+        "--exact",
+        "support::server::a_killed_test_process_leaves_nothing",
+    ]);
+    let mut inner = inner
+        .env(INNER, told.path())
+        .stdout(Stdio::null())
+        .spawn()
+        .expect("it runs");
+    let until = |done: &dyn Fn() -> bool| {
+        let deadline = Instant::now() + PATIENCE;
+        while !done() {
+            assert!(Instant::now() < deadline, "it takes too long");
+            thread::sleep(Duration::from_millis(10));
+        }
+    };
+    let dir = || std::fs::read_to_string(told.path()).expect("read where");
+    until(&|| !dir().is_empty());
+    inner.kill().expect("kill it");
+    inner.wait().expect("it is gone");
+    until(&|| !Path::new(&dir()).exists());
+}

@@ -282,4 +282,27 @@ mod tests {
         assert!(!try_insert(&db, &proxy).0);
         assert!(db.psql_as(&proxy.url, "SELECT 1").is_err());
     }
+
+    #[test]
+    fn it_sees_the_statements_that_sqlx_prepares() {
+        use sqlx::{Connection, PgConnection};
+        let Some(postgres) = Postgres::shared() else {
+            return;
+        };
+        let db = postgres.database("prepared");
+        db.psql("CREATE TABLE t (a int)");
+        let proxy = TcpCut::new(&db.url, Cut::During, "INSERT INTO t");
+        let committed = crate::support::block_on(async {
+            let mut connection = PgConnection::connect(&proxy.url).await?;
+            let mut transaction = connection.begin().await?;
+            let insert = sqlx::query("INSERT INTO t VALUES ($1)").bind(7);
+            insert.execute(&mut *transaction).await?;
+            transaction.commit().await
+        });
+        assert!(
+            matches!(committed, Err(sqlx::Error::Io(_))),
+            "{committed:?}"
+        );
+        assert_eq!(db.psql("SELECT a FROM t"), "7");
+    }
 }
