@@ -5,10 +5,8 @@
 //! `LKROUTE_TEST_PYTHON` names an interpreter that has the package.
 
 use std::{
-    env,
     io::Write,
     process::{Command, Stdio},
-    sync::Once,
 };
 
 use lkroute::secrets::{
@@ -17,7 +15,8 @@ use lkroute::secrets::{
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-const TESTS: usize = 4;
+use crate::support::{not_run, part};
+
 const DOCS: &str = include_str!("../../docs/secrets.md");
 const PLAIN: [&str; 3] = [
     "made-up-livekit-secret",
@@ -28,19 +27,8 @@ const PLAIN: [&str; 3] = [
 /// Runs Python code on `input`, which it finds as `data`; gives back the JSON
 /// that it prints. `None` where there is no such Python.
 fn python(code: &str, input: &Value) -> Option<Value> {
-    static NOT_RUN: Once = Once::new();
-    let Some(interpreter) = env::var_os("LKROUTE_TEST_PYTHON") else {
-        NOT_RUN.call_once(|| {
-            // Past the capture of test output, so that it is always seen.
-            let _ = writeln!(
-                std::io::stderr(),
-                "NOT RUN: python cryptography ({TESTS} tests)"
-            );
-        });
-        assert!(
-            env::var_os("CI").is_none(),
-            "LKROUTE_TEST_PYTHON is needed in CI"
-        );
+    let Some(interpreter) = part("LKROUTE_TEST_PYTHON") else {
+        not_run("python cryptography");
         return None;
     };
     let code = format!("import json, sys\ndata = json.load(sys.stdin)\n{code}");
