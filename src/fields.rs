@@ -9,10 +9,12 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// One managed field, in the order in which people read them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "&'static str")]
 pub enum Field {
     Name,
     Description,
@@ -141,6 +143,20 @@ impl FromStr for Field {
     }
 }
 
+impl TryFrom<String> for Field {
+    type Error = UnknownField;
+
+    fn try_from(text: String) -> Result<Field, UnknownField> {
+        text.parse()
+    }
+}
+
+impl From<Field> for &'static str {
+    fn from(field: Field) -> &'static str {
+        field.as_str()
+    }
+}
+
 /// The text names no managed field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("no field of that name")]
@@ -148,7 +164,7 @@ pub struct UnknownField;
 
 /// Values by field. A field that is absent has no value: NULL in a column,
 /// no such key in `rules`. JSON null is a value of its own.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Fields(BTreeMap<Field, Value>);
 
 impl Fields {
@@ -223,14 +239,15 @@ impl FromIterator<(Field, Value)> for Fields {
 
 /// Distinct [`Fields`] kept once and named by a small number: a million
 /// bindings share a few hundred sets.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(from = "Vec<Fields>", into = "Vec<Fields>")]
 pub struct FieldsPool {
     sets: Vec<Fields>,
     index: hashbrown::HashMap<Fields, FieldsIx, foldhash::fast::RandomState>,
 }
 
 /// The number of a set in a [`FieldsPool`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct FieldsIx(pub u32);
 
 impl FieldsPool {
@@ -255,6 +272,22 @@ impl FieldsPool {
 
     pub fn is_empty(&self) -> bool {
         self.sets.is_empty()
+    }
+}
+
+impl From<Vec<Fields>> for FieldsPool {
+    fn from(sets: Vec<Fields>) -> FieldsPool {
+        let mut pool = FieldsPool::default();
+        for fields in sets {
+            pool.intern(fields);
+        }
+        pool
+    }
+}
+
+impl From<FieldsPool> for Vec<Fields> {
+    fn from(pool: FieldsPool) -> Vec<Fields> {
+        pool.sets
     }
 }
 

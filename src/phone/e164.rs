@@ -5,13 +5,16 @@ use super::{PhoneError, Prefix, RowKey, dialled};
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
 /// An international number in E.164 form, of a possible length for its calling
 /// code. Shown as `+919513456728`.
 ///
 /// Kept as the integer of its digits; a calling code never begins with 0, so
 /// the zero of `+39 06…` survives. Ordered by that integer: numbers of one
 /// length lie side by side, as a range has them.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct E164(u64);
 
 impl E164 {
@@ -91,6 +94,20 @@ impl E164 {
     /// For digits that are known to make a number.
     pub(super) const fn from_valid(digits: u64) -> Self {
         E164(digits)
+    }
+}
+
+impl TryFrom<String> for E164 {
+    type Error = PhoneError;
+
+    fn try_from(text: String) -> Result<E164, PhoneError> {
+        E164::parse(&text)
+    }
+}
+
+impl From<E164> for String {
+    fn from(number: E164) -> String {
+        number.to_string()
     }
 }
 

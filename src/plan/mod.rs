@@ -9,12 +9,15 @@
 
 pub mod compare;
 pub mod diff;
+pub mod digest;
 pub mod judge;
 pub mod live;
 pub mod objects;
 pub mod secret;
 
-use hashbrown::HashMap;
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -26,7 +29,7 @@ use crate::routing::{Origin, SecretSource, Tenant};
 use crate::snapshot::ApplyId;
 
 /// What an apply would do to a database, and what it would leave alone.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Plan {
     /// The environment it speaks of, where there are any.
     pub environment: Option<String>,
@@ -39,7 +42,7 @@ pub struct Plan {
     /// Tenants that [`Object`] indexes.
     pub tenants: Vec<Tenant>,
     /// Names of configs by id, before and after, for showing `config` fields.
-    pub config_names: HashMap<Uuid, String>,
+    pub config_names: BTreeMap<Uuid, String>,
     /// The sets of fields that [`Change::owned`] and [`Class`] index.
     pub pool: FieldsPool,
     pub patches: Vec<Patch>,
@@ -60,13 +63,15 @@ pub struct Plan {
     /// Rows of others.
     pub foreign: Foreign,
     /// Where the secret of each declared config comes from, by row id.
-    pub config_sources: HashMap<Uuid, SecretSource>,
+    #[serde(skip)]
+    pub config_sources: BTreeMap<Uuid, SecretSource>,
     /// What the plan found wrong, or worth saying.
+    #[serde(skip)]
     pub findings: Vec<Finding>,
 }
 
 /// An object of a plan, by indices into it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Object {
     /// Index into [`Plan::names`].
     Region(u32),
@@ -80,7 +85,7 @@ pub enum Object {
 }
 
 /// What happens to an object as a whole.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Action {
     Delete,
     Create,
@@ -122,7 +127,7 @@ impl Cause {
 }
 
 /// One object that changes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Change {
     pub object: Object,
     pub action: Action,
@@ -145,25 +150,45 @@ pub struct Change {
 }
 
 /// How the fields of one or many objects change.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Patch {
     pub fields: Vec<FieldChange>,
 }
 
 /// One field, before and after.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct FieldChange {
     pub field: Field,
     /// What the row holds; `None` for NULL or no such key.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "present"
+    )]
     pub before: Option<Value>,
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "present"
+    )]
     pub after: Option<Value>,
     pub kind: Kind,
     /// What the last apply had set, where that differs from `before`.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "present"
+    )]
     pub applied: Option<Value>,
 }
 
+/// In a saved plan, too, JSON null is a value and not an absence.
+fn present<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Value>, D::Error> {
+    Value::deserialize(from).map(Some)
+}
+
 /// Why a field is in a patch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Kind {
     /// The files say something new.
     Set,
@@ -202,7 +227,7 @@ impl Patch {
 }
 
 /// Numbers of one tenant that are alike before and alike after.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Class {
     /// Index into [`Plan::tenants`].
     pub tenant: u32,
@@ -214,7 +239,7 @@ pub struct Class {
 }
 
 /// Number rows that are not ours, counted; the odd ones with examples.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Foreign {
     pub numbers: u64,
     /// Rows whose number can't be read: never matched.

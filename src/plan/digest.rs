@@ -1,0 +1,75 @@
+//! A digest that names what a plan does, so that what was approved can be
+//! told from what would be applied. Core.
+//!
+//! It is the SHA-256 over the sorted changes: object, action, fields before
+//! and after. Configs count by name and tenants by uuid; sealed values by
+//! their hash, env and file secrets by their source. Lines, comments, counts,
+//! generated ids, times and the revision are left out, so that a squash merge,
+//! a moved definition or a foreign change elsewhere gives the same digest.
+
+use std::fmt::Write;
+
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use super::{Change, FieldChange, Object, Plan};
+use crate::address::quoted;
+
+/// `sha256:` and 64 hex digits.
+pub fn digest(plan: &Plan) -> String {
+    let mut lines: Vec<String> = plan
+        .changes
+        .iter()
+        .map(|change| line(plan, change))
+        .collect();
+    lines.sort_unstable();
+    let mut hash = Sha256::new();
+    for line in &lines {
+        hash.update(line.as_bytes());
+        hash.update(b"\n");
+    }
+    hash.finalize()
+        .iter()
+        .fold("sha256:".to_owned(), |mut text, byte| {
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
+}
+
+/// Whether a digest that somebody typed means this one: the `sha256:` may be
+/// left out.
+pub fn same(typed: &str, digest: &str) -> bool {
+    let bare = |text: &str| {
+        text.trim()
+            .trim_start_matches("sha256:")
+            .to_ascii_lowercase()
+    };
+    bare(typed) == bare(digest)
+}
+
+/// One change in canonical form, on one line.
+pub fn line(plan: &Plan, change: &Change) -> String {
+    let object = match change.object {
+        Object::Region(ix) => format!("region.{}", quoted(&plan.names[ix as usize])),
+        Object::Config(ix) => format!("config.{}", quoted(&plan.names[ix as usize])),
+        Object::Binding { number, tenant } => {
+            format!("binding.{number}@{}", plan.tenants[tenant as usize].id)
+        }
+    };
+    let mut line = format!("{object} {}", change.action.as_str());
+    for field in &plan.patch(change).fields {
+        let value = |value: &Option<Value>| match value {
+            Some(value) => plan.shown(field.field, value).to_string(),
+            None => "-".to_owned(),
+        };
+        let FieldChange {
+            field: name,
+            before,
+            after,
+            kind,
+            applied: _,
+        } = field;
+        let _ = write!(line, " {name} {kind:?} {} {}", value(before), value(after));
+    }
+    line
+}
