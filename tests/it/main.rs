@@ -1,4 +1,5 @@
 //! All integration tests, as one binary.
 
+mod livekit;
 mod secrets_python;
 mod support;

@@ -1,0 +1,259 @@
+//! Placing a call: a room, then one dispatch of one agent, and never a second
+//! one. Imports the client crate and its messages.
+//!
+//! A room is made by name, so asking twice does no harm. Each dispatch that
+//! the server accepts starts an agent, which dials a person; so it is sent
+//! once, and after an unclear answer we look for what it made instead.
+
+use std::time::Duration;
+
+use livekit_api::services::room::CreateRoomOptions;
+use livekit_protocol::{self as proto, AgentDispatch, CreateAgentDispatchRequest};
+use tokio::time::{Instant, sleep};
+
+use super::Client;
+use super::cause::{Cause, Failure};
+use super::trouble::{Asked, Done, Trouble};
+
+/// A call to place.
+#[derive(Debug, Clone, Copy)]
+pub struct Call<'a> {
+    pub room: &'a str,
+    /// The name that the worker is registered under.
+    pub agent_name: &'a str,
+    /// JSON with `job_id` in it; the worker gets exactly this text.
+    pub metadata: &'a str,
+    pub job_id: &'a str,
+}
+
+/// What became of a call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CallOutcome {
+    /// The server has the dispatch. That an agent took it is not said yet.
+    Dispatched {
+        dispatch_id: String,
+        /// The answer was unclear, but the dispatch was found in the room.
+        adopted: bool,
+    },
+    /// Nothing was dispatched.
+    Failed(Failure),
+    /// The server may or may not have started the agent in this room.
+    Unknown { room: String, failure: Failure },
+}
+
+/// The job by which an agent took a dispatch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JobSeen {
+    pub job_id: String,
+    /// The name of the worker that took the job.
+    pub agent_name: String,
+    pub worker_id: String,
+    /// The agent's identity in the room.
+    pub participant_identity: String,
+    pub status: JobStatus,
+    /// What the worker reported, where the job failed.
+    pub error: String,
+}
+
+/// How far an agent's job is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum JobStatus {
+    Pending,
+    Running,
+    Success,
+    Failed,
+}
+
+/// Places one call: at most one dispatch reaches the server, whatever happens.
+pub async fn place_call(client: &Client, call: &Call<'_>) -> CallOutcome {
+    let until = Instant::now() + client.limits.whole;
+    match create_room(client, call.room, CreateRoomOptions::default(), until).await {
+        Ok(()) => dispatch(client, call, until).await,
+        Err(failure) => CallOutcome::Failed(failure),
+    }
+}
+
+/// The second half of a call, in a room that is there.
+pub(super) async fn dispatch(client: &Client, call: &Call<'_>, until: Instant) -> CallOutcome {
+    match create_dispatch(client, call, until).await {
+        Ok(dispatch_id) => CallOutcome::Dispatched {
+            dispatch_id,
+            adopted: false,
+        },
+        Err(trouble) if trouble.done == Done::Unclear => settle(client, call, trouble).await,
+        Err(trouble) => CallOutcome::Failed(trouble.failure),
+    }
+}
+
+pub(super) async fn create_room(
+    client: &Client,
+    room: &str,
+    options: CreateRoomOptions,
+    until: Instant,
+) -> Result<(), Failure> {
+    let mut pauses = pauses(client);
+    loop {
+        let request = client.api.room().create_room(room, options.clone());
+        let failure = match client.step(Asked::Rooms, until, request).await {
+            Ok(made) if made.name == room => return Ok(()),
+            Ok(_) => Cause::NotLivekit.into(),
+            Err(trouble) => client.explain(trouble.failure).await,
+        };
+        if failure.cause.is_final() || !pause(&mut pauses, until).await {
+            return Err(failure);
+        }
+    }
+}
+
+/// The one create; nothing calls this twice for a call.
+async fn create_dispatch(
+    client: &Client,
+    call: &Call<'_>,
+    until: Instant,
+) -> Result<String, Trouble> {
+    if Instant::now() >= until {
+        return Err(Trouble {
+            done: Done::NotSent,
+            ..Trouble::timed_out()
+        });
+    }
+    let request = client
+        .api
+        .agent_dispatch()
+        .create_dispatch(CreateAgentDispatchRequest {
+            agent_name: call.agent_name.to_owned(),
+            room: call.room.to_owned(),
+            metadata: call.metadata.to_owned(),
+            ..Default::default()
+        });
+    let made = client.step(Asked::Dispatches, until, request).await?;
+    if made.id.is_empty() {
+        Err(Trouble::unclear(Cause::Unreadable.into()))
+    } else {
+        Ok(made.id)
+    }
+}
+
+/// Before each attempt after the first.
+fn pauses(client: &Client) -> impl Iterator<Item = Duration> {
+    [client.limits.poll / 2, client.limits.poll * 2].into_iter()
+}
+
+/// Waits before the next attempt; false where there is to be none.
+async fn pause(pauses: &mut impl Iterator<Item = Duration>, until: Instant) -> bool {
+    match pauses.next() {
+        Some(pause) if Instant::now() + pause < until => {
+            sleep(pause).await;
+            true
+        }
+        _ => false,
+    }
+}
+
+/// Looks for the dispatch that an unclear create may have made.
+async fn settle(client: &Client, call: &Call<'_>, trouble: Trouble) -> CallOutcome {
+    let until = Instant::now() + client.limits.settle;
+    loop {
+        if let Ok(dispatches) = list(client, call.room).await
+            && let Some(ours) = dispatches
+                .into_iter()
+                .find(|dispatch| is_ours(dispatch, call))
+        {
+            return CallOutcome::Dispatched {
+                dispatch_id: ours.id,
+                adopted: true,
+            };
+        }
+        if Instant::now() + client.limits.poll >= until {
+            let room = call.room.to_owned();
+            let failure = client.explain(trouble.failure).await;
+            return CallOutcome::Unknown { room, failure };
+        }
+        sleep(client.limits.poll).await;
+    }
+}
+
+/// A room also holds a dispatch without a name, the server's own.
+fn is_ours(dispatch: &AgentDispatch, call: &Call<'_>) -> bool {
+    let metadata = serde_json::from_str::<serde_json::Value>(&dispatch.metadata);
+    !dispatch.id.is_empty()
+        && dispatch.agent_name == call.agent_name
+        && metadata.is_ok_and(|m| m.get("job_id").is_some_and(|id| id == call.job_id))
+}
+
+/// Waits until an agent has taken the dispatch: `None` if none did in time, a
+/// failure if the last look into the room failed. Takes one step longer than
+/// `wait` at most.
+pub async fn wait_for_agent(
+    client: &Client,
+    room: &str,
+    agent_name: &str,
+    wait: Duration,
+) -> Result<Option<JobSeen>, Failure> {
+    let until = Instant::now() + wait;
+    loop {
+        let looked = list(client, room).await;
+        if let Ok(dispatches) = &looked
+            && let Some(job) = dispatches
+                .iter()
+                .filter(|dispatch| dispatch.agent_name == agent_name)
+                .filter_map(|dispatch| dispatch.state.as_ref())
+                .find_map(|state| state.jobs.first())
+        {
+            return Ok(Some(JobSeen::from(job)));
+        }
+        if Instant::now() + client.limits.poll >= until {
+            return match looked {
+                Ok(_) => Ok(None),
+                Err(trouble) => Err(client.explain(trouble.failure).await),
+            };
+        }
+        sleep(client.limits.poll).await;
+    }
+}
+
+async fn list(client: &Client, room: &str) -> Result<Vec<AgentDispatch>, Trouble> {
+    let until = Instant::now() + client.limits.step;
+    client
+        .step(
+            Asked::Dispatches,
+            until,
+            client.api.agent_dispatch().list_dispatch(room),
+        )
+        .await
+}
+
+impl From<&proto::Job> for JobSeen {
+    fn from(job: &proto::Job) -> JobSeen {
+        let state = job.state.clone().unwrap_or_default();
+        JobSeen {
+            job_id: job.id.clone(),
+            agent_name: job.agent_name.clone(),
+            status: match state.status() {
+                proto::JobStatus::JsPending => JobStatus::Pending,
+                proto::JobStatus::JsRunning => JobStatus::Running,
+                proto::JobStatus::JsSuccess => JobStatus::Success,
+                proto::JobStatus::JsFailed => JobStatus::Failed,
+            },
+            worker_id: state.worker_id,
+            participant_identity: state.participant_identity,
+            error: super::cause::one_line(&state.error),
+        }
+    }
+}
+
+impl Client {
+    /// The crate says neither why an answer wasn't readable nor that it followed
+    /// a redirect; a look at the server does, and changes nothing.
+    pub(super) async fn explain(&self, failure: Failure) -> Failure {
+        use Cause::{Dns, Refused, Tls, Unreadable};
+        if !matches!(failure.cause, Dns | Refused | Tls | Unreadable) {
+            return failure;
+        }
+        match self.look_with_key().await {
+            Ok(answer) => answer.key().err().unwrap_or(failure),
+            Err(_) if failure.cause != Unreadable => failure,
+            Err(seen) => seen,
+        }
+    }
+}

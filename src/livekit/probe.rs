@@ -1,0 +1,252 @@
+//! Looking at one server for `doctor`: each check passed, failed with a cause,
+//! or was not reached because an earlier one failed. Imports the client crate.
+
+use std::time::Duration;
+
+use livekit_api::services::room::CreateRoomOptions;
+use livekit_api::services::sip::ListSIPOutboundTrunkFilter;
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use super::call::{Call, CallOutcome, JobSeen, create_room, dispatch, wait_for_agent};
+use super::cause::{Cause, Failure};
+use super::trouble::Asked;
+use super::{Client, Limits, Server};
+
+/// What became of one check.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Check {
+    /// An earlier check failed, or it was not asked for.
+    #[default]
+    NotReached,
+    Passed,
+    Failed(Failure),
+}
+
+/// What a look at a server found, in the order of looking.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ProbeReport {
+    /// A connection, TLS where the URL says so, and LiveKit at its end.
+    pub reachable: Check,
+    /// `GET /` says that it is ready.
+    pub ready: Check,
+    /// The server knows the API key.
+    pub key: Check,
+    pub secret: Check,
+    /// The server accepts the times in our tokens.
+    pub clock: Check,
+    /// The key may list rooms.
+    pub grants: Check,
+    pub trunk: Check,
+    /// The numbers that the trunk lists, where it was found.
+    pub trunk_numbers: Option<Vec<String>>,
+    /// The server's clock minus ours, in seconds.
+    pub clock_ahead: Option<i64>,
+    /// From asking to the first byte of the first answer, connecting included.
+    pub answered_in: Option<Duration>,
+}
+
+impl ProbeReport {
+    /// The checks by name.
+    pub fn checks(&self) -> [(&'static str, &Check); 7] {
+        [
+            ("reachable", &self.reachable),
+            ("ready", &self.ready),
+            ("key", &self.key),
+            ("secret", &self.secret),
+            ("clock", &self.clock),
+            ("grants", &self.grants),
+            ("trunk", &self.trunk),
+        ]
+    }
+
+    pub fn failures(&self) -> impl Iterator<Item = &Failure> {
+        self.checks()
+            .into_iter()
+            .filter_map(|(_, check)| match check {
+                Check::Failed(failure) => Some(failure),
+                _ => None,
+            })
+    }
+}
+
+/// Looks at a server and, where given, for a trunk; changes nothing there.
+pub async fn probe(server: &Server<'_>, trunk_id: Option<&str>, limits: Limits) -> ProbeReport {
+    let mut report = ProbeReport::default();
+    match Client::new(server, limits) {
+        Ok(client) => look(&client, trunk_id, &mut report).await,
+        Err(failure) => report.reachable = Check::Failed(failure),
+    }
+    report
+}
+
+async fn look(client: &Client, trunk_id: Option<&str>, report: &mut ProbeReport) {
+    let whole = tokio::time::timeout(client.limits.whole, async {
+        if look_at_root(client, report).await
+            && look_with_key(client, report).await
+            && let Some(trunk_id) = trunk_id
+        {
+            look_for_trunk(client, trunk_id, report).await;
+        }
+    });
+    if whole.await.is_err() {
+        let next = match report {
+            ProbeReport {
+                reachable: next @ Check::NotReached,
+                ..
+            }
+            | ProbeReport {
+                key: next @ Check::NotReached,
+                ..
+            } => next,
+            ProbeReport { trunk, .. } => trunk,
+        };
+        *next = Check::Failed(Cause::Timeout.into());
+    }
+}
+
+async fn look_at_root(client: &Client, report: &mut ProbeReport) -> bool {
+    let found = match client.look_at_root().await {
+        Ok(answer) => {
+            report.answered_in = Some(answer.took);
+            report.clock_ahead = answer.clock_ahead;
+            answer.root()
+        }
+        Err(failure) => Err(failure),
+    };
+    match found {
+        Ok(()) => (report.reachable, report.ready) = (Check::Passed, Check::Passed),
+        Err(failure) if failure.cause == Cause::NotReady => {
+            report.reachable = Check::Passed;
+            report.ready = Check::Failed(failure);
+        }
+        Err(failure) => {
+            report.reachable = Check::Failed(failure);
+            return false;
+        }
+    }
+    true
+}
+
+async fn look_with_key(client: &Client, report: &mut ProbeReport) -> bool {
+    let found = match client.look_with_key().await {
+        Ok(answer) => answer.key(),
+        Err(failure) => Err(failure),
+    };
+    let Err(failure) = found else {
+        for check in [
+            &mut report.key,
+            &mut report.secret,
+            &mut report.clock,
+            &mut report.grants,
+        ] {
+            *check = Check::Passed;
+        }
+        return true;
+    };
+    let (passed, failed) = match failure.cause {
+        Cause::KeyUnknown => (vec![], &mut report.key),
+        Cause::SecretWrong => (vec![&mut report.key], &mut report.secret),
+        Cause::ClockSkew => (vec![&mut report.key, &mut report.secret], &mut report.clock),
+        Cause::NoGrant => (
+            vec![&mut report.key, &mut report.secret, &mut report.clock],
+            &mut report.grants,
+        ),
+        _ => (vec![], &mut report.reachable),
+    };
+    passed.into_iter().for_each(|check| *check = Check::Passed);
+    *failed = Check::Failed(failure);
+    false
+}
+
+async fn look_for_trunk(client: &Client, trunk_id: &str, report: &mut ProbeReport) {
+    let until = Instant::now() + client.limits.step;
+    let request = client
+        .api
+        .sip()
+        .list_sip_outbound_trunk(ListSIPOutboundTrunkFilter::All);
+    report.trunk = match client.step(Asked::Sip, until, request).await {
+        Ok(trunks) => match trunks
+            .into_iter()
+            .find(|trunk| trunk.sip_trunk_id == trunk_id)
+        {
+            Some(trunk) => {
+                report.trunk_numbers = Some(trunk.numbers);
+                Check::Passed
+            }
+            None => Check::Failed(Failure::new(Cause::TrunkMissing, trunk_id)),
+        },
+        Err(trouble) => Check::Failed(client.explain(trouble.failure).await),
+    };
+}
+
+/// What a trial of a worker left and found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WorkerProbe {
+    /// The room that was made for it.
+    pub room: String,
+    pub seen: WorkerSeen,
+    /// Why the room could not be deleted. It then closes by itself after a
+    /// minute without participants.
+    pub left_behind: Option<Failure>,
+}
+
+/// Whether a worker answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WorkerSeen {
+    Took(JobSeen),
+    /// The server accepted the dispatch; no worker of that name took it.
+    NoOne,
+    Failed(Failure),
+}
+
+/// Tries a worker: one dispatch in a room of its own, with metadata that names
+/// no phone number and says `"lkroute_probe": true`, and the room deleted
+/// afterwards. Side effect: the worker's entry point runs once.
+pub async fn probe_worker(client: &Client, agent_name: &str, wait: Duration) -> WorkerProbe {
+    let job_id = Uuid::new_v4();
+    let room = format!("lkroute-probe-{}", job_id.simple());
+    let job_id = job_id.to_string();
+    let metadata = serde_json::json!({"lkroute_probe": true, "job_id": job_id}).to_string();
+    let call = Call {
+        room: &room,
+        agent_name,
+        metadata: &metadata,
+        job_id: &job_id,
+    };
+
+    let seen = try_worker(client, &call, wait).await;
+    let until = Instant::now() + client.limits.step;
+    let deleted = client
+        .step(Asked::Rooms, until, client.api.room().delete_room(&room))
+        .await;
+    let left_behind = deleted.err().map(|trouble| trouble.failure);
+    WorkerProbe {
+        seen,
+        left_behind: left_behind.filter(|f| f.cause != Cause::RoomMissing),
+        room,
+    }
+}
+
+async fn try_worker(client: &Client, call: &Call<'_>, wait: Duration) -> WorkerSeen {
+    let short_lived = CreateRoomOptions {
+        empty_timeout: 60,
+        ..Default::default()
+    };
+    let until = Instant::now() + client.limits.whole;
+    if let Err(failure) = create_room(client, call.room, short_lived, until).await {
+        return WorkerSeen::Failed(failure);
+    }
+    match dispatch(client, call, until).await {
+        CallOutcome::Failed(failure) | CallOutcome::Unknown { failure, .. } => {
+            WorkerSeen::Failed(failure)
+        }
+        CallOutcome::Dispatched { .. } => {
+            match wait_for_agent(client, call.room, call.agent_name, wait).await {
+                Ok(Some(job)) => WorkerSeen::Took(job),
+                Ok(None) => WorkerSeen::NoOne,
+                Err(failure) => WorkerSeen::Failed(failure),
+            }
+        }
+    }
+}

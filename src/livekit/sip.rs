@@ -1,0 +1,79 @@
+//! Dialling a person through a trunk, for workers that don't do it themselves.
+//! Sent once, whatever happens. Imports the client crate.
+
+use std::time::Duration;
+
+use livekit_api::services::sip::CreateSIPParticipantOptions;
+use tokio::time::Instant;
+
+use super::Client;
+use super::cause::Failure;
+use super::trouble::{Asked, Done};
+
+/// Whom to dial, through what, into which room.
+#[derive(Debug, Clone, Copy)]
+pub struct SipCall<'a> {
+    pub trunk_id: &'a str,
+    /// The number to dial, in the form that the carrier wants.
+    pub to: &'a str,
+    /// The number to show; one of the trunk's own where absent.
+    pub from: Option<&'a str>,
+    pub room: &'a str,
+    /// The called person's identity in the room.
+    pub identity: &'a str,
+    /// Wait for an answer, ringing this long at most. Where absent, the server
+    /// says yes as soon as it has begun to dial.
+    pub wait_for_answer: Option<Duration>,
+}
+
+/// The participant that stands for the called person.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SipPlaced {
+    pub sip_call_id: String,
+    pub participant_id: String,
+    pub participant_identity: String,
+}
+
+/// Why there is no such participant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SipFailure {
+    pub failure: Failure,
+    /// The phone may be ringing all the same.
+    pub unclear: bool,
+    /// The carrier's answer, as 486 for busy.
+    pub sip_status: Option<u16>,
+}
+
+/// Dials; never a second time.
+pub async fn create_sip_participant(
+    client: &Client,
+    call: &SipCall<'_>,
+) -> Result<SipPlaced, SipFailure> {
+    let options = CreateSIPParticipantOptions {
+        participant_identity: call.identity.to_owned(),
+        sip_number: call.from.map(str::to_owned),
+        wait_until_answered: Some(call.wait_for_answer.is_some()),
+        ringing_timeout: call.wait_for_answer,
+        ..Default::default()
+    };
+    let until = Instant::now() + client.limits.whole + call.wait_for_answer.unwrap_or_default();
+    let request = client.api.sip().create_sip_participant(
+        call.trunk_id.to_owned(),
+        call.to.to_owned(),
+        call.room.to_owned(),
+        options,
+        None,
+    );
+    match client.step(Asked::Sip, until, request).await {
+        Ok(made) => Ok(SipPlaced {
+            sip_call_id: made.sip_call_id,
+            participant_id: made.participant_id,
+            participant_identity: made.participant_identity,
+        }),
+        Err(trouble) => Err(SipFailure {
+            unclear: trouble.done == Done::Unclear,
+            sip_status: trouble.sip_status,
+            failure: client.explain(trouble.failure).await,
+        }),
+    }
+}

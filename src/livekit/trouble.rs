@@ -1,0 +1,280 @@
+//! From an error of the client crate to what a caller needs: the cause, and
+//! whether the server may have carried the request out. Imports the client
+//! crate's errors, `reqwest`'s and `rustls`'.
+
+use std::collections::HashMap;
+use std::error::Error;
+use std::io;
+
+use livekit_api::services::{ServerError, ServerErrorCode, ServiceError};
+
+use super::cause::{Cause, Failure};
+
+/// What was asked for: the same words of the server mean different things.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Asked {
+    Rooms,
+    Dispatches,
+    Sip,
+}
+
+/// Whether the server carried the request out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Done {
+    /// No connection came about, so nothing was sent.
+    NotSent,
+    /// It answered that it did not.
+    Refused,
+    /// It may or may not have.
+    Unclear,
+}
+
+#[derive(Debug)]
+pub(super) struct Trouble {
+    pub failure: Failure,
+    pub done: Done,
+    pub sip_status: Option<u16>,
+}
+
+impl Trouble {
+    pub fn new(asked: Asked, error: &ServiceError) -> Trouble {
+        let (failure, done) = match error {
+            ServiceError::Twirp(ServerError::Twirp(error)) => {
+                return Trouble::answered(asked, error);
+            }
+            ServiceError::Twirp(ServerError::Request(error)) => (of_request(error), sent(error)),
+            ServiceError::Twirp(ServerError::Prost(_)) => (Cause::Unreadable.into(), Done::Unclear),
+            ServiceError::Twirp(ServerError::Url(error)) => (
+                Failure::new(Cause::BadUrl, &error.to_string()),
+                Done::NotSent,
+            ),
+            ServiceError::AccessToken(error) => (
+                Failure::new(Cause::Rejected, &error.to_string()),
+                Done::NotSent,
+            ),
+            ServiceError::Env(_) => (Cause::Rejected.into(), Done::NotSent),
+        };
+        Trouble {
+            failure,
+            done,
+            sip_status: None,
+        }
+    }
+
+    pub fn timed_out() -> Trouble {
+        Trouble::unclear(Cause::Timeout.into())
+    }
+
+    pub fn unclear(failure: Failure) -> Trouble {
+        Trouble {
+            failure,
+            done: Done::Unclear,
+            sip_status: None,
+        }
+    }
+
+    fn answered(asked: Asked, error: &ServerErrorCode) -> Trouble {
+        let sip_status = error
+            .meta
+            .get("sip_status_code")
+            .and_then(|code| code.parse().ok());
+        let done = if sip_status.is_none() && may_be_done(&error.code) {
+            Done::Unclear
+        } else {
+            Done::Refused
+        };
+        let failure = of_answer(asked, &error.code, &error.msg, &error.meta);
+        Trouble {
+            failure,
+            done,
+            sip_status,
+        }
+    }
+}
+
+/// Twirp sends these codes with 5xx, or with 408 where the server itself gave
+/// up waiting; all others are a 4xx, and final.
+fn may_be_done(code: &str) -> bool {
+    use ServerErrorCode as C;
+    !matches!(
+        code,
+        C::INVALID_ARGUMENT
+            | C::MALFORMED
+            | C::OUT_OF_RANGE
+            | C::NOT_FOUND
+            | C::BAD_ROUTE
+            | C::ALREADY_EXISTS
+            | C::PERMISSION_DENIED
+            | C::UNAUTHENTICATED
+            | C::RESOURCE_EXHAUSTED
+            | C::FAILED_PRECONDITION
+            | C::ABORTED
+    )
+}
+
+/// What a Twirp error says.
+pub(super) fn of_answer(
+    asked: Asked,
+    code: &str,
+    msg: &str,
+    meta: &HashMap<String, String>,
+) -> Failure {
+    use ServerErrorCode as C;
+    if let Some(status) = meta.get("sip_status_code") {
+        let words = meta.get("sip_status").map_or("", String::as_str);
+        return Failure::new(Cause::SipRefused, &sip_words(status, words));
+    }
+    let msg = msg.trim_start_matches("twirp error unknown: ");
+    let no_one_answers = msg.contains("no response from servers");
+    let cause = match code {
+        C::UNAUTHENTICATED | C::PERMISSION_DENIED => Cause::NoGrant,
+        C::NOT_FOUND if msg.contains("sip trunk") => Cause::TrunkMissing,
+        C::NOT_FOUND if msg.contains("room") => Cause::RoomMissing,
+        _ if msg.contains("sip not connected") => Cause::SipNeedsRedis,
+        C::UNAVAILABLE if no_one_answers && asked == Asked::Dispatches => Cause::RoomMissing,
+        C::UNAVAILABLE if no_one_answers && asked == Asked::Sip => Cause::SipNotRunning,
+        C::RESOURCE_EXHAUSTED => Cause::Unavailable,
+        _ if may_be_done(code) => Cause::Unavailable,
+        _ => Cause::Rejected,
+    };
+    Failure::new(cause, &format!("{code}: {msg}"))
+}
+
+/// RFC 3261 section 21, in the words of someone who waits for a phone to ring.
+fn sip_words(status: &str, words: &str) -> String {
+    let meaning = match status {
+        "401" | "403" | "407" => "the carrier does not accept this trunk or number",
+        "404" | "410" | "604" => "there is no such number",
+        "408" | "480" => "no one answered",
+        "484" => "the number is incomplete",
+        "486" | "600" => "the line is busy",
+        "487" => "the call was ended before it was answered",
+        "488" | "606" => "the carrier accepts none of the audio formats",
+        "603" | "607" | "608" => "the call was declined",
+        _ if status.starts_with('5') => "the carrier has trouble",
+        _ => "",
+    };
+    let separator = if meaning.is_empty() { "" } else { ": " };
+    format!("SIP {} {}{separator}{meaning}", status.trim(), words.trim())
+}
+
+fn sent(error: &reqwest::Error) -> Done {
+    if error.is_connect() || error.is_builder() {
+        Done::NotSent
+    } else {
+        Done::Unclear
+    }
+}
+
+/// Why a request brought no answer that could be read.
+pub(super) fn of_request(error: &reqwest::Error) -> Failure {
+    if error.is_timeout() {
+        return Cause::Timeout.into();
+    }
+    if error.is_decode() {
+        return Cause::Unreadable.into();
+    }
+    let mut last = String::new();
+    let mut link = error.source();
+    while let Some(error) = link {
+        if let Some(failure) = of_link(error) {
+            return failure;
+        }
+        last = error.to_string();
+        link = error.source();
+    }
+    let cause = if error.is_connect() {
+        Cause::Refused
+    } else {
+        Cause::ConnectionLost
+    };
+    Failure::new(cause, &last)
+}
+
+fn of_link(error: &(dyn Error + 'static)) -> Option<Failure> {
+    if let Some(tls) = error.downcast_ref::<rustls::Error>() {
+        return Some(of_tls(tls));
+    }
+    if let Some(io) = error.downcast_ref::<io::Error>() {
+        let inner = io.get_ref().map(|inner| inner as &(dyn Error + 'static));
+        return inner.and_then(of_link).or_else(|| of_io(io));
+    }
+    let text = error.to_string();
+    if text.starts_with("dns error") {
+        Some(Cause::Dns.into())
+    } else if text.starts_with("tunnel error") {
+        Some(Failure::new(Cause::Proxy, &text))
+    } else {
+        None
+    }
+}
+
+fn of_tls(error: &rustls::Error) -> Failure {
+    match error {
+        rustls::Error::InvalidMessage(_) => Failure::new(
+            Cause::Tls,
+            "that port does not speak TLS: is it http:// or ws://?",
+        ),
+        error => Failure::new(Cause::Tls, &error.to_string()),
+    }
+}
+
+fn of_io(error: &io::Error) -> Option<Failure> {
+    let cause = match error.kind() {
+        io::ErrorKind::ConnectionRefused
+        | io::ErrorKind::HostUnreachable
+        | io::ErrorKind::NetworkUnreachable => Cause::Refused,
+        io::ErrorKind::TimedOut => Cause::Timeout,
+        io::ErrorKind::UnexpectedEof if error.to_string().contains("tls") => Cause::Tls,
+        _ => return None,
+    };
+    Some(Failure::new(cause, &error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cause(asked: Asked, code: &str, msg: &str) -> &'static str {
+        of_answer(asked, code, msg, &HashMap::new()).cause.code()
+    }
+
+    /// The texts are those of livekit-server 1.13.5.
+    #[test]
+    fn the_servers_words_have_one_cause_each() {
+        let none = "twirp error unknown: no response from servers";
+        assert_eq!(
+            cause(Asked::Dispatches, "unavailable", none),
+            "room-missing"
+        );
+        assert_eq!(cause(Asked::Sip, "unavailable", none), "sip-not-running");
+        assert_eq!(cause(Asked::Rooms, "unavailable", none), "unavailable");
+        let redis = "twirp error unknown: sip not connected (redis required)";
+        assert_eq!(cause(Asked::Sip, "internal", redis), "sip-needs-redis");
+        let trunk = "twirp error unknown: requested sip trunk does not exist";
+        assert_eq!(cause(Asked::Sip, "not_found", trunk), "trunk-missing");
+        assert_eq!(
+            cause(Asked::Rooms, "unauthenticated", "permissions denied"),
+            "no-grant"
+        );
+        assert_eq!(
+            cause(Asked::Rooms, "invalid_argument", "no room name"),
+            "rejected"
+        );
+    }
+
+    #[test]
+    fn a_code_we_do_not_know_may_have_been_carried_out() {
+        assert!(may_be_done("internal") && may_be_done("deadline_exceeded") && may_be_done("new"));
+        assert!(!may_be_done("unauthenticated") && !may_be_done("not_found"));
+    }
+
+    #[test]
+    fn a_sip_status_is_said_in_words() {
+        assert_eq!(
+            sip_words("486", "Busy Here"),
+            "SIP 486 Busy Here: the line is busy"
+        );
+        assert_eq!(sip_words("699", "Odd"), "SIP 699 Odd");
+    }
+}

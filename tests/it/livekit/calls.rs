@@ -1,0 +1,434 @@
+//! Placing a call while things go wrong: whatever happens, at most one create
+//! reaches the server, and what is said about it is true.
+
+use std::net::TcpListener;
+use std::time::{Duration, Instant};
+
+use livekit_protocol as proto;
+use lkroute::livekit::{
+    CallOutcome, Cause, JobStatus, SipCall, create_sip_participant, place_call, wait_for_agent,
+};
+
+use super::standin::{Answer, Fault, StandIn};
+use super::{AGENT, CALL, METADATA, QUICK, ROOM, client, client_as, place};
+
+fn dispatched(outcome: &CallOutcome) -> (&str, bool) {
+    match outcome {
+        CallOutcome::Dispatched {
+            dispatch_id,
+            adopted,
+        } => (dispatch_id, *adopted),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn failed(outcome: &CallOutcome) -> Cause {
+    match outcome {
+        CallOutcome::Failed(failure) => failure.cause,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn unknown(outcome: &CallOutcome) -> Cause {
+    match outcome {
+        CallOutcome::Unknown { room, failure } => {
+            assert_eq!(room, ROOM);
+            failure.cause
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_call_is_two_requests_on_one_connection() {
+    let standin = StandIn::start();
+    let outcome = place(&standin).await;
+
+    let [dispatch] = &standin.dispatches()[..] else {
+        panic!("{:?}", standin.dispatches())
+    };
+    assert_eq!(dispatched(&outcome), (dispatch.id.as_str(), false));
+    let methods: Vec<_> = standin
+        .world()
+        .posts
+        .iter()
+        .map(|post| post.method.clone())
+        .collect();
+    assert_eq!(methods, ["CreateRoom", "CreateDispatch"]);
+    assert_eq!(standin.world().connections, 1);
+}
+
+#[tokio::test]
+async fn each_request_says_what_it_should_and_asks_for_no_more() {
+    let standin = StandIn::start();
+    place(&standin).await;
+
+    let [room] = &standin.posts("CreateRoom")[..] else {
+        panic!()
+    };
+    assert_eq!(room.decode::<proto::CreateRoomRequest>().name, ROOM);
+    let grants = &room.claims.as_ref().unwrap().video;
+    assert!(grants.room_create && !grants.room_admin && !grants.room_join);
+
+    let [create] = &standin.posts("CreateDispatch")[..] else {
+        panic!()
+    };
+    let asked: proto::CreateAgentDispatchRequest = create.decode();
+    assert_eq!(
+        (asked.room.as_str(), asked.agent_name.as_str()),
+        (ROOM, AGENT)
+    );
+    assert_eq!(asked.metadata, METADATA);
+    let grants = &create.claims.as_ref().unwrap().video;
+    assert!(grants.room_admin && grants.room == ROOM && !grants.room_create);
+}
+
+#[tokio::test]
+async fn ws_and_ipv6_addresses_work_like_http() {
+    let standin = StandIn::start();
+    dispatched(&place_call(&client(&standin.url_as("ws")), &CALL).await);
+    let standin = StandIn::start_v6();
+    dispatched(&place_call(&client(&standin.url()), &CALL).await);
+    assert!(standin.url().starts_with("http://[::1]:"));
+}
+
+#[tokio::test]
+async fn a_create_that_was_carried_out_is_found_and_adopted() {
+    let faults = [
+        Fault::StoreThenAnswer(Answer::twirp(500, "internal", "twirp error unknown: boom")),
+        Fault::StoreThenAnswer(Answer::html(502)),
+        Fault::StoreThenAnswer(Answer::empty(503)),
+        Fault::StoreThenAnswer(Answer::empty(200)),
+        Fault::StoreThenAnswer(Answer::twirp(408, "deadline_exceeded", "too slow")),
+        Fault::StoreThenClose,
+        Fault::StoreLate(Duration::from_millis(600)),
+    ];
+    for fault in faults {
+        let standin = StandIn::start();
+        standin.fault("CreateDispatch", 1, fault);
+        let outcome = place(&standin).await;
+        let [dispatch] = &standin.dispatches()[..] else {
+            panic!("{:?}", standin.dispatches())
+        };
+        assert_eq!(dispatched(&outcome), (dispatch.id.as_str(), true));
+        assert_eq!(standin.posts("CreateDispatch").len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_create_of_which_nothing_is_found_stays_unknown() {
+    let faults = [
+        (Fault::Hang, Cause::Timeout),
+        (Fault::Reset, Cause::ConnectionLost),
+        (Fault::Answer(Answer::html(502)), Cause::Unreadable),
+        (Fault::Answer(Answer::empty(503)), Cause::Unreadable),
+        (Fault::Answer(Answer::html(200)), Cause::Unreadable),
+        (
+            Fault::Answer(Answer::twirp(500, "internal", "boom")),
+            Cause::Unavailable,
+        ),
+    ];
+    for (fault, cause) in faults {
+        let standin = StandIn::start();
+        standin.fault("CreateDispatch", 9, fault);
+        assert_eq!(unknown(&place(&standin).await), cause);
+        assert_eq!(standin.posts("CreateDispatch").len(), 1);
+        assert!(
+            standin.posts("ListDispatch").len() > 1,
+            "it looks until the time is up"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_create_is_unknown_where_the_room_cannot_be_listed() {
+    let standin = StandIn::start();
+    standin.fault("CreateDispatch", 9, Fault::StoreThenClose);
+    standin.fault("ListDispatch", 999, Fault::Answer(Answer::empty(503)));
+    assert_eq!(unknown(&place(&standin).await), Cause::ConnectionLost);
+    assert_eq!(standin.posts("CreateDispatch").len(), 1);
+}
+
+#[tokio::test]
+async fn a_dispatch_of_another_call_or_agent_is_not_adopted() {
+    let standin = StandIn::start();
+    let other_job = METADATA.replace("89ab-cdef", "ffff-ffff");
+    let other = client(&standin.url());
+    place_call(
+        &other,
+        &lkroute::livekit::Call {
+            metadata: &other_job,
+            ..CALL
+        },
+    )
+    .await;
+    place_call(
+        &other,
+        &lkroute::livekit::Call {
+            agent_name: "voag-dev-v2",
+            ..CALL
+        },
+    )
+    .await;
+    standin.fault("CreateDispatch", 1, Fault::Hang);
+    assert_eq!(unknown(&place(&standin).await), Cause::Timeout);
+}
+
+#[tokio::test]
+async fn a_refusal_is_final_and_nothing_was_dispatched() {
+    let refusals = [
+        (
+            Answer::twirp(401, "unauthenticated", "permissions denied"),
+            Cause::NoGrant,
+        ),
+        (
+            Answer::twirp(400, "invalid_argument", "metadata size exceeds limits"),
+            Cause::Rejected,
+        ),
+        (
+            Answer::twirp(429, "resource_exhausted", "slow down"),
+            Cause::Unavailable,
+        ),
+    ];
+    for (answer, cause) in refusals {
+        let standin = StandIn::start();
+        standin.fault("CreateDispatch", 9, Fault::Answer(answer));
+        assert_eq!(failed(&place(&standin).await), cause);
+        assert_eq!(standin.posts("CreateDispatch").len(), 1);
+        assert_eq!(standin.posts("ListDispatch").len(), 0);
+    }
+}
+
+#[tokio::test]
+async fn the_room_is_asked_for_again_until_it_is_there() {
+    for fault in [
+        Fault::Reset,
+        Fault::StoreThenClose,
+        Fault::Hang,
+        Fault::Answer(Answer::html(502)),
+        Fault::Answer(Answer::twirp(503, "unavailable", "starting")),
+    ] {
+        let standin = StandIn::start();
+        standin.fault("CreateRoom", 1, fault);
+        dispatched(&place(&standin).await);
+        assert_eq!(standin.posts("CreateRoom").len(), 2);
+        assert_eq!(standin.posts("CreateDispatch").len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn without_a_room_nothing_is_dispatched() {
+    for (fault, cause) in [
+        (Fault::Hang, Cause::Timeout),
+        (Fault::Reset, Cause::ConnectionLost),
+        (Fault::Answer(Answer::html(502)), Cause::Unavailable),
+        (Fault::Answer(Answer::html(200)), Cause::NotLivekit),
+        (Fault::Answer(Answer::empty(200)), Cause::NotLivekit),
+        (
+            Fault::Answer(Answer::redirect(301, "https://lk.example/")),
+            Cause::Redirect,
+        ),
+        (
+            Fault::Answer(Answer::redirect(302, "https://lk.example/")),
+            Cause::Redirect,
+        ),
+    ] {
+        let standin = StandIn::start();
+        standin.fault("*", 999, fault);
+        assert_eq!(failed(&place(&standin).await), cause);
+        assert_eq!(standin.posts("CreateDispatch").len(), 0);
+    }
+}
+
+#[tokio::test]
+async fn a_redirect_to_a_living_server_is_named_and_not_dispatched_to() {
+    let target = StandIn::start();
+    let standin = StandIn::start();
+    for method in ["CreateRoom", "ListRooms", "CreateDispatch"] {
+        let to = format!("{}/twirp/livekit.RoomService/{method}", target.url());
+        standin.fault(method, 9, Fault::Answer(Answer::redirect(307, &to)));
+    }
+    assert_eq!(failed(&place(&standin).await), Cause::Redirect);
+    assert_eq!(target.dispatches().len() + standin.dispatches().len(), 0);
+}
+
+#[tokio::test]
+async fn refused_keys_and_clocks_are_named_without_the_token() {
+    let standin = StandIn::start();
+    let url = standin.url();
+    let outcome = place_call(&client_as(&url, "other-key", "made-up"), &CALL).await;
+    assert_eq!(failed(&outcome), Cause::KeyUnknown);
+    let outcome = place_call(&client_as(&url, super::KEY, "made-up-wrong-secret"), &CALL).await;
+    assert_eq!(failed(&outcome), Cause::SecretWrong);
+    let CallOutcome::Failed(failure) = outcome else {
+        unreachable!()
+    };
+    assert!(
+        failure
+            .to_string()
+            .contains("invalid token: <token>, error"),
+        "{failure}"
+    );
+    assert!(!failure.to_string().contains("eyJ"));
+    standin.world().clock_ahead = -300;
+    assert_eq!(failed(&place(&standin).await), Cause::ClockSkew);
+    assert_eq!(standin.posts("CreateDispatch").len(), 0);
+}
+
+#[tokio::test]
+async fn nothing_is_sent_where_no_connection_comes_about() {
+    let free = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    let outcome = place_call(&client(&format!("http://{free}")), &CALL).await;
+    assert_eq!(failed(&outcome), Cause::Refused);
+    let outcome = place_call(&client("http://no-such-host.invalid"), &CALL).await;
+    assert_eq!(failed(&outcome), Cause::Dns);
+}
+
+#[tokio::test]
+async fn a_server_that_never_answers_takes_no_longer_than_the_limits() {
+    let standin = StandIn::start();
+    standin.fault("*", 999, Fault::Hang);
+    let started = Instant::now();
+    place(&standin).await;
+    assert!(started.elapsed() < QUICK.whole + QUICK.settle + QUICK.step);
+}
+
+#[tokio::test]
+async fn a_room_that_was_closed_in_between_is_not_dispatched_to_twice() {
+    let standin = StandIn::start();
+    standin.world().auto_create = false;
+    standin.fault(
+        "CreateRoom",
+        1,
+        Fault::Answer(Answer::new(200, "application/protobuf", room())),
+    );
+    assert_eq!(unknown(&place(&standin).await), Cause::RoomMissing);
+    assert_eq!(standin.posts("CreateDispatch").len(), 1);
+}
+
+/// The answer to a CreateRoom that made nothing.
+fn room() -> Vec<u8> {
+    use prost::Message;
+    proto::Room {
+        name: ROOM.to_owned(),
+        ..Default::default()
+    }
+    .encode_to_vec()
+}
+
+#[tokio::test]
+async fn an_agent_is_seen_by_its_job_and_by_nothing_else() {
+    let standin = StandIn::start();
+    let client = client(&standin.url());
+    place_call(&client, &CALL).await;
+    let wait = Duration::from_millis(200);
+    assert_eq!(wait_for_agent(&client, ROOM, AGENT, wait).await, Ok(None));
+
+    let standin = StandIn::start();
+    standin.world().workers.insert(AGENT.to_owned());
+    let client = super::client(&standin.url());
+    place_call(&client, &CALL).await;
+    let job = wait_for_agent(&client, ROOM, AGENT, wait)
+        .await
+        .unwrap()
+        .expect("a job");
+    assert_eq!(
+        (job.agent_name.as_str(), job.status),
+        (AGENT, JobStatus::Running)
+    );
+    assert_eq!(job.worker_id, "AW_standin");
+    assert_eq!(
+        wait_for_agent(&client, ROOM, "voag-dev-v2", wait).await,
+        Ok(None)
+    );
+
+    standin.fault("ListDispatch", 999, Fault::Answer(Answer::html(502)));
+    let failure = wait_for_agent(&client, ROOM, AGENT, wait)
+        .await
+        .unwrap_err();
+    assert_eq!(failure.cause, Cause::Unreadable);
+}
+
+fn sip_call() -> SipCall<'static> {
+    SipCall {
+        trunk_id: "ST_made_up",
+        to: "+911234567890",
+        from: Some("+14155550100"),
+        room: ROOM,
+        identity: "callee",
+        wait_for_answer: None,
+    }
+}
+
+#[tokio::test]
+async fn a_person_is_dialled_once_and_the_carriers_answer_is_said() {
+    let standin = StandIn::start();
+    let trunk = proto::SipOutboundTrunkInfo {
+        sip_trunk_id: "ST_made_up".into(),
+        ..Default::default()
+    };
+    standin.world().trunks.push(trunk);
+    let client = client(&standin.url());
+    let placed = create_sip_participant(&client, &sip_call())
+        .await
+        .expect("placed");
+    assert_eq!(placed.participant_identity, "callee");
+    let [post] = &standin.posts("CreateSIPParticipant")[..] else {
+        panic!()
+    };
+    let asked: proto::CreateSipParticipantRequest = post.decode();
+    assert_eq!(
+        (asked.sip_call_to.as_str(), asked.sip_number.as_str()),
+        ("+911234567890", "+14155550100")
+    );
+    assert!(post.claims.as_ref().unwrap().sip.call);
+
+    let busy = Answer::sip(503, "486", "Busy Here");
+    standin.fault("CreateSIPParticipant", 1, Fault::Answer(busy));
+    let failure = create_sip_participant(&client, &sip_call())
+        .await
+        .unwrap_err();
+    assert_eq!((failure.sip_status, failure.unclear), (Some(486), false));
+    assert!(
+        failure
+            .failure
+            .to_string()
+            .ends_with("(SIP 486 Busy Here: the line is busy)")
+    );
+}
+
+#[tokio::test]
+async fn dialling_is_never_repeated() {
+    for (fault, cause, unclear) in [
+        (Fault::Hang, Cause::Timeout, true),
+        (Fault::Reset, Cause::ConnectionLost, true),
+        (Fault::Answer(Answer::html(502)), Cause::Unreadable, true),
+        (
+            Fault::Answer(Answer::twirp(401, "unauthenticated", "permissions denied")),
+            Cause::NoGrant,
+            false,
+        ),
+    ] {
+        let standin = StandIn::start();
+        standin.fault("CreateSIPParticipant", 9, fault);
+        let failure = create_sip_participant(&client(&standin.url()), &sip_call())
+            .await
+            .unwrap_err();
+        assert_eq!((failure.failure.cause, failure.unclear), (cause, unclear));
+        assert_eq!(standin.posts("CreateSIPParticipant").len(), 1);
+    }
+    let standin = StandIn::start();
+    let client = client(&standin.url());
+    let failure = create_sip_participant(&client, &sip_call())
+        .await
+        .unwrap_err();
+    assert_eq!(failure.failure.cause, Cause::TrunkMissing);
+    standin.world().redis = false;
+    let failure = create_sip_participant(&client, &sip_call())
+        .await
+        .unwrap_err();
+    assert_eq!(failure.failure.cause, Cause::SipNeedsRedis);
+}

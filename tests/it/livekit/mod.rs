@@ -1,0 +1,52 @@
+//! The LiveKit room, against a stand-in for what goes wrong and against a real
+//! server and a real worker for what goes right.
+
+mod calls;
+mod probes;
+pub mod standin;
+mod tls;
+
+use std::time::Duration;
+
+use lkroute::livekit::{Call, CallOutcome, Client, Limits, Server};
+use standin::{KEY, SECRET, StandIn};
+
+/// Short enough for tests that wait for a limit to run out.
+pub const QUICK: Limits = Limits {
+    step: Duration::from_millis(400),
+    whole: Duration::from_secs(3),
+    settle: Duration::from_millis(600),
+    poll: Duration::from_millis(20),
+};
+
+const ROOM: &str = "call-0123456789abcdef0123456789abcdef-01234567";
+const AGENT: &str = "voag-dev";
+const JOB: &str = "01234567-89ab-cdef-0123-456789abcdef";
+const METADATA: &str = r#"{"job_id":"01234567-89ab-cdef-0123-456789abcdef","to_number":"+911234567890","note":"ünïcode \"quoted\""}"#;
+
+const CALL: Call<'static> = Call {
+    room: ROOM,
+    agent_name: AGENT,
+    metadata: METADATA,
+    job_id: JOB,
+};
+
+pub fn client(url: &str) -> Client {
+    client_as(url, KEY, SECRET)
+}
+
+pub fn client_as(url: &str, api_key: &str, api_secret: &str) -> Client {
+    Client::new(
+        &Server {
+            url,
+            api_key,
+            api_secret,
+        },
+        QUICK,
+    )
+    .expect("a URL")
+}
+
+async fn place(standin: &StandIn) -> CallOutcome {
+    lkroute::livekit::place_call(&client(&standin.url()), &CALL).await
+}

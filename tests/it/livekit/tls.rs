@@ -1,0 +1,113 @@
+//! TLS: a private CA through `SSL_CERT_FILE`, and what goes wrong without it.
+//!
+//! The variable belongs to a process, so what needs it runs in this test
+//! binary started once more.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use lkroute::livekit::{CallOutcome, Cause, Check, Server, place_call, probe};
+use tempfile::TempDir;
+
+use super::standin::{KEY, SECRET, StandIn};
+use super::{CALL, QUICK, client};
+
+const URL: &str = "LKROUTE_TEST_TLS_URL";
+
+/// A certificate that signs itself, for 127.0.0.1 alone.
+fn certificate(dir: &TempDir) -> (PathBuf, PathBuf) {
+    let (certificate, key) = (dir.path().join("cert.pem"), dir.path().join("key.pem"));
+    let made = Command::new("openssl")
+        .args([
+            "req",
+            "-x509",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:prime256v1",
+        ])
+        .args(["-nodes", "-days", "2", "-subj", "/CN=lkroute test"])
+        .args(["-addext", "subjectAltName=IP:127.0.0.1"])
+        .args(["-addext", "basicConstraints=critical,CA:FALSE"])
+        .args([Path::new("-keyout"), &key, Path::new("-out"), &certificate])
+        .output()
+        .expect("openssl");
+    assert!(
+        made.status.success(),
+        "{}",
+        String::from_utf8_lossy(&made.stderr)
+    );
+    (certificate, key)
+}
+
+#[test]
+fn a_private_ca_is_trusted_through_ssl_cert_file() {
+    let dir = TempDir::new().unwrap();
+    let (certificate, key) = certificate(&dir);
+    let standin = StandIn::start_tls(&certificate, &key);
+    let child = Command::new(std::env::current_exe().unwrap())
+        .args([
+            "--exact",
+            "livekit::tls::child_that_trusts_ssl_cert_file",
+            "--ignored",
+        ])
+        .env("SSL_CERT_FILE", &certificate)
+        .env_remove("SSL_CERT_DIR")
+        .env(URL, standin.url_as("wss"))
+        .output()
+        .unwrap();
+    assert!(
+        child.status.success(),
+        "{}",
+        String::from_utf8_lossy(&child.stdout)
+    );
+    assert_eq!(standin.dispatches().len(), 1);
+}
+
+#[tokio::test]
+#[ignore = "runs inside a_private_ca_is_trusted_through_ssl_cert_file"]
+async fn child_that_trusts_ssl_cert_file() {
+    let url = std::env::var(URL).unwrap();
+    let outcome = place_call(&client(&url), &CALL).await;
+    assert!(
+        matches!(outcome, CallOutcome::Dispatched { .. }),
+        "{outcome:?}"
+    );
+    let server = Server {
+        url: &url,
+        api_key: KEY,
+        api_secret: SECRET,
+    };
+    let report = probe(&server, None, QUICK).await;
+    assert_eq!(report.grants, Check::Passed, "{report:?}");
+}
+
+#[tokio::test]
+async fn a_certificate_that_nobody_vouches_for_is_refused_before_anything_is_sent() {
+    let dir = TempDir::new().unwrap();
+    let (certificate, key) = certificate(&dir);
+    let standin = StandIn::start_tls(&certificate, &key);
+    let CallOutcome::Failed(failure) = place_call(&client(&standin.url()), &CALL).await else {
+        panic!()
+    };
+    assert_eq!(failure.cause, Cause::Tls, "{failure}");
+    assert!(failure.to_string().contains("SSL_CERT_FILE"));
+    assert!(standin.world().posts.is_empty());
+}
+
+#[tokio::test]
+async fn tls_and_plain_ports_mixed_up_are_named() {
+    let standin = StandIn::start();
+    let CallOutcome::Failed(failure) = place_call(&client(&standin.url_as("https")), &CALL).await
+    else {
+        panic!()
+    };
+    assert_eq!(failure.cause, Cause::Tls, "{failure}");
+
+    let dir = TempDir::new().unwrap();
+    let (certificate, key) = certificate(&dir);
+    let standin = StandIn::start_tls(&certificate, &key);
+    let outcome = place_call(&client(&standin.url_as("http")), &CALL).await;
+    assert!(matches!(outcome, CallOutcome::Failed(_)), "{outcome:?}");
+    assert!(standin.world().posts.is_empty());
+}
