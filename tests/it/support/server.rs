@@ -202,10 +202,9 @@ fn a_dropped_server_leaves_nothing() {
     let (path, pid) = (server.path().to_owned(), read().expect("its pid"));
     drop(server);
     assert!(!path.exists());
-    let alive = Command::new("kill")
-        .args(["-0", pid.trim()])
-        .output()
-        .expect("kill");
+    let mut alive = Command::new("sh");
+    alive.args(["-c", "kill -0 $0", pid.trim()]);
+    let alive = alive.output().expect("sh");
     assert!(!alive.status.success(), "process {pid} is still there");
 }
 
