@@ -9,6 +9,7 @@ pub mod address;
 pub mod error;
 pub mod fields;
 pub mod finding;
+pub mod guards;
 pub mod phone;
 pub mod plan;
 pub mod routing;

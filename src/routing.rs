@@ -12,6 +12,8 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use crate::fields::{Field, Fields};
+use crate::finding::Place;
+use crate::guards::Guards;
 use crate::phone::{E164, Prefix};
 
 /// Everything declared under `routing/`, for one environment.
@@ -34,6 +36,24 @@ pub struct Routing {
     /// [`Binding::settings`] is an index.
     pub settings: Vec<Settings>,
     pub bindings: Vec<Binding>,
+    pub guards: Guards,
+    /// Routing tests: what a number is expected to resolve to.
+    pub expects: Vec<Expect>,
+}
+
+/// `[[expect]]`: a routing test; what is left out is not looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Expect {
+    pub from: E164,
+    /// Index into [`Routing::tenants`].
+    pub tenant: u32,
+    /// The called number, as typed.
+    pub to: Option<String>,
+    pub config: Option<String>,
+    pub worker: Option<String>,
+    pub trunk: Option<String>,
+    pub region: Option<String>,
+    pub place: Place,
 }
 
 /// A line of a file.

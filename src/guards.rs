@@ -1,0 +1,219 @@
+//! `[guards]`: how much one change may do, what it may not touch, and what
+//! every config must look like. The types; `plan::guards` judges. Core.
+//!
+//! They are reviewed lines in the files, and stored with each apply, so that
+//! a change can't loosen the guard that it would trip.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::fields::Field;
+use crate::finding::Place;
+
+/// Everything under `[guards]`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Guards {
+    pub deletes: Budget,
+    pub updates: Budget,
+    pub reroutes: Budget,
+    /// Globs over addresses: no delete, no reroute.
+    pub protected: Vec<String>,
+    pub policy: Policy,
+    /// Reviewed exceptions; never stored: they count for the files they are in.
+    #[serde(skip)]
+    pub allow: Vec<Allowance>,
+}
+
+/// A limit overall, for each region and for each tenant.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Budget {
+    pub overall: Limit,
+    pub per_region: Limit,
+    pub per_tenant: Limit,
+}
+
+/// An absolute number and a share of all that there is; both must hold.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Limit {
+    pub max: Option<u64>,
+    /// 0 to 100.
+    pub percent: Option<f64>,
+}
+
+/// Rules about configs, whatever the change.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Policy {
+    /// `plain_http = "deny"`: no `http` or `ws` to a public host.
+    pub deny_plain_http: bool,
+    /// Allowed hosts, as globs, by region.
+    pub hosts: BTreeMap<String, Vec<String>>,
+    /// Allowed worker names, as globs, by environment (`*` for any).
+    pub workers: BTreeMap<String, Vec<String>>,
+    /// `cross_region = "deny"`: no number moves from a region to another.
+    pub deny_cross_region: bool,
+    /// Fields that every config must set.
+    pub require: Vec<Field>,
+}
+
+/// `[[guards.allow]]`: an exception, by name, with a reason and an end.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Allowance {
+    /// The code of the guard, as the refusal prints it.
+    pub guard: String,
+    /// Exact addresses.
+    pub addresses: Vec<String>,
+    /// How many numbers or objects at most.
+    pub max: Option<u64>,
+    pub reason: String,
+    /// The last day on which it counts, `YYYY-MM-DD`.
+    pub expires: String,
+    pub place: Place,
+}
+
+impl Limit {
+    /// The stricter of two limits, each part for itself.
+    pub fn stricter(self, other: Limit) -> Limit {
+        let least = |a: Option<f64>, b: Option<f64>| match (a, b) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        };
+        let max = match (self.max, other.max) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        };
+        Limit {
+            max,
+            percent: least(self.percent, other.percent),
+        }
+    }
+
+    /// Whether `count` of `total` is too many.
+    pub fn exceeded(self, count: u64, total: u64) -> bool {
+        let share = |percent: f64| count as f64 * 100.0 > percent * total as f64;
+        self.max.is_some_and(|max| count > max) || self.percent.is_some_and(share)
+    }
+}
+
+impl Budget {
+    fn stricter(self, other: Budget) -> Budget {
+        Budget {
+            overall: self.overall.stricter(other.overall),
+            per_region: self.per_region.stricter(other.per_region),
+            per_tenant: self.per_tenant.stricter(other.per_tenant),
+        }
+    }
+}
+
+impl Guards {
+    /// What is enforced: the stricter of the guards in the files and those of
+    /// the last apply. Exceptions are those of the files.
+    pub fn stricter(&self, applied: &Guards) -> Guards {
+        let mut protected = self.protected.clone();
+        let more = applied
+            .protected
+            .iter()
+            .filter(|glob| !self.protected.contains(glob));
+        protected.extend(more.cloned());
+        Guards {
+            deletes: self.deletes.stricter(applied.deletes),
+            updates: self.updates.stricter(applied.updates),
+            reroutes: self.reroutes.stricter(applied.reroutes),
+            protected,
+            policy: self.policy.stricter(&applied.policy),
+            allow: self.allow.clone(),
+        }
+    }
+}
+
+impl Policy {
+    fn stricter(&self, applied: &Policy) -> Policy {
+        let mut require = self.require.clone();
+        require.extend(&applied.require);
+        require.sort_unstable();
+        require.dedup();
+        Policy {
+            deny_plain_http: self.deny_plain_http || applied.deny_plain_http,
+            hosts: both(&self.hosts, &applied.hosts),
+            workers: both(&self.workers, &applied.workers),
+            deny_cross_region: self.deny_cross_region || applied.deny_cross_region,
+            require,
+        }
+    }
+}
+
+/// Lists of what is allowed: where both have one, what stands in both.
+fn both(
+    ours: &BTreeMap<String, Vec<String>>,
+    applied: &BTreeMap<String, Vec<String>>,
+) -> BTreeMap<String, Vec<String>> {
+    let mut lists = ours.clone();
+    for (name, allowed) in applied {
+        match lists.get_mut(name) {
+            Some(list) => list.retain(|glob| allowed.contains(glob)),
+            None => {
+                lists.insert(name.clone(), allowed.clone());
+            }
+        }
+    }
+    lists
+}
+
+/// Whether a glob, in which `*` stands for any run of characters, matches the
+/// whole text.
+pub fn matches(glob: &str, text: &str) -> bool {
+    let Some((head, tail)) = glob.split_once('*') else {
+        return glob == text;
+    };
+    let Some(rest) = text.strip_prefix(head) else {
+        return false;
+    };
+    let mut starts = rest.char_indices().map(|(at, _)| at).chain([rest.len()]);
+    starts.any(|at| matches(tail, &rest[at..]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn globs_match_whole_texts() {
+        for (glob, text, expected) in [
+            ("config.uae-*", "config.uae-vm", true),
+            ("config.uae-*", "config.uae", false),
+            (
+                "binding.+971545335200@*",
+                "binding.+971545335200@sasya",
+                true,
+            ),
+            ("*.uae.example", "livekit.uae.example", true),
+            ("*.uae.example", "livekit.uae.example.evil", false),
+            ("*", "", true),
+            ("a*b*c", "a-b-b-c", true),
+            ("a*b*c", "a-c-b", false),
+        ] {
+            assert_eq!(matches(glob, text), expected, "{glob} {text}");
+        }
+    }
+
+    #[test]
+    fn a_change_cannot_loosen_its_own_guard() {
+        let strict = Limit {
+            max: Some(1),
+            percent: None,
+        };
+        let loose = Limit {
+            max: Some(10),
+            percent: Some(50.0),
+        };
+        let enforced = loose.stricter(strict);
+        assert_eq!((enforced.max, enforced.percent), (Some(1), Some(50.0)));
+        assert!(enforced.exceeded(2, 100));
+        assert!(enforced.exceeded(1, 1));
+        assert!(!enforced.exceeded(1, 2));
+    }
+}
