@@ -14,6 +14,8 @@ pub mod judge;
 pub mod live;
 pub mod objects;
 pub mod secret;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 

@@ -1,0 +1,493 @@
+//! What becomes of regions, configs and numbers: the rules of `semantics.md`
+//! on values alone.
+
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::diff::Differ;
+use super::secret::SecretFacts;
+use super::{Action, Cause, Change, Kind, Plan};
+use crate::fields::{Field, Fields};
+use crate::phone::E164;
+use crate::routing::{
+    Binding, CipherText, Origin, Routing, SecretSource, ServerConfig, Settings, Tenant,
+};
+use crate::snapshot::{ApplyRecord, LiveConfig, NumberRow, OwnedBinding, OwnedConfig, Snapshot};
+
+const TENANT: Uuid = Uuid::from_u128(0x7e);
+const LINE: Origin = Origin { file: 0, line: 7 };
+
+fn id(n: u128) -> Uuid {
+    Uuid::from_u128(n)
+}
+
+/// A row of the numbers table, in memory.
+#[derive(Clone)]
+struct Row {
+    id: Uuid,
+    number: &'static str,
+    status: &'static str,
+    rules: Value,
+    provider: Option<&'static str>,
+}
+
+fn row(n: u128, rules: Value) -> Row {
+    Row {
+        id: id(n),
+        number: "9513456728",
+        status: "active",
+        rules,
+        provider: None,
+    }
+}
+
+#[derive(Default)]
+struct Case {
+    routing: Routing,
+    snapshot: Snapshot,
+    owned: Vec<(OwnedBinding, Fields)>,
+    rows: Vec<Row>,
+}
+
+impl Case {
+    fn new() -> Case {
+        let mut case = Case::default();
+        case.routing.files = vec!["routing/test.toml".into()];
+        case.routing.tenants = vec![Tenant {
+            id: TENANT,
+            alias: Some("acme".into()),
+        }];
+        case
+    }
+
+    fn config(mut self, name: &str, id: Option<Uuid>, worker: &str) -> Case {
+        let config = ServerConfig {
+            id,
+            formerly: None,
+            region: "india".into(),
+            description: None,
+            url: format!("wss://{worker}.example"),
+            api_key: "key".into(),
+            api_secret: SecretSource::Sealed(CipherText::new("lkr1:k:00000000:AAAA")),
+            trunk_id: None,
+            worker_name: Some(worker.into()),
+            adopt: Vec::new(),
+            origin: LINE,
+            lines: Default::default(),
+        };
+        self.routing.configs.insert(name.into(), config);
+        self
+    }
+
+    fn edit(mut self, name: &str, edit: impl FnOnce(&mut ServerConfig)) -> Case {
+        edit(self.routing.configs.get_mut(name).unwrap());
+        self
+    }
+
+    fn live(mut self, row: Uuid, name: &str, worker: &str) -> Case {
+        let secret = CipherText::new("lkr1:k:00000000:AAAA");
+        let fields = Fields::new()
+            .with(Field::Name, name)
+            .with(Field::Url, format!("wss://{worker}.example"))
+            .with(Field::ApiKey, "key")
+            .with(Field::ApiSecret, secret.digest())
+            .with(Field::WorkerName, worker);
+        self.snapshot.configs.push(LiveConfig {
+            id: row,
+            fields,
+            secret,
+            updated_at: None,
+        });
+        self
+    }
+
+    /// The config row as it is, applied by us.
+    fn ours(mut self, row: Uuid) -> Case {
+        let live = self.snapshot.configs.iter().find(|live| live.id == row);
+        let fields = live.unwrap().fields.clone();
+        self.snapshot.owned_configs.push(OwnedConfig {
+            id: row,
+            fields: fields.with(Field::Region, "india"),
+            secret_source: CipherText::new("lkr1:k:00000000:AAAA").digest(),
+            fingerprint: None,
+            since: 1,
+            source: None,
+            inserted: true,
+        });
+        self
+    }
+
+    fn binding(mut self, config: &str, fields: Fields, adopt: &[Field]) -> Case {
+        self.routing.settings.push(Settings {
+            config: config.into(),
+            fields,
+            adopt: adopt.to_vec(),
+            rollout: None,
+        });
+        self.routing.bindings.push(Binding {
+            number: E164::parse("+919513456728").unwrap(),
+            tenant: 0,
+            settings: 0,
+            origin: LINE,
+        });
+        self
+    }
+
+    fn row(mut self, row: Row) -> Case {
+        self.rows.push(row);
+        self
+    }
+
+    fn applied(mut self, row: Uuid, fields: Fields, inserted: bool, retired: bool) -> Case {
+        let owned = OwnedBinding {
+            row,
+            tenant: TENANT,
+            number: E164::parse("+919513456728").unwrap(),
+            fields: crate::fields::FieldsIx(0),
+            since: 1,
+            source: None,
+            inserted,
+            retired,
+        };
+        self.owned.push((owned, fields));
+        self
+    }
+
+    fn plan(&self) -> Plan {
+        let facts = SecretFacts::default();
+        let fresh = || id(0xf0);
+        let mut differ = Differ::new(&self.routing, &self.snapshot, &facts, fresh);
+        for (owned, fields) in &self.owned {
+            let fields = differ.pool().intern(fields.clone());
+            differ.owned(OwnedBinding { fields, ..*owned });
+        }
+        for row in &self.rows {
+            let rules = row.rules.to_string();
+            differ.row(&NumberRow {
+                id: row.id,
+                tenant: TENANT,
+                country_code: Some("+91"),
+                base_number: row.number.parse().ok(),
+                provider: row.provider,
+                status: Some(row.status),
+                rules: (!row.rules.is_null()).then_some(rules.as_bytes()),
+            });
+        }
+        differ.finish(|| id(0xff))
+    }
+}
+
+/// The config `one`, applied and unchanged, under id 1.
+fn settled() -> Case {
+    Case::new()
+        .config("one", Some(id(1)), "w1")
+        .live(id(1), "one", "w1")
+        .ours(id(1))
+}
+
+fn config_id(n: u128) -> Value {
+    id(n).to_string().into()
+}
+
+fn pointing(n: u128) -> Fields {
+    Fields::new().with(Field::Config, config_id(n))
+}
+
+fn only(plan: &Plan) -> &Change {
+    assert_eq!(plan.changes.len(), 1, "{:#?}", plan.changes);
+    &plan.changes[0]
+}
+
+fn kinds(plan: &Plan) -> Vec<(Field, Kind)> {
+    let fields = &plan.patch(only(plan)).fields;
+    fields
+        .iter()
+        .map(|change| (change.field, change.kind))
+        .collect()
+}
+
+#[test]
+fn what_is_as_declared_is_no_change() {
+    let case = settled()
+        .binding("one", Fields::new(), &[])
+        .row(row(5, json!({"livekit_config": id(1), "is_default": true})))
+        .applied(id(5), pointing(1), false, false);
+    let plan = case.plan();
+    assert!(plan.is_empty());
+    assert_eq!((plan.unchanged, plan.summary().update), (2, 0));
+}
+
+#[test]
+fn a_number_is_claimed_adopted_or_in_conflict() {
+    let declare = || settled().binding("one", Fields::new(), &[]);
+    let claim = declare().row(row(5, json!({"is_default": true}))).plan();
+    assert_eq!(only(&claim).action, Action::Update);
+    assert_eq!(kinds(&claim), [(Field::Config, Kind::Set)]);
+    assert!(!only(&claim).inserted);
+
+    let adopt = declare()
+        .row(row(5, json!({"livekit_config": id(1)})))
+        .plan();
+    assert_eq!(only(&adopt).action, Action::Adopt);
+    assert_eq!(adopt.summary().adopt, 1);
+
+    let other = || row(5, json!({"livekit_config": id(2)}));
+    let conflict = declare().row(other()).plan();
+    assert!(conflict.in_conflict(only(&conflict)));
+    assert_eq!(conflict.summary().update, 0);
+
+    let listed = settled().binding("one", Fields::new(), &[Field::Config]);
+    let takeover = listed.row(other()).plan();
+    assert_eq!(kinds(&takeover), [(Field::Config, Kind::TakeOver)]);
+    assert!(takeover.findings.is_empty());
+}
+
+#[test]
+fn an_adopt_line_that_nothing_needs_is_a_warning() {
+    let case = settled()
+        .binding("one", Fields::new(), &[Field::Config])
+        .row(row(5, json!({"livekit_config": id(1)})))
+        .applied(id(5), pointing(1), false, false);
+    let plan = case.plan();
+    assert!(plan.is_empty());
+    assert_eq!(plan.findings[0].code, "adopt-not-needed");
+    let place = plan.findings[0].place.as_ref().unwrap();
+    assert_eq!(place.to_string(), "routing/test.toml:7");
+}
+
+#[test]
+fn a_new_number_is_inserted_with_all_it_declares() {
+    let fields = Fields::new()
+        .with(Field::Outbound, true)
+        .with(Field::Provider, "P");
+    let plan = settled().binding("one", fields, &[]).plan();
+    let change = only(&plan);
+    assert_eq!(
+        (change.action, change.insert, change.row),
+        (Action::Create, true, Some(id(0xff)))
+    );
+    assert_eq!(plan.patch(change).fields.len(), 3);
+}
+
+#[test]
+fn drift_is_told_from_changes_and_left_alone_unseen() {
+    let case = |worker: &str, live: &str| {
+        let fields = Fields::new().with(Field::Outbound, worker);
+        settled()
+            .binding("one", fields, &[])
+            .row(row(5, json!({"livekit_config": id(1), "outbound": live})))
+            .applied(id(5), pointing(1).with(Field::Outbound, "a"), false, false)
+            .plan()
+    };
+    let drift = case("a", "b");
+    assert_eq!(drift.cause(only(&drift)), Cause::Drift);
+    assert_eq!(kinds(&drift), [(Field::Outbound, Kind::Drift)]);
+    let (rest, left) = drift.without_drift();
+    assert!(rest.is_empty());
+    assert_eq!(left.len(), 1);
+
+    assert_eq!(case("b", "a").cause(only(&case("b", "a"))), Cause::Files);
+    assert_eq!(kinds(&case("b", "b")), [(Field::Outbound, Kind::Adopt)]);
+    assert_eq!(kinds(&case("b", "c")), [(Field::Outbound, Kind::Conflict)]);
+}
+
+#[test]
+fn removal_takes_out_owned_keys_and_retires_only_our_own_rows() {
+    let live = json!({"livekit_config": id(1), "outbound": true, "is_default": true});
+    let owned = pointing(1)
+        .with(Field::Outbound, true)
+        .with(Field::Provider, "P");
+    let case = |inserted| {
+        settled()
+            .row(Row {
+                provider: Some("P"),
+                ..row(5, live.clone())
+            })
+            .applied(id(5), owned.clone(), inserted, false)
+            .plan()
+    };
+    let claimed = case(false);
+    assert_eq!(only(&claimed).action, Action::Delete);
+    assert_eq!(
+        kinds(&claimed),
+        [
+            (Field::Config, Kind::Set),
+            (Field::Provider, Kind::Release),
+            (Field::Outbound, Kind::Set),
+        ]
+    );
+    let inserted = case(true);
+    assert!(kinds(&inserted).contains(&(Field::Status, Kind::Set)));
+}
+
+#[test]
+fn a_retired_row_is_reactivated_and_anothers_inactive_row_is_a_conflict() {
+    let inactive = || Row {
+        status: "inactive",
+        ..row(5, json!({}))
+    };
+    let declare = || settled().binding("one", Fields::new(), &[]).row(inactive());
+    let back = declare().applied(id(5), Fields::new(), true, true).plan();
+    assert_eq!(only(&back).row, Some(id(5)));
+    assert_eq!(
+        kinds(&back),
+        [(Field::Config, Kind::Set), (Field::Status, Kind::Set)]
+    );
+    let theirs = declare().plan();
+    assert!(theirs.in_conflict(only(&theirs)));
+    let ours = declare().applied(id(5), pointing(1), false, false).plan();
+    assert!(ours.in_conflict(only(&ours)));
+    let gone = settled()
+        .row(inactive())
+        .applied(id(5), Fields::new(), true, true);
+    assert!(gone.plan().is_empty());
+}
+
+#[test]
+fn several_active_rows_are_reported_and_never_picked_from() {
+    let case = settled()
+        .binding("one", Fields::new(), &[])
+        .row(row(5, json!({})))
+        .row(row(6, json!({})));
+    let plan = case.plan();
+    assert!(plan.in_conflict(only(&plan)));
+    assert_eq!(plan.findings[0].code, "duplicate-rows");
+    let passed_over = settled()
+        .binding("one", Fields::new(), &[])
+        .row(Row {
+            status: "inactive",
+            ..row(5, json!({}))
+        })
+        .row(row(6, json!({})));
+    let plan = passed_over.plan();
+    assert_eq!(only(&plan).row, Some(id(6)));
+    assert!(!plan.in_conflict(only(&plan)));
+}
+
+#[test]
+fn a_row_that_took_the_place_of_ours_is_anothers() {
+    let case = settled()
+        .binding("one", Fields::new(), &[])
+        .row(row(6, json!({"livekit_config": id(1)})))
+        .applied(id(5), pointing(1), true, false);
+    let plan = case.plan();
+    let change = only(&plan);
+    assert_eq!((change.action, change.row), (Action::Adopt, Some(id(6))));
+    assert_eq!((change.previous, change.inserted), (Some(id(5)), false));
+    let removed = settled()
+        .row(row(6, json!({"livekit_config": id(1)})))
+        .applied(id(5), pointing(1), true, false)
+        .plan();
+    assert_eq!(only(&removed).row, None);
+    assert!(
+        !removed
+            .patch(only(&removed))
+            .fields
+            .iter()
+            .any(|f| f.kind.writes())
+    );
+}
+
+#[test]
+fn rules_that_are_no_object_are_a_conflict() {
+    let case = settled()
+        .binding("one", Fields::new(), &[])
+        .row(row(5, json!([1])));
+    let plan = case.plan();
+    assert!(plan.in_conflict(only(&plan)));
+}
+
+#[test]
+fn configs_swap_names_by_id() {
+    let case = Case::new()
+        .config("one", Some(id(2)), "w2")
+        .config("two", Some(id(1)), "w1")
+        .live(id(1), "one", "w1")
+        .live(id(2), "two", "w2")
+        .ours(id(1))
+        .ours(id(2));
+    let plan = case.plan();
+    assert_eq!(plan.changes.len(), 2);
+    for change in &plan.changes {
+        let fields = &plan.patch(change).fields;
+        assert_eq!((change.action, fields.len()), (Action::Update, 1));
+        assert_eq!((fields[0].field, fields[0].kind), (Field::Name, Kind::Set));
+    }
+}
+
+#[test]
+fn formerly_keeps_the_row_and_a_silent_rename_is_an_error() {
+    let renamed = || {
+        Case::new()
+            .config("new", None, "w1")
+            .live(id(1), "old", "w1")
+            .ours(id(1))
+    };
+    let silent = renamed().plan();
+    assert_eq!(silent.findings[0].code, "rename-without-formerly");
+    assert!(silent.findings[0].is_error());
+    let said = renamed().edit("new", |config| config.formerly = Some("old".into()));
+    let plan = said.plan();
+    assert_eq!(only(&plan).row, Some(id(1)));
+    assert_eq!(kinds(&plan), [(Field::Name, Kind::Set)]);
+}
+
+#[test]
+fn a_config_of_others_is_owned_whole_once_declared() {
+    let case = Case::new()
+        .config("one", None, "w1")
+        .edit("one", |config| config.worker_name = None)
+        .live(id(1), "one", "w1");
+    let plan = case.plan();
+    let conflict = plan
+        .patch(only(&plan))
+        .fields
+        .iter()
+        .find(|f| f.kind == Kind::Conflict);
+    assert_eq!(conflict.unwrap().field, Field::WorkerName);
+}
+
+#[test]
+fn a_name_that_another_row_holds_is_a_conflict() {
+    let case = Case::new()
+        .config("one", Some(id(9)), "w1")
+        .live(id(1), "one", "w1");
+    let plan = case.plan();
+    assert!(plan.in_conflict(only(&plan)));
+}
+
+#[test]
+fn the_digest_ignores_lines_and_generated_ids_but_no_value() {
+    let case = |line: u32, worker: &str| {
+        let mut case = Case::new()
+            .config("one", None, worker)
+            .binding("one", Fields::new(), &[]);
+        case.routing.bindings[0].origin.line = line;
+        case.plan()
+    };
+    let digest = super::digest::digest;
+    assert_eq!(digest(&case(1, "w1")), digest(&case(99, "w1")));
+    assert_ne!(digest(&case(1, "w1")), digest(&case(1, "w2")));
+}
+
+#[test]
+fn a_saved_plan_reads_back() {
+    let mut case = settled()
+        .binding("one", Fields::new(), &[])
+        .row(row(5, json!({"livekit_config": null})));
+    case.snapshot.last_apply = Some(ApplyRecord {
+        id: 3,
+        at: String::new(),
+        actor: String::new(),
+        revision: None,
+        kind: "apply".into(),
+    });
+    let plan = case.plan();
+    let text = serde_json::to_string(&plan).unwrap();
+    let back: Plan = serde_json::from_str(&text).unwrap();
+    assert_eq!(super::digest::digest(&back), super::digest::digest(&plan));
+    assert_eq!(
+        back.patch(&back.changes[0]).fields[0].before,
+        Some(Value::Null)
+    );
+}
