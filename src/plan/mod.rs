@@ -13,6 +13,7 @@ pub mod digest;
 pub mod judge;
 pub mod live;
 pub mod objects;
+pub mod offline;
 pub mod secret;
 #[cfg(test)]
 mod tests;

@@ -75,7 +75,8 @@ pub fn objects(
     found
 }
 
-fn region_fields(region: &Region) -> Fields {
+/// What the files say about a region.
+pub fn region_fields(region: &Region) -> Fields {
     let codes: Vec<String> = region
         .country_codes
         .iter()
@@ -245,7 +246,8 @@ fn configs(
     }
 }
 
-fn config_fields(name: &str, config: &ServerConfig, secret: String) -> Fields {
+/// What the files say about a config; `secret` stands for its secret.
+pub fn config_fields(name: &str, config: &ServerConfig, secret: String) -> Fields {
     let ServerConfig {
         id: _,
         formerly: _,

@@ -491,3 +491,26 @@ fn a_saved_plan_reads_back() {
         Some(Value::Null)
     );
 }
+
+#[test]
+fn two_states_of_the_files_compare_without_a_database() {
+    let before = settled()
+        .binding("one", Fields::new().with(Field::Outbound, true), &[])
+        .routing;
+    let same = super::offline::between(&before, &before);
+    assert!(same.is_empty(), "{:#?}", same.changes);
+    let after = settled()
+        .edit("one", |config| config.worker_name = Some("w2".into()))
+        .binding("one", Fields::new(), &[])
+        .routing;
+    let plan = super::offline::between(&before, &after);
+    let actions: Vec<Action> = plan.changes.iter().map(|change| change.action).collect();
+    assert_eq!(actions, [Action::Update, Action::Update]);
+    let fields = &plan.patch(&plan.changes[1]).fields;
+    assert_eq!(
+        (fields[0].field, fields[0].kind),
+        (Field::Outbound, Kind::Set)
+    );
+    let gone = super::offline::between(&before, &settled().routing);
+    assert_eq!(only(&gone).action, Action::Delete);
+}
