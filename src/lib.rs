@@ -12,6 +12,7 @@ pub mod finding;
 pub mod guards;
 pub mod phone;
 pub mod plan;
+pub mod resolve;
 pub mod routing;
 pub mod snapshot;
 

@@ -1,0 +1,208 @@
+//! One pure resolver: which server, trunk and worker a call goes to, and why.
+//! Core: imports only core.
+//!
+//! It is called on the files alone, on the single row that `resolve` and
+//! `dispatch` read, and on sets of fields in `plan`, so that all of them agree.
+//! It picks a config and never opens its secret. It falls back to the
+//! environment only where a look-up worked and found nothing; a look-up that
+//! failed is an error, with the trace still there.
+
+pub mod carrier;
+pub mod env;
+pub mod facts;
+pub mod report;
+pub mod route;
+pub mod trace;
+
+mod number;
+#[cfg(test)]
+mod tests;
+
+use uuid::Uuid;
+
+pub use carrier::Called;
+pub use env::{RoutingEnv, ShellEnv};
+pub use facts::{AgentFact, ConfigFact, Configs, Facts, Provenance, Regions, RowFact};
+pub use facts::{SecretState, Side, UserFact};
+pub use report::Report;
+pub use route::{Choice, ChoiceSource, ConfigRef, Route, Router, Source};
+pub use trace::{ResolveError, Step, Topic, Trace, Verdict};
+
+use crate::fields::{Field, Fields};
+use crate::phone::E164;
+use crate::routing::Tenant;
+
+/// What is asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Query {
+    /// The calling number.
+    pub from: E164,
+    pub tenant: TenantChoice,
+    /// The called number, as typed.
+    pub to: Option<String>,
+    /// The environment must not be the source of credentials.
+    pub strict: bool,
+}
+
+impl Query {
+    pub fn new(from: E164, tenant: TenantChoice) -> Query {
+        Query {
+            from,
+            tenant,
+            to: None,
+            strict: false,
+        }
+    }
+}
+
+/// Whose number it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TenantChoice {
+    /// Not said: exactly one tenant must have the number.
+    Any,
+    Given(Uuid),
+    /// The tenant of this user, which [`Facts::user`] holds.
+    OfUser(Uuid),
+}
+
+/// The answer, and how it came about; the trace is there in either case.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resolution {
+    pub query: Query,
+    pub outcome: Result<Outcome, ResolveError>,
+    pub trace: Trace,
+}
+
+/// Where a call goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outcome {
+    pub tenant: Option<Tenant>,
+    /// The number row.
+    pub row: Option<Uuid>,
+    /// The carrier's name, of the row.
+    pub provider: Option<String>,
+    pub route: Route,
+    /// Present where the query has a called number.
+    pub to: Option<Called>,
+}
+
+/// Resolves one call.
+pub fn resolve(query: &Query, facts: &Facts, env: &RoutingEnv) -> Resolution {
+    let mut trace = Trace::default();
+    let outcome = if env.table_enabled() {
+        routed(query, facts, env, &mut trace)
+    } else {
+        without_table(query, facts, env, &mut trace)
+    };
+    Resolution {
+        query: query.clone(),
+        outcome,
+        trace,
+    }
+}
+
+impl Resolution {
+    /// The answer where the look-up itself failed: the database is away, or
+    /// what it holds can't be read.
+    pub fn failed(query: &Query, message: impl Into<String>, hint: Option<String>) -> Resolution {
+        let mut trace = Trace::default();
+        let message = message.into();
+        trace.push(Topic::Lookup, Verdict::Failed, &message);
+        trace.push(Topic::Credentials, Verdict::Note, route::TODAY);
+        let error = ResolveError::new("lookup-failed", message);
+        Resolution {
+            query: query.clone(),
+            outcome: Err(ResolveError { hint, ..error }),
+            trace,
+        }
+    }
+}
+
+/// Flag off: no routing query, no tenant look-up, no carrier rules.
+fn without_table(
+    query: &Query,
+    facts: &Facts,
+    env: &RoutingEnv,
+    trace: &mut Trace,
+) -> Result<Outcome, ResolveError> {
+    let value = env.shell().and_then(|shell| shell.routing_table.clone());
+    let flag = format!(
+        "{} is \"{}\" in this shell, not \"true\"",
+        env::ROUTING_TABLE,
+        value.unwrap_or_default()
+    );
+    let detail = format!("{flag}: no row, no tenant and no carrier rule is looked at");
+    trace.push(Topic::Flag, Verdict::Skipped, detail);
+    let route = router(query, facts, env).of_environment(None, &flag, trace)?;
+    let tenant = match query.tenant {
+        TenantChoice::Given(id) => Some(facts.tenant(id)),
+        _ => None,
+    };
+    Ok(Outcome {
+        tenant,
+        row: None,
+        provider: None,
+        route,
+        to: query.to.as_deref().map(carrier::as_given),
+    })
+}
+
+fn router<'a>(query: &Query, facts: &'a Facts, env: &'a RoutingEnv) -> Router<'a> {
+    Router {
+        configs: &facts.configs,
+        env,
+        side: facts.side,
+        strict: query.strict,
+    }
+}
+
+fn routed(
+    query: &Query,
+    facts: &Facts,
+    env: &RoutingEnv,
+    trace: &mut Trace,
+) -> Result<Outcome, ResolveError> {
+    let tenant = number::tenant(query, facts, trace)?;
+    let row = number::row(query.from, tenant, facts, trace)?;
+    let router = router(query, facts, env);
+    let nothing = Fields::new();
+    let (route, fields) = match row {
+        Some((row, fields)) => {
+            let subject = number::name(query.from, row, facts);
+            (router.of_row(fields, &subject, trace)?, fields)
+        }
+        None => {
+            let looked = number::looked_for(query.from, tenant, facts);
+            (router.of_environment(None, &looked, trace)?, &nothing)
+        }
+    };
+    let tenant = row.map(|(row, _)| row.tenant).or(tenant);
+    number::compare_agent(tenant, facts, trace);
+    number::mark_undeclared(row.map(|(_, fields)| fields), facts, trace);
+    let to = match &query.to {
+        Some(to) => {
+            carrier::allows_calls(fields, trace)?;
+            Some(carrier::call(fields, to, &facts.regions, trace)?)
+        }
+        None => {
+            note_rules(fields, trace);
+            None
+        }
+    };
+    Ok(Outcome {
+        tenant: tenant.map(|id| facts.tenant(id)),
+        row: row.and_then(|(row, _)| row.id),
+        provider: fields.text(Field::Provider).map(str::to_owned),
+        route,
+        to,
+    })
+}
+
+/// Without a called number the rules decide nothing, but one that refuses
+/// every call is worth a word.
+fn note_rules(fields: &Fields, trace: &mut Trace) {
+    let mut steps = Trace::default();
+    if let Err(error) = carrier::allows_calls(fields, &mut steps) {
+        trace.push(Topic::Rules, Verdict::Note, error.message);
+    }
+}

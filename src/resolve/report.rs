@@ -1,0 +1,128 @@
+//! A resolution as JSON: the contract of `resolve --format json`. Core.
+
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::{Called, Outcome, Resolution, ResolveError, Step};
+
+/// The version of [`Report`].
+pub const FORMAT_VERSION: u32 = 1;
+
+/// What `resolve --format json` prints. Keys are always there; what is not
+/// known is null, and where there is no route, `error` says why.
+#[derive(Debug, Clone, Serialize)]
+pub struct Report {
+    pub format_version: u32,
+    /// `database`, `environment` or `files`.
+    pub source: Option<&'static str>,
+    pub tenant: Option<Uuid>,
+    pub tenant_alias: Option<String>,
+    /// E.164.
+    pub from: String,
+    pub region: Option<String>,
+    pub config: Option<ReportConfig>,
+    pub url: Option<String>,
+    pub api_key: Option<String>,
+    /// `opens`, `no key`, `damaged` or `not checked`.
+    pub secret: Option<&'static str>,
+    pub trunk_id: Option<String>,
+    /// `config`, `rules` or `environment`.
+    pub trunk_source: Option<&'static str>,
+    pub worker_name: Option<String>,
+    /// `config`, `environment` or `default`.
+    pub worker_source: Option<&'static str>,
+    pub to: Option<ReportTo>,
+    pub trace: Vec<ReportStep>,
+    pub error: Option<ReportError>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct ReportConfig {
+    pub id: Option<Uuid>,
+    pub name: String,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct ReportTo {
+    pub input: String,
+    pub formatted: String,
+    /// ISO 3166.
+    pub country: Option<&'static str>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct ReportStep {
+    pub step: &'static str,
+    pub outcome: &'static str,
+    pub detail: String,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct ReportError {
+    pub code: &'static str,
+    pub message: String,
+    pub hint: Option<String>,
+}
+
+impl From<&Step> for ReportStep {
+    fn from(step: &Step) -> ReportStep {
+        ReportStep {
+            step: step.topic.as_str(),
+            outcome: step.verdict.as_str(),
+            detail: step.detail.clone(),
+        }
+    }
+}
+
+impl From<&Called> for ReportTo {
+    fn from(called: &Called) -> ReportTo {
+        ReportTo {
+            input: called.input.clone(),
+            formatted: called.formatted.clone(),
+            country: called.country,
+        }
+    }
+}
+
+impl From<&ResolveError> for ReportError {
+    fn from(error: &ResolveError) -> ReportError {
+        ReportError {
+            code: error.code,
+            message: error.message.clone(),
+            hint: error.hint.clone(),
+        }
+    }
+}
+
+impl From<&Resolution> for Report {
+    fn from(resolution: &Resolution) -> Report {
+        let outcome = resolution.outcome.as_ref().ok();
+        let route = outcome.map(|outcome| &outcome.route);
+        let tenant = outcome.and_then(|outcome: &Outcome| outcome.tenant.as_ref());
+        Report {
+            format_version: FORMAT_VERSION,
+            source: route.map(|route| route.source.as_str()),
+            tenant: tenant.map(|tenant| tenant.id),
+            tenant_alias: tenant.and_then(|tenant| tenant.alias.clone()),
+            from: resolution.query.from.to_string(),
+            region: route.and_then(|route| route.region.clone()),
+            config: route.and_then(|route| {
+                let config = route.config.as_ref()?;
+                Some(ReportConfig {
+                    id: config.id,
+                    name: config.name.clone(),
+                })
+            }),
+            url: route.and_then(|route| route.url.clone()),
+            api_key: route.and_then(|route| route.api_key.clone()),
+            secret: route.and_then(|route| Some(route.secret?.as_str())),
+            trunk_id: route.and_then(|route| route.trunk.value.clone()),
+            trunk_source: route.map(|route| route.trunk.source.as_str()),
+            worker_name: route.and_then(|route| route.worker.value.clone()),
+            worker_source: route.map(|route| route.worker.source.as_str()),
+            to: outcome.and_then(|outcome| outcome.to.as_ref().map(ReportTo::from)),
+            trace: resolution.trace.iter().map(ReportStep::from).collect(),
+            error: resolution.outcome.as_ref().err().map(ReportError::from),
+        }
+    }
+}
