@@ -1,0 +1,259 @@
+//! The answers of livekit-server to the methods that lkroute calls.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use jiff::Timestamp;
+use livekit_api::access_token::{Claims, TokenVerifier};
+use livekit_protocol as proto;
+use prost::Message;
+
+use super::wire::Request;
+use super::{Answer, Fault, KEY, Post, SECRET, World};
+
+impl World {
+    pub fn new() -> World {
+        World {
+            keys: HashMap::from([(KEY.to_owned(), SECRET.to_owned())]),
+            ready: true,
+            redis: true,
+            auto_create: true,
+            clock_ahead: 0,
+            denied: HashSet::new(),
+            workers: HashSet::new(),
+            trunks: Vec::new(),
+            rooms: BTreeMap::new(),
+            posts: Vec::new(),
+            connections: 0,
+            faults: Vec::new(),
+            ids: 0,
+        }
+    }
+
+    pub fn next_fault(&mut self, method: &str) -> Option<Fault> {
+        let (_, times, fault) = self
+            .faults
+            .iter_mut()
+            .find(|(of, times, _)| *times > 0 && (of == "*" || of == method))?;
+        *times -= 1;
+        Some(fault.clone())
+    }
+
+    pub fn record(&mut self, request: &Request, body: Vec<u8>) {
+        let claims = request
+            .token
+            .as_deref()
+            .and_then(|token| Claims::from_unverified(token).ok());
+        self.posts.push(Post {
+            method: request.method().to_owned(),
+            claims,
+            body,
+        });
+    }
+
+    pub fn answer(&mut self, request: &Request, body: &[u8]) -> Answer {
+        if request.path == "/" {
+            return match self.ready {
+                true => Answer::text(200, "OK"),
+                false => Answer::text(406, "Not Ready\nNode Updated At 0001-01-01 00:00:00"),
+            };
+        }
+        let claims = match self.claims(request.token.as_deref()) {
+            Ok(claims) => claims,
+            Err(refusal) => return Answer::text(401, &refusal),
+        };
+        let answer = match request.method() {
+            "ListRooms" if claims.video.room_list => self.list_rooms(request.json, body),
+            "CreateRoom" if claims.video.room_create => self.create_room(body),
+            "DeleteRoom" if claims.video.room_create => self.delete_room(body),
+            "CreateDispatch" => self.create_dispatch(&claims, body),
+            "ListDispatch" => self.list_dispatch(&claims, body),
+            "ListSIPOutboundTrunk" if claims.sip.admin => self.list_trunks(),
+            "CreateSIPParticipant" if claims.sip.call => self.create_participant(body),
+            name if name.starts_with('/') => Some(Answer::text(404, "404 page not found\n")),
+            _ => None,
+        };
+        let denied = self.denied.contains(request.method());
+        answer
+            .filter(|_| !denied)
+            .unwrap_or_else(|| Answer::twirp(401, "unauthenticated", "permissions denied"))
+    }
+
+    fn claims(&self, token: Option<&str>) -> Result<Claims, String> {
+        let token = token.unwrap_or_default();
+        let claims =
+            Claims::from_unverified(token).map_err(|_| "invalid authorization token".to_owned())?;
+        let refused = |why: &str| Err(format!("invalid token: {token}, error: {why}"));
+        let Some(secret) = self.keys.get(&claims.iss) else {
+            return Err(format!("invalid API key: {}", claims.iss));
+        };
+        if TokenVerifier::with_api_key(&claims.iss, secret)
+            .verify(token)
+            .is_err()
+        {
+            return refused("token signature is invalid: signature is invalid");
+        }
+        let now = Timestamp::now().as_second() + self.clock_ahead;
+        if claims.nbf as i64 > now + 60 {
+            return refused("token has invalid claims: token is not valid yet");
+        }
+        if (claims.exp as i64) < now - 60 {
+            return refused("token has invalid claims: token is expired");
+        }
+        Ok(claims)
+    }
+
+    fn id(&mut self, prefix: &str) -> String {
+        self.ids += 1;
+        format!("{prefix}_standin{:04}", self.ids)
+    }
+
+    fn list_rooms(&self, json: bool, body: &[u8]) -> Option<Answer> {
+        if json {
+            return Some(Answer::new(200, "application/json", r#"{"rooms":[]}"#));
+        }
+        let asked = proto::ListRoomsRequest::decode(body).ok()?;
+        let names = self.rooms.keys().filter(|name| asked.names.contains(name));
+        let rooms = names.map(|name| proto::Room {
+            name: name.clone(),
+            ..Default::default()
+        });
+        Some(Answer::proto(&proto::ListRoomsResponse {
+            rooms: rooms.collect(),
+        }))
+    }
+
+    fn create_room(&mut self, body: &[u8]) -> Option<Answer> {
+        let asked = proto::CreateRoomRequest::decode(body).ok()?;
+        self.open_room(&asked.name);
+        Some(Answer::proto(&proto::Room {
+            name: asked.name,
+            ..Default::default()
+        }))
+    }
+
+    /// A room begins with a dispatch without a name, for workers without one.
+    fn open_room(&mut self, name: &str) {
+        if self.rooms.contains_key(name) {
+            return;
+        }
+        let own = proto::AgentDispatch {
+            id: self.id("AD"),
+            room: name.to_owned(),
+            state: Some(Default::default()),
+            ..Default::default()
+        };
+        self.rooms.insert(name.to_owned(), vec![own]);
+    }
+
+    fn delete_room(&mut self, body: &[u8]) -> Option<Answer> {
+        let asked = proto::DeleteRoomRequest::decode(body).ok()?;
+        Some(match self.rooms.remove(&asked.room) {
+            Some(_) => Answer::proto(&proto::DeleteRoomResponse {}),
+            None => Answer::twirp(404, "not_found", "requested room does not exist"),
+        })
+    }
+
+    fn create_dispatch(&mut self, claims: &Claims, body: &[u8]) -> Option<Answer> {
+        let asked = proto::CreateAgentDispatchRequest::decode(body).ok()?;
+        if !(claims.video.room_admin && claims.video.room == asked.room) {
+            return None;
+        }
+        if self.auto_create {
+            self.open_room(&asked.room);
+        }
+        let mut dispatch = proto::AgentDispatch {
+            id: self.id("AD"),
+            agent_name: asked.agent_name,
+            room: asked.room,
+            metadata: asked.metadata,
+            state: Some(Default::default()),
+            ..Default::default()
+        };
+        let Some(room) = self.rooms.get_mut(&dispatch.room) else {
+            return Some(no_such_room());
+        };
+        let answer = Answer::proto(&dispatch);
+        if self.workers.contains(&dispatch.agent_name) {
+            dispatch.state = Some(proto::AgentDispatchState {
+                jobs: vec![job(&dispatch)],
+                ..Default::default()
+            });
+        }
+        room.push(dispatch);
+        Some(answer)
+    }
+
+    fn list_dispatch(&self, claims: &Claims, body: &[u8]) -> Option<Answer> {
+        let asked = proto::ListAgentDispatchRequest::decode(body).ok()?;
+        if !(claims.video.room_admin && claims.video.room == asked.room) {
+            return None;
+        }
+        let Some(room) = self.rooms.get(&asked.room) else {
+            return Some(no_such_room());
+        };
+        let agent_dispatches = room.clone();
+        Some(Answer::proto(&proto::ListAgentDispatchResponse {
+            agent_dispatches,
+        }))
+    }
+
+    fn list_trunks(&self) -> Option<Answer> {
+        if !self.redis {
+            return Some(no_redis());
+        }
+        let items = self.trunks.clone();
+        Some(Answer::proto(&proto::ListSipOutboundTrunkResponse {
+            items,
+        }))
+    }
+
+    fn create_participant(&mut self, body: &[u8]) -> Option<Answer> {
+        let asked = proto::CreateSipParticipantRequest::decode(body).ok()?;
+        if !self.redis {
+            return Some(no_redis());
+        }
+        if !self
+            .trunks
+            .iter()
+            .any(|trunk| trunk.sip_trunk_id == asked.sip_trunk_id)
+        {
+            let msg = "twirp error unknown: requested sip trunk does not exist";
+            return Some(Answer::twirp(404, "not_found", msg));
+        }
+        Some(Answer::proto(&proto::SipParticipantInfo {
+            participant_id: self.id("PA"),
+            sip_call_id: self.id("SCL"),
+            participant_identity: asked.participant_identity,
+            room_name: asked.room_name,
+        }))
+    }
+}
+
+fn job(dispatch: &proto::AgentDispatch) -> proto::Job {
+    proto::Job {
+        id: dispatch.id.replace("AD_", "AJ_"),
+        dispatch_id: dispatch.id.clone(),
+        agent_name: dispatch.agent_name.clone(),
+        metadata: dispatch.metadata.clone(),
+        state: Some(proto::JobState {
+            status: proto::JobStatus::JsRunning as i32,
+            worker_id: "AW_standin".to_owned(),
+            participant_identity: "agent-standin".to_owned(),
+            ..Default::default()
+        }),
+        ..Default::default()
+    }
+}
+
+fn no_such_room() -> Answer {
+    Answer::twirp(
+        503,
+        "unavailable",
+        "twirp error unknown: no response from servers",
+    )
+}
+
+fn no_redis() -> Answer {
+    let msg = "twirp error unknown: sip not connected (redis required)";
+    Answer::twirp(500, "internal", msg)
+}
