@@ -55,7 +55,8 @@ pub struct JobSeen {
     pub error: String,
 }
 
-/// How far an agent's job is.
+/// How far an agent's job was when the server noted it; livekit-server 1.13.5
+/// does not update it afterwards.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum JobStatus {
     Pending,
@@ -180,6 +181,11 @@ fn is_ours(dispatch: &AgentDispatch, call: &Call<'_>) -> bool {
         && dispatch.agent_name == call.agent_name
         && metadata.is_ok_and(|m| m.get("job_id").is_some_and(|id| id == call.job_id))
 }
+
+/// A shorter wait for an agent proves nothing: livekit-server lists a job only
+/// after it has asked all its nodes for workers, for 5 s, unless it did so in
+/// the last minute (`CheckEnabledTimeout`, seen on 1.13.5).
+pub const JOB_LISTED_WITHIN: Duration = Duration::from_secs(6);
 
 /// Waits until an agent has taken the dispatch: `None` if none did in time, a
 /// failure if the last look into the room failed. Takes one step longer than

@@ -26,7 +26,9 @@ use livekit_api::services::{LiveKitApi, ServiceResult};
 use tokio::time::{Instant, timeout_at};
 use zeroize::Zeroizing;
 
-pub use call::{Call, CallOutcome, JobSeen, JobStatus, place_call, wait_for_agent};
+pub use call::{
+    Call, CallOutcome, JOB_LISTED_WITHIN, JobSeen, JobStatus, place_call, wait_for_agent,
+};
 pub use cause::{Cause, Failure};
 pub use probe::{Check, ProbeReport, WorkerProbe, WorkerSeen, probe, probe_worker};
 pub use sip::{SipCall, SipFailure, SipPlaced, create_sip_participant};

@@ -3,9 +3,14 @@
 
 mod calls;
 mod probes;
+mod proxy;
+pub mod real;
+mod server;
 pub mod standin;
 mod tls;
+mod worker;
 
+use std::process::Command;
 use std::time::Duration;
 
 use lkroute::livekit::{Call, CallOutcome, Client, Limits, Server};
@@ -49,4 +54,22 @@ pub fn client_as(url: &str, api_key: &str, api_secret: &str) -> Client {
 
 async fn place(standin: &StandIn) -> CallOutcome {
     lkroute::livekit::place_call(&client(&standin.url()), &CALL).await
+}
+
+/// Tells a test that [`again`] started, and where the server is.
+const URL: &str = "LKROUTE_TEST_LIVEKIT_URL";
+
+/// Environment variables belong to a process, so a test that needs some runs
+/// in this binary, started once more with them.
+fn again(test: &str, variables: &[(&str, &str)]) {
+    let child = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", &format!("livekit::{test}")])
+        .envs(variables.iter().copied())
+        .output()
+        .unwrap();
+    let output = String::from_utf8_lossy(&child.stdout);
+    assert!(
+        child.status.success() && output.contains("1 passed"),
+        "{output}"
+    );
 }

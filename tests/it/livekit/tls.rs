@@ -1,7 +1,4 @@
 //! TLS: a private CA through `SSL_CERT_FILE`, and what goes wrong without it.
-//!
-//! The variable belongs to a process, so what needs it runs in this test
-//! binary started once more.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -10,9 +7,8 @@ use lkroute::livekit::{CallOutcome, Cause, Check, Server, place_call, probe};
 use tempfile::TempDir;
 
 use super::standin::{KEY, SECRET, StandIn};
-use super::{CALL, QUICK, client};
-
-const URL: &str = "LKROUTE_TEST_TLS_URL";
+use super::{CALL, QUICK, URL, again, client};
+use crate::support::block_on;
 
 /// A certificate that signs itself, for 127.0.0.1 alone.
 fn certificate(dir: &TempDir) -> (PathBuf, PathBuf) {
@@ -42,39 +38,32 @@ fn certificate(dir: &TempDir) -> (PathBuf, PathBuf) {
 
 #[test]
 fn a_private_ca_is_trusted_through_ssl_cert_file() {
+    if let Ok(url) = std::env::var(URL) {
+        return block_on(with_ssl_cert_file(&url));
+    }
     let dir = TempDir::new().unwrap();
     let (certificate, key) = certificate(&dir);
     let standin = StandIn::start_tls(&certificate, &key);
-    let child = Command::new(std::env::current_exe().unwrap())
-        .args([
-            "--exact",
-            "livekit::tls::child_that_trusts_ssl_cert_file",
-            "--ignored",
-        ])
-        .env("SSL_CERT_FILE", &certificate)
-        .env_remove("SSL_CERT_DIR")
-        .env(URL, standin.url_as("wss"))
-        .output()
-        .unwrap();
-    assert!(
-        child.status.success(),
-        "{}",
-        String::from_utf8_lossy(&child.stdout)
+    let variables = [
+        ("SSL_CERT_FILE", certificate.to_str().unwrap()),
+        ("SSL_CERT_DIR", ""),
+        (URL, &standin.url_as("wss")),
+    ];
+    again(
+        "tls::a_private_ca_is_trusted_through_ssl_cert_file",
+        &variables,
     );
     assert_eq!(standin.dispatches().len(), 1);
 }
 
-#[tokio::test]
-#[ignore = "runs inside a_private_ca_is_trusted_through_ssl_cert_file"]
-async fn child_that_trusts_ssl_cert_file() {
-    let url = std::env::var(URL).unwrap();
-    let outcome = place_call(&client(&url), &CALL).await;
+async fn with_ssl_cert_file(url: &str) {
+    let outcome = place_call(&client(url), &CALL).await;
     assert!(
         matches!(outcome, CallOutcome::Dispatched { .. }),
         "{outcome:?}"
     );
     let server = Server {
-        url: &url,
+        url,
         api_key: KEY,
         api_secret: SECRET,
     };

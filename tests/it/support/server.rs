@@ -58,11 +58,31 @@ impl Server {
         dir: TempDir,
         command: &Command,
         stop: &str,
+        ready: impl FnMut() -> bool,
+    ) -> Result<Self, String> {
+        Self::keep(unprivileged("/bin/sh"), dir, command, stop, ready)
+    }
+
+    /// Like [`start`](Self::start), but as the user who runs the tests: for
+    /// programs in their cache, which other users may not see.
+    pub fn start_own(
+        dir: TempDir,
+        command: &Command,
+        stop: &str,
+        ready: impl FnMut() -> bool,
+    ) -> Result<Self, String> {
+        Self::keep(Command::new("/bin/sh"), dir, command, stop, ready)
+    }
+
+    fn keep(
+        mut keeper: Command,
+        dir: TempDir,
+        command: &Command,
+        stop: &str,
         mut ready: impl FnMut() -> bool,
     ) -> Result<Self, String> {
         let log = dir.path().join("log");
         let output = File::create(&log).expect("a log file");
-        let mut keeper = unprivileged("/bin/sh");
         keeper
             .args(["-c", KEEPER, "keeper"])
             .arg(dir.path())

@@ -12,6 +12,9 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{Answer, Fault, World};
 
+/// What a proxy is asked for comes with scheme and host.
+const PROXIED: &str = "http://livekit.example";
+
 pub struct Request {
     pub path: String,
     pub token: Option<String>,
@@ -121,11 +124,11 @@ fn read_head(wire: &mut Box<dyn Wire>) -> io::Result<Option<Request>> {
     }
     let head = String::from_utf8_lossy(&head);
     let mut lines = head.lines();
-    let path = lines
+    let target = lines
         .next()
         .and_then(|line| line.split(' ').nth(1))
-        .unwrap_or_default()
-        .to_owned();
+        .unwrap_or_default();
+    let path = target.strip_prefix(PROXIED).unwrap_or(target).to_owned();
     let mut request = Request {
         path,
         token: None,

@@ -1,0 +1,211 @@
+//! A real livekit-server, with a redis or without, and real Python workers, in
+//! processes that end with the test.
+//!
+//! `LKROUTE_TEST_LIVEKIT_SERVER`, `LKROUTE_TEST_REDIS_SERVER` and
+//! `LKROUTE_TEST_AGENT_PYTHON` name the programs; `tests/run` sets them.
+#![allow(dead_code, reason = "for the tests of commands too")]
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::process::Command;
+use std::sync::OnceLock;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use livekit_api::services::LiveKitApi;
+use serde_json::Value;
+
+use super::standin::{KEY, SECRET};
+use crate::support::{Server, free_port, listens, not_run, on_free_port, part};
+
+/// A running livekit-server that knows [`KEY`] and [`SECRET`].
+pub struct Livekit {
+    pub url: String,
+    port: u16,
+    server: Server,
+    redis: Option<Server>,
+}
+
+impl Livekit {
+    /// One with redis for all tests that leave it as it is; `None`, reported,
+    /// where it is not installed.
+    pub fn shared() -> Option<&'static Livekit> {
+        static SHARED: OnceLock<Option<Livekit>> = OnceLock::new();
+        let shared = SHARED.get_or_init(|| {
+            let program = part("LKROUTE_TEST_LIVEKIT_SERVER")?;
+            let redis = part("LKROUTE_TEST_REDIS_SERVER")?;
+            Some(Livekit::run(&program, Some(&redis)))
+        });
+        if shared.is_none() {
+            not_run("livekit");
+        }
+        shared.as_ref()
+    }
+
+    /// One of the test's own, without redis.
+    pub fn alone() -> Option<Livekit> {
+        let program = part("LKROUTE_TEST_LIVEKIT_SERVER");
+        if program.is_none() {
+            not_run("livekit");
+        }
+        Some(Livekit::run(&program?, None))
+    }
+
+    fn run(program: &Path, redis: Option<&Path>) -> Livekit {
+        let redis = redis.map(start_redis);
+        let redis_port = redis.as_ref().map(|(_, port)| *port);
+        let (port, server) = on_free_port(|port| {
+            let mut command = Command::new(program);
+            command.args(["--config-body", &config(port, redis_port)]);
+            let dir = Server::dir("lkroute-lk-");
+            let server = Server::start_own(dir, &command, "KILL", || is_ready(port))?;
+            Ok((port, server))
+        });
+        Livekit {
+            url: format!("http://127.0.0.1:{port}"),
+            port,
+            server,
+            redis: redis.map(|(server, _)| server),
+        }
+    }
+
+    /// The client crate itself, for what lkroute has no call for.
+    pub fn api(&self) -> LiveKitApi {
+        LiveKitApi::with_api_key(&self.url, KEY, SECRET)
+    }
+}
+
+fn config(port: u16, redis: Option<u16>) -> String {
+    let redis = redis.map_or(String::new(), |port| {
+        format!("redis: {{address: '127.0.0.1:{port}'}}\n")
+    });
+    format!(
+        "port: {port}\nbind_addresses: ['127.0.0.1']\n\
+         rtc: {{tcp_port: {}, udp_port: {}, node_ip: 127.0.0.1, use_external_ip: false}}\n\
+         keys: {{{KEY}: {SECRET}}}\n{redis}",
+        free_port(),
+        free_port()
+    )
+}
+
+fn start_redis(program: &Path) -> (Server, u16) {
+    on_free_port(|port| {
+        let mut command = Command::new(program);
+        command.args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]);
+        command.args(["--port", &port.to_string()]);
+        let server = Server::start(Server::dir("lkroute-redis-"), &command, "KILL", || {
+            listens(port)
+        })?;
+        Ok((server, port))
+    })
+}
+
+/// Whether `GET /` says 200: it says 406 for a moment after the start.
+fn is_ready(port: u16) -> bool {
+    let ask = || {
+        let mut stream = TcpStream::connect(("127.0.0.1", port))?;
+        stream.write_all(b"GET / HTTP/1.0\r\n\r\n")?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).map(|_| answer)
+    };
+    ask().is_ok_and(|answer| answer.starts_with("HTTP/1.0 200"))
+}
+
+/// A running Python worker, registered under a name.
+pub struct Worker {
+    server: Server,
+}
+
+impl Worker {
+    /// `None`, reported, where `livekit-agents` is not installed.
+    pub fn start(livekit: &Livekit, name: &str) -> Option<Worker> {
+        let Some(python) = part("LKROUTE_TEST_AGENT_PYTHON") else {
+            not_run("livekit-agents");
+            return None;
+        };
+        let dir = Server::dir("lkroute-worker-");
+        let script = dir.path().join("worker.py");
+        fs::write(&script, include_str!("worker.py")).expect("the script");
+        let mut command = Command::new(python);
+        command
+            .arg(&script)
+            .env("WORKER_NAME", name)
+            .env("WORKER_JOBS", dir.path().join("jobs"))
+            .env("LIVEKIT_URL", livekit.url.replace("http", "ws"))
+            .env("LIVEKIT_API_KEY", KEY)
+            .env("LIVEKIT_API_SECRET", SECRET);
+        for variable in ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"] {
+            command
+                .env_remove(variable)
+                .env_remove(variable.to_lowercase());
+        }
+        let log = dir.path().join("log");
+        let registered =
+            || fs::read_to_string(&log).is_ok_and(|log| log.contains("registered worker"));
+        let server = Server::start_own(dir, &command, "KILL", registered);
+        Some(Worker {
+            server: server.unwrap_or_else(|error| panic!("{error}")),
+        })
+    }
+
+    /// The jobs that it took so far: `room`, `id`, `metadata`.
+    pub fn jobs(&self) -> Vec<Value> {
+        let lines = fs::read_to_string(self.server.path().join("jobs")).unwrap_or_default();
+        lines
+            .lines()
+            .map(|line| serde_json::from_str(line).expect("JSON"))
+            .collect()
+    }
+
+    /// Waits for its next job, some seconds at most.
+    pub fn job_after(&self, seen: usize) -> Option<Value> {
+        let until = Instant::now() + Duration::from_secs(15);
+        while Instant::now() < until {
+            if let Some(job) = self.jobs().into_iter().nth(seen) {
+                return Some(job);
+            }
+            thread::sleep(Duration::from_millis(50));
+        }
+        None
+    }
+}
+
+/// A way to `livekit` that breaks once: the first request that contains `text`
+/// arrives there, its answer does not come back.
+pub fn breaking_after(livekit: &Livekit, text: &'static str) -> String {
+    let (listener, target) = (TcpListener::bind("127.0.0.1:0").unwrap(), livekit.port);
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        let mut broken = false;
+        for client in listener.incoming() {
+            let (client, server) = (client.unwrap(), TcpStream::connect(("127.0.0.1", target)));
+            broken |= pass(
+                client,
+                server.unwrap(),
+                if broken { None } else { Some(text) },
+            );
+        }
+    });
+    format!("http://{address}")
+}
+
+/// Passes requests and answers in turn; true if it broke off.
+fn pass(mut client: TcpStream, mut server: TcpStream, breaking: Option<&str>) -> bool {
+    let mut buffer = vec![0; 64 * 1024];
+    loop {
+        let Ok(length @ 1..) = client.read(&mut buffer) else {
+            return false;
+        };
+        let request = String::from_utf8_lossy(&buffer[..length]).into_owned();
+        server.write_all(&buffer[..length]).unwrap();
+        let Ok(length @ 1..) = server.read(&mut buffer) else {
+            return false;
+        };
+        if breaking.is_some_and(|text| request.contains(text)) {
+            return true;
+        }
+        client.write_all(&buffer[..length]).unwrap();
+    }
+}

@@ -1,0 +1,293 @@
+//! Against a real livekit-server: what it keeps of a call, and what it says
+//! where something is wrong.
+
+use std::time::Duration;
+
+use livekit_api::services::sip::CreateSIPOutboundTrunkOptions;
+use lkroute::livekit::{
+    Call, CallOutcome, Cause, Check, Limits, Server, SipCall, WorkerSeen, create_sip_participant,
+    place_call, probe, probe_worker, wait_for_agent,
+};
+use uuid::Uuid;
+
+use super::real::{Livekit, breaking_after};
+use super::standin::{KEY, SECRET};
+use super::{AGENT, JOB, METADATA};
+
+/// A real server may be slow, on a machine that runs many tests.
+const LIMITS: Limits = Limits {
+    step: Duration::from_secs(10),
+    whole: Duration::from_secs(30),
+    settle: Duration::from_secs(5),
+    poll: Duration::from_millis(100),
+};
+
+pub fn client(url: &str, api_key: &str, api_secret: &str) -> lkroute::livekit::Client {
+    lkroute::livekit::Client::new(
+        &Server {
+            url,
+            api_key,
+            api_secret,
+        },
+        LIMITS,
+    )
+    .unwrap()
+}
+
+/// A room name that no other test has.
+pub fn room() -> String {
+    format!("call-{}-0123abcd", Uuid::new_v4().simple())
+}
+
+pub fn call(room: &str) -> Call<'_> {
+    Call {
+        room,
+        agent_name: AGENT,
+        metadata: METADATA,
+        job_id: JOB,
+    }
+}
+
+fn failed(outcome: CallOutcome) -> Cause {
+    match outcome {
+        CallOutcome::Failed(failure) => failure.cause,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_call_is_kept_as_it_was_sent_and_no_worker_means_unconfirmed() {
+    let Some(livekit) = Livekit::shared() else {
+        return;
+    };
+    let (client, room) = (client(&livekit.url, KEY, SECRET), room());
+    let outcome = place_call(&client, &call(&room)).await;
+    let CallOutcome::Dispatched {
+        dispatch_id,
+        adopted: false,
+    } = outcome
+    else {
+        panic!("{outcome:?}")
+    };
+    let kept = livekit
+        .api()
+        .agent_dispatch()
+        .list_dispatch(&room)
+        .await
+        .unwrap();
+    let named: Vec<_> = kept
+        .iter()
+        .filter(|dispatch| !dispatch.agent_name.is_empty())
+        .collect();
+    let [dispatch] = &named[..] else {
+        panic!("{kept:?}")
+    };
+    assert_eq!(dispatch.id, dispatch_id);
+    assert_eq!(
+        (dispatch.agent_name.as_str(), dispatch.metadata.as_str()),
+        (AGENT, METADATA)
+    );
+    assert!(dispatch_id.starts_with("AD_"));
+
+    let seen = wait_for_agent(&client, &room, AGENT, Duration::from_millis(300)).await;
+    assert_eq!(seen, Ok(None));
+}
+
+#[tokio::test]
+async fn a_lost_answer_to_the_create_is_settled_with_one_dispatch() {
+    let Some(livekit) = Livekit::shared() else {
+        return;
+    };
+    let client = client(&breaking_after(livekit, "CreateDispatch"), KEY, SECRET);
+    let room = room();
+    let outcome = place_call(&client, &call(&room)).await;
+    let CallOutcome::Dispatched {
+        dispatch_id,
+        adopted: true,
+    } = outcome
+    else {
+        panic!("{outcome:?}")
+    };
+    let kept = livekit
+        .api()
+        .agent_dispatch()
+        .list_dispatch(&room)
+        .await
+        .unwrap();
+    let named: Vec<_> = kept
+        .iter()
+        .filter(|dispatch| dispatch.agent_name == AGENT)
+        .collect();
+    assert_eq!(named.len(), 1);
+    assert_eq!(named[0].id, dispatch_id);
+}
+
+#[tokio::test]
+async fn a_wrong_key_and_a_wrong_secret_are_told_apart() {
+    let Some(livekit) = Livekit::shared() else {
+        return;
+    };
+    let room = room();
+    let outcome = place_call(&client(&livekit.url, "other-key", SECRET), &call(&room)).await;
+    assert_eq!(failed(outcome), Cause::KeyUnknown);
+    let wrong = "made-up-wrong-secret-of-some-length-0123";
+    let outcome = place_call(&client(&livekit.url, KEY, wrong), &call(&room)).await;
+    let CallOutcome::Failed(failure) = outcome else {
+        panic!("{outcome:?}")
+    };
+    assert_eq!(failure.cause, Cause::SecretWrong);
+    let text = failure.to_string();
+    assert!(
+        text.contains("<token>") && !text.contains("eyJ") && !text.contains(wrong),
+        "{text}"
+    );
+    assert!(
+        livekit
+            .api()
+            .room()
+            .list_rooms(vec![room])
+            .await
+            .unwrap()
+            .is_empty()
+    );
+}
+
+#[tokio::test]
+async fn a_probe_finds_the_trunk_and_its_numbers() {
+    let Some(livekit) = Livekit::shared() else {
+        return;
+    };
+    let server = Server {
+        url: &livekit.url,
+        api_key: KEY,
+        api_secret: SECRET,
+    };
+    let numbers = vec!["+14155550100".to_owned(), "+911234567890".to_owned()];
+    let options = CreateSIPOutboundTrunkOptions::default();
+    let trunk = livekit
+        .api()
+        .sip()
+        .create_sip_outbound_trunk(
+            "made up".into(),
+            "sip.example".into(),
+            numbers.clone(),
+            options,
+        )
+        .await
+        .unwrap();
+    let report = probe(&server, Some(&trunk.sip_trunk_id), LIMITS).await;
+    assert!(
+        report
+            .checks()
+            .iter()
+            .all(|(_, check)| **check == Check::Passed),
+        "{report:?}"
+    );
+    assert_eq!(report.trunk_numbers, Some(numbers));
+    assert!(report.clock_ahead.is_some_and(|seconds| seconds.abs() <= 1));
+
+    livekit
+        .api()
+        .sip()
+        .delete_sip_trunk(&trunk.sip_trunk_id)
+        .await
+        .unwrap();
+    let report = probe(&server, Some(&trunk.sip_trunk_id), LIMITS).await;
+    let [failure] = &report.failures().collect::<Vec<_>>()[..] else {
+        panic!("{report:?}")
+    };
+    assert_eq!(failure.cause, Cause::TrunkMissing);
+}
+
+#[tokio::test]
+async fn dialling_fails_with_the_reason() {
+    let Some(livekit) = Livekit::shared() else {
+        return;
+    };
+    let (client, room) = (client(&livekit.url, KEY, SECRET), room());
+    let sip = SipCall {
+        trunk_id: "ST_made_up",
+        to: "+911234567890",
+        from: None,
+        room: &room,
+        identity: "callee",
+        wait_for_answer: None,
+    };
+    let failure = create_sip_participant(&client, &sip).await.unwrap_err();
+    assert_eq!(
+        (failure.failure.cause, failure.unclear),
+        (Cause::TrunkMissing, false)
+    );
+
+    let options = CreateSIPOutboundTrunkOptions::default();
+    let numbers = vec!["+14155550101".to_owned()];
+    let api = livekit.api();
+    let trunk = api
+        .sip()
+        .create_sip_outbound_trunk("made up".into(), "sip.example".into(), numbers, options)
+        .await
+        .unwrap();
+    let sip = SipCall {
+        trunk_id: &trunk.sip_trunk_id,
+        ..sip
+    };
+    let failure = create_sip_participant(&client, &sip).await.unwrap_err();
+    assert_eq!(failure.failure.cause, Cause::SipNotRunning, "{failure:?}");
+}
+
+#[tokio::test]
+async fn a_server_without_redis_has_no_trunks_and_one_that_stopped_is_refused() {
+    let Some(livekit) = Livekit::alone() else {
+        return;
+    };
+    let url = livekit.url.clone();
+    let server = Server {
+        url: &url,
+        api_key: KEY,
+        api_secret: SECRET,
+    };
+    let report = probe(&server, Some("ST_made_up"), LIMITS).await;
+    let [failure] = &report.failures().collect::<Vec<_>>()[..] else {
+        panic!("{report:?}")
+    };
+    assert_eq!(failure.cause, Cause::SipNeedsRedis);
+
+    drop(livekit);
+    let report = probe(&server, None, LIMITS).await;
+    assert!(matches!(&report.reachable, Check::Failed(f) if f.cause == Cause::Refused));
+    let room = room();
+    assert_eq!(
+        failed(place_call(&client(&url, KEY, SECRET), &call(&room)).await),
+        Cause::Refused
+    );
+}
+
+#[tokio::test]
+async fn a_room_that_is_not_there_is_named() {
+    let Some(livekit) = Livekit::shared() else {
+        return;
+    };
+    let client = client(&livekit.url, KEY, SECRET);
+    let seen = wait_for_agent(&client, &room(), AGENT, Duration::from_millis(100)).await;
+    assert_eq!(seen.unwrap_err().cause, Cause::RoomMissing);
+}
+
+#[tokio::test]
+async fn a_trial_of_a_worker_that_is_not_there_leaves_no_room() {
+    let Some(livekit) = Livekit::shared() else {
+        return;
+    };
+    let client = client(&livekit.url, KEY, SECRET);
+    let tried = probe_worker(&client, "voag-nobody", Duration::from_millis(300)).await;
+    assert_eq!(tried.seen, WorkerSeen::NoOne);
+    assert_eq!(tried.left_behind, None);
+    assert!(
+        livekit
+            .api()
+            .room()
+            .list_rooms(vec![tried.room])
+            .await
+            .unwrap()
+            .is_empty()
+    );
+}

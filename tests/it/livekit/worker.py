@@ -1,0 +1,35 @@
+"""A worker as the application's is, but for what it does with a job: it notes
+it as a line of JSON and leaves."""
+
+import json
+import os
+import sys
+
+from livekit.agents import AgentServer, JobContext, JobExecutorType, cli
+
+NAME = os.environ["WORKER_NAME"]
+JOBS = os.environ["WORKER_JOBS"]
+
+# The load of a machine that is busy testing says nothing about a worker.
+server = AgentServer(
+    host="127.0.0.1",
+    port=0,
+    job_executor_type=JobExecutorType.THREAD,
+    num_idle_processes=1,
+    load_fnc=lambda *_: 0.0,
+    load_threshold=0.99,
+    drain_timeout=1,
+)
+
+
+@server.rtc_session(agent_name=NAME)
+async def entry(context: JobContext) -> None:
+    job = {"room": context.room.name, "id": context.job.id, "metadata": context.job.metadata}
+    with open(JOBS, "a", encoding="utf-8") as jobs:
+        jobs.write(json.dumps(job) + "\n")
+    context.shutdown()
+
+
+if __name__ == "__main__":
+    sys.argv[1:] = ["start"]
+    cli.run_app(server)

@@ -1,0 +1,60 @@
+//! A real worker: it has the job with exactly the metadata that was sent, and
+//! a worker of another name does not.
+
+use lkroute::livekit::{
+    CallOutcome, JOB_LISTED_WITHIN, JobStatus, WorkerSeen, place_call, probe_worker, wait_for_agent,
+};
+
+use super::real::{Livekit, Worker};
+use super::server::{call, client, room};
+use super::standin::{KEY, SECRET};
+use super::{AGENT, METADATA};
+
+#[tokio::test]
+async fn the_worker_of_that_name_has_the_job_and_no_other_does() {
+    let Some(livekit) = Livekit::alone() else {
+        return;
+    };
+    let Some(worker) = Worker::start(&livekit, AGENT) else {
+        return;
+    };
+    let Some(other) = Worker::start(&livekit, "voag-dev-v2") else {
+        return;
+    };
+    let (client, room) = (client(&livekit.url, KEY, SECRET), room());
+
+    let outcome = place_call(&client, &call(&room)).await;
+    assert!(
+        matches!(outcome, CallOutcome::Dispatched { adopted: false, .. }),
+        "{outcome:?}"
+    );
+    let job = worker.job_after(0).expect("a job");
+    assert_eq!(job["metadata"], METADATA);
+    assert_eq!(job["room"], room.as_str());
+
+    let seen = wait_for_agent(&client, &room, AGENT, JOB_LISTED_WITHIN)
+        .await
+        .unwrap()
+        .expect("a job");
+    assert_eq!(job["id"], seen.job_id.as_str());
+    assert_eq!(
+        (seen.agent_name.as_str(), seen.status),
+        (AGENT, JobStatus::Running)
+    );
+    assert!(seen.worker_id.starts_with("AW_"), "{seen:?}");
+    assert!(!seen.participant_identity.is_empty(), "{seen:?}");
+
+    let tried = probe_worker(&client, AGENT, JOB_LISTED_WITHIN).await;
+    assert!(
+        matches!(&tried.seen, WorkerSeen::Took(job) if job.agent_name == AGENT),
+        "{tried:?}"
+    );
+    let job = worker.job_after(1).expect("the trial");
+    assert!(job["metadata"].as_str().unwrap().contains("lkroute_probe"));
+
+    assert_eq!((worker.jobs().len(), other.jobs().len()), (2, 0));
+    drop(worker);
+    let tried = probe_worker(&client, AGENT, JOB_LISTED_WITHIN).await;
+    assert_eq!(tried.seen, WorkerSeen::NoOne);
+    assert_eq!(other.jobs().len(), 0);
+}
