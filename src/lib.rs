@@ -19,3 +19,7 @@ pub mod snapshot;
 // edges: one outside thing each
 pub mod livekit;
 pub mod secrets;
+
+// shell
+pub mod cli;
+pub mod render;

@@ -211,7 +211,7 @@ impl<'a> Judge<'a> {
 
     /// The live fields with a patch carried out; in conflict nothing is.
     fn carried_out(&mut self, live: FieldsIx, patch: &Patch) -> FieldsIx {
-        if patch.has(Kind::Conflict) {
+        if patch.in_conflict() {
             return live;
         }
         let mut fields = self.pool.get(live).clone();
@@ -230,7 +230,7 @@ impl<'a> Judge<'a> {
             field: Field::Status,
             before: Some(Value::from(format!("{rows} active rows"))),
             after: Some(Value::from("one active row")),
-            kind: Kind::Conflict,
+            kind: Kind::Blocked,
             applied: None,
         });
         self.patch(patch)
@@ -263,7 +263,7 @@ fn odd_rules(declared: &Fields) -> Patch {
             field: Field::Config,
             before: Some(Value::from("rules is no JSON object")),
             after: declared.get(Field::Config).cloned(),
-            kind: Kind::Conflict,
+            kind: Kind::Blocked,
             applied: None,
         }],
     }

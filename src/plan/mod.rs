@@ -203,6 +203,9 @@ pub enum Kind {
     Drift,
     /// The row holds a value that is neither declared nor ours.
     Conflict,
+    /// The row is in a state that no `adopt` line can solve; `before` says
+    /// in words which.
+    Blocked,
     /// No longer declared; what the row holds stays.
     Release,
 }
@@ -217,6 +220,11 @@ impl Kind {
 impl Patch {
     pub fn has(&self, kind: Kind) -> bool {
         self.fields.iter().any(|change| change.kind == kind)
+    }
+
+    /// Whether nothing of it may be carried out.
+    pub fn in_conflict(&self) -> bool {
+        self.has(Kind::Conflict) || self.has(Kind::Blocked)
     }
 
     pub fn cause(&self) -> Cause {
@@ -277,7 +285,7 @@ impl Plan {
     }
 
     pub fn in_conflict(&self, change: &Change) -> bool {
-        self.patch(change).has(Kind::Conflict)
+        self.patch(change).in_conflict()
     }
 
     /// Objects whose fields are not ours to set.

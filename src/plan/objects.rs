@@ -381,7 +381,7 @@ fn name_taken(name: &str, row: Uuid) -> FieldChange {
         field: Field::Name,
         before: Some(Value::from(format!("{name} (row {row})"))),
         after: Some(name.into()),
-        kind: Kind::Conflict,
+        kind: Kind::Blocked,
         applied: None,
     }
 }

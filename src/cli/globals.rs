@@ -1,0 +1,77 @@
+//! The options that every command takes. Imports nothing of lkroute.
+
+use std::path::PathBuf;
+
+use clap::{ArgAction, Args, ValueEnum};
+
+/// Said once, for all commands.
+#[derive(Args, Clone)]
+#[command(next_help_heading = "Global options")]
+pub struct Globals {
+    /// The directory of the routing files
+    #[arg(long, global = true, value_name = "DIR", default_value = "routing")]
+    pub routing: PathBuf,
+
+    /// The environment whose values of the files count, e.g. production
+    #[arg(long, global = true, value_name = "NAME")]
+    pub env: Option<String>,
+
+    /// The database: postgres://… or sqlite://FILE [default: sqlite://lkroute.db]
+    #[arg(long, global = true, value_name = "URL", env = "DATABASE_URL")]
+    #[arg(hide_env_values = true)]
+    pub database: Option<String>,
+
+    /// The schema of the two tables and of lkroute's own (PostgreSQL)
+    #[arg(long, global = true, value_name = "NAME", env = "LKROUTE_SCHEMA")]
+    #[arg(hide_env_values = true)]
+    pub schema: Option<String>,
+
+    /// When to use colours; NO_COLOR is understood too
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        value_name = "WHEN",
+        default_value = "auto"
+    )]
+    pub color: Color,
+
+    /// Say less: headlines, and what is wrong
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+
+    /// Say more: what is read, and how long it took
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub verbose: u8,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    Auto,
+    Always,
+    Never,
+}
+
+impl From<Color> for anstream::ColorChoice {
+    fn from(color: Color) -> anstream::ColorChoice {
+        match color {
+            Color::Auto => anstream::ColorChoice::Auto,
+            Color::Always => anstream::ColorChoice::Always,
+            Color::Never => anstream::ColorChoice::Never,
+        }
+    }
+}
+
+/// How a report is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    Text,
+    Json,
+}
+
+#[derive(Args, Clone, Copy)]
+pub struct Formatted {
+    /// How the report is printed
+    #[arg(long, value_enum, value_name = "FORMAT", default_value = "text")]
+    pub format: Format,
+}

@@ -1,0 +1,126 @@
+//! The command line: one file a command, each with its arguments and `run`.
+//! Imports everything; only `main` imports it.
+
+mod completions;
+pub mod database;
+pub mod globals;
+mod help;
+pub mod shell;
+mod usage;
+
+use std::ffi::OsString;
+
+use clap::{FromArgMatches, Parser, Subcommand};
+
+use crate::error::{Error, Exit};
+use crate::finding::Finding;
+use crate::render::{findings, json};
+use globals::{Format, Globals};
+use shell::Shell;
+
+/// The whole command line.
+#[derive(Parser)]
+#[command(name = "lkroute", version, about = help::ABOUT, after_help = help::AFTER)]
+#[command(disable_help_subcommand = true, max_term_width = 100)]
+pub struct Cli {
+    #[command(flatten)]
+    globals: Globals,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Completions(completions::CompletionsArgs),
+}
+
+/// Why a command ended before its work was done.
+#[derive(Debug)]
+pub enum Stop {
+    /// The files have errors.
+    Invalid(Vec<Finding>),
+    Error(Error),
+}
+
+impl From<Error> for Stop {
+    fn from(error: Error) -> Stop {
+        Stop::Error(error)
+    }
+}
+
+impl Stop {
+    /// As an error, for its exit code and its one sentence.
+    fn error(&self) -> Error {
+        match self {
+            Stop::Error(error) => Error {
+                exit: error.exit,
+                message: error.message.clone(),
+                hint: error.hint.clone(),
+            },
+            Stop::Invalid(findings) => {
+                let count = findings::summary(findings);
+                Error::exit(Exit::Invalid, format!("the files are invalid: {count}"))
+            }
+        }
+    }
+
+    fn findings(&self) -> &[Finding] {
+        match self {
+            Stop::Invalid(findings) => findings,
+            Stop::Error(_) => &[],
+        }
+    }
+}
+
+/// Reads the command line. Help, version and usage errors are printed here;
+/// what is left is the code to exit with.
+pub fn parse(args: &[OsString]) -> Result<Cli, Exit> {
+    let matches = help::command().try_get_matches_from(args);
+    let cli = matches.and_then(|matches| Cli::from_arg_matches(&matches));
+    cli.map_err(|error| usage::report(&error, args))
+}
+
+/// Runs a command and reports what went wrong.
+pub fn run(cli: Cli) -> Exit {
+    let shell = Shell::new(cli.globals);
+    let stop = match cli.command.run(&shell) {
+        Ok(exit) => return exit,
+        Err(stop) => stop,
+    };
+    let error = stop.error();
+    let report = match cli.command.format() {
+        Some(Format::Json) => cli.command.failed(&stop, &error),
+        _ => Ok(findings::text(stop.findings(), shell.width())),
+    };
+    match (report, cli.command.format()) {
+        (Ok(text), Some(_)) => drop(shell.print(&text)),
+        (Ok(text), None) if !text.is_empty() => shell.say(&text),
+        _ => {}
+    }
+    shell.complain(&error);
+    error.exit
+}
+
+impl Command {
+    fn run(&self, shell: &Shell) -> Result<Exit, Stop> {
+        match self {
+            Command::Completions(args) => args.run(shell),
+        }
+    }
+
+    /// The format of its report, where it prints one.
+    fn format(&self) -> Option<Format> {
+        match self {
+            Command::Completions(_) => None,
+        }
+    }
+
+    /// The JSON report of a command that could not be done.
+    fn failed(&self, stop: &Stop, error: &Error) -> Result<String, Error> {
+        let failed = json::Failed {
+            findings: json::reports(stop.findings()),
+            ..json::Failed::from(error)
+        };
+        json::text(&failed)
+    }
+}

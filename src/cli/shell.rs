@@ -1,0 +1,109 @@
+//! Standard output and error, colours, width: where commands speak. Imports
+//! core and `render`.
+
+use std::io::{self, IsTerminal, Write};
+
+use super::globals::Globals;
+use crate::error::{Error, Result};
+use crate::render::style::{BOLD, DIM, ERROR, NOTED, paint, wrapped};
+use crate::render::text::View;
+
+/// Without a terminal reports are as wide as this.
+const WIDTH: usize = 80;
+
+/// What a command runs in.
+pub struct Shell {
+    pub globals: Globals,
+}
+
+impl Shell {
+    pub fn new(globals: Globals) -> Shell {
+        anstream::ColorChoice::from(globals.color).write_global();
+        Shell { globals }
+    }
+
+    /// Writes a report to standard output. A reader that left early, as
+    /// `head` does, is no error.
+    pub fn print(&self, text: &str) -> Result<()> {
+        let mut out = anstream::stdout().lock();
+        let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+        match written {
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                let message = format!("can't write to standard output: {error}");
+                Err(Error::new(message))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Writes a line to standard error; nothing can be done where that fails.
+    pub fn say(&self, text: &str) {
+        let _ = writeln!(anstream::stderr().lock(), "{text}");
+    }
+
+    /// The same, unless asked to be quiet.
+    pub fn note(&self, text: &str) {
+        if !self.globals.quiet {
+            self.say(text);
+        }
+    }
+
+    /// The same, only where more was asked for.
+    pub fn detail(&self, text: &str) {
+        if self.globals.verbose > 0 {
+            self.say(&paint(DIM, text));
+        }
+    }
+
+    pub fn complain(&self, error: &Error) {
+        self.say(&complaint(error, self.width()));
+    }
+
+    pub fn width(&self) -> usize {
+        width()
+    }
+
+    pub fn view(&self, full: bool) -> View {
+        View {
+            width: self.width(),
+            full,
+            quiet: self.globals.quiet,
+        }
+    }
+
+    /// Whether somebody sits there to answer.
+    pub fn is_interactive(&self) -> bool {
+        io::stdin().is_terminal() && io::stderr().is_terminal()
+    }
+
+    /// Asks on the terminal; the answer without its line end.
+    pub fn ask(&self, question: &str) -> Result<String> {
+        let mut err = anstream::stderr().lock();
+        let _ = write!(err, "{} ", paint(BOLD, question));
+        let _ = err.flush();
+        let mut answer = String::new();
+        io::stdin()
+            .read_line(&mut answer)
+            .map_err(|error| Error::new(format!("can't read the answer: {error}")))?;
+        Ok(answer.trim().to_owned())
+    }
+}
+
+/// `error: …` and `hint: …`, wrapped.
+pub fn complaint(error: &Error, width: usize) -> String {
+    let tag = |style, word: &str, text: &str| {
+        let text = wrapped(text, width.saturating_sub(word.len() + 2), 0);
+        let indented = text.replace('\n', &format!("\n{}", " ".repeat(word.len() + 2)));
+        format!("{}: {indented}", paint(style, word))
+    };
+    let message = tag(ERROR, "error", &error.message);
+    match &error.hint {
+        Some(hint) => format!("{message}\n{}", tag(NOTED.bold(), "hint", hint)),
+        None => message,
+    }
+}
+
+/// Columns of the terminal, within what reads well.
+pub fn width() -> usize {
+    terminal_size::terminal_size().map_or(WIDTH, |(width, _)| usize::from(width.0).clamp(40, 120))
+}

@@ -1,0 +1,158 @@
+//! Findings, drawn on the lines they are about. Imports core.
+
+use std::ops::Range;
+
+use annotate_snippets::{AnnotationKind, Group, Level, Message, Origin, Renderer, Snippet};
+
+use super::style::{counted, wrapped};
+use crate::finding::{Finding, Place, Severity};
+
+/// Every finding, worst first as they come, a blank line between them.
+/// `width` is that of the terminal, in columns.
+pub fn text(findings: &[Finding], width: usize) -> String {
+    let drawn: Vec<String> = findings
+        .iter()
+        .map(|finding| draw(finding, width) + "\n")
+        .collect();
+    drawn.join("\n")
+}
+
+/// `3 errors, 1 warning`; empty where there are none.
+pub fn summary(findings: &[Finding]) -> String {
+    let count = |severity| {
+        let of_it = findings.iter().filter(|f| f.severity == severity);
+        of_it.count() as u64
+    };
+    let kinds = [Severity::Error, Severity::Warning];
+    let parts = kinds.map(|severity| (count(severity), severity.to_string()));
+    let some = parts.iter().filter(|(count, _)| *count > 0);
+    let some: Vec<String> = some.map(|(count, what)| counted(*count, what)).collect();
+    some.join(", ")
+}
+
+fn draw(finding: &Finding, width: usize) -> String {
+    let level = match finding.severity {
+        Severity::Error => Level::ERROR,
+        Severity::Warning => Level::WARNING,
+    };
+    let before = format!("{}[{}]: ", finding.severity, finding.code).len();
+    let title = wrapped(&finding.message, width.saturating_sub(before), 0);
+    let mut group = level
+        .primary_title(title)
+        .id(finding.code)
+        .elements([] as [Message<'_>; 0]);
+    if let Some(place) = &finding.place {
+        group = mark(group, place, AnnotationKind::Primary, "", width);
+    }
+    for (place, what) in &finding.also {
+        group = mark(group, place, AnnotationKind::Context, what, width);
+    }
+    let mut groups = vec![group];
+    if let Some(hint) = &finding.hint {
+        let hint = wrapped(hint, width.saturating_sub("help: ".len()), 0);
+        groups.push(Group::with_title(Level::HELP.secondary_title(hint)));
+    }
+    Renderer::styled().term_width(width).render(&groups)
+}
+
+/// Adds a place: its line with a caret where the text is known, else the
+/// place alone.
+fn mark<'a>(
+    group: Group<'a>,
+    place: &'a Place,
+    kind: AnnotationKind,
+    label: &'a str,
+    width: usize,
+) -> Group<'a> {
+    let label = (!label.is_empty()).then_some(label);
+    if place.text.is_empty() || place.column == 0 {
+        let mut origin = Origin::path(place.file.as_str());
+        if place.line > 0 {
+            origin = origin.line(place.line as usize);
+        }
+        if place.column > 0 {
+            origin = origin.char_column(place.column as usize);
+        }
+        let group = group.element(origin);
+        return match label {
+            Some(label) => group.element(Level::NOTE.message(wrapped(label, width, 0))),
+            None => group,
+        };
+    }
+    let snippet = Snippet::source(place.text.as_str())
+        .path(place.file.as_str())
+        .line_start(place.line as usize)
+        .annotation(kind.span(bytes(place)).label(label));
+    group.element(snippet)
+}
+
+/// The underlined part of the line, in bytes.
+fn bytes(place: &Place) -> Range<usize> {
+    let at = |character: usize| {
+        let mut starts = place.text.char_indices();
+        starts.nth(character).map_or(place.text.len(), |(ix, _)| ix)
+    };
+    let first = place.column as usize - 1;
+    at(first)..at(first + place.width.max(1) as usize)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plain(findings: &[Finding]) -> String {
+        anstream::adapter::strip_str(&text(findings, 80)).to_string()
+    }
+
+    fn place(line: u32, column: u32, width: u32, text: &str) -> Place {
+        Place {
+            line,
+            column,
+            width,
+            text: text.into(),
+            ..Place::file("routing/india.toml")
+        }
+    }
+
+    #[test]
+    fn a_finding_points_at_its_characters() {
+        let finding = Finding::error("unknown-tenant", "no tenant is called `tset`")
+            .at(place(31, 10, 6, "tenant = \"tset\""))
+            .also(place(3, 1, 4, "test = \"…\""), "this one is")
+            .hint("did you mean `test`?");
+        let expected = "\
+error[unknown-tenant]: no tenant is called `tset`
+  --> routing/india.toml:31:10
+   |
+31 | tenant = \"tset\"
+   |          ^^^^^^
+   |
+  ::: routing/india.toml:3:1
+   |
+ 3 | test = \"…\"
+   | ---- this one is
+   |
+help: did you mean `test`?
+";
+        assert_eq!(plain(&[finding]), expected);
+    }
+
+    #[test]
+    fn long_texts_are_wrapped_and_a_line_that_is_not_known_is_not_drawn() {
+        let words = "a long sentence about what is wrong, which goes on and on for a while";
+        let finding = Finding::warning("code", words)
+            .at(place(3, 4, 5, ""))
+            .hint(words);
+        let text = plain(&[finding]);
+        assert!(text.lines().all(|line| line.len() <= 80), "{text}");
+        assert!(text.contains("--> routing/india.toml:3:4\n"), "{text}");
+    }
+
+    #[test]
+    fn kinds_are_counted() {
+        let error = Finding::error("a", "b");
+        let findings = [error.clone(), error, Finding::warning("a", "b")];
+        assert_eq!(summary(&findings), "2 errors, 1 warning");
+        assert_eq!(summary(&[]), "");
+    }
+}

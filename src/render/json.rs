@@ -1,0 +1,435 @@
+//! Reports for machines: frozen structs with a `format_version`, whose lists
+//! are never null and which are written also when a command fails. Imports
+//! core.
+//!
+//! A field is added here without a new version; none is taken out, renamed
+//! or given another meaning.
+
+use serde::{Serialize, Serializer};
+use serde_json::Value;
+
+use super::lines::secret_word;
+use crate::error::Error;
+use crate::fields::Field;
+use crate::finding::{Finding, Place};
+use crate::plan::{Change, FieldChange, Kind, Plan};
+
+/// The version of every report.
+pub const FORMAT_VERSION: u32 = 1;
+
+/// The text of a report: JSON, indented, with a line end.
+pub fn text(report: &impl Serialize) -> Result<String, Error> {
+    let text = serde_json::to_string_pretty(report)
+        .map_err(|error| Error::new(format!("can't write the report: {error}")))?;
+    Ok(text + "\n")
+}
+
+/// What a command that could not be done reports.
+#[derive(Debug, Clone, Serialize)]
+pub struct ErrorReport {
+    /// The code that the process exits with.
+    pub exit: u8,
+    pub message: String,
+    pub hint: Option<String>,
+}
+
+impl From<&Error> for ErrorReport {
+    fn from(error: &Error) -> ErrorReport {
+        ErrorReport {
+            exit: error.exit as u8,
+            message: error.message.clone(),
+            hint: error.hint.clone(),
+        }
+    }
+}
+
+/// The report of a command that has no other, or that was not understood.
+#[derive(Debug, Serialize)]
+pub struct Failed {
+    pub format_version: u32,
+    pub findings: Vec<FindingReport>,
+    pub error: ErrorReport,
+}
+
+impl From<&Error> for Failed {
+    fn from(error: &Error) -> Failed {
+        Failed {
+            format_version: FORMAT_VERSION,
+            findings: Vec::new(),
+            error: error.into(),
+        }
+    }
+}
+
+/// `validate`.
+#[derive(Debug, Serialize)]
+pub struct ValidateReport {
+    pub format_version: u32,
+    pub valid: bool,
+    pub errors: usize,
+    pub warnings: usize,
+    pub findings: Vec<FindingReport>,
+    pub error: Option<ErrorReport>,
+}
+
+impl ValidateReport {
+    pub fn new(findings: &[Finding]) -> ValidateReport {
+        let errors = findings.iter().filter(|finding| finding.is_error()).count();
+        ValidateReport {
+            format_version: FORMAT_VERSION,
+            valid: errors == 0,
+            errors,
+            warnings: findings.len() - errors,
+            findings: reports(findings),
+            error: None,
+        }
+    }
+}
+
+/// A [`Finding`].
+#[derive(Debug, Clone, Serialize)]
+pub struct FindingReport {
+    pub code: &'static str,
+    /// `error` or `warning`.
+    pub severity: String,
+    pub message: String,
+    pub place: Option<PlaceReport>,
+    pub also: Vec<AlsoReport>,
+    pub hint: Option<String>,
+}
+
+/// A [`Place`]: line and column count from 1, and are null where the finding
+/// is about the file as a whole.
+#[derive(Debug, Clone, Serialize)]
+pub struct PlaceReport {
+    pub file: String,
+    pub line: Option<u32>,
+    pub column: Option<u32>,
+    pub width: Option<u32>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct AlsoReport {
+    pub place: PlaceReport,
+    pub message: String,
+}
+
+pub fn reports(findings: &[Finding]) -> Vec<FindingReport> {
+    findings.iter().map(FindingReport::from).collect()
+}
+
+impl From<&Finding> for FindingReport {
+    fn from(finding: &Finding) -> FindingReport {
+        let also = finding.also.iter().map(|(place, message)| AlsoReport {
+            place: place.into(),
+            message: message.clone(),
+        });
+        FindingReport {
+            code: finding.code,
+            severity: finding.severity.to_string(),
+            message: finding.message.clone(),
+            place: finding.place.as_ref().map(PlaceReport::from),
+            also: also.collect(),
+            hint: finding.hint.clone(),
+        }
+    }
+}
+
+impl From<&Place> for PlaceReport {
+    fn from(place: &Place) -> PlaceReport {
+        let some = |number: u32| (number > 0).then_some(number);
+        PlaceReport {
+            file: place.file.clone(),
+            line: some(place.line),
+            column: some(place.column),
+            width: some(place.width),
+        }
+    }
+}
+
+/// `plan`, and what `apply` planned.
+#[derive(Debug, Serialize)]
+pub struct PlanReport<'a> {
+    pub format_version: u32,
+    pub environment: Option<&'a str>,
+    /// The last apply that the database had seen.
+    pub base: Option<i64>,
+    pub summary: SummaryReport,
+    /// Without those in conflict.
+    pub changes: Changes<'a>,
+    pub conflicts: Vec<ConflictReport<'a>>,
+    /// The fields that were changed outside lkroute; their objects are among
+    /// `changes` too, with the cause `drift` or `both`.
+    pub drift: Vec<DriftReport>,
+    /// What `--target` left out.
+    pub outstanding: Changes<'a>,
+    pub findings: Vec<FindingReport>,
+    /// What guards refuse.
+    pub refusals: Vec<FindingReport>,
+    pub foreign: ForeignReport,
+    pub error: Option<ErrorReport>,
+}
+
+#[derive(Debug, Clone, Copy, Default, Serialize)]
+pub struct SummaryReport {
+    pub create: u64,
+    pub update: u64,
+    pub delete: u64,
+    pub adopt: u64,
+    pub reseal: u64,
+    pub unchanged: u64,
+    /// Secrets that could not be compared.
+    pub unchecked: u64,
+    pub conflict: u64,
+    pub outstanding: u64,
+}
+
+/// Rows of others, counted.
+#[derive(Debug, Clone, Copy, Default, Serialize)]
+pub struct ForeignReport {
+    pub numbers: u64,
+    /// Rows whose number can't be read.
+    pub unreadable: u64,
+    /// Rows whose `rules` is no JSON object.
+    pub odd_rules: u64,
+}
+
+#[derive(Debug, Serialize)]
+pub struct ChangeReport<'a> {
+    pub address: String,
+    /// `region`, `config` or `binding`.
+    pub kind: &'static str,
+    /// `create`, `update`, `delete`, `adopt` or `reseal`.
+    pub action: &'static str,
+    /// `files`, `drift` or `both`.
+    pub cause: &'static str,
+    pub source: Option<SourceReport<'a>>,
+    pub fields: Vec<FieldReport>,
+}
+
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct SourceReport<'a> {
+    pub file: &'a str,
+    pub line: u32,
+}
+
+/// Configs by name; of a secret only that it is `set`, `changed`,
+/// `unchanged`, `re-sealed` or `removed`.
+#[derive(Debug, Serialize)]
+pub struct FieldReport {
+    pub name: &'static str,
+    pub before: Value,
+    pub after: Value,
+}
+
+#[derive(Debug, Serialize)]
+pub struct ConflictReport<'a> {
+    pub address: String,
+    pub kind: &'static str,
+    pub source: Option<SourceReport<'a>>,
+    pub fields: Vec<ConflictField>,
+    /// The command that takes the object over; null where none can.
+    pub adopt: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+pub struct ConflictField {
+    pub name: &'static str,
+    pub live: Value,
+    pub declared: Value,
+    /// What the last apply set, where it is neither of them.
+    pub applied: Value,
+}
+
+#[derive(Debug, Serialize)]
+pub struct DriftReport {
+    pub address: String,
+    pub fields: Vec<DriftField>,
+}
+
+#[derive(Debug, Serialize)]
+pub struct DriftField {
+    pub name: &'static str,
+    pub applied: Value,
+    pub live: Value,
+}
+
+/// Changes, each made into its report only as it is written: there may be a
+/// million of them.
+#[derive(Debug)]
+pub struct Changes<'a> {
+    plan: Option<&'a Plan>,
+    changes: Vec<&'a Change>,
+}
+
+impl Serialize for Changes<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let reports = self.changes.iter().filter_map(|change| {
+            let plan = self.plan?;
+            Some(change_report(plan, change))
+        });
+        to.collect_seq(reports)
+    }
+}
+
+impl<'a> PlanReport<'a> {
+    pub fn new(plan: &'a Plan, refusals: &[Finding], error: Option<&Error>) -> PlanReport<'a> {
+        let peaceful = plan
+            .changes
+            .iter()
+            .filter(|change| !plan.in_conflict(change));
+        PlanReport {
+            format_version: FORMAT_VERSION,
+            environment: plan.environment.as_deref(),
+            base: plan.base,
+            summary: summary(plan),
+            changes: Changes {
+                plan: Some(plan),
+                changes: peaceful.clone().collect(),
+            },
+            conflicts: plan
+                .conflicts()
+                .map(|change| conflict(plan, change))
+                .collect(),
+            drift: peaceful.filter_map(|change| drift(plan, change)).collect(),
+            outstanding: Changes {
+                plan: Some(plan),
+                changes: plan.outstanding.iter().collect(),
+            },
+            findings: reports(&plan.findings),
+            refusals: reports(refusals),
+            foreign: ForeignReport {
+                numbers: plan.foreign.numbers,
+                unreadable: plan.foreign.unreadable,
+                odd_rules: plan.foreign.odd_rules,
+            },
+            error: error.map(ErrorReport::from),
+        }
+    }
+
+    /// The report where no plan could be made.
+    pub fn failed(findings: &[Finding], error: &Error) -> PlanReport<'static> {
+        let none = || Changes {
+            plan: None,
+            changes: Vec::new(),
+        };
+        PlanReport {
+            format_version: FORMAT_VERSION,
+            environment: None,
+            base: None,
+            summary: SummaryReport::default(),
+            changes: none(),
+            conflicts: Vec::new(),
+            drift: Vec::new(),
+            outstanding: none(),
+            findings: reports(findings),
+            refusals: Vec::new(),
+            foreign: ForeignReport::default(),
+            error: Some(error.into()),
+        }
+    }
+}
+
+fn summary(plan: &Plan) -> SummaryReport {
+    let summary = plan.summary();
+    SummaryReport {
+        create: summary.create,
+        update: summary.update,
+        delete: summary.delete,
+        adopt: summary.adopt,
+        reseal: summary.reseal,
+        unchanged: summary.unchanged,
+        unchecked: summary.unchecked,
+        conflict: summary.conflict,
+        outstanding: plan.outstanding.len() as u64,
+    }
+}
+
+fn change_report<'a>(plan: &'a Plan, change: &Change) -> ChangeReport<'a> {
+    let address = plan.address(change.object);
+    let fields = plan.patch(change).fields.iter();
+    ChangeReport {
+        kind: address.kind(),
+        address: address.to_string(),
+        action: change.action.as_str(),
+        cause: plan.cause(change).as_str(),
+        source: source(plan, change),
+        fields: fields
+            .map(|field| field_report(plan, change, field))
+            .collect(),
+    }
+}
+
+fn source<'a>(plan: &'a Plan, change: &Change) -> Option<SourceReport<'a>> {
+    let (file, line) = plan.source(change)?;
+    Some(SourceReport { file, line })
+}
+
+fn field_report(plan: &Plan, change: &Change, field: &FieldChange) -> FieldReport {
+    let name = field.field.as_str();
+    if field.field == Field::ApiSecret {
+        let before = field
+            .before
+            .as_ref()
+            .map_or(Value::Null, |_| "(secret)".into());
+        let after = secret_word(change, field).into();
+        return FieldReport {
+            name,
+            before,
+            after,
+        };
+    }
+    FieldReport {
+        name,
+        before: shown(plan, field.field, &field.before),
+        after: shown(plan, field.field, &field.after),
+    }
+}
+
+fn shown(plan: &Plan, field: Field, value: &Option<Value>) -> Value {
+    match (field, value) {
+        (_, None) => Value::Null,
+        (Field::ApiSecret, Some(_)) => "(secret)".into(),
+        (_, Some(value)) => plan.shown(field, value),
+    }
+}
+
+fn conflict<'a>(plan: &'a Plan, change: &Change) -> ConflictReport<'a> {
+    let object = plan.address(change.object);
+    let address = object.to_string();
+    let patch = plan.patch(change);
+    let against = |field: &&FieldChange| matches!(field.kind, Kind::Conflict | Kind::Blocked);
+    let fields = patch
+        .fields
+        .iter()
+        .filter(against)
+        .map(|field| ConflictField {
+            name: field.field.as_str(),
+            live: shown(plan, field.field, &field.before),
+            declared: shown(plan, field.field, &field.after),
+            applied: shown(plan, field.field, &field.applied),
+        });
+    ConflictReport {
+        kind: object.kind(),
+        source: source(plan, change),
+        fields: fields.collect(),
+        adopt: (!patch.has(Kind::Blocked)).then(|| format!("lkroute adopt {address}")),
+        address,
+    }
+}
+
+fn drift(plan: &Plan, change: &Change) -> Option<DriftReport> {
+    let fields = plan.patch(change).fields.iter();
+    let drifted = fields.filter(|field| field.kind == Kind::Drift);
+    let fields: Vec<DriftField> = drifted
+        .map(|field| DriftField {
+            name: field.field.as_str(),
+            applied: shown(plan, field.field, &field.applied),
+            live: shown(plan, field.field, &field.before),
+        })
+        .collect();
+    (!fields.is_empty()).then(|| DriftReport {
+        address: plan.address(change.object).to_string(),
+        fields,
+    })
+}

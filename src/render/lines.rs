@@ -1,0 +1,118 @@
+//! What changes in an object, as lines of canonical TOML. Imports core.
+
+use serde_json::Value;
+use similar::{ChangeTag, TextDiff};
+
+use super::style::{ADDED, DIM, REMOVED, paint};
+use crate::fields::Field;
+use crate::plan::{Action, Change, FieldChange, Kind, Plan};
+use crate::routing::SecretSource;
+
+/// The value as TOML writes it; `null`, which TOML lacks, as `null`.
+pub fn toml(value: &Value) -> String {
+    match toml::Value::try_from(value) {
+        Ok(value) => value.to_string(),
+        Err(_) => value.to_string(),
+    }
+}
+
+/// `name = value` with configs by name.
+fn assignment(plan: &Plan, field: Field, value: &Value) -> String {
+    format!("{field} = {}", toml(&plan.shown(field, value)))
+}
+
+/// The lines of the fields whose kind is wanted, coloured, not indented.
+pub fn of(plan: &Plan, change: &Change, wanted: impl Fn(Kind) -> bool) -> Vec<String> {
+    let fields = plan.patch(change).fields.iter();
+    fields
+        .filter(|field| wanted(field.kind))
+        .flat_map(|field| match field.field {
+            Field::ApiSecret => secret(plan, change, field),
+            _ => lines(plan, field),
+        })
+        .collect()
+}
+
+fn lines(plan: &Plan, change: &FieldChange) -> Vec<String> {
+    let shown = |value: &Option<Value>| {
+        let value = value.as_ref()?;
+        Some(assignment(plan, change.field, value))
+    };
+    let note = match change.kind {
+        Kind::TakeOver => paint(DIM, "   # taken over"),
+        Kind::Release => {
+            let kept = shown(&change.before).unwrap_or_default();
+            return vec![format!(
+                "  {kept}{}",
+                paint(DIM, "   # stays, no longer managed")
+            )];
+        }
+        _ => String::new(),
+    };
+    match (shown(&change.before), shown(&change.after)) {
+        (Some(before), Some(after)) => {
+            let (before, after) = emphasised(&before, &after);
+            vec![minus(&before), plus(&after) + &note]
+        }
+        (Some(before), None) => vec![minus(&before) + &note],
+        (None, Some(after)) => vec![plus(&after) + &note],
+        (None, None) => Vec::new(),
+    }
+}
+
+fn minus(text: &str) -> String {
+    format!("{REMOVED}- {text}{REMOVED:#}")
+}
+
+fn plus(text: &str) -> String {
+    format!("{ADDED}+ {text}{ADDED:#}")
+}
+
+/// Both lines with the words that differ in bold.
+fn emphasised(before: &str, after: &str) -> (String, String) {
+    let (mut old, mut new) = (String::new(), String::new());
+    let strong = |style: anstyle::Style, text: &str| {
+        let bold = style.bold();
+        format!("{style:#}{bold}{text}{bold:#}{style}")
+    };
+    for change in TextDiff::from_words(before, after).iter_all_changes() {
+        match change.tag() {
+            ChangeTag::Equal => {
+                old += change.value();
+                new += change.value();
+            }
+            ChangeTag::Delete => old += &strong(REMOVED, change.value()),
+            ChangeTag::Insert => new += &strong(ADDED, change.value()),
+        }
+    }
+    (old, new)
+}
+
+/// A secret is never shown, nor is its ciphertext: only that it changes.
+fn secret(plan: &Plan, change: &Change, field: &FieldChange) -> Vec<String> {
+    let source = change.row.and_then(|row| plan.config_sources.get(&row));
+    let from = match source {
+        Some(SecretSource::Sealed(_)) => " (sealed in the file)".to_owned(),
+        Some(SecretSource::Env(name)) => format!(" (from the variable {name})"),
+        Some(SecretSource::File(path)) => format!(" (from the file {path})"),
+        None => String::new(),
+    };
+    vec![match (secret_word(change, field), field.kind) {
+        ("set", _) => plus(&format!("api_secret: set{from}")),
+        (word, Kind::Drift) => format!("  api_secret: {word} outside lkroute; set back{from}"),
+        ("removed", _) => minus("api_secret: removed"),
+        ("re-sealed", _) => "  api_secret: re-sealed, the same secret in another form".to_owned(),
+        (word, _) => format!("  api_secret: {word}{from}"),
+    }]
+}
+
+/// What happens to a secret, in one word.
+pub fn secret_word(change: &Change, field: &FieldChange) -> &'static str {
+    match (change.action, &field.before, &field.after) {
+        (Action::Reseal, ..) => "re-sealed",
+        (_, None, _) => "set",
+        (_, _, None) => "removed",
+        _ if matches!(field.kind, Kind::Adopt | Kind::Release) => "unchanged",
+        _ => "changed",
+    }
+}

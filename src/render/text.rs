@@ -1,0 +1,401 @@
+//! A plan as people read it: headline, deletes by name, conflicts, drift,
+//! adoptions, changes as diffs; repeats folded. Imports core.
+
+use hashbrown::{HashMap, HashSet};
+use serde_json::Value;
+
+use super::style::{
+    ADDED, BOLD, CHANGED, DIM, ERROR, NOTED, REMOVED, counted, paint, thousands, wrapped,
+};
+use super::{findings, lines};
+use crate::fields::Field;
+use crate::finding::Finding;
+use crate::plan::{Action, Change, FieldChange, Kind, Object, Plan, Summary};
+
+/// Deletes up to this many are named, whatever else is folded.
+const NAMED_DELETES: usize = 50;
+/// Objects that change alike are named up to this many.
+const NAMED_ALIKE: usize = 3;
+
+/// How a report is wanted.
+#[derive(Debug, Clone, Copy)]
+pub struct View {
+    /// Columns of the terminal.
+    pub width: usize,
+    /// Fold nothing.
+    pub full: bool,
+    /// The headline and what is wrong, no more.
+    pub quiet: bool,
+}
+
+/// The report of a plan. `refusals` are those of the guards.
+pub fn plan(plan: &Plan, refusals: &[Finding], view: View) -> String {
+    let page = Page { plan, view };
+    let mut parts = vec![paint(BOLD, headline(plan))];
+    if !view.quiet {
+        parts.extend([
+            page.deletes(),
+            page.conflicts(),
+            page.drift(),
+            page.adoptions(),
+            page.changes(),
+            page.outstanding(),
+            page.foreign(),
+        ]);
+    }
+    parts.push(findings::text(&plan.findings, view.width));
+    parts.push(findings::text(refusals, view.width));
+    let parts: Vec<String> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+    parts
+        .iter()
+        .map(|part| part.trim_end().to_owned() + "\n")
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+/// The first line: `Plan for production: 2 to create, 1 to delete; 412 unchanged`.
+pub fn headline(plan: &Plan) -> String {
+    let summary = plan.summary();
+    let environment = plan.environment.as_deref();
+    let whose = environment.map_or(String::new(), |name| format!(" for {name}"));
+    let mut text = match changes(&summary) {
+        none if none.is_empty() => {
+            format!("No changes{whose}: the database is as the files say; ")
+        }
+        some => format!("Plan{whose}: {some}; "),
+    };
+    text += &format!("{} unchanged", thousands(summary.unchanged));
+    if !plan.outstanding.is_empty() {
+        text += &format!(", {} outstanding", thousands(plan.outstanding.len() as u64));
+    }
+    if summary.unchecked > 0 {
+        text += &format!(", {} not checked", counted(summary.unchecked, "secret"));
+    }
+    text
+}
+
+fn changes(summary: &Summary) -> String {
+    let counts = [
+        (summary.create, "to create"),
+        (summary.update, "to update"),
+        (summary.delete, "to delete"),
+        (summary.adopt, "to adopt"),
+        (summary.reseal, "to re-seal"),
+        (summary.conflict, "in conflict"),
+    ];
+    let some = counts.iter().filter(|(count, _)| *count > 0);
+    let some: Vec<String> = some
+        .map(|(count, what)| format!("{} {what}", thousands(*count)))
+        .collect();
+    some.join(", ")
+}
+
+/// Changes that are alike in all but their object.
+type Alike<'a> = Vec<&'a Change>;
+
+/// Groups by what happens, in order of appearance. Regions and configs
+/// stand alone: people know them by name.
+fn alike<'a>(changes: impl Iterator<Item = &'a Change>) -> Vec<Alike<'a>> {
+    let mut groups: Vec<Alike<'a>> = Vec::new();
+    let mut known = HashMap::new();
+    for change in changes {
+        if !matches!(change.object, Object::Binding { .. }) {
+            groups.push(vec![change]);
+            continue;
+        }
+        let ix = *known
+            .entry((change.action, change.patch))
+            .or_insert(groups.len());
+        match groups.get_mut(ix) {
+            Some(group) => group.push(change),
+            None => groups.push(vec![change]),
+        }
+    }
+    groups
+}
+
+#[derive(Clone, Copy)]
+struct Page<'a> {
+    plan: &'a Plan,
+    view: View,
+}
+
+impl Page<'_> {
+    fn section<T>(&self, title: &str, items: &[T], mut draw: impl FnMut(&T) -> String) -> String {
+        if items.is_empty() {
+            return String::new();
+        }
+        let title = paint(BOLD, wrapped(title, self.view.width, 0));
+        let drawn: String = items.iter().map(&mut draw).collect();
+        format!("{title}\n{drawn}")
+    }
+
+    /// `  ~ config.uae   routing/uae.toml:12`, the place in a column of its own.
+    fn line(&self, sign: &str, what: &str, change: &Change) -> String {
+        let place = match self.plan.source(change) {
+            Some((file, line)) if change.action == Action::Delete => format!("was {file}:{line}"),
+            Some((file, line)) => format!("{file}:{line}"),
+            None => return format!("  {sign} {what}\n"),
+        };
+        let column = 46.min(self.view.width.saturating_sub(place.len() + 5));
+        format!("  {sign} {what:<column$}  {}\n", paint(DIM, place))
+    }
+
+    /// One line an object, or one for all of them where they are many.
+    fn heads(&self, sign: &str, group: &[&Change]) -> String {
+        let address = |change: &Change| self.plan.address(change.object).to_string();
+        if self.view.full || group.len() <= NAMED_ALIKE {
+            let lines = group.iter();
+            return lines
+                .map(|change| self.line(sign, &address(change), change))
+                .collect();
+        }
+        let Some(first) = group.first() else {
+            return String::new();
+        };
+        let what = format!(
+            "{} {}alike, e.g. {}",
+            counted(group.len() as u64, "binding"),
+            self.of_tenants(group),
+            address(first)
+        );
+        self.line(sign, &what, first)
+    }
+
+    fn of_tenants(&self, group: &[&Change]) -> String {
+        let tenants: HashSet<u32> = group
+            .iter()
+            .filter_map(|change| match change.object {
+                Object::Binding { tenant, .. } => Some(tenant),
+                _ => None,
+            })
+            .collect();
+        match tenants.len() {
+            0 | 1 => String::new(),
+            many => format!("of {many} tenants "),
+        }
+    }
+
+    fn body(&self, change: &Change, wanted: impl Fn(Kind) -> bool) -> String {
+        let lines = lines::of(self.plan, change, wanted);
+        lines.iter().map(|line| format!("      {line}\n")).collect()
+    }
+
+    fn peaceful(&self, action: impl Fn(Action) -> bool) -> impl Iterator<Item = &Change> {
+        self.plan
+            .changes
+            .iter()
+            .filter(move |change| action(change.action) && !self.plan.in_conflict(change))
+    }
+
+    fn deletes(&self) -> String {
+        let gone: Vec<&Change> = self.peaceful(|action| action == Action::Delete).collect();
+        let sign = paint(REMOVED, "-");
+        if self.view.full || gone.len() <= NAMED_DELETES {
+            return self.section("Delete", &gone, |change| {
+                let address = self.plan.address(change.object).to_string();
+                self.line(&sign, &address, change) + &self.fate(change)
+            });
+        }
+        let mut counts: Vec<(String, u64)> = Vec::new();
+        let mut known = HashMap::new();
+        for change in gone {
+            let what = self.deleted_kind(change);
+            let ix = *known.entry(what.clone()).or_insert(counts.len());
+            match counts.get_mut(ix) {
+                Some((_, count)) => *count += 1,
+                None => counts.push((what, 1)),
+            }
+        }
+        self.section(
+            "Delete (--full names them all)",
+            &counts,
+            |(what, count)| match what.starts_with(' ') {
+                true => format!("  {sign} {}{what}\n", counted(*count, "number")),
+                false => format!("  {sign} {what}\n"),
+            },
+        )
+    }
+
+    /// The name of a region or config; of a binding its tenant and config.
+    fn deleted_kind(&self, change: &Change) -> String {
+        let Object::Binding { tenant, .. } = change.object else {
+            return self.plan.address(change.object).to_string();
+        };
+        let tenant = self.plan.tenants[tenant as usize].label();
+        match self.before(change, Field::Config) {
+            Some(config) => format!(" of tenant {tenant} on config {config}"),
+            None => format!(" of tenant {tenant}"),
+        }
+    }
+
+    fn before(&self, change: &Change, field: Field) -> Option<String> {
+        let fields = &self.plan.patch(change).fields;
+        let before = fields.iter().find(|f| f.field == field)?.before.as_ref()?;
+        Some(match self.plan.shown(field, before) {
+            Value::String(text) => text,
+            other => other.to_string(),
+        })
+    }
+
+    /// What is left of a number that is no longer declared.
+    fn fate(&self, change: &Change) -> String {
+        if !matches!(change.object, Object::Binding { .. }) {
+            return String::new();
+        }
+        let from = self.before(change, Field::Config);
+        let from = from.map_or(String::new(), |config| format!("leaves config {config}; "));
+        let fields = &self.plan.patch(change).fields;
+        let retired = fields.iter().any(|f| f.field == Field::Status);
+        let rest = match (retired, fields.iter().any(|f| f.before.is_some())) {
+            (true, _) => "its row becomes inactive",
+            (false, true) => "its row stays, without the keys that lkroute set",
+            (false, false) => "its row is gone already, or holds nothing of lkroute's",
+        };
+        format!("      {}\n", paint(DIM, format!("{from}{rest}")))
+    }
+
+    fn conflicts(&self) -> String {
+        let groups = alike(self.plan.conflicts());
+        let title = "Conflicts: fields hold values that lkroute did not set; nothing is applied";
+        self.section(title, &groups, |group| {
+            let Some(change) = group.first() else {
+                return String::new();
+            };
+            let fields = self.plan.patch(change).fields.iter();
+            let drawn: String = fields.map(|field| self.conflict(field)).collect();
+            self.heads(&paint(ERROR, "!"), group) + &drawn + &self.way_out(change)
+        })
+    }
+
+    fn conflict(&self, field: &FieldChange) -> String {
+        let value = |value: &Option<Value>| match (field.field, value) {
+            (_, None) => "nothing".to_owned(),
+            (Field::ApiSecret, Some(_)) => "another secret".to_owned(),
+            (name, Some(value)) => lines::toml(&self.plan.shown(name, value)),
+        };
+        let name = field.field;
+        match field.kind {
+            Kind::Blocked => {
+                let state = field.before.as_ref().and_then(Value::as_str);
+                format!("      {name}: {}\n", state.unwrap_or("not as it should be"))
+            }
+            Kind::Conflict => {
+                let applied = match &field.applied {
+                    Some(_) => format!("        last applied     {}\n", value(&field.applied)),
+                    None => String::new(),
+                };
+                format!(
+                    "      {name}\n        in the database  {}\n        in the files     {}\n{applied}",
+                    value(&field.before),
+                    value(&field.after),
+                )
+            }
+            _ => String::new(),
+        }
+    }
+
+    fn way_out(&self, change: &Change) -> String {
+        let patch = self.plan.patch(change);
+        let blocked = patch.fields.iter().find(|f| f.kind == Kind::Blocked);
+        let hint = match blocked.map(|field| field.field) {
+            Some(Field::Name) => {
+                "to take that row over, write its id into the config as `id`".to_owned()
+            }
+            Some(Field::Status) => "make all but one inactive in the application".to_owned(),
+            Some(_) => "mend `rules` of that row in the application".to_owned(),
+            None => format!(
+                "to set what the files say: lkroute adopt {}\nto keep what is there: write it into the files",
+                self.plan.address(change.object)
+            ),
+        };
+        hint.lines()
+            .map(|line| format!("      {}\n", paint(NOTED, line)))
+            .collect()
+    }
+
+    fn drift(&self) -> String {
+        let drifted = |change: &&Change| {
+            !self.plan.in_conflict(change) && self.plan.patch(change).has(Kind::Drift)
+        };
+        let groups = alike(self.plan.changes.iter().filter(drifted));
+        let since = match self.plan.base {
+            Some(apply) => format!(" since apply {apply}"),
+            None => String::new(),
+        };
+        let title =
+            format!("Drift: changed outside lkroute{since}; an apply that is seen sets it back");
+        self.section(&title, &groups, |group| {
+            let Some(change) = group.first() else {
+                return String::new();
+            };
+            let body = self.body(change, |kind| kind == Kind::Drift);
+            self.heads(&paint(CHANGED, "~"), group) + &body
+        })
+    }
+
+    fn adoptions(&self) -> String {
+        let groups = alike(self.peaceful(|action| action == Action::Adopt));
+        let title = "Adopt: the database holds these values already; they become lkroute's";
+        self.section(title, &groups, |group| {
+            self.heads(&paint(NOTED, "="), group)
+        })
+    }
+
+    fn changes(&self) -> String {
+        let moved = |change: &&Change| {
+            let patch = self.plan.patch(change);
+            patch.fields.is_empty() || patch.fields.iter().any(|f| f.kind != Kind::Drift)
+        };
+        let ours = |action| !matches!(action, Action::Delete | Action::Adopt);
+        let groups = alike(self.peaceful(ours).filter(moved));
+        self.section("Changes", &groups, |group| {
+            let Some(change) = group.first() else {
+                return String::new();
+            };
+            let sign = match change.action {
+                Action::Create => paint(ADDED, "+"),
+                _ => paint(CHANGED, "~"),
+            };
+            let shown = |kind| !matches!(kind, Kind::Drift | Kind::Adopt);
+            self.heads(&sign, group) + &self.body(change, shown) + &self.also_adopted(change)
+        })
+    }
+
+    fn also_adopted(&self, change: &Change) -> String {
+        let fields = self.plan.patch(change).fields.iter();
+        let adopted = fields.filter(|field| field.kind == Kind::Adopt).count();
+        match adopted {
+            0 => String::new(),
+            some => {
+                let text = format!("  {} adopted as they are", counted(some as u64, "field"));
+                format!("      {}\n", paint(DIM, text))
+            }
+        }
+    }
+
+    fn outstanding(&self) -> String {
+        let groups = alike(self.plan.outstanding.iter());
+        self.section("Outstanding: left out by --target", &groups, |group| {
+            let action = group.first().map_or("", |change| change.action.as_str());
+            self.heads(&paint(DIM, "·"), group)
+                .replacen('\n', &format!("  {action}\n"), 1)
+        })
+    }
+
+    fn foreign(&self) -> String {
+        let foreign = &self.plan.foreign;
+        let mut notes = Vec::new();
+        if foreign.unreadable > 0 {
+            let rows = counted(foreign.unreadable, "number row");
+            notes.push(format!("{rows} of others can't be read and never match:"));
+            let shown = foreign.unreadable_rows.iter();
+            notes.extend(shown.map(|(id, reason)| format!("  row {id}: {reason}")));
+        }
+        if foreign.odd_rules > 0 {
+            let rows = counted(foreign.odd_rules, "number row");
+            notes.push(format!("{rows} of others: `rules` is no JSON object."));
+        }
+        notes.join("\n")
+    }
+}
