@@ -4,6 +4,18 @@
 //! → [`snapshot`]; both → [`plan`] → `render` or `store`; routing or rows →
 //! `resolve` → explain, dispatch, doctor.
 
+// Input, files, a database or a network never end the process by a panic.
+#![cfg_attr(
+    not(test),
+    warn(
+        clippy::expect_used,
+        clippy::panic,
+        clippy::todo,
+        clippy::unimplemented,
+        clippy::unwrap_used,
+    )
+)]
+
 // core: values in, values out
 pub mod address;
 pub mod error;

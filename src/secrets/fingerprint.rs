@@ -29,6 +29,7 @@ pub struct FingerprintError;
 
 /// The fingerprint of a config's secret, under the key of that name or else
 /// the ring's first.
+#[expect(clippy::expect_used, reason = "no input reaches the length")]
 pub fn fingerprint(
     ring: &KeyRing,
     key_id: Option<&str>,

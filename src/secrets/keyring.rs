@@ -267,6 +267,7 @@ fn derived_id(key: &[u8; 32]) -> String {
     format!("k{}", hex::encode(&bytes[..4]))
 }
 
+#[expect(clippy::expect_used, reason = "no input reaches the length")]
 fn subkey(key: &[u8; 32], info: &str) -> Zeroizing<[u8; 32]> {
     let mut out = Zeroizing::new([0; 32]);
     Hkdf::<Sha256>::new(None, key)
