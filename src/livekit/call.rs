@@ -66,6 +66,7 @@ pub enum JobStatus {
 }
 
 /// Places one call: at most one dispatch reaches the server, whatever happens.
+/// Await it to its end; what becomes of a dropped one is unknown.
 pub async fn place_call(client: &Client, call: &Call<'_>) -> CallOutcome {
     let until = Instant::now() + client.limits.whole;
     match create_room(client, call.room, CreateRoomOptions::default(), until).await {

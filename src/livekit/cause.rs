@@ -7,6 +7,7 @@ use std::fmt;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Cause {
     BadUrl,
+    BadCredentials,
     Dns,
     Refused,
     Tls,
@@ -66,6 +67,11 @@ impl Cause {
                 "bad-url",
                 "the URL does not name a LiveKit server",
                 "write scheme, host and port, as in wss://livekit.example:443",
+            ),
+            Cause::BadCredentials => (
+                "bad-credentials",
+                "no token can be made of the API key and secret",
+                "put both into the config",
             ),
             Cause::Dns => (
                 "dns",

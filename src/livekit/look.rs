@@ -42,7 +42,7 @@ impl Client {
                 ..Default::default()
             })
             .to_jwt()
-            .map_err(|error| Failure::new(Cause::Rejected, &error.to_string()))?;
+            .map_err(|error| Failure::new(Cause::BadCredentials, &error.to_string()))?;
         self.look(
             Method::POST,
             "/twirp/livekit.RoomService/ListRooms",

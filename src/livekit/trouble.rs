@@ -49,10 +49,10 @@ impl Trouble {
                 Done::NotSent,
             ),
             ServiceError::AccessToken(error) => (
-                Failure::new(Cause::Rejected, &error.to_string()),
+                Failure::new(Cause::BadCredentials, &error.to_string()),
                 Done::NotSent,
             ),
-            ServiceError::Env(_) => (Cause::Rejected.into(), Done::NotSent),
+            ServiceError::Env(_) => (Cause::BadCredentials.into(), Done::NotSent),
         };
         Trouble {
             failure,
@@ -78,12 +78,16 @@ impl Trouble {
             .meta
             .get("sip_status_code")
             .and_then(|code| code.parse().ok());
-        let done = if sip_status.is_none() && may_be_done(&error.code) {
+        let failure = of_answer(asked, &error.code, &error.msg, &error.meta);
+        let no_one_dialled = matches!(
+            failure.cause,
+            Cause::SipRefused | Cause::SipNeedsRedis | Cause::SipNotRunning
+        );
+        let done = if may_be_done(&error.code) && !no_one_dialled {
             Done::Unclear
         } else {
             Done::Refused
         };
-        let failure = of_answer(asked, &error.code, &error.msg, &error.meta);
         Trouble {
             failure,
             done,

@@ -273,6 +273,11 @@ async fn refused_keys_and_clocks_are_named_without_the_token() {
     standin.world().clock_ahead = -300;
     assert_eq!(failed(&place(&standin).await), Cause::ClockSkew);
     assert_eq!(standin.posts("CreateDispatch").len(), 0);
+
+    let sent = standin.posts("CreateRoom").len();
+    let outcome = place_call(&client_as(&url, super::KEY, ""), &CALL).await;
+    assert_eq!(failed(&outcome), Cause::BadCredentials);
+    assert_eq!(standin.posts("CreateRoom").len(), sent);
 }
 
 #[tokio::test]

@@ -1,8 +1,10 @@
 //! A proxy from the environment is used, and named where it says no.
 
-use lkroute::livekit::{CallOutcome, Cause, Check, Server, place_call, probe};
+use std::time::Duration;
 
-use super::standin::{KEY, SECRET, StandIn};
+use lkroute::livekit::{CallOutcome, Cause, Check, Client, Limits, Server, place_call, probe};
+
+use super::standin::{Answer, Fault, KEY, SECRET, StandIn};
 use super::{CALL, QUICK, URL, again, client};
 use crate::support::block_on;
 
@@ -12,6 +14,16 @@ fn requests_go_through_the_proxy_of_the_environment() {
         return block_on(behind_the_proxy(&host));
     }
     let standin = StandIn::start();
+    behind(
+        &standin,
+        "livekit.example",
+        "proxy::requests_go_through_the_proxy_of_the_environment",
+    );
+    assert_eq!(standin.dispatches().len(), 1);
+}
+
+/// Runs a test with the stand-in as proxy: it answers for any host itself.
+fn behind(standin: &StandIn, host: &str, test: &str) {
     let proxy = standin.url();
     let variables = [
         ("HTTP_PROXY", proxy.as_str()),
@@ -20,16 +32,50 @@ fn requests_go_through_the_proxy_of_the_environment() {
         ("https_proxy", &proxy),
         ("NO_PROXY", ""),
         ("no_proxy", ""),
-        (URL, "livekit.example"),
+        (URL, host),
     ];
-    again(
-        "proxy::requests_go_through_the_proxy_of_the_environment",
-        &variables,
-    );
-    assert_eq!(standin.dispatches().len(), 1);
+    again(test, &variables);
 }
 
-/// The stand-in plays the proxy: it answers for any host, but opens no tunnel.
+/// For hosts of LiveKit's cloud the client crate would send a create again, to
+/// another region, after a 5xx. The name is never looked up: the proxy has it.
+#[test]
+fn a_create_is_not_sent_to_another_region() {
+    if let Ok(host) = std::env::var(URL) {
+        let patient = Limits {
+            step: Duration::from_secs(8),
+            ..QUICK
+        };
+        let url = format!("http://{host}");
+        let server = Server {
+            url: &url,
+            api_key: KEY,
+            api_secret: SECRET,
+        };
+        let client = Client::new(&server, patient).unwrap();
+        let outcome = block_on(place_call(&client, &CALL));
+        assert!(
+            matches!(outcome, CallOutcome::Unknown { .. }),
+            "{outcome:?}"
+        );
+        return;
+    }
+    let standin = StandIn::start();
+    let regions = r#"{"regions":[{"region":"b","url":"http://b.livekit.example","distance":"1"}]}"#;
+    let regions = Answer::new(200, "application/json", regions);
+    standin.fault("/settings/regions", 9, Fault::Answer(regions));
+    let broken = Answer::twirp(500, "internal", "boom");
+    standin.fault("CreateDispatch", 9, Fault::Answer(broken));
+    let cloud = "made-up.livekit.cloud";
+    behind(
+        &standin,
+        cloud,
+        "proxy::a_create_is_not_sent_to_another_region",
+    );
+    assert_eq!(standin.posts("CreateDispatch").len(), 1);
+}
+
+/// The stand-in opens no tunnel, as a proxy that says no.
 async fn behind_the_proxy(host: &str) {
     let url = format!("http://{host}");
     let outcome = place_call(&client(&url), &CALL).await;

@@ -232,7 +232,12 @@ async fn dialling_fails_with_the_reason() {
         ..sip
     };
     let failure = create_sip_participant(&client, &sip).await.unwrap_err();
-    assert_eq!(failure.failure.cause, Cause::SipNotRunning, "{failure:?}");
+    let expected = (Cause::SipNotRunning, false);
+    assert_eq!(
+        (failure.failure.cause, failure.unclear),
+        expected,
+        "{failure:?}"
+    );
 }
 
 #[tokio::test]

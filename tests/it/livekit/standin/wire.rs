@@ -12,9 +12,6 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{Answer, Fault, World};
 
-/// What a proxy is asked for comes with scheme and host.
-const PROXIED: &str = "http://livekit.example";
-
 pub struct Request {
     pub path: String,
     pub token: Option<String>,
@@ -128,7 +125,10 @@ fn read_head(wire: &mut Box<dyn Wire>) -> io::Result<Option<Request>> {
         .next()
         .and_then(|line| line.split(' ').nth(1))
         .unwrap_or_default();
-    let path = target.strip_prefix(PROXIED).unwrap_or(target).to_owned();
+    // A proxy is asked with scheme and host.
+    let host_and_path = target.strip_prefix("http://");
+    let path = host_and_path.and_then(|rest| Some(&rest[rest.find('/')?..]));
+    let path = path.unwrap_or(target).to_owned();
     let mut request = Request {
         path,
         token: None,
