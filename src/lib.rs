@@ -29,6 +29,7 @@ pub mod routing;
 pub mod snapshot;
 
 // edges: one outside thing each
+pub mod git;
 pub mod livekit;
 pub mod secrets;
 

@@ -209,17 +209,8 @@ impl<'a> Judge<'a> {
         }
     }
 
-    /// The live fields with a patch carried out; in conflict nothing is.
     fn carried_out(&mut self, live: FieldsIx, patch: &Patch) -> FieldsIx {
-        if patch.in_conflict() {
-            return live;
-        }
-        let mut fields = self.pool.get(live).clone();
-        for change in patch.fields.iter().filter(|change| change.kind.writes()) {
-            let active = Some(&Value::from("active"));
-            let shows = change.field != Field::Status || change.after.as_ref() != active;
-            fields.set(change.field, change.after.clone().filter(|_| shows));
-        }
+        let fields = carried_out(self.pool.get(live), patch);
         self.pool.intern(fields)
     }
 
@@ -243,6 +234,18 @@ impl<'a> Judge<'a> {
             .flat_map(|(ix, settings)| settings.adopt.iter().map(move |field| (ix, *field)))
             .filter(|line| !self.used_adopt.contains(line))
     }
+}
+
+/// The live fields with a patch carried out; in conflict nothing is.
+pub fn carried_out(live: &Fields, patch: &Patch) -> Fields {
+    let mut fields = live.clone();
+    let writes = |change: &&FieldChange| change.kind.writes() && !patch.in_conflict();
+    for change in patch.fields.iter().filter(writes) {
+        let active = Some(&Value::from("active"));
+        let shows = change.field != Field::Status || change.after.as_ref() != active;
+        fields.set(change.field, change.after.clone().filter(|_| shows));
+    }
+    fields
 }
 
 fn status_change(before: Option<Value>, after: Option<Value>, kind: Kind) -> FieldChange {

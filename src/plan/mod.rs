@@ -10,11 +10,14 @@
 pub mod compare;
 pub mod diff;
 pub mod digest;
+pub mod guards;
 pub mod judge;
 pub mod live;
 pub mod objects;
 pub mod offline;
+pub mod partial;
 pub mod secret;
+pub mod target;
 #[cfg(test)]
 mod tests;
 
@@ -144,6 +147,8 @@ pub struct Change {
     /// Where it is declared; for a delete, where it was when last applied
     /// (in [`Plan::files`] too).
     pub origin: Option<Origin>,
+    /// Of a binding: the managed fields of the row that is there.
+    pub live: Option<FieldsIx>,
     /// What is ours afterwards; absent when the object stops being ours.
     pub owned: Option<FieldsIx>,
     /// Whether the row is lkroute's own (inserted now or earlier).
@@ -349,38 +354,5 @@ impl Plan {
             Field::Config => named().map_or_else(|| value.clone(), |name| name.as_str().into()),
             _ => value.clone(),
         }
-    }
-
-    /// The same plan with drift left alone, and the objects whose drift that
-    /// is: what an apply does that nobody saw.
-    pub fn without_drift(mut self) -> (Plan, Vec<Change>) {
-        let drifted = |plan: &Plan, change: &Change| plan.patch(change).has(Kind::Drift);
-        let left: Vec<Change> = self
-            .changes
-            .iter()
-            .copied()
-            .filter(|change| drifted(&self, change))
-            .collect();
-        let mut rest = Vec::with_capacity(self.changes.len());
-        for mut change in std::mem::take(&mut self.changes) {
-            if drifted(&self, &change) {
-                let patch = self.patch(&change);
-                let fields: Vec<_> = patch
-                    .fields
-                    .iter()
-                    .filter(|f| f.kind != Kind::Drift)
-                    .cloned()
-                    .collect();
-                if fields.is_empty() {
-                    self.unchanged += 1;
-                    continue;
-                }
-                change.patch = u32::try_from(self.patches.len()).unwrap_or(u32::MAX);
-                self.patches.push(Patch { fields });
-            }
-            rest.push(change);
-        }
-        self.changes = rest;
-        (self, left)
     }
 }

@@ -1,6 +1,8 @@
 //! What becomes of regions, configs and numbers: the rules of `semantics.md`
 //! on values alone.
 
+mod parts;
+
 use serde_json::{Value, json};
 use uuid::Uuid;
 

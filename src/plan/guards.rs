@@ -1,0 +1,94 @@
+//! What must not happen, whatever the files say. Core: a plan in, refusals out.
+
+use hashbrown::HashMap;
+use uuid::Uuid;
+
+use super::{Action, Change, Object, Plan};
+use crate::fields::{Field, FieldsIx};
+use crate::finding::Finding;
+
+/// Every reason not to apply this plan.
+pub fn refusals(plan: &Plan) -> Vec<Finding> {
+    configs_in_use(plan)
+}
+
+/// A config is not deleted while any row that is left after the plan, active
+/// or not, ours or not, holds its id.
+fn configs_in_use(plan: &Plan) -> Vec<Finding> {
+    let deleted = |change: &&Change| {
+        change.action == Action::Delete && matches!(change.object, Object::Config(_))
+    };
+    let mut gone = plan.changes.iter().filter(deleted).peekable();
+    if gone.peek().is_none() {
+        return Vec::new();
+    }
+    let holders = holders(plan);
+    let in_use = gone.filter_map(|change| {
+        let holders = holders.get(&change.row?)?;
+        Some(in_use(plan, change, holders))
+    });
+    in_use.collect()
+}
+
+/// How many rows hold a config when the plan is done: by tenant, and those
+/// whose number can't be read.
+#[derive(Default)]
+struct Holders {
+    tenants: HashMap<u32, u64>,
+    unreadable: u64,
+}
+
+fn holders(plan: &Plan) -> HashMap<Uuid, Holders> {
+    let mut holders: HashMap<Uuid, Holders> = HashMap::new();
+    let config = |ix: FieldsIx| {
+        let id = plan.pool.get(ix).text(Field::Config)?;
+        Uuid::parse_str(id).ok()
+    };
+    for class in &plan.classes {
+        if let Some(id) = class.after.and_then(config) {
+            let holders = holders.entry(id).or_default();
+            *holders.tenants.entry(class.tenant).or_default() += class.numbers;
+        }
+    }
+    for (fields, rows) in &plan.held {
+        if let Some(id) = config(*fields) {
+            holders.entry(id).or_default().unreadable += rows;
+        }
+    }
+    holders
+}
+
+fn in_use(plan: &Plan, change: &Change, holders: &Holders) -> Finding {
+    let mut parts: Vec<(String, u64)> = holders
+        .tenants
+        .iter()
+        .map(|(tenant, rows)| (plan.tenants[*tenant as usize].label(), *rows))
+        .collect();
+    parts.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+    let rows = parts.iter().map(|(_, rows)| rows).sum::<u64>() + holders.unreadable;
+    let mut named: Vec<String> = parts
+        .iter()
+        .take(5)
+        .map(|(tenant, rows)| format!("{rows} of tenant {tenant}"))
+        .collect();
+    if parts.len() > 5 {
+        named.push(format!("others of {} more tenants", parts.len() - 5));
+    }
+    if holders.unreadable > 0 {
+        named.push(format!("{} whose number can't be read", holders.unreadable));
+    }
+    let address = plan.address(change.object);
+    let verb = if rows == 1 {
+        "row still holds"
+    } else {
+        "rows still hold"
+    };
+    let message = format!(
+        "{address} can't be deleted: {rows} number {verb} its id ({})",
+        named.join(", ")
+    );
+    Finding::error("config-in-use", message).hint(
+        "move them to another config first; rows of others and inactive rows count, \
+         because a call that finds them would find no config",
+    )
+}

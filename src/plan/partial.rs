@@ -1,0 +1,111 @@
+//! A plan of which a part is left out: drift that nobody saw, or what
+//! `--target` does not name. Core.
+//!
+//! The counts of numbers before and after follow, so that guards and reports
+//! speak of what is really applied.
+
+use hashbrown::HashMap;
+
+use super::judge::carried_out;
+use super::{Change, Class, Kind, Object, Patch, Plan};
+use crate::fields::FieldsIx;
+
+type Counts = HashMap<(u32, Option<FieldsIx>, Option<FieldsIx>), u64>;
+
+impl Plan {
+    /// The same plan with drift left alone, and the objects whose drift that
+    /// is: what an apply does that nobody saw.
+    pub fn without_drift(mut self) -> (Plan, Vec<Change>) {
+        let drifted = |change: &&Change| self.patch(change).has(Kind::Drift);
+        let left: Vec<Change> = self.changes.iter().filter(drifted).copied().collect();
+        if left.is_empty() {
+            return (self, left);
+        }
+        let mut counts = self.counts();
+        let mut rest = Vec::with_capacity(self.changes.len());
+        for mut change in std::mem::take(&mut self.changes) {
+            let fields = &self.patch(&change).fields;
+            let kept = fields.iter().filter(|f| f.kind != Kind::Drift);
+            let kept = Patch {
+                fields: kept.cloned().collect(),
+            };
+            if kept.fields.len() == fields.len() {
+                rest.push(change);
+                continue;
+            }
+            self.uncount(&change, &kept, &mut counts);
+            if kept.fields.is_empty() {
+                self.unchanged += 1;
+                continue;
+            }
+            change.patch = u32::try_from(self.patches.len()).unwrap_or(u32::MAX);
+            self.patches.push(kept);
+            rest.push(change);
+        }
+        self.changes = rest;
+        self.set_counts(counts);
+        (self, left)
+    }
+
+    /// The same plan without the changes that are not kept; they are
+    /// outstanding.
+    pub fn only(mut self, kept: impl Fn(&Change) -> bool) -> Plan {
+        let mut counts = self.counts();
+        let (rest, left) = std::mem::take(&mut self.changes)
+            .into_iter()
+            .partition(kept);
+        self.changes = rest;
+        self.outstanding = left;
+        for change in self.outstanding.clone() {
+            self.uncount(&change, &Patch::default(), &mut counts);
+        }
+        self.set_counts(counts);
+        self
+    }
+
+    fn counts(&self) -> Counts {
+        let classes = self.classes.iter();
+        classes
+            .map(|class| ((class.tenant, class.before, class.after), class.numbers))
+            .collect()
+    }
+
+    fn set_counts(&mut self, counts: Counts) {
+        let classes = counts.into_iter().filter(|(_, numbers)| *numbers > 0);
+        self.classes = classes
+            .map(|((tenant, before, after), numbers)| Class {
+                tenant,
+                before,
+                after,
+                numbers,
+            })
+            .collect();
+        let key = |class: &Class| (class.tenant, class.before, class.after);
+        self.classes.sort_unstable_by_key(key);
+    }
+
+    /// Counts the number of a change as if only `kept` of it were done.
+    fn uncount(&mut self, change: &Change, kept: &Patch, counts: &mut Counts) {
+        let Object::Binding { tenant, .. } = change.object else {
+            return;
+        };
+        let planned = self.after(change, &self.patch(change).clone());
+        if let Some(numbers) = counts.get_mut(&(tenant, change.live, planned)) {
+            *numbers = numbers.saturating_sub(1);
+        }
+        if change.live.is_some() {
+            let after = self.after(change, kept);
+            *counts.entry((tenant, change.live, after)).or_default() += 1;
+        }
+    }
+
+    fn after(&mut self, change: &Change, patch: &Patch) -> Option<FieldsIx> {
+        match change.live {
+            Some(live) => {
+                let fields = carried_out(self.pool.get(live), patch);
+                Some(self.pool.intern(fields))
+            }
+            None => change.owned.filter(|_| change.insert),
+        }
+    }
+}
