@@ -337,13 +337,18 @@ fn declared_config(
         found.unchanged += 1;
         return;
     }
+    // Its region is in our own table only, so there is none in a row of others.
+    let holds = |change: &FieldChange| match change.field {
+        Field::Region => owned.is_none(),
+        _ => change.kind == Kind::Adopt,
+    };
     let only_secret = patch
         .fields
         .iter()
         .all(|change| change.field == Field::ApiSecret);
     let action = match live {
         None => Action::Create,
-        Some(_) if patch.fields.iter().all(|change| change.kind == Kind::Adopt) => Action::Adopt,
+        Some(_) if patch.fields.iter().all(holds) => Action::Adopt,
         Some(_) if only_secret && secret.reseal && !patch.has(Kind::Drift) => Action::Reseal,
         Some(_) => Action::Update,
     };
