@@ -22,6 +22,7 @@ pub mod error;
 pub mod fields;
 pub mod finding;
 pub mod guards;
+pub mod import;
 pub mod phone;
 pub mod plan;
 pub mod resolve;

@@ -1,0 +1,210 @@
+//! The TOML texts, as if written by hand. Core.
+
+use std::fmt::Write;
+
+use serde_json::Value;
+use toml_edit::Key;
+
+use super::configs::Config;
+use super::judge::Settings;
+use crate::fields::{Field, Fields};
+use crate::phone::{E164, NumberRange};
+use crate::routing::SecretSource;
+
+/// As many numbers in a row, at least, are written as a range.
+const RANGE: u64 = 10;
+/// How wide a line may get before a list has a line for each of its items.
+const WIDTH: usize = 90;
+
+/// The line at the head of a file.
+pub fn header(origin: &str) -> String {
+    format!("# Imported by lkroute from {}.\n", one_line(origin))
+}
+
+/// Text is a comment up to its first line break.
+fn one_line(text: &str) -> String {
+    text.chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect()
+}
+
+fn key(name: &str) -> String {
+    Key::new(name).to_string()
+}
+
+fn text(value: &str) -> String {
+    toml_edit::Value::from(value).to_string()
+}
+
+fn list(values: impl IntoIterator<Item = String>) -> String {
+    let values: Vec<String> = values.into_iter().collect();
+    format!("[{}]", values.join(", "))
+}
+
+fn line(out: &mut String, name: &str, value: &str) {
+    let _ = writeln!(out, "{name} = {value}");
+}
+
+/// `[secrets]`, with the reason for it.
+pub fn secret_format(out: &mut String, format: &str) {
+    out.push_str(
+        "\n# The secrets in this database are Fernet values, as the Python service reads them.\n\
+         # Without this line lkroute would seal in its own format, which that service takes for\n\
+         # plain text, and so it refuses to write a secret.\n",
+    );
+    let _ = write!(out, "[secrets]\nformat = {}\n", text(format));
+}
+
+/// `[tenants]`, by alias.
+pub fn tenants<'a>(out: &mut String, tenants: impl Iterator<Item = (&'a str, uuid::Uuid)>) {
+    out.push_str("\n[tenants]\n");
+    for (alias, id) in tenants {
+        line(out, &key(alias), &text(&id.to_string()));
+    }
+}
+
+pub fn region(out: &mut String, name: &str, code: Option<u16>, default_config: Option<&str>) {
+    let _ = writeln!(out, "\n[regions.{}]", key(name));
+    let codes = code.map(|code| text(&format!("+{code}")));
+    line(out, "country_codes", &list(codes));
+    if let Some(config) = default_config {
+        line(out, "default_config", &text(config));
+    }
+}
+
+pub fn config(out: &mut String, config: &Config, region: &str, secret: &SecretSource) {
+    let _ = writeln!(out, "\n[configs.{}]", key(&config.name));
+    let column = |out: &mut String, field: Field| {
+        if let Some(value) = config.fields.text(field) {
+            line(out, field.as_str(), &text(value));
+        }
+    };
+    line(out, "id", &text(&config.id.to_string()));
+    line(out, "region", &text(region));
+    column(out, Field::Description);
+    column(out, Field::Url);
+    column(out, Field::ApiKey);
+    let secret = match secret {
+        SecretSource::Sealed(sealed) => format!("{{ sealed = {} }}", text(sealed.as_stored())),
+        SecretSource::Env(name) => format!("{{ env = {} }}", text(name)),
+        SecretSource::File(path) => format!("{{ file = {} }}", text(path)),
+    };
+    line(out, Field::ApiSecret.as_str(), &secret);
+    column(out, Field::TrunkId);
+    column(out, Field::WorkerName);
+}
+
+/// The numbers of one tenant with equal settings; returns how many blocks that
+/// took. `numbers` are sorted.
+pub fn bindings(
+    out: &mut String,
+    numbers: &[E164],
+    tenant: &str,
+    config: &str,
+    settings: &Settings,
+) -> u64 {
+    let (ranges, rest) = runs(numbers);
+    let mut block = |numbers: &dyn Fn(&mut String)| {
+        out.push_str("\n[[bindings]]\n");
+        numbers(out);
+        line(out, "tenant", &text(tenant));
+        line(out, "config", &text(config));
+        declared(out, &settings.fields);
+    };
+    for range in &ranges {
+        block(&|out| {
+            let ends = [range.first(), range.last()].map(|end| format!("\"{end}\""));
+            line(out, "range", &list(ends));
+        });
+    }
+    if !rest.is_empty() {
+        block(&|out| listed(out, &rest));
+    }
+    ranges.len() as u64 + u64::from(!rest.is_empty())
+}
+
+/// Runs of numbers long enough for a range, and all other numbers.
+fn runs(numbers: &[E164]) -> (Vec<NumberRange>, Vec<E164>) {
+    let (mut ranges, mut rest) = (Vec::new(), Vec::new());
+    for run in numbers.chunk_by(|a, b| a.next() == Some(*b)) {
+        for part in run.chunks(NumberRange::MAX as usize) {
+            let range = NumberRange::new(part[0], part[part.len() - 1]);
+            match range.ok().filter(|range| range.len() >= RANGE) {
+                Some(range) => ranges.push(range),
+                None => rest.extend_from_slice(part),
+            }
+        }
+    }
+    (ranges, rest)
+}
+
+fn listed(out: &mut String, numbers: &[E164]) {
+    if let [number] = numbers {
+        return line(out, "number", &format!("\"{number}\""));
+    }
+    let on_one_line = list(
+        numbers
+            .iter()
+            .take(WIDTH)
+            .map(|number| format!("\"{number}\"")),
+    );
+    if on_one_line.len() <= WIDTH {
+        return line(out, "numbers", &on_one_line);
+    }
+    out.push_str("numbers = [\n");
+    for number in numbers {
+        let _ = writeln!(out, "    \"{number}\",");
+    }
+    out.push_str("]\n");
+}
+
+/// `provider` and `rules`.
+fn declared(out: &mut String, fields: &Fields) {
+    if let Some(provider) = fields.text(Field::Provider) {
+        line(out, "provider", &text(provider));
+    }
+    let rules: Vec<String> = fields
+        .iter()
+        .filter_map(|(field, value)| Some(format!("{} = {}", field.rules_key()?, rule(value))))
+        .collect();
+    if !rules.is_empty() {
+        line(out, "rules", &format!("{{ {} }}", rules.join(", ")));
+    }
+}
+
+fn rule(value: &Value) -> String {
+    match value {
+        Value::Array(parts) => list(parts.iter().map(rule)),
+        Value::String(value) => text(value),
+        value => value.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn numbers(digits: impl IntoIterator<Item = u64>) -> Vec<E164> {
+        let number = |digits| E164::from_digits(digits).unwrap();
+        digits.into_iter().map(number).collect()
+    }
+
+    #[test]
+    fn runs_of_ten_are_ranges() {
+        let ten = 919_513_456_700..919_513_456_710;
+        let nine = 919_513_456_800..919_513_456_809;
+        let (ranges, rest) = runs(&numbers(ten.chain(nine.clone())));
+        assert_eq!(ranges.len(), 1);
+        assert_eq!(ranges[0].last(), numbers([919_513_456_709])[0]);
+        assert_eq!(rest, numbers(nine));
+    }
+
+    #[test]
+    fn odd_texts_are_one_value_each() {
+        for odd in ["a\nb", "\"", "'''\"\"\"\\", "\u{0}\u{7f}", "", "é"] {
+            let parsed: toml::Table = format!("{} = {}", key(odd), text(odd)).parse().unwrap();
+            assert_eq!(parsed[odd].as_str(), Some(odd), "{odd:?}");
+        }
+        assert_eq!(header("a\nb").lines().count(), 1);
+    }
+}

@@ -1,0 +1,202 @@
+//! What goes into which file: one for the settings, one for the tenants, one
+//! for each region. Core.
+
+use std::collections::BTreeMap;
+
+use uuid::Uuid;
+
+use super::configs::{self, Config};
+use super::emit;
+use super::judge::Settings;
+use super::regions::Regions;
+use super::report::{Counts, Import, ImportFile};
+use super::{Bound, tenants};
+use crate::fields::Field;
+use crate::phone::{self, E164, RowKey};
+
+/// Calling codes whose national numbers may begin with a zero that is part of
+/// the number, and that a `bigint` loses.
+const ZEROS: [u16; 5] = [39, 225, 241, 242, 378];
+
+/// All that is to be written.
+pub struct Content<'a> {
+    pub origin: &'a str,
+    pub configs: &'a [Config],
+    /// For each config.
+    pub wanted: &'a [bool],
+    pub regions: &'a Regions,
+    pub settings: &'a [Settings],
+    pub tenants: &'a [Uuid],
+    /// Names that tenants have already.
+    pub known: &'a BTreeMap<Uuid, String>,
+    /// Sorted.
+    pub bound: &'a [Bound],
+}
+
+/// The numbers of one tenant with equal settings.
+struct Group<'a> {
+    config: usize,
+    alias: &'a str,
+    numbers: Vec<E164>,
+    settings: &'a Settings,
+}
+
+/// Writes the files; fills in what is known here of the import.
+pub fn write(content: &Content<'_>) -> Import {
+    let mut import = Import::default();
+    let aliases = aliases(content);
+    let groups = groups(content, &aliases, &mut import.restored_zeros);
+    let (sources, env_secrets) = configs::secrets(content.configs, content.wanted);
+    let header = emit::header(content.origin);
+    let mut texts: BTreeMap<String, String> = BTreeMap::new();
+    for (name, code) in &content.regions.codes {
+        let only = content
+            .regions
+            .only_config(name, content.configs, content.wanted);
+        let text = texts.entry(name.clone()).or_insert_with(|| header.clone());
+        emit::region(text, name, *code, only);
+    }
+    let mut by_name: Vec<usize> = sources.keys().copied().collect();
+    by_name.sort_unstable_by_key(|ix| &content.configs[*ix].name);
+    for ix in by_name {
+        let region = &content.regions.of_config[ix];
+        let text = texts
+            .entry(region.clone())
+            .or_insert_with(|| header.clone());
+        emit::config(text, &content.configs[ix], region, &sources[&ix]);
+    }
+    let mut blocks = 0;
+    for group in groups {
+        let region = &content.regions.of_config[group.config];
+        let config = &content.configs[group.config].name;
+        let text = texts
+            .entry(region.clone())
+            .or_insert_with(|| header.clone());
+        blocks += emit::bindings(text, &group.numbers, group.alias, config, group.settings);
+    }
+    import.counts = Counts {
+        regions: texts.len() as u64,
+        configs: sources.len() as u64,
+        tenants: aliases.len() as u64,
+        numbers: content.bound.len() as u64,
+        blocks,
+    };
+    let region_files = texts.into_iter().map(|(name, text)| file(&name, text));
+    import.files = region_files
+        .chain(common(content, &aliases, &header))
+        .collect();
+    import.files.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+    import.env_secrets = env_secrets;
+    let configs = content.configs.iter();
+    import.configs_not_imported = configs
+        .filter_map(|config| Some((config.name.clone(), config.refused.clone()?)))
+        .collect();
+    import
+}
+
+fn file(name: &str, text: String) -> ImportFile {
+    ImportFile {
+        name: format!("{name}.toml"),
+        text,
+    }
+}
+
+/// The files beside those of the regions, where there is something to say.
+fn common(
+    content: &Content<'_>,
+    aliases: &BTreeMap<Uuid, String>,
+    header: &str,
+) -> Vec<ImportFile> {
+    let mut files = Vec::new();
+    let formats = configs::formats(content.configs, content.wanted);
+    // Where formats are mixed, either would be a change to some secret.
+    if formats.iter().eq(["fernet"].iter()) {
+        let mut text = header.to_owned();
+        emit::secret_format(&mut text, "fernet");
+        files.push(file("settings", text));
+    }
+    if !aliases.is_empty() {
+        let mut by_alias: Vec<_> = aliases
+            .iter()
+            .map(|(id, name)| (name.as_str(), *id))
+            .collect();
+        by_alias.sort_unstable();
+        let mut text = header.to_owned();
+        emit::tenants(&mut text, by_alias.into_iter());
+        files.push(file("tenants", text));
+    }
+    files
+}
+
+/// A name for each tenant with numbers to import, by its commonest provider.
+fn aliases(content: &Content<'_>) -> BTreeMap<Uuid, String> {
+    let mut providers: BTreeMap<Uuid, BTreeMap<&str, usize>> = BTreeMap::new();
+    for same in content.bound.chunk_by(together) {
+        let tenant = providers
+            .entry(content.tenants[same[0].tenant as usize])
+            .or_default();
+        let fields = &content.settings[same[0].settings as usize].fields;
+        if let Some(provider) = fields.text(Field::Provider) {
+            *tenant.entry(provider).or_default() += same.len();
+        }
+    }
+    let commonest = |providers: &BTreeMap<&str, usize>| {
+        let most = providers.iter().rev().max_by_key(|(_, numbers)| **numbers);
+        most.map(|(provider, _)| (*provider).to_owned())
+    };
+    let providers = providers
+        .iter()
+        .map(|(id, of)| (*id, commonest(of)))
+        .collect();
+    tenants::aliases(&providers, content.known)
+}
+
+fn together(a: &Bound, b: &Bound) -> bool {
+    (a.settings, a.tenant) == (b.settings, b.tenant)
+}
+
+/// The groups as they follow one another in the files: by config, by tenant,
+/// by their first number. Adds to `restored` the numbers that got a zero.
+fn groups<'a>(
+    content: &Content<'a>,
+    aliases: &'a BTreeMap<Uuid, String>,
+    restored: &mut Vec<E164>,
+) -> Vec<Group<'a>> {
+    let mut groups: Vec<Group<'_>> = Vec::new();
+    for same in content.bound.chunk_by(together) {
+        let settings = &content.settings[same[0].settings as usize];
+        let mut numbers: Vec<E164> = same.iter().map(|row| number(row.key, restored)).collect();
+        numbers.sort_unstable();
+        let alias = aliases.get(&content.tenants[same[0].tenant as usize]);
+        groups.push(Group {
+            config: settings.config as usize,
+            alias: alias.map_or("", String::as_str),
+            numbers,
+            settings,
+        });
+    }
+    let name = |group: &Group<'_>| &content.configs[group.config].name;
+    groups.sort_unstable_by(|a, b| {
+        (name(a), a.alias, a.numbers.first()).cmp(&(name(b), b.alias, b.numbers.first()))
+    });
+    restored.sort_unstable();
+    groups
+}
+
+/// The number of a row. Where it is valid with the zero that the row can't
+/// hold, and only then, it is written with it.
+fn number(key: RowKey, restored: &mut Vec<E164>) -> E164 {
+    let number = key.number();
+    if !ZEROS.contains(&number.calling_code()) {
+        return number;
+    }
+    let zero = format!("+{}0{}", number.calling_code(), number.national());
+    let zero = E164::parse(&zero).ok();
+    match zero.filter(|zero| phone::doubt(number).is_some() && phone::doubt(*zero).is_none()) {
+        None => number,
+        Some(zero) => {
+            restored.push(zero);
+            zero
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! Which values of a row the files can declare, decided once for each set of
+//! fields. Core.
+
+use std::collections::BTreeMap;
+
+use foldhash::fast::RandomState;
+use hashbrown::HashMap;
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::regions::Regions;
+use super::report::{self, LeftOut};
+use crate::fields::{Field, Fields, FieldsIx};
+use crate::phone::LeadPart;
+
+/// A field, its value as shown, and why it is left out.
+type Odd = (Field, String, &'static str);
+
+/// What a binding declares: its config, and the values that are usable.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Settings {
+    /// Index of the config.
+    pub config: u32,
+    pub fields: Fields,
+}
+
+/// The settings of imported rows, each kept once.
+#[derive(Debug, Default)]
+pub struct Judge {
+    pub settings: Vec<Settings>,
+    index: HashMap<Settings, u32, RandomState>,
+    /// By set of fields: the settings, and what they leave out.
+    verdicts: HashMap<FieldsIx, (u32, Vec<Odd>), RandomState>,
+    left_out: BTreeMap<Odd, Vec<Uuid>>,
+}
+
+impl Judge {
+    /// The settings of a row on that config, whose fields are number `ix`.
+    /// Adds the regions that its rules speak of.
+    pub fn settings(
+        &mut self,
+        row: Uuid,
+        config: u32,
+        (ix, fields): (FieldsIx, &Fields),
+        regions: &mut Regions,
+    ) -> u32 {
+        if !self.verdicts.contains_key(&ix) {
+            let verdict = self.judge(config, fields, regions);
+            self.verdicts.insert(ix, verdict);
+        }
+        let (settings, odd) = &self.verdicts[&ix];
+        for odd in odd {
+            self.left_out.entry(odd.clone()).or_default().push(row);
+        }
+        *settings
+    }
+
+    fn judge(&mut self, config: u32, fields: &Fields, regions: &mut Regions) -> (u32, Vec<Odd>) {
+        let mut usable = Fields::new();
+        let mut odd = Vec::new();
+        for (field, value) in fields.iter().filter(|(field, _)| *field != Field::Config) {
+            match trouble(field, value, regions) {
+                None => usable.set(field, Some(value.clone())),
+                Some(why) => odd.push((field, report::shown(value), why)),
+            }
+        }
+        let settings = Settings {
+            config,
+            fields: usable,
+        };
+        let next = super::index(self.settings.len());
+        let ix = *self.index.entry(settings.clone()).or_insert(next);
+        if ix == next {
+            self.settings.push(settings);
+        }
+        (ix, odd)
+    }
+
+    /// All that was left out, by field and value.
+    pub fn left_out(&mut self) -> Vec<LeftOut> {
+        let left_out = std::mem::take(&mut self.left_out).into_iter();
+        left_out
+            .map(|((field, value, why), mut rows)| {
+                rows.sort_unstable();
+                LeftOut {
+                    field,
+                    value,
+                    why,
+                    rows,
+                }
+            })
+            .collect()
+    }
+}
+
+/// Why the files can't declare that value.
+fn trouble(field: Field, value: &Value, regions: &mut Regions) -> Option<&'static str> {
+    let text = |value: &Value| value.as_str().is_some_and(|text| !text.trim().is_empty());
+    match field {
+        _ if value.is_null() => Some("JSON null"),
+        Field::Inbound | Field::Outbound => {
+            (!value.is_boolean()).then_some("neither true nor false")
+        }
+        Field::AllowedOutbound => match value.as_str() {
+            None => Some("no text"),
+            Some("global") => None,
+            Some(name) => (!regions.know(name)).then_some("neither `global` nor a region"),
+        },
+        Field::RequiredLeadFormat => {
+            let part = |part: &Value| {
+                part.as_str()
+                    .is_some_and(|text| LeadPart::parse(text).is_ok())
+            };
+            let parts = value.as_array().filter(|parts| !parts.is_empty());
+            let usable = parts.is_some_and(|parts| parts.iter().all(part));
+            (!usable).then_some("no list of parts to dial")
+        }
+        _ => (!text(value)).then_some("blank, or no text"),
+    }
+}

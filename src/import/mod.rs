@@ -1,0 +1,347 @@
+//! Moving an existing database into files: what the rows hold, as tidy TOML
+//! texts, and a list of what was left behind and why.
+//!
+//! [`Importer`] is fed the rows as the store reads them and makes an
+//! [`Import`] of them; nothing here reads or writes anything. What it writes
+//! loads without errors, and a plan of it shows nothing but adoptions. Core:
+//! imports core, and of `secrets` the values that need no key.
+//!
+//! A row costs one look-up and 40 bytes until the end, whoever it belongs to:
+//! only all rows of a tenant tell whether a number is there twice.
+
+mod configs;
+mod emit;
+mod files;
+mod judge;
+mod regions;
+mod report;
+mod tenants;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use foldhash::fast::RandomState;
+use hashbrown::HashMap;
+use uuid::Uuid;
+
+use crate::fields::{Field, FieldsIx, FieldsPool};
+use crate::phone::{self, RowKey, Unreadable};
+use crate::plan::live::RowReader;
+use crate::snapshot::{NumberRow, Snapshot};
+
+use configs::Config;
+use judge::Judge;
+use regions::Regions;
+pub use report::{Counts, EnvSecret, Import, ImportFile, LeftOut, Others, Reason};
+
+/// Which part of a database to import; an empty set means everything.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    pub tenants: BTreeSet<Uuid>,
+    /// By name.
+    pub configs: BTreeSet<String>,
+}
+
+/// Where the `livekit_config` of a row leads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Holds {
+    /// Nowhere, or to a config that was not asked for.
+    Nothing { other: bool },
+    /// Index into [`Importer::configs`].
+    Config(u32),
+    /// To a row that is not there, by the text in `rules`.
+    Dangling(String),
+    /// It is no id as lkroute writes one; the JSON text.
+    Odd(String),
+}
+
+/// An active row with a readable number, until the end.
+#[derive(Debug, Clone, Copy)]
+struct Row {
+    tenant: u32,
+    /// `None` where `rules` is no object.
+    fields: Option<FieldsIx>,
+    key: RowKey,
+    id: Uuid,
+}
+
+/// A number to import. Ordered so that what is declared together lies
+/// together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Bound {
+    /// Index into [`Judge::settings`].
+    settings: u32,
+    tenant: u32,
+    key: RowKey,
+}
+
+/// Collects rows and makes the files of them.
+#[derive(Debug)]
+pub struct Importer {
+    filter: Filter,
+    configs: Vec<Config>,
+    config_ix: HashMap<Uuid, u32, RandomState>,
+    aliases: BTreeMap<Uuid, String>,
+    pool: FieldsPool,
+    reader: RowReader,
+    /// For each set of the pool.
+    holds: Vec<Holds>,
+    tenants: Vec<Uuid>,
+    tenant_ix: HashMap<Uuid, u32, RandomState>,
+    rows: Vec<Row>,
+    others: Others,
+    not_imported: BTreeMap<Reason, Vec<Uuid>>,
+}
+
+impl Importer {
+    /// Takes the configs, and the tenants that have a name already, from a
+    /// snapshot.
+    pub fn new(filter: Filter, snapshot: &Snapshot) -> Importer {
+        let configs: Vec<Config> = snapshot.configs.iter().map(Config::read).collect();
+        let config_ix = (0u32..).zip(&configs).map(|(ix, config)| (config.id, ix));
+        Importer {
+            config_ix: config_ix.collect(),
+            configs,
+            aliases: snapshot.tenants.iter().cloned().collect(),
+            filter,
+            pool: FieldsPool::default(),
+            reader: RowReader::default(),
+            holds: Vec::new(),
+            tenants: Vec::new(),
+            tenant_ix: HashMap::default(),
+            rows: Vec::new(),
+            others: Others::default(),
+            not_imported: BTreeMap::new(),
+        }
+    }
+
+    /// Takes in a number row.
+    pub fn row(&mut self, row: &NumberRow<'_>) {
+        if !self.filter.tenants.is_empty() && !self.filter.tenants.contains(&row.tenant) {
+            self.others.not_asked_for += 1;
+            return;
+        }
+        let tenant = self.tenant(row.tenant);
+        let number = phone::from_row(row.country_code, row.base_number);
+        let fields = self.reader.read(row, &mut self.pool).ok();
+        let holds = fields.map(|fields| self.holds(fields));
+        if let (Ok(number), Some(Holds::Config(ix))) = (&number, holds) {
+            let config = *ix as usize;
+            self.configs[config].count(number.calling_code());
+        }
+        let active = row.status.is_none_or(|status| status == "active");
+        match number {
+            Ok(number) if active => self.rows.push(Row {
+                tenant,
+                fields,
+                key: number.key(),
+                id: row.id,
+            }),
+            number => self.pass(row, fields, number.err()),
+        }
+    }
+
+    /// Lists a row that can't be imported, if it would be otherwise.
+    fn pass(
+        &mut self,
+        row: &NumberRow<'_>,
+        fields: Option<FieldsIx>,
+        unreadable: Option<Unreadable>,
+    ) {
+        if let Some(Holds::Nothing { other }) = fields.map(|fields| self.holds(fields)) {
+            let other = *other;
+            return self.others.count(other);
+        }
+        let reason = match (unreadable, fields) {
+            (Some(reason), _) => Reason::Unreadable(reason.to_string()),
+            (None, Some(_)) => Reason::Inactive(row.status.unwrap_or_default().to_owned()),
+            (None, None) => return self.others.count(false),
+        };
+        self.not_imported.entry(reason).or_default().push(row.id);
+    }
+
+    fn tenant(&mut self, id: Uuid) -> u32 {
+        *self.tenant_ix.entry(id).or_insert_with(|| {
+            self.tenants.push(id);
+            index(self.tenants.len() - 1)
+        })
+    }
+
+    /// Where a set of fields leads, found out when it is new.
+    fn holds(&mut self, fields: FieldsIx) -> &Holds {
+        while self.holds.len() <= fields.0 as usize {
+            let next = FieldsIx(index(self.holds.len()));
+            let holds = self.read_config(next);
+            self.holds.push(holds);
+        }
+        &self.holds[fields.0 as usize]
+    }
+
+    fn read_config(&self, fields: FieldsIx) -> Holds {
+        let value = match self.pool.get(fields).get(Field::Config) {
+            None | Some(serde_json::Value::Null) => return Holds::Nothing { other: false },
+            Some(value) => value,
+        };
+        let text = value.as_str();
+        let Some(id) = text.and_then(|text| Uuid::parse_str(text).ok()) else {
+            return Holds::Odd(report::shown(value));
+        };
+        match self.config_ix.get(&id) {
+            None => Holds::Dangling(id.to_string()),
+            Some(ix) if !self.asked_for(*ix) => Holds::Nothing { other: true },
+            // Compared as text, here and in a plan.
+            Some(_) if text != Some(id.to_string().as_str()) => Holds::Odd(report::shown(value)),
+            Some(ix) => Holds::Config(*ix),
+        }
+    }
+
+    fn asked_for(&self, config: u32) -> bool {
+        let name = &self.configs[config as usize].name;
+        self.filter.configs.is_empty() || self.filter.configs.contains(name)
+    }
+
+    /// What was asked for and is not there: names of configs, then tenants.
+    /// Complete once all rows were taken in.
+    pub fn missing(&self) -> (Vec<&str>, Vec<Uuid>) {
+        let there = |name: &String| self.configs.iter().any(|config| config.name == *name);
+        let configs = self.filter.configs.iter().filter(|name| !there(name));
+        let tenants = self.filter.tenants.iter().copied();
+        (
+            configs.map(String::as_str).collect(),
+            tenants
+                .filter(|id| !self.tenant_ix.contains_key(id))
+                .collect(),
+        )
+    }
+
+    /// Makes the files. `origin` ends the sentence "Imported by lkroute from …"
+    /// at the head of each.
+    pub fn finish(mut self, origin: &str) -> Import {
+        self.keep_importable();
+        let wanted = self.wanted_configs();
+        let mut regions = regions::guess(&self.configs, &wanted);
+        let mut judge = Judge::default();
+        let mut bound = self.bind(&mut judge, &mut regions);
+        bound.sort_unstable();
+        let mut import = files::write(&files::Content {
+            origin,
+            configs: &self.configs,
+            wanted: &wanted,
+            regions: &regions,
+            settings: &judge.settings,
+            tenants: &self.tenants,
+            known: &self.aliases,
+            bound: &bound,
+        });
+        import.not_imported = self.not_imported;
+        import
+            .not_imported
+            .values_mut()
+            .for_each(|rows| rows.sort_unstable());
+        import.left_out = judge.left_out();
+        import.others = self.others;
+        import
+    }
+
+    /// Leaves only the rows to import, each alone with its key.
+    fn keep_importable(&mut self) {
+        let mut rows = std::mem::take(&mut self.rows);
+        rows.sort_unstable_by_key(|row| (row.tenant, row.key));
+        let mut keep = Vec::with_capacity(rows.len());
+        for same in rows.chunk_by(|a, b| (a.tenant, a.key) == (b.tenant, b.key)) {
+            match same {
+                [row] => keep.push(self.importable(row)),
+                _ => {
+                    self.duplicates(same);
+                    keep.extend(same.iter().map(|_| false));
+                }
+            }
+        }
+        let mut keep = keep.into_iter();
+        rows.retain(|_| keep.next() == Some(true));
+        self.rows = rows;
+    }
+
+    /// The settings of each row to import.
+    fn bind(&mut self, judge: &mut Judge, regions: &mut Regions) -> Vec<Bound> {
+        let rows = std::mem::take(&mut self.rows);
+        let bound = rows.iter().filter_map(|row| {
+            let ix = row.fields?;
+            let Holds::Config(config) = self.holds[ix.0 as usize] else {
+                return None;
+            };
+            let fields = (ix, self.pool.get(ix));
+            Some(Bound {
+                settings: judge.settings(row.id, config, fields, regions),
+                tenant: row.tenant,
+                key: row.key,
+            })
+        });
+        bound.collect()
+    }
+
+    fn importable(&mut self, row: &Row) -> bool {
+        let reason = match row.fields.map(|fields| &self.holds[fields.0 as usize]) {
+            None => Reason::RulesNoObject,
+            Some(Holds::Nothing { other }) => {
+                self.others.count(*other);
+                return false;
+            }
+            Some(Holds::Dangling(id)) => Reason::Dangling(id.clone()),
+            Some(Holds::Odd(value)) => Reason::OddConfig(value.clone()),
+            Some(Holds::Config(ix)) => {
+                let config = &self.configs[*ix as usize];
+                match config.refused {
+                    None => return true,
+                    Some(_) => Reason::ConfigNotImported(config.name.clone()),
+                }
+            }
+        };
+        self.not_imported.entry(reason).or_default().push(row.id);
+        false
+    }
+
+    /// None of several rows of one number is picked.
+    fn duplicates(&mut self, rows: &[Row]) {
+        let holds = |row: &Row| row.fields.map(|fields| &self.holds[fields.0 as usize]);
+        let foreign = |row: &Row| match holds(row) {
+            Some(Holds::Nothing { other }) => Some(*other),
+            _ => None,
+        };
+        if rows.iter().all(|row| foreign(row).is_some()) {
+            let others: Vec<bool> = rows.iter().filter_map(foreign).collect();
+            return others
+                .into_iter()
+                .for_each(|other| self.others.count(other));
+        }
+        let reason = Reason::Duplicate {
+            number: rows[0].key.number(),
+            tenant: self.tenants[rows[0].tenant as usize],
+        };
+        let ids = rows.iter().map(|row| row.id);
+        self.not_imported.entry(reason).or_default().extend(ids);
+    }
+
+    /// Whether each config is to be written: those asked for, which for some
+    /// tenants are those that they use.
+    fn wanted_configs(&self) -> Vec<bool> {
+        let all = self.filter.tenants.is_empty() || !self.filter.configs.is_empty();
+        let mut wanted: Vec<bool> = (0u32..)
+            .zip(&self.configs)
+            .map(|(ix, config)| all && config.refused.is_none() && self.asked_for(ix))
+            .collect();
+        for row in &self.rows {
+            let holds = row.fields.map(|fields| &self.holds[fields.0 as usize]);
+            if let Some(Holds::Config(ix)) = holds {
+                wanted[*ix as usize] = true;
+            }
+        }
+        wanted
+    }
+}
+
+fn index(len: usize) -> u32 {
+    u32::try_from(len).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,742 @@
+//! What an import writes and what it leaves, on values alone.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use proptest::prelude::*;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::{Filter, Import, Importer, Reason};
+use crate::fields::{Field, Fields};
+use crate::phone::{self, E164, NumberRange};
+use crate::plan::diff::Differ;
+use crate::plan::secret::SecretFacts;
+use crate::plan::{Action, Object, Plan};
+use crate::routing::{
+    Binding, CipherText, Origin, Region, Routing, SecretFormat, SecretSource, ServerConfig,
+    Settings, Tenant,
+};
+use crate::snapshot::{LiveConfig, NumberRow, Snapshot};
+
+const UAE: &str = "e3ca4a84-4cc3-4be5-8240-34366fe4d0c5";
+const INDIA: &str = "cf7a1d26-04aa-4623-8d4e-f4b079cdec6f";
+const TENANT_UAE: &str = "734cd516-e252-4728-9c52-4663ee552653";
+const TENANT_INDIA: &str = "e0a3e9ca-3f46-4bb0-ac10-a91b5c1d20b5";
+const FERNET: &str = "dev-s-t-gAAAAABlU_EAm4E5WdNJgyK2PNJXns4H5hBBtmzzOMSTmYP7tM0EmYiOLGjb\
+    _qh8e4-L4zf95p_Z2nQui3TWE5GyCtV9qh1jyRwl1xBI1PEp0nS2DXy6tCw=";
+
+fn uuid(text: &str) -> Uuid {
+    Uuid::parse_str(text).unwrap()
+}
+
+/// A row of the numbers table, in memory.
+#[derive(Debug, Clone)]
+struct Row {
+    id: Uuid,
+    tenant: Uuid,
+    code: Option<&'static str>,
+    base: Option<i64>,
+    provider: Option<&'static str>,
+    status: Option<&'static str>,
+    rules: Option<Value>,
+}
+
+fn row(n: u128, tenant: &str, code: &'static str, base: i64, rules: Value) -> Row {
+    Row {
+        id: Uuid::from_u128(n),
+        tenant: uuid(tenant),
+        code: Some(code),
+        base: Some(base),
+        provider: Some("TechieMaya FZE"),
+        status: Some("active"),
+        rules: Some(rules),
+    }
+}
+
+fn on(config: &str, more: Value) -> Value {
+    let mut rules = json!({ "livekit_config": config, "number_type": "mobile" });
+    let more = more.as_object().cloned().unwrap_or_default();
+    rules.as_object_mut().unwrap().extend(more);
+    rules
+}
+
+fn config(id: &str, name: &str, secret: &str) -> LiveConfig {
+    let secret = CipherText::new(secret);
+    LiveConfig {
+        id: uuid(id),
+        fields: Fields::new()
+            .with(Field::Name, name)
+            .with(Field::Url, format!("wss://{}.example", &id[..8]))
+            .with(Field::ApiKey, "APImadeup")
+            .with(Field::ApiSecret, secret.digest())
+            .with(Field::TrunkId, "ST_madeup"),
+        secret,
+        updated_at: None,
+    }
+}
+
+fn two_configs(secret: &str) -> Snapshot {
+    Snapshot {
+        configs: vec![
+            config(UAE, "uae-vm-selfhosted", secret),
+            config(INDIA, "india-techiemaya-cloud", secret),
+        ],
+        ..Snapshot::default()
+    }
+}
+
+fn stream(rows: &[Row], mut take: impl FnMut(&NumberRow<'_>)) {
+    for row in rows {
+        let rules = row.rules.as_ref().map(Value::to_string);
+        take(&NumberRow {
+            id: row.id,
+            tenant: row.tenant,
+            country_code: row.code,
+            base_number: row.base,
+            provider: row.provider,
+            status: row.status,
+            rules: rules.as_deref().map(str::as_bytes),
+        });
+    }
+}
+
+fn import(filter: Filter, snapshot: &Snapshot, rows: &[Row]) -> Import {
+    let mut importer = Importer::new(filter, snapshot);
+    stream(rows, |row| importer.row(row));
+    importer.finish("a test")
+}
+
+fn import_all(snapshot: &Snapshot, rows: &[Row]) -> Import {
+    import(Filter::default(), snapshot, rows)
+}
+
+fn text<'a>(import: &'a Import, name: &str) -> &'a str {
+    let file = import.files.iter().find(|file| file.name == name);
+    file.map_or("", |file| file.text.as_str())
+}
+
+fn reasons(import: &Import) -> Vec<(&'static str, usize)> {
+    let listed = import.not_imported.iter();
+    listed
+        .map(|(reason, rows)| (reason.code(), rows.len()))
+        .collect()
+}
+
+#[test]
+fn the_two_regions_of_today_come_out_as_one_would_write_them() {
+    let carrier = json!({ "outbound": true, "allowed_outbound": "india",
+        "required_lead_format": ["0", "base_number"] });
+    let mut rows = vec![
+        row(1, TENANT_UAE, "+971", 545_335_200, on(UAE, json!({}))),
+        row(2, TENANT_INDIA, "+91", 9_513_456_728, on(INDIA, carrier)),
+        row(
+            3,
+            TENANT_UAE,
+            "+91",
+            9_513_456_728,
+            json!({ "is_default": true }),
+        ),
+    ];
+    rows[0].provider = Some("sasya UAE Number");
+    let import = import_all(&two_configs(FERNET), &rows);
+    let names: Vec<&str> = import.files.iter().map(|file| file.name.as_str()).collect();
+    assert_eq!(
+        names,
+        ["india.toml", "settings.toml", "tenants.toml", "uae.toml"]
+    );
+    assert_eq!(
+        text(&import, "india.toml"),
+        format!(
+            r#"# Imported by lkroute from a test.
+
+[regions.india]
+country_codes = ["+91"]
+default_config = "india-techiemaya-cloud"
+
+[configs.india-techiemaya-cloud]
+id = "cf7a1d26-04aa-4623-8d4e-f4b079cdec6f"
+region = "india"
+url = "wss://cf7a1d26.example"
+api_key = "APImadeup"
+api_secret = {{ sealed = "{FERNET}" }}
+trunk_id = "ST_madeup"
+
+[[bindings]]
+number = "+919513456728"
+tenant = "techiemaya-fze"
+config = "india-techiemaya-cloud"
+provider = "TechieMaya FZE"
+rules = {{ outbound = true, allowed_outbound = "india", required_lead_format = ["0", "base_number"] }}
+"#
+        )
+    );
+    assert_eq!(
+        text(&import, "tenants.toml"),
+        "# Imported by lkroute from a test.\n\n[tenants]\n\
+         sasya-uae-number = \"734cd516-e252-4728-9c52-4663ee552653\"\n\
+         techiemaya-fze = \"e0a3e9ca-3f46-4bb0-ac10-a91b5c1d20b5\"\n"
+    );
+    assert!(text(&import, "settings.toml").ends_with("\n[secrets]\nformat = \"fernet\"\n"));
+    assert_eq!(
+        (import.counts.numbers, import.others.without_config),
+        (2, 1)
+    );
+    assert!(import.not_imported.is_empty());
+}
+
+#[test]
+fn equal_settings_are_grouped_and_runs_are_ranges() {
+    let rows: Vec<Row> = (0..14)
+        .map(|n| {
+            let gap = i64::from(n >= 12) * 100;
+            let more = json!({ "outbound": n != 3 });
+            row(
+                n as u128,
+                TENANT_INDIA,
+                "+91",
+                9_000_000_000 + n + gap,
+                on(INDIA, more),
+            )
+        })
+        .collect();
+    let import = import_all(&two_configs(FERNET), &rows);
+    assert_eq!((import.counts.numbers, import.counts.blocks), (14, 2));
+    let india = text(&import, "india.toml");
+    assert_eq!(india.matches("[[bindings]]").count(), 2);
+    assert!(india.contains("number = \"+919000000003\"\n"), "{india}");
+    assert_eq!(india.matches("    \"+91").count(), 13, "{india}");
+
+    let rows: Vec<Row> = (0..12)
+        .map(|n| {
+            row(
+                n as u128,
+                TENANT_INDIA,
+                "+91",
+                9_000_000_000 + n,
+                on(INDIA, json!({})),
+            )
+        })
+        .collect();
+    let import = import_all(&two_configs(FERNET), &rows);
+    let range = "range = [\"+919000000000\", \"+919000000011\"]\n";
+    assert!(text(&import, "india.toml").contains(range));
+}
+
+#[test]
+fn what_is_not_imported_is_listed_with_the_reason() {
+    let plain = on(INDIA, json!({}));
+    let number = |n: u128, rules: &Value| {
+        row(
+            n,
+            TENANT_INDIA,
+            "+91",
+            9_000_000_000 + n as i64,
+            rules.clone(),
+        )
+    };
+    let dangling = "00000000-0000-4000-8000-00000000dead";
+    let mut rows = vec![
+        number(1, &plain),
+        number(2, &on(dangling, json!({}))),
+        number(3, &json!({ "livekit_config": 7 })),
+        number(4, &on(&INDIA.to_uppercase(), json!({}))),
+        number(5, &json!({ "livekit_config": null })),
+        number(6, &json!(["a"])),
+        number(7, &plain),
+        Row {
+            base: Some(9_000_000_007),
+            ..number(8, &json!({}))
+        },
+        Row {
+            code: None,
+            ..number(9, &plain)
+        },
+        Row {
+            status: Some("inactive"),
+            ..number(10, &plain)
+        },
+        Row {
+            status: Some("inactive"),
+            ..number(11, &json!({}))
+        },
+        Row {
+            code: Some("India"),
+            ..number(12, &json!({}))
+        },
+    ];
+    let import = import_all(&two_configs(FERNET), &rows);
+    assert_eq!(import.counts.numbers, 1);
+    assert_eq!(
+        reasons(&import),
+        [
+            ("dangling-config", 1),
+            ("odd-config", 1),
+            ("odd-config", 1),
+            ("duplicate-rows", 2),
+            ("unreadable-number", 1),
+            ("inactive", 1),
+            ("rules-no-object", 1),
+        ]
+    );
+    assert_eq!(import.others.without_config, 3);
+    let listed: Vec<String> = import.not_imported.keys().map(Reason::to_string).collect();
+    assert_eq!(
+        listed[3],
+        format!("+919000000007 is there several times for tenant {TENANT_INDIA}")
+    );
+    // Two rows of others are nobody's business.
+    rows[6] = number(7, &json!({}));
+    assert_eq!(
+        import_all(&two_configs(FERNET), &rows)
+            .others
+            .without_config,
+        5
+    );
+}
+
+#[test]
+fn values_that_no_file_can_declare_stay_theirs() {
+    let odd = json!({ "outbound": null, "inbound": "yes", "allowed_outbound": "mars",
+        "required_lead_format": ["base"], "outbound_trunk_id": "ST_madeup" });
+    let rows = [
+        row(1, TENANT_INDIA, "+91", 9_000_000_001, on(INDIA, odd)),
+        row(
+            2,
+            TENANT_INDIA,
+            "+91",
+            9_000_000_002,
+            on(INDIA, json!({ "allowed_outbound": "uae" })),
+        ),
+    ];
+    let filter = Filter {
+        configs: BTreeSet::from(["india-techiemaya-cloud".to_owned()]),
+        ..Filter::default()
+    };
+    let import = import(filter, &two_configs(FERNET), &rows);
+    let left: Vec<(Field, &str)> = import
+        .left_out
+        .iter()
+        .map(|left| (left.field, &*left.value))
+        .collect();
+    assert_eq!(
+        left,
+        [
+            (Field::Inbound, "\"yes\""),
+            (Field::Outbound, "null"),
+            (Field::AllowedOutbound, "\"mars\""),
+            (Field::RequiredLeadFormat, "[\"base\"]"),
+        ]
+    );
+    assert!(
+        import
+            .left_out
+            .iter()
+            .all(|left| left.rows == [Uuid::from_u128(1)])
+    );
+    let india = text(&import, "india.toml");
+    assert!(
+        india.contains("rules = { outbound_trunk_id = \"ST_madeup\" }\n"),
+        "{india}"
+    );
+    // A rule speaks of a region that no config is in.
+    assert!(text(&import, "uae.toml").ends_with("[regions.uae]\ncountry_codes = [\"+971\"]\n"));
+}
+
+#[test]
+fn a_secret_that_is_not_sealed_reaches_no_file_and_no_list() {
+    let secret = "made-up-plain-secret";
+    let mut snapshot = two_configs(secret);
+    snapshot.configs[0].secret = CipherText::new("dev-s-t-made-up-damage");
+    let import = import_all(&snapshot, &[]);
+    let variables: Vec<&str> = import
+        .env_secrets
+        .iter()
+        .map(|s| s.variable.as_str())
+        .collect();
+    assert_eq!(
+        variables,
+        [
+            "LKROUTE_SECRET_INDIA_TECHIEMAYA_CLOUD",
+            "LKROUTE_SECRET_UAE_VM_SELFHOSTED"
+        ]
+    );
+    let expected = "api_secret = { env = \"LKROUTE_SECRET_INDIA_TECHIEMAYA_CLOUD\" }\n";
+    assert!(text(&import, "india.toml").contains(expected));
+    assert_eq!(text(&import, "settings.toml"), "");
+    let everything = format!("{import:?}");
+    assert!(!everything.contains("made-up-plain") && !everything.contains("made-up-damage"));
+}
+
+#[test]
+fn regions_follow_the_numbers_and_failing_them_the_name() {
+    let mut snapshot = two_configs(FERNET);
+    let ids =
+        ["11111111", "22222222", "33333333"].map(|id| format!("{id}-0000-4000-8000-000000000000"));
+    for (id, name) in ids.iter().zip(["New Zealand (cloud)", "spare", "iceland"]) {
+        snapshot.configs.push(config(id, name, FERNET));
+    }
+    let rows = [
+        row(1, TENANT_UAE, "+91", 9_000_000_001, on(UAE, json!({}))),
+        row(2, TENANT_UAE, "+971", 500_000_001, on(UAE, json!({}))),
+        row(3, TENANT_UAE, "+971", 500_000_002, on(UAE, json!({}))),
+        row(4, TENANT_UAE, "+354", 5_000_002, on(&ids[2], json!({}))),
+        row(5, TENANT_UAE, "+39", 612_345_678, on(UAE, json!({}))),
+    ];
+    let import = import_all(&snapshot, &rows);
+    let regions: Vec<&str> = import.files.iter().map(|file| file.name.as_str()).collect();
+    assert_eq!(
+        regions,
+        [
+            "india.toml",
+            "is.toml",
+            "new-zealand.toml",
+            "settings.toml",
+            "tenants.toml",
+            "uae.toml",
+            "unassigned.toml"
+        ]
+    );
+    assert!(text(&import, "uae.toml").contains("\"+919000000001\""));
+    // Valid only with the zero that the column can't hold.
+    assert_eq!(
+        import.restored_zeros,
+        [E164::parse("+390612345678").unwrap()]
+    );
+    assert!(text(&import, "uae.toml").contains("\"+390612345678\""));
+}
+
+#[test]
+fn only_what_was_asked_for() {
+    let rows = [
+        row(1, TENANT_UAE, "+971", 500_000_001, on(UAE, json!({}))),
+        row(2, TENANT_INDIA, "+91", 9_000_000_002, on(INDIA, json!({}))),
+        row(3, TENANT_INDIA, "+91", 9_000_000_003, on(UAE, json!({}))),
+    ];
+    let snapshot = two_configs(FERNET);
+    let filter = Filter {
+        tenants: BTreeSet::from([uuid(TENANT_UAE)]),
+        ..Filter::default()
+    };
+    let of_tenant = import(filter, &snapshot, &rows);
+    assert_eq!((of_tenant.counts.configs, of_tenant.counts.numbers), (1, 1));
+    assert_eq!(of_tenant.others.not_asked_for, 2);
+    let filter = Filter {
+        configs: BTreeSet::from(["uae-vm-selfhosted".to_owned()]),
+        ..Filter::default()
+    };
+    let of_config = import(filter, &snapshot, &rows);
+    assert_eq!((of_config.counts.configs, of_config.counts.numbers), (1, 2));
+
+    let filter = Filter {
+        tenants: BTreeSet::from([Uuid::nil()]),
+        configs: BTreeSet::from(["nowhere".to_owned()]),
+    };
+    let importer = Importer::new(filter, &snapshot);
+    assert_eq!(importer.missing(), (vec!["nowhere"], vec![Uuid::nil()]));
+}
+
+/// Reads what [`super::emit`] writes.
+fn load(import: &Import) -> Routing {
+    let mut merged = toml::Table::new();
+    let mut bindings = Vec::new();
+    for file in &import.files {
+        let table: toml::Table = file
+            .text
+            .parse()
+            .unwrap_or_else(|e| panic!("{e}\n{}", file.text));
+        for (key, value) in table {
+            match (key.as_str(), value) {
+                ("bindings", toml::Value::Array(more)) => bindings.extend(more),
+                (_, toml::Value::Table(more)) => {
+                    let table = merged.entry(key).or_insert(toml::Table::new().into());
+                    table.as_table_mut().unwrap().extend(more);
+                }
+                (key, _) => panic!("{key}"),
+            }
+        }
+    }
+    let named = |key: &str| {
+        merged
+            .get(key)
+            .and_then(toml::Value::as_table)
+            .cloned()
+            .unwrap_or_default()
+    };
+    let text = |value: &toml::Value, key: &str| {
+        value
+            .get(key)
+            .and_then(toml::Value::as_str)
+            .map(str::to_owned)
+    };
+    let origin = Origin { file: 0, line: 1 };
+    let mut routing = Routing {
+        secret_format: named("secrets").get("format").map(|_| SecretFormat::Fernet),
+        ..Routing::default()
+    };
+    for (name, region) in named("regions") {
+        let codes = region["country_codes"].as_array().unwrap();
+        routing.regions.insert(
+            name,
+            Region {
+                description: None,
+                country_codes: codes
+                    .iter()
+                    .map(|code| code.as_str().unwrap().parse().unwrap())
+                    .collect(),
+                default_config: text(&region, "default_config"),
+                origin,
+            },
+        );
+    }
+    for (name, config) in named("configs") {
+        let secret = &config["api_secret"];
+        routing.configs.insert(
+            name,
+            ServerConfig {
+                id: Some(uuid(config["id"].as_str().unwrap())),
+                formerly: None,
+                region: text(&config, "region").unwrap(),
+                description: text(&config, "description"),
+                url: text(&config, "url").unwrap(),
+                api_key: text(&config, "api_key").unwrap(),
+                api_secret: match text(secret, "sealed") {
+                    Some(sealed) => SecretSource::Sealed(CipherText::new(sealed)),
+                    None => SecretSource::Env(text(secret, "env").unwrap()),
+                },
+                trunk_id: text(&config, "trunk_id"),
+                worker_name: text(&config, "worker_name"),
+                adopt: Vec::new(),
+                origin,
+                lines: BTreeMap::new(),
+            },
+        );
+    }
+    for (alias, id) in named("tenants") {
+        routing.tenants.push(Tenant {
+            id: uuid(id.as_str().unwrap()),
+            alias: Some(alias),
+        });
+    }
+    for binding in bindings {
+        let mut fields = Fields::new();
+        fields.set_text(Field::Provider, text(&binding, "provider").as_deref());
+        for (key, value) in binding
+            .get("rules")
+            .and_then(toml::Value::as_table)
+            .into_iter()
+            .flatten()
+        {
+            fields.set(
+                key.parse().unwrap(),
+                Some(serde_json::to_value(value).unwrap()),
+            );
+        }
+        routing.settings.push(Settings {
+            config: text(&binding, "config").unwrap(),
+            fields,
+            adopt: Vec::new(),
+            rollout: None,
+        });
+        let alias = text(&binding, "tenant");
+        let tenant = routing
+            .tenants
+            .iter()
+            .position(|tenant| tenant.alias == alias)
+            .unwrap();
+        let list = |key: &str| -> Vec<E164> {
+            let values = binding.get(key).and_then(toml::Value::as_array).cloned();
+            let parse = |value: toml::Value| value.as_str().unwrap().parse().unwrap();
+            values.unwrap_or_default().into_iter().map(parse).collect()
+        };
+        let mut numbers = list("numbers");
+        numbers.extend(text(&binding, "number").map(|number| E164::parse(&number).unwrap()));
+        if let [first, last] = list("range")[..] {
+            numbers.extend(NumberRange::new(first, last).unwrap().iter());
+        }
+        assert!(!numbers.is_empty());
+        routing
+            .bindings
+            .extend(numbers.into_iter().map(|number| Binding {
+                number,
+                tenant: tenant as u32,
+                settings: routing.settings.len() as u32 - 1,
+                origin,
+            }));
+    }
+    routing
+}
+
+fn plan(routing: &Routing, snapshot: &Snapshot, rows: &[Row]) -> Plan {
+    let facts = SecretFacts::default();
+    let mut differ = Differ::new(routing, snapshot, &facts, Uuid::nil);
+    stream(rows, |row| differ.row(row));
+    differ.finish(Uuid::nil)
+}
+
+fn any_row() -> impl Strategy<Value = Row> {
+    let tenants = [
+        TENANT_UAE,
+        TENANT_INDIA,
+        "e0a3e9ca-0000-4000-8000-000000000000",
+    ];
+    let codes = [
+        Some("+91"),
+        Some("+91"),
+        Some("91"),
+        Some("0091"),
+        Some("+971"),
+        Some("+39"),
+        Some("+1242"),
+        Some("India"),
+        None,
+    ];
+    let configs = [
+        json!(UAE),
+        json!(INDIA),
+        json!(INDIA),
+        json!(UAE.to_uppercase()),
+        json!(null),
+        json!(3),
+        json!(TENANT_UAE),
+    ];
+    let values = [
+        json!(true),
+        json!(false),
+        json!(null),
+        json!("global"),
+        json!("india"),
+        json!("uae"),
+        json!("mars"),
+        json!(["0", "base_number"]),
+        json!([]),
+        json!(["country_code", 1]),
+        json!(7),
+        json!(""),
+        json!("ST_x \"'\n"),
+    ];
+    let keys = [
+        "inbound",
+        "outbound",
+        "allowed_outbound",
+        "required_lead_format",
+        "outbound_trunk_id",
+        "number_type",
+    ];
+    let providers = [
+        None,
+        Some("TechieMaya FZE"),
+        Some("techiemaya-fze"),
+        Some("é \"\n\\"),
+        Some(""),
+        Some(INDIA),
+    ];
+    let rules = (
+        prop::option::weighted(0.8, prop::sample::select(configs.to_vec())),
+        prop::collection::btree_map(
+            prop::sample::select(keys.to_vec()),
+            prop::sample::select(values.to_vec()),
+            0..3,
+        ),
+    );
+    let rules = rules.prop_map(|(config, more)| {
+        let mut rules: serde_json::Map<String, Value> = more
+            .into_iter()
+            .map(|(key, value)| (key.to_owned(), value))
+            .collect();
+        rules.extend(config.map(|config| ("livekit_config".to_owned(), config)));
+        Value::Object(rules)
+    });
+    let rules = prop_oneof![30 => rules.prop_map(Some), 1 => Just(Some(json!([1]))), 1 => Just(Some(json!(null))), 1 => Just(None)];
+    (
+        any::<u128>(),
+        prop::sample::select(tenants.to_vec()),
+        prop::sample::select(codes.to_vec()),
+        prop::option::weighted(
+            0.95,
+            prop_oneof![
+                9_513_456_700..9_513_456_760i64,
+                612_345_600..612_345_640i64,
+                Just(3_456_789)
+            ],
+        ),
+        prop::sample::select(providers.to_vec()),
+        prop::sample::select(vec![None, Some("active"), Some("active"), Some("inactive")]),
+        rules,
+    )
+        .prop_map(|(id, tenant, code, base, provider, status, rules)| Row {
+            id: Uuid::from_u128(id),
+            tenant: uuid(tenant),
+            code,
+            base,
+            provider,
+            status,
+            rules,
+        })
+}
+
+/// What has to be imported, told the long way.
+fn importable(rows: &[Row]) -> Vec<&Row> {
+    let active = |row: &Row| row.status != Some("inactive");
+    let key = |row: &Row| {
+        phone::from_row(row.code, row.base)
+            .ok()
+            .map(|number| (row.tenant, number.key()))
+    };
+    let alone = |row: &Row| {
+        rows.iter()
+            .filter(|other| active(other) && key(other) == key(row))
+            .count()
+            == 1
+    };
+    let routed = |row: &Row| {
+        let config = row
+            .rules
+            .as_ref()
+            .and_then(|rules| rules.get("livekit_config"));
+        config.is_some_and(|config| *config == UAE || *config == INDIA)
+    };
+    rows.iter()
+        .filter(|row| active(row) && routed(row) && key(row).is_some() && alone(row))
+        .collect()
+}
+
+proptest! {
+    #[test]
+    fn a_plan_of_what_was_imported_shows_nothing_but_adoptions(
+        mut rows in prop::collection::vec(any_row(), 0..80),
+    ) {
+        let snapshot = two_configs(FERNET);
+        let import = import_all(&snapshot, &rows);
+        let expected = importable(&rows);
+        prop_assert_eq!(import.counts.numbers as usize, expected.len());
+        let listed: usize = import.not_imported.values().map(Vec::len).sum();
+        let all = expected.len() + listed + import.others.without_config as usize;
+        prop_assert_eq!(all, rows.len());
+
+        let routing = load(&import);
+        prop_assert_eq!(routing.bindings.len(), expected.len());
+        let plan = plan(&routing, &snapshot, &rows);
+        prop_assert!(plan.findings.is_empty(), "{:?}", plan.findings);
+        for change in &plan.changes {
+            let action = match change.object {
+                Object::Region(_) => Action::Create,
+                Object::Config(_) | Object::Binding { .. } => Action::Adopt,
+            };
+            prop_assert_eq!(change.action, action, "{:?}", plan.patch(change));
+            prop_assert!(!plan.in_conflict(change));
+        }
+        let adopted: BTreeSet<Uuid> = plan.changes.iter().filter_map(|change| change.row).collect();
+        prop_assert!(expected.iter().all(|row| adopted.contains(&row.id)));
+
+        rows.reverse();
+        let again = import_all(&snapshot, &rows);
+        prop_assert_eq!(again.files, import.files);
+        prop_assert_eq!(again.not_imported, import.not_imported);
+    }
+}
+
+#[test]
+fn a_row_costs_forty_bytes() {
+    assert_eq!(size_of::<super::Row>(), 40);
+    assert_eq!(size_of::<super::Bound>(), 16);
+}
