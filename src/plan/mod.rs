@@ -10,12 +10,17 @@
 pub mod compare;
 pub mod diff;
 pub mod digest;
+pub mod expect;
 pub mod guards;
 pub mod judge;
 pub mod live;
+pub mod number;
 pub mod objects;
 pub mod offline;
 pub mod partial;
+pub mod reroute;
+#[cfg(test)]
+mod reroute_tests;
 pub mod secret;
 pub mod target;
 #[cfg(test)]

@@ -87,7 +87,7 @@ fn line(origin: Origin) -> SourceLine {
 }
 
 /// The database as it is right after an apply of these files.
-fn applied(routing: &Routing) -> Snapshot {
+pub fn applied(routing: &Routing) -> Snapshot {
     let mut snapshot = Snapshot {
         owner: routing.owner.clone(),
         environment: routing.environment.clone(),

@@ -14,7 +14,11 @@ pub mod report;
 pub mod route;
 pub mod trace;
 
+#[cfg(test)]
+mod laws;
 mod number;
+#[cfg(test)]
+pub mod samples;
 #[cfg(test)]
 mod tests;
 

@@ -1,0 +1,197 @@
+//! Routing tests in the files: `[[expect]]` against what the files declare,
+//! through the resolver. Core.
+
+use std::collections::{HashMap, HashSet};
+
+use crate::finding::Finding;
+use crate::phone::RowKey;
+use crate::resolve::facts::rows_of_files;
+use crate::resolve::{
+    Choice, Facts, Outcome, Query, Resolution, RoutingEnv, RowFact, TenantChoice, resolve,
+};
+use crate::routing::{Expect, Routing};
+
+/// An `expectation-broken` for each test that the files don't meet, with the
+/// trace.
+pub fn check(routing: &Routing) -> Vec<Finding> {
+    if routing.expects.is_empty() {
+        return Vec::new();
+    }
+    let wanted: HashSet<RowKey> = routing.expects.iter().map(|e| e.from.key()).collect();
+    let rows = rows_of_files(routing, |key| wanted.contains(&key));
+    let mut facts = Facts::of_files_without_rows(routing);
+    let broken = |expect| broken(expect, routing, &rows, &mut facts);
+    routing.expects.iter().filter_map(broken).collect()
+}
+
+fn broken(
+    expect: &Expect,
+    routing: &Routing,
+    rows: &HashMap<RowKey, Vec<RowFact>>,
+    facts: &mut Facts,
+) -> Option<Finding> {
+    let tenant = routing.tenants.get(expect.tenant as usize)?;
+    facts.rows = rows.get(&expect.from.key()).cloned().unwrap_or_default();
+    let query = Query {
+        to: expect.to.clone(),
+        ..Query::new(expect.from, TenantChoice::Given(tenant.id))
+    };
+    let resolution = resolve(&query, facts, &RoutingEnv::Symbolic);
+    let reasons = match &resolution.outcome {
+        Ok(outcome) => differences(expect, outcome),
+        Err(error) => vec![error.message.clone()],
+    };
+    if reasons.is_empty() {
+        return None;
+    }
+    let message = format!(
+        "calls from {} of {} don't go where they are expected to: {}",
+        expect.from,
+        tenant.label(),
+        reasons.join("; ")
+    );
+    let finding = Finding::error("expectation-broken", message).hint(steps(&resolution));
+    Some(finding.at(expect.place.clone()))
+}
+
+fn steps(resolution: &Resolution) -> String {
+    let steps: Vec<String> = resolution.trace.iter().map(ToString::to_string).collect();
+    format!("how it was resolved:\n{}", steps.join("\n"))
+}
+
+fn differences(expect: &Expect, outcome: &Outcome) -> Vec<String> {
+    let route = &outcome.route;
+    let config = match &route.config {
+        Some(config) => config.name.as_str(),
+        None => "none, the environment decides",
+    };
+    let region = route.region.as_deref().unwrap_or("none");
+    let known = |choice: &Choice| choice.value.is_some();
+    let compared = [
+        ("config", &expect.config, config, route.config.is_some()),
+        (
+            "worker",
+            &expect.worker,
+            route.worker_label(),
+            known(&route.worker),
+        ),
+        (
+            "trunk",
+            &expect.trunk,
+            route.trunk_label(),
+            known(&route.trunk),
+        ),
+        ("region", &expect.region, region, route.region.is_some()),
+    ];
+    let mut reasons = Vec::new();
+    for (what, expected, found, known) in compared {
+        match expected {
+            Some(expected) if !known || expected != found => {
+                reasons.push(format!("{what} is {found}, not {expected}"));
+            }
+            _ => {}
+        }
+    }
+    let silent = [
+        &expect.config,
+        &expect.worker,
+        &expect.trunk,
+        &expect.region,
+    ];
+    if silent.iter().all(|said| said.is_none()) && route.config.is_none() {
+        reasons.push("no config is found for them".to_owned());
+    }
+    reasons
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fields::{Field, Fields};
+    use crate::finding::Place;
+    use crate::phone::E164;
+    use crate::resolve::samples::{bind, number, tree};
+
+    fn expect() -> Expect {
+        Expect {
+            from: number(),
+            tenant: 0,
+            to: None,
+            config: Some("india-techiemaya-cloud".into()),
+            worker: Some("voag-dev".into()),
+            trunk: Some("ST_MmVqEuBMDNf6".into()),
+            region: Some("india".into()),
+            place: Place::file("routing/all.toml"),
+        }
+    }
+
+    fn nothing_but(from: E164) -> Expect {
+        Expect {
+            from,
+            config: None,
+            worker: None,
+            trunk: None,
+            region: None,
+            ..expect()
+        }
+    }
+
+    fn findings(expects: Vec<Expect>) -> Vec<Finding> {
+        let mut routing = tree();
+        let fields = Fields::new().with(Field::AllowedOutbound, "india");
+        bind(&mut routing, number(), 0, "india-techiemaya-cloud", fields);
+        routing.expects = expects;
+        check(&routing)
+    }
+
+    #[test]
+    fn what_holds_is_silent() {
+        let calls = |to: &str| Expect {
+            to: Some(to.into()),
+            ..expect()
+        };
+        assert_eq!(findings(vec![expect(), nothing_but(number())]), []);
+        assert_eq!(findings(vec![calls("9513456728")]), []);
+    }
+
+    #[test]
+    fn every_difference_is_named_with_the_trace() {
+        let wrong = Expect {
+            worker: Some("voag-production".into()),
+            trunk: Some("ST_other".into()),
+            ..expect()
+        };
+        let found = findings(vec![wrong]);
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].code, "expectation-broken");
+        let expected =
+            "worker is voag-dev, not voag-production; trunk is ST_MmVqEuBMDNf6, not ST_other";
+        assert!(found[0].message.ends_with(expected), "{}", found[0].message);
+        let hint = found[0].hint.as_deref().unwrap();
+        assert!(
+            hint.contains("config: found: india-techiemaya-cloud"),
+            "{hint}"
+        );
+    }
+
+    #[test]
+    fn a_number_that_is_not_bound_or_may_not_call_breaks_its_test() {
+        let unbound = E164::parse("+919513456729").unwrap();
+        let call = Expect {
+            to: Some("+971545335200".into()),
+            ..nothing_but(number())
+        };
+        let found = findings(vec![nothing_but(unbound), call]);
+        assert_eq!(found.len(), 2);
+        assert!(
+            found[0].message.contains("no config"),
+            "{}",
+            found[0].message
+        );
+        assert!(
+            found[1].message.contains("allowed_outbound"),
+            "{}",
+            found[1].message
+        );
+    }
+}
