@@ -274,9 +274,16 @@ impl<'a> Differ<'a> {
             [(regions, Object::Region), (configs, Object::Config)];
         for (changes, make) in kinds {
             for change in changes {
+                let ix = index(plan.names.len());
+                let object = make(ix);
+                if let Object::Config(_) = object
+                    && let Some(config) = self.routing.configs.get(&change.name)
+                {
+                    plan.field_lines.insert(ix, config.lines.clone());
+                }
                 plan.names.push(change.name);
                 plan.changes.push(Change {
-                    object: make(index(plan.names.len() - 1)),
+                    object,
                     action: change.action,
                     patch: self.judge.patch(change.patch),
                     row: change.row,

@@ -50,6 +50,8 @@ pub struct Plan {
     pub files: Vec<String>,
     /// Names of regions and configs that [`Object`] indexes.
     pub names: Vec<String>,
+    /// The lines of the fields of declared configs, by index into the names.
+    pub field_lines: BTreeMap<u32, BTreeMap<Field, u32>>,
     /// Tenants that [`Object`] indexes.
     pub tenants: Vec<Tenant>,
     /// Names of configs by id, before and after, for showing `config` fields.
@@ -342,11 +344,19 @@ impl Plan {
         }
     }
 
-    /// `file` and line of a change, where it has them.
+    /// `file` and line of a change, where it has them: of a config that is
+    /// there already the first line that differs.
     pub fn source(&self, change: &Change) -> Option<(&str, u32)> {
         let origin = change.origin?;
         let file = self.files.get(origin.file as usize)?;
-        Some((file, origin.line))
+        let of_field = match (change.object, change.action) {
+            (Object::Config(ix), Action::Update | Action::Reseal) => self.field_lines.get(&ix),
+            _ => None,
+        };
+        let fields = self.patch(change).fields.iter();
+        let differing = fields.filter(|field| field.kind != Kind::Adopt);
+        let line = differing.filter_map(|field| of_field?.get(&field.field).copied());
+        Some((file, line.min().unwrap_or(origin.line)))
     }
 
     /// A value as people should see it: a config by its name.

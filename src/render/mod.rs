@@ -9,3 +9,6 @@ pub mod json;
 pub mod lines;
 pub mod style;
 pub mod text;
+
+#[cfg(test)]
+mod tests;

@@ -31,7 +31,7 @@ pub struct View {
 /// The report of a plan. `refusals` are those of the guards.
 pub fn plan(plan: &Plan, refusals: &[Finding], view: View) -> String {
     let page = Page { plan, view };
-    let mut parts = vec![paint(BOLD, headline(plan))];
+    let mut parts = vec![paint(BOLD, wrapped(&headline(plan), view.width, 0))];
     if !view.quiet {
         parts.extend([
             page.deletes(),
@@ -53,18 +53,25 @@ pub fn plan(plan: &Plan, refusals: &[Finding], view: View) -> String {
         .join("\n")
 }
 
-/// The first line: `Plan for production: 2 to create, 1 to delete; 412 unchanged`.
+/// The first line: `Plan for production: 2 to create, 1 to delete; 412
+/// unchanged`, or `No changes.`
 pub fn headline(plan: &Plan) -> String {
     let summary = plan.summary();
     let environment = plan.environment.as_deref();
-    let whose = environment.map_or(String::new(), |name| format!(" for {name}"));
+    let with = |word: &str| environment.map_or(String::new(), |name| format!(" {word} {name}"));
     let mut text = match changes(&summary) {
-        none if none.is_empty() => {
-            format!("No changes{whose}: the database is as the files say; ")
-        }
-        some => format!("Plan{whose}: {some}; "),
+        none if none.is_empty() => format!(
+            "No changes. {}{} {} as the files say",
+            counted(summary.unchanged, "object"),
+            with("of"),
+            if summary.unchanged == 1 { "is" } else { "are" }
+        ),
+        some => format!(
+            "Plan{}: {some}; {} unchanged",
+            with("for"),
+            thousands(summary.unchanged)
+        ),
     };
-    text += &format!("{} unchanged", thousands(summary.unchanged));
     if !plan.outstanding.is_empty() {
         text += &format!(", {} outstanding", thousands(plan.outstanding.len() as u64));
     }
