@@ -37,3 +37,4 @@ pub mod secrets;
 // shell
 pub mod cli;
 pub mod render;
+pub mod store;

@@ -3,4 +3,5 @@
 mod git;
 mod livekit;
 mod secrets_python;
+mod store;
 mod support;

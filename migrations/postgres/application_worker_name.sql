@@ -1,0 +1,1 @@
+ALTER TABLE {schema}.voice_agent_livekit ADD COLUMN worker_name varchar(255);

@@ -1,0 +1,1 @@
+CREATE INDEX CONCURRENTLY lkroute_number ON {schema}.voice_agent_numbers (base_number, country_code)

@@ -1,0 +1,1 @@
+CREATE INDEX lkroute_number ON voice_agent_numbers (base_number, country_code)

@@ -1,0 +1,179 @@
+//! The database: migrations, reading, applying a plan, looking numbers up.
+//! Imports core, sqlx and tokio's clock.
+//!
+//! A [`Store`] is one connection to one of two engines, which do the same.
+//! To plan: [`Store::begin_read`], [`Store::snapshot`], make a [`Differ`] of
+//! it, [`Store::feed`], [`Store::end_read`], [`Differ::finish`].
+
+mod cells;
+mod postgres;
+mod rows;
+mod schema;
+mod sqlite;
+mod trouble;
+mod url;
+
+pub use schema::{SchemaState, Step, script};
+pub use url::DatabaseUrl;
+
+use std::fmt;
+
+use crate::error::{Error, Result};
+use crate::plan::diff::Differ;
+use crate::snapshot::Snapshot;
+use postgres::PgStore;
+use sqlite::SqliteStore;
+
+/// What a command is going to do with a database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Only read; a SQLite file has to be there.
+    Read,
+    /// Write too; a SQLite file is made where it is not there.
+    Write,
+}
+
+/// An open database.
+pub struct Store(Engine);
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Store({})", self.label())
+    }
+}
+
+enum Engine {
+    Postgres(Box<PgStore>),
+    Sqlite(Box<SqliteStore>),
+}
+
+/// Calls the same method of whichever engine it is.
+macro_rules! on {
+    ($store:expr, $engine:ident => $call:expr) => {
+        match &mut $store.0 {
+            Engine::Postgres($engine) => $call,
+            Engine::Sqlite($engine) => $call,
+        }
+    };
+}
+
+impl Store {
+    /// Connects. `schema` is that of the application's tables on PostgreSQL,
+    /// `public` if not given.
+    ///
+    /// # Errors
+    /// No connection within 15 seconds, a SQLite file that is missing (to be
+    /// read) or can't be made, a schema for SQLite, which has none.
+    pub async fn open(url: &DatabaseUrl, schema: Option<&str>, mode: Mode) -> Result<Store> {
+        let label = url.label();
+        match &url.0 {
+            url::Kind::Postgres(options) => {
+                let schema = schema.unwrap_or("public");
+                if schema.is_empty() || schema.contains('\0') {
+                    return Err(Error::new("the schema's name is empty"));
+                }
+                let store = PgStore::open(options, label, schema).await?;
+                Ok(Store(Engine::Postgres(Box::new(store))))
+            }
+            url::Kind::Sqlite(path) => {
+                if let Some(schema) = schema {
+                    return Err(Error::new(format!(
+                        "{label} is a SQLite database, which has no schema `{schema}`"
+                    )));
+                }
+                if mode == Mode::Read && !path.exists() {
+                    return Err(Error::new(format!("{label} is missing"))
+                        .hint("`lkroute apply` creates it; or name another with --database"));
+                }
+                let store = SqliteStore::open(path, label, mode).await?;
+                Ok(Store(Engine::Sqlite(Box::new(store))))
+            }
+        }
+    }
+
+    /// [`DatabaseUrl::label`] of what is open.
+    pub fn label(&self) -> &str {
+        match &self.0 {
+            Engine::Postgres(engine) => &engine.label,
+            Engine::Sqlite(engine) => &engine.label,
+        }
+    }
+
+    /// How far the database is. Read-only rights do.
+    pub async fn schema_state(&mut self) -> Result<SchemaState> {
+        on!(self, engine => engine.schema_state().await)
+    }
+
+    /// Creates or upgrades what is missing, in one transaction, and returns
+    /// the steps taken; none where all is there. With `dry_run`, the steps
+    /// that it would take.
+    ///
+    /// # Errors
+    /// Without the rights, an error that holds the SQL.
+    pub async fn migrate(&mut self, dry_run: bool) -> Result<Vec<Step>> {
+        for _ in 0..5 {
+            let steps = match self.schema_state().await? {
+                SchemaState::Current => return Ok(Vec::new()),
+                SchemaState::Newer(version) => return Err(newer(version)),
+                SchemaState::Behind(steps) => steps,
+            };
+            if dry_run || on!(self, engine => engine.carry_out(&steps).await)? {
+                return Ok(steps);
+            }
+        }
+        Err(Error::new("another migration is running").hint("try again in a moment"))
+    }
+
+    /// Whether look-ups without a tenant have to read the whole table, for
+    /// want of an index that begins with base_number.
+    pub async fn index_missing(&mut self) -> Result<bool> {
+        on!(self, engine => engine.index_missing().await)
+    }
+
+    /// The SQL of [`Store::create_index`].
+    pub fn index_sql(&self) -> String {
+        match &self.0 {
+            Engine::Postgres(engine) => engine.index_sql(),
+            Engine::Sqlite(engine) => engine.index_sql(),
+        }
+    }
+
+    /// Builds that index; on PostgreSQL while others go on writing. False
+    /// where there is one. What a failed build left behind is taken away
+    /// first.
+    pub async fn create_index(&mut self) -> Result<bool> {
+        on!(self, engine => engine.create_index().await)
+    }
+
+    /// Begins to read: all until [`Store::end_read`] is of one moment.
+    pub async fn begin_read(&mut self) -> Result<()> {
+        on!(self, engine => engine.begin_read().await)
+    }
+
+    /// Reads all but the numbers.
+    pub async fn snapshot(&mut self) -> Result<Snapshot> {
+        on!(self, engine => engine.snapshot().await)
+    }
+
+    /// Hands all owned bindings, then every number row, to `differ`, which
+    /// was made of this store's last [`Store::snapshot`]. `progress` is told
+    /// the number of rows so far.
+    pub async fn feed(
+        &mut self,
+        differ: &mut Differ<'_>,
+        progress: &mut dyn FnMut(u64),
+    ) -> Result<()> {
+        on!(self, engine => engine.feed(differ, progress).await)
+    }
+
+    pub async fn end_read(&mut self) -> Result<()> {
+        on!(self, engine => engine.end_read().await)
+    }
+}
+
+fn newer(version: i64) -> Error {
+    Error::new(format!(
+        "the database is of a newer lkroute (version {version} of its schema)"
+    ))
+    .hint("use a newer lkroute")
+}

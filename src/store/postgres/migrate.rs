@@ -1,0 +1,147 @@
+//! Bringing a PostgreSQL schema up to date. Imports sqlx and the shapes of
+//! migrations.
+
+use sqlx::PgConnection;
+
+use super::sql::{literal, quoted, run, sets};
+use crate::store::cells::Cells;
+use crate::store::schema::{CONFIGS, Found, Migrations, NUMBERS, STATE, Step};
+
+pub(super) const MIGRATIONS: Migrations = Migrations {
+    schema: Some(include_str!(
+        "../../../migrations/postgres/application_schema.sql"
+    )),
+    configs: include_str!("../../../migrations/postgres/application_configs.sql"),
+    numbers: include_str!("../../../migrations/postgres/application_numbers.sql"),
+    worker_name: include_str!("../../../migrations/postgres/application_worker_name.sql"),
+    own: &[(
+        "create lkroute's own tables",
+        include_str!("../../../migrations/postgres/0001_lkroute.sql"),
+    )],
+};
+
+const INDEX: &str = include_str!("../../../migrations/postgres/index.sql");
+/// The name of the index in [`INDEX`].
+const INDEX_NAME: &str = "lkroute_number";
+
+/// Looks at the catalogue alone, which everybody may read, and then at the
+/// version.
+pub(super) async fn inspect(conn: &mut PgConnection, schema: &str) -> Result<Found, sqlx::Error> {
+    let name = literal(schema);
+    let sql = format!(
+        "SELECT 'schema' WHERE EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = {name});
+         SELECT c.relname::text FROM pg_catalog.pg_class c
+           JOIN pg_catalog.pg_namespace s ON s.oid = c.relnamespace
+           WHERE s.nspname = {name} AND c.relkind IN ('r', 'p', 'v', 'f')
+             AND c.relname IN ('{CONFIGS}', '{NUMBERS}', '{STATE}');
+         SELECT 'worker_name' FROM pg_catalog.pg_attribute a
+           JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
+           JOIN pg_catalog.pg_namespace s ON s.oid = c.relnamespace
+           WHERE s.nspname = {name} AND c.relname = '{CONFIGS}'
+             AND a.attname = 'worker_name' AND NOT a.attisdropped"
+    );
+    let found = sets(conn, &sql).await?;
+    let texts = |ix: usize| {
+        let rows = found.get(ix).into_iter().flatten();
+        rows.map(|row| Ok(row.some_text(0)?.to_owned()))
+            .collect::<Result<_, sqlx::Error>>()
+    };
+    let tables: std::collections::BTreeSet<String> = texts(1)?;
+    let some = |ix: usize| found.get(ix).is_some_and(|rows| !rows.is_empty());
+    let (schema_there, worker_name) = (some(0), some(2));
+    let mut version = None;
+    if tables.contains(STATE) {
+        let sql = format!(
+            "SELECT schema_version::int8 FROM {}.{STATE}",
+            quoted(schema)
+        );
+        let rows = sets(conn, &sql).await?;
+        let first = rows.into_iter().flatten().next();
+        version = first.map(|row| row.some_int(0)).transpose()?;
+    }
+    Ok(Found {
+        schema: schema_there,
+        tables,
+        worker_name,
+        version,
+    })
+}
+
+/// Carries the steps out, all or none.
+pub(super) async fn carry_out(conn: &mut PgConnection, steps: &[Step]) -> Result<(), sqlx::Error> {
+    let begin = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL lock_timeout = '3s'";
+    run(conn, begin).await?;
+    let mut result = Ok(());
+    for step in steps {
+        result = run(conn, &step.sql).await;
+        if result.is_err() {
+            break;
+        }
+    }
+    match result {
+        Ok(()) => run(conn, "COMMIT").await,
+        Err(error) => {
+            // The first error is the one to report; the server rolls back anyway.
+            let _ = run(conn, "ROLLBACK").await;
+            Err(error)
+        }
+    }
+}
+
+/// How the index that look-ups without a tenant need is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Index {
+    Missing,
+    /// A build is under way in some session.
+    Building,
+    /// What a build that failed has left behind.
+    Invalid,
+    There,
+}
+
+/// Any usable index that begins with base_number will do, whatever its name.
+pub(super) async fn index(conn: &mut PgConnection, schema: &str) -> Result<Index, sqlx::Error> {
+    let name = literal(schema);
+    let sql = format!(
+        "SELECT CASE
+           WHEN i.indisvalid AND i.indisready AND i.indpred IS NULL AND a.attname = 'base_number'
+             THEN 'there'
+           WHEN x.relname = '{INDEX_NAME}' AND NOT i.indisvalid AND EXISTS (
+               SELECT FROM pg_catalog.pg_stat_progress_create_index p
+               WHERE p.index_relid = x.oid OR p.relid = c.oid)
+             THEN 'building'
+           WHEN x.relname = '{INDEX_NAME}' AND NOT i.indisvalid THEN 'invalid'
+           ELSE '' END
+         FROM pg_catalog.pg_index i
+           JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid
+           JOIN pg_catalog.pg_class c ON c.oid = i.indrelid
+           JOIN pg_catalog.pg_namespace s ON s.oid = c.relnamespace
+           LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum = i.indkey[0]
+         WHERE s.nspname = {name} AND c.relname = '{NUMBERS}'"
+    );
+    let rows: Vec<_> = sets(conn, &sql).await?.into_iter().flatten().collect();
+    let mut best = Index::Missing;
+    for row in &rows {
+        match row.some_text(0)? {
+            "there" => return Ok(Index::There),
+            "building" => best = Index::Building,
+            "invalid" => best = Index::Invalid,
+            _ => {}
+        }
+    }
+    Ok(best)
+}
+
+/// The SQL that builds the index; it can't run inside a transaction.
+pub(super) fn index_sql(schema: &str) -> String {
+    let sql = INDEX.replace("{schema}", &quoted(schema));
+    sql.trim_end().to_owned()
+}
+
+/// The SQL that takes the remains of a failed build away.
+pub(super) fn drop_index_sql(schema: &str) -> String {
+    format!(
+        "DROP INDEX CONCURRENTLY IF EXISTS {}.{INDEX_NAME}",
+        quoted(schema)
+    )
+}

@@ -1,0 +1,145 @@
+//! The store on PostgreSQL. Imports sqlx and the store's own shapes.
+//!
+//! One connection, no session state: every table is named with its schema,
+//! and nothing is set for longer than a transaction.
+
+#[allow(dead_code, reason = "for apply, which follows")]
+mod copy;
+mod migrate;
+mod read;
+mod sql;
+
+use std::time::Duration;
+
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{ConnectOptions, Connection, PgConnection};
+use tokio::time::timeout;
+
+use super::schema::{SchemaState, Step};
+use super::trouble::trouble;
+use crate::error::{Error, Result};
+
+/// How long a connection may take to come about.
+const CONNECT: Duration = Duration::from_secs(15);
+
+pub(super) struct PgStore {
+    conn: PgConnection,
+    #[allow(dead_code, reason = "for apply, which follows")]
+    options: PgConnectOptions,
+    pub(super) label: String,
+    /// As given, and in quotes.
+    schema: String,
+    q: String,
+    /// What the last snapshot read of lkroute's tenants, by their number.
+    tenants: super::rows::Numbered<Option<uuid::Uuid>>,
+}
+
+impl PgStore {
+    pub async fn open(options: &PgConnectOptions, label: String, schema: &str) -> Result<PgStore> {
+        let options = options
+            .clone()
+            .application_name("lkroute")
+            .statement_cache_capacity(0)
+            // A pooler refuses connections that ask for it.
+            .extra_float_digits(None)
+            .disable_statement_logging();
+        let conn = connect(&options, &label).await?;
+        Ok(PgStore {
+            conn,
+            options,
+            label,
+            q: sql::quoted(schema),
+            schema: schema.to_owned(),
+            tenants: super::rows::Numbered::default(),
+        })
+    }
+
+    fn trouble(&self, error: sqlx::Error) -> Error {
+        trouble(&self.label, &error)
+    }
+
+    pub async fn schema_state(&mut self) -> Result<SchemaState> {
+        let found = migrate::inspect(&mut self.conn, &self.schema).await;
+        let found = found.map_err(|error| self.trouble(error))?;
+        Ok(migrate::MIGRATIONS.state(&found, &self.q))
+    }
+
+    /// Carries the steps out; false where another migration was faster, so
+    /// that one has to look again.
+    pub async fn carry_out(&mut self, steps: &[Step]) -> Result<bool> {
+        match migrate::carry_out(&mut self.conn, steps).await {
+            Ok(()) => Ok(true),
+            Err(error) => match super::trouble::code(&error).as_deref() {
+                Some("42P06" | "42P07" | "42701" | "42723" | "23505" | "40001" | "40P01") => {
+                    Ok(false)
+                }
+                Some("42501") => Err(self.without_rights(error, &super::schema::script(steps))),
+                _ => Err(self.trouble(error)),
+            },
+        }
+    }
+
+    fn without_rights(&self, error: sqlx::Error, script: &str) -> Error {
+        let message = format!(
+            "{}\nlkroute may not do this itself; somebody who may can run:\n\n{script}",
+            self.trouble(error).message
+        );
+        Error::new(message).hint("then run `lkroute migrate --check`")
+    }
+
+    pub async fn index_missing(&mut self) -> Result<bool> {
+        let index = migrate::index(&mut self.conn, &self.schema).await;
+        let index = index.map_err(|error| self.trouble(error))?;
+        Ok(index != migrate::Index::There)
+    }
+
+    pub fn index_sql(&self) -> String {
+        migrate::index_sql(&self.schema)
+    }
+
+    /// Builds the index while others go on writing; false where it is there.
+    pub async fn create_index(&mut self) -> Result<bool> {
+        let found = migrate::index(&mut self.conn, &self.schema).await;
+        let build = migrate::index_sql(&self.schema);
+        match found.map_err(|error| self.trouble(error))? {
+            migrate::Index::There => return Ok(false),
+            migrate::Index::Building => {
+                return Err(Error::new(format!(
+                    "{}: another session is building the index",
+                    self.label
+                ))
+                .hint("wait for it: nothing is lost"));
+            }
+            migrate::Index::Invalid => {
+                let remove = migrate::drop_index_sql(&self.schema);
+                let removed = sql::run(&mut self.conn, &remove).await;
+                removed.map_err(|error| self.index_trouble(error, &build))?;
+            }
+            migrate::Index::Missing => {}
+        }
+        let built = sql::run(&mut self.conn, &build).await;
+        built.map_err(|error| self.index_trouble(error, &build))?;
+        Ok(true)
+    }
+
+    fn index_trouble(&self, error: sqlx::Error, build: &str) -> Error {
+        match super::trouble::code(&error).as_deref() {
+            Some("42501") => self.without_rights(error, &format!("{build};\n")),
+            _ => self
+                .trouble(error)
+                .hint("run it again: what a failed build leaves behind is taken away first"),
+        }
+    }
+}
+
+async fn connect(options: &PgConnectOptions, label: &str) -> Result<PgConnection> {
+    match timeout(CONNECT, PgConnection::connect_with(options)).await {
+        Ok(Ok(conn)) => Ok(conn),
+        Ok(Err(error)) => Err(trouble(label, &error)),
+        Err(_) => Err(Error::new(format!(
+            "no connection to {label} within {} seconds",
+            CONNECT.as_secs()
+        ))
+        .hint("check host, port and network")),
+    }
+}

@@ -1,0 +1,211 @@
+//! Reading a PostgreSQL database: one snapshot of it, in few round trips, the
+//! numbers as streams of binary rows. Imports the plan's [`Differ`].
+
+use futures_util::TryStreamExt;
+use sqlx::postgres::PgRow;
+use uuid::Uuid;
+
+use super::PgStore;
+use super::copy::{BadStream, Reader, Row};
+use super::sql::{run, sets};
+use crate::error::{Error, Result};
+use crate::fields::FieldsIx;
+use crate::phone::E164;
+use crate::plan::diff::Differ;
+use crate::snapshot::{NumberRow, OwnedBinding, Snapshot, SourceLine};
+use crate::store::cells::Cells;
+use crate::store::rows::{self, Numbered};
+
+/// RFC 3339 in UTC.
+pub(super) fn time(column: &str) -> String {
+    format!("to_char({column} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"')")
+}
+
+/// The columns that [`rows::live_config`] reads, of a row called `c`.
+pub(super) fn config_columns() -> String {
+    format!(
+        "c.id, c.name::text, c.description::text, c.livekit_url::text, c.livekit_api_key::text,
+         c.livekit_api_secret::text, c.trunk_id::text, c.worker_name::text, {}",
+        time("c.updated_at")
+    )
+}
+
+/// How many rows pass between two reports of progress.
+pub(super) const STEP: u64 = 8192;
+
+impl PgStore {
+    pub async fn begin_read(&mut self) -> Result<()> {
+        let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+        let begun = run(&mut self.conn, begin).await;
+        begun.map_err(|error| self.trouble(error))
+    }
+
+    pub async fn end_read(&mut self) -> Result<()> {
+        let ended = run(&mut self.conn, "COMMIT").await;
+        ended.map_err(|error| self.trouble(error))
+    }
+
+    pub async fn snapshot(&mut self) -> Result<Snapshot> {
+        let (snapshot, tenants) = self
+            .read_snapshot()
+            .await
+            .map_err(|error| self.trouble(error))?;
+        self.tenants = tenants;
+        Ok(snapshot)
+    }
+
+    async fn read_snapshot(&mut self) -> Result<(Snapshot, Numbered<Option<Uuid>>), sqlx::Error> {
+        let q = &self.q;
+        let sql = format!(
+            "SELECT owner, environment FROM {q}.lkroute_state;
+             SELECT a.id::int8, {at}, a.actor, a.revision, a.kind
+               FROM {q}.lkroute_applies a JOIN {q}.lkroute_state s ON s.last_apply = a.id;
+             SELECT {config} FROM {q}.voice_agent_livekit c;
+             SELECT id, since::int8, fields, secret_source, fingerprint, file::int8, line::int8,
+               inserted FROM {q}.lkroute_configs WHERE until IS NULL;
+             SELECT name, since::int8, fields, file::int8, line::int8
+               FROM {q}.lkroute_regions WHERE until IS NULL;
+             SELECT id::int8, path FROM {q}.lkroute_files;
+             SELECT id::int8, tenant_id, alias FROM {q}.lkroute_tenants",
+            at = time("a.at"),
+            config = config_columns(),
+        );
+        let found = sets(&mut self.conn, &sql).await?;
+        let set = |ix: usize| found.get(ix).into_iter().flatten();
+        let mut snapshot = Snapshot::default();
+        if let Some(state) = set(0).next() {
+            snapshot.owner = state.text(0)?.map(str::to_owned);
+            snapshot.environment = state.text(1)?.map(str::to_owned);
+        }
+        snapshot.last_apply = set(1).next().map(rows::apply_record).transpose()?;
+        for row in set(2) {
+            snapshot.configs.push(rows::live_config(row, 0)?);
+        }
+        for row in set(3) {
+            snapshot.owned_configs.push(rows::owned_config(row)?);
+        }
+        for row in set(4) {
+            snapshot.owned_regions.push(rows::owned_region(row)?);
+        }
+        let mut files = Numbered::default();
+        for row in set(5) {
+            files.put(row.some_int(0)?, row.some_text(1)?.to_owned())?;
+        }
+        snapshot.files = files.0;
+        let mut tenants = Numbered::default();
+        for row in set(6) {
+            let id = row.some_uuid(1)?;
+            tenants.put(row.some_int(0)?, Some(id))?;
+            let alias = row.text(2)?.map(|alias| (id, alias.to_owned()));
+            snapshot.tenants.extend(alias);
+        }
+        Ok((snapshot, tenants))
+    }
+
+    /// Hands all that is owned, then every number row, to the differ.
+    pub async fn feed(
+        &mut self,
+        differ: &mut Differ<'_>,
+        progress: &mut dyn FnMut(u64),
+    ) -> Result<()> {
+        let settings = self.settings(differ).await?;
+        let mut done = 0;
+        let owned = format!(
+            "COPY (SELECT number_id, number, since, tenant, settings, file, line, inserted, retired
+               FROM {}.lkroute_bindings WHERE until IS NULL) TO STDOUT (FORMAT binary)",
+            self.q
+        );
+        let tenants = std::mem::take(&mut self.tenants);
+        self.stream(&owned, |row: Row<'_, 9>| {
+            differ.owned(owned_binding(row, &tenants, &settings)?);
+            Ok(())
+        })
+        .await?;
+        self.tenants = tenants;
+        let numbers = format!(
+            "COPY (SELECT id, tenant_id, country_code::text, base_number::int8, provider::text,
+               status::text, rules::jsonb FROM {}.voice_agent_numbers) TO STDOUT (FORMAT binary)",
+            self.q
+        );
+        self.stream(&numbers, |row: Row<'_, 7>| {
+            differ.row(&NumberRow {
+                id: row.uuid(0)?,
+                tenant: row.uuid(1)?,
+                country_code: row.text(2)?,
+                base_number: row.int8(3)?,
+                provider: row.text(4)?,
+                status: row.text(5)?,
+                rules: row.jsonb(6)?,
+            });
+            done += 1;
+            if done % STEP == 0 {
+                progress(done);
+            }
+            Ok(())
+        })
+        .await?;
+        progress(done);
+        Ok(())
+    }
+
+    async fn settings(&mut self, differ: &mut Differ<'_>) -> Result<Numbered<Option<FieldsIx>>> {
+        let sql = format!("SELECT id::int8, fields FROM {}.lkroute_settings", self.q);
+        let read = sets(&mut self.conn, &sql).await;
+        let read = read.map_err(|error| self.trouble(error))?;
+        let mut settings = Numbered::default();
+        let mut put = |row: &PgRow| {
+            let fields = differ.pool().intern(rows::fields(row.some_text(1)?)?);
+            settings.put(row.some_int(0)?, Some(fields))
+        };
+        for row in read.iter().flatten() {
+            put(row).map_err(|error| self.trouble(error))?;
+        }
+        Ok(settings)
+    }
+
+    /// Runs a COPY … TO STDOUT and hands each row to `each`.
+    pub(super) async fn stream<const N: usize>(
+        &mut self,
+        sql: &str,
+        mut each: impl FnMut(Row<'_, N>) -> Result<(), BadStream>,
+    ) -> Result<()> {
+        let mut reader = Reader::default();
+        let result = async {
+            let mut pieces = self.conn.copy_out_raw(sql).await?;
+            while let Some(piece) = pieces.try_next().await? {
+                let read = reader.read(&piece, &mut each);
+                read.map_err(|bad| sqlx::Error::Decode(bad.into()))?;
+            }
+            Ok(())
+        };
+        let result = result.await;
+        result.map_err(|error| self.trouble(error))?;
+        reader.finish().map_err(|bad| Error::new(bad.to_string()))
+    }
+}
+
+fn owned_binding(
+    row: Row<'_, 9>,
+    tenants: &Numbered<Option<Uuid>>,
+    settings: &Numbered<Option<FieldsIx>>,
+) -> Result<OwnedBinding, BadStream> {
+    let int = |ix| row.int4(ix)?.map(i64::from).ok_or(BadStream);
+    let number = row.int8(1)?.and_then(|digits| u64::try_from(digits).ok());
+    let number = number.and_then(|digits| E164::from_digits(digits).ok());
+    let source = row.int4(5)?.zip(row.int4(6)?).and_then(|(file, line)| {
+        Some(SourceLine {
+            file: file.try_into().ok()?,
+            line: line.try_into().ok()?,
+        })
+    });
+    Ok(OwnedBinding {
+        row: row.uuid(0)?,
+        number: number.ok_or(BadStream)?,
+        since: int(2)?,
+        tenant: tenants.get(int(3)?).copied().flatten().ok_or(BadStream)?,
+        fields: settings.get(int(4)?).copied().flatten().ok_or(BadStream)?,
+        source,
+        inserted: row.flag(7)?,
+        retired: row.flag(8)?,
+    })
+}

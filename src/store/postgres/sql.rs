@@ -1,0 +1,66 @@
+//! Sending SQL so that any pooler can stand in between. Imports sqlx.
+//!
+//! A pooler in transaction mode may give each transaction another server
+//! connection. So text without values goes by the simple protocol, which
+//! needs one round trip and nothing prepared; statements with values use the
+//! unnamed prepared statement, and only between BEGIN and COMMIT.
+
+use futures_util::TryStreamExt;
+use sqlx::postgres::{PgArguments, PgRow};
+use sqlx::query::Query;
+use sqlx::{AssertSqlSafe, Either, PgConnection, Postgres};
+
+/// An identifier in quotes.
+pub(super) fn quoted(identifier: &str) -> String {
+    format!("\"{}\"", identifier.replace('"', "\"\""))
+}
+
+/// A string in quotes, whatever `standard_conforming_strings` says.
+pub(super) fn literal(text: &str) -> String {
+    let doubled = text.replace('\'', "''");
+    match doubled.contains('\\') {
+        true => format!("E'{}'", doubled.replace('\\', "\\\\")),
+        false => format!("'{doubled}'"),
+    }
+}
+
+/// Runs statements without values and without rows.
+pub(super) async fn run(conn: &mut PgConnection, sql: &str) -> Result<(), sqlx::Error> {
+    sqlx::raw_sql(AssertSqlSafe(sql)).execute(conn).await?;
+    Ok(())
+}
+
+/// Runs statements without values, and gives the rows of each.
+pub(super) async fn sets(
+    conn: &mut PgConnection,
+    sql: &str,
+) -> Result<Vec<Vec<PgRow>>, sqlx::Error> {
+    let mut all = Vec::new();
+    let mut rows = Vec::new();
+    let mut stream = sqlx::raw_sql(AssertSqlSafe(sql)).fetch_many(conn);
+    while let Some(step) = stream.try_next().await? {
+        match step {
+            Either::Left(_) => all.push(std::mem::take(&mut rows)),
+            Either::Right(row) => rows.push(row),
+        }
+    }
+    Ok(all)
+}
+
+#[allow(dead_code, reason = "for apply, which follows")]
+/// A statement with values to bind.
+pub(super) fn statement(sql: impl Into<String>) -> Query<'static, Postgres, PgArguments> {
+    sqlx::query(AssertSqlSafe(sql.into())).persistent(false)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quotes_are_doubled() {
+        assert_eq!(quoted("a\"b"), "\"a\"\"b\"");
+        assert_eq!(literal("it's"), "'it''s'");
+        assert_eq!(literal("a\\'b"), "E'a\\\\''b'");
+    }
+}

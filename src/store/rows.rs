@@ -1,0 +1,115 @@
+//! Rows of either engine as the core's values. Imports core.
+//!
+//! Each function names the columns that it reads, in order; both engines
+//! select them so.
+
+use serde_json::Value;
+use sqlx::Error;
+
+use super::cells::Cells;
+use crate::fields::{Field, Fields};
+use crate::routing::CipherText;
+use crate::snapshot::{ApplyRecord, LiveConfig, OwnedConfig, OwnedRegion, SourceLine};
+
+/// Columns of `voice_agent_livekit`, from `first` on: id, name, description,
+/// livekit_url, livekit_api_key, livekit_api_secret, trunk_id, worker_name,
+/// updated_at as RFC 3339.
+pub(super) fn live_config(row: &impl Cells, first: usize) -> Result<LiveConfig, Error> {
+    let secret = CipherText::new(row.some_text(first + 5)?);
+    let mut fields = Fields::new().with(Field::ApiSecret, secret.digest());
+    let columns = [
+        (Field::Name, 1),
+        (Field::Description, 2),
+        (Field::Url, 3),
+        (Field::ApiKey, 4),
+        (Field::TrunkId, 6),
+        (Field::WorkerName, 7),
+    ];
+    for (field, ix) in columns {
+        fields.set_text(field, row.text(first + ix)?);
+    }
+    Ok(LiveConfig {
+        id: row.some_uuid(first)?,
+        fields,
+        secret,
+        updated_at: row.text(first + 8)?.map(str::to_owned),
+    })
+}
+
+/// Columns of `lkroute_configs`: id, since, fields, secret_source,
+/// fingerprint, file, line, inserted.
+pub(super) fn owned_config(row: &impl Cells) -> Result<OwnedConfig, Error> {
+    Ok(OwnedConfig {
+        id: row.some_uuid(0)?,
+        since: row.some_int(1)?,
+        fields: fields(row.some_text(2)?)?,
+        secret_source: row.some_text(3)?.to_owned(),
+        fingerprint: row.text(4)?.map(str::to_owned),
+        source: source(row, 5)?,
+        inserted: row.flag(7)?,
+    })
+}
+
+/// Columns of `lkroute_regions`: name, since, fields, file, line.
+pub(super) fn owned_region(row: &impl Cells) -> Result<OwnedRegion, Error> {
+    Ok(OwnedRegion {
+        name: row.some_text(0)?.to_owned(),
+        since: row.some_int(1)?,
+        fields: fields(row.some_text(2)?)?,
+        source: source(row, 3)?,
+    })
+}
+
+/// Columns of `lkroute_applies`: id, at, actor, revision, kind.
+pub(super) fn apply_record(row: &impl Cells) -> Result<ApplyRecord, Error> {
+    Ok(ApplyRecord {
+        id: row.some_int(0)?,
+        at: row.some_text(1)?.to_owned(),
+        actor: row.some_text(2)?.to_owned(),
+        revision: row.text(3)?.map(str::to_owned),
+        kind: row.some_text(4)?.to_owned(),
+    })
+}
+
+/// The file and line in two columns.
+pub(super) fn source(row: &impl Cells, first: usize) -> Result<Option<SourceLine>, Error> {
+    let (file, line) = (row.int(first)?, row.int(first + 1)?);
+    Ok(file.zip(line).and_then(|(file, line)| {
+        Some(SourceLine {
+            file: file.try_into().ok()?,
+            line: line.try_into().ok()?,
+        })
+    }))
+}
+
+/// The JSON text of [`Fields::to_json`].
+pub(super) fn fields(text: &str) -> Result<Fields, Error> {
+    let value: Value = serde_json::from_str(text).map_err(|error| Error::Decode(error.into()))?;
+    Ok(Fields::from_json(&value))
+}
+
+/// Values by small numbers, as lkroute's tables keep what many rows share.
+/// A number that is not in use gives the default.
+#[derive(Debug)]
+pub(super) struct Numbered<T>(pub Vec<T>);
+
+impl<T> Default for Numbered<T> {
+    fn default() -> Numbered<T> {
+        Numbered(Vec::new())
+    }
+}
+
+impl<T: Default + Clone> Numbered<T> {
+    pub fn put(&mut self, ix: i64, value: T) -> Result<(), Error> {
+        let ix = usize::try_from(ix).map_err(|error| Error::Decode(error.into()))?;
+        if self.0.len() <= ix {
+            self.0.resize(ix + 1, T::default());
+        }
+        self.0[ix] = value;
+        Ok(())
+    }
+
+    pub fn get(&self, ix: i64) -> Option<&T> {
+        self.0.get(usize::try_from(ix).ok()?)
+    }
+}

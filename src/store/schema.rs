@@ -1,0 +1,97 @@
+//! What the database has of what lkroute needs, and the steps to the rest.
+//! Imports nothing of lkroute.
+
+use std::collections::BTreeSet;
+
+/// How far a database is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SchemaState {
+    /// All there.
+    Current,
+    /// `migrate` would carry out these steps.
+    Behind(Vec<Step>),
+    /// Made by a later lkroute; its version of the schema.
+    Newer(i64),
+}
+
+/// One step of a migration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    /// What it does, for people.
+    pub name: &'static str,
+    /// The SQL that does it.
+    pub sql: String,
+}
+
+/// What an inspection found.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    pub schema: bool,
+    pub tables: BTreeSet<String>,
+    pub worker_name: bool,
+    /// `lkroute_state.schema_version`.
+    pub version: Option<i64>,
+}
+
+/// The migrations of one engine.
+pub(super) struct Migrations {
+    pub schema: Option<&'static str>,
+    pub configs: &'static str,
+    pub numbers: &'static str,
+    pub worker_name: &'static str,
+    /// lkroute's own tables, by version from 1 on: name and SQL.
+    pub own: &'static [(&'static str, &'static str)],
+}
+
+pub(super) const CONFIGS: &str = "voice_agent_livekit";
+pub(super) const NUMBERS: &str = "voice_agent_numbers";
+pub(super) const STATE: &str = "lkroute_state";
+
+impl Migrations {
+    /// The steps that are left; `schema` is the quoted name of the schema.
+    pub fn state(&self, found: &Found, schema: &str) -> SchemaState {
+        let mut steps = Vec::new();
+        let mut step = |name, sql: &str| {
+            steps.push(Step {
+                name,
+                sql: sql.replace("{schema}", schema).trim_end().to_owned(),
+            });
+        };
+        if let (Some(sql), false) = (self.schema, found.schema) {
+            step("create the schema", sql);
+        }
+        if !found.tables.contains(CONFIGS) {
+            step("create the application's table of configs", self.configs);
+        } else if !found.worker_name {
+            step("add worker_name to the configs", self.worker_name);
+        }
+        if !found.tables.contains(NUMBERS) {
+            step("create the application's table of numbers", self.numbers);
+        }
+        let latest = self.own.len() as i64;
+        let version = found.version.unwrap_or(0);
+        if version > latest {
+            return SchemaState::Newer(version);
+        }
+        for ((name, sql), to) in self.own.iter().zip(1i64..).skip(version as usize) {
+            step(name, sql);
+            if to > 1 {
+                let set = format!("UPDATE {{schema}}.lkroute_state SET schema_version = {to};");
+                step("note the version", &set);
+            }
+        }
+        match steps.is_empty() {
+            true => SchemaState::Current,
+            false => SchemaState::Behind(steps),
+        }
+    }
+}
+
+/// All steps as one text, for people who run it with their own rights.
+pub fn script(steps: &[Step]) -> String {
+    let each = steps.iter().map(|step| match step.sql.ends_with(';') {
+        true => format!("-- {}\n{}\n", step.name, step.sql),
+        false => format!("-- {}\n{};\n", step.name, step.sql),
+    });
+    format!("BEGIN;\n{}COMMIT;\n", each.collect::<String>())
+}

@@ -1,0 +1,71 @@
+//! Bringing a SQLite file up to date. Imports sqlx and the shapes of
+//! migrations.
+
+use sqlx::{AssertSqlSafe, SqliteConnection};
+
+use super::run;
+use crate::store::cells::Cells;
+use crate::store::schema::{CONFIGS, Found, Migrations, NUMBERS, STATE, Step};
+
+pub(super) const MIGRATIONS: Migrations = Migrations {
+    schema: None,
+    configs: include_str!("../../../migrations/sqlite/application_configs.sql"),
+    numbers: include_str!("../../../migrations/sqlite/application_numbers.sql"),
+    worker_name: include_str!("../../../migrations/sqlite/application_worker_name.sql"),
+    own: &[(
+        "create lkroute's own tables",
+        include_str!("../../../migrations/sqlite/0001_lkroute.sql"),
+    )],
+};
+
+pub(super) const INDEX: &str = include_str!("../../../migrations/sqlite/index.sql");
+
+pub(super) async fn inspect(conn: &mut SqliteConnection) -> Result<Found, sqlx::Error> {
+    let mut found = Found {
+        schema: true,
+        ..Found::default()
+    };
+    let sql = format!(
+        "SELECT name FROM sqlite_master WHERE name IN ('{CONFIGS}', '{NUMBERS}', '{STATE}')
+         UNION ALL SELECT name FROM pragma_table_info('{CONFIGS}') WHERE name = 'worker_name'"
+    );
+    let rows = sqlx::query(AssertSqlSafe(sql))
+        .fetch_all(&mut *conn)
+        .await?;
+    for row in &rows {
+        match row.some_text(0)? {
+            "worker_name" => found.worker_name = true,
+            table => drop(found.tables.insert(table.to_owned())),
+        }
+    }
+    if found.tables.contains(STATE) {
+        let sql = "SELECT schema_version FROM lkroute_state";
+        let row = sqlx::query(sql).fetch_optional(conn).await?;
+        found.version = row.map(|row| row.some_int(0)).transpose()?;
+    }
+    Ok(found)
+}
+
+/// Carries the steps out, all or none.
+pub(super) async fn carry_out(
+    conn: &mut SqliteConnection,
+    steps: &[Step],
+) -> Result<(), sqlx::Error> {
+    run(conn, "BEGIN IMMEDIATE").await?;
+    for step in steps {
+        if let Err(error) = run(conn, &step.sql).await {
+            // The first error is the one to report.
+            let _ = run(conn, "ROLLBACK").await;
+            return Err(error);
+        }
+    }
+    run(conn, "COMMIT").await
+}
+
+/// Any index that begins with base_number will do.
+pub(super) async fn index_there(conn: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
+    let sql = "SELECT 1 FROM pragma_index_list('voice_agent_numbers') i
+               JOIN pragma_index_info(i.name) c ON c.seqno = 0
+               WHERE c.name = 'base_number' AND i.partial = 0";
+    Ok(sqlx::query(sql).fetch_optional(conn).await?.is_some())
+}

@@ -1,0 +1,93 @@
+//! The store on SQLite. Imports sqlx and the store's own shapes.
+
+mod migrate;
+mod read;
+
+use std::path::Path;
+use std::time::Duration;
+
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, SqliteConnection};
+
+use super::Mode;
+use super::rows::Numbered;
+use super::schema::{SchemaState, Step};
+use super::trouble::trouble;
+use crate::error::{Error, Result};
+
+/// How long a command waits for another process, where nothing else is said.
+const BUSY: Duration = Duration::from_secs(5);
+
+pub(super) struct SqliteStore {
+    conn: SqliteConnection,
+    pub(super) label: String,
+    /// What the last snapshot read of lkroute's tenants, by their number.
+    tenants: Numbered<Option<uuid::Uuid>>,
+}
+
+impl SqliteStore {
+    pub async fn open(path: &Path, label: String, mode: Mode) -> Result<SqliteStore> {
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .read_only(mode == Mode::Read)
+            .create_if_missing(mode == Mode::Write)
+            .busy_timeout(BUSY)
+            .row_buffer_size(1024)
+            .disable_statement_logging();
+        let conn = SqliteConnection::connect_with(&options).await;
+        Ok(SqliteStore {
+            conn: conn.map_err(|error| trouble(&label, &error))?,
+            label,
+            tenants: Numbered::default(),
+        })
+    }
+
+    fn trouble(&self, error: sqlx::Error) -> Error {
+        trouble(&self.label, &error)
+    }
+
+    pub async fn schema_state(&mut self) -> Result<SchemaState> {
+        let found = migrate::inspect(&mut self.conn).await;
+        let found = found.map_err(|error| self.trouble(error))?;
+        Ok(migrate::MIGRATIONS.state(&found, ""))
+    }
+
+    /// Carries the steps out; false where another migration was faster.
+    pub async fn carry_out(&mut self, steps: &[Step]) -> Result<bool> {
+        match migrate::carry_out(&mut self.conn, steps).await {
+            Ok(()) => Ok(true),
+            // "table … already exists" has no code of its own.
+            Err(error) if super::trouble::code(&error).as_deref() == Some("1") => {
+                match self.schema_state().await? {
+                    SchemaState::Behind(left) if left == steps => Err(self.trouble(error)),
+                    _ => Ok(false),
+                }
+            }
+            Err(error) => Err(self.trouble(error)),
+        }
+    }
+
+    pub async fn index_missing(&mut self) -> Result<bool> {
+        let there = migrate::index_there(&mut self.conn).await;
+        Ok(!there.map_err(|error| self.trouble(error))?)
+    }
+
+    pub fn index_sql(&self) -> String {
+        migrate::INDEX.trim_end().to_owned()
+    }
+
+    pub async fn create_index(&mut self) -> Result<bool> {
+        if !self.index_missing().await? {
+            return Ok(false);
+        }
+        let built = run(&mut self.conn, migrate::INDEX).await;
+        built.map_err(|error| self.trouble(error))?;
+        Ok(true)
+    }
+}
+
+/// Runs statements without values and without rows.
+async fn run(conn: &mut SqliteConnection, sql: &str) -> Result<(), sqlx::Error> {
+    sqlx::raw_sql(AssertSqlSafe(sql)).execute(conn).await?;
+    Ok(())
+}

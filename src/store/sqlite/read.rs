@@ -1,0 +1,171 @@
+//! Reading a SQLite database. Imports the plan's [`Differ`].
+
+use futures_util::TryStreamExt;
+use sqlx::AssertSqlSafe;
+use sqlx::sqlite::SqliteRow;
+use uuid::Uuid;
+
+use super::{SqliteStore, run};
+use crate::error::Result;
+use crate::fields::FieldsIx;
+use crate::phone::E164;
+use crate::plan::diff::Differ;
+use crate::snapshot::{NumberRow, OwnedBinding, Snapshot};
+use crate::store::cells::Cells;
+use crate::store::rows::{self, Numbered};
+
+/// The columns that [`rows::live_config`] reads, of a row called `c`.
+pub(super) const CONFIG_COLUMNS: &str = "c.id, c.name, c.description, c.livekit_url,
+    c.livekit_api_key, c.livekit_api_secret, c.trunk_id, c.worker_name, c.updated_at";
+
+/// How many rows pass between two reports of progress.
+const STEP: u64 = 8192;
+
+impl SqliteStore {
+    pub async fn begin_read(&mut self) -> Result<()> {
+        let begun = run(&mut self.conn, "BEGIN").await;
+        begun.map_err(|error| self.trouble(error))
+    }
+
+    pub async fn end_read(&mut self) -> Result<()> {
+        let ended = run(&mut self.conn, "COMMIT").await;
+        ended.map_err(|error| self.trouble(error))
+    }
+
+    pub async fn snapshot(&mut self) -> Result<Snapshot> {
+        let read = self.read_snapshot().await;
+        let (snapshot, tenants) = read.map_err(|error| self.trouble(error))?;
+        self.tenants = tenants;
+        Ok(snapshot)
+    }
+
+    async fn all(&mut self, sql: impl Into<String>) -> Result<Vec<SqliteRow>, sqlx::Error> {
+        let query = sqlx::query(AssertSqlSafe(sql.into()));
+        query.fetch_all(&mut self.conn).await
+    }
+
+    async fn read_snapshot(&mut self) -> Result<(Snapshot, Numbered<Option<Uuid>>), sqlx::Error> {
+        let mut snapshot = Snapshot::default();
+        let state = "SELECT owner, environment FROM lkroute_state";
+        if let Some(state) = self.all(state).await?.first() {
+            snapshot.owner = state.text(0)?.map(str::to_owned);
+            snapshot.environment = state.text(1)?.map(str::to_owned);
+        }
+        let last = "SELECT a.id, a.at, a.actor, a.revision, a.kind
+                    FROM lkroute_applies a JOIN lkroute_state s ON s.last_apply = a.id";
+        let last = self.all(last).await?;
+        snapshot.last_apply = last.first().map(rows::apply_record).transpose()?;
+        let configs = format!("SELECT {CONFIG_COLUMNS} FROM voice_agent_livekit c");
+        for row in self.all(configs).await? {
+            snapshot.configs.push(rows::live_config(&row, 0)?);
+        }
+        let owned = "SELECT id, since, fields, secret_source, fingerprint, file, line, inserted
+                     FROM lkroute_configs WHERE until IS NULL";
+        for row in self.all(owned).await? {
+            snapshot.owned_configs.push(rows::owned_config(&row)?);
+        }
+        let owned = "SELECT name, since, fields, file, line
+                     FROM lkroute_regions WHERE until IS NULL";
+        for row in self.all(owned).await? {
+            snapshot.owned_regions.push(rows::owned_region(&row)?);
+        }
+        let mut files = Numbered::default();
+        for row in self.all("SELECT id, path FROM lkroute_files").await? {
+            files.put(row.some_int(0)?, row.some_text(1)?.to_owned())?;
+        }
+        snapshot.files = files.0;
+        let mut tenants = Numbered::default();
+        let named = "SELECT id, tenant_id, alias FROM lkroute_tenants";
+        for row in self.all(named).await? {
+            let id = row.some_uuid(1)?;
+            tenants.put(row.some_int(0)?, Some(id))?;
+            let alias = row.text(2)?.map(|alias| (id, alias.to_owned()));
+            snapshot.tenants.extend(alias);
+        }
+        Ok((snapshot, tenants))
+    }
+
+    /// Hands all that is owned, then every number row, to the differ.
+    pub async fn feed(
+        &mut self,
+        differ: &mut Differ<'_>,
+        progress: &mut dyn FnMut(u64),
+    ) -> Result<()> {
+        let fed = self.feed_rows(differ, progress).await;
+        fed.map_err(|error| self.trouble(error))
+    }
+
+    async fn feed_rows(
+        &mut self,
+        differ: &mut Differ<'_>,
+        progress: &mut dyn FnMut(u64),
+    ) -> Result<(), sqlx::Error> {
+        let mut settings = Numbered::default();
+        for row in self.all("SELECT id, fields FROM lkroute_settings").await? {
+            let fields = differ.pool().intern(rows::fields(row.some_text(1)?)?);
+            settings.put(row.some_int(0)?, Some(fields))?;
+        }
+        let owned = "SELECT number_id, number, since, tenant, settings, file, line, inserted,
+                     retired FROM lkroute_bindings WHERE until IS NULL";
+        let mut stream = sqlx::query(owned).fetch(&mut self.conn);
+        while let Some(row) = stream.try_next().await? {
+            differ.owned(owned_binding(&row, &self.tenants, &settings)?);
+        }
+        drop(stream);
+        let numbers = "SELECT id, tenant_id, country_code, base_number, provider, status, rules
+                       FROM voice_agent_numbers";
+        let mut stream = sqlx::query(numbers).fetch(&mut self.conn);
+        let mut done = 0;
+        while let Some(row) = stream.try_next().await? {
+            differ.row(&number_row(&row, 0)?);
+            done += 1;
+            if done % STEP == 0 {
+                progress(done);
+            }
+        }
+        progress(done);
+        Ok(())
+    }
+}
+
+/// Columns: id, tenant_id, country_code, base_number, provider, status, rules.
+pub(super) fn number_row(row: &SqliteRow, first: usize) -> Result<NumberRow<'_>, sqlx::Error> {
+    Ok(NumberRow {
+        id: row.some_uuid(first)?,
+        tenant: row.some_uuid(first + 1)?,
+        country_code: row.text(first + 2)?,
+        base_number: row.int(first + 3)?,
+        provider: row.text(first + 4)?,
+        status: row.text(first + 5)?,
+        rules: row.text(first + 6)?.map(str::as_bytes),
+    })
+}
+
+fn owned_binding(
+    row: &SqliteRow,
+    tenants: &Numbered<Option<Uuid>>,
+    settings: &Numbered<Option<FieldsIx>>,
+) -> Result<OwnedBinding, sqlx::Error> {
+    let odd = |what: &str| sqlx::Error::Decode(format!("lkroute_bindings: {what}").into());
+    let number = u64::try_from(row.some_int(1)?).ok();
+    let number = number.and_then(|digits| E164::from_digits(digits).ok());
+    let (tenant, fields) = (row.some_int(3)?, row.some_int(4)?);
+    Ok(OwnedBinding {
+        row: row.some_uuid(0)?,
+        number: number.ok_or_else(|| odd("not a number"))?,
+        since: row.some_int(2)?,
+        tenant: tenants
+            .get(tenant)
+            .copied()
+            .flatten()
+            .ok_or_else(|| odd("unknown tenant"))?,
+        fields: settings
+            .get(fields)
+            .copied()
+            .flatten()
+            .ok_or_else(|| odd("unknown settings"))?,
+        source: rows::source(row, 5)?,
+        inserted: row.flag(7)?,
+        retired: row.flag(8)?,
+    })
+}

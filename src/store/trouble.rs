@@ -1,0 +1,83 @@
+//! sqlx's errors as errors that say what to do. Imports sqlx and the error type.
+//!
+//! Only a server's primary message is passed on: details can hold values.
+
+use sqlx::Error as Sql;
+
+use crate::error::{Error, Exit};
+
+/// What went wrong with a database named `label`.
+pub(super) fn trouble(label: &str, error: &Sql) -> Error {
+    match error {
+        Sql::Database(db) => match db.code().as_deref() {
+            Some(code) if label.starts_with("sqlite") => sqlite(label, code, db.message()),
+            Some(code) => postgres(label, code, db.message()),
+            None => Error::new(format!("{label}: {}", db.message())),
+        },
+        Sql::Io(io) => Error::new(format!("no connection to {label}: {io}"))
+            .hint("check host, port and network; nothing was changed by this"),
+        Sql::Tls(tls) => Error::new(format!("no TLS with {label}: {tls}"))
+            .hint("sslmode and sslrootcert in the URL say what is expected"),
+        Sql::ColumnDecode { index, source } => Error::new(format!(
+            "{label}: a column has an unexpected value (column {index}: {source})"
+        )),
+        Sql::Protocol(message) => Error::new(format!("no connection to {label}: {message}")),
+        other => Error::new(format!("{label}: {other}")),
+    }
+}
+
+fn postgres(label: &str, code: &str, message: &str) -> Error {
+    let error = Error::new(format!("{label}: {message}"));
+    match code {
+        "42501" => error.hint("the README lists the GRANTs that each command needs"),
+        "42P01" | "42703" | "3F000" => {
+            error.hint("is the schema the right one? `lkroute migrate` brings it up to date")
+        }
+        "55P03" => Error::new(format!(
+            "{label}: waited for a lock until --lock-timeout was over: {message}"
+        ))
+        .hint("another apply or a long transaction holds it; nothing was changed"),
+        "25006" => error.hint("this server can't be written to: is it a standby?"),
+        "57014" => error.hint("the server ended the statement: a statement_timeout?"),
+        "23505" | "23502" | "23514" | "22001" => {
+            error.hint("the table refused a value; nothing was changed")
+        }
+        "28P01" | "28000" => error.hint("check user and password in the database URL"),
+        "3D000" => error.hint("check the database's name in the URL"),
+        "0A000" if message.contains("row-level security") => {
+            error.hint("use a role that is exempt from row-level security")
+        }
+        _ => error,
+    }
+}
+
+/// SQLite's extended result codes, the primary one in the low byte.
+fn sqlite(label: &str, code: &str, message: &str) -> Error {
+    let error = Error::new(format!("{label}: {message}"));
+    match code.parse::<u32>().unwrap_or(0) & 0xff {
+        5 | 6 => Error::new(format!("{label} is locked by another process"))
+            .hint("another apply is running, or a program has the file open; nothing was changed"),
+        8 => error.hint("the file, or its directory, is read-only"),
+        11 | 26 => error.hint("this file is no intact SQLite database"),
+        13 => error.hint("the disk is full; nothing was changed"),
+        14 => error.hint("check the path and its permissions"),
+        _ => error,
+    }
+}
+
+/// The SQLSTATE or SQLite code of an error that the database itself reported.
+pub(super) fn code(error: &Sql) -> Option<String> {
+    Some(error.as_database_error()?.code()?.into_owned())
+}
+
+#[allow(dead_code, reason = "for apply, which follows")]
+/// Whether another try may work: serialisation failure or deadlock.
+pub(super) fn passing(error: &Sql) -> bool {
+    matches!(code(error).as_deref(), Some("40001" | "40P01"))
+}
+
+#[allow(dead_code, reason = "for apply, which follows")]
+/// The schema is not what this version needs.
+pub(super) fn stale(message: impl Into<String>) -> Error {
+    Error::exit(Exit::Stale, message).hint("plan again, and look at what has changed")
+}

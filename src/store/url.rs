@@ -1,0 +1,146 @@
+//! Where the database is. Imports sqlx's connection options.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use sqlx::postgres::PgConnectOptions;
+use sqlx::sqlite::SqliteConnectOptions;
+
+use crate::error::{Error, Result};
+
+/// The URL of a database. It can hold a password, and is never shown whole:
+/// [`DatabaseUrl::label`] is.
+#[derive(Clone)]
+pub struct DatabaseUrl(pub(super) Kind);
+
+#[derive(Clone)]
+pub(super) enum Kind {
+    Postgres(Box<PgConnectOptions>),
+    Sqlite(PathBuf),
+}
+
+impl DatabaseUrl {
+    /// Reads `sqlite://PATH`, `postgres://…` or `postgresql://…`.
+    ///
+    /// # Errors
+    /// What is wrong with it, without repeating any of it.
+    pub fn parse(url: &str) -> Result<DatabaseUrl> {
+        let url = url.trim();
+        match url.split_once(':') {
+            _ if url.is_empty() => Err(invalid("the database URL is empty")),
+            Some(("postgres" | "postgresql", _)) => postgres(url),
+            Some(("sqlite", _)) => sqlite(url),
+            _ => Err(invalid(
+                "the database URL has to begin with sqlite://, postgres:// or postgresql://",
+            )),
+        }
+    }
+
+    /// For reports: `postgres://host:port/name` or `sqlite://path`, without
+    /// user, password and parameters.
+    pub fn label(&self) -> String {
+        match &self.0 {
+            Kind::Sqlite(path) => format!("sqlite://{}", path.display()),
+            Kind::Postgres(options) => {
+                let database = options.get_database().unwrap_or(options.get_username());
+                match options.get_socket() {
+                    Some(socket) => format!("postgres://{}/{database}", socket.display()),
+                    None => {
+                        let (host, port) = (options.get_host(), options.get_port());
+                        format!("postgres://{host}:{port}/{database}")
+                    }
+                }
+            }
+        }
+    }
+
+    /// The file of a SQLite database; `None` for PostgreSQL.
+    pub fn file(&self) -> Option<&Path> {
+        match &self.0 {
+            Kind::Sqlite(path) => Some(path),
+            Kind::Postgres(_) => None,
+        }
+    }
+
+    /// Whether there is anything to open: false only for a SQLite file that
+    /// is not there yet.
+    pub fn exists(&self) -> bool {
+        self.file().is_none_or(Path::exists)
+    }
+}
+
+impl fmt::Debug for DatabaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.label())
+    }
+}
+
+fn invalid(message: &str) -> Error {
+    Error::new(message)
+        .hint("write --database sqlite://lkroute.db or postgres://USER@HOST:PORT/DATABASE")
+}
+
+fn postgres(url: &str) -> Result<DatabaseUrl> {
+    let options = PgConnectOptions::from_str(url).map_err(|_| {
+        Error::new("the PostgreSQL URL can't be read")
+            .hint("write postgres://USER:PASSWORD@HOST:PORT/DATABASE, with characters such as @ : / # in user or password percent-encoded (%40 %3A %2F %23)")
+    })?;
+    Ok(DatabaseUrl(Kind::Postgres(Box::new(options))))
+}
+
+fn sqlite(url: &str) -> Result<DatabaseUrl> {
+    let unreadable = || invalid("the SQLite URL can't be read");
+    let options = SqliteConnectOptions::from_str(url).map_err(|_| unreadable())?;
+    let path = options.get_filename();
+    if path.as_os_str().is_empty() {
+        return Err(unreadable());
+    }
+    if url.contains(":memory:") || url.contains("mode=memory") {
+        return Err(invalid(
+            "an in-memory database is gone when the command ends",
+        ));
+    }
+    Ok(DatabaseUrl(Kind::Sqlite(path.to_owned())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn label(url: &str) -> String {
+        DatabaseUrl::parse(url).unwrap().label()
+    }
+
+    #[test]
+    fn labels_hold_no_credentials() {
+        assert_eq!(
+            label("postgres://bob:made-up-password@db.example:6432/lad?sslmode=require"),
+            "postgres://db.example:6432/lad"
+        );
+        assert_eq!(label("sqlite://lkroute.db"), "sqlite://lkroute.db");
+        assert_eq!(label("sqlite:///data/a%20b.db"), "sqlite:///data/a b.db");
+        let url = DatabaseUrl::parse("postgres://bob:made-up-password@db.example/lad").unwrap();
+        assert!(!format!("{url:?}").contains("made-up"));
+    }
+
+    #[test]
+    fn errors_repeat_nothing() {
+        for url in [
+            "",
+            "  ",
+            "mysql://bob:made-up@db.example/x",
+            "bob:made-up@db.example",
+            "postgres://bob:made-up#word@db.example/x",
+            "postgres://bob:made-up@db.example:port/x",
+            "postgres://bob:made-up@db.example/x?sslmode=made-up",
+            "sqlite://",
+            "sqlite::memory:",
+            "sqlite://x.db?mode=memory",
+            "sqlite://x.db?made-up=1",
+        ] {
+            let error = DatabaseUrl::parse(url).expect_err(url);
+            assert!(!format!("{error:?}").contains("made-up"), "{url}");
+        }
+    }
+}

@@ -1,0 +1,277 @@
+//! A database of either engine for one test, and routing files built in Rust.
+#![allow(dead_code, reason = "grown ahead of its tests")]
+
+use std::collections::BTreeMap;
+
+use lkroute::error::Result;
+use lkroute::fields::{Field, Fields};
+use lkroute::phone::{E164, Prefix};
+use lkroute::plan::Plan;
+use lkroute::plan::diff::Differ;
+use lkroute::plan::secret::SecretFacts;
+use lkroute::routing::{
+    Binding, CipherText, Origin, Region, Routing, SecretSource, ServerConfig, Settings, Tenant,
+};
+use lkroute::store::{DatabaseUrl, Mode, Store};
+use sqlx::{AssertSqlSafe, Connection, Row, SqliteConnection};
+use tempfile::TempDir;
+use uuid::Uuid;
+
+use crate::support::{Db, Legacy, Postgres};
+
+pub use crate::support::{CONFIG_INDIA, CONFIG_UAE, TENANT_B, TENANT_INDIA, TENANT_UAE};
+
+/// A name that has to be quoted.
+pub const SCHEMA: &str = "Weird \"schema";
+
+pub struct Base {
+    pub url: DatabaseUrl,
+    pub schema: Option<String>,
+    pub hold: Hold,
+}
+
+pub enum Hold {
+    Postgres(Db),
+    Sqlite(TempDir),
+}
+
+impl Base {
+    /// A migrated database, in a schema with an awkward name where there are
+    /// schemas, whose tables are in the shape of production.
+    pub async fn postgres(name: &str) -> Option<Base> {
+        let db = Postgres::shared()?.database(name);
+        db.psql(&Legacy::named(SCHEMA).schema_sql());
+        let base = Base {
+            url: DatabaseUrl::parse(&db.url).expect("a URL"),
+            schema: Some(SCHEMA.to_owned()),
+            hold: Hold::Postgres(db),
+        };
+        base.migrated().await;
+        Some(base)
+    }
+
+    pub async fn sqlite() -> Base {
+        let dir = TempDir::new().expect("a directory");
+        let url = format!("sqlite://{}/test.db", dir.path().display());
+        let base = Base {
+            url: DatabaseUrl::parse(&url).expect("a URL"),
+            schema: None,
+            hold: Hold::Sqlite(dir),
+        };
+        base.migrated().await;
+        base
+    }
+
+    async fn migrated(&self) {
+        let mut store = self.open(Mode::Write).await;
+        store.migrate(false).await.expect("migrate");
+    }
+
+    pub fn db(&self) -> &Db {
+        match &self.hold {
+            Hold::Postgres(db) => db,
+            Hold::Sqlite(_) => panic!("not PostgreSQL"),
+        }
+    }
+
+    pub async fn open(&self, mode: Mode) -> Store {
+        let store = Store::open(&self.url, self.schema.as_deref(), mode).await;
+        store.expect("open the database")
+    }
+
+    /// The name of a table in SQL.
+    pub fn table(&self, table: &str) -> String {
+        match &self.schema {
+            Some(schema) => Legacy::named(schema).table(table),
+            None => table.to_owned(),
+        }
+    }
+
+    /// Runs SQL in which `{table}` stands for the table of that name, as
+    /// other software would. The rows: columns by `|`, rows by line.
+    pub async fn sql(&self, sql: &str) -> String {
+        let mut sql = sql.to_owned();
+        while let Some((before, rest)) = sql.split_once('{').filter(|(_, rest)| {
+            rest.starts_with("voice_") || rest.starts_with("lkroute_") || rest.starts_with("users")
+        }) {
+            let (table, after) = rest.split_once('}').expect("a closing brace");
+            sql = format!("{before}{}{after}", self.table(table));
+        }
+        match &self.hold {
+            Hold::Postgres(db) => db.psql(&sql),
+            Hold::Sqlite(dir) => sqlite(dir, &sql).await,
+        }
+    }
+
+    /// Adds a number row as other software would.
+    pub async fn number(&self, id: Uuid, tenant: &str, number: &str, rest: &str) {
+        let (code, base) = number.split_once(' ').expect("code and number");
+        let columns = "id, tenant_id, country_code, base_number, provider, status, rules";
+        self.sql(&format!(
+            "INSERT INTO {{voice_agent_numbers}} ({columns})
+             VALUES ('{id}', '{tenant}', {code}, {base}, {rest})"
+        ))
+        .await;
+    }
+
+    /// Every column of every row of the application's tables, but for the
+    /// touch of the trigger.
+    pub async fn rows(&self) -> BTreeMap<String, String> {
+        let text = match self.hold {
+            Hold::Postgres(_) => "rules::text",
+            Hold::Sqlite(_) => "rules",
+        };
+        let all = self
+            .sql(&format!(
+                "SELECT id, tenant_id, country_code, base_number, provider, status, {text},
+                   default_agent_id, created_at FROM {{voice_agent_numbers}}"
+            ))
+            .await;
+        let rows = all
+            .lines()
+            .map(|line| line.split_once('|').expect("columns"));
+        rows.map(|(id, rest)| (id.to_owned(), rest.to_owned()))
+            .collect()
+    }
+
+    pub async fn plan(&self, routing: &Routing) -> Plan {
+        self.plan_with(routing, &SecretFacts::default())
+            .await
+            .expect("plan")
+    }
+
+    pub async fn plan_with(&self, routing: &Routing, facts: &SecretFacts) -> Result<Plan> {
+        let mut store = Store::open(&self.url, self.schema.as_deref(), Mode::Read).await?;
+        plan(&mut store, routing, facts).await
+    }
+}
+
+pub async fn plan(store: &mut Store, routing: &Routing, facts: &SecretFacts) -> Result<Plan> {
+    store.begin_read().await?;
+    let snapshot = store.snapshot().await?;
+    let mut differ = Differ::new(routing, &snapshot, facts, Uuid::now_v7);
+    store.feed(&mut differ, &mut |_| ()).await?;
+    store.end_read().await?;
+    Ok(differ.finish(Uuid::now_v7))
+}
+
+async fn sqlite(dir: &TempDir, sql: &str) -> String {
+    let url = format!("sqlite://{}/test.db", dir.path().display());
+    let mut conn = SqliteConnection::connect(&url).await.expect("connect");
+    let rows = sqlx::raw_sql(AssertSqlSafe(sql)).fetch_all(&mut conn).await;
+    let rows = rows.unwrap_or_else(|error| panic!("{sql}: {error}"));
+    let text = |row: &sqlx::sqlite::SqliteRow, ix: usize| {
+        let text: Option<String> = row.try_get_unchecked(ix).expect("a text");
+        text.unwrap_or_default()
+    };
+    let line = |row: &sqlx::sqlite::SqliteRow| {
+        let columns = (0..row.len()).map(|ix| text(row, ix));
+        columns.collect::<Vec<_>>().join("|")
+    };
+    rows.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+pub fn e164(text: &str) -> E164 {
+    E164::parse(text).expect("a number")
+}
+
+pub fn uuid(text: &str) -> Uuid {
+    Uuid::parse_str(text).expect("a uuid")
+}
+
+/// A made-up id.
+pub fn id(n: u16) -> Uuid {
+    uuid(&format!("00000000-0000-4000-8000-00000000{n:04x}"))
+}
+
+/// A made-up sealed secret.
+pub fn sealed(word: &str) -> CipherText {
+    CipherText::new(format!("lkr1:made-up:00000000:{word}"))
+}
+
+/// Routing files with one region and one config each for India and the UAE,
+/// no bindings, and the tenants that tests use.
+pub fn files() -> Routing {
+    let origin = Origin { file: 0, line: 1 };
+    let region = |code: &str, config: &str| Region {
+        description: None,
+        country_codes: vec![Prefix::parse(code).expect("a prefix")],
+        default_config: Some(config.to_owned()),
+        origin,
+    };
+    let tenant = |id: &str, alias: &str| Tenant {
+        id: uuid(id),
+        alias: Some(alias.to_owned()),
+    };
+    Routing {
+        owner: Some("tests".to_owned()),
+        files: vec![
+            "routing/india.toml".to_owned(),
+            "routing/uae.toml".to_owned(),
+        ],
+        regions: BTreeMap::from([
+            ("india".to_owned(), region("+91", "india")),
+            ("uae".to_owned(), region("+971", "uae")),
+        ]),
+        configs: BTreeMap::from([
+            ("india".to_owned(), config(Some(CONFIG_INDIA), "india", 10)),
+            ("uae".to_owned(), config(Some(CONFIG_UAE), "uae", 20)),
+        ]),
+        tenants: vec![
+            tenant(TENANT_INDIA, "tenant-a"),
+            tenant(TENANT_B, "tenant-b"),
+            tenant(TENANT_UAE, "tenant-uae"),
+        ],
+        ..Routing::default()
+    }
+}
+
+pub fn config(id: Option<&str>, region: &str, line: u32) -> ServerConfig {
+    ServerConfig {
+        id: id.map(uuid),
+        formerly: None,
+        region: region.to_owned(),
+        description: None,
+        url: format!("wss://livekit.{region}.example"),
+        api_key: format!("APImadeup{region}"),
+        api_secret: SecretSource::Sealed(sealed(region)),
+        trunk_id: Some("ST_madeUp".to_owned()),
+        worker_name: Some("voag-dev".to_owned()),
+        adopt: Vec::new(),
+        origin: Origin { file: 0, line },
+        lines: BTreeMap::new(),
+    }
+}
+
+/// Declares a number: the tenant by its index in [`files`].
+pub fn bind(routing: &mut Routing, number: &str, tenant: u32, config: &str, fields: Fields) {
+    bind_adopting(routing, number, tenant, config, fields, &[]);
+}
+
+pub fn bind_adopting(
+    routing: &mut Routing,
+    number: &str,
+    tenant: u32,
+    config: &str,
+    fields: Fields,
+    adopt: &[Field],
+) {
+    let settings = Settings {
+        config: config.to_owned(),
+        fields,
+        adopt: adopt.to_vec(),
+        rollout: None,
+    };
+    let known = routing.settings.iter().position(|known| *known == settings);
+    let ix = known.unwrap_or_else(|| {
+        routing.settings.push(settings);
+        routing.settings.len() - 1
+    });
+    let line = 100 + routing.bindings.len() as u32;
+    routing.bindings.push(Binding {
+        number: e164(number),
+        tenant,
+        settings: ix as u32,
+        origin: Origin { file: 1, line },
+    });
+}

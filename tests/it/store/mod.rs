@@ -1,0 +1,27 @@
+//! The store, on both engines: one suite, run against each.
+
+mod base;
+mod migrate;
+mod read;
+
+/// Runs each of these functions, which take a [`base::Base`], on PostgreSQL
+/// and on SQLite.
+macro_rules! on_both {
+    ($($name:ident),* $(,)?) => {
+        mod postgres {
+            $(#[tokio::test]
+            async fn $name() {
+                if let Some(base) = $crate::store::base::Base::postgres(stringify!($name)).await {
+                    super::$name(base).await;
+                }
+            })*
+        }
+        mod sqlite {
+            $(#[tokio::test]
+            async fn $name() {
+                super::$name($crate::store::base::Base::sqlite().await).await;
+            })*
+        }
+    };
+}
+use on_both;

@@ -1,0 +1,215 @@
+//! Reading: snapshots, rows in odd shapes, rights, poolers.
+
+use lkroute::fields::{Field, Fields};
+use lkroute::plan::Action;
+use lkroute::plan::secret::SecretFacts;
+use lkroute::store::{DatabaseUrl, Mode, Store};
+
+use super::base::*;
+use super::on_both;
+use crate::support::{Pgbouncer, table_checksum};
+
+on_both!(
+    an_empty_database_is_planned_full,
+    odd_rows_are_met_as_they_are,
+    a_snapshot_is_of_one_moment,
+);
+
+async fn an_empty_database_is_planned_full(base: Base) {
+    let mut routing = files();
+    bind(&mut routing, "+919513456728", 0, "india", Fields::new());
+    let plan = base.plan(&routing).await;
+    assert_eq!(plan.base, None);
+    assert_eq!(plan.changes.len(), 5);
+    assert!(
+        plan.changes
+            .iter()
+            .all(|change| change.action == Action::Create)
+    );
+    assert_eq!(plan.findings, []);
+}
+
+async fn odd_rows_are_met_as_they_are(base: Base) {
+    let rows = [
+        ("'91' 9000000002", "'no plus', 'active', '{}'"),
+        ("NULL 9000000001", "'no code', 'active', '{}'"),
+        ("'+91' NULL", "'no number', NULL, NULL"),
+        ("'+1242' 5550100", "'area code', NULL, NULL"),
+        ("'+91' 9000000003", "'twice', 'active', '{}'"),
+        ("'0091' 9000000003", "'twice', NULL, NULL"),
+        ("'+91' 9000000004", "'array', 'active', '[\"a\", 1]'"),
+        ("'+91' 9000000005", "'json null', 'active', 'null'"),
+        (
+            "'+91' 9000000006",
+            "'null', 'active', '{\"livekit_config\": null}'",
+        ),
+        (
+            "'+91' 9000000007",
+            "'é “quoted”', 'suspended', '{\"ui\": [1, {\"a\": null}]}'",
+        ),
+    ];
+    for (n, (number, rest)) in (1..).zip(rows) {
+        base.number(id(n), TENANT_B, number, rest).await;
+    }
+    let mut routing = files();
+    for number in [
+        "+919000000002",
+        "+12425550100",
+        "+919000000003",
+        "+919000000004",
+        "+919000000005",
+        "+919000000006",
+        "+919000000007",
+    ] {
+        bind(&mut routing, number, 1, "india", Fields::new());
+    }
+    let plan = base.plan(&routing).await;
+    assert_eq!(plan.foreign.unreadable, 2);
+    let of = |number: &str| {
+        let object = |change: &&lkroute::plan::Change| {
+            plan.address(change.object).to_string() == format!("binding.{number}@tenant-b")
+        };
+        let change = plan.changes.iter().find(object).expect("a change");
+        let fields = plan.patch(change).fields.iter();
+        let kinds: Vec<_> = fields
+            .map(|f| {
+                format!(
+                    "{} {:?} {:?}",
+                    f.field,
+                    f.kind,
+                    f.before.as_ref().map(ToString::to_string)
+                )
+            })
+            .collect();
+        (change.row, kinds.join(", "))
+    };
+    assert_eq!(of("+919000000002"), (Some(id(1)), "config Set None".into()));
+    assert_eq!(of("+12425550100"), (Some(id(4)), "config Set None".into()));
+    let twice = of("+919000000003").1;
+    assert!(
+        twice.contains("status Conflict Some(\"\\\"2 active rows"),
+        "{twice}"
+    );
+    for number in ["+919000000004", "+919000000005"] {
+        let odd = of(number).1;
+        assert!(odd.contains("no JSON object"), "{odd}");
+    }
+    assert_eq!(of("+919000000006").1, "config Set Some(\"null\")");
+    let inactive = of("+919000000007").1;
+    assert!(
+        inactive.contains("status Conflict Some(\"\\\"suspended"),
+        "{inactive}"
+    );
+}
+
+async fn a_snapshot_is_of_one_moment(base: Base) {
+    let mut store = base.open(Mode::Read).await;
+    store.begin_read().await.unwrap();
+    let before = store.snapshot().await.unwrap();
+    assert_eq!(before.configs.len(), 0);
+    if base.schema.is_some() {
+        base.sql(
+            "INSERT INTO {voice_agent_livekit}
+               (name, livekit_url, livekit_api_key, livekit_api_secret) VALUES ('x', 'y', 'z', 's')",
+        )
+        .await;
+        assert_eq!(store.snapshot().await.unwrap().configs.len(), 0);
+    }
+    store.end_read().await.unwrap();
+    let id = id(9);
+    base.sql(&format!(
+        "INSERT INTO {{voice_agent_livekit}}
+           (id, name, description, livekit_url, livekit_api_key, livekit_api_secret)
+         VALUES ('{id}', 'n', 'd', 'u', 'k', 'dev-s-t-made-up')"
+    ))
+    .await;
+    store.begin_read().await.unwrap();
+    let after = store.snapshot().await.unwrap();
+    let config = after.configs.iter().find(|config| config.id == id).unwrap();
+    let fields = Fields::new()
+        .with(Field::Name, "n")
+        .with(Field::Description, "d")
+        .with(Field::Url, "u")
+        .with(Field::ApiKey, "k")
+        .with(Field::ApiSecret, config.secret.digest());
+    assert_eq!(config.fields, fields);
+    assert_eq!(config.secret.as_stored(), "dev-s-t-made-up");
+    let touched = config.updated_at.as_deref().unwrap();
+    assert!(
+        touched.starts_with("20") && touched.ends_with('Z'),
+        "{touched}"
+    );
+}
+
+/// Ten thousand rows through the binary stream, behind a pooler too.
+#[tokio::test]
+async fn many_rows_come_through_a_pooler() {
+    let Some(base) = Base::postgres("pooled").await else {
+        return;
+    };
+    let Some(pooler) = Pgbouncer::transaction_mode(base.db()) else {
+        return;
+    };
+    base.sql(&format!(
+        "INSERT INTO {{voice_agent_numbers}} (tenant_id, country_code, base_number, rules)
+         SELECT '{TENANT_B}', '+91', 9000000000 + n, jsonb_build_object('n', n, 'outbound', n % 2 = 0)
+         FROM generate_series(1, 10000) n"
+    ))
+    .await;
+    let mut routing = files();
+    let outbound = || Fields::new().with(Field::Outbound, true);
+    bind(&mut routing, "+919000000001", 1, "india", outbound());
+    bind(&mut routing, "+919000010000", 1, "india", outbound());
+    let url = DatabaseUrl::parse(&pooler.url).unwrap();
+    // Other clients of the pool take the server connections in turns.
+    let mut busy = Vec::new();
+    for _ in 0..3 {
+        let mut other = Store::open(&url, Some(SCHEMA), Mode::Read).await.unwrap();
+        other.begin_read().await.unwrap();
+        busy.push(other);
+    }
+    let mut store = Store::open(&url, Some(SCHEMA), Mode::Write).await.unwrap();
+    assert_eq!(store.migrate(false).await.unwrap(), []);
+    let facts = SecretFacts::default();
+    let plan = plan(&mut store, &routing, &facts).await.unwrap();
+    assert_eq!(plan.foreign.numbers, 9998);
+    assert_eq!(plan.conflicts().count(), 1);
+    // A build waits for transactions that began before it.
+    drop(busy);
+    assert!(store.create_index().await.unwrap());
+}
+
+#[tokio::test]
+async fn a_read_only_role_can_plan() {
+    let Some(mut base) = Base::postgres("reader").await else {
+        return;
+    };
+    base.number(id(1), TENANT_B, "'+91' 9000000001", "NULL, NULL, NULL")
+        .await;
+    let Hold::Postgres(db) = &mut base.hold else {
+        return;
+    };
+    let (role, url) = db.role("reader");
+    let schema = "\"Weird \"\"schema\"";
+    let url = DatabaseUrl::parse(&url).unwrap();
+    let facts = SecretFacts::default();
+    let mut routing = files();
+    bind(&mut routing, "+919000000001", 1, "india", Fields::new());
+
+    let mut store = Store::open(&url, Some(SCHEMA), Mode::Read).await.unwrap();
+    let error = plan(&mut store, &routing, &facts).await.unwrap_err();
+    assert!(error.message.contains("permission denied"), "{error}");
+    assert!(error.hint.unwrap().contains("GRANT"));
+
+    db.psql(&format!(
+        "GRANT USAGE ON SCHEMA {schema} TO {role}; GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO {role}"
+    ));
+    let before = table_checksum(db, SCHEMA, "voice_agent_numbers", "true");
+    let mut store = Store::open(&url, Some(SCHEMA), Mode::Read).await.unwrap();
+    let plan = plan(&mut store, &routing, &facts).await.unwrap();
+    assert_eq!(plan.summary().update, 1);
+    assert_eq!(
+        table_checksum(db, SCHEMA, "voice_agent_numbers", "true"),
+        before
+    );
+}
