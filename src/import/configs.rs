@@ -19,6 +19,8 @@ pub struct Config {
     pub secret: Stored,
     /// Why no file can hold it.
     pub refused: Option<String>,
+    /// Fields that hold blank text where files can only leave them out.
+    pub blank: Vec<Field>,
     /// How many numbers it serves, by calling code.
     codes: BTreeMap<u16, u64>,
 }
@@ -31,6 +33,7 @@ impl Config {
             fields: row.fields.clone(),
             secret: Stored::read(row.secret.as_stored().to_owned()),
             refused: refusal(&row.fields),
+            blank: blank(&row.fields),
             codes: BTreeMap::new(),
         }
     }
@@ -60,15 +63,31 @@ impl Config {
     }
 }
 
+const REQUIRED: [Field; 3] = [Field::Name, Field::Url, Field::ApiKey];
+const OPTIONAL: [Field; 3] = [Field::Description, Field::TrunkId, Field::WorkerName];
+
 /// What the loader would not take.
 fn refusal(fields: &Fields) -> Option<String> {
-    let required = [Field::Name, Field::Url, Field::ApiKey];
-    let blank = required.into_iter().find(|field| {
-        fields
-            .text(*field)
-            .is_none_or(|text| text.trim().is_empty())
-    });
-    blank.map(|field| format!("its {field} is empty"))
+    let value = |field: Field| fields.text(field).unwrap_or_default();
+    if let Some(field) = REQUIRED.into_iter().find(|field| is_blank(value(*field))) {
+        return Some(format!("its {field} is empty"));
+    }
+    let controls = |field: &Field| {
+        value(*field)
+            .chars()
+            .any(|c| c.is_control() && c != '\n' && c != '\t')
+    };
+    let odd = REQUIRED.into_iter().chain(OPTIONAL).find(controls);
+    odd.map(|field| format!("its {field} holds control characters"))
+}
+
+fn blank(fields: &Fields) -> Vec<Field> {
+    let blank = |field: &Field| fields.text(*field).is_some_and(is_blank);
+    OPTIONAL.into_iter().filter(blank).collect()
+}
+
+fn is_blank(text: &str) -> bool {
+    text.trim().is_empty()
 }
 
 /// Where the secrets of the wanted configs come from, by index, and those that

@@ -75,7 +75,8 @@ pub fn region(out: &mut String, name: &str, code: Option<u16>, default_config: O
 pub fn config(out: &mut String, config: &Config, region: &str, secret: &SecretSource) {
     let _ = writeln!(out, "\n[configs.{}]", key(&config.name));
     let column = |out: &mut String, field: Field| {
-        if let Some(value) = config.fields.text(field) {
+        let value = config.fields.text(field);
+        if let Some(value) = value.filter(|_| !config.blank.contains(&field)) {
             line(out, field.as_str(), &text(value));
         }
     };
@@ -92,6 +93,11 @@ pub fn config(out: &mut String, config: &Config, region: &str, secret: &SecretSo
     line(out, Field::ApiSecret.as_str(), &secret);
     column(out, Field::TrunkId);
     column(out, Field::WorkerName);
+    if !config.blank.is_empty() {
+        let fields = config.blank.iter().map(|field| text(field.as_str()));
+        let note = "# the row holds blank text, which becomes NULL";
+        line(out, "adopt", &format!("{} {note}", list(fields)));
+    }
 }
 
 /// The numbers of one tenant with equal settings; returns how many blocks that

@@ -87,6 +87,16 @@ pub fn write(content: &Content<'_>) -> Import {
         .collect();
     import.files.sort_unstable_by(|a, b| a.name.cmp(&b.name));
     import.env_secrets = env_secrets;
+    import.mixed_formats = configs::formats(content.configs, content.wanted).len() > 1;
+    let blanks = sources
+        .keys()
+        .map(|ix| &content.configs[*ix])
+        .flat_map(|config| {
+            let fields = config.blank.iter();
+            fields.map(|field| (config.name.clone(), *field))
+        });
+    import.blank = blanks.collect();
+    import.blank.sort_unstable();
     let configs = content.configs.iter();
     import.configs_not_imported = configs
         .filter_map(|config| Some((config.name.clone(), config.refused.clone()?)))

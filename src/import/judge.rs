@@ -13,6 +13,9 @@ use super::report::{self, LeftOut};
 use crate::fields::{Field, Fields, FieldsIx};
 use crate::phone::LeadPart;
 
+/// The most characters of a text that files can hold.
+const LONGEST: usize = 255;
+
 /// A field, its value as shown, and why it is left out.
 type Odd = (Field, String, &'static str);
 
@@ -95,26 +98,32 @@ impl Judge {
 
 /// Why the files can't declare that value.
 fn trouble(field: Field, value: &Value, regions: &mut Regions) -> Option<&'static str> {
-    let text = |value: &Value| value.as_str().is_some_and(|text| !text.trim().is_empty());
-    match field {
-        _ if value.is_null() => Some("JSON null"),
-        Field::Inbound | Field::Outbound => {
-            (!value.is_boolean()).then_some("neither true nor false")
+    match (field, value) {
+        (_, Value::Null) => Some("JSON null"),
+        (Field::Inbound | Field::Outbound, Value::Bool(_)) => None,
+        (Field::Inbound | Field::Outbound, _) => Some("neither true nor false"),
+        (Field::RequiredLeadFormat, Value::Array(parts)) => lead_format(parts),
+        (Field::RequiredLeadFormat, _) => Some("no list"),
+        (_, Value::String(text)) if text.trim().is_empty() => Some("blank"),
+        (Field::AllowedOutbound, Value::String(name)) => {
+            let known = name == "global" || regions.know(name);
+            (!known).then_some("neither `global` nor a region")
         }
-        Field::AllowedOutbound => match value.as_str() {
-            None => Some("no text"),
-            Some("global") => None,
-            Some(name) => (!regions.know(name)).then_some("neither `global` nor a region"),
-        },
-        Field::RequiredLeadFormat => {
-            let part = |part: &Value| {
-                part.as_str()
-                    .is_some_and(|text| LeadPart::parse(text).is_ok())
-            };
-            let parts = value.as_array().filter(|parts| !parts.is_empty());
-            let usable = parts.is_some_and(|parts| parts.iter().all(part));
-            (!usable).then_some("no list of parts to dial")
+        (_, Value::String(text)) if text.chars().count() > LONGEST => Some("too long"),
+        (_, Value::String(text)) => {
+            let control = |c: char| c.is_control() && c != '\n' && c != '\t';
+            text.contains(control).then_some("holds control characters")
         }
-        _ => (!text(value)).then_some("blank, or no text"),
+        _ => Some("no text"),
+    }
+}
+
+fn lead_format(parts: &[Value]) -> Option<&'static str> {
+    let read = |part: &Value| LeadPart::parse(part.as_str()?).ok();
+    let parts: Option<Vec<LeadPart>> = parts.iter().map(read).collect();
+    match parts {
+        None => Some("holds what can't be dialled"),
+        Some(parts) if !parts.contains(&LeadPart::BaseNumber) => Some("leaves out base_number"),
+        Some(_) => None,
     }
 }

@@ -24,8 +24,14 @@ pub struct Import {
     pub configs_not_imported: BTreeMap<String, String>,
     /// Values in imported rows that stay theirs.
     pub left_out: Vec<LeftOut>,
+    /// Blank texts of imported configs, which the files take over as NULL, by
+    /// the config's name: what a plan will show beside adoptions.
+    pub blank: Vec<(String, Field)>,
     /// Configs whose secret was not written.
     pub env_secrets: Vec<EnvSecret>,
+    /// Whether secrets of both formats were imported, so that no
+    /// `secrets.format` could be written.
+    pub mixed_formats: bool,
     /// Numbers written with the zero that their row has lost, sorted.
     pub restored_zeros: Vec<E164>,
     pub others: Others,

@@ -368,6 +368,35 @@ fn a_secret_that_is_not_sealed_reaches_no_file_and_no_list() {
 }
 
 #[test]
+fn a_blank_text_is_taken_over_and_what_no_file_can_hold_is_refused() {
+    let mut snapshot = two_configs(FERNET);
+    snapshot.configs[0]
+        .fields
+        .set_text(Field::TrunkId, Some(" "));
+    snapshot.configs[1].fields.set_text(Field::ApiKey, Some(""));
+    let rows = [
+        row(1, TENANT_UAE, "+971", 500_000_001, on(UAE, json!({}))),
+        row(2, TENANT_UAE, "+91", 9_000_000_001, on(INDIA, json!({}))),
+    ];
+    let import = import_all(&snapshot, &rows);
+    let uae = text(&import, "uae.toml");
+    assert!(
+        uae.contains("adopt = [\"trunk_id\"] #") && !uae.contains("trunk_id = "),
+        "{uae}"
+    );
+    assert_eq!(
+        import.blank,
+        [("uae-vm-selfhosted".to_owned(), Field::TrunkId)]
+    );
+    assert_eq!(
+        import.configs_not_imported["india-techiemaya-cloud"],
+        "its api_key is empty"
+    );
+    assert_eq!(reasons(&import), [("config-not-imported", 1)]);
+    assert_eq!((import.counts.configs, import.counts.numbers), (1, 1));
+}
+
+#[test]
 fn regions_follow_the_numbers_and_failing_them_the_name() {
     let mut snapshot = two_configs(FERNET);
     let ids =

@@ -5,6 +5,7 @@
 //! wanted; no colour says what the words don't say too.
 
 pub mod findings;
+pub mod import;
 pub mod json;
 pub mod lines;
 pub mod style;
