@@ -20,7 +20,7 @@ use std::fmt;
 
 use crate::error::{Error, Result};
 use crate::plan::diff::Differ;
-use crate::snapshot::Snapshot;
+use crate::snapshot::{NumberRow, Snapshot};
 use postgres::PgStore;
 use sqlite::SqliteStore;
 
@@ -164,6 +164,16 @@ impl Store {
         progress: &mut dyn FnMut(u64),
     ) -> Result<()> {
         on!(self, engine => engine.feed(differ, progress).await)
+    }
+
+    /// Hands every number row to `each`, and nothing of ours. `progress` is
+    /// told the number of rows so far.
+    pub async fn numbers(
+        &mut self,
+        each: &mut dyn FnMut(&NumberRow<'_>),
+        progress: &mut dyn FnMut(u64),
+    ) -> Result<()> {
+        on!(self, engine => engine.numbers(each, progress).await)
     }
 
     pub async fn end_read(&mut self) -> Result<()> {

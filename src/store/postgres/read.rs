@@ -109,7 +109,6 @@ impl PgStore {
         progress: &mut dyn FnMut(u64),
     ) -> Result<()> {
         let settings = self.settings(differ).await?;
-        let mut done = 0;
         let owned = format!(
             "COPY (SELECT number_id, number, since, tenant, settings, file, line, inserted, retired
                FROM {}.lkroute_bindings WHERE until IS NULL) TO STDOUT (FORMAT binary)",
@@ -122,13 +121,23 @@ impl PgStore {
         })
         .await?;
         self.tenants = tenants;
+        self.numbers(&mut |row| differ.row(row), progress).await
+    }
+
+    /// Hands every number row to `each`.
+    pub async fn numbers(
+        &mut self,
+        each: &mut dyn FnMut(&NumberRow<'_>),
+        progress: &mut dyn FnMut(u64),
+    ) -> Result<()> {
+        let mut done = 0;
         let numbers = format!(
             "COPY (SELECT id, tenant_id, country_code::text, base_number::int8, provider::text,
                status::text, rules::jsonb FROM {}.voice_agent_numbers) TO STDOUT (FORMAT binary)",
             self.q
         );
         self.stream(&numbers, |row: Row<'_, 7>| {
-            differ.row(&NumberRow {
+            each(&NumberRow {
                 id: row.uuid(0)?,
                 tenant: row.uuid(1)?,
                 country_code: row.text(2)?,

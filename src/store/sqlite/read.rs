@@ -112,12 +112,30 @@ impl SqliteStore {
             differ.owned(owned_binding(&row, &self.tenants, &settings)?);
         }
         drop(stream);
+        self.number_rows(&mut |row| differ.row(row), progress).await
+    }
+
+    /// Hands every number row to `each`.
+    pub async fn numbers(
+        &mut self,
+        each: &mut dyn FnMut(&NumberRow<'_>),
+        progress: &mut dyn FnMut(u64),
+    ) -> Result<()> {
+        let read = self.number_rows(each, progress).await;
+        read.map_err(|error| self.trouble(error))
+    }
+
+    async fn number_rows(
+        &mut self,
+        each: &mut dyn FnMut(&NumberRow<'_>),
+        progress: &mut dyn FnMut(u64),
+    ) -> Result<(), sqlx::Error> {
         let numbers = "SELECT id, tenant_id, country_code, base_number, provider, status, rules
                        FROM voice_agent_numbers";
         let mut stream = sqlx::query(numbers).fetch(&mut self.conn);
         let mut done = 0;
         while let Some(row) = stream.try_next().await? {
-            differ.row(&number_row(&row, 0)?);
+            each(&number_row(&row, 0)?);
             done += 1;
             if done % STEP == 0 {
                 progress(done);
