@@ -13,6 +13,7 @@ pub mod digest;
 pub mod expect;
 pub mod guards;
 pub mod judge;
+pub mod leg;
 pub mod live;
 pub mod number;
 pub mod objects;

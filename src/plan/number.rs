@@ -2,7 +2,7 @@
 //! resolutions, side by side. Core.
 
 use super::judge::carried_out;
-use super::reroute::configs_after;
+use super::leg::configs_after;
 use super::{Action, Change, Object, Plan};
 use crate::fields::Fields;
 use crate::phone::E164;

@@ -21,6 +21,9 @@ pub enum Side {
     Files,
 }
 
+/// Aliases of tenants.
+pub type Aliases = HashMap<Uuid, String>;
+
 /// Everything that one resolution needs to know.
 #[derive(Debug, Clone, Default)]
 pub struct Facts {
@@ -30,8 +33,7 @@ pub struct Facts {
     /// At least the configs that those rows name.
     pub configs: Configs,
     pub regions: Regions,
-    /// Aliases of tenants.
-    pub aliases: HashMap<Uuid, String>,
+    pub aliases: Aliases,
     /// What was found of the user that the query names.
     pub user: Option<UserFact>,
     /// The agent asked for, else the row's default agent.

@@ -8,6 +8,7 @@
 //! failed is an error, with the trace still there.
 
 pub mod carrier;
+pub mod choice;
 pub mod env;
 pub mod facts;
 pub mod report;
@@ -25,11 +26,12 @@ mod tests;
 use uuid::Uuid;
 
 pub use carrier::Called;
+pub use choice::{Choice, ChoiceSource};
 pub use env::{RoutingEnv, ShellEnv};
-pub use facts::{AgentFact, ConfigFact, Configs, Facts, Provenance, Regions, RowFact};
+pub use facts::{AgentFact, Aliases, ConfigFact, Configs, Facts, Provenance, Regions, RowFact};
 pub use facts::{SecretState, Side, UserFact};
 pub use report::Report;
-pub use route::{Choice, ChoiceSource, ConfigRef, Route, Router, Source};
+pub use route::{ConfigRef, Route, Router, Source, host_of};
 pub use trace::{ResolveError, Step, Topic, Trace, Verdict};
 
 use crate::fields::{Field, Fields};

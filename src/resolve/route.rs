@@ -6,6 +6,7 @@
 use serde_json::Value;
 use uuid::Uuid;
 
+use super::choice::{Choice, ChoiceSource, Search};
 use super::env::{self, DEFAULT_WORKER, RoutingEnv, ShellEnv};
 use super::facts::{ConfigFact, Configs, Link, SecretState, Side};
 use super::trace::{ResolveError, Topic, Trace, Verdict};
@@ -27,52 +28,6 @@ impl Source {
             Source::Files => "files",
         }
     }
-}
-
-/// Where a trunk or a worker comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum ChoiceSource {
-    /// The config.
-    Config,
-    /// `rules.outbound_trunk_id` of the number.
-    Rules,
-    /// A variable; without a value where the environment is symbolic.
-    Environment,
-    /// Nothing names one: the built-in default.
-    Default,
-}
-
-impl ChoiceSource {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            ChoiceSource::Config => "config",
-            ChoiceSource::Rules => "rules",
-            ChoiceSource::Environment => "environment",
-            ChoiceSource::Default => "default",
-        }
-    }
-}
-
-/// A trunk or a worker, and where it comes from.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Choice {
-    /// Absent where it would come from an environment that is not read.
-    pub value: Option<String>,
-    pub source: ChoiceSource,
-}
-
-impl Choice {
-    fn new(value: &str, source: ChoiceSource) -> Choice {
-        Choice {
-            value: Some(value.to_owned()),
-            source,
-        }
-    }
-
-    const SYMBOLIC: Choice = Choice {
-        value: None,
-        source: ChoiceSource::Environment,
-    };
 }
 
 /// The config of a route.
@@ -236,7 +191,8 @@ impl Router<'_> {
                     trace.push(Topic::Credentials, Verdict::Failed, &error.message);
                     error
                 })?;
-                let detail = format!("{fall_back} (LIVEKIT_URL = {}, from this shell)", found.0);
+                let host = host_of(&found.0);
+                let detail = format!("{fall_back} (LIVEKIT_URL from this shell: {host})");
                 trace.push(Topic::Credentials, Verdict::Fallback, detail);
                 Some(found)
             }
@@ -324,49 +280,9 @@ impl Router<'_> {
     fn shadowed_credentials(&self, trace: &mut Trace) {
         let url = self.env.shell().and_then(|shell| shell.url.as_deref());
         if let Some(url) = url {
-            let detail = format!("LIVEKIT_URL = {url} from this shell is not used");
+            let host = host_of(url);
+            let detail = format!("LIVEKIT_URL from this shell ({host}) is not used");
             trace.push(Topic::Credentials, Verdict::Shadowed, detail);
-        }
-    }
-}
-
-/// A value that several places may hold, asked in order: the first wins.
-struct Search<'t> {
-    topic: Topic,
-    trace: &'t mut Trace,
-    found: Option<Choice>,
-    /// The places asked.
-    looked: Vec<String>,
-}
-
-impl Search<'_> {
-    fn new(topic: Topic, trace: &mut Trace) -> Search<'_> {
-        Search {
-            topic,
-            trace,
-            found: None,
-            looked: Vec::new(),
-        }
-    }
-
-    fn offer(&mut self, value: Option<&str>, source: ChoiceSource, whence: &str) {
-        self.looked.push(whence.to_owned());
-        match (value, &self.found) {
-            (None, None) => {
-                let detail = format!("no {whence}");
-                self.trace.push(self.topic, Verdict::Nothing, detail);
-            }
-            (None, Some(_)) => {}
-            (Some(value), None) => {
-                let detail = format!("{value}: {whence}");
-                self.trace.push(self.topic, Verdict::Found, detail);
-                self.found = Some(Choice::new(value, source));
-            }
-            (Some(value), Some(winner)) => {
-                let winner = winner.value.as_deref().unwrap_or_default();
-                let detail = format!("{value}, {whence}, is not used: {winner} comes first");
-                self.trace.push(self.topic, Verdict::Shadowed, detail);
-            }
         }
     }
 }
@@ -427,4 +343,11 @@ fn no_credentials(nothing: &str, missing: &[&str]) -> ResolveError {
     let message = format!("no credentials: {nothing}, and {names} {verb} not set in this shell");
     ResolveError::new("no-credentials", message)
         .hint("bind the number to a config and apply, or set the variables")
+}
+
+/// Host and port of a URL, without any user info: fit to be shown.
+pub fn host_of(url: &str) -> &str {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    authority.rsplit('@').next().unwrap_or_default()
 }

@@ -137,7 +137,11 @@ fn nothing_found_falls_back_visibly() {
         let found = resolution.outcome.as_ref().unwrap();
         assert_eq!(found.route.source, Source::Environment);
         assert_eq!(found.route.url.as_deref(), Some("wss://shell.example"));
-        assert!(says(&resolution, Verdict::Fallback, "wss://shell.example"));
+        assert!(says(
+            &resolution,
+            Verdict::Fallback,
+            "this shell: shell.example"
+        ));
 
         let strict = Query {
             strict: true,
@@ -306,7 +310,7 @@ fn trunk_and_worker_are_sought_in_order() {
 fn what_is_shadowed_is_said() {
     let (facts, shell) = choices(true, true, true);
     let resolution = ask(&given(), &facts, shell);
-    for shadowed in ["ST_row", "ST_shell", "voag-shell", "wss://shell.example"] {
+    for shadowed in ["ST_row", "ST_shell", "voag-shell", "(shell.example)"] {
         assert!(says(&resolution, Verdict::Shadowed, shadowed), "{shadowed}");
     }
 }
@@ -445,4 +449,19 @@ fn a_config_without_an_id_is_found_by_its_name_in_the_files() {
     );
     assert!(says(&resolution, Verdict::Note, "rules.outbound"));
     assert_eq!(rows_of_files(&routing, |_| false).len(), 0);
+}
+
+#[test]
+fn a_host_is_shown_without_user_info() {
+    for (url, host) in [
+        ("wss://livekit.india.example", "livekit.india.example"),
+        (
+            "http://u:p@livekit.uae.example:7880/x?y",
+            "livekit.uae.example:7880",
+        ),
+        ("ws://[::1]:7880", "[::1]:7880"),
+        ("", ""),
+    ] {
+        assert_eq!(host_of(url), host);
+    }
 }
