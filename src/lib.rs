@@ -18,6 +18,7 @@
 
 // core: values in, values out
 pub mod address;
+pub mod dispatch;
 pub mod doctor;
 pub mod error;
 pub mod fields;

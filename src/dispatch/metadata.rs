@@ -1,0 +1,96 @@
+//! The JSON that a worker reads. Core.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::{Request, Wish};
+use crate::error::{Error, Result};
+use crate::resolve::ChoiceSource;
+
+/// Keys that the caller adds, each with a text.
+pub type Extra = BTreeMap<String, String>;
+
+/// What the worker expects; absent ones are null.
+#[derive(Debug, Serialize)]
+pub(super) struct Metadata<'a> {
+    job_id: Uuid,
+    call_log_id: Uuid,
+    /// As the carrier wants it.
+    phone_number: &'a str,
+    /// As given.
+    to_number: &'a str,
+    from_number: String,
+    call_mode: &'static str,
+    outbound_trunk_id: &'a str,
+    agent_id: Option<i64>,
+    voice_id: Option<&'a str>,
+    carrier_name: Option<&'a str>,
+    trunk_resolution: &'static str,
+    initiated_by: Option<Uuid>,
+    added_context: Option<&'a str>,
+    batch_id: Option<&'a str>,
+    entry_id: Option<&'a str>,
+    #[serde(flatten)]
+    extra: &'a Extra,
+}
+
+const RESERVED: [&str; 15] = [
+    "job_id",
+    "call_log_id",
+    "phone_number",
+    "to_number",
+    "from_number",
+    "call_mode",
+    "outbound_trunk_id",
+    "agent_id",
+    "voice_id",
+    "carrier_name",
+    "trunk_resolution",
+    "initiated_by",
+    "added_context",
+    "batch_id",
+    "entry_id",
+];
+
+/// Whether lkroute sets this key itself.
+pub fn is_reserved(key: &str) -> bool {
+    RESERVED.contains(&key)
+}
+
+impl<'a> Metadata<'a> {
+    pub fn new(
+        request: &'a Request,
+        carrier: Option<&'a str>,
+        wish: &'a Wish,
+        agent_id: Option<i64>,
+    ) -> Metadata<'a> {
+        Metadata {
+            job_id: request.ids.job,
+            call_log_id: request.call_log_id,
+            phone_number: &request.formatted,
+            to_number: &request.to_input,
+            from_number: request.from.to_string(),
+            call_mode: "outbound",
+            outbound_trunk_id: &request.trunk,
+            agent_id,
+            voice_id: wish.voice_id.as_deref(),
+            carrier_name: carrier,
+            trunk_resolution: match request.trunk_source {
+                ChoiceSource::Config | ChoiceSource::Rules => "database",
+                ChoiceSource::Environment | ChoiceSource::Default => "environment",
+            },
+            initiated_by: wish.initiated_by,
+            added_context: wish.context.as_deref(),
+            batch_id: wish.batch_id.as_deref(),
+            entry_id: wish.entry_id.as_deref(),
+            extra: &wish.extra,
+        }
+    }
+
+    pub fn text(&self) -> Result<String> {
+        serde_json::to_string(self)
+            .map_err(|error| Error::new(format!("can't write the metadata: {error}")))
+    }
+}

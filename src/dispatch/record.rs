@@ -1,0 +1,171 @@
+//! lkroute's own record of a call: written before anything is sent, completed
+//! with what happened. Core.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::error::{Error, Exit};
+use crate::phone::{E164, parse_dialled};
+
+/// How far a call came, as lkroute saw it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// Written down. If it stays so, lkroute was ended before it knew more.
+    InQueue,
+    /// The server has the dispatch; no agent was waited for.
+    Accepted,
+    /// An agent has the job.
+    PickedUp,
+    /// The server has the dispatch, and no agent took it in time.
+    NoAgent,
+    /// No call.
+    Failed,
+    /// The server may have started the agent, or not.
+    Unknown,
+}
+
+impl Status {
+    pub const ALL: [Status; 6] = [
+        Status::InQueue,
+        Status::Accepted,
+        Status::PickedUp,
+        Status::NoAgent,
+        Status::Failed,
+        Status::Unknown,
+    ];
+
+    /// As it is stored and reported.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Status::InQueue => "in_queue",
+            Status::Accepted => "accepted",
+            Status::PickedUp => "picked_up",
+            Status::NoAgent => "no_agent",
+            Status::Failed => "failed",
+            Status::Unknown => "unknown",
+        }
+    }
+
+    /// What `dispatch` ends with. Nothing is known of a call that is only
+    /// written down.
+    pub fn exit(self) -> Exit {
+        match self {
+            Status::Accepted | Status::PickedUp => Exit::Done,
+            Status::NoAgent => Exit::NoAgent,
+            Status::Failed => Exit::Error,
+            Status::InQueue | Status::Unknown => Exit::Unknown,
+        }
+    }
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl FromStr for Status {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Status, Error> {
+        let found = Status::ALL
+            .into_iter()
+            .find(|status| status.as_str() == text);
+        found.ok_or_else(|| Error::new(format!("a call's status `{text}` is not known here")))
+    }
+}
+
+/// One row of `lkroute_dispatches`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    pub id: Uuid,
+    /// RFC 3339, UTC.
+    pub at: String,
+    pub finished_at: Option<String>,
+    pub status: Status,
+    pub idempotency_key: Option<String>,
+    pub from: E164,
+    /// E.164; the text as given where that was not read.
+    pub to: String,
+    pub tenant: Option<Uuid>,
+    pub config_id: Option<Uuid>,
+    pub config_name: Option<String>,
+    pub room: String,
+    pub dispatch_id: Option<String>,
+    /// The worker that was asked for.
+    pub worker: String,
+    /// The name of the one that took the job, where one was seen.
+    pub worker_seen: Option<String>,
+    pub actor: String,
+    pub detail: Detail,
+}
+
+/// What is kept as JSON, because nothing is looked up by it. A field that an
+/// older lkroute did not write is empty.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Detail {
+    pub job_id: String,
+    pub call_log_id: String,
+    /// `database` or `environment`.
+    pub source: String,
+    pub url: String,
+    pub trunk: String,
+    pub to_input: String,
+    pub formatted: String,
+    /// The stable code of what went wrong.
+    pub cause: Option<String>,
+    /// What went wrong, in a sentence.
+    pub message: Option<String>,
+    /// The answer to the create was unclear, but the dispatch was found.
+    pub adopted: bool,
+    pub agent: Option<Traced>,
+    pub sip_call_id: Option<String>,
+    pub sip_status: Option<u16>,
+}
+
+/// The job by which an agent took a call.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Traced {
+    pub job_id: String,
+    pub agent_name: String,
+    pub worker_id: String,
+    pub participant: String,
+    /// `pending`, `running`, `success` or `failed`.
+    pub status: String,
+    pub error: Option<String>,
+}
+
+impl Record {
+    /// Another worker took the job than the one that was asked for.
+    pub fn is_mismatch(&self) -> bool {
+        self.worker_seen
+            .as_ref()
+            .is_some_and(|seen| *seen != self.worker)
+    }
+}
+
+/// Why an idempotency key that has a record can't be used: the record is of
+/// another call than the one that is asked for.
+pub fn clash(
+    first: &Record,
+    from: E164,
+    to_input: &str,
+    tenant: Option<Uuid>,
+) -> Result<(), Error> {
+    let read = parse_dialled(to_input, None).map(|number| number.to_string());
+    let same_to = first.detail.to_input == to_input || read.is_ok_and(|to| to == first.to);
+    let same_tenant = tenant.is_none() || first.tenant.is_none() || tenant == first.tenant;
+    if first.from == from && same_to && same_tenant {
+        return Ok(());
+    }
+    let key = first.idempotency_key.as_deref().unwrap_or_default();
+    let (from, to) = (first.from, &first.to);
+    let message = format!("the idempotency key `{key}` belongs to a call from {from} to {to}");
+    Err(Error::new(message).hint("give each call a key of its own"))
+}

@@ -1,0 +1,266 @@
+//! What is sent and kept for a call, and how a batch is read.
+
+use csv::StringRecord;
+use serde_json::{Value, json};
+use uuid::{Uuid, uuid};
+
+use super::batch::{self, Columns, Noted, RowEnd, Tally};
+use super::*;
+use crate::error::Exit;
+use crate::resolve::{Called, ConfigRef, Route, SecretState};
+
+const JOB: Uuid = uuid!("01234567-89ab-4def-8123-456789abcdef");
+const RECORD: Uuid = uuid!("018f0000-0000-7000-8000-000000000001");
+const IDS: Ids = Ids {
+    record: RECORD,
+    job: JOB,
+    room: 0x00ab_cdef,
+};
+
+fn from() -> E164 {
+    E164::parse("+919513456728").unwrap()
+}
+
+fn outcome() -> Outcome {
+    let choice = |value: &str| Choice {
+        value: Some(value.to_owned()),
+        source: ChoiceSource::Config,
+    };
+    Outcome {
+        tenant: None,
+        row: None,
+        provider: Some("TechieMaya FZE".to_owned()),
+        route: Route {
+            source: Source::Database,
+            config: Some(ConfigRef {
+                id: None,
+                name: "india-techiemaya-cloud".to_owned(),
+            }),
+            region: None,
+            url: Some("wss://livekit.india.example".to_owned()),
+            api_key: Some("APImadeup".to_owned()),
+            secret: Some(SecretState::NotChecked),
+            trunk: choice("ST_MmVqEuBMDNf6"),
+            worker: choice("voag-dev"),
+        },
+        to: Some(Called {
+            input: "98765 43210".to_owned(),
+            number: E164::parse("+919876543210").ok(),
+            formatted: "09876543210".to_owned(),
+            country: Some("IN"),
+        }),
+    }
+}
+
+fn request(wish: &Wish, agent: Option<i64>) -> Request {
+    Request::new(from(), &outcome(), wish, agent, IDS).unwrap()
+}
+
+fn metadata(request: &Request) -> Value {
+    serde_json::from_str(&request.metadata).unwrap()
+}
+
+#[test]
+fn the_room_and_the_metadata_are_those_that_the_worker_reads() {
+    let request = request(&Wish::default(), None);
+    assert_eq!(
+        request.room,
+        "call-0123456789ab4def8123456789abcdef-00abcdef"
+    );
+    let expected = json!({
+        "job_id": JOB, "call_log_id": RECORD, "phone_number": "09876543210",
+        "to_number": "98765 43210", "from_number": "+919513456728", "call_mode": "outbound",
+        "outbound_trunk_id": "ST_MmVqEuBMDNf6", "agent_id": null, "voice_id": null,
+        "carrier_name": "TechieMaya FZE", "trunk_resolution": "database", "initiated_by": null,
+        "added_context": null, "batch_id": null, "entry_id": null,
+    });
+    assert_eq!(metadata(&request), expected);
+    for key in expected.as_object().unwrap().keys() {
+        assert!(is_reserved(key), "{key}");
+    }
+}
+
+#[test]
+fn what_the_caller_says_is_in_the_metadata() {
+    let log = uuid!("00000000-0000-4000-8000-00000000000a");
+    let wish = Wish {
+        agent_id: Some(33),
+        voice_id: Some("nova".to_owned()),
+        context: Some("ünïcode \"quoted\"".to_owned()),
+        initiated_by: Some(log),
+        call_log_id: Some(log),
+        batch_id: Some("b".to_owned()),
+        entry_id: Some("7".to_owned()),
+        extra: [("campaign".to_owned(), "diwali".to_owned())].into(),
+    };
+    let sent = metadata(&request(&wish, Some(1)));
+    assert_eq!(sent["agent_id"], 33);
+    assert_eq!(sent["call_log_id"], log.to_string());
+    assert_eq!(sent["added_context"], "ünïcode \"quoted\"");
+    assert_eq!(sent["campaign"], "diwali");
+    assert_eq!(
+        metadata(&request(&Wish::default(), Some(1)))["agent_id"],
+        1,
+        "the number's own agent where none is named"
+    );
+}
+
+#[test]
+fn a_trunk_of_the_environment_is_said_to_be_one() {
+    let mut outcome = outcome();
+    outcome.route.trunk.source = ChoiceSource::Environment;
+    let request = Request::new(from(), &outcome, &Wish::default(), None, IDS).unwrap();
+    assert_eq!(metadata(&request)["trunk_resolution"], "environment");
+    outcome.route.trunk.value = None;
+    assert!(Request::new(from(), &outcome, &Wish::default(), None, IDS).is_err());
+}
+
+#[test]
+fn a_record_says_what_was_asked_before_anything_happened() {
+    let record = request(&Wish::default(), None).record(
+        "2026-01-01T00:00:00Z".to_owned(),
+        "asha".to_owned(),
+        Some("k".to_owned()),
+    );
+    assert_eq!(record.status, Status::InQueue);
+    assert_eq!(record.status.exit(), Exit::Unknown, "nothing is known yet");
+    assert_eq!((record.id, record.to.as_str()), (RECORD, "+919876543210"));
+    assert_eq!(record.detail.call_log_id, RECORD.to_string());
+    let kept = serde_json::to_string(&record.detail).unwrap();
+    assert_eq!(
+        serde_json::from_str::<Detail>(&kept).unwrap(),
+        record.detail
+    );
+    assert!(!record.is_mismatch());
+    let seen = |name: &str| Record {
+        worker_seen: Some(name.to_owned()),
+        ..record.clone()
+    };
+    assert!(!seen("voag-dev").is_mismatch() && seen("voag-dev-v2").is_mismatch());
+}
+
+#[test]
+fn a_key_that_belongs_to_another_call_is_an_error() {
+    let first =
+        request(&Wish::default(), None).record(String::new(), String::new(), Some("k".to_owned()));
+    for to in ["98765 43210", "+919876543210", "+91 98765-43210"] {
+        assert!(clash(&first, from(), to, None).is_ok(), "{to}");
+    }
+    let other = E164::parse("+971545335200").unwrap();
+    assert!(clash(&first, other, "98765 43210", None).is_err());
+    let error = clash(&first, from(), "+919876543211", None).unwrap_err();
+    assert!(error.message.contains("+919876543210"), "{error}");
+}
+
+fn line(values: &[&str]) -> StringRecord {
+    StringRecord::from(values)
+}
+
+#[test]
+fn columns_that_are_not_known_go_into_the_metadata() {
+    let header = ["\u{feff}from", " to ", "tenant", "agent_id", "campaign"];
+    let columns = Columns::read(&line(&header)).unwrap();
+    let row = columns.row(&line(&[
+        "+919513456728",
+        " 98765 ",
+        "techiemaya-test",
+        "33",
+        "diwali",
+    ]));
+    let row = row.unwrap();
+    assert_eq!((row.from, row.to.as_str()), (from(), "98765"));
+    assert_eq!(row.tenant.as_deref(), Some("techiemaya-test"));
+    assert_eq!(row.wish.agent_id, Some(33));
+    assert_eq!(row.wish.extra["campaign"], "diwali");
+
+    let empty = columns.row(&line(&["+919513456728", "98765", "", "", ""]));
+    let empty = empty.unwrap();
+    assert_eq!((empty.tenant, empty.wish), (None, Wish::default()));
+}
+
+#[test]
+fn a_row_that_cannot_be_read_says_which_column_it_is() {
+    let columns = Columns::read(&line(&["from", "to", "tenant", "initiated_by", "agent_id"]));
+    let columns = columns.unwrap();
+    let user = "00000000-0000-4000-8000-000000000001";
+    for (values, begins) in [
+        (["9513456728", "1", "", "", ""], "from"),
+        (["", "1", "", "", ""], "from"),
+        (["+919513456728", "", "", "", ""], "to"),
+        (["+919513456728", "1", "", "me", ""], "initiated_by"),
+        (["+919513456728", "1", "", "", "x"], "agent_id"),
+        (["+919513456728", "1", "a", user, ""], "tenant"),
+    ] {
+        let error = columns.row(&line(&values)).unwrap_err();
+        assert!(error.starts_with(begins), "{error}");
+    }
+    for header in [
+        &["from"][..],
+        &["from", "to", "to"],
+        &["from", "to", ""],
+        &["from", "to", "job_id"],
+    ] {
+        assert!(Columns::read(&line(header)).is_err(), "{header:?}");
+    }
+}
+
+#[test]
+fn the_check_of_a_row_depends_on_its_values_and_where_they_begin() {
+    let check = |values: &[&str]| batch::digest(&line(values));
+    assert_eq!(check(&["a", "b"]), check(&["a", "b"]));
+    assert_ne!(check(&["a", "b"]), check(&["ab", ""]));
+}
+
+#[test]
+fn another_run_leaves_alone_what_was_or_may_have_been_called() {
+    let alone = |status, retry| RowEnd::Called(status).is_done(retry);
+    for status in [Status::Accepted, Status::PickedUp] {
+        assert!(alone(status, false) && alone(status, true));
+    }
+    for status in [Status::Unknown, Status::InQueue, Status::NoAgent] {
+        assert!(alone(status, false) && !alone(status, true));
+    }
+    assert!(!alone(Status::Failed, false));
+    assert!(!RowEnd::Refused.is_done(false));
+    for status in Status::ALL {
+        let end = RowEnd::Called(status);
+        assert_eq!(RowEnd::parse(end.as_str()), Some(end));
+    }
+    assert_eq!(RowEnd::parse("refused"), Some(RowEnd::Refused));
+}
+
+#[test]
+fn a_batch_ends_with_what_needs_a_person_first() {
+    let exit = |ends: &[RowEnd]| {
+        let mut tally = Tally::default();
+        ends.iter().for_each(|end| tally.add(*end));
+        assert_eq!(tally.total(), ends.len() as u64);
+        tally.exit()
+    };
+    use Status::{Accepted, Failed, InQueue, NoAgent};
+    let called = RowEnd::Called;
+    assert_eq!(exit(&[]), Exit::Done);
+    assert_eq!(exit(&[called(Accepted)]), Exit::Done);
+    assert_eq!(
+        exit(&[called(Accepted), RowEnd::Refused]),
+        Exit::CallRefused
+    );
+    assert_eq!(exit(&[RowEnd::Refused, called(NoAgent)]), Exit::NoAgent);
+    assert_eq!(exit(&[called(NoAgent), called(Failed)]), Exit::Error);
+    assert_eq!(exit(&[called(Failed), called(InQueue)]), Exit::Unknown);
+}
+
+#[test]
+fn a_line_of_the_result_file_is_read_back() {
+    let noted = Noted::read(&line(&["17", "0000beef", "10", "no_agent"])).unwrap();
+    assert_eq!((noted.row, noted.check), (17, 0xbeef));
+    assert_eq!(noted.end, RowEnd::Called(Status::NoAgent));
+    for odd in [
+        ["x", "1", "0", "failed"],
+        ["0", "1", "0", "failed"],
+        ["1", "z", "0", "failed"],
+        ["1", "1", "0", "?"],
+    ] {
+        assert_eq!(Noted::read(&line(&odd)), None, "{odd:?}");
+    }
+}
