@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use lkroute::git::{Ancestry, Revision, ancestry, commit_of, revision};
+use lkroute::git::{Ancestry, Revision, Tree, ancestry, commit_of, revision, tree};
 use tempfile::TempDir;
 
 /// Runs git in a directory with an author of its own; its output, trimmed.
@@ -72,4 +72,100 @@ fn an_older_commit_is_told_from_a_newer_and_an_unknown_one() {
     git(clone.path(), &["clone", "-q", "--depth", "1", &from, "."]);
     let is = ancestry(clone.path(), &one, &two).unwrap();
     assert_eq!(is, Ancestry::Shallow);
+}
+
+/// Every TOML file of a tree, as `path=text`.
+fn contents(tree: &Tree) -> Result<Vec<String>, String> {
+    let mut found = Vec::new();
+    let each = |path: &str, bytes: Vec<u8>| {
+        found.push(format!("{path}={}", String::from_utf8_lossy(&bytes)));
+        Ok(())
+    };
+    let read = tree.read(|path| path.ends_with(".toml"), each);
+    read.map(|()| found).map_err(|error| error.message)
+}
+
+#[test]
+fn a_directory_is_read_as_it_was_at_a_revision() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let routing = dir.path().join("deep/routing");
+    std::fs::create_dir_all(routing.join("more")).expect("make them");
+    git(dir.path(), &["init", "-q"]);
+    let odd = "deep/routing/more/two\nlines ü.toml";
+    write(&dir, odd, "odd");
+    write(&dir, "deep/routing/b.toml", "");
+    write(&dir, "deep/routing/a.toml", &"long\n".repeat(50_000));
+    write(&dir, "deep/routing/notes.md", "unread");
+    write(&dir, "outside.toml", "shared");
+    std::os::unix::fs::symlink("../../outside.toml", routing.join("link.toml")).expect("a link");
+    let old = commit(&dir, "one");
+    std::fs::remove_dir_all(dir.path().join("deep")).expect("remove it");
+    commit(&dir, "two");
+
+    let found = tree(&routing, &old).unwrap().expect("it was there");
+    assert_eq!(found.commit, old);
+    let long = format!("a.toml={}", "long\n".repeat(50_000));
+    let rest = ["b.toml=", "link.toml=shared", "more/two\nlines ü.toml=odd"];
+    let found = contents(&found).unwrap();
+    assert_eq!(found[0], long);
+    assert_eq!(found[1..], rest);
+    assert_eq!(tree(&routing, "HEAD").unwrap(), None, "it is gone");
+    assert_eq!(tree(&dir.path().join("never"), &old).unwrap(), None);
+    let top = tree(dir.path(), "HEAD").unwrap().expect("the top");
+    assert_eq!(
+        contents(&top).unwrap(),
+        ["a.toml=two", "outside.toml=shared"]
+    );
+}
+
+#[test]
+fn reading_may_stop_early() {
+    let dir = tempfile::tempdir().expect("a directory");
+    git(dir.path(), &["init", "-q"]);
+    for name in 0..200 {
+        write(&dir, &format!("{name}.toml"), &"x".repeat(10_000));
+    }
+    let commit = commit(&dir, "one");
+    let tree = tree(dir.path(), &commit).unwrap().expect("it is there");
+    let stop = |_: &str, _| Err(lkroute::error::Error::new("enough"));
+    assert_eq!(tree.read(|_| true, stop).unwrap_err().message, "enough");
+}
+
+#[test]
+fn what_can_not_be_read_at_a_revision_is_told_apart() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let error = |revision: &str| tree(dir.path(), revision).unwrap_err();
+    assert!(error("HEAD").message.contains("not a git repository"));
+    git(dir.path(), &["init", "-q"]);
+    std::fs::create_dir(dir.path().join("sub")).expect("make it");
+    write(&dir, "sub/b.toml", "");
+    let one = commit(&dir, "one");
+    assert_eq!(error("gone").message, "git knows no revision gone");
+    assert_eq!(error("--all").message, "git knows no revision --all");
+    for (target, why) in [
+        ("loop.toml", "a circle"),
+        ("nothing", "a link to nothing"),
+        ("/etc/hostname", "leaves the repository"),
+        ("sub", "a link to a directory"),
+    ] {
+        let link = dir.path().join("loop.toml");
+        let _ = std::fs::remove_file(&link);
+        std::os::unix::fs::symlink(target, link).expect("a link");
+        let two = commit(&dir, target);
+        let two = tree(dir.path(), &two).unwrap().expect("it is there");
+        let error = contents(&two).unwrap_err();
+        assert!(error.contains(why), "{target}: {error}");
+        assert!(error.contains("loop.toml at "), "{error}");
+    }
+
+    let clone = tempfile::tempdir().expect("a directory");
+    let from = format!("file://{}", dir.path().display());
+    git(clone.path(), &["clone", "-q", "--depth", "1", &from, "."]);
+    let shallow = tree(clone.path(), &one).unwrap_err();
+    assert!(shallow.message.contains("shallow"), "{}", shallow.message);
+    assert!(
+        shallow
+            .hint
+            .is_some_and(|hint| hint.contains("fetch-depth: 0"))
+    );
 }

@@ -2,11 +2,14 @@
 //! first. Imports core. It runs the command `git` and reads its answers;
 //! without git, or outside a repository, there is no revision.
 
+mod tree;
+
 use std::ffi::OsStr;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use crate::error::{Error, Result};
+pub use tree::{Tree, tree};
 
 /// What the files in a directory are a checkout of.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -104,14 +107,20 @@ fn git<I>(dir: &Path, args: I) -> Result<Option<Output>>
 where
     I: IntoIterator<Item: AsRef<OsStr>>,
 {
-    let mut command = Command::new("git");
-    command.arg("-C").arg(dir).args(args);
-    command.env("LC_ALL", "C").env("GIT_OPTIONAL_LOCKS", "0");
-    match command.output() {
+    match command(dir).args(args).stdin(Stdio::null()).output() {
         Ok(output) => Ok(Some(output)),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(failed("start", &error.to_string())),
     }
+}
+
+fn command(dir: &Path) -> Command {
+    let mut command = Command::new("git");
+    command.arg("-C").arg(dir);
+    command.env("LC_ALL", "C").env("GIT_OPTIONAL_LOCKS", "0");
+    // Nobody is there to answer where git fetches what a partial clone lacks.
+    command.env("GIT_TERMINAL_PROMPT", "0");
+    command
 }
 
 fn failed(what: &str, why: &str) -> Error {
