@@ -1,41 +1,170 @@
-//! Which database a command means. Imports core.
+//! Which database a command means, and opening it. Imports the store.
 
+use super::shell::Shell;
 use crate::error::{Error, Result};
+use crate::store::{DatabaseUrl, Mode, SchemaState, Store};
 
 /// What is used where nothing is said.
 pub const DEFAULT: &str = "sqlite://lkroute.db";
 
-/// The URL, from `--database` or `DATABASE_URL`. A missing secret of a
-/// pipeline must never look like a successful apply: empty is an error, and
-/// in CI the default has to be asked for.
-pub fn url(given: Option<&str>, in_ci: bool) -> Result<&str> {
-    match given.map(str::trim) {
-        Some("") => Err(Error::new("the database URL is empty").hint(
-            "DATABASE_URL is set to nothing: a secret that this run can't see? \
-             Unset it to use sqlite://lkroute.db, or set it",
-        )),
-        Some(url) => Ok(url),
-        None if in_ci => Err(Error::new("no database is named, and CI is set")
-            .hint("set DATABASE_URL, or say `--database sqlite://lkroute.db` if that is meant")),
-        None => Ok(DEFAULT),
+/// What the chosen environment of the files says about its database.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct EnvironmentDatabase {
+    pub name: String,
+    /// The variable that holds the URL.
+    pub variable: Option<String>,
+    pub schema: Option<String>,
+}
+
+/// A database, not yet open.
+#[derive(Debug, Clone)]
+pub struct Target {
+    pub url: DatabaseUrl,
+    pub schema: Option<String>,
+}
+
+/// The database that the command line, the environment of the files or the
+/// variables mean, in this order.
+pub fn target(shell: &Shell, environment: Option<&EnvironmentDatabase>) -> Result<Target> {
+    let get = |name: &str| match std::env::var_os(name)?.into_string() {
+        Ok(value) => Some(value),
+        Err(_) => Some(String::new()),
+    };
+    let globals = &shell.globals;
+    let url = match (&globals.database, environment) {
+        (Some(url), _) => named("--database", url)?,
+        (None, Some(environment)) => of_environment(environment, get)?,
+        (None, None) => default(get)?,
+    };
+    let of_files = environment.and_then(|environment| environment.schema.clone());
+    let schema = globals
+        .schema
+        .clone()
+        .or(of_files)
+        .or_else(|| get("LKROUTE_SCHEMA"));
+    Ok(Target {
+        url: DatabaseUrl::parse(&url)?,
+        schema,
+    })
+}
+
+fn named(name: &str, url: &str) -> Result<String> {
+    match url.trim() {
+        "" => Err(Error::new(format!("{name} is empty: no database is named"))
+            .hint("a secret that this run can't see? An empty one never means the default")),
+        url => Ok(url.to_owned()),
     }
 }
 
-/// Whether this runs in a pipeline.
-pub fn in_ci() -> bool {
-    let ci = std::env::var_os("CI").unwrap_or_default();
-    !ci.is_empty() && ci != "false" && ci != "0"
+fn of_environment(
+    environment: &EnvironmentDatabase,
+    get: impl Fn(&str) -> Option<String>,
+) -> Result<String> {
+    let name = &environment.name;
+    let Some(variable) = &environment.variable else {
+        return Err(
+            Error::new(format!("the environment {name} names no database")).hint(format!(
+                "write `database = \"VARIABLE\"` into [environments.{name}], or say --database"
+            )),
+        );
+    };
+    match get(variable) {
+        Some(url) => named(variable, &url),
+        None => Err(Error::new(format!(
+            "{variable}, which holds the database of the environment {name}, is not set"
+        ))
+        .hint("set it, or say --database; no other variable counts")),
+    }
+}
+
+/// A missing secret of a pipeline must never look like a successful apply: an
+/// empty variable is an error, and in CI the default has to be asked for.
+fn default(get: impl Fn(&str) -> Option<String>) -> Result<String> {
+    let ci = get("CI").unwrap_or_default();
+    let in_ci = !matches!(ci.as_str(), "" | "false" | "0");
+    match get("DATABASE_URL") {
+        Some(url) => named("DATABASE_URL", &url),
+        None if in_ci => Err(Error::new("no database is named, and CI is set")
+            .hint("set DATABASE_URL, or say `--database sqlite://lkroute.db` if that is meant")),
+        None => Ok(DEFAULT.to_owned()),
+    }
+}
+
+/// Connects.
+pub async fn open(shell: &Shell, target: &Target, mode: Mode) -> Result<Store> {
+    shell.detail(&format!("database: {}", target.url.label()));
+    Store::open(&target.url, target.schema.as_deref(), mode).await
+}
+
+/// Connects to a database whose schema is up to date.
+pub async fn open_current(shell: &Shell, target: &Target, mode: Mode) -> Result<Store> {
+    let mut store = open(shell, target, mode).await?;
+    match store.schema_state().await? {
+        SchemaState::Current => Ok(store),
+        state => Err(behind(store.label(), &state)),
+    }
+}
+
+/// The schema is not what this lkroute needs.
+pub fn behind(label: &str, state: &SchemaState) -> Error {
+    match state {
+        SchemaState::Newer(version) => Error::new(format!(
+            "{label} is of a newer lkroute (version {version} of its schema)"
+        ))
+        .hint("use a newer lkroute"),
+        SchemaState::Behind(steps) => {
+            let names: Vec<_> = steps.iter().map(|step| step.name).collect();
+            let message = format!("{label} lacks what lkroute needs: {}", names.join(", "));
+            Error::new(message)
+                .hint("run `lkroute migrate`, or `lkroute migrate --dry-run` to see the SQL")
+        }
+        SchemaState::Current => Error::new(format!("{label}: up to date")),
+    }
+}
+
+/// Runs what waits for the network, on this thread.
+pub fn block_on<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let runtime = runtime.map_err(|error| Error::new(format!("can't start: {error}")))?;
+    runtime.block_on(work)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn vars<'a>(set: &'a [(&str, &str)]) -> impl Fn(&str) -> Option<String> + 'a {
+        |name| {
+            let found = set.iter().find(|(known, _)| *known == name);
+            found.map(|(_, value)| (*value).to_owned())
+        }
+    }
+
     #[test]
     fn a_missing_secret_never_means_the_default() {
-        assert_eq!(url(None, false).unwrap(), DEFAULT);
-        assert_eq!(url(Some("sqlite://a.db"), true).unwrap(), "sqlite://a.db");
-        assert!(url(None, true).is_err());
-        assert!(url(Some(" "), false).is_err());
+        assert_eq!(default(vars(&[])).unwrap(), DEFAULT);
+        assert_eq!(default(vars(&[("CI", "false")])).unwrap(), DEFAULT);
+        let given = [("CI", "true"), ("DATABASE_URL", "sqlite://a.db")];
+        assert_eq!(default(vars(&given)).unwrap(), "sqlite://a.db");
+        assert!(default(vars(&[("CI", "true")])).is_err());
+        assert!(default(vars(&[("DATABASE_URL", " ")])).is_err());
+    }
+
+    #[test]
+    fn the_database_of_an_environment_comes_from_its_variable_alone() {
+        let environment = EnvironmentDatabase {
+            name: "prod".into(),
+            variable: Some("PROD_URL".into()),
+            schema: None,
+        };
+        let of = |set: &[(&str, &str)]| of_environment(&environment, vars(set));
+        assert_eq!(
+            of(&[("PROD_URL", "sqlite://a.db")]).unwrap(),
+            "sqlite://a.db"
+        );
+        assert!(of(&[("DATABASE_URL", "sqlite://b.db")]).is_err());
+        assert!(of(&[("PROD_URL", "")]).is_err());
     }
 }

@@ -16,14 +16,14 @@ pub struct Globals {
     #[arg(long, global = true, value_name = "NAME")]
     pub env: Option<String>,
 
-    /// The database: postgres://… or sqlite://FILE [default: sqlite://lkroute.db]
-    #[arg(long, global = true, value_name = "URL", env = "DATABASE_URL")]
-    #[arg(hide_env_values = true)]
+    // Not `env = …`: which variable counts is for the environment to say.
+    /// The database: postgres://… or sqlite://FILE [env: DATABASE_URL]
+    /// [default: sqlite://lkroute.db]
+    #[arg(long, global = true, value_name = "URL")]
     pub database: Option<String>,
 
-    /// The schema of the two tables and of lkroute's own (PostgreSQL)
-    #[arg(long, global = true, value_name = "NAME", env = "LKROUTE_SCHEMA")]
-    #[arg(hide_env_values = true)]
+    /// The schema of the tables, on PostgreSQL [env: LKROUTE_SCHEMA]
+    #[arg(long, global = true, value_name = "NAME")]
     pub schema: Option<String>,
 
     /// When to use colours; NO_COLOR is understood too

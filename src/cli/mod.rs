@@ -1,10 +1,12 @@
 //! The command line: one file a command, each with its arguments and `run`.
 //! Imports everything; only `main` imports it.
 
+pub mod actor;
 mod completions;
 pub mod database;
 pub mod globals;
 mod help;
+mod migrate;
 pub mod shell;
 mod usage;
 
@@ -31,6 +33,7 @@ pub struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    Migrate(migrate::MigrateArgs),
     Completions(completions::CompletionsArgs),
 }
 
@@ -104,6 +107,7 @@ pub fn run(cli: Cli) -> Exit {
 impl Command {
     fn run(&self, shell: &Shell) -> Result<Exit, Stop> {
         match self {
+            Command::Migrate(args) => args.run(shell),
             Command::Completions(args) => args.run(shell),
         }
     }
@@ -111,7 +115,7 @@ impl Command {
     /// The format of its report, where it prints one.
     fn format(&self) -> Option<Format> {
         match self {
-            Command::Completions(_) => None,
+            Command::Migrate(_) | Command::Completions(_) => None,
         }
     }
 

@@ -89,12 +89,20 @@ impl Shell {
     }
 }
 
-/// `error: …` and `hint: …`, wrapped.
+/// `error: …` and `hint: …`, wrapped. Of a message of several lines only the
+/// first is wrapped: the rest is text to copy.
 pub fn complaint(error: &Error, width: usize) -> String {
     let tag = |style, word: &str, text: &str| {
-        let text = wrapped(text, width.saturating_sub(word.len() + 2), 0);
-        let indented = text.replace('\n', &format!("\n{}", " ".repeat(word.len() + 2)));
-        format!("{}: {indented}", paint(style, word))
+        let margin = word.len() + 2;
+        let (first, rest) = text.split_once('\n').unwrap_or((text, ""));
+        let first = wrapped(first, width.saturating_sub(margin), 0);
+        let first = first.replace('\n', &format!("\n{}", " ".repeat(margin)));
+        let rest = if rest.is_empty() {
+            String::new()
+        } else {
+            format!("\n{rest}")
+        };
+        format!("{}: {first}{rest}", paint(style, word))
     };
     let message = tag(ERROR, "error", &error.message);
     match &error.hint {

@@ -20,23 +20,6 @@ pub struct Revision {
     pub dirty: bool,
 }
 
-impl Revision {
-    /// The commit, with `-dirty` behind it where that is so: what is recorded.
-    pub fn recorded(&self) -> String {
-        match self.dirty {
-            true => format!("{}{DIRTY}", self.commit),
-            false => self.commit.clone(),
-        }
-    }
-}
-
-const DIRTY: &str = "-dirty";
-
-/// The commit of a recorded revision.
-pub fn commit_of(recorded: &str) -> &str {
-    recorded.strip_suffix(DIRTY).unwrap_or(recorded)
-}
-
 /// How one commit stands to another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ancestry {

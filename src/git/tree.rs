@@ -42,7 +42,7 @@ pub fn tree(dir: &Path, revision: &str) -> Result<Option<Tree>> {
     };
     let name = format!("{commit}:{}", prefix.trim_end_matches('/'));
     let found = ask(&root, &["cat-file", "-t", &name])?;
-    if !found.is_some_and(|kind| kind == b"tree\n") {
+    if found.is_none_or(|kind| kind != b"tree\n") {
         return Ok(None);
     }
     let list = ask(&root, &["ls-tree", "-r", "-z", "--full-tree", &name])?;

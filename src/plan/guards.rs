@@ -3,13 +3,40 @@
 use hashbrown::HashMap;
 use uuid::Uuid;
 
+use super::secret;
 use super::{Action, Change, Object, Plan};
 use crate::fields::{Field, FieldsIx};
 use crate::finding::Finding;
+use crate::routing::{Routing, SecretFormat};
+use crate::snapshot::{LiveConfig, Snapshot};
 
 /// Every reason not to apply this plan.
-pub fn refusals(plan: &Plan) -> Vec<Finding> {
-    configs_in_use(plan)
+pub fn refusals(plan: &Plan, routing: &Routing, snapshot: &Snapshot) -> Vec<Finding> {
+    let mut refusals = configs_in_use(plan);
+    refusals.extend(format_not_said(plan, routing, snapshot));
+    refusals
+}
+
+/// A database that the Python service still reads holds secrets in its form;
+/// one in another form would break it, so the files have to say which.
+fn format_not_said(plan: &Plan, routing: &Routing, snapshot: &Snapshot) -> Option<Finding> {
+    let fernet =
+        |row: &LiveConfig| secret::format_of(row.secret.as_stored()) == Some(SecretFormat::Fernet);
+    if routing.secret_format.is_some() || !snapshot.configs.iter().any(fernet) {
+        return None;
+    }
+    let config = |change: &&Change| matches!(change.object, Object::Config(_));
+    let mut configs = plan.changes.iter().filter(config);
+    let writes = configs.find(|change| plan.writes_secret(change))?;
+    let message = format!(
+        "the secret of {} would be written, but `secrets.format` is not set and the table holds \
+         secrets in the form of the Python service (dev-s-t-…)",
+        plan.address(writes.object)
+    );
+    Some(Finding::error("secret-format-not-set", message).hint(
+        "write `[secrets]` and `format = \"fernet\"` into the files as long as that service reads \
+         the table, else `format = \"aes-256-gcm\"`",
+    ))
 }
 
 /// A config is not deleted while any row that is left after the plan, active

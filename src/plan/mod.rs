@@ -360,6 +360,13 @@ impl Plan {
         Some((file, line.min().unwrap_or(origin.line)))
     }
 
+    /// Whether an apply stores a secret for this config.
+    pub fn writes_secret(&self, change: &Change) -> bool {
+        let mut fields = self.patch(change).fields.iter();
+        let writes = fields.any(|f| f.field == Field::ApiSecret && f.kind.writes());
+        change.action != Action::Delete && (change.insert || writes)
+    }
+
     /// A value as people should see it: a config by its name.
     pub fn shown(&self, field: Field, value: &Value) -> Value {
         let named = || {

@@ -27,7 +27,8 @@ impl SecretFacts {
         self.by_config.insert(config.into(), fact);
     }
 
-    fn of(&self, config: &str) -> SecretFact {
+    /// What is known of a config's secret; nothing, where nothing was found out.
+    pub fn of(&self, config: &str) -> SecretFact {
         self.by_config.get(config).copied().unwrap_or_default()
     }
 }

@@ -8,6 +8,7 @@ pub mod findings;
 pub mod import;
 pub mod json;
 pub mod lines;
+pub mod resolution;
 pub mod style;
 pub mod text;
 

@@ -18,6 +18,20 @@ fn removed() -> Case {
     case
 }
 
+fn refusals(case: &Case) -> Vec<crate::finding::Finding> {
+    guards::refusals(&case.plan(), &case.routing, &case.snapshot)
+}
+
+#[test]
+fn a_secret_is_not_written_in_a_form_that_the_python_service_may_not_read() {
+    let mut case = settled().config("two", Some(id(2)), "w2");
+    assert!(refusals(&case).is_empty());
+    case.snapshot.configs[0].secret = CipherText::new("dev-s-t-made-up");
+    assert_eq!(refusals(&case)[0].code, "secret-format-not-set");
+    case.routing.secret_format = Some(crate::routing::SecretFormat::Fernet);
+    assert!(refusals(&case).is_empty());
+}
+
 #[test]
 fn a_config_that_a_row_still_holds_is_not_deleted() {
     let rules = json!({"livekit_config": config_id(1)});
@@ -26,12 +40,12 @@ fn a_config_that_a_row_still_holds_is_not_deleted() {
     let mut unreadable = row(9, rules);
     unreadable.number = "0";
     for row in [inactive, unreadable] {
-        let refused = guards::refusals(&removed().row(row).plan());
+        let refused = refusals(&removed().row(row));
         assert_eq!(refused.len(), 1);
         assert_eq!(refused[0].code, "config-in-use");
     }
     let other = row(9, json!({"livekit_config": config_id(2)}));
-    assert!(guards::refusals(&removed().row(other).plan()).is_empty());
+    assert!(refusals(&removed().row(other)).is_empty());
 }
 
 #[test]
@@ -41,10 +55,13 @@ fn a_config_may_go_with_its_last_number_but_not_before_it() {
         .applied(id(9), pointing(1), false, false);
     let plan = case.plan();
     assert_eq!(plan.changes.len(), 2);
-    assert!(guards::refusals(&plan).is_empty());
+    assert!(guards::refusals(&plan, &case.routing, &case.snapshot).is_empty());
     let alone = target::narrow(plan, &[Address::Config("one".into())]);
     assert_eq!((alone.changes.len(), alone.outstanding.len()), (1, 1));
-    assert_eq!(guards::refusals(&alone).len(), 1);
+    assert_eq!(
+        guards::refusals(&alone, &case.routing, &case.snapshot).len(),
+        1
+    );
 }
 
 #[test]

@@ -1,0 +1,58 @@
+//! Who applies. Imports nothing of lkroute.
+
+use std::process::Command;
+
+/// What pipelines call the one who started them.
+const PIPELINES: [&str; 5] = [
+    "GITHUB_ACTOR",
+    "GITLAB_USER_LOGIN",
+    "BUILDKITE_BUILD_CREATOR",
+    "CIRCLE_USERNAME",
+    "BUILD_REQUESTEDFOR",
+];
+
+/// The user of the pipeline, else `user@host`.
+pub fn actor(get: impl Fn(&str) -> Option<String>) -> String {
+    let set = |name: &str| get(name).filter(|value| !value.trim().is_empty());
+    if let Some(user) = PIPELINES.iter().find_map(|name| set(name)) {
+        return user;
+    }
+    let user = ["USER", "LOGNAME", "USERNAME"]
+        .iter()
+        .find_map(|name| set(name));
+    let user = user.unwrap_or_else(|| "somebody".to_owned());
+    let host = set("HOSTNAME")
+        .or_else(|| set("COMPUTERNAME"))
+        .or_else(host);
+    match host {
+        Some(host) => format!("{user}@{host}"),
+        None => user,
+    }
+}
+
+fn host() -> Option<String> {
+    let name = Command::new("uname").arg("-n").output().ok()?;
+    let name = String::from_utf8(name.stdout).ok()?;
+    Some(name.trim().to_owned()).filter(|name| !name.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pipeline_names_its_user_before_the_machine_does() {
+        let vars = |pipeline: bool| {
+            actor(move |name| match name {
+                "USER" => Some("root".into()),
+                "HOSTNAME" => Some("desk".into()),
+                "GITHUB_ACTOR" if pipeline => Some("asha".into()),
+                _ => None,
+            })
+        };
+        assert_eq!(
+            (vars(true), vars(false)),
+            ("asha".into(), "root@desk".into())
+        );
+    }
+}
