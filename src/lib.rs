@@ -30,8 +30,10 @@ pub mod plan;
 pub mod resolve;
 pub mod routing;
 pub mod snapshot;
+pub mod source;
 
 // edges: one outside thing each
+pub mod files;
 pub mod git;
 pub mod livekit;
 pub mod secrets;

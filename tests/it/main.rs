@@ -3,5 +3,6 @@
 mod git;
 mod livekit;
 mod secrets_python;
+mod source;
 mod store;
 mod support;

@@ -1,0 +1,325 @@
+//! `[[bindings]]`, `[[rollouts]]`, `[[expect]]`: who is routed where. Core;
+//! imports only core.
+
+use serde_json::Value;
+
+use super::piece::{ExpectDef, Local, Reader, Ref, RolloutDef, Spec, Who, reference};
+use super::raw::{self, At, Rules, Text};
+use crate::fields::{Field, Fields};
+use crate::finding::Finding;
+use crate::phone::{E164, LeadPart, NumberRange, RangeError};
+
+impl Reader<'_> {
+    pub(super) fn binding(&mut self, binding: &At<raw::Binding<'_>>) {
+        let raw = &binding.value;
+        let included = self.included(&raw.only);
+        let base = self.spec(raw, None);
+        let mut spec = base.clone();
+        for (environment, overlay) in &raw.env.0 {
+            let chosen = self.overrides(environment, &raw.only);
+            let over = self.binding_override(environment, &overlay.value, &base);
+            if chosen {
+                spec = over;
+            }
+        }
+        let tenant = raw.tenant.as_ref().map(|name| self.tenant(name));
+        if tenant.is_none() {
+            self.missing("this binding", "tenant", binding);
+        }
+        if !included {
+            return;
+        }
+        let spec = self.number_of(spec);
+        let tenant = tenant.unwrap_or_default();
+        self.numbers(binding, |number, line| Local {
+            number,
+            tenant,
+            spec,
+            line,
+        });
+    }
+
+    fn tenant(&mut self, name: &At<Text<'_>>) -> u32 {
+        self.piece.used.tenants.number(name, self.lines)
+    }
+
+    fn number_of(&mut self, spec: Spec) -> u32 {
+        if let Some(found) = self.spec_index.get(&spec) {
+            return *found;
+        }
+        let number = u32::try_from(self.piece.specs.len()).unwrap_or(u32::MAX);
+        self.piece.specs.push(spec.clone());
+        self.spec_index.insert(spec, number);
+        number
+    }
+
+    /// What a binding declares, over what is declared already.
+    fn spec(&mut self, raw: &raw::Binding<'_>, over: Option<&Spec>) -> Spec {
+        let used = &mut self.piece.used;
+        let config = raw.config.as_ref();
+        let region = raw.region.as_ref();
+        let config = config.map(|name| used.configs.number(name, self.lines));
+        let region = region.map(|name| used.regions.number(name, self.lines));
+        let mut fields = over.map(|spec| spec.fields.clone()).unwrap_or_default();
+        if let Some(provider) = self.text("provider", &raw.provider, 255) {
+            fields.set_text(Field::Provider, Some(&provider.value));
+        }
+        if let Some(rules) = &raw.rules {
+            self.rules(&rules.value, &mut fields);
+        }
+        let adopt = self.fields(&raw.adopt, &Field::OF_BINDING);
+        Spec {
+            config: config.or(over.and_then(|spec| spec.config)),
+            region: region.or(over.and_then(|spec| spec.region)),
+            fields,
+            adopt: adopt
+                .or_else(|| over.map(|spec| spec.adopt.clone()))
+                .unwrap_or_default(),
+        }
+    }
+
+    fn rules(&mut self, rules: &Rules<'_>, fields: &mut Fields) {
+        let mut set = |field, value: Option<bool>| {
+            if let Some(value) = value {
+                fields.set(field, Some(value.into()));
+            }
+        };
+        set(Field::Inbound, rules.inbound);
+        set(Field::Outbound, rules.outbound);
+        if let Some(region) = &rules.allowed_outbound {
+            if &*region.value != "global" {
+                self.piece.used.outbound.number(region, self.lines);
+            }
+            fields.set_text(Field::AllowedOutbound, Some(&region.value));
+        }
+        if let Some(parts) = &rules.required_lead_format {
+            let value = self.lead_format(parts);
+            fields.set(Field::RequiredLeadFormat, Some(value));
+        }
+        if let Some(trunk) = self.text("outbound_trunk_id", &rules.outbound_trunk_id, 255) {
+            fields.set_text(Field::OutboundTrunkId, Some(&trunk.value));
+        }
+    }
+
+    fn lead_format(&mut self, parts: &At<Vec<At<Text<'_>>>>) -> Value {
+        let mut has_number = false;
+        for part in &parts.value {
+            match LeadPart::parse(&part.value) {
+                Ok(read) => has_number |= read == LeadPart::BaseNumber,
+                Err(error) => self.error("bad-lead-format", part, error.to_string()),
+            }
+        }
+        if !has_number {
+            let message = "`required_lead_format` leaves out \"base_number\"";
+            self.error("bad-lead-format", parts, message);
+        }
+        parts
+            .value
+            .iter()
+            .map(|part| Value::from(&*part.value))
+            .collect()
+    }
+
+    fn binding_override(
+        &mut self,
+        environment: &At<Text<'_>>,
+        raw: &raw::Binding<'_>,
+        base: &Spec,
+    ) -> Spec {
+        self.not_in_override("number", raw.number.as_ref());
+        self.not_in_override("numbers", raw.numbers.as_ref());
+        self.not_in_override("range", raw.range.as_ref());
+        self.not_in_override("tenant", raw.tenant.as_ref());
+        self.not_in_override("only", raw.only.as_ref());
+        self.not_in_override("env", raw.env.0.first().map(|(name, _)| name));
+        let spec = self.spec(raw, Some(base));
+        if spec == *base {
+            self.error(
+                "override-nothing",
+                environment,
+                "this override changes nothing",
+            );
+        }
+        spec
+    }
+
+    /// The numbers of a binding, of which there is exactly one form.
+    fn numbers(&mut self, binding: &At<raw::Binding<'_>>, make: impl Fn(E164, u32) -> Local) {
+        let raw = &binding.value;
+        match (&raw.number, &raw.numbers, &raw.range) {
+            (Some(number), None, None) => self.push(number, &make),
+            (None, Some(numbers), None) => {
+                if numbers.value.is_empty() {
+                    self.error("bad-range", numbers, "`numbers` names no number");
+                }
+                self.piece.bindings.reserve(numbers.value.len());
+                for number in &numbers.value {
+                    self.push(number, &make);
+                }
+            }
+            (None, None, Some(ends)) => self.range(ends, &make),
+            (None, None, None) => {
+                let message = "this binding has neither `number` nor `numbers` nor `range`";
+                self.error("number-choice", binding, message);
+            }
+            (number, numbers, range) => self.too_many_forms(number, numbers, range),
+        }
+    }
+
+    fn too_many_forms(
+        &mut self,
+        number: &Option<At<Text<'_>>>,
+        numbers: &raw::Texts<'_>,
+        range: &raw::Texts<'_>,
+    ) {
+        let given = [
+            number.as_ref().map(|at| (self.place(at), "number")),
+            numbers.as_ref().map(|at| (self.place(at), "numbers")),
+            range.as_ref().map(|at| (self.place(at), "range")),
+        ];
+        let mut given: Vec<_> = given.into_iter().flatten().collect();
+        given.sort();
+        let message = "a binding has exactly one of `number`, `numbers` and `range`";
+        let mut finding = Finding::error("number-choice", message);
+        for (place, key) in given.into_iter().rev() {
+            match finding.place {
+                None => finding.place = Some(place),
+                Some(_) => finding.also.push((place, format!("`{key}` is given too"))),
+            }
+        }
+        self.findings
+            .add(finding.hint("make a binding of its own for each"));
+    }
+
+    fn push(&mut self, text: &At<Text<'_>>, make: &impl Fn(E164, u32) -> Local) {
+        if let Some(number) = self.number(text) {
+            let line = self.line(text);
+            self.piece.bindings.push(make(number, line));
+        }
+    }
+
+    pub(super) fn number(&mut self, text: &At<Text<'_>>) -> Option<E164> {
+        match E164::parse(&text.value) {
+            Ok(number) => Some(number),
+            Err(error) => {
+                let lines = self.lines;
+                self.findings.add_many("not-e164", || {
+                    let finding = Finding::error("not-e164", error.to_string());
+                    let finding = finding.at(lines.place(text.span.clone()));
+                    match error.guess() {
+                        Some(guess) => finding.hint(format!("did you mean `{guess}`?")),
+                        None => finding,
+                    }
+                });
+                None
+            }
+        }
+    }
+
+    fn range(&mut self, ends: &At<Vec<At<Text<'_>>>>, make: &impl Fn(E164, u32) -> Local) {
+        let [first, last] = ends.value.as_slice() else {
+            let message = "a range is its first and its last number: [\"+…\", \"+…\"]";
+            return self.error("bad-range", ends, message);
+        };
+        let (Some(first), Some(last)) = (self.number(first), self.number(last)) else {
+            return;
+        };
+        match NumberRange::new(first, last) {
+            Ok(range) => {
+                let line = self.line(ends);
+                let numbers = range.iter().map(|number| make(number, line));
+                self.piece.bindings.extend(numbers);
+            }
+            Err(error) => {
+                let finding = Finding::error("bad-range", error.to_string());
+                let finding = finding.at(self.place(ends));
+                self.findings.add(match error {
+                    RangeError::TooMany { .. } => finding.hint("split it into several ranges"),
+                    _ => finding,
+                });
+            }
+        }
+    }
+
+    pub(super) fn rollout(&mut self, rollout: &At<raw::Rollout<'_>>) {
+        let raw = &rollout.value;
+        for (key, name) in [("from", &raw.from), ("to", &raw.to)] {
+            if name.is_none() {
+                self.missing("this rollout", key, rollout);
+            }
+        }
+        let included = self.included(&raw.only);
+        let who = self.who(rollout);
+        let (Some(from), Some(to), Some(who)) = (&raw.from, &raw.to, who) else {
+            return;
+        };
+        if from.value == to.value {
+            self.error("bad-rollout", to, "`from` and `to` are the same config");
+        }
+        if included {
+            self.piece.rollouts.push(RolloutDef {
+                from: reference(from, self.lines),
+                to: reference(to, self.lines),
+                who,
+                place: self.place(rollout),
+            });
+        }
+    }
+
+    fn who(&mut self, rollout: &At<raw::Rollout<'_>>) -> Option<Who> {
+        let raw = &rollout.value;
+        match (&raw.percent, &raw.tenants, &raw.region) {
+            (Some(percent), None, None) => {
+                if !(0.0..=100.0).contains(&percent.value) {
+                    self.error("bad-rollout", percent, "`percent` lies between 0 and 100");
+                }
+                Some(Who::Percent(percent.value))
+            }
+            (None, Some(tenants), None) => {
+                let refs = tenants.value.iter().map(|name| reference(name, self.lines));
+                Some(Who::Tenants(refs.collect()))
+            }
+            (None, None, Some(region)) => Some(Who::Region(reference(region, self.lines))),
+            _ => {
+                let message = "a rollout has exactly one of `percent`, `tenants` and `region`";
+                self.error("bad-rollout", rollout, message);
+                None
+            }
+        }
+    }
+
+    pub(super) fn expect(&mut self, expect: &At<raw::Expect<'_>>) {
+        let raw = &expect.value;
+        for (key, name) in [("from", &raw.from), ("tenant", &raw.tenant)] {
+            if name.is_none() {
+                self.missing("this expectation", key, expect);
+            }
+        }
+        let said = [&raw.to, &raw.config, &raw.worker, &raw.trunk, &raw.region];
+        if said.into_iter().all(Option::is_none) {
+            self.error("bad-expect", expect, "this expectation expects nothing");
+        }
+        let included = self.included(&raw.only);
+        let from = raw.from.as_ref().and_then(|from| self.number(from));
+        let (Some(from), Some(tenant)) = (from, &raw.tenant) else {
+            return;
+        };
+        let refer = |name: &Option<At<Text<'_>>>| -> Option<Ref> {
+            name.as_ref().map(|name| reference(name, self.lines))
+        };
+        let text = |text: &Option<At<Text<'_>>>| text.as_ref().map(|text| text.value.to_string());
+        let expect = ExpectDef {
+            from,
+            tenant: reference(tenant, self.lines),
+            to: text(&raw.to),
+            config: refer(&raw.config),
+            worker: text(&raw.worker),
+            trunk: text(&raw.trunk),
+            region: refer(&raw.region),
+            place: self.place(expect),
+        };
+        if included {
+            self.piece.expects.push(expect);
+        }
+    }
+}

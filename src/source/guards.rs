@@ -1,0 +1,173 @@
+//! `[guards]`, as far as one file shows it. Core; imports only core.
+
+use std::collections::BTreeMap;
+
+use super::piece::{Reader, Ref, reference};
+use super::raw::{self, At, Named, Text};
+use super::suggest;
+use crate::address::Address;
+use crate::fields::Field;
+use crate::finding::{Finding, Place};
+use crate::guards::{Allowance, Budget, Limit, Policy};
+
+/// The guards of one file or environment; what is given, with its place.
+#[derive(Default)]
+pub struct GuardDefs {
+    pub deletes: Option<(Budget, Place)>,
+    pub updates: Option<(Budget, Place)>,
+    pub reroutes: Option<(Budget, Place)>,
+    pub protected: Vec<String>,
+    pub policy: Option<(Policy, Place)>,
+    pub allow: Vec<Allowance>,
+    /// Regions that `policy.hosts` names.
+    pub regions: Vec<Ref>,
+}
+
+impl Reader<'_> {
+    pub(super) fn guards(&mut self, raw: &raw::Guards<'_>) -> GuardDefs {
+        let mut defs = GuardDefs {
+            deletes: self.budget(raw.deletes.as_ref()),
+            updates: self.budget(raw.updates.as_ref()),
+            reroutes: self.budget(raw.reroutes.as_ref()),
+            ..GuardDefs::default()
+        };
+        for glob in raw.protected.iter().flat_map(|globs| &globs.value) {
+            self.protected(glob);
+            defs.protected.push(glob.value.to_string());
+        }
+        if let Some(policy) = &raw.policy {
+            for (region, _) in &policy.value.hosts.0 {
+                defs.regions.push(reference(region, self.lines));
+            }
+            for (name, _) in &policy.value.workers.0 {
+                if &*name.value != "*" {
+                    self.piece.in_environments.push(reference(name, self.lines));
+                }
+            }
+            let place = self.place(policy);
+            defs.policy = Some((self.policy(&policy.value), place));
+        }
+        for allow in &raw.allow {
+            defs.allow.extend(self.allow(allow));
+        }
+        defs
+    }
+
+    fn budget(&mut self, raw: Option<&At<raw::Budget>>) -> Option<(Budget, Place)> {
+        let budget = raw?;
+        let raw = &budget.value;
+        let part = |limit: &Option<raw::Limit>| match limit {
+            Some(limit) => (limit.max.clone(), limit.percent.clone()),
+            None => (None, None),
+        };
+        let (region, tenant) = (part(&raw.per_region), part(&raw.per_tenant));
+        let read = Budget {
+            overall: self.limit(&raw.max, &raw.percent),
+            per_region: self.limit(&region.0, &region.1),
+            per_tenant: self.limit(&tenant.0, &tenant.1),
+        };
+        if read == Budget::default() {
+            self.error("bad-guard", budget, "this budget limits nothing");
+        }
+        Some((read, self.place(budget)))
+    }
+
+    fn limit(&mut self, max: &Option<At<u64>>, percent: &Option<At<f64>>) -> Limit {
+        if let Some(percent) = percent
+            .as_ref()
+            .filter(|p| !(0.0..=100.0).contains(&p.value))
+        {
+            self.error("bad-guard", percent, "`percent` lies between 0 and 100");
+        }
+        Limit {
+            max: max.as_ref().map(|max| max.value),
+            percent: percent.as_ref().map(|percent| percent.value),
+        }
+    }
+
+    fn protected(&mut self, glob: &At<Text<'_>>) {
+        let kinds = ["region.", "config.", "binding.", "*"];
+        if !kinds.iter().any(|kind| glob.value.starts_with(kind)) {
+            let finding = Finding::error("bad-guard", "this matches no address");
+            let hint = "write `config.uae-*` or `binding.+971545335200@*`";
+            self.findings.add(finding.at(self.place(glob)).hint(hint));
+        }
+    }
+
+    fn policy(&mut self, raw: &raw::Policy<'_>) -> Policy {
+        Policy {
+            deny_plain_http: self.denies(&raw.plain_http),
+            hosts: lists(&raw.hosts),
+            workers: lists(&raw.workers),
+            deny_cross_region: self.denies(&raw.cross_region),
+            require: self
+                .fields(&raw.require, &Field::OF_CONFIG)
+                .unwrap_or_default(),
+        }
+    }
+
+    fn denies(&mut self, choice: &Option<At<Text<'_>>>) -> bool {
+        let Some(choice) = choice else { return false };
+        match &*choice.value {
+            "deny" => true,
+            "allow" => false,
+            other => {
+                let hint = suggest::hint(other, ["deny", "allow"]).unwrap_or_default();
+                let finding = Finding::error("bad-guard", "this is `deny` or `allow`");
+                self.findings.add(finding.at(self.place(choice)).hint(hint));
+                false
+            }
+        }
+    }
+
+    fn allow(&mut self, allow: &At<raw::Allow<'_>>) -> Option<Allowance> {
+        let raw = &allow.value;
+        let what = "this exception";
+        for (key, text) in [
+            ("guard", &raw.guard),
+            ("reason", &raw.reason),
+            ("expires", &raw.expires),
+        ] {
+            if text.is_none() {
+                self.missing(what, key, allow);
+            }
+        }
+        if raw.addresses.is_none() {
+            self.missing(what, "addresses", allow);
+        }
+        let guard = self.text("guard", &raw.guard, 255);
+        let reason = self.text("reason", &raw.reason, 10_000);
+        if let Some(date) = &raw.expires
+            && date.value.parse::<jiff::civil::Date>().is_err()
+        {
+            self.error("bad-guard", date, "`expires` is a day, written YYYY-MM-DD");
+        }
+        let addresses = raw.addresses.as_ref()?;
+        for address in &addresses.value {
+            if let Err(error) = address.value.parse::<Address>() {
+                self.error("bad-guard", address, error.to_string());
+            }
+        }
+        Some(Allowance {
+            guard: guard?.value,
+            addresses: addresses
+                .value
+                .iter()
+                .map(|one| one.value.to_string())
+                .collect(),
+            max: raw.max.as_ref().map(|max| max.value),
+            reason: reason?.value,
+            expires: raw.expires.as_ref()?.value.to_string(),
+            place: self.place(allow),
+        })
+    }
+}
+
+fn lists(named: &Named<'_, Vec<At<Text<'_>>>>) -> BTreeMap<String, Vec<String>> {
+    let texts =
+        |list: &At<Vec<At<Text<'_>>>>| list.value.iter().map(|t| t.value.to_string()).collect();
+    let entries = named.0.iter();
+    entries
+        .map(|(name, list)| (name.value.to_string(), texts(list)))
+        .collect()
+}

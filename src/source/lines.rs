@@ -1,0 +1,209 @@
+//! From byte offsets to places that people can find. Core; imports only
+//! [`crate::finding`].
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use crate::finding::Place;
+
+/// A longer line is not copied into findings.
+const LONGEST: usize = 400;
+
+/// One file with its line starts.
+pub struct Lines<'a> {
+    path: &'a str,
+    text: Cow<'a, str>,
+    starts: Vec<usize>,
+}
+
+impl<'a> Lines<'a> {
+    pub fn new(path: &'a str, text: impl Into<Cow<'a, str>>) -> Lines<'a> {
+        let text = text.into();
+        let after = text.match_indices('\n').map(|(at, _)| at + 1);
+        let starts = std::iter::once(0).chain(after).collect();
+        Lines { path, text, starts }
+    }
+
+    pub fn path(&self) -> &'a str {
+        self.path
+    }
+
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The 1-based line that holds this byte.
+    pub fn line(&self, offset: usize) -> u32 {
+        let line = self.starts.partition_point(|start| *start <= offset);
+        u32::try_from(line).unwrap_or(u32::MAX)
+    }
+
+    /// The text of a line, 1-based, without its end.
+    fn text_of(&self, line: u32) -> &str {
+        let ix = line as usize;
+        let start = self.starts.get(ix.wrapping_sub(1)).copied();
+        let end = self.starts.get(ix).copied().unwrap_or(self.text.len());
+        let text = start.and_then(|start| self.text.get(start..end));
+        text.unwrap_or_default().trim_end_matches(['\n', '\r'])
+    }
+
+    /// Where these bytes stand. The line's text comes along, but for a line
+    /// that may hold a secret.
+    pub fn place(&self, span: Range<usize>) -> Place {
+        let line = self.line(span.start);
+        let text = if self.may_hold_secret(line) {
+            ""
+        } else {
+            self.text_of(line)
+        };
+        self.marked(line, span, text)
+    }
+
+    /// The same for a line that is known to hold no secret.
+    pub fn place_shown(&self, span: Range<usize>) -> Place {
+        let line = self.line(span.start);
+        self.marked(line, span, self.text_of(line))
+    }
+
+    /// The same with the line left out, whatever it seems to hold.
+    pub fn place_veiled(&self, span: Range<usize>) -> Place {
+        self.marked(self.line(span.start), span, "")
+    }
+
+    /// Where the key or header at `span` was written before, in a file that
+    /// is no valid TOML for writing it twice.
+    pub fn same_before(&self, span: &Range<usize>) -> Option<Range<usize>> {
+        let key = self.text.get(span.clone())?;
+        let line = self.line(span.start);
+        let own = self.text_of(line);
+        let header = own.trim_start().starts_with('[');
+        let same_key = |line: &str, at: usize| {
+            let left = line[..at].trim_end();
+            let right = line[at + key.len()..].trim_start();
+            (left.is_empty() || left.ends_with([',', '{'])) && right.starts_with('=')
+        };
+        for line in (1..=line).rev() {
+            let start = self.starts[(line - 1) as usize];
+            let text = self.text_of(line);
+            let mut found = text.match_indices(key).map(|(at, _)| at);
+            let found = match header {
+                true if text.trim() == own.trim() => found.last(),
+                true => None,
+                false => found.find(|at| same_key(text, *at)),
+            };
+            if let Some(at) = found.filter(|at| start + at < span.start) {
+                return Some(start + at..start + at + key.len());
+            }
+        }
+        None
+    }
+
+    /// The place of the first of `parts` that stands in a line, else of the
+    /// whole line.
+    pub fn find(&self, line: u32, parts: &[&str]) -> Place {
+        let Some(start) = self.starts.get((line as usize).wrapping_sub(1)).copied() else {
+            return Place::file(self.path);
+        };
+        let text = self.text_of(line);
+        let found = parts
+            .iter()
+            .find_map(|part| Some((text.find(part)?, part.len())));
+        let indent = text.len() - text.trim_start().len();
+        let (at, len) = found.unwrap_or((indent, text.len() - indent));
+        self.place(start + at..start + at + len)
+    }
+
+    fn marked(&self, line: u32, span: Range<usize>, text: &str) -> Place {
+        let chars = |from: usize, to: usize| {
+            let part = self.text.get(from..to.max(from)).unwrap_or_default();
+            u32::try_from(part.chars().count()).unwrap_or(u32::MAX)
+        };
+        let start = self.starts[(line - 1) as usize];
+        let end = start + self.text_of(line).len();
+        Place {
+            file: self.path.to_owned(),
+            line,
+            column: chars(start, span.start) + 1,
+            width: chars(span.start, span.end.min(end)).max(1),
+            text: if text.len() > LONGEST { "" } else { text }.to_owned(),
+        }
+    }
+
+    /// Whether the line names a secret, goes on from one that does, or stands
+    /// in a string of several lines.
+    fn may_hold_secret(&self, line: u32) -> bool {
+        let before = &self.text[..self.starts[(line - 1) as usize]];
+        let open = |quotes| before.matches(quotes).count() % 2 == 1;
+        if open("\"\"\"") || open("'''") {
+            return true;
+        }
+        for line in (1..=line).rev() {
+            let text = self.text_of(line);
+            if names_secret(text) {
+                return true;
+            }
+            if begins_statement(text) {
+                return false;
+            }
+        }
+        false
+    }
+}
+
+/// `key = …` or `[header]`, rather than the inside of a value.
+fn begins_statement(line: &str) -> bool {
+    let line = line.trim_start();
+    let key = |c: char| c.is_alphanumeric() || "_-.\"' ".contains(c);
+    let assigns = |(left, _): (&str, &str)| left.chars().all(key);
+    line.starts_with('[') || line.split_once('=').is_some_and(assigns)
+}
+
+fn names_secret(line: &str) -> bool {
+    let line = line.trim_start().to_ascii_lowercase();
+    let setting = line.starts_with('[') || line.starts_with("secrets");
+    !setting && (line.contains("secret") || line.contains("sealed"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn place_of(text: &str, part: &str) -> Place {
+        let at = text.find(part).unwrap();
+        Lines::new("routing/a.toml", text).place(at..at + part.len())
+    }
+
+    #[test]
+    fn columns_count_characters() {
+        let text = "a = 1\r\nname = \"Zürich\", b = 2\r\n";
+        let place = place_of(text, "b = 2");
+        assert_eq!((place.line, place.column, place.width), (2, 18, 5));
+        assert_eq!(place.text, "name = \"Zürich\", b = 2");
+        let end = Lines::new("x", text).place(text.len()..text.len());
+        assert_eq!((end.line, end.column, end.width), (3, 1, 1));
+    }
+
+    #[test]
+    fn a_span_of_several_lines_is_marked_to_the_end_of_the_first() {
+        let place = place_of("a = [\n1,\n]\n", "[\n1,\n]");
+        assert_eq!((place.line, place.column, place.width), (1, 5, 1));
+    }
+
+    #[test]
+    fn the_line_of_a_secret_does_not_come_along() {
+        for (text, part) in [
+            ("api_secret = \"hunter2\"", "hunter2"),
+            ("api_secret =\n  \"hunter2\"", "hunter2"),
+            ("x = { url = \"u\", api_secret = \"hunter2\" }", "url"),
+            ("api_secret = { sealed =\n\"hunter2\" }", "hunter2"),
+            ("api_secret = \"\"\"\na = b\nhunter2\"\"\"", "hunter2"),
+            ("API_SECRET = hunter2", "hunter2"),
+        ] {
+            assert_eq!(place_of(text, part).text, "", "{text}");
+        }
+        let after = "api_secret = \"hunter2\"\nworker_name = 5";
+        assert_eq!(place_of(after, "5").text, "worker_name = 5");
+        let setting = "[secrets]\nformat = \"x\"";
+        assert_eq!(place_of(setting, "\"x\"").text, "format = \"x\"");
+    }
+}

@@ -1,0 +1,47 @@
+//! A second look at a file whose text was let go: for the place of a binding
+//! in a finding. Core; imports only core.
+
+use hashbrown::HashMap;
+
+use super::lines::Lines;
+use super::{Sources, as_text};
+use crate::finding::Place;
+use crate::routing::Binding;
+
+/// Opens files again, each once.
+pub struct Relook<'a> {
+    sources: &'a dyn Sources,
+    open: HashMap<u32, Option<Lines<'a>>>,
+}
+
+impl<'a> Relook<'a> {
+    pub fn new(sources: &'a dyn Sources) -> Relook<'a> {
+        Relook {
+            sources,
+            open: HashMap::new(),
+        }
+    }
+
+    /// The place of a binding's number, or of the range that it is in.
+    pub fn place(&mut self, binding: &Binding) -> Place {
+        let origin = binding.origin;
+        let Some(path) = self.sources.paths().get(origin.file as usize) else {
+            return Place::file("?");
+        };
+        let lines = self.open.entry(origin.file).or_insert_with(|| {
+            let bytes = self.sources.read(origin.file as usize).ok()?;
+            let text = as_text(&bytes).ok()?.to_owned();
+            Some(Lines::new(path, text))
+        });
+        match lines {
+            Some(lines) => {
+                let number = format!("\"{}\"", binding.number);
+                lines.find(origin.line, &[&number, "range", "number"])
+            }
+            None => Place {
+                line: origin.line,
+                ..Place::file(path.as_str())
+            },
+        }
+    }
+}

@@ -1,0 +1,231 @@
+//! Bindings: which config each number gets, and which stand twice. Core;
+//! imports only core.
+
+use std::hash::BuildHasher;
+
+use foldhash::fast::RandomState;
+use hashbrown::hash_table::Entry;
+use hashbrown::{HashMap, HashTable};
+
+use super::merge::Merge;
+use super::piece::{Piece, Ref, Spec};
+use super::suggest;
+use crate::finding::Finding;
+use crate::phone::{E164, Prefix};
+use crate::routing::{Binding, Origin, Settings};
+
+/// What `allowed_outbound` can be for the Python service of today.
+const KNOWN_OUTBOUND: [&str; 3] = ["india", "uae", "global"];
+
+/// Settings, and why they are no good.
+type Outcome = (u32, Option<Trouble>);
+
+/// A binding that gets no config.
+#[derive(Debug, Clone)]
+enum Trouble {
+    NoRegion,
+    NoDefault(String),
+}
+
+/// The regions' prefixes, with their names.
+pub(super) struct Prefixes(Vec<(Prefix, String)>);
+
+impl Prefixes {
+    /// The region whose prefix fits a number best, as an index.
+    fn best(&self, number: E164) -> Option<usize> {
+        let fitting = self.0.iter().enumerate();
+        let fitting = fitting.filter(|(_, (prefix, _))| prefix.begins(number));
+        fitting
+            .max_by_key(|(_, (prefix, _))| prefix.len())
+            .map(|(ix, _)| ix)
+    }
+
+    pub(super) fn region(&self, number: E164) -> Option<&str> {
+        self.best(number).map(|ix| self.0[ix].1.as_str())
+    }
+}
+
+impl Merge<'_> {
+    pub(super) fn prefixes(&self) -> Prefixes {
+        let regions = self.routing.regions.iter();
+        let codes = regions.flat_map(|(name, region)| {
+            region
+                .country_codes
+                .iter()
+                .map(|code| (*code, name.clone()))
+        });
+        Prefixes(codes.collect())
+    }
+
+    /// Takes over the bindings of one file.
+    pub(super) fn bindings(&mut self, file: u32, piece: Piece, prefixes: &Prefixes) {
+        let used = &piece.used;
+        let tenants: Vec<u32> = used
+            .tenants
+            .list
+            .iter()
+            .map(|name| self.tenant(name))
+            .collect();
+        for name in &used.configs.list {
+            self.config(name);
+        }
+        for name in &used.regions.list {
+            self.region(name);
+        }
+        for name in &used.outbound.list {
+            self.outbound(name);
+        }
+        let mut outcomes: HashMap<(u32, Option<usize>), Outcome, RandomState> = HashMap::default();
+        self.routing.bindings.reserve(piece.bindings.len());
+        for local in &piece.bindings {
+            let spec = &piece.specs[local.spec as usize];
+            let by_number = spec.config.is_none() && spec.region.is_none();
+            let code = by_number.then(|| prefixes.best(local.number)).flatten();
+            let outcome = outcomes.entry((local.spec, code)).or_insert_with(|| {
+                let region = code.map(|ix| prefixes.0[ix].1.as_str());
+                self.outcome(&piece, spec, region)
+            });
+            let (settings, trouble) = outcome;
+            let mut binding = Binding {
+                number: local.number,
+                tenant: tenants
+                    .get(local.tenant as usize)
+                    .copied()
+                    .unwrap_or_default(),
+                settings: *settings,
+                origin: Origin {
+                    file,
+                    line: local.line,
+                },
+            };
+            if let Some(trouble) = trouble {
+                self.troubled(&binding, trouble);
+            }
+            if !self.waves.is_empty() {
+                let region = spec
+                    .region
+                    .and_then(|ix| used.regions.list.get(ix as usize));
+                let region = region.map(|region| region.name.as_str());
+                binding.settings =
+                    self.roll(&binding, region.or_else(|| prefixes.region(local.number)));
+            }
+            self.routing.bindings.push(binding);
+        }
+    }
+
+    /// The settings of a spec, for numbers of a region.
+    fn outcome(&mut self, piece: &Piece, spec: &Spec, region: Option<&str>) -> Outcome {
+        let named = |list: &[Ref], ix: Option<u32>| Some(list.get(ix? as usize)?.name.clone());
+        let config = named(&piece.used.configs.list, spec.config);
+        let region = named(&piece.used.regions.list, spec.region).or(region.map(str::to_owned));
+        let (config, trouble) = match (config, region) {
+            (Some(config), _) => (config, None),
+            (None, None) => (String::new(), Some(Trouble::NoRegion)),
+            (None, Some(name)) => match self.routing.regions.get(&name) {
+                Some(region) => match &region.default_config {
+                    Some(config) => (config.clone(), None),
+                    None => (String::new(), Some(Trouble::NoDefault(name))),
+                },
+                // Unknown: said where the name stands.
+                None => (String::new(), None),
+            },
+        };
+        let settings = self.intern(Settings {
+            config,
+            fields: spec.fields.clone(),
+            adopt: spec.adopt.clone(),
+            rollout: None,
+        });
+        (settings, trouble.filter(|_| !self.incomplete))
+    }
+
+    pub(super) fn intern(&mut self, settings: Settings) -> u32 {
+        let list = &mut self.routing.settings;
+        *self
+            .settings_ix
+            .entry(settings)
+            .or_insert_with_key(|settings| {
+                list.push(settings.clone());
+                u32::try_from(list.len() - 1).unwrap_or(u32::MAX)
+            })
+    }
+
+    fn troubled(&mut self, binding: &Binding, trouble: &Trouble) {
+        let (relook, number) = (&mut self.relook, binding.number);
+        match trouble {
+            Trouble::NoRegion => self.findings.add_many("no-region", || {
+                let message = format!("{number} is in no region, and names no config");
+                let finding = Finding::error("no-region", message).at(relook.place(binding));
+                let hint = "name a `config` or a `region`, or add its prefix to the `country_codes` of a region";
+                finding.hint(hint)
+            }),
+            Trouble::NoDefault(region) => self.findings.add_many("region-without-default", || {
+                let message = format!("region `{region}` has no `default_config`, and {number} names no config");
+                let finding = Finding::error("region-without-default", message);
+                let hint = format!("name a `config` here, or a `default_config` under [regions.{region}]");
+                finding.at(relook.place(binding)).hint(hint)
+            }),
+        }
+    }
+
+    /// `allowed_outbound`: the name of a region.
+    fn outbound(&mut self, name: &Ref) {
+        if !self.routing.regions.contains_key(&name.name) {
+            if self.is_unusable("regions", &name.name) {
+                return;
+            }
+            let message = format!("`{}` is neither `global` nor a region", name.name);
+            let mut finding = Finding::error("unknown-region", message).at(name.place.clone());
+            let names = self.routing.regions.keys().map(String::as_str);
+            finding.hint = suggest::hint(&name.name, names.chain(["global"]));
+            self.findings.add(finding);
+        } else if !KNOWN_OUTBOUND.contains(&name.name.as_str()) {
+            let message = format!("the Python service of today does not know `{}`", name.name);
+            let finding =
+                Finding::warning("outbound-unknown-today", message).at(name.place.clone());
+            let known = suggest::list(&KNOWN_OUTBOUND);
+            self.findings.add(finding.hint(format!("it knows {known}")));
+        }
+    }
+
+    /// No number of a tenant stands twice, and no two of them are one row.
+    pub(super) fn duplicates(&mut self) {
+        let bindings = &self.routing.bindings;
+        let (relook, hasher) = (&mut self.relook, RandomState::default());
+        let hash = |binding: &Binding| hasher.hash_one((binding.tenant, binding.number.key()));
+        let mut seen: HashTable<u32> = HashTable::with_capacity(bindings.len());
+        for (ix, binding) in (0u32..).zip(bindings) {
+            let same = |other: &u32| {
+                let other = &bindings[*other as usize];
+                other.tenant == binding.tenant && other.number.key() == binding.number.key()
+            };
+            let rehash = |ix: &u32| hash(&bindings[*ix as usize]);
+            let first = match seen.entry(hash(binding), same, rehash) {
+                Entry::Vacant(free) => {
+                    free.insert(ix);
+                    continue;
+                }
+                Entry::Occupied(taken) => &bindings[*taken.get() as usize],
+            };
+            let tenant = self.routing.tenants[binding.tenant as usize].label();
+            if first.number == binding.number {
+                self.findings.add_many("duplicate-binding", || {
+                    let message = format!("{} of `{tenant}` is bound twice", binding.number);
+                    Finding::error("duplicate-binding", message)
+                        .at(relook.place(binding))
+                        .also(relook.place(first), "bound here first")
+                        .hint("keep one of them: there is no precedence")
+                });
+            } else {
+                self.findings.add_many("same-row", || {
+                    let (one, other) = (binding.number, first.number);
+                    let message = format!("{one} and {other} of `{tenant}` would be one row");
+                    Finding::error("same-row", message)
+                        .at(relook.place(binding))
+                        .also(relook.place(first), "the other number")
+                        .hint("the database keeps the national number as an integer, without its leading zero")
+                });
+            }
+        }
+    }
+}

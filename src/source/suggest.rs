@@ -1,0 +1,60 @@
+//! "Did you mean". Core; imports nothing of lkroute.
+
+/// How alike two names have to be for one to be offered for the other.
+const ALIKE: f64 = 0.75;
+
+/// The candidate that was most likely meant.
+pub fn closest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let plain = |text: &str| text.to_lowercase().replace('-', "_");
+    let wanted = plain(name);
+    let scored = candidates.into_iter().map(|candidate| {
+        let other = plain(candidate);
+        // A slip of one character is one, however short the name.
+        let slip = strsim::osa_distance(&wanted, &other) == 1;
+        let alike = strsim::jaro_winkler(&wanted, &other);
+        (if slip { alike.max(0.9) } else { alike }, candidate)
+    });
+    scored
+        .filter(|(alike, _)| *alike >= ALIKE)
+        .max_by(|(a, _), (b, _)| a.total_cmp(b))
+        .map(|(_, candidate)| candidate)
+}
+
+/// A hint that offers the closest candidate, or lists them where they are few.
+pub fn hint<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<String> {
+    let all: Vec<&str> = candidates.into_iter().collect();
+    if let Some(found) = closest(name, all.iter().copied()) {
+        return Some(format!("did you mean `{found}`?"));
+    }
+    let listed = || format!("there is {}", list(&all));
+    (1..=20).contains(&all.len()).then(listed)
+}
+
+/// `` `a`, `b` and `c` ``
+pub fn list(names: &[&str]) -> String {
+    let quoted: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+    match quoted.split_last() {
+        Some((last, [])) => last.clone(),
+        Some((last, rest)) => format!("{} and {last}", rest.join(", ")),
+        None => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn offers_what_is_alike() {
+        let names = ["worker_name", "trunk_id", "url"];
+        assert_eq!(closest("worker-name", names), Some("worker_name"));
+        assert_eq!(closest("workername", names), Some("worker_name"));
+        assert_eq!(closest("trunkid", names), Some("trunk_id"));
+        assert_eq!(closest("colour", names), None);
+        assert_eq!(
+            hint("colour", names).as_deref(),
+            Some("there is `worker_name`, `trunk_id` and `url`")
+        );
+        assert_eq!(hint("colour", []), None);
+    }
+}

@@ -1,0 +1,109 @@
+//! Trees of routing files on a real disk.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::Path;
+
+use lkroute::files::{Edit, Tree, create, rewrite};
+use lkroute::source::{LoadOptions, Loaded, Sources, load};
+
+const REGION: &str = "[regions.uae]\ncountry_codes = [\"+971\"]\n";
+
+fn codes(dir: &Path) -> Vec<String> {
+    let loaded = load(&Tree::open(dir), &LoadOptions::default());
+    let shown = |finding: &lkroute::finding::Finding| {
+        let place = finding
+            .place
+            .as_ref()
+            .map(ToString::to_string)
+            .unwrap_or_default();
+        let place = place.replace(&format!("{}/", dir.display()), "");
+        format!("{place} {}", finding.code).trim().to_owned()
+    };
+    loaded.findings.iter().map(shown).collect()
+}
+
+#[test]
+fn any_layout_is_read_and_hidden_files_are_not() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |path: &str| dir.path().join(path);
+    for path in ["b", "a/deep", ".git"] {
+        fs::create_dir_all(at(path)).unwrap();
+    }
+    fs::write(at("b/x.toml"), REGION).unwrap();
+    fs::write(
+        at("a/deep/y.toml"),
+        REGION.replace("uae", "y").replace("971", "91"),
+    )
+    .unwrap();
+    fs::write(at("README.md"), "no toml").unwrap();
+    fs::write(at(".hidden.toml"), "no toml").unwrap();
+    fs::write(at(".git/z.toml"), "no toml").unwrap();
+    let tree = Tree::open(dir.path());
+    let names: Vec<_> = tree
+        .paths()
+        .iter()
+        .map(|p| p.rsplit('/').next().unwrap())
+        .collect();
+    assert_eq!(names, ["y.toml", "x.toml"]);
+    let Loaded {
+        routing, findings, ..
+    } = load(&tree, &LoadOptions::default());
+    assert_eq!(findings, []);
+    assert_eq!(routing.regions.len(), 2);
+    assert_eq!(tree.path(&tree.paths()[1]), Some(at("b/x.toml").as_path()));
+}
+
+#[test]
+fn trees_that_cannot_be_read_are_errors() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |path: &str| dir.path().join(path);
+    assert_eq!(codes(&at("missing")), ["no-directory"]);
+    assert_eq!(codes(dir.path()), ["no-files"]);
+    symlink(dir.path(), at("loop")).unwrap();
+    assert_eq!(codes(dir.path()), ["loop symlink-loop"]);
+    fs::remove_file(at("loop")).unwrap();
+    symlink(at("self.toml"), at("self.toml")).unwrap();
+    assert_eq!(codes(dir.path()), ["self.toml symlink-loop"]);
+    fs::remove_file(at("self.toml")).unwrap();
+    symlink(at("gone"), at("x.toml")).unwrap();
+    fs::write(at("ok.toml"), REGION).unwrap();
+    assert_eq!(codes(dir.path()), ["x.toml unreadable-file"]);
+    fs::remove_file(at("x.toml")).unwrap();
+    symlink(at("ok.toml"), at("x.toml")).unwrap();
+    assert_eq!(codes(dir.path()), ["x.toml:1:10 duplicate"]);
+}
+
+#[test]
+fn files_are_rewritten_whole() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |path: &str| dir.path().join(path);
+    fs::write(at("a.toml"), "a").unwrap();
+    fs::set_permissions(at("a.toml"), fs::Permissions::from_mode(0o640)).unwrap();
+    symlink(at("a.toml"), at("link.toml")).unwrap();
+    fs::write(at("b.toml"), "changed").unwrap();
+    let edit = |path: &str, before: &str| Edit {
+        path: at(path),
+        before: before.to_owned(),
+        after: "new".to_owned(),
+    };
+    let stale = rewrite(&[edit("a.toml", "a"), edit("b.toml", "b")]).unwrap_err();
+    assert_eq!(stale.exit as u8, 5);
+    assert_eq!(fs::read_to_string(at("a.toml")).unwrap(), "a");
+    rewrite(&[edit("link.toml", "a")]).unwrap();
+    assert_eq!(fs::read_to_string(at("a.toml")).unwrap(), "new");
+    assert!(fs::symlink_metadata(at("link.toml")).unwrap().is_symlink());
+    let mode = fs::metadata(at("a.toml")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o640);
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 3);
+}
+
+#[test]
+fn new_files_overwrite_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("out/routing");
+    let files = [("uae.toml".to_owned(), REGION.to_owned())];
+    create(&out, &files).unwrap();
+    assert_eq!(codes(&out), [""; 0]);
+    assert!(create(&out, &files).is_err());
+}
