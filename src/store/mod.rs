@@ -6,6 +6,7 @@
 //! it, [`Store::feed`], [`Store::end_read`], [`Differ::finish`].
 
 mod cells;
+mod dispatches;
 mod postgres;
 mod rows;
 mod schema;
@@ -13,6 +14,7 @@ mod sqlite;
 mod trouble;
 mod url;
 
+pub use dispatches::Calls;
 pub use schema::{SchemaState, Step, script};
 pub use url::DatabaseUrl;
 
@@ -29,6 +31,8 @@ use sqlite::SqliteStore;
 pub enum Mode {
     /// Only read; a SQLite file has to be there.
     Read,
+    /// Record calls; a SQLite file has to be there.
+    Record,
     /// Write too; a SQLite file is made where it is not there.
     Write,
 }
@@ -81,7 +85,7 @@ impl Store {
                         "{label} is a SQLite database, which has no schema `{schema}`"
                     )));
                 }
-                if mode == Mode::Read && !path.exists() {
+                if mode != Mode::Write && !path.exists() {
                     return Err(Error::new(format!("{label} is missing"))
                         .hint("`lkroute apply` creates it; or name another with --database"));
                 }

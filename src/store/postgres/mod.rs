@@ -5,6 +5,7 @@
 
 #[allow(dead_code, reason = "for apply, which follows")]
 mod copy;
+mod dispatches;
 mod migrate;
 mod read;
 mod sql;

@@ -1,5 +1,6 @@
 //! The store on SQLite. Imports sqlx and the store's own shapes.
 
+mod dispatches;
 mod migrate;
 mod read;
 

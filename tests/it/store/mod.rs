@@ -1,6 +1,7 @@
 //! The store, on both engines: one suite, run against each.
 
 mod base;
+mod dispatches;
 mod migrate;
 mod read;
 
