@@ -25,7 +25,9 @@ CREATE TABLE {schema}.lkroute_applies (
   reason      text,
   version     text NOT NULL,
   counts      text NOT NULL, -- JSON, as are guards and fields below
-  guards      text NOT NULL
+  guards      text NOT NULL,
+  files       text,          -- SHA-256 over what the files held
+  restores    integer        -- the apply whose state a rollback brought back
 );
 
 -- Names that a million bindings share, by small numbers from 0 on.
@@ -47,8 +49,10 @@ CREATE TABLE {schema}.lkroute_regions (
   PRIMARY KEY (name, since)
 );
 
--- fields holds the secret by the hash of its ciphertext; fingerprint is that
--- of a secret that came from an environment variable or a file.
+-- fields holds the secret by the hash of its ciphertext, sealed the ciphertext
+-- itself, never a plain text; fingerprint is that of a secret that came from
+-- an environment variable or a file. found and found_sealed: what a row of
+-- others held when it became ours, so that a rollback can give it back.
 CREATE TABLE {schema}.lkroute_configs (
   id            uuid NOT NULL,
   since         integer NOT NULL,
@@ -56,16 +60,20 @@ CREATE TABLE {schema}.lkroute_configs (
   fields        text NOT NULL,
   secret_source text NOT NULL,
   fingerprint   text,
+  sealed        text,
   file          integer,
   line          integer,
   inserted      boolean NOT NULL,
+  found         text,
+  found_sealed  text,
   PRIMARY KEY (id, since)
 );
 
 -- Narrow, and with one index, for a million rows in one apply. number is the
 -- E.164 number without its plus: it keeps the zero that base_number loses.
 -- retired: removed from the files, and the row, which lkroute had inserted,
--- made inactive; declaring it again takes the same row.
+-- made inactive; declaring it again takes the same row. found: the settings
+-- that a row of others held when it became ours.
 CREATE TABLE {schema}.lkroute_bindings (
   number_id uuid NOT NULL,
   number    bigint NOT NULL,
@@ -77,6 +85,7 @@ CREATE TABLE {schema}.lkroute_bindings (
   line      integer,
   inserted  boolean NOT NULL,
   retired   boolean NOT NULL,
+  found     integer,
   PRIMARY KEY (number_id, since)
 );
 

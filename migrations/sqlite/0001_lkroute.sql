@@ -21,7 +21,9 @@ CREATE TABLE lkroute_applies (
   reason      TEXT,
   version     TEXT NOT NULL,
   counts      TEXT NOT NULL,
-  guards      TEXT NOT NULL
+  guards      TEXT NOT NULL,
+  files       TEXT,
+  restores    INTEGER
 );
 
 CREATE TABLE lkroute_files (id INTEGER PRIMARY KEY, path TEXT NOT NULL);
@@ -49,9 +51,12 @@ CREATE TABLE lkroute_configs (
   fields        TEXT NOT NULL,
   secret_source TEXT NOT NULL,
   fingerprint   TEXT,
+  sealed        TEXT,
   file          INTEGER,
   line          INTEGER,
   inserted      INTEGER NOT NULL,
+  found         TEXT,
+  found_sealed  TEXT,
   PRIMARY KEY (id, since)
 ) WITHOUT ROWID;
 
@@ -66,6 +71,7 @@ CREATE TABLE lkroute_bindings (
   line      INTEGER,
   inserted  INTEGER NOT NULL,
   retired   INTEGER NOT NULL,
+  found     INTEGER,
   PRIMARY KEY (number_id, since)
 ) WITHOUT ROWID;
 
