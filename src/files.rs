@@ -100,7 +100,8 @@ impl Tree {
         let mut finding = Finding::error(code, message);
         finding.place = path.map(|path| Place::file(shown(path)));
         if matches!(code, "no-files" | "no-directory") {
-            finding.hint = Some("name the directory of the routing files with --dir".to_owned());
+            finding.hint =
+                Some("name the directory of the routing files with --routing".to_owned());
         }
         self.problems.push(finding);
     }

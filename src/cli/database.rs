@@ -123,7 +123,7 @@ pub fn behind(label: &str, state: &SchemaState) -> Error {
 }
 
 /// Runs what waits for the network, on this thread.
-pub fn block_on<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
+pub fn block_on<T, E: From<Error>>(work: impl Future<Output = Result<T, E>>) -> Result<T, E> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();

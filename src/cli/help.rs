@@ -10,7 +10,11 @@ use clap::{Command, CommandFactory};
 use super::Cli;
 
 /// Which commands belong together, in the order in which they are used.
-const GROUPS: [(&str, &[&str]); 2] = [("Database", &["migrate"]), ("More", &["completions"])];
+const GROUPS: [(&str, &[&str]); 3] = [
+    ("Files", &["validate"]),
+    ("Database", &["migrate", "plan"]),
+    ("More", &["completions"]),
+];
 
 pub const ABOUT: &str = "\
 Config-as-code for LiveKit call routing: which LiveKit server, SIP trunk and

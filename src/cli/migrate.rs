@@ -4,7 +4,7 @@
 use clap::Args;
 
 use super::shell::Shell;
-use super::{Stop, database};
+use super::{Stop, database, planning};
 use crate::error::{Error, Exit, Result};
 use crate::store::{Mode, SchemaState, Step, Store, script};
 
@@ -39,11 +39,16 @@ pub struct MigrateArgs {
 
 impl MigrateArgs {
     pub fn run(&self, shell: &Shell) -> Result<Exit, Stop> {
-        let exit = database::block_on(async {
-            let target = database::target(shell, None)?;
+        database::block_on(async {
+            let environment = match shell.globals.env {
+                Some(_) => planning::environment(shell, &planning::load_valid(shell)?),
+                None => None,
+            };
+            let target = database::target(shell, environment.as_ref())?;
             if !target.url.exists() && (self.check || self.dry_run) {
                 let message = format!("{} is missing", target.url.label());
-                return Err(Error::new(message).hint("`lkroute migrate` creates it"));
+                let error = Error::new(message).hint("`lkroute migrate` creates it");
+                return Err(error.into());
             }
             let mode = match self.check || self.dry_run {
                 true => Mode::Read,
@@ -55,8 +60,8 @@ impl MigrateArgs {
                 (_, true) => self.show(shell, &mut store).await,
                 _ => self.migrate(shell, &mut store).await,
             }
-        })?;
-        Ok(exit)
+            .map_err(Stop::from)
+        })
     }
 
     async fn check(&self, shell: &Shell, store: &mut Store) -> Result<Exit> {

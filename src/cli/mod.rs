@@ -6,9 +6,15 @@ mod completions;
 pub mod database;
 pub mod globals;
 mod help;
+mod keys;
 mod migrate;
+mod plan;
+mod planning;
+mod progress;
+mod sealing;
 pub mod shell;
 mod usage;
+mod validate;
 
 use std::ffi::OsString;
 
@@ -33,7 +39,9 @@ pub struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    Validate(validate::ValidateArgs),
     Migrate(migrate::MigrateArgs),
+    Plan(plan::PlanArgs),
     Completions(completions::CompletionsArgs),
 }
 
@@ -107,7 +115,9 @@ pub fn run(cli: Cli) -> Exit {
 impl Command {
     fn run(&self, shell: &Shell) -> Result<Exit, Stop> {
         match self {
+            Command::Validate(args) => args.run(shell),
             Command::Migrate(args) => args.run(shell),
+            Command::Plan(args) => args.run(shell),
             Command::Completions(args) => args.run(shell),
         }
     }
@@ -115,16 +125,21 @@ impl Command {
     /// The format of its report, where it prints one.
     fn format(&self) -> Option<Format> {
         match self {
+            Command::Validate(args) => Some(args.formatted.format),
+            Command::Plan(args) => Some(args.formatted.format),
             Command::Migrate(_) | Command::Completions(_) => None,
         }
     }
 
     /// The JSON report of a command that could not be done.
     fn failed(&self, stop: &Stop, error: &Error) -> Result<String, Error> {
-        let failed = json::Failed {
-            findings: json::reports(stop.findings()),
-            ..json::Failed::from(error)
-        };
-        json::text(&failed)
+        let findings = stop.findings();
+        match self {
+            Command::Plan(_) => json::text(&json::PlanReport::failed(findings, error)),
+            _ => json::text(&json::Failed {
+                findings: json::reports(findings),
+                ..json::Failed::from(error)
+            }),
+        }
     }
 }

@@ -47,12 +47,21 @@ fn draw(finding: &Finding, width: usize) -> String {
     for (place, what) in &finding.also {
         group = mark(group, place, AnnotationKind::Context, what, width);
     }
-    let mut groups = vec![group];
-    if let Some(hint) = &finding.hint {
-        let hint = wrapped(hint, width.saturating_sub("help: ".len()), 0);
-        groups.push(Group::with_title(Level::HELP.secondary_title(hint)));
+    let renderer = Renderer::styled().term_width(width);
+    let Some(hint) = &finding.hint else {
+        return renderer.render(&[group]);
+    };
+    let hint = wrapped(hint, width.saturating_sub("help: ".len()), 0);
+    let hint = Group::with_title(Level::HELP.secondary_title(hint));
+    match finding.place {
+        Some(_) => renderer.render(&[group, hint]),
+        // Together they would be joined by a bar that leads nowhere.
+        None => format!(
+            "{}\n{}",
+            renderer.render(&[group]),
+            renderer.render(&[hint])
+        ),
     }
-    Renderer::styled().term_width(width).render(&groups)
 }
 
 /// Adds a place: its line with a caret where the text is known, else the

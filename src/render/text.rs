@@ -43,7 +43,9 @@ pub fn plan(plan: &Plan, refusals: &[Finding], view: View) -> String {
             page.foreign(),
         ]);
     }
-    parts.push(findings::text(&plan.findings, view.width));
+    let told = plan.findings.iter().filter(|f| f.is_error() || !view.quiet);
+    let told: Vec<Finding> = told.cloned().collect();
+    parts.push(findings::text(&told, view.width));
     parts.push(findings::text(refusals, view.width));
     let parts: Vec<String> = parts.into_iter().filter(|part| !part.is_empty()).collect();
     parts
@@ -66,6 +68,7 @@ pub fn headline(plan: &Plan) -> String {
             with("of"),
             if summary.unchanged == 1 { "is" } else { "are" }
         ),
+        some if summary.unchanged == 0 => format!("Plan{}: {some}", with("for")),
         some => format!(
             "Plan{}: {some}; {} unchanged",
             with("for"),

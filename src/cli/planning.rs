@@ -1,0 +1,235 @@
+//! From files and database to a plan: what `plan`, `apply` and `adopt` share.
+//! Imports core, the store, `files` and `secrets`.
+
+use std::path::PathBuf;
+
+use uuid::Uuid;
+
+use super::database::{self, EnvironmentDatabase, Target};
+use super::progress::Progress;
+use super::shell::Shell;
+use super::{Stop, sealing};
+use crate::address::Address;
+use crate::error::{Error, Exit, Result};
+use crate::files::Tree;
+use crate::finding::Finding;
+use crate::plan::diff::Differ;
+use crate::plan::secret::SecretFacts;
+use crate::plan::{Plan, expect, guards, target};
+use crate::render::findings;
+use crate::render::style::counted;
+use crate::routing::Routing;
+use crate::secrets::KeyRing;
+use crate::snapshot::Snapshot;
+use crate::source::{self, LoadOptions, Loaded};
+use crate::store::{Mode, Store};
+
+/// A plan, and what it was made of.
+#[expect(dead_code, reason = "apply, which follows, reads the rest")]
+pub struct Planned {
+    pub plan: Plan,
+    pub routing: Routing,
+    pub snapshot: Snapshot,
+    pub facts: SecretFacts,
+    pub target: Target,
+    /// What guards refuse.
+    pub refusals: Vec<Finding>,
+}
+
+impl Planned {
+    /// Why this can't be applied: invalid before conflict before refused.
+    pub fn verdict(&self) -> Option<Error> {
+        let errors: Vec<Finding> = self
+            .plan
+            .findings
+            .iter()
+            .filter(|f| f.is_error())
+            .cloned()
+            .collect();
+        if !errors.is_empty() {
+            let count = findings::summary(&errors);
+            return Some(Error::exit(
+                Exit::Invalid,
+                format!("the files are invalid: {count}"),
+            ));
+        }
+        let conflicts = self.plan.conflicts().count() as u64;
+        if conflicts > 0 {
+            let what = counted(conflicts, "object");
+            let message =
+                format!("{what} in conflict: nothing is applied until the files say what counts");
+            return Some(Error::exit(Exit::Conflict, message));
+        }
+        if !self.refusals.is_empty() {
+            let codes: Vec<&str> = self.refusals.iter().map(|finding| finding.code).collect();
+            let message = format!("refused: {}", codes.join(", "));
+            return Some(Error::exit(Exit::Refused, message));
+        }
+        None
+    }
+}
+
+/// Loads the files of `--routing`, for the environment of `--env`.
+pub fn load(shell: &Shell) -> Loaded {
+    read_files(shell.globals.routing.clone(), shell.globals.env.clone())
+}
+
+fn read_files(dir: PathBuf, environment: Option<String>) -> Loaded {
+    let mut loaded = source::load(&Tree::open(&dir), &LoadOptions { environment });
+    if !loaded.has_errors() {
+        loaded.findings.extend(expect::check(&loaded.routing));
+    }
+    loaded
+}
+
+/// Loads the files, which must be valid.
+pub fn load_valid(shell: &Shell) -> Result<Loaded, Stop> {
+    valid(load(shell))
+}
+
+fn valid(loaded: Loaded) -> Result<Loaded, Stop> {
+    match loaded.has_errors() {
+        true => Err(Stop::Invalid(loaded.findings)),
+        false => Ok(loaded),
+    }
+}
+
+/// What the chosen environment says about its database.
+pub fn environment(shell: &Shell, loaded: &Loaded) -> Option<EnvironmentDatabase> {
+    let name = shell.globals.env.clone()?;
+    Some(EnvironmentDatabase {
+        name,
+        variable: loaded.database.clone(),
+        schema: loaded.schema.clone(),
+    })
+}
+
+/// Compares files and database. While the files are parsed on a thread of
+/// their own, the database is asked, where it is known without them; files
+/// that are invalid come before whatever goes wrong with it.
+pub async fn plan(shell: &Shell, ring: &KeyRing, targets: &[Address]) -> Result<Planned, Stop> {
+    let globals = &shell.globals;
+    let (dir, environment_name) = (globals.routing.clone(), globals.env.clone());
+    let mut parsing = tokio::task::spawn_blocking(move || read_files(dir, environment_name));
+    let early = globals.env.is_none() || globals.database.is_some();
+    let reading = async {
+        match early {
+            true => read(shell, database::target(shell, None)?).await,
+            false => std::future::pending().await,
+        }
+    };
+    tokio::pin!(reading);
+    let mut found = None;
+    let loaded = tokio::select! {
+        loaded = &mut parsing => loaded,
+        database = &mut reading => {
+            found = Some(database);
+            parsing.await
+        }
+    };
+    let loaded =
+        loaded.map_err(|error| Error::new(format!("reading the files failed: {error}")))?;
+    let loaded = valid(loaded)?;
+    let found = match (found, early) {
+        (Some(found), _) => found?,
+        (None, true) => reading.await?,
+        (None, false) => {
+            let environment = environment(shell, &loaded);
+            read(shell, database::target(shell, environment.as_ref())?).await?
+        }
+    };
+    compare(shell, ring, targets, loaded, found).await
+}
+
+/// A database, read up to its numbers; no store where there is nothing yet.
+struct Found {
+    target: Target,
+    store: Option<Store>,
+    snapshot: Snapshot,
+}
+
+async fn read(shell: &Shell, target: Target) -> Result<Found> {
+    if !target.url.exists() {
+        shell.detail(&format!("{} is not there yet", target.url.label()));
+        return Ok(Found {
+            target,
+            store: None,
+            snapshot: Snapshot::default(),
+        });
+    }
+    let mut store = database::open_current(shell, &target, Mode::Read).await?;
+    store.begin_read().await?;
+    let snapshot = store.snapshot().await?;
+    Ok(Found {
+        target,
+        store: Some(store),
+        snapshot,
+    })
+}
+
+async fn compare(
+    shell: &Shell,
+    ring: &KeyRing,
+    targets: &[Address],
+    loaded: Loaded,
+    found: Found,
+) -> Result<Planned, Stop> {
+    let Found {
+        target,
+        store,
+        snapshot,
+    } = found;
+    let routing = loaded.routing;
+    same_owner(&routing, &snapshot)?;
+    let facts = sealing::facts(&routing, &snapshot, ring);
+    let mut differ = Differ::new(&routing, &snapshot, &facts, Uuid::new_v4);
+    if let Some(mut store) = store {
+        let progress = Progress::rows(shell, "comparing");
+        store
+            .feed(&mut differ, &mut |rows| progress.at(rows))
+            .await?;
+        store.end_read().await?;
+    }
+    let mut plan = differ.finish(Uuid::now_v7);
+    if let Some(unknown) = target::unknown(&plan, &routing, targets).first() {
+        let message = format!("--target {unknown}: neither the files nor the database know it");
+        return Err(Error::new(message).into());
+    }
+    if !targets.is_empty() {
+        plan = target::narrow(plan, targets);
+    }
+    plan.findings.splice(0..0, loaded.findings);
+    let refusals = guards::refusals(&plan, &routing, &snapshot);
+    Ok(Planned {
+        plan,
+        routing,
+        snapshot,
+        facts,
+        target,
+        refusals,
+    })
+}
+
+/// Another tree of files, or another environment, has no business here.
+fn same_owner(routing: &Routing, snapshot: &Snapshot) -> Result<()> {
+    let pairs = [
+        ("owner", &snapshot.owner, &routing.owner),
+        ("environment", &snapshot.environment, &routing.environment),
+    ];
+    for (what, database, files) in pairs {
+        if let Some(database) = database
+            && files.as_ref() != Some(database)
+        {
+            let files = match files {
+                Some(files) => format!("`{files}`"),
+                None => "none".to_owned(),
+            };
+            let message = format!(
+                "the {what} of this database is `{database}`, that of the files is {files}"
+            );
+            return Err(Error::exit(Exit::Conflict, message)
+                .hint("is it the right database, and are these the right files?"));
+        }
+    }
+    Ok(())
+}

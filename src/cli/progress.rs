@@ -1,0 +1,36 @@
+//! A line on standard error for work that takes a while. Imports indicatif.
+
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::shell::Shell;
+
+/// Shown on a terminal, from the second second on; gone when dropped.
+pub struct Progress(ProgressBar);
+
+impl Progress {
+    /// Counts rows of which nobody knows how many there are.
+    pub fn rows(shell: &Shell, what: &'static str) -> Progress {
+        let bar = match shell.globals.quiet {
+            true => ProgressBar::hidden(),
+            false => ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(5)),
+        };
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}: {human_pos} rows") {
+            bar.set_style(style);
+        }
+        bar.set_message(what);
+        bar.enable_steady_tick(Duration::from_millis(200));
+        Progress(bar)
+    }
+
+    pub fn at(&self, rows: u64) {
+        self.0.set_position(rows);
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
+    }
+}

@@ -1,0 +1,50 @@
+//! The order of applies: an older revision does not undo a newer one. Imports
+//! `git` and core.
+
+use std::path::Path;
+
+use crate::error::{Error, Exit, Result};
+use crate::git::{self, Ancestry, Revision};
+use crate::snapshot::ApplyRecord;
+
+/// Refuses to apply over a commit that the one at hand does not contain;
+/// `superseded` names a commit that may be undone.
+pub fn in_order(
+    dir: &Path,
+    last: Option<&ApplyRecord>,
+    now: Option<&Revision>,
+    superseded: Option<&str>,
+) -> Result<()> {
+    let last = last.and_then(|apply| Some((apply, apply.revision.as_deref()?)));
+    let (Some((apply, old)), Some(now)) = (last, now) else {
+        return Ok(());
+    };
+    let new = now.commit.as_str();
+    if superseded.is_some_and(|commit| commit.len() >= 7 && old.starts_with(commit)) {
+        return Ok(());
+    }
+    let why = match git::ancestry(dir, old, new)? {
+        Ancestry::Ancestor => return Ok(()),
+        Ancestry::NotAncestor => "which is not among its ancestors",
+        Ancestry::Unknown => "which this clone does not have",
+        Ancestry::Shallow => "which this clone, being shallow, does not have",
+    };
+    let fetch = match git::ancestry(dir, old, new)? {
+        Ancestry::Shallow => "fetch the whole history (`git fetch --unshallow`)",
+        _ => "bring the branch up to date",
+    };
+    let message = format!(
+        "commit {} would undo apply {}, made of commit {}, {why}",
+        short(new),
+        apply.id,
+        short(old)
+    );
+    Err(Error::exit(Exit::Stale, message).hint(format!(
+        "{fetch}, or say `--supersede {}` if it is to be undone",
+        short(old)
+    )))
+}
+
+fn short(commit: &str) -> &str {
+    commit.get(..12).unwrap_or(commit)
+}

@@ -1,0 +1,73 @@
+//! `lkroute validate`: what is wrong with the files. Imports what commands
+//! share and `render`.
+
+use clap::Args;
+
+use super::globals::{Format, Formatted};
+use super::shell::Shell;
+use super::{Stop, planning};
+use crate::error::{Exit, Result};
+use crate::render::style::counted;
+use crate::render::{findings, json};
+use crate::source::Loaded;
+
+const EXAMPLES: &str = "\
+Examples:
+  lkroute validate
+  lkroute validate --routing deploy/routing --env production
+  lkroute validate --format json
+
+It needs no database and no key.";
+
+/// Check the files: every problem at once, each at its line
+#[derive(Args)]
+#[command(after_help = EXAMPLES)]
+pub struct ValidateArgs {
+    #[command(flatten)]
+    pub formatted: Formatted,
+}
+
+impl ValidateArgs {
+    pub fn run(&self, shell: &Shell) -> Result<Exit, Stop> {
+        let loaded = planning::load(shell);
+        let report = match self.formatted.format {
+            Format::Text => text(&loaded, shell),
+            Format::Json => json::text(&json::ValidateReport::new(&loaded.findings))?,
+        };
+        shell.print(&report)?;
+        Ok(match loaded.has_errors() {
+            true => Exit::Invalid,
+            false => Exit::Done,
+        })
+    }
+}
+
+fn text(loaded: &Loaded, shell: &Shell) -> String {
+    let told = loaded.findings.iter();
+    let told = told.filter(|finding| finding.is_error() || !shell.globals.quiet);
+    let told: Vec<_> = told.cloned().collect();
+    let drawn = findings::text(&told, shell.width());
+    let count = findings::summary(&loaded.findings);
+    let routing = &loaded.routing;
+    let last = match (loaded.has_errors(), count.is_empty()) {
+        (true, _) => count,
+        (false, some) => {
+            let what = [
+                counted(routing.regions.len() as u64, "region"),
+                counted(routing.configs.len() as u64, "config"),
+                counted(routing.bindings.len() as u64, "binding"),
+                counted(routing.tenants.len() as u64, "tenant"),
+            ];
+            let warnings = if some {
+                String::new()
+            } else {
+                format!("; {count}")
+            };
+            format!("valid: {}{warnings}", what.join(", "))
+        }
+    };
+    match drawn.is_empty() {
+        true => format!("{last}\n"),
+        false => format!("{drawn}\n{last}\n"),
+    }
+}
