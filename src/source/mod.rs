@@ -17,6 +17,7 @@ mod piece;
 pub mod raw;
 mod relook;
 mod routes;
+mod schema;
 mod shape;
 mod suggest;
 #[cfg(test)]
@@ -32,6 +33,7 @@ use crate::finding::{Finding, Place};
 use crate::routing::Routing;
 use lines::Lines;
 use piece::Piece;
+pub use schema::schema;
 
 /// Files to load, wherever they are: a directory, a git revision, memory.
 pub trait Sources: Sync {

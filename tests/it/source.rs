@@ -5,7 +5,9 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 
 use lkroute::files::{Edit, Tree, create, rewrite};
-use lkroute::source::{LoadOptions, Loaded, Sources, load};
+use lkroute::routing::SecretSource;
+use lkroute::secrets::{KeyRing, Sealed, open};
+use lkroute::source::{LoadOptions, Loaded, Sources, load, schema};
 
 const REGION: &str = "[regions.uae]\ncountry_codes = [\"+971\"]\n";
 
@@ -106,4 +108,74 @@ fn new_files_overwrite_nothing() {
     create(&out, &files).unwrap();
     assert_eq!(codes(&out), [""; 0]);
     assert!(create(&out, &files).is_err());
+}
+
+/// Published in the README.
+const DEMO_KEY: &str = "demo:bGtyb3V0ZSBkZW1vIGtleSwgbmV2ZXIgdXNlIHRoaXM";
+
+fn sample() -> Loaded {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("routing");
+    load(&Tree::open(&dir), &LoadOptions::default())
+}
+
+#[test]
+fn the_sample_is_sound() {
+    let Loaded {
+        routing, findings, ..
+    } = sample();
+    let codes: Vec<_> = findings.iter().map(|finding| finding.code).collect();
+    assert_eq!(codes, ["plain-http"]);
+    assert_eq!((routing.regions.len(), routing.configs.len()), (2, 2));
+    assert_eq!((routing.bindings.len(), routing.expects.len()), (2, 2));
+}
+
+#[test]
+fn the_secrets_of_the_sample_open_with_the_demo_key() {
+    let ring = KeyRing::parse(DEMO_KEY).unwrap();
+    for (name, config) in sample().routing.configs {
+        let SecretSource::Sealed(text) = config.api_secret else {
+            panic!("{name} is not sealed");
+        };
+        let sealed = Sealed::parse(text.as_stored()).unwrap();
+        let secret = open(&ring, config.id.unwrap(), &sealed).unwrap();
+        assert!(secret.expose().starts_with("demo-secret-of-the-"));
+    }
+}
+
+/// `LKROUTE_GOLDEN=refresh tests/run` writes the file anew.
+#[test]
+fn the_schema_in_the_repository_is_the_one_of_the_code() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/routing.schema.json");
+    let now = format!("{:#}\n", schema());
+    if std::env::var_os("LKROUTE_GOLDEN").is_some_and(|value| value == "refresh") {
+        fs::write(&path, &now).unwrap();
+    }
+    assert_eq!(fs::read_to_string(path).unwrap(), now);
+}
+
+#[test]
+fn the_schema_accepts_the_sample_and_refuses_what_is_unknown() {
+    let validator = jsonschema::validator_for(&schema()).unwrap();
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("routing");
+    let tree = Tree::open(&dir);
+    assert_eq!(tree.paths().len(), 3);
+    for file in 0..tree.paths().len() {
+        let bytes = tree.read(file).unwrap();
+        let text = std::str::from_utf8(&bytes).unwrap();
+        assert!(text.starts_with("#:schema ../docs/routing.schema.json\n"));
+        let value: serde_json::Value = toml::from_str(text).unwrap();
+        assert!(
+            validator.is_valid(&value),
+            "{:?}",
+            validator.validate(&value)
+        );
+    }
+    for text in [
+        "bindngs = []",
+        "[[bindings]]\nnumbr = \"\"",
+        "[configs.x]\nurl = 5",
+    ] {
+        let value: serde_json::Value = toml::from_str(text).unwrap();
+        assert!(!validator.is_valid(&value), "{text}");
+    }
 }
