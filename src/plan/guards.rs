@@ -1,4 +1,4 @@
-//! What must not happen, whatever the files say. Core: a plan in, refusals out.
+//! What no exception lets pass. Core: a plan in, refusals out.
 
 use hashbrown::HashMap;
 use uuid::Uuid;

@@ -7,18 +7,24 @@
 //! [`diff`] makes it, `guards` judge it, `render` draws it, `store` executes
 //! it without making choices of its own.
 
+pub mod allow;
+pub mod budgets;
 pub mod compare;
 pub mod diff;
 pub mod digest;
 pub mod expect;
+#[cfg(test)]
+mod guard_tests;
 pub mod guards;
 pub mod judge;
+pub mod judgement;
 pub mod leg;
 pub mod live;
 pub mod number;
 pub mod objects;
 pub mod offline;
 pub mod partial;
+pub mod policy;
 pub mod reroute;
 #[cfg(test)]
 mod reroute_tests;

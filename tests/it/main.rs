@@ -1,5 +1,6 @@
 //! All integration tests, as one binary.
 
+mod architecture;
 mod git;
 mod livekit;
 mod secrets_python;

@@ -1,0 +1,473 @@
+//! How much a plan does, against how much it may: budgets, lost routes,
+//! protected objects. Core.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use uuid::Uuid;
+
+use super::reroute::{Cell, Reroutes};
+use super::{Action, Change, Object, Plan};
+use crate::address::Address;
+use crate::fields::Field;
+use crate::guards::{self, Budget, Guards, Limit};
+use crate::routing::Routing;
+use crate::snapshot::Snapshot;
+
+/// A tenant with fewer numbers is not measured by the default share.
+const SMALL_TENANT: u64 = 5;
+/// The default share of a tenant's numbers that may be rerouted, in per cent.
+const TENANT_SHARE: f64 = 50.0;
+
+/// A guard that a plan trips, before exceptions are looked at.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Violation {
+    /// The guard's code.
+    pub guard: &'static str,
+    pub message: String,
+    /// How many numbers or objects it is about.
+    pub figure: u64,
+    /// The objects of the plan that cause it, by index into its changes.
+    pub causes: Vec<usize>,
+}
+
+/// What the budgets look at, gathered once.
+struct Scope<'a> {
+    plan: &'a Plan,
+    reroutes: &'a Reroutes,
+    routing: &'a Routing,
+    /// The region of each config, as of the last apply, else of the files.
+    regions: BTreeMap<Uuid, String>,
+    /// Configs by id whose change moves the numbers on them: index of it.
+    configs: BTreeMap<Uuid, usize>,
+}
+
+/// Every budget, default and protection that the plan trips. `defaults`:
+/// whether the share of a tenant is left to the default.
+pub fn violations(
+    plan: &Plan,
+    reroutes: &Reroutes,
+    (routing, snapshot): (&Routing, &Snapshot),
+    enforced: &Guards,
+    defaults: bool,
+) -> Vec<Violation> {
+    let scope = Scope::new(plan, reroutes, routing, snapshot);
+    let mut found = Vec::new();
+    scope.route_lost(&mut found);
+    if defaults {
+        scope.tenant_share(&mut found);
+    }
+    scope.changes(
+        "budget-deletes",
+        "deleted",
+        &enforced.deletes,
+        &mut found,
+        |change| change.action == Action::Delete,
+    );
+    scope.changes(
+        "budget-updates",
+        "updated",
+        &enforced.updates,
+        &mut found,
+        |change| matches!(change.action, Action::Update | Action::Reseal),
+    );
+    scope.reroutes(&enforced.reroutes, &mut found);
+    scope.protected(&enforced.protected, &mut found);
+    found
+}
+
+/// Whether a change can send calls elsewhere.
+fn moves(plan: &Plan, change: &Change) -> bool {
+    if plan.in_conflict(change) {
+        return false;
+    }
+    let routed = |field: Field| match change.object {
+        Object::Region(_) => false,
+        Object::Config(_) => matches!(field, Field::Url | Field::TrunkId | Field::WorkerName),
+        Object::Binding { .. } => matches!(
+            field,
+            Field::Config | Field::Status | Field::Outbound | Field::OutboundTrunkId
+        ),
+    };
+    let mut fields = plan.patch(change).fields.iter();
+    !change.insert && fields.any(|field| field.kind.writes() && routed(field.field))
+}
+
+impl<'a> Scope<'a> {
+    fn new(
+        plan: &'a Plan,
+        reroutes: &'a Reroutes,
+        routing: &'a Routing,
+        snapshot: &Snapshot,
+    ) -> Scope<'a> {
+        let declared = plan.config_names.iter().filter_map(|(id, name)| {
+            let config = routing.configs.get(name)?;
+            Some((*id, config.region.clone()))
+        });
+        let owned = snapshot.owned_configs.iter().filter_map(|config| {
+            let region = config.fields.text(Field::Region)?;
+            Some((config.id, region.to_owned()))
+        });
+        let moving = plan
+            .changes
+            .iter()
+            .enumerate()
+            .filter(|(_, change)| moves(plan, change));
+        let configs = moving
+            .filter(|(_, change)| matches!(change.object, Object::Config(_)))
+            .filter_map(|(ix, change)| Some((change.row.or(change.previous)?, ix)))
+            .collect();
+        Scope {
+            plan,
+            reroutes,
+            routing,
+            regions: declared.chain(owned).collect(),
+            configs,
+        }
+    }
+
+    /// The changes that move numbers of these tenants.
+    fn movers(&self, tenants: &BTreeSet<u32>, lost: bool) -> Vec<usize> {
+        let plan = self.plan;
+        let mut causes: BTreeSet<usize> = BTreeSet::new();
+        for (ix, change) in plan.changes.iter().enumerate() {
+            let Object::Binding { tenant, .. } = change.object else {
+                continue;
+            };
+            if tenants.contains(&tenant) && moves(plan, change) && (!lost || loses(plan, change)) {
+                causes.insert(ix);
+            }
+        }
+        if self.configs.is_empty() || (lost && !causes.is_empty()) {
+            return causes.into_iter().collect();
+        }
+        for class in plan
+            .classes
+            .iter()
+            .filter(|class| tenants.contains(&class.tenant))
+        {
+            let id = |ix| {
+                plan.pool
+                    .get(ix)
+                    .text(Field::Config)
+                    .and_then(|id| id.parse().ok())
+            };
+            let ids: [Option<Uuid>; 2] = [class.before.and_then(id), class.after.and_then(id)];
+            let configs = ids.into_iter().flatten();
+            causes.extend(configs.filter_map(|id| self.configs.get(&id)));
+        }
+        causes.into_iter().collect()
+    }
+
+    fn tenants_where(&self, test: impl Fn(&Cell) -> bool) -> BTreeSet<u32> {
+        let cells = self.reroutes.cells.iter();
+        cells
+            .filter(|cell| test(cell))
+            .map(|cell| cell.tenant)
+            .collect()
+    }
+
+    fn route_lost(&self, found: &mut Vec<Violation>) {
+        let lost = self.reroutes.unrouted;
+        if lost == 0 {
+            return;
+        }
+        let tenants = self.tenants_where(|cell| cell.unrouted > 0);
+        let labels: Vec<String> = tenants.iter().take(5).map(|ix| self.label(*ix)).collect();
+        found.push(Violation {
+            guard: "route-lost",
+            message: format!(
+                "{} would lose {} database route (tenant {}); none may without an exception",
+                numbers(lost),
+                if lost == 1 { "its" } else { "their" },
+                more(labels, tenants.len())
+            ),
+            figure: lost,
+            causes: self.movers(&tenants, true),
+        });
+    }
+
+    fn tenant_share(&self, found: &mut Vec<Violation>) {
+        let limit = Limit {
+            max: None,
+            percent: Some(TENANT_SHARE),
+        };
+        for (tenant, (rerouted, all)) in self.by_tenant() {
+            if all >= SMALL_TENANT && limit.exceeded(rerouted, all) {
+                found.push(Violation {
+                    guard: "tenant-rerouted",
+                    message: format!(
+                        "{rerouted} of {all} numbers of tenant {} would be rerouted; more than half of a tenant may not without an exception",
+                        self.label(tenant)
+                    ),
+                    figure: rerouted,
+                    causes: self.movers(&BTreeSet::from([tenant]), false),
+                });
+            }
+        }
+    }
+
+    fn by_tenant(&self) -> BTreeMap<u32, (u64, u64)> {
+        let mut tenants: BTreeMap<u32, (u64, u64)> = BTreeMap::new();
+        for cell in &self.reroutes.cells {
+            let sum = tenants.entry(cell.tenant).or_default();
+            sum.0 += cell.rerouted;
+            sum.1 += cell.numbers;
+        }
+        tenants
+    }
+
+    fn reroutes(&self, budget: &Budget, found: &mut Vec<Violation>) {
+        let mut check =
+            |limit: Limit, of: String, (rerouted, all): (u64, u64), tenants: BTreeSet<u32>| {
+                if rerouted > 0 && limit.exceeded(rerouted, all) {
+                    found.push(Violation {
+                        guard: "budget-reroutes",
+                        message: format!(
+                            "{rerouted} of {all} numbers{of} would be rerouted; the budget is {}",
+                            shown(limit)
+                        ),
+                        figure: rerouted,
+                        causes: self.movers(&tenants, false),
+                    });
+                }
+            };
+        let all = (self.reroutes.rerouted, self.reroutes.routed);
+        let moving = self.tenants_where(|cell| cell.rerouted > 0);
+        check(budget.overall, String::new(), all, moving);
+        for (tenant, counts) in self.by_tenant() {
+            let of = format!(" of tenant {}", self.label(tenant));
+            check(budget.per_tenant, of, counts, BTreeSet::from([tenant]));
+        }
+        let mut regions: BTreeMap<&str, (u64, u64)> = BTreeMap::new();
+        for cell in &self.reroutes.cells {
+            let sum = regions
+                .entry(cell.region.as_deref().unwrap_or("(none)"))
+                .or_default();
+            sum.0 += cell.rerouted;
+            sum.1 += cell.numbers;
+        }
+        for (region, counts) in regions {
+            let here = |cell: &Cell| cell.region.as_deref().unwrap_or("(none)") == region;
+            let tenants = self.tenants_where(|cell| here(cell) && cell.rerouted > 0);
+            check(
+                budget.per_region,
+                format!(" of region {region}"),
+                counts,
+                tenants,
+            );
+        }
+    }
+
+    /// Budgets for objects that change: counted against those that are ours.
+    fn changes(
+        &self,
+        guard: &'static str,
+        verb: &str,
+        budget: &Budget,
+        found: &mut Vec<Violation>,
+        counts: impl Fn(&Change) -> bool,
+    ) {
+        let plan = self.plan;
+        let ours = plan.unchanged
+            + plan
+                .changes
+                .iter()
+                .filter(|c| c.action != Action::Create)
+                .count() as u64;
+        let changed: Vec<usize> = (0..plan.changes.len())
+            .filter(|ix| counts(&plan.changes[*ix]) && !plan.in_conflict(&plan.changes[*ix]))
+            .collect();
+        if changed.is_empty() {
+            return;
+        }
+        let mut check = |limit: Limit, of: String, causes: Vec<usize>, all: u64| {
+            let figure = causes.len() as u64;
+            if limit.exceeded(figure, all) {
+                found.push(Violation {
+                    guard,
+                    message: format!(
+                        "{figure} of {all} objects{of} would be {verb}; the budget is {}",
+                        shown(limit)
+                    ),
+                    figure,
+                    causes,
+                });
+            }
+        };
+        check(budget.overall, String::new(), changed.clone(), ours);
+        let totals = self.by_tenant();
+        let mut tenants: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
+        let mut regions: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+        for ix in changed {
+            let change = &plan.changes[ix];
+            if let Object::Binding { tenant, .. } = change.object {
+                tenants.entry(tenant).or_default().push(ix);
+            }
+            regions.entry(self.region(change)).or_default().push(ix);
+        }
+        for (tenant, causes) in tenants {
+            let all = totals
+                .get(&tenant)
+                .map_or(0, |(_, all)| *all)
+                .max(causes.len() as u64);
+            check(
+                budget.per_tenant,
+                format!(" of tenant {}", self.label(tenant)),
+                causes,
+                all,
+            );
+        }
+        for (region, causes) in regions {
+            let here = self
+                .reroutes
+                .cells
+                .iter()
+                .filter(|cell| cell.region.as_deref() == Some(&region));
+            let all = here
+                .map(|cell| cell.numbers)
+                .sum::<u64>()
+                .max(causes.len() as u64);
+            check(
+                budget.per_region,
+                format!(" of region {region}"),
+                causes,
+                all,
+            );
+        }
+    }
+
+    /// The region of the config that an object is, or points to before.
+    fn region(&self, change: &Change) -> String {
+        let plan = self.plan;
+        let fields = || plan.patch(change).fields.iter();
+        let value = |field: Field| {
+            let change = fields().find(|change| change.field == field)?;
+            change.before.clone().or(change.after.clone())
+        };
+        let owned = |field: Field| Some(plan.pool.get(change.owned?).get(field)?.clone());
+        let text = |field| {
+            value(field)
+                .or_else(|| owned(field))
+                .and_then(|v| v.as_str().map(str::to_owned))
+        };
+        match change.object {
+            Object::Region(ix) => plan.names[ix as usize].clone(),
+            Object::Config(_) => text(Field::Region).unwrap_or_default(),
+            Object::Binding { .. } => {
+                let id = text(Field::Config).and_then(|id| id.parse().ok());
+                id.and_then(|id: Uuid| self.regions.get(&id).cloned())
+                    .unwrap_or_default()
+            }
+        }
+    }
+
+    fn protected(&self, globs: &[String], found: &mut Vec<Violation>) {
+        let plan = self.plan;
+        for (ix, change) in plan.changes.iter().enumerate() {
+            let deletes = change.action == Action::Delete;
+            if !deletes && !moves(plan, change) {
+                continue;
+            }
+            let names = addresses(plan, change);
+            let Some(glob) = globs
+                .iter()
+                .find(|glob| names.iter().any(|name| guards::matches(glob, name)))
+            else {
+                continue;
+            };
+            let verb = if deletes { "deleted" } else { "rerouted" };
+            found.push(Violation {
+                guard: "protected",
+                message: format!("{} is protected by `{glob}` and would be {verb}", names[0]),
+                figure: 1,
+                causes: vec![ix],
+            });
+        }
+        self.protected_movers(globs, found);
+    }
+
+    /// Protected numbers that move because their config does.
+    fn protected_movers(&self, globs: &[String], found: &mut Vec<Violation>) {
+        let globs: Vec<&String> = globs
+            .iter()
+            .filter(|glob| glob.starts_with("binding."))
+            .collect();
+        if globs.is_empty() || self.configs.is_empty() {
+            return;
+        }
+        let moving: BTreeMap<&str, usize> = self
+            .configs
+            .iter()
+            .filter_map(|(id, ix)| Some((self.plan.config_names.get(id)?.as_str(), *ix)))
+            .collect();
+        let mut held: BTreeMap<(usize, &str), u64> = BTreeMap::new();
+        for binding in &self.routing.bindings {
+            let Some(ix) = moving.get(self.routing.settings(binding).config.as_str()) else {
+                continue;
+            };
+            let tenant = self.routing.tenant(binding);
+            let names = [tenant.label(), tenant.id.to_string()]
+                .map(|tenant| Address::Binding(binding.number, tenant).to_string());
+            let by = |glob: &&&String| names.iter().any(|name| guards::matches(glob, name));
+            if let Some(glob) = globs.iter().find(by) {
+                *held.entry((*ix, glob.as_str())).or_default() += 1;
+            }
+        }
+        for ((ix, glob), count) in held {
+            let address = self.plan.address(self.plan.changes[ix].object);
+            found.push(Violation {
+                guard: "protected",
+                message: format!(
+                    "{address} would reroute {} that `{glob}` protects",
+                    numbers(count)
+                ),
+                figure: count,
+                causes: vec![ix],
+            });
+        }
+    }
+
+    fn label(&self, tenant: u32) -> String {
+        self.plan.tenants[tenant as usize].label()
+    }
+}
+
+/// The names by which a change can be protected: a binding's tenant by alias
+/// and by uuid.
+pub fn addresses(plan: &Plan, change: &Change) -> Vec<String> {
+    let mut names = vec![plan.address(change.object).to_string()];
+    if let Object::Binding { number, tenant } = change.object {
+        let id = plan.tenants[tenant as usize].id.to_string();
+        names.push(Address::Binding(number, id).to_string());
+    }
+    names
+}
+
+/// Whether a number without its config goes to the environment.
+fn loses(plan: &Plan, change: &Change) -> bool {
+    let fields = &plan.patch(change).fields;
+    let gone = |field: Field| fields.iter().find(|change| change.field == field);
+    let unset = gone(Field::Config).is_some_and(|config| config.after.is_none());
+    unset || gone(Field::Status).is_some_and(|status| status.after != Some("active".into()))
+}
+
+fn numbers(count: u64) -> String {
+    match count {
+        1 => "1 number".to_owned(),
+        count => format!("{count} numbers"),
+    }
+}
+
+fn more(names: Vec<String>, all: usize) -> String {
+    match all - names.len() {
+        0 => names.join(", "),
+        rest => format!("{} and {rest} more", names.join(", ")),
+    }
+}
+
+fn shown(limit: Limit) -> String {
+    let max = limit.max.map(|max| max.to_string());
+    let percent = limit.percent.map(|percent| format!("{percent} %"));
+    let parts: Vec<String> = max.into_iter().chain(percent).collect();
+    parts.join(" and ")
+}

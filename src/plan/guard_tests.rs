@@ -1,0 +1,271 @@
+//! What the guards refuse, and what lets it pass.
+
+use jiff::civil::{Date, date};
+
+use super::judgement::{Bench, Judgement, judge};
+use super::{offline, reroute};
+use crate::fields::{Field, Fields};
+use crate::finding::Place;
+use crate::guards::{Allowance, Guards, Limit};
+use crate::phone::E164;
+use crate::resolve::Configs;
+use crate::resolve::samples::{bind, tree};
+use crate::routing::Routing;
+
+const CLOUD: &str = "india-techiemaya-cloud";
+const VM: &str = "uae-vm-selfhosted";
+const TODAY: Date = date(2026, 11, 21);
+
+/// Tenant 0 with this many numbers on the cloud, tenant 1 with ten on the VM.
+fn numbers(on_cloud: u64) -> Routing {
+    let mut routing = tree();
+    for n in 0..on_cloud {
+        bind(
+            &mut routing,
+            E164::from_digits(919_513_450_000 + n).unwrap(),
+            0,
+            CLOUD,
+            Fields::new(),
+        );
+    }
+    for n in 0..10 {
+        bind(
+            &mut routing,
+            E164::from_digits(971_545_335_200 + n).unwrap(),
+            1,
+            VM,
+            Fields::new(),
+        );
+    }
+    routing
+}
+
+fn judged(before: &Routing, after: &Routing, applied: Option<&Guards>) -> Judgement {
+    let snapshot = offline::applied(before);
+    let plan = offline::between(before, after);
+    let reroutes = reroute::reroutes(&plan, &Configs::of_snapshot(&snapshot));
+    judge(
+        &plan,
+        &Bench {
+            routing: after,
+            snapshot: &snapshot,
+            reroutes: &reroutes,
+            applied,
+            today: TODAY,
+            undoes: false,
+        },
+    )
+}
+
+fn codes(judgement: &Judgement) -> Vec<&str> {
+    judgement
+        .refusals
+        .iter()
+        .map(|finding| finding.code)
+        .collect()
+}
+
+fn without_last(routing: &Routing, n: usize) -> Routing {
+    let mut fewer = routing.clone();
+    fewer.bindings.truncate(fewer.bindings.len() - n);
+    fewer
+}
+
+fn new_worker(routing: &Routing) -> Routing {
+    let mut after = routing.clone();
+    after.configs.get_mut(CLOUD).unwrap().worker_name = Some("voag-production".into());
+    after
+}
+
+fn allow(guard: &str, addresses: &[&str], max: u64, expires: &str) -> Allowance {
+    Allowance {
+        guard: guard.into(),
+        addresses: addresses.iter().map(|&address| address.into()).collect(),
+        max: Some(max),
+        reason: "meant".into(),
+        expires: expires.into(),
+        place: Place::file("routing/guards.toml"),
+    }
+}
+
+#[test]
+fn nothing_is_refused_where_nothing_changes() {
+    let routing = numbers(10);
+    let judgement = judged(&routing, &routing, None);
+    assert!(judgement.refusals.is_empty() && judgement.warnings.is_empty());
+}
+
+#[test]
+fn a_number_that_loses_its_route_is_refused_by_name_until_it_is_excepted() {
+    let before = numbers(3);
+    let mut after = without_last(&before, 1);
+    let refused = judged(&before, &after, None);
+    assert_eq!(codes(&refused), ["route-lost"]);
+    let hint = refused.refusals[0].hint.clone().unwrap();
+    let pasted = hint.split_once('\n').unwrap().1;
+    let pasted: toml::Table = pasted.parse().expect("the block is TOML");
+    let block = &pasted["guards"]["allow"][0];
+    let address = block["addresses"][0].as_str().unwrap();
+    assert!(address.starts_with("binding.+971545335209@"), "{address}");
+    assert_eq!(block["max"].as_integer(), Some(1));
+
+    after.guards.allow = vec![allow("route-lost", &[address], 1, "2026-12-01")];
+    assert!(judged(&before, &after, None).refusals.is_empty());
+    for (other, warning) in [
+        (allow("route-lost", &["config.x"], 1, "2026-12-01"), None),
+        (allow("route-lost", &[address], 0, "2026-12-01"), None),
+        (allow("budget-deletes", &[address], 1, "2026-12-01"), None),
+        (
+            allow("route-lost", &[address], 1, "2026-11-20"),
+            Some("allowance-expired"),
+        ),
+        (
+            allow("route-lost", &[address], 1, "2026-12-30"),
+            Some("allowance-too-long"),
+        ),
+        (
+            allow("route-lost", &[address], 1, "soon"),
+            Some("allowance-date"),
+        ),
+    ] {
+        after.guards.allow = vec![other];
+        let judgement = judged(&before, &after, None);
+        assert_eq!(codes(&judgement), ["route-lost"]);
+        assert_eq!(
+            judgement.warnings.first().map(|finding| finding.code),
+            warning
+        );
+    }
+}
+
+#[test]
+fn more_than_half_of_a_tenant_is_not_rerouted_unless_it_is_small() {
+    let large = numbers(5);
+    let refused = judged(&large, &new_worker(&large), None);
+    assert_eq!(codes(&refused), ["tenant-rerouted"]);
+    assert!(
+        refused.refusals[0]
+            .hint
+            .as_ref()
+            .unwrap()
+            .contains("config.india-techiemaya-cloud")
+    );
+    let small = numbers(4);
+    assert!(
+        judged(&small, &new_worker(&small), None)
+            .refusals
+            .is_empty()
+    );
+    let mut excepted = new_worker(&large);
+    excepted.guards.allow = vec![allow(
+        "tenant-rerouted",
+        &["config.india-techiemaya-cloud"],
+        5,
+        "2026-11-21",
+    )];
+    assert!(judged(&large, &excepted, None).refusals.is_empty());
+}
+
+#[test]
+fn a_share_in_the_files_replaces_the_default_only_after_its_own_apply() {
+    let before = numbers(5);
+    let mut after = new_worker(&before);
+    after.guards.reroutes.per_tenant.percent = Some(100.0);
+    assert!(judged(&before, &after, None).refusals.is_empty());
+    let applied = Guards::default();
+    assert_eq!(
+        codes(&judged(&before, &after, Some(&applied))),
+        ["tenant-rerouted"]
+    );
+    let applied = after.guards.clone();
+    assert!(judged(&before, &after, Some(&applied)).refusals.is_empty());
+}
+
+#[test]
+fn budgets_count_small_sets_too() {
+    let before = numbers(4);
+    let mut after = new_worker(&before);
+    after.guards.updates.overall = Limit {
+        max: Some(0),
+        percent: None,
+    };
+    after.guards.reroutes.per_region.percent = Some(50.0);
+    let refused = judged(&before, &after, None);
+    assert_eq!(codes(&refused), ["budget-updates", "budget-reroutes"]);
+    assert!(
+        refused.refusals[1]
+            .message
+            .contains("4 of 4 numbers of region india"),
+        "{refused:#?}"
+    );
+    let mut fewer = without_last(&before, 2);
+    fewer.guards.deletes.per_tenant.max = Some(1);
+    let refused = judged(&before, &fewer, None);
+    assert_eq!(codes(&refused), ["route-lost", "budget-deletes"]);
+}
+
+#[test]
+fn what_is_protected_is_neither_deleted_nor_rerouted() {
+    let before = numbers(3);
+    let protect = |mut routing: Routing, glob: &str| {
+        routing.guards.protected = vec![glob.into()];
+        routing
+    };
+    let moved = new_worker(&before);
+    for glob in ["config.india-*", "binding.+919513450001@*"] {
+        let refused = judged(&before, &protect(moved.clone(), glob), None);
+        assert_eq!(codes(&refused), ["protected"], "{glob}");
+    }
+    for glob in ["config.uae-*", "binding.+971545335200@*"] {
+        assert!(
+            judged(&before, &protect(moved.clone(), glob), None)
+                .refusals
+                .is_empty()
+        );
+    }
+    let deleted = protect(without_last(&before, 1), "binding.+971545335209@*");
+    assert_eq!(
+        codes(&judged(&before, &deleted, None)),
+        ["route-lost", "protected"]
+    );
+}
+
+#[test]
+fn policies_judge_every_config_and_moves_across_regions() {
+    let mut before = numbers(3);
+    before.configs.get_mut(VM).unwrap().url = "http://livekit.uae.example:7880".into();
+    let mut after = before.clone();
+    let policy = &mut after.guards.policy;
+    policy.deny_plain_http = true;
+    policy
+        .hosts
+        .insert("india".into(), vec!["*.elsewhere.example".into()]);
+    policy
+        .workers
+        .insert("*".into(), vec!["voag-production*".into()]);
+    policy.require = vec![Field::Description];
+    let refused = judged(&before, &after, None);
+    let found: std::collections::BTreeSet<&str> = codes(&refused).into_iter().collect();
+    let all = [
+        "plain-http",
+        "host-not-allowed",
+        "worker-not-allowed",
+        "field-required",
+    ];
+    assert_eq!(found, all.into_iter().collect());
+
+    let mut moved = before.clone();
+    moved.guards.policy.deny_cross_region = true;
+    let binding = moved
+        .bindings
+        .iter()
+        .position(|binding| binding.tenant == 0)
+        .unwrap();
+    let vm = moved
+        .settings
+        .iter()
+        .position(|settings| settings.config == VM)
+        .unwrap();
+    moved.bindings[binding].settings = u32::try_from(vm).unwrap();
+    assert_eq!(codes(&judged(&before, &moved, None)), ["cross-region"]);
+}
