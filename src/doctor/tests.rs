@@ -1,3 +1,5 @@
+//! What doctor makes of facts, on values alone.
+
 use serde_json::Value;
 use uuid::Uuid;
 

@@ -22,7 +22,7 @@ mod shape;
 mod suggest;
 #[cfg(test)]
 mod tests;
-mod url;
+pub mod url;
 mod waves;
 
 use std::borrow::Cow;
