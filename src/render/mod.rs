@@ -1,13 +1,19 @@
-//! Reports: findings and plans as text and JSON. Imports core and drawing
-//! libraries; it prints nothing and decides nothing.
+//! Reports: findings, plans and the routing as text, JSON, Markdown, GitHub
+//! annotations, SARIF and pictures. Imports core and drawing libraries; it
+//! prints nothing and decides nothing.
 //!
 //! Text comes with ANSI colours, which the shell strips where they are not
 //! wanted; no colour says what the words don't say too.
 
+pub mod escape;
 pub mod findings;
+pub mod graph;
 pub mod import;
 pub mod json;
 pub mod lines;
+pub mod markdown;
+pub mod moves;
+pub mod picture;
 pub mod resolution;
 pub mod style;
 pub mod text;

@@ -101,11 +101,11 @@ fn changes(summary: &Summary) -> String {
 }
 
 /// Changes that are alike in all but their object.
-type Alike<'a> = Vec<&'a Change>;
+pub(super) type Alike<'a> = Vec<&'a Change>;
 
 /// Groups by what happens, in order of appearance. Regions and configs
 /// stand alone: people know them by name.
-fn alike<'a>(changes: impl Iterator<Item = &'a Change>) -> Vec<Alike<'a>> {
+pub(super) fn alike<'a>(changes: impl Iterator<Item = &'a Change>) -> Vec<Alike<'a>> {
     let mut groups: Vec<Alike<'a>> = Vec::new();
     let mut known = HashMap::new();
     for change in changes {

@@ -3,6 +3,7 @@
 mod architecture;
 mod git;
 mod livekit;
+mod review;
 mod secrets_python;
 mod source;
 mod store;

@@ -1,0 +1,209 @@
+//! Text from files and rows, made harmless before it meets Markdown, a
+//! terminal or a picture. Imports nothing of lkroute.
+//!
+//! Whatever is not lkroute's own wording goes through one of these. In
+//! Markdown it ends up inside a code span, where GitHub looks for no mention,
+//! issue, link or tag, and where the one thing that could end it, a backtick,
+//! is written as TOML writes it: `\u0060`.
+
+use std::fmt::Write;
+
+/// How much of one text is shown, in characters.
+const LONGEST: usize = 120;
+
+/// On one line, with everything that can't be seen written out: control
+/// characters, line breaks, and marks that turn the direction of text.
+pub fn visible(text: &str) -> String {
+    written_out(text, |_| false)
+}
+
+fn written_out(text: &str, also: impl Fn(char) -> bool) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut last = ' ';
+    for c in text.chars() {
+        match c {
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            _ if also(c) || invisible(c, last) => escape(&mut out, c),
+            _ => out.push(c),
+        }
+        last = c;
+    }
+    out
+}
+
+fn escape(out: &mut String, c: char) {
+    let code = u32::from(c);
+    let _ = match code {
+        0..=0xffff => write!(out, "\\u{code:04x}"),
+        _ => write!(out, "\\U{code:08x}"),
+    };
+}
+
+/// Characters without a shape of their own. The joiners that Indic and
+/// Persian writing needs are let through where they join such letters.
+fn invisible(c: char, last: char) -> bool {
+    match c {
+        '\u{200c}' | '\u{200d}' => last.is_ascii(),
+        '\u{ad}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{180e}' | '\u{2800}' => true,
+        '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' => true,
+        '\u{3164}' | '\u{feff}' | '\u{ffa0}' | '\u{fff9}'..='\u{fffb}' => true,
+        '\u{e0000}'..='\u{e007f}' => true,
+        _ => c.is_control(),
+    }
+}
+
+/// The first `most` characters, and `…` where there are more.
+pub fn clipped(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+/// A Markdown code span, in table cells too.
+pub fn code(text: &str) -> String {
+    let text = clipped(text, LONGEST);
+    let text = written_out(&text, |c| matches!(c, '`' | '|' | '<'));
+    let text = clipped(&text, LONGEST);
+    let inner = text.trim_matches(' ');
+    if inner.is_empty() {
+        return format!("`\"{text}\"`");
+    }
+    let blanks = |count: usize| "\\u0020".repeat(count);
+    let before = text.len() - text.trim_start_matches(' ').len();
+    let after = text.len() - text.trim_end_matches(' ').len();
+    format!("`{}{inner}{}`", blanks(before), blanks(after))
+}
+
+/// A sentence of lkroute's that quotes texts: what stands between backticks
+/// and every word that is not a plain one becomes a code span.
+pub fn prose(text: &str) -> String {
+    let text = clipped(text, 4 * LONGEST);
+    let mut parts: Vec<&str> = text.split('`').collect();
+    // A quote that nobody closed is no quote.
+    let open = (parts.len().is_multiple_of(2))
+        .then(|| parts.pop())
+        .flatten();
+    let mut out = String::with_capacity(text.len() + 16);
+    for (ix, part) in parts.into_iter().enumerate() {
+        match ix % 2 {
+            0 => out.push_str(&words(part)),
+            _ => out.push_str(&code(part)),
+        }
+    }
+    if let Some(rest) = open {
+        out.push_str(&words(rest));
+    }
+    out
+}
+
+fn words(text: &str) -> String {
+    let each = text.split([' ', '\n', '\r', '\t']).map(|word| {
+        if word.is_empty() || is_plain(word) {
+            return word.to_owned();
+        }
+        let end = word.trim_end_matches(['.', ',', ';', ':', '!', '?']).len();
+        let (core, tail) = match end {
+            0 => (word, ""),
+            end => word.split_at(end),
+        };
+        format!("{}{tail}", code(core))
+    });
+    each.collect::<Vec<_>>().join(" ")
+}
+
+/// Letters, or a short figure, with the marks that sentences have: nothing
+/// that Markdown or GitHub could take for more than that.
+fn is_plain(word: &str) -> bool {
+    let core = word
+        .trim_start_matches(['(', '"', '\''])
+        .trim_end_matches(['.', ',', ';', ':', '!', '?', ')', '"', '\'', '%']);
+    let letters = |text: &str| text.chars().all(|c| c.is_alphabetic() || "'’-".contains(c));
+    let figure = |text: &str| text.chars().all(|c| c.is_ascii_digit() || ",.".contains(c));
+    let inside = !core.starts_with('-') && !core.ends_with('-');
+    match core {
+        "" => word.chars().all(|c| "()\"'.,;:!?%".contains(c)),
+        "–" | "—" | "→" | "…" => true,
+        _ => (letters(core) && inside) || (core.len() <= 9 && figure(core)),
+    }
+}
+
+/// A fenced block; the fence is longer than any in the text.
+pub fn fenced(language: &str, text: &str) -> String {
+    let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
+    let fence = "`".repeat(longest.max(2) + 1);
+    let lines: Vec<String> = text.lines().map(visible).collect();
+    format!("{fence}{language}\n{}\n{fence}\n", lines.join("\n"))
+}
+
+/// For HTML, inside `<code>`.
+pub fn html(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in visible(&clipped(text, LONGEST)).chars() {
+        match c {
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '&' => out.push_str("&amp;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#39;"),
+            _ => out.push(c),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_can_not_be_seen_is_written_out() {
+        assert_eq!(
+            visible("a\nb\u{1b}[31m\u{202e}c\u{7f}"),
+            "a\\nb\\u001b[31m\\u202ec\\u007f"
+        );
+        assert_eq!(visible("\u{e0041}"), "\\U000e0041");
+        let joined = "क्\u{200d}ष";
+        assert_eq!(visible(joined), joined);
+        assert_eq!(visible("a\u{200d}b"), "a\\u200db");
+    }
+
+    #[test]
+    fn a_code_span_can_not_be_left() {
+        assert_eq!(code("voag-dev"), "`voag-dev`");
+        assert_eq!(code("a`b|c<d"), "`a\\u0060b\\u007cc\\u003cd`");
+        assert_eq!(code(" a "), "`\\u0020a\\u0020`");
+        assert_eq!((code(""), code("  ")), ("`\"\"`".into(), "`\"  \"`".into()));
+        assert_eq!(code(&"x".repeat(200)).chars().count(), LONGEST + 3);
+    }
+
+    #[test]
+    fn sentences_stay_sentences() {
+        assert_eq!(
+            prose(
+                "no tenant is called `a|b`, 412 numbers (3 %) would move: see routing/uae.toml:31."
+            ),
+            "no tenant is called `a\\u007cb`, 412 numbers (3 %) would move: see `routing/uae.toml:31`."
+        );
+        assert_eq!(
+            prose("ask @octocat about #7, http://evil.example, <b> *now* :tada: GH-1"),
+            "ask `@octocat` about `#7`, `http://evil.example`, `\\u003cb>` `*now*` `:tada`: `GH-1`"
+        );
+        assert_eq!(prose("an `open quote"), "an open quote");
+        assert_eq!(
+            prose("don't re-seal — it's 1,204"),
+            "don't re-seal — it's 1,204"
+        );
+        assert_eq!(prose("a -- b ~ :"), "a `--` b `~` :");
+    }
+
+    #[test]
+    fn a_fence_is_longer_than_those_inside() {
+        assert_eq!(
+            fenced("toml", "a\n```\nb\r"),
+            "````toml\na\n```\nb\\r\n````\n"
+        );
+    }
+}

@@ -1,0 +1,167 @@
+//! The routing as a picture: regions, their configs, and how many numbers of
+//! whom each config serves. Imports core and `picture`.
+
+use std::collections::BTreeMap;
+
+use super::picture::{self, Arrow, Box, Frame, Picture, Tone};
+use super::style::{counted, thousands};
+use crate::routing::{Routing, ServerConfig};
+
+/// What a picture is written as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Style {
+    Mermaid,
+    Dot,
+}
+
+/// Mermaid draws no more than 500 arrows unless it is configured, which
+/// GitHub does not allow (<https://mermaid.js.org/config/schema-docs/config.html#maxedges>);
+/// and nobody reads that many.
+const CONFIGS: usize = 60;
+/// Tenants named for each config, where configs are few.
+const TENANTS: usize = 6;
+
+/// Draws what the files declare. In Mermaid the smallest configs of a region
+/// and the smallest tenants of a config are folded; DOT has them all.
+pub fn graph(routing: &Routing, style: Style) -> String {
+    match style {
+        Style::Mermaid => {
+            let tenants = (4 * CONFIGS / routing.configs.len().max(1)).clamp(1, TENANTS);
+            let regions = routing.regions.len().max(1);
+            let configs = (CONFIGS / regions).max(1);
+            picture::mermaid(&drawn(routing, configs, tenants))
+        }
+        Style::Dot => picture::dot(&drawn(routing, usize::MAX, usize::MAX)),
+    }
+}
+
+/// Numbers by tenant label, the most first.
+type Counts = Vec<(String, u64)>;
+
+fn drawn(routing: &Routing, configs: usize, tenants: usize) -> Picture {
+    let counts = counts(routing);
+    let none = Counts::new();
+    let of = |name: &str| counts.get(name).unwrap_or(&none);
+    let mut picture = Picture::default();
+    let mut numbers = Vec::new();
+    for (name, region) in &routing.regions {
+        let codes: Vec<String> = region
+            .country_codes
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        let mut boxes = Vec::new();
+        let mut members: Vec<(&String, &ServerConfig)> = routing
+            .configs
+            .iter()
+            .filter(|(_, config)| &config.region == name)
+            .collect();
+        members.sort_by_key(|(config, _)| std::cmp::Reverse(total(of(config))));
+        let more = members.split_off(configs.min(members.len()));
+        for (config, server) in members {
+            let id = format!("c{}", numbers.len());
+            boxes.push(config_box(&id, config, server));
+            numbers.push((id, folded(of(config), tenants)));
+        }
+        if !more.is_empty() {
+            let left: u64 = more.iter().map(|(config, _)| total(of(config))).sum();
+            let id = format!("c{}", numbers.len());
+            let lines = vec![counted(more.len() as u64, "more config")];
+            boxes.push(Box {
+                id: id.clone(),
+                lines,
+                tone: Tone::Plain,
+            });
+            numbers.push((id, vec![vec![counted(left, "number")]]));
+        }
+        let label = format!("region {name} {}", codes.join(", "));
+        picture.frames.push(Frame {
+            label: Some(label),
+            boxes,
+        });
+    }
+    for (config, lines) in numbers {
+        for (ix, lines) in lines.into_iter().enumerate() {
+            let id = format!("{config}n{ix}");
+            picture.arrows.push(Arrow {
+                from: config.clone(),
+                to: id.clone(),
+                label: None,
+            });
+            let boxes = vec![Box {
+                id,
+                lines,
+                tone: Tone::Round,
+            }];
+            picture.frames.push(Frame { label: None, boxes });
+        }
+    }
+    picture
+}
+
+fn config_box(id: &str, name: &str, config: &ServerConfig) -> Box {
+    let mut lines = vec![name.to_owned()];
+    lines.extend(
+        config
+            .worker_name
+            .as_ref()
+            .map(|worker| format!("worker {worker}")),
+    );
+    lines.extend(
+        config
+            .trunk_id
+            .as_ref()
+            .map(|trunk| format!("trunk {trunk}")),
+    );
+    Box {
+        id: id.to_owned(),
+        lines,
+        tone: Tone::Plain,
+    }
+}
+
+fn total(counts: &Counts) -> u64 {
+    counts.iter().map(|(_, count)| count).sum()
+}
+
+/// How many numbers of each tenant each config serves.
+fn counts(routing: &Routing) -> BTreeMap<&str, Counts> {
+    let mut by_index: BTreeMap<(&str, u32), u64> = BTreeMap::new();
+    for binding in &routing.bindings {
+        let config = routing.settings(binding).config.as_str();
+        *by_index.entry((config, binding.tenant)).or_default() += 1;
+    }
+    let mut counts: BTreeMap<&str, Counts> = BTreeMap::new();
+    for ((config, tenant), count) in by_index {
+        let label = routing.tenants[tenant as usize].label();
+        counts.entry(config).or_default().push((label, count));
+    }
+    for tenants in counts.values_mut() {
+        tenants.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+    }
+    counts
+}
+
+/// The lines of each box: a tenant and its numbers, the last ones together.
+fn folded(counts: &Counts, most: usize) -> Vec<Vec<String>> {
+    if counts.is_empty() {
+        return vec![vec!["no numbers".to_owned()]];
+    }
+    let named = if counts.len() <= most {
+        counts.len()
+    } else {
+        most - 1
+    };
+    let (named, rest) = counts.split_at(named);
+    let mut boxes: Vec<Vec<String>> = named
+        .iter()
+        .map(|(tenant, count)| vec![counted(*count, "number"), tenant.clone()])
+        .collect();
+    if !rest.is_empty() {
+        let sum: u64 = rest.iter().map(|(_, count)| count).sum();
+        let more = if named.is_empty() { "" } else { "more " };
+        let tenants = format!("{} {more}tenants", thousands(rest.len() as u64));
+        boxes.push(vec![counted(sum, "number"), tenants]);
+    }
+    boxes
+}

@@ -1,0 +1,145 @@
+//! The diffs, folded away. Imports core.
+
+use anstream::adapter::strip_str;
+
+use super::page::Page;
+use crate::phone::E164;
+use crate::plan::{Action, Change, Kind, Object, Plan};
+use crate::render::escape::{clipped, fenced, visible};
+use crate::render::lines;
+use crate::render::style::{counted, thousands};
+use crate::render::text::{Alike, alike};
+
+/// Runs of numbers named in one hunk.
+const RUNS: usize = 6;
+/// The longest line of a diff, in characters.
+const WIDEST: usize = 400;
+
+/// Every change but those in conflict, one fold an action.
+pub fn diffs(page: &mut Page, plan: &Plan) {
+    for action in [
+        Action::Delete,
+        Action::Update,
+        Action::Create,
+        Action::Reseal,
+        Action::Adopt,
+    ] {
+        let changes = plan.changes.iter();
+        let of_it = changes.filter(|c| c.action == action && !plan.in_conflict(c));
+        fold(page, plan, action, &alike(of_it));
+    }
+}
+
+fn fold(page: &mut Page, plan: &Plan, action: Action, groups: &[Alike<'_>]) {
+    let title = title(action, groups);
+    let around = title.len() + 300;
+    let mut hunks = String::new();
+    let mut left = 0;
+    for group in groups {
+        let hunk = hunk(plan, group);
+        if left == 0 && hunks.len() + hunk.len() + around < page.room() {
+            hunks.push_str(&hunk);
+        } else {
+            left += group.len() as u64;
+        }
+    }
+    let more = match left {
+        0 => String::new(),
+        left => format!("{} not shown here.\n\n", counted(left, "more object")),
+    };
+    if left > 0 {
+        page.leave_out();
+    }
+    if !hunks.is_empty() {
+        let block = fenced("diff", &hunks);
+        page.add(&format!(
+            "<details><summary>{title}</summary>\n\n{block}\n{more}</details>\n"
+        ));
+    }
+}
+
+/// `Update: 1 config, 412 numbers`.
+fn title(action: Action, groups: &[Alike<'_>]) -> String {
+    let count = |wanted: fn(&Object) -> bool| {
+        let all = groups.iter().flatten();
+        all.filter(|change| wanted(&change.object)).count() as u64
+    };
+    let kinds = [
+        (
+            count(|object| matches!(object, Object::Region(_))),
+            "region",
+        ),
+        (
+            count(|object| matches!(object, Object::Config(_))),
+            "config",
+        ),
+        (
+            count(|object| matches!(object, Object::Binding { .. })),
+            "number",
+        ),
+    ];
+    let some = kinds.iter().filter(|(count, _)| *count > 0);
+    let some: Vec<String> = some.map(|(count, what)| counted(*count, what)).collect();
+    let name = match action {
+        Action::Delete => "Delete",
+        Action::Create => "Create",
+        Action::Update => "Update",
+        Action::Adopt => "Adopt, as it is",
+        Action::Reseal => "Re-seal",
+    };
+    format!("{name}: {}", some.join(", "))
+}
+
+fn hunk(plan: &Plan, group: &[&Change]) -> String {
+    let Some(first) = group.first() else {
+        return String::new();
+    };
+    let place = match (plan.source(first), first.action) {
+        (Some((file, line)), Action::Delete) => format!("  was {file}:{line}"),
+        (Some((file, line)), _) => format!("  {file}:{line}"),
+        (None, _) => String::new(),
+    };
+    let (what, numbers) = match group {
+        [_] => (plan.address(first.object).to_string(), String::new()),
+        many => (counted(many.len() as u64, "number"), numbers(plan, many)),
+    };
+    let head = line(&format!("@@ {what}{place} @@"));
+    let mut hunk = format!("{head}\n{numbers}");
+    let wanted = |kind| !matches!(kind, Kind::Conflict | Kind::Blocked);
+    for change in lines::of(plan, first, wanted) {
+        hunk.push_str(&line(&strip_str(&change).to_string()));
+        hunk.push('\n');
+    }
+    hunk
+}
+
+fn line(text: &str) -> String {
+    clipped(&visible(text), WIDEST)
+}
+
+/// The numbers of a group by tenant, neighbours as a range.
+fn numbers(plan: &Plan, group: &[&Change]) -> String {
+    let mut runs: Vec<(u32, E164, E164)> = Vec::new();
+    for change in group {
+        let Object::Binding { number, tenant } = change.object else {
+            continue;
+        };
+        match runs.last_mut() {
+            Some((of, _, last)) if *of == tenant && last.next() == Some(number) => *last = number,
+            _ => runs.push((tenant, number, number)),
+        }
+    }
+    let mut text = String::new();
+    for (tenant, first, last) in runs.iter().take(RUNS) {
+        let label = line(&plan.tenants[*tenant as usize].label());
+        let range = match first == last {
+            true => first.to_string(),
+            false => format!("{first} to {last}"),
+        };
+        text.push_str(&format!("  # {range} of {label}\n"));
+    }
+    if let Some(left) = runs.len().checked_sub(RUNS + 1) {
+        text.push_str(&format!("  # and {} more\n", thousands(left as u64 + 1)));
+    }
+    text
+}

@@ -1,0 +1,221 @@
+//! A plan for a pull-request comment or a step summary, in GitHub's Markdown.
+//! Imports core and its own room.
+//!
+//! It is read by people who know neither TOML nor SQL, so it says first who is
+//! rerouted, then what stands in the way, then every delete by name; the diffs
+//! are folded. Whatever the size of the plan it stays below a limit and says
+//! where the rest is. Text from files and rows goes through [`super::escape`].
+
+mod deletes;
+mod details;
+mod page;
+mod picture;
+mod tables;
+mod verdict;
+
+use super::escape::{code, prose};
+use super::moves;
+use super::style::{counted, thousands};
+use crate::error::Error;
+use crate::finding::Finding;
+use crate::plan::reroute::Reroutes;
+use crate::plan::{Plan, Summary};
+use page::Page;
+
+/// GitHub takes comments of 65,536 characters; a step summary may hold a
+/// mebibyte. Some are left for what a workflow adds.
+pub const MAX_CHARS: usize = 65_000;
+
+/// The smallest limit that is kept.
+const LEAST_CHARS: usize = 16_000;
+
+/// What a report says beside the plan.
+#[derive(Debug, Clone, Copy)]
+pub struct ReportContext<'a> {
+    /// What was compared, e.g. `4f2a91c…8c01d77`.
+    pub revisions: Option<&'a str>,
+    /// Whether the plan is between two states of the files.
+    pub offline: bool,
+    /// Where the whole report is: a URL, or the name of a file or artifact.
+    pub full_report: Option<&'a str>,
+    /// [`crate::plan::digest::digest`], for `apply --expect`.
+    pub digest: Option<&'a str>,
+    /// What guards refuse.
+    pub refusals: &'a [Finding],
+    /// Not to be exceeded; in bytes, so that it holds however characters are
+    /// counted. Less than 16,000 is taken for that.
+    pub max_chars: usize,
+}
+
+impl Default for ReportContext<'_> {
+    fn default() -> Self {
+        ReportContext {
+            revisions: None,
+            offline: false,
+            full_report: None,
+            digest: None,
+            refusals: &[],
+            max_chars: MAX_CHARS,
+        }
+    }
+}
+
+/// A hidden line by which a later run finds its comment again: one for each
+/// environment.
+pub fn marker(environment: Option<&str>) -> String {
+    let Some(environment) = environment else {
+        return "<!-- lkroute plan -->".to_owned();
+    };
+    let name: String = environment
+        .bytes()
+        .map(|byte| match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'.' | b'_' => char::from(byte).to_string(),
+            _ => format!("%{byte:02X}"),
+        })
+        .collect();
+    let name = super::escape::clipped(&name, 300);
+    format!("<!-- lkroute plan: {name} -->")
+}
+
+/// The report of a plan.
+pub fn markdown(plan: &Plan, reroutes: &Reroutes, context: &ReportContext<'_>) -> String {
+    let limit = context.max_chars.max(LEAST_CHARS);
+    let mut page = Page::new(head(plan, reroutes, context), limit);
+    verdict::refusals(&mut page, context.refusals);
+    verdict::errors(&mut page, &plan.findings);
+    tables::conflicts(&mut page, plan);
+    tables::reroutes(&mut page, reroutes);
+    tables::drift(&mut page, plan);
+    deletes::deletes(&mut page, plan);
+    picture::moves(&mut page, plan, reroutes);
+    verdict::warnings(&mut page, &plan.findings);
+    details::diffs(&mut page, plan);
+    let environment = plan.environment.as_deref();
+    finish(page, environment, compared(plan, context), context)
+}
+
+/// The report of a plan that could not be made.
+pub fn failed(
+    environment: Option<&str>,
+    findings: &[Finding],
+    error: &Error,
+    context: &ReportContext<'_>,
+) -> String {
+    let whose = whose(environment);
+    let message = prose(&error.message);
+    let mut head = format!("### ⛔ Routing plan{whose}: not possible\n\n**{message}**\n");
+    if let Some(hint) = &error.hint {
+        head += &format!("\n{}\n", prose(hint));
+    }
+    let mut page = Page::new(head, context.max_chars.max(LEAST_CHARS));
+    verdict::errors(&mut page, findings);
+    verdict::warnings(&mut page, findings);
+    finish(page, environment, Vec::new(), context)
+}
+
+fn whose(environment: Option<&str>) -> String {
+    environment.map_or_else(String::new, |name| format!(" for {}", code(name)))
+}
+
+/// Title, headline and counts: what is read in ten seconds.
+fn head(plan: &Plan, reroutes: &Reroutes, context: &ReportContext<'_>) -> String {
+    let summary = plan.summary();
+    let errors = |findings: &[Finding]| findings.iter().filter(|f| f.is_error()).count() as u64;
+    let (broken, refused) = (errors(&plan.findings), errors(context.refusals));
+    let obstacles = [
+        (broken, counted(broken, "error")),
+        (refused, "refused by the guards".to_owned()),
+        (summary.conflict, counted(summary.conflict, "conflict")),
+    ];
+    let obstacles = obstacles.into_iter().filter(|(count, _)| *count > 0);
+    let obstacles: Vec<String> = obstacles.map(|(_, what)| what).collect();
+    let (sign, state) = match obstacles.is_empty() {
+        true if plan.is_empty() => ("✅", ": nothing to do".to_owned()),
+        true => ("📞", String::new()),
+        false => ("⛔", format!(": {}", obstacles.join(", "))),
+    };
+    let whose = whose(plan.environment.as_deref());
+    let mut text = format!("### {sign} Routing plan{whose}{state}\n");
+    let moved = moves::clauses(reroutes);
+    match (moved.is_empty(), plan.is_empty()) {
+        (true, true) => {}
+        (true, false) => text += "\n**No number is rerouted.**\n",
+        (false, _) => text += &format!("\n**{}**\n", moved.join("**<br>\n**")),
+    }
+    text += &format!("\n{}\n", counts(&summary, plan.outstanding.len() as u64));
+    text
+}
+
+/// `2 to create · 1 to delete · 412 unchanged`.
+fn counts(summary: &Summary, outstanding: u64) -> String {
+    let parts = [
+        (summary.delete, "to delete"),
+        (summary.create, "to create"),
+        (summary.update, "to update"),
+        (summary.adopt, "to adopt"),
+        (summary.reseal, "to re-seal"),
+        (summary.conflict, "in conflict"),
+        (outstanding, "outstanding"),
+        (summary.unchecked, "not checked (secrets)"),
+    ];
+    let some = parts.iter().filter(|(count, _)| *count > 0);
+    let mut some: Vec<String> = some
+        .map(|(count, what)| format!("{} {what}", thousands(*count)))
+        .collect();
+    some.push(format!("{} unchanged", thousands(summary.unchanged)));
+    some.join(" · ")
+}
+
+fn compared(plan: &Plan, context: &ReportContext<'_>) -> Vec<String> {
+    let with = match (context.offline, plan.base) {
+        (true, _) => "Compared with files, not with a database".to_owned(),
+        (false, Some(apply)) => format!("Compared with the database as of apply {apply}"),
+        (false, None) => "Compared with a database that saw no apply yet".to_owned(),
+    };
+    let digest = context.digest.map(|digest| {
+        let command = format!("lkroute apply --expect {digest}");
+        format!("to apply exactly this: {}", code(&command))
+    });
+    [Some(with), digest].into_iter().flatten().collect()
+}
+
+/// Adds what belongs at the end, and the marker at the very beginning.
+fn finish(
+    page: Page,
+    environment: Option<&str>,
+    mut facts: Vec<String>,
+    context: &ReportContext<'_>,
+) -> String {
+    facts.extend(context.revisions.map(code));
+    let report = context.full_report.map(link);
+    facts.extend(
+        report
+            .as_ref()
+            .map(|report| format!("full report: {report}")),
+    );
+    let note = match (page.is_whole(), report) {
+        (true, _) => String::new(),
+        (false, Some(report)) => {
+            format!("\n_Not everything is shown here; the full report: {report}_\n")
+        }
+        (false, None) => {
+            "\n_Not everything is shown here; `lkroute plan --full` shows it all._\n".to_owned()
+        }
+    };
+    let footer = match facts.is_empty() {
+        true => String::new(),
+        false => format!("\n---\n\n{}\n", facts.join(" · ")),
+    };
+    format!("{}\n{}", marker(environment), page.finish(&note, &footer))
+}
+
+/// A link where it is a plain https URL, else the text.
+fn link(place: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-._/?=&%+".contains(c);
+    match place.strip_prefix("https://") {
+        Some(rest) if rest.len() < 500 && rest.chars().all(plain) => {
+            format!("[open it](https://{rest})")
+        }
+        _ => code(place),
+    }
+}
