@@ -12,7 +12,7 @@ use super::Cli;
 /// Which commands belong together, in the order in which they are used.
 const GROUPS: [(&str, &[&str]); 3] = [
     ("Files", &["validate"]),
-    ("Database", &["migrate", "plan"]),
+    ("Database", &["migrate", "import", "plan"]),
     ("More", &["completions"]),
 ];
 

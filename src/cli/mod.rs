@@ -6,6 +6,7 @@ mod completions;
 pub mod database;
 pub mod globals;
 mod help;
+mod import;
 mod keys;
 mod migrate;
 mod plan;
@@ -41,6 +42,7 @@ pub struct Cli {
 enum Command {
     Validate(validate::ValidateArgs),
     Migrate(migrate::MigrateArgs),
+    Import(import::ImportArgs),
     Plan(plan::PlanArgs),
     Completions(completions::CompletionsArgs),
 }
@@ -117,6 +119,7 @@ impl Command {
         match self {
             Command::Validate(args) => args.run(shell),
             Command::Migrate(args) => args.run(shell),
+            Command::Import(args) => args.run(shell),
             Command::Plan(args) => args.run(shell),
             Command::Completions(args) => args.run(shell),
         }
@@ -126,6 +129,7 @@ impl Command {
     fn format(&self) -> Option<Format> {
         match self {
             Command::Validate(args) => Some(args.formatted.format),
+            Command::Import(args) => Some(args.formatted.format),
             Command::Plan(args) => Some(args.formatted.format),
             Command::Migrate(_) | Command::Completions(_) => None,
         }
