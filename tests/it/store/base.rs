@@ -74,6 +74,14 @@ impl Base {
         }
     }
 
+    /// The URL for the command line.
+    pub fn url_text(&self) -> String {
+        match &self.hold {
+            Hold::Postgres(db) => db.url.clone(),
+            Hold::Sqlite(dir) => format!("sqlite://{}/test.db", dir.path().display()),
+        }
+    }
+
     pub async fn open(&self, mode: Mode) -> Store {
         let store = Store::open(&self.url, self.schema.as_deref(), mode).await;
         store.expect("open the database")

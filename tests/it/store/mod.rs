@@ -1,6 +1,6 @@
 //! The store, on both engines: one suite, run against each.
 
-mod base;
+pub mod base;
 mod dispatches;
 mod migrate;
 mod read;
@@ -25,4 +25,4 @@ macro_rules! on_both {
         }
     };
 }
-use on_both;
+pub(crate) use on_both;
