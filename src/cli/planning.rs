@@ -3,6 +3,7 @@
 
 use std::path::PathBuf;
 
+use jiff::Zoned;
 use uuid::Uuid;
 
 use super::database::{self, EnvironmentDatabase, Target};
@@ -14,10 +15,13 @@ use crate::error::{Error, Exit, Result};
 use crate::files::Tree;
 use crate::finding::Finding;
 use crate::plan::diff::Differ;
+use crate::plan::judgement::{Bench, judge};
+use crate::plan::reroute::{self, Reroutes};
 use crate::plan::secret::SecretFacts;
-use crate::plan::{Plan, expect, guards, target};
+use crate::plan::{Plan, expect, target};
 use crate::render::findings;
 use crate::render::style::counted;
+use crate::resolve::Configs;
 use crate::routing::Routing;
 use crate::secrets::KeyRing;
 use crate::snapshot::Snapshot;
@@ -32,6 +36,8 @@ pub struct Planned {
     pub snapshot: Snapshot,
     pub facts: SecretFacts,
     pub target: Target,
+    /// Who is rerouted.
+    pub reroutes: Reroutes,
     /// What guards refuse.
     pub refusals: Vec<Finding>,
 }
@@ -199,14 +205,30 @@ async fn compare(
         plan = target::narrow(plan, targets);
     }
     plan.findings.splice(0..0, loaded.findings);
-    let refusals = guards::refusals(&plan, &routing, &snapshot);
+    let reroutes = reroute::reroutes(&plan, &Configs::of_snapshot(&snapshot));
+    let judgement = judge(
+        &plan,
+        &Bench {
+            routing: &routing,
+            snapshot: &snapshot,
+            reroutes: &reroutes,
+            applied: snapshot
+                .last_apply
+                .as_ref()
+                .and_then(|apply| apply.guards.as_ref()),
+            today: Zoned::now().date(),
+            undoes: false,
+        },
+    );
+    plan.findings.extend(judgement.warnings);
     Ok(Planned {
         plan,
         routing,
         snapshot,
         facts,
         target,
-        refusals,
+        reroutes,
+        refusals: judgement.refusals,
     })
 }
 
