@@ -7,6 +7,7 @@
 
 pub mod escape;
 pub mod findings;
+pub mod github;
 pub mod graph;
 pub mod import;
 pub mod json;
@@ -15,6 +16,7 @@ pub mod markdown;
 pub mod moves;
 pub mod picture;
 pub mod resolution;
+pub mod sarif;
 pub mod style;
 pub mod text;
 
