@@ -1,7 +1,9 @@
 //! The store, on both engines: one suite, run against each.
 
+mod apply;
 pub mod base;
 mod dispatches;
+mod hard;
 mod migrate;
 mod read;
 
