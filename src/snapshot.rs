@@ -4,7 +4,6 @@
 use uuid::Uuid;
 
 use crate::fields::{Fields, FieldsIx};
-use crate::guards::Guards;
 use crate::phone::E164;
 use crate::routing::CipherText;
 
@@ -29,7 +28,7 @@ pub struct Snapshot {
 }
 
 /// One apply, as recorded.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApplyRecord {
     pub id: ApplyId,
     /// RFC 3339, UTC.
@@ -39,8 +38,6 @@ pub struct ApplyRecord {
     pub revision: Option<String>,
     /// `apply`, `rollback` or `release`.
     pub kind: String,
-    /// The guards of its files.
-    pub guards: Option<Guards>,
 }
 
 /// Where an owned object was declared when it was applied.

@@ -10,10 +10,11 @@ use clap::{Command, CommandFactory};
 use super::Cli;
 
 /// Which commands belong together, in the order in which they are used.
-const GROUPS: [(&str, &[&str]); 3] = [
+const GROUPS: [(&str, &[&str]); 4] = [
     ("Files", &["validate"]),
-    ("Database", &["migrate", "import", "plan"]),
-    ("More", &["completions"]),
+    ("Database", &["migrate", "plan"]),
+    ("Calls", &["resolve"]),
+    ("More", &["secrets", "completions"]),
 ];
 
 pub const ABOUT: &str = "\

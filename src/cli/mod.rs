@@ -6,13 +6,14 @@ mod completions;
 pub mod database;
 pub mod globals;
 mod help;
-mod import;
 mod keys;
 mod migrate;
 mod plan;
 mod planning;
 mod progress;
+mod resolve;
 mod sealing;
+mod secrets;
 pub mod shell;
 mod usage;
 mod validate;
@@ -42,8 +43,9 @@ pub struct Cli {
 enum Command {
     Validate(validate::ValidateArgs),
     Migrate(migrate::MigrateArgs),
-    Import(import::ImportArgs),
     Plan(plan::PlanArgs),
+    Resolve(resolve::ResolveArgs),
+    Secrets(secrets::SecretsArgs),
     Completions(completions::CompletionsArgs),
 }
 
@@ -119,8 +121,9 @@ impl Command {
         match self {
             Command::Validate(args) => args.run(shell),
             Command::Migrate(args) => args.run(shell),
-            Command::Import(args) => args.run(shell),
             Command::Plan(args) => args.run(shell),
+            Command::Resolve(args) => args.run(shell),
+            Command::Secrets(args) => args.run(shell),
             Command::Completions(args) => args.run(shell),
         }
     }
@@ -129,9 +132,9 @@ impl Command {
     fn format(&self) -> Option<Format> {
         match self {
             Command::Validate(args) => Some(args.formatted.format),
-            Command::Import(args) => Some(args.formatted.format),
             Command::Plan(args) => Some(args.formatted.format),
-            Command::Migrate(_) | Command::Completions(_) => None,
+            Command::Resolve(args) => Some(args.formatted.format),
+            Command::Secrets(_) | Command::Migrate(_) | Command::Completions(_) => None,
         }
     }
 

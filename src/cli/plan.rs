@@ -5,12 +5,12 @@ use clap::Args;
 
 use super::globals::{Format, Formatted};
 use super::keys::KeyArgs;
-use super::planning::{self, Planned};
+use super::planning::{self, Drift, Planned};
 use super::shell::Shell;
 use super::{Stop, database};
 use crate::address::Address;
 use crate::error::{Error, Exit, Result};
-use crate::render::{json, text};
+use crate::render::json;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -49,7 +49,8 @@ pub struct PlanArgs {
 impl PlanArgs {
     pub fn run(&self, shell: &Shell) -> Result<Exit, Stop> {
         let ring = self.keys.ring()?;
-        let planned = database::block_on(planning::plan(shell, &ring, &self.target))?;
+        let planned =
+            database::block_on(planning::plan(shell, &ring, &self.target, Drift::Reverted))?;
         let verdict = planned.verdict();
         shell.print(&self.report(shell, &planned, verdict.as_ref())?)?;
         if let Some(verdict) = verdict {
@@ -64,10 +65,9 @@ impl PlanArgs {
     }
 
     fn report(&self, shell: &Shell, planned: &Planned, verdict: Option<&Error>) -> Result<String> {
-        let Planned { plan, refusals, .. } = planned;
         match self.formatted.format {
-            Format::Text => Ok(text::plan(plan, refusals, shell.view(self.full))),
-            Format::Json => json::text(&json::PlanReport::new(plan, refusals, verdict)),
+            Format::Text => Ok(planned.text(shell.view(self.full))),
+            Format::Json => json::text(&planned.json(verdict)),
         }
     }
 }

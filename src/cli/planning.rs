@@ -3,7 +3,6 @@
 
 use std::path::PathBuf;
 
-use jiff::Zoned;
 use uuid::Uuid;
 
 use super::database::{self, EnvironmentDatabase, Target};
@@ -15,12 +14,13 @@ use crate::error::{Error, Exit, Result};
 use crate::files::Tree;
 use crate::finding::Finding;
 use crate::plan::diff::Differ;
-use crate::plan::judgement::{Bench, judge};
+use crate::plan::judgement::{self, Bench};
 use crate::plan::reroute::{self, Reroutes};
 use crate::plan::secret::SecretFacts;
 use crate::plan::{Plan, expect, target};
-use crate::render::findings;
 use crate::render::style::counted;
+use crate::render::text::{self, View};
+use crate::render::{findings, json};
 use crate::resolve::Configs;
 use crate::routing::Routing;
 use crate::secrets::KeyRing;
@@ -28,21 +28,37 @@ use crate::snapshot::Snapshot;
 use crate::source::{self, LoadOptions, Loaded};
 use crate::store::{Mode, Store};
 
+/// What becomes of drift: it is reverted only by an apply that was seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Drift {
+    Reverted,
+    LeftAlone,
+}
+
 /// A plan, and what it was made of.
 #[expect(dead_code, reason = "apply, which follows, reads the rest")]
 pub struct Planned {
     pub plan: Plan,
+    pub reroutes: Reroutes,
     pub routing: Routing,
     pub snapshot: Snapshot,
     pub facts: SecretFacts,
     pub target: Target,
-    /// Who is rerouted.
-    pub reroutes: Reroutes,
     /// What guards refuse.
     pub refusals: Vec<Finding>,
 }
 
 impl Planned {
+    /// The report, as text.
+    pub fn text(&self, view: View) -> String {
+        text::plan(&self.plan, Some(&self.reroutes), &self.refusals, view)
+    }
+
+    /// The report, for machines.
+    pub fn json(&self, error: Option<&Error>) -> json::PlanReport<'_> {
+        json::PlanReport::new(&self.plan, &self.refusals, error)
+    }
+
     /// Why this can't be applied: invalid before conflict before refused.
     pub fn verdict(&self) -> Option<Error> {
         let errors: Vec<Finding> = self
@@ -113,7 +129,12 @@ pub fn environment(shell: &Shell, loaded: &Loaded) -> Option<EnvironmentDatabase
 /// Compares files and database. While the files are parsed on a thread of
 /// their own, the database is asked, where it is known without them; files
 /// that are invalid come before whatever goes wrong with it.
-pub async fn plan(shell: &Shell, ring: &KeyRing, targets: &[Address]) -> Result<Planned, Stop> {
+pub async fn plan(
+    shell: &Shell,
+    ring: &KeyRing,
+    targets: &[Address],
+    drift: Drift,
+) -> Result<Planned, Stop> {
     let globals = &shell.globals;
     let (dir, environment_name) = (globals.routing.clone(), globals.env.clone());
     let mut parsing = tokio::task::spawn_blocking(move || read_files(dir, environment_name));
@@ -144,7 +165,7 @@ pub async fn plan(shell: &Shell, ring: &KeyRing, targets: &[Address]) -> Result<
             read(shell, database::target(shell, environment.as_ref())?).await?
         }
     };
-    compare(shell, ring, targets, loaded, found).await
+    compare(shell, ring, (targets, drift), loaded, found).await
 }
 
 /// A database, read up to its numbers; no store where there is nothing yet.
@@ -176,7 +197,7 @@ async fn read(shell: &Shell, target: Target) -> Result<Found> {
 async fn compare(
     shell: &Shell,
     ring: &KeyRing,
-    targets: &[Address],
+    (targets, drift): (&[Address], Drift),
     loaded: Loaded,
     found: Found,
 ) -> Result<Planned, Stop> {
@@ -204,31 +225,32 @@ async fn compare(
     if !targets.is_empty() {
         plan = target::narrow(plan, targets);
     }
-    plan.findings.splice(0..0, loaded.findings);
+    if drift == Drift::LeftAlone {
+        plan = plan.without_drift();
+    }
     let reroutes = reroute::reroutes(&plan, &Configs::of_snapshot(&snapshot));
-    let judgement = judge(
+    let judgement = judgement::judge(
         &plan,
         &Bench {
             routing: &routing,
             snapshot: &snapshot,
             reroutes: &reroutes,
-            applied: snapshot
-                .last_apply
-                .as_ref()
-                .and_then(|apply| apply.guards.as_ref()),
-            today: Zoned::now().date(),
+            applied: None,
+            today: jiff::Zoned::now().date(),
             undoes: false,
         },
     );
+    plan.findings.splice(0..0, loaded.findings);
     plan.findings.extend(judgement.warnings);
+    let refusals = judgement.refusals;
     Ok(Planned {
         plan,
+        reroutes,
         routing,
         snapshot,
         facts,
         target,
-        reroutes,
-        refusals: judgement.refusals,
+        refusals,
     })
 }
 

@@ -1,7 +1,7 @@
 //! What goes into which file: one for the settings, one for the tenants, one
 //! for each region. Core.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use uuid::Uuid;
 
@@ -13,7 +13,6 @@ use super::report::{Counts, Import, ImportFile};
 use super::{Bound, tenants};
 use crate::fields::Field;
 use crate::phone::{self, E164, RowKey};
-use crate::secrets::Format;
 
 /// Calling codes whose national numbers may begin with a zero that is part of
 /// the number, and that a `bigint` loses.
@@ -121,9 +120,9 @@ fn common(
     let mut files = Vec::new();
     let formats = configs::formats(content.configs, content.wanted);
     // Where formats are mixed, either would be a change to some secret.
-    if formats == BTreeSet::from([Format::Fernet]) {
+    if formats.iter().eq(["fernet"].iter()) {
         let mut text = header.to_owned();
-        emit::secret_format(&mut text, Format::Fernet.name());
+        emit::secret_format(&mut text, "fernet");
         files.push(file("settings", text));
     }
     if !aliases.is_empty() {

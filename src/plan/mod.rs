@@ -70,6 +70,9 @@ pub struct Plan {
     pub changes: Vec<Change>,
     /// Left out by `--target`, sorted alike.
     pub outstanding: Vec<Change>,
+    /// Changed outside lkroute and left so: see [`Plan::without_drift`].
+    #[serde(default)]
+    pub left_alone: Vec<Change>,
     /// Declared objects that are as they should be.
     pub unchanged: u64,
     /// Configs whose secret could not be compared.

@@ -13,13 +13,14 @@ use crate::fields::FieldsIx;
 type Counts = HashMap<(u32, Option<FieldsIx>, Option<FieldsIx>), u64>;
 
 impl Plan {
-    /// The same plan with drift left alone, and the objects whose drift that
-    /// is: what an apply does that nobody saw.
-    pub fn without_drift(mut self) -> (Plan, Vec<Change>) {
+    /// The same plan with drift left alone: what an apply does that nobody
+    /// saw. The objects whose drift that is are kept, with the patches that
+    /// would set them back.
+    pub fn without_drift(mut self) -> Plan {
         let drifted = |change: &&Change| self.patch(change).has(Kind::Drift);
         let left: Vec<Change> = self.changes.iter().filter(drifted).copied().collect();
         if left.is_empty() {
-            return (self, left);
+            return self;
         }
         let mut counts = self.counts();
         let mut rest = Vec::with_capacity(self.changes.len());
@@ -35,7 +36,6 @@ impl Plan {
             }
             self.uncount(&change, &kept, &mut counts);
             if kept.fields.is_empty() {
-                self.unchanged += 1;
                 continue;
             }
             change.patch = u32::try_from(self.patches.len()).unwrap_or(u32::MAX);
@@ -43,8 +43,9 @@ impl Plan {
             rest.push(change);
         }
         self.changes = rest;
+        self.left_alone = left;
         self.set_counts(counts);
-        (self, left)
+        self
     }
 
     /// The same plan without the changes that are not kept; they are

@@ -284,9 +284,9 @@ fn drift_is_told_from_changes_and_left_alone_unseen() {
     let drift = case("a", "b");
     assert_eq!(drift.cause(only(&drift)), Cause::Drift);
     assert_eq!(kinds(&drift), [(Field::Outbound, Kind::Drift)]);
-    let (rest, left) = drift.without_drift();
+    let rest = drift.without_drift();
     assert!(rest.is_empty());
-    assert_eq!(left.len(), 1);
+    assert_eq!(rest.left_alone.len(), 1);
 
     assert_eq!(case("b", "a").cause(only(&case("b", "a"))), Cause::Files);
     assert_eq!(kinds(&case("b", "b")), [(Field::Outbound, Kind::Adopt)]);
@@ -479,7 +479,10 @@ fn a_saved_plan_reads_back() {
         .row(row(5, json!({"livekit_config": null})));
     case.snapshot.last_apply = Some(ApplyRecord {
         id: 3,
-        ..ApplyRecord::default()
+        at: String::new(),
+        actor: String::new(),
+        revision: None,
+        kind: "apply".into(),
     });
     let plan = case.plan();
     let text = serde_json::to_string(&plan).unwrap();

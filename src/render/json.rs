@@ -158,8 +158,8 @@ pub struct PlanReport<'a> {
     /// Without those in conflict.
     pub changes: Changes<'a>,
     pub conflicts: Vec<ConflictReport<'a>>,
-    /// The fields that were changed outside lkroute; their objects are among
-    /// `changes` too, with the cause `drift` or `both`.
+    /// The fields that were changed outside lkroute. Where they are reverted,
+    /// their objects are among `changes` too, with the cause `drift` or `both`.
     pub drift: Vec<DriftReport>,
     /// What `--target` left out.
     pub outstanding: Changes<'a>,
@@ -244,6 +244,8 @@ pub struct ConflictField {
 #[derive(Debug, Serialize)]
 pub struct DriftReport {
     pub address: String,
+    /// Whether the plan sets them back; else they are left alone.
+    pub reverted: bool,
     pub fields: Vec<DriftField>,
 }
 
@@ -291,7 +293,7 @@ impl<'a> PlanReport<'a> {
                 .conflicts()
                 .map(|change| conflict(plan, change))
                 .collect(),
-            drift: peaceful.filter_map(|change| drift(plan, change)).collect(),
+            drift: drifted(plan),
             outstanding: Changes {
                 plan: Some(plan),
                 changes: plan.outstanding.iter().collect(),
@@ -418,7 +420,19 @@ fn conflict<'a>(plan: &'a Plan, change: &Change) -> ConflictReport<'a> {
     }
 }
 
-fn drift(plan: &Plan, change: &Change) -> Option<DriftReport> {
+fn drifted(plan: &Plan) -> Vec<DriftReport> {
+    let planned = plan
+        .changes
+        .iter()
+        .filter(|change| !plan.in_conflict(change));
+    let planned = planned.filter_map(|change| drift(plan, change, true));
+    let left = plan.left_alone.iter();
+    planned
+        .chain(left.filter_map(|change| drift(plan, change, false)))
+        .collect()
+}
+
+fn drift(plan: &Plan, change: &Change, reverted: bool) -> Option<DriftReport> {
     let fields = plan.patch(change).fields.iter();
     let drifted = fields.filter(|field| field.kind == Kind::Drift);
     let fields: Vec<DriftField> = drifted
@@ -430,6 +444,7 @@ fn drift(plan: &Plan, change: &Change) -> Option<DriftReport> {
         .collect();
     (!fields.is_empty()).then(|| DriftReport {
         address: plan.address(change.object).to_string(),
+        reverted,
         fields,
     })
 }

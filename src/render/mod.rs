@@ -5,9 +5,9 @@
 //! Text comes with ANSI colours, which the shell strips where they are not
 //! wanted; no colour says what the words don't say too.
 
+pub mod applied;
 pub mod escape;
 pub mod findings;
-pub mod github;
 pub mod graph;
 pub mod import;
 pub mod json;
@@ -16,7 +16,6 @@ pub mod markdown;
 pub mod moves;
 pub mod picture;
 pub mod resolution;
-pub mod sarif;
 pub mod style;
 pub mod text;
 

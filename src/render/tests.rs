@@ -17,7 +17,7 @@ const VIEW: View = View {
 };
 
 fn drawn(plan: &Plan, view: View) -> String {
-    anstream::adapter::strip_str(&text::plan(plan, &[], view)).to_string()
+    anstream::adapter::strip_str(&text::plan(plan, None, &[], view)).to_string()
 }
 
 fn at(line: u32) -> Origin {

@@ -7,9 +7,10 @@ use serde_json::Value;
 use super::style::{
     ADDED, BOLD, CHANGED, DIM, ERROR, NOTED, REMOVED, counted, paint, thousands, wrapped,
 };
-use super::{findings, lines};
+use super::{findings, lines, moves};
 use crate::fields::Field;
 use crate::finding::Finding;
+use crate::plan::reroute::Reroutes;
 use crate::plan::{Action, Change, FieldChange, Kind, Object, Plan, Summary};
 
 /// Deletes up to this many are named, whatever else is folded.
@@ -28,10 +29,14 @@ pub struct View {
     pub quiet: bool,
 }
 
-/// The report of a plan. `refusals` are those of the guards.
-pub fn plan(plan: &Plan, refusals: &[Finding], view: View) -> String {
+/// The report of a plan: what happens to whose calls, then to which objects.
+/// `refusals` are those of the guards.
+pub fn plan(plan: &Plan, reroutes: Option<&Reroutes>, refusals: &[Finding], view: View) -> String {
     let page = Page { plan, view };
     let mut parts = vec![paint(BOLD, wrapped(&headline(plan), view.width, 0))];
+    if let Some(reroutes) = reroutes {
+        parts.push(calls(reroutes, view));
+    }
     if !view.quiet {
         parts.extend([
             page.deletes(),
@@ -78,10 +83,23 @@ pub fn headline(plan: &Plan) -> String {
     if !plan.outstanding.is_empty() {
         text += &format!(", {} outstanding", thousands(plan.outstanding.len() as u64));
     }
+    if !plan.left_alone.is_empty() {
+        text += &format!(", {} left alone", thousands(plan.left_alone.len() as u64));
+    }
     if summary.unchecked > 0 {
         text += &format!(", {} not checked", counted(summary.unchecked, "secret"));
     }
     text
+}
+
+fn calls(reroutes: &Reroutes, view: View) -> String {
+    let clauses = moves::clauses(reroutes).into_iter();
+    let lines = clauses.map(|clause| format!("  {}\n", wrapped(&clause, view.width - 2, 2)));
+    let lines: String = lines.collect();
+    match lines.is_empty() {
+        true => lines,
+        false => format!("{}\n{lines}", paint(BOLD, "Calls")),
+    }
 }
 
 fn changes(summary: &Summary) -> String {
@@ -328,20 +346,26 @@ impl Page<'_> {
         let drifted = |change: &&Change| {
             !self.plan.in_conflict(change) && self.plan.patch(change).has(Kind::Drift)
         };
-        let groups = alike(self.plan.changes.iter().filter(drifted));
         let since = match self.plan.base {
             Some(apply) => format!(" since apply {apply}"),
             None => String::new(),
         };
-        let title =
-            format!("Drift: changed outside lkroute{since}; an apply that is seen sets it back");
-        self.section(&title, &groups, |group| {
-            let Some(change) = group.first() else {
-                return String::new();
-            };
-            let body = self.body(change, |kind| kind == Kind::Drift);
-            self.heads(&paint(CHANGED, "~"), group) + &body
-        })
+        let planned = alike(self.plan.changes.iter().filter(drifted));
+        let left = alike(self.plan.left_alone.iter());
+        let section = |groups: &[Alike<'_>], fate: &str| {
+            let title = format!("Drift: changed outside lkroute{since}; {fate}");
+            self.section(&title, groups, |group| self.drifted(group))
+        };
+        section(&planned, "an apply that is seen sets it back")
+            + &section(&left, "left alone without --revert-drift")
+    }
+
+    fn drifted(&self, group: &Alike<'_>) -> String {
+        let Some(change) = group.first() else {
+            return String::new();
+        };
+        let body = self.body(change, |kind| kind == Kind::Drift);
+        self.heads(&paint(CHANGED, "~"), group) + &body
     }
 
     fn adoptions(&self) -> String {

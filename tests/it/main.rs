@@ -2,7 +2,6 @@
 
 mod architecture;
 mod git;
-mod import;
 mod livekit;
 mod review;
 mod secrets_python;

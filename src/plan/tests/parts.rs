@@ -117,8 +117,8 @@ fn drift_that_is_left_alone_counts_as_it_is() {
         class(&plan).1,
         Some(pointing(1).with(Field::Outbound, true))
     );
-    let (plan, left) = plan.without_drift();
-    assert_eq!(left.len(), 1);
+    let plan = plan.without_drift();
+    assert_eq!(plan.left_alone.len(), 1);
     assert_eq!(plan.patch(only(&plan)).fields.len(), 1);
     assert_eq!(
         class(&plan).1,

@@ -1,8 +1,6 @@
 //! Reports for pull requests: Markdown, annotations, SARIF, pictures, schemas.
 
-mod github;
 mod graph;
 mod hostile;
 mod markdown;
-mod sarif;
 mod world;

@@ -1,9 +1,7 @@
 //! The store, on both engines: one suite, run against each.
 
-mod apply;
-pub mod base;
+mod base;
 mod dispatches;
-mod hard;
 mod migrate;
 mod read;
 
@@ -27,4 +25,4 @@ macro_rules! on_both {
         }
     };
 }
-pub(crate) use on_both;
+use on_both;

@@ -1,0 +1,59 @@
+//! What an apply did, as people read it. Imports core.
+
+use std::time::Duration;
+
+use super::style::{BOLD, counted, paint, thousands};
+use crate::plan::{Plan, Summary};
+
+/// `Applied as 7: 2 created, 1 updated; 412 unchanged, in 0.1 s.`
+pub fn text(plan: &Plan, id: i64, took: Duration) -> String {
+    let environment = plan.environment.as_deref();
+    let whose = environment.map_or(String::new(), |name| format!(" for {name}"));
+    let done = format!(
+        "Applied{whose} as {id}: {} in {:.1} s; {} unchanged",
+        done(&plan.summary()),
+        took.as_secs_f64(),
+        thousands(plan.summary().unchanged)
+    );
+    let mut text = paint(BOLD, done) + "\n";
+    if !plan.outstanding.is_empty() {
+        let rest = counted(plan.outstanding.len() as u64, "change");
+        text += &format!("Outstanding, left out by --target: {rest}\n");
+    }
+    text + &left_alone(plan)
+}
+
+fn done(summary: &Summary) -> String {
+    let counts = [
+        (summary.create, "created"),
+        (summary.update, "updated"),
+        (summary.delete, "deleted"),
+        (summary.adopt, "adopted"),
+        (summary.reseal, "re-sealed"),
+    ];
+    let some = counts.iter().filter(|(count, _)| *count > 0);
+    let some: Vec<String> = some
+        .map(|(count, what)| format!("{} {what}", thousands(*count)))
+        .collect();
+    some.join(", ")
+}
+
+/// Names what was changed outside lkroute and left so.
+pub fn left_alone(plan: &Plan) -> String {
+    const NAMED: usize = 20;
+    let left = &plan.left_alone;
+    if left.is_empty() {
+        return String::new();
+    }
+    let count = counted(left.len() as u64, "object");
+    let mut text = format!(
+        "Left alone: {count} changed outside lkroute; --revert-drift sets back what the files say\n"
+    );
+    for change in left.iter().take(NAMED) {
+        text += &format!("  {}\n", plan.address(change.object));
+    }
+    if let Some(more) = left.len().checked_sub(NAMED).filter(|more| *more > 0) {
+        text += &format!("  and {} more\n", thousands(more as u64));
+    }
+    text
+}
