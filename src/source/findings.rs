@@ -33,6 +33,10 @@ impl Findings {
         self.list.extend(findings);
     }
 
+    pub fn len(&self) -> usize {
+        self.list.len()
+    }
+
     pub fn any_error(&self) -> bool {
         self.list.iter().any(Finding::is_error)
     }

@@ -41,7 +41,7 @@ impl Reader<'_> {
             }
             for (name, _) in &policy.value.workers.0 {
                 if &*name.value != "*" {
-                    self.piece.in_environments.push(reference(name, self.lines));
+                    self.piece.used.environments.number(name, self.lines);
                 }
             }
             let place = self.place(policy);

@@ -9,37 +9,73 @@ use crate::finding::Place;
 /// A longer line is not copied into findings.
 const LONGEST: usize = 400;
 
-/// One file with its line starts.
-pub struct Lines<'a> {
+/// A file with its line starts.
+pub struct Opened<'a> {
     path: &'a str,
     text: Cow<'a, str>,
     starts: Vec<usize>,
 }
 
-impl<'a> Lines<'a> {
-    pub fn new(path: &'a str, text: impl Into<Cow<'a, str>>) -> Lines<'a> {
+impl<'a> Opened<'a> {
+    pub fn new(path: &'a str, text: impl Into<Cow<'a, str>>) -> Opened<'a> {
         let text = text.into();
         let after = text.match_indices('\n').map(|(at, _)| at + 1);
         let starts = std::iter::once(0).chain(after).collect();
-        Lines { path, text, starts }
+        Opened { path, text, starts }
+    }
+
+    pub fn lines(&self) -> Lines<'_> {
+        Lines {
+            path: self.path,
+            text: &self.text,
+            starts: &self.starts,
+            offset: 0,
+        }
+    }
+}
+
+/// A look at a file, or at a part of it: the first byte of the part is byte 0.
+#[derive(Clone, Copy)]
+pub struct Lines<'a> {
+    path: &'a str,
+    text: &'a str,
+    starts: &'a [usize],
+    offset: usize,
+}
+
+impl<'a> Lines<'a> {
+    /// The part that begins at `offset`.
+    pub fn part(self, offset: usize) -> Lines<'a> {
+        Lines { offset, ..self }
     }
 
     pub fn path(&self) -> &'a str {
         self.path
     }
 
-    pub fn text(&self) -> &str {
-        &self.text
+    /// The text of the whole file.
+    pub fn text(&self) -> &'a str {
+        self.text
+    }
+
+    fn whole(&self, span: &Range<usize>) -> Range<usize> {
+        span.start + self.offset..span.end + self.offset
+    }
+
+    /// The text at a place.
+    pub fn at(&self, span: &Range<usize>) -> &'a str {
+        self.text.get(self.whole(span)).unwrap_or_default()
     }
 
     /// The 1-based line that holds this byte.
     pub fn line(&self, offset: usize) -> u32 {
+        let offset = self.offset + offset;
         let line = self.starts.partition_point(|start| *start <= offset);
         u32::try_from(line).unwrap_or(u32::MAX)
     }
 
     /// The text of a line, 1-based, without its end.
-    fn text_of(&self, line: u32) -> &str {
+    fn text_of(&self, line: u32) -> &'a str {
         let ix = line as usize;
         let start = self.starts.get(ix.wrapping_sub(1)).copied();
         let end = self.starts.get(ix).copied().unwrap_or(self.text.len());
@@ -73,8 +109,9 @@ impl<'a> Lines<'a> {
     /// Where the key or header at `span` was written before, in a file that
     /// is no valid TOML for writing it twice.
     pub fn same_before(&self, span: &Range<usize>) -> Option<Range<usize>> {
-        let key = self.text.get(span.clone())?;
+        let key = self.at(span);
         let line = self.line(span.start);
+        let span = self.whole(span);
         let own = self.text_of(line);
         let header = own.trim_start().starts_with('[');
         let same_key = |line: &str, at: usize| {
@@ -92,7 +129,8 @@ impl<'a> Lines<'a> {
                 false => found.find(|at| same_key(text, *at)),
             };
             if let Some(at) = found.filter(|at| start + at < span.start) {
-                return Some(start + at..start + at + key.len());
+                let at = start + at - self.offset.min(start + at);
+                return Some(at..at + key.len());
             }
         }
         None
@@ -110,10 +148,12 @@ impl<'a> Lines<'a> {
             .find_map(|part| Some((text.find(part)?, part.len())));
         let indent = text.len() - text.trim_start().len();
         let (at, len) = found.unwrap_or((indent, text.len() - indent));
-        self.place(start + at..start + at + len)
+        let at = start + at - self.offset.min(start + at);
+        self.place(at..at + len)
     }
 
     fn marked(&self, line: u32, span: Range<usize>, text: &str) -> Place {
+        let span = self.whole(&span);
         let chars = |from: usize, to: usize| {
             let part = self.text.get(from..to.max(from)).unwrap_or_default();
             u32::try_from(part.chars().count()).unwrap_or(u32::MAX)
@@ -170,7 +210,9 @@ mod tests {
 
     fn place_of(text: &str, part: &str) -> Place {
         let at = text.find(part).unwrap();
-        Lines::new("routing/a.toml", text).place(at..at + part.len())
+        Opened::new("routing/a.toml", text)
+            .lines()
+            .place(at..at + part.len())
     }
 
     #[test]
@@ -179,7 +221,7 @@ mod tests {
         let place = place_of(text, "b = 2");
         assert_eq!((place.line, place.column, place.width), (2, 18, 5));
         assert_eq!(place.text, "name = \"Zürich\", b = 2");
-        let end = Lines::new("x", text).place(text.len()..text.len());
+        let end = Opened::new("x", text).lines().place(text.len()..text.len());
         assert_eq!((end.line, end.column, end.width), (3, 1, 1));
     }
 

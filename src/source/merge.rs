@@ -162,7 +162,10 @@ impl<'a> Merge<'a> {
             }
         }
         let names: Vec<&str> = self.environments.keys().map(String::as_str).collect();
-        for name in pieces.iter().flat_map(|piece| &piece.in_environments) {
+        for name in pieces
+            .iter()
+            .flat_map(|piece| &piece.used.environments.list)
+        {
             if names.contains(&name.name.as_str()) || self.is_unusable("environments", &name.name) {
                 continue;
             }

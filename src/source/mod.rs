@@ -8,6 +8,7 @@
 //! at the first problem.
 
 mod bindings;
+mod bulk;
 mod configs;
 mod findings;
 mod guards;
@@ -31,7 +32,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::finding::{Finding, Place};
 use crate::routing::Routing;
-use lines::Lines;
+use lines::Opened;
 use piece::Piece;
 pub use schema::schema;
 
@@ -166,7 +167,7 @@ fn read_one(sources: &dyn Sources, file: usize, environment: Option<&str>) -> Pi
     match as_text(&bytes) {
         Ok(text) => {
             let number = u32::try_from(file).unwrap_or(u32::MAX);
-            piece::read(&Lines::new(path, text), number, environment)
+            piece::read(Opened::new(path, text).lines(), number, environment)
         }
         Err(line) => unread("not-utf8", format!("not UTF-8: see line {line}")),
     }

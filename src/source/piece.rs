@@ -8,8 +8,9 @@ use uuid::Uuid;
 use super::findings::Findings;
 use super::guards::GuardDefs;
 use super::lines::Lines;
-use super::raw::{At, File, Text, Texts};
-use super::{shape, suggest};
+use super::raw::{At, Text, Texts};
+use super::shape::{self, Shape};
+use super::{bulk, suggest};
 use crate::fields::{Field, Fields};
 use crate::finding::{Finding, Place};
 use crate::phone::{E164, Prefix};
@@ -29,8 +30,6 @@ pub struct Piece {
     pub regions: Vec<Def<RegionDef>>,
     pub configs: Vec<Def<ConfigDef>>,
     pub environments: Vec<Def<EnvironmentDef>>,
-    /// Names of environments, where they are used.
-    pub in_environments: Vec<Ref>,
     pub guards: GuardDefs,
     pub rollouts: Vec<RolloutDef>,
     pub expects: Vec<ExpectDef>,
@@ -103,12 +102,13 @@ pub struct ExpectDef {
     pub place: Place,
 }
 
-/// Names that bindings use, each once, at its first place.
+/// Names that a file uses, each once, at its first place.
 #[derive(Default)]
 pub struct Used {
     pub tenants: Names,
     pub configs: Names,
     pub regions: Names,
+    pub environments: Names,
     /// Of `allowed_outbound`.
     pub outbound: Names,
     /// The `default_config` of regions.
@@ -123,7 +123,7 @@ pub struct Names {
 
 impl Names {
     /// The number of a name.
-    pub fn number(&mut self, name: &At<Text<'_>>, lines: &Lines<'_>) -> u32 {
+    pub fn number(&mut self, name: &At<Text<'_>>, lines: Lines<'_>) -> u32 {
         if let Some(found) = self.index.get(&*name.value.0) {
             return *found;
         }
@@ -152,7 +152,7 @@ pub struct Local {
     pub line: u32,
 }
 
-pub fn reference(name: &At<Text<'_>>, lines: &Lines<'_>) -> Ref {
+pub fn reference(name: &At<Text<'_>>, lines: Lines<'_>) -> Ref {
     Ref {
         name: name.value.to_string(),
         place: lines.place(name.span.clone()),
@@ -160,31 +160,20 @@ pub fn reference(name: &At<Text<'_>>, lines: &Lines<'_>) -> Ref {
 }
 
 /// Reads one file; `number` is its index, for [`crate::routing::Origin`].
-pub fn read(lines: &Lines<'_>, number: u32, environment: Option<&str>) -> Piece {
-    let shape = shape::read(lines);
-    let mut findings = Findings::default();
-    findings.extend(shape.findings);
-    let mut reader = Reader {
-        lines,
-        number,
-        environment,
-        findings,
-        piece: Piece {
-            unusable: shape.unusable,
-            incomplete: shape.incomplete,
-            ..Piece::default()
-        },
-        spec_index: HashMap::new(),
-    };
-    reader.file(&shape.file);
-    let mut piece = reader.piece;
-    piece.findings = reader.findings.finish(Some(Place::file(lines.path())));
-    piece
+pub fn read(lines: Lines<'_>, number: u32, environment: Option<&str>) -> Piece {
+    bulk::read(lines, number, environment)
+        .unwrap_or_else(|| read_plainly(lines, number, environment))
+}
+
+pub(super) fn read_plainly(lines: Lines<'_>, number: u32, environment: Option<&str>) -> Piece {
+    let mut reader = Reader::new(lines, number, environment);
+    reader.file(shape::read(lines, lines.text()));
+    reader.finish()
 }
 
 /// Reads the tables of one file.
 pub(super) struct Reader<'a> {
-    pub lines: &'a Lines<'a>,
+    pub lines: Lines<'a>,
     pub number: u32,
     pub environment: Option<&'a str>,
     pub findings: Findings,
@@ -192,8 +181,31 @@ pub(super) struct Reader<'a> {
     pub spec_index: HashMap<Spec, u32>,
 }
 
+impl<'a> Reader<'a> {
+    pub fn new(lines: Lines<'a>, number: u32, environment: Option<&'a str>) -> Reader<'a> {
+        Reader {
+            lines,
+            number,
+            environment,
+            findings: Findings::default(),
+            piece: Piece::default(),
+            spec_index: HashMap::new(),
+        }
+    }
+
+    pub fn finish(mut self) -> Piece {
+        let place = Place::file(self.lines.path());
+        self.piece.findings = self.findings.finish(Some(place));
+        self.piece
+    }
+}
+
 impl Reader<'_> {
-    fn file(&mut self, file: &File<'_>) {
+    pub fn file(&mut self, shape: Shape<'_>) {
+        self.findings.extend(shape.findings);
+        self.piece.unusable = shape.unusable;
+        self.piece.incomplete = shape.incomplete;
+        let file = &shape.file;
         self.piece.owner = self.text("owner", &file.owner, 255).map(|owner| Ref {
             place: self.place(&owner),
             name: owner.value,
@@ -402,15 +414,16 @@ impl Reader<'_> {
         if only.value.is_empty() {
             self.error("bad-value", only, "`only` names no environment");
         }
-        let names = only.value.iter().map(|name| reference(name, self.lines));
-        self.piece.in_environments.extend(names);
+        for name in &only.value {
+            self.piece.used.environments.number(name, self.lines);
+        }
         let chosen = |environment: &str| only.value.iter().any(|name| &*name.value == environment);
         self.environment.is_none_or(chosen)
     }
 
     /// Takes note of an override; whether it is for the environment read.
     pub fn overrides(&mut self, name: &At<Text<'_>>, only: &Texts<'_>) -> bool {
-        self.piece.in_environments.push(reference(name, self.lines));
+        self.piece.used.environments.number(name, self.lines);
         let left_out =
             |only: &At<Vec<At<Text<'_>>>>| only.value.iter().all(|one| one.value != name.value);
         if only.as_ref().is_some_and(left_out) {

@@ -3,7 +3,7 @@
 
 use hashbrown::HashMap;
 
-use super::lines::Lines;
+use super::lines::Opened;
 use super::{Sources, as_text};
 use crate::finding::Place;
 use crate::routing::Binding;
@@ -11,7 +11,7 @@ use crate::routing::Binding;
 /// Opens files again, each once.
 pub struct Relook<'a> {
     sources: &'a dyn Sources,
-    open: HashMap<u32, Option<Lines<'a>>>,
+    open: HashMap<u32, Option<Opened<'a>>>,
 }
 
 impl<'a> Relook<'a> {
@@ -31,12 +31,14 @@ impl<'a> Relook<'a> {
         let lines = self.open.entry(origin.file).or_insert_with(|| {
             let bytes = self.sources.read(origin.file as usize).ok()?;
             let text = as_text(&bytes).ok()?.to_owned();
-            Some(Lines::new(path, text))
+            Some(Opened::new(path, text))
         });
         match lines {
             Some(lines) => {
                 let number = format!("\"{}\"", binding.number);
-                lines.find(origin.line, &[&number, "range", "number"])
+                lines
+                    .lines()
+                    .find(origin.line, &[&number, "range", "number"])
             }
             None => Place {
                 line: origin.line,

@@ -41,15 +41,16 @@ pub struct Shape<'a> {
     pub incomplete: bool,
 }
 
-/// Reads a file, and finds what is wrong with its shape.
-pub fn read<'a>(lines: &'a Lines<'a>) -> Shape<'a> {
+/// Reads a file or the part of it that is `text`, and finds what is wrong with
+/// its shape.
+pub fn read<'a>(lines: Lines<'a>, text: &'a str) -> Shape<'a> {
     let mut reader = Reader {
         lines,
         findings: Vec::new(),
         unusable: Vec::new(),
         incomplete: false,
     };
-    let (table, errors) = DeTable::parse_recoverable(lines.text());
+    let (table, errors) = DeTable::parse_recoverable(text);
     let mut file = File::default();
     if errors.is_empty() {
         for (key, value) in table.into_inner() {
@@ -70,7 +71,7 @@ pub fn read<'a>(lines: &'a Lines<'a>) -> Shape<'a> {
 }
 
 struct Reader<'a> {
-    lines: &'a Lines<'a>,
+    lines: Lines<'a>,
     findings: Vec<Finding>,
     unusable: Vec<(String, String)>,
     incomplete: bool,
@@ -158,7 +159,7 @@ impl<'a> Reader<'a> {
 
     /// TOML itself forbids a key twice in one table.
     fn duplicate_key(&mut self, span: Range<usize>) {
-        let key = self.lines.text().get(span.clone()).unwrap_or_default();
+        let key = self.lines.at(&span);
         let mut finding = Finding::error("duplicate", format!("`{key}` is given twice"))
             .at(self.lines.place(span.clone()))
             .hint("keep one of them");

@@ -1,0 +1,339 @@
+//! A short way through files of many `[[bindings]]` that differ in `number`
+//! and `tenant` only. Core; imports only its siblings and `phone`.
+//!
+//! A block is read as TOML once; the next one with the same lines, but for
+//! these two, is known to be read alike, whatever those lines are. Anything
+//! out of the ordinary, every finding among it, gives the file to the plain
+//! way, so that both ways give the same piece.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use foldhash::fast::RandomState;
+use hashbrown::HashMap;
+
+use super::lines::Lines;
+use super::piece::{Local, Piece, Reader};
+use super::raw::{At, Text};
+use super::shape;
+use crate::phone::E164;
+
+const HEADER: &str = "[[bindings]]";
+/// With fewer blocks the plain way is as good.
+const FEWEST: usize = 16;
+
+/// What stands for the two lines in the text of a block. No TOML has these
+/// characters.
+const NUMBER: char = '\0';
+const TENANT: char = '\u{1}';
+
+/// Reads a file; `None` if it is not for this way.
+pub fn read(lines: Lines<'_>, number: u32, environment: Option<&str>) -> Option<Piece> {
+    let text = lines.text();
+    let first = match text.starts_with(HEADER) {
+        true => 0,
+        false => text.find("\n[[bindings]]")? + 1,
+    };
+    let (before, blocks) = text.split_at(first);
+    let is_other = |line: &str| line.trim_start().starts_with('#') || !line.contains("bindings");
+    if !is_bulk(blocks) || !before.lines().all(is_other) {
+        return None;
+    }
+    let mut reader = Reader::new(lines, number, environment);
+    reader.file(shape::read(lines, before));
+    if reader.piece.incomplete {
+        return None;
+    }
+    let mut bulk = Bulk {
+        known: HashMap::default(),
+        reader,
+        block: Block::default(),
+        seen: String::new(),
+    };
+    bulk.blocks(blocks, first, lines.line(first))?;
+    Some(bulk.reader.finish())
+}
+
+/// Whether there are many blocks, and no strings of several lines.
+fn is_bulk(text: &str) -> bool {
+    text.matches(HEADER).nth(FEWEST).is_some() && !text.contains("\"\"\"") && !text.contains("'''")
+}
+
+struct Bulk<'a> {
+    /// The spec of a block by its text; `None` if the environment leaves it out.
+    known: HashMap<String, Option<u32>, RandomState>,
+    reader: Reader<'a>,
+    block: Block<'a>,
+    /// The lines of the block, the two left out.
+    seen: String,
+}
+
+/// The block at hand.
+#[derive(Default)]
+struct Block<'a> {
+    /// In the file.
+    bytes: Range<usize>,
+    number: Option<&'a str>,
+    number_line: u32,
+    tenant: Option<At<&'a str>>,
+}
+
+impl<'a> Bulk<'a> {
+    /// Reads all blocks. `at` and `line` say where in the file they begin.
+    fn blocks(&mut self, text: &'a str, mut at: usize, mut line: u32) -> Option<()> {
+        self.block.bytes = at..at;
+        for full in text.split_inclusive('\n') {
+            let trimmed = full.trim_ascii();
+            if trimmed.starts_with('[') {
+                if trimmed != HEADER {
+                    return None;
+                }
+                if at > self.block.bytes.start {
+                    self.end(at)?;
+                }
+                self.begin(at);
+            } else {
+                self.line(full, trimmed, at, line)?;
+            }
+            at += full.len();
+            line += 1;
+        }
+        self.end(at)
+    }
+
+    fn begin(&mut self, at: usize) {
+        self.seen.clear();
+        self.block = Block {
+            bytes: at..at,
+            ..Block::default()
+        };
+    }
+
+    fn line(&mut self, full: &'a str, trimmed: &'a str, at: usize, line: u32) -> Option<()> {
+        if trimmed.is_empty() || is_comment(trimmed) {
+            return Some(());
+        }
+        if let Some(number) = string_of("number", trimmed).filter(|text| is_number(text)) {
+            self.seen.push(NUMBER);
+            self.block.number_line = line;
+            return self.block.number.replace(number).is_none().then_some(());
+        }
+        if let Some(tenant) = string_of("tenant", trimmed).filter(|text| is_name(text)) {
+            self.seen.push(TENANT);
+            let start = at + full.find('"')?;
+            let tenant = At {
+                span: start..start + tenant.len() + 2,
+                value: tenant,
+            };
+            return self.block.tenant.replace(tenant).is_none().then_some(());
+        }
+        self.seen.push_str(full);
+        Some(())
+    }
+
+    /// Takes in the block that ends at `end`.
+    fn end(&mut self, end: usize) -> Option<()> {
+        self.block.bytes.end = end;
+        let (Some(number), Some(tenant)) = (self.block.number, &self.block.tenant) else {
+            return self.in_full();
+        };
+        let Some(known) = self.known.get(self.seen.as_str()) else {
+            self.in_full()?;
+            let spec = self.reader.piece.bindings.last().map(|local| local.spec);
+            let spec = spec.filter(|_| self.block.number_line == self.last_line());
+            self.known.insert(self.seen.clone(), spec);
+            return Some(());
+        };
+        let name = At {
+            value: Text(Cow::Borrowed(tenant.value)),
+            span: tenant.span.clone(),
+        };
+        let tenant = self
+            .reader
+            .piece
+            .used
+            .tenants
+            .number(&name, self.reader.lines);
+        if let Some(spec) = *known {
+            self.reader.piece.bindings.push(Local {
+                number: E164::parse(number).ok()?,
+                tenant,
+                spec,
+                line: self.block.number_line,
+            });
+        }
+        Some(())
+    }
+
+    /// The line of the binding taken in last.
+    fn last_line(&self) -> u32 {
+        let last = self.reader.piece.bindings.last();
+        last.map_or(0, |local| local.line)
+    }
+
+    /// Reads the block as TOML.
+    fn in_full(&mut self) -> Option<()> {
+        let lines = self.reader.lines;
+        let start = self.block.bytes.start;
+        let text = lines.text().get(self.block.bytes.clone())?;
+        let shape = shape::read(lines.part(start), text);
+        let before = self.reader.findings.len();
+        self.reader.lines = lines.part(start);
+        for binding in &shape.file.bindings {
+            self.reader.binding(binding);
+        }
+        self.reader.lines = lines;
+        let sound = shape.findings.is_empty() && self.reader.findings.len() == before;
+        sound.then_some(())
+    }
+}
+
+/// A whole line of comment, as TOML allows it.
+fn is_comment(line: &str) -> bool {
+    let allowed = |byte: u8| byte == b'\t' || byte >= b' ' && byte != 0x7f;
+    line.starts_with('#') && line.bytes().all(allowed)
+}
+
+/// The text between the quotes of `key = "…"`.
+fn string_of<'a>(key: &str, line: &'a str) -> Option<&'a str> {
+    let blank = |c| c == ' ' || c == '\t';
+    let rest = line.strip_prefix(key)?.trim_start_matches(blank);
+    let rest = rest.strip_prefix('=')?.trim_start_matches(blank);
+    rest.strip_prefix('"')?.strip_suffix('"')
+}
+
+fn is_number(text: &str) -> bool {
+    let digits = text.strip_prefix('+');
+    digits.is_some_and(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+fn is_name(text: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    !text.is_empty() && text.bytes().all(plain)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::lines::Opened;
+    use super::super::piece::read_plainly;
+    use super::*;
+
+    /// All that a piece holds, but for its look-up tables.
+    fn shown(piece: &Piece) -> String {
+        let used = &piece.used;
+        let names = [
+            &used.tenants,
+            &used.configs,
+            &used.regions,
+            &used.environments,
+            &used.outbound,
+        ];
+        let names = names.map(|names| &names.list);
+        let regions: Vec<_> = piece
+            .regions
+            .iter()
+            .map(|def| (&def.name, &def.place))
+            .collect();
+        format!(
+            "{names:?} {regions:?} {:?} {:?} {:?} {:?}",
+            piece.specs, piece.bindings, piece.findings, piece.incomplete
+        )
+    }
+
+    fn both(text: &str) -> (Option<String>, String) {
+        let opened = Opened::new("routing/x.toml", text);
+        let bulk = read(opened.lines(), 3, Some("prod"));
+        let plain = read_plainly(opened.lines(), 3, Some("prod"));
+        (bulk.as_ref().map(shown), shown(&plain))
+    }
+
+    fn usual(n: u64) -> String {
+        let provider = n % 3;
+        let number = 919_513_456_000 + n;
+        format!(
+            "[[bindings]]\nnumber = \"+{number}\"\ntenant = \"t{}\"\n# note {n}\n\
+             config = \"india\"\nprovider = \"p{provider}\"\n\n",
+            n % 2
+        )
+    }
+
+    #[test]
+    fn the_usual_file_goes_this_way() {
+        let blocks: String = (0..40).map(usual).collect();
+        for text in [
+            blocks.clone(),
+            blocks.replace('\n', "\r\n"),
+            format!("# [[bindings]] below\n[regions.india]\ncountry_codes = [\"+91\"]\n{blocks}"),
+            format!("{blocks}[[bindings]]\ntenant = \"t\"\nnumbers = [\n\"+919513457000\",\n]\n"),
+            format!(
+                "{blocks}[[bindings]]\nonly = [\"dev\"]\ntenant = \"t\"\nnumber = \"+919513457000\""
+            ),
+        ] {
+            let (bulk, plain) = both(&text);
+            assert_eq!(bulk.expect("goes this way"), plain, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_out_of_the_ordinary_does_not() {
+        let blocks: String = (0..40).map(usual).collect();
+        for more in [
+            "[configs.x]\n",
+            "[bindings.rules]\noutbound = true\n",
+            "[[bindings]]\nnumber = \"+919513459999\"\n",
+            "[[bindings]]\ntenant = \"t\"\nnumber = \"919513459999\"\n",
+            "[[bindings]]\ntenant = \"t\"\nnumber = \"+919513459999\"\nnumber = \"+919513459998\"\n",
+            "[[bindings]]\ntenant = \"t\"\nnumber = \"+919513459999\"\nprovder = \"x\"\n",
+            "[[bindings]]\ntenant = \"t\"\nnumber = \"+919513459999\"\nprovider = '''\n'''\n",
+            "[[bindings]]\ntenant = \"t\"\nnumbers = [\nnumber = \"+919513459999\"\n]\n",
+            "# \u{7}\n",
+        ] {
+            let text = format!("{blocks}{more}");
+            assert!(both(&text).0.is_none(), "{more}");
+        }
+        for before in ["bindings = []\n", "a = [\n", "x = \"", "bindings.x = 1\n"] {
+            assert!(both(&format!("{before}{blocks}")).0.is_none(), "{before}");
+        }
+    }
+
+    prop_compose! {
+        fn line()(kind in 0usize..22, n in 0u64..3) -> String {
+            let number = 919_513_456_000 + n;
+            match kind {
+                0..=5 => format!("number = \"+{number}\""),
+                6..=9 => format!("tenant = \"t{n}\""),
+                10 => format!("tenant=\t\"t{n}\"  "),
+                11 => format!("number = \"+{n}\""),
+                12 => format!("  number =\"+{number}\" # {n}"),
+                13 => format!("# {n}"),
+                14 => "config = \"india\"".into(),
+                15 => format!("provider = \"p{n}\""),
+                16 => "rules = { outbound = true }".into(),
+                17 => format!("only = [\"{}\"]", ["prod", "dev", "x"][n as usize]),
+                18 => "env.prod = { provider = \"q\" }".into(),
+                19 => "rules.inbound = true".into(),
+                20 => format!("numbers = [\n\"+{number}\",\n# x\n]"),
+                _ => ["", "[bindings.rules]", "]", "\"number\" = \"x\""][n as usize].into(),
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn both_ways_give_the_same(
+            odd in proptest::collection::vec(proptest::collection::vec(line(), 1..5), 0..6),
+            ends in prop_oneof![Just("\n"), Just("\r\n")],
+        ) {
+            let mut blocks: Vec<String> = (0..20).map(usual).collect();
+            for lines in odd {
+                blocks.push(format!("[[bindings]]\n{}\n", lines.join("\n")));
+            }
+            let text = blocks.concat().replace('\n', ends);
+            if let (Some(bulk), plain) = both(&text) {
+                prop_assert_eq!(bulk, plain);
+            }
+        }
+    }
+}

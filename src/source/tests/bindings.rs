@@ -1,0 +1,178 @@
+//! Numbers, rules and waves.
+
+use super::*;
+
+#[test]
+fn a_binding_gets_its_config() {
+    let text = r#"
+        [regions.extra]
+        country_codes = ["+9715"]
+        default_config = "india-cloud"
+        [[bindings]]
+        numbers = ["+971545335200", "+97141234567"]
+        tenant = "sasya"
+        [[bindings]]
+        range = ["+919513456700", "+919513456702"]
+        tenant = "e0a3e9ca-3f46-4bb0-ac10-a91b5c1d20b5"
+        region = "uae"
+        provider = "TechieMaya FZE"
+        rules = { outbound = true, required_lead_format = ["0", "base_number"] }
+        adopt = ["provider", "rules.outbound", "config"]
+        [[bindings]]
+        number = "+442079460018"
+        tenant = "sasya"
+        config = "uae-vm"
+    "#;
+    let routing = {
+        let loaded = with_base(text);
+        assert_eq!(loaded.findings, []);
+        loaded.routing
+    };
+    let shown: Vec<String> = routing
+        .bindings
+        .iter()
+        .map(|binding| {
+            let settings = routing.settings(binding);
+            let tenant = routing.tenant(binding).label();
+            let at = routing.show(binding.origin);
+            format!("{} {tenant} {} {at}", binding.number, settings.config)
+        })
+        .collect();
+    assert_eq!(
+        shown,
+        [
+            "+971545335200 sasya india-cloud routing/b.toml:6",
+            "+97141234567 sasya uae-vm routing/b.toml:6",
+            "+919513456700 techiemaya uae-vm routing/b.toml:9",
+            "+919513456701 techiemaya uae-vm routing/b.toml:9",
+            "+919513456702 techiemaya uae-vm routing/b.toml:9",
+            "+442079460018 sasya uae-vm routing/b.toml:16",
+        ]
+    );
+    let range = routing.settings(&routing.bindings[2]);
+    assert_eq!(range.fields.text(Field::Provider), Some("TechieMaya FZE"));
+    assert_eq!(range.fields.get(Field::Outbound), Some(&true.into()));
+    assert_eq!(
+        range.adopt,
+        [Field::Config, Field::Provider, Field::Outbound]
+    );
+    assert_eq!(routing.bindings[2].settings, routing.bindings[4].settings);
+    assert_eq!(routing.tenants.len(), 2);
+}
+
+#[test]
+fn numbers() {
+    let number = |text: &str| binding("").replace("+971545335200", text);
+    let hint = |text: &str| {
+        with_base(&number(text))
+            .findings
+            .remove(0)
+            .hint
+            .unwrap_or_default()
+    };
+    assert_codes(&number("971545335200"), &["b.toml:2:10 not-e164"]);
+    assert_eq!(hint("+971 54 533 5200"), "did you mean `+971545335200`?");
+    assert_eq!(hint("00971545335200"), "did you mean `+971545335200`?");
+    assert_codes(&number("+442079460018"), &["b.toml:2:10 no-region"]);
+    let form = |rest: &str| format!("[[bindings]]\ntenant = \"sasya\"\n{rest}\n");
+    assert_codes(&form(""), &["b.toml:1:1 number-choice"]);
+    assert_codes(
+        &form("number = \"+971545335200\"\nnumbers = []"),
+        &["b.toml:4:11 number-choice"],
+    );
+    assert_codes(&form("numbers = []"), &["b.toml:3:11 bad-range"]);
+    assert_codes(
+        &form("range = [\"+971545335200\"]"),
+        &["b.toml:3:9 bad-range"],
+    );
+    assert_codes(
+        &form("range = [\"+971545335200\", \"+971545335100\"]"),
+        &["b.toml:3:9 bad-range"],
+    );
+    assert_codes(
+        &form("range = [\"+971500000000\", \"+971501000000\"]"),
+        &["b.toml:3:9 bad-range"],
+    );
+    assert_codes(
+        &form("numbers = [\"+971545335200\", \"x\",\n\"y\"]"),
+        &["b.toml:3:29 not-e164", "b.toml:4:1 not-e164"],
+    );
+    assert_codes(
+        "[[bindings]]\nnumber = \"+971545335200\"",
+        &["b.toml:1:1 missing-key"],
+    );
+    let no_default = format!("{}\n[regions.x]\n", binding("region = \"x\""));
+    assert_codes(&no_default, &["b.toml:2:10 region-without-default"]);
+}
+
+#[test]
+fn rules() {
+    let rule = |rule: &str| binding(&format!("rules = {{ {rule} }}"));
+    assert_codes(&rule("allowed_outbound = \"global\""), &[]);
+    assert_codes(&rule("allowed_outbound = \"india\""), &[]);
+    assert_codes(
+        &rule("allowed_outbound = \"indai\""),
+        &["b.toml:4:30 unknown-region"],
+    );
+    let known = format!(
+        "{}\n[regions.oman]\ncountry_codes = [\"+968\"]",
+        rule("allowed_outbound = \"oman\"")
+    );
+    assert_codes(&known, &["b.toml:4:30 outbound-unknown-today"]);
+    assert_codes(
+        &rule("required_lead_format = [\"country_code\", \"base_number\"]"),
+        &[],
+    );
+    assert_codes(
+        &rule("required_lead_format = [\"zero\", \"base_number\"]"),
+        &["b.toml:4:35 bad-lead-format"],
+    );
+    assert_codes(
+        &rule("required_lead_format = [\"0\"]"),
+        &["b.toml:4:34 bad-lead-format"],
+    );
+    assert_codes(
+        &binding("adopt = [\"provder\"]"),
+        &["b.toml:4:10 unknown-field"],
+    );
+    assert_codes(
+        &binding("adopt = [\"url\"]"),
+        &["b.toml:4:10 unknown-field"],
+    );
+}
+
+#[test]
+fn waves_move_numbers() {
+    let target = config(ENV).replace(&binding("config = \"x\""), "");
+    let many = "[[bindings]]\ntenant = \"sasya\"\nrange = [\"+971545330000\", \"+971545330999\"]\n";
+    let moved = |wave: &str| {
+        let loaded = with_base(&format!(
+            "{target}{many}[[rollouts]]\nfrom = \"uae-vm\"\nto = \"x\"\n{wave}"
+        ));
+        assert_eq!(loaded.findings, [], "{wave}");
+        let routing = loaded.routing;
+        let on_x = |binding: &&crate::routing::Binding| routing.settings(binding).config == "x";
+        let moved = routing.bindings.iter().filter(on_x);
+        moved.map(|binding| binding.number).collect::<Vec<E164>>()
+    };
+    let (ten, twenty) = (moved("percent = 10"), moved("percent = 20"));
+    assert!((70..130).contains(&ten.len()), "{}", ten.len());
+    assert!((160..240).contains(&twenty.len()), "{}", twenty.len());
+    assert!(ten.iter().all(|number| twenty.contains(number)));
+    assert_eq!(moved("percent = 100").len(), 1000);
+    assert_eq!(moved("percent = 0").len(), 0);
+    assert_eq!(moved("region = \"uae\"").len(), 1000);
+    assert_eq!(moved("tenants = [\"sasya\"]").len(), 1000);
+    let wave =
+        |wave: &str| format!("{target}{many}[[rollouts]]\nfrom = \"uae-vm\"\nto = \"x\"\n{wave}");
+    assert_codes(&wave(""), &["b.toml:10:1 bad-rollout"]);
+    assert_codes(&wave("percent = 120"), &["b.toml:13:11 bad-rollout"]);
+    assert_codes(&wave("region = \"india\""), &["b.toml:10:1 idle-rollout"]);
+    assert_codes(
+        &wave("percent = 5").replace("to = \"x\"", "to = \"uae-vm\""),
+        &["b.toml:12:6 bad-rollout"],
+    );
+    let loaded = with_base(&wave("percent = 100"));
+    let settings = loaded.routing.settings(&loaded.routing.bindings[0]);
+    assert_eq!(settings.rollout.as_deref(), Some("uae-vm → x: 100 %"));
+}
