@@ -37,8 +37,8 @@ pub mod files;
 pub mod git;
 pub mod livekit;
 pub mod secrets;
+pub mod store;
 
 // shell
 pub mod cli;
 pub mod render;
-pub mod store;

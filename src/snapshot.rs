@@ -4,6 +4,7 @@
 use uuid::Uuid;
 
 use crate::fields::{Fields, FieldsIx};
+use crate::guards::Guards;
 use crate::phone::E164;
 use crate::routing::CipherText;
 
@@ -28,7 +29,7 @@ pub struct Snapshot {
 }
 
 /// One apply, as recorded.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct ApplyRecord {
     pub id: ApplyId,
     /// RFC 3339, UTC.
@@ -38,6 +39,8 @@ pub struct ApplyRecord {
     pub revision: Option<String>,
     /// `apply`, `rollback` or `release`.
     pub kind: String,
+    /// The guards of its files.
+    pub guards: Option<Guards>,
 }
 
 /// Where an owned object was declared when it was applied.

@@ -6,6 +6,7 @@ mod completions;
 pub mod database;
 pub mod globals;
 mod help;
+mod import;
 mod keys;
 mod migrate;
 mod plan;
@@ -43,6 +44,7 @@ pub struct Cli {
 enum Command {
     Validate(validate::ValidateArgs),
     Migrate(migrate::MigrateArgs),
+    Import(import::ImportArgs),
     Plan(plan::PlanArgs),
     Resolve(resolve::ResolveArgs),
     Secrets(secrets::SecretsArgs),
@@ -121,6 +123,7 @@ impl Command {
         match self {
             Command::Validate(args) => args.run(shell),
             Command::Migrate(args) => args.run(shell),
+            Command::Import(args) => args.run(shell),
             Command::Plan(args) => args.run(shell),
             Command::Resolve(args) => args.run(shell),
             Command::Secrets(args) => args.run(shell),
@@ -132,6 +135,7 @@ impl Command {
     fn format(&self) -> Option<Format> {
         match self {
             Command::Validate(args) => Some(args.formatted.format),
+            Command::Import(args) => Some(args.formatted.format),
             Command::Plan(args) => Some(args.formatted.format),
             Command::Resolve(args) => Some(args.formatted.format),
             Command::Secrets(_) | Command::Migrate(_) | Command::Completions(_) => None,

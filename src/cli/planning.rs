@@ -3,6 +3,7 @@
 
 use std::path::PathBuf;
 
+use jiff::Zoned;
 use uuid::Uuid;
 
 use super::database::{self, EnvironmentDatabase, Target};
@@ -235,8 +236,11 @@ async fn compare(
             routing: &routing,
             snapshot: &snapshot,
             reroutes: &reroutes,
-            applied: None,
-            today: jiff::Zoned::now().date(),
+            applied: snapshot
+                .last_apply
+                .as_ref()
+                .and_then(|apply| apply.guards.as_ref()),
+            today: Zoned::now().date(),
             undoes: false,
         },
     );

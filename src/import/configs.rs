@@ -4,11 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use uuid::Uuid;
 
+use super::emit;
 use super::report::EnvSecret;
 use crate::fields::{Field, Fields};
-use crate::routing::{SecretFormat, SecretSource};
+use crate::finding::Finding;
+use crate::routing::{CipherText, SecretSource};
 use crate::secrets::{Format, Stored};
 use crate::snapshot::LiveConfig;
+use crate::source::{self, LoadOptions, Texts};
 
 /// A config row.
 #[derive(Debug)]
@@ -27,14 +30,18 @@ pub struct Config {
 
 impl Config {
     pub fn read(row: &LiveConfig) -> Config {
-        Config {
+        let config = Config {
             id: row.id,
             name: row.fields.text(Field::Name).unwrap_or_default().to_owned(),
             fields: row.fields.clone(),
             secret: Stored::read(row.secret.as_stored().to_owned()),
-            refused: refusal(&row.fields),
+            refused: None,
             blank: blank(&row.fields),
             codes: BTreeMap::new(),
+        };
+        Config {
+            refused: refusal(&config),
+            ..config
         }
     }
 
@@ -52,33 +59,39 @@ impl Config {
         most.map(|(code, _)| *code)
     }
 
-    /// Why its secret can't be carried over, if so.
-    fn secret_trouble(&self) -> Option<String> {
-        match &self.secret {
-            Stored::Sealed(sealed) if sealed.is_for(self.id) => None,
-            Stored::Sealed(_) => Some("it was sealed for another config".to_owned()),
-            Stored::Plain(_) => Some("it is plain text in the row".to_owned()),
-            Stored::Damaged { error, .. } => Some(format!("it is damaged: {error}")),
-        }
+    /// Where the file takes the secret from: the sealed value itself, else a
+    /// variable, and why.
+    fn source(&self, variable: &str) -> (SecretSource, Option<String>) {
+        let why = match &self.secret {
+            Stored::Sealed(sealed) if sealed.is_for(self.id) => {
+                let text = CipherText::new(sealed.as_str());
+                return (SecretSource::Sealed(text), None);
+            }
+            Stored::Sealed(_) => "it was sealed for another config".to_owned(),
+            Stored::Plain(_) => "it is plain text in the row".to_owned(),
+            Stored::Damaged { error, .. } => format!("it is damaged: {error}"),
+        };
+        (SecretSource::Env(variable.to_owned()), Some(why))
     }
 }
 
-const REQUIRED: [Field; 3] = [Field::Name, Field::Url, Field::ApiKey];
 const OPTIONAL: [Field; 3] = [Field::Description, Field::TrunkId, Field::WorkerName];
 
-/// What the loader would not take.
-fn refusal(fields: &Fields) -> Option<String> {
-    let value = |field: Field| fields.text(field).unwrap_or_default();
-    if let Some(field) = REQUIRED.into_iter().find(|field| is_blank(value(*field))) {
-        return Some(format!("its {field} is empty"));
-    }
-    let controls = |field: &Field| {
-        value(*field)
-            .chars()
-            .any(|c| c.is_control() && c != '\n' && c != '\t')
-    };
-    let odd = REQUIRED.into_iter().chain(OPTIONAL).find(controls);
-    odd.map(|field| format!("its {field} holds control characters"))
+/// What the loader says against a config: asked, rather than known twice.
+fn refusal(config: &Config) -> Option<String> {
+    const REGION: &str = "any";
+    let mut text = String::new();
+    emit::region(&mut text, REGION, None, None);
+    emit::config(
+        &mut text,
+        config,
+        REGION,
+        &config.source("LKROUTE_SECRET").0,
+    );
+    let file = ("config.toml".to_owned(), text.into_bytes());
+    let loaded = source::load(&Texts::new([file]), &LoadOptions::default());
+    let mut errors = loaded.findings.into_iter().filter(Finding::is_error);
+    errors.next().map(|error| error.message)
 }
 
 fn blank(fields: &Fields) -> Vec<Field> {
@@ -103,22 +116,20 @@ pub fn secrets(
     by_name.sort_unstable_by_key(|ix| &configs[*ix].name);
     for ix in by_name {
         let config = &configs[ix];
-        let Some(why) = config.secret_trouble() else {
-            let text = crate::routing::CipherText::new(config.secret.expose());
-            sources.insert(ix, SecretSource::Sealed(text));
-            continue;
-        };
         let mut variable = variable(&config.name);
-        if !variables.insert(variable.clone()) {
+        if variables.contains(&variable) {
             variable = format!("{variable}_{}", &config.id.simple().to_string()[..8]);
-            variables.insert(variable.clone());
         }
-        sources.insert(ix, SecretSource::Env(variable.clone()));
-        missing.push(EnvSecret {
-            config: config.name.clone(),
-            variable,
-            why,
-        });
+        let (source, why) = config.source(&variable);
+        sources.insert(ix, source);
+        if let Some(why) = why {
+            variables.insert(variable.clone());
+            missing.push(EnvSecret {
+                config: config.name.clone(),
+                variable,
+                why,
+            });
+        }
     }
     (sources, missing)
 }
@@ -134,13 +145,8 @@ fn variable(name: &str) -> String {
 }
 
 /// The formats of the sealed secrets of the wanted configs.
-pub fn formats(configs: &[Config], wanted: &[bool]) -> BTreeSet<&'static str> {
+pub fn formats(configs: &[Config], wanted: &[bool]) -> BTreeSet<Format> {
     let wanted = configs.iter().zip(wanted).filter(|(_, wanted)| **wanted);
-    wanted
-        .filter_map(|(config, _)| config.secret.sealed())
-        .map(|sealed| match sealed.format() {
-            Format::Aes256Gcm => SecretFormat::Aes256Gcm.as_str(),
-            Format::Fernet => SecretFormat::Fernet.as_str(),
-        })
-        .collect()
+    let sealed = wanted.filter_map(|(config, _)| config.secret.sealed());
+    sealed.map(|sealed| sealed.format()).collect()
 }

@@ -1,7 +1,7 @@
 //! What goes into which file: one for the settings, one for the tenants, one
 //! for each region. Core.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use uuid::Uuid;
 
@@ -13,6 +13,7 @@ use super::report::{Counts, Import, ImportFile};
 use super::{Bound, tenants};
 use crate::fields::Field;
 use crate::phone::{self, E164, RowKey};
+use crate::secrets::Format;
 
 /// Calling codes whose national numbers may begin with a zero that is part of
 /// the number, and that a `bigint` loses.
@@ -120,9 +121,9 @@ fn common(
     let mut files = Vec::new();
     let formats = configs::formats(content.configs, content.wanted);
     // Where formats are mixed, either would be a change to some secret.
-    if formats.iter().eq(["fernet"].iter()) {
+    if formats == BTreeSet::from([Format::Fernet]) {
         let mut text = header.to_owned();
-        emit::secret_format(&mut text, "fernet");
+        emit::secret_format(&mut text, Format::Fernet.name());
         files.push(file("settings", text));
     }
     if !aliases.is_empty() {

@@ -1,6 +1,6 @@
 //! What an import writes and what it leaves, on values alone.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -8,15 +8,14 @@ use uuid::Uuid;
 
 use super::{Filter, Import, Importer, Reason};
 use crate::fields::{Field, Fields};
-use crate::phone::{self, E164, NumberRange};
+use crate::finding::Finding;
+use crate::phone::{self, E164};
 use crate::plan::diff::Differ;
 use crate::plan::secret::SecretFacts;
 use crate::plan::{Action, Object, Plan};
-use crate::routing::{
-    Binding, CipherText, Origin, Region, Routing, SecretFormat, SecretSource, ServerConfig,
-    Settings, Tenant,
-};
+use crate::routing::{CipherText, Routing};
 use crate::snapshot::{LiveConfig, NumberRow, Snapshot};
+use crate::source::{self, LoadOptions, Texts};
 
 const UAE: &str = "e3ca4a84-4cc3-4be5-8240-34366fe4d0c5";
 const INDIA: &str = "cf7a1d26-04aa-4623-8d4e-f4b079cdec6f";
@@ -390,7 +389,7 @@ fn a_blank_text_is_taken_over_and_what_no_file_can_hold_is_refused() {
     );
     assert_eq!(
         import.configs_not_imported["india-techiemaya-cloud"],
-        "its api_key is empty"
+        "`api_key` is empty"
     );
     assert_eq!(reasons(&import), [("config-not-imported", 1)]);
     assert_eq!((import.counts.configs, import.counts.numbers), (1, 1));
@@ -464,135 +463,12 @@ fn only_what_was_asked_for() {
     assert_eq!(importer.missing(), (vec!["nowhere"], vec![Uuid::nil()]));
 }
 
-/// Reads what [`super::emit`] writes.
-fn load(import: &Import) -> Routing {
-    let mut merged = toml::Table::new();
-    let mut bindings = Vec::new();
-    for file in &import.files {
-        let table: toml::Table = file
-            .text
-            .parse()
-            .unwrap_or_else(|e| panic!("{e}\n{}", file.text));
-        for (key, value) in table {
-            match (key.as_str(), value) {
-                ("bindings", toml::Value::Array(more)) => bindings.extend(more),
-                (_, toml::Value::Table(more)) => {
-                    let table = merged.entry(key).or_insert(toml::Table::new().into());
-                    table.as_table_mut().unwrap().extend(more);
-                }
-                (key, _) => panic!("{key}"),
-            }
-        }
-    }
-    let named = |key: &str| {
-        merged
-            .get(key)
-            .and_then(toml::Value::as_table)
-            .cloned()
-            .unwrap_or_default()
-    };
-    let text = |value: &toml::Value, key: &str| {
-        value
-            .get(key)
-            .and_then(toml::Value::as_str)
-            .map(str::to_owned)
-    };
-    let origin = Origin { file: 0, line: 1 };
-    let mut routing = Routing {
-        secret_format: named("secrets").get("format").map(|_| SecretFormat::Fernet),
-        ..Routing::default()
-    };
-    for (name, region) in named("regions") {
-        let codes = region["country_codes"].as_array().unwrap();
-        routing.regions.insert(
-            name,
-            Region {
-                description: None,
-                country_codes: codes
-                    .iter()
-                    .map(|code| code.as_str().unwrap().parse().unwrap())
-                    .collect(),
-                default_config: text(&region, "default_config"),
-                origin,
-            },
-        );
-    }
-    for (name, config) in named("configs") {
-        let secret = &config["api_secret"];
-        routing.configs.insert(
-            name,
-            ServerConfig {
-                id: Some(uuid(config["id"].as_str().unwrap())),
-                formerly: None,
-                region: text(&config, "region").unwrap(),
-                description: text(&config, "description"),
-                url: text(&config, "url").unwrap(),
-                api_key: text(&config, "api_key").unwrap(),
-                api_secret: match text(secret, "sealed") {
-                    Some(sealed) => SecretSource::Sealed(CipherText::new(sealed)),
-                    None => SecretSource::Env(text(secret, "env").unwrap()),
-                },
-                trunk_id: text(&config, "trunk_id"),
-                worker_name: text(&config, "worker_name"),
-                adopt: Vec::new(),
-                origin,
-                lines: BTreeMap::new(),
-            },
-        );
-    }
-    for (alias, id) in named("tenants") {
-        routing.tenants.push(Tenant {
-            id: uuid(id.as_str().unwrap()),
-            alias: Some(alias),
-        });
-    }
-    for binding in bindings {
-        let mut fields = Fields::new();
-        fields.set_text(Field::Provider, text(&binding, "provider").as_deref());
-        for (key, value) in binding
-            .get("rules")
-            .and_then(toml::Value::as_table)
-            .into_iter()
-            .flatten()
-        {
-            fields.set(
-                key.parse().unwrap(),
-                Some(serde_json::to_value(value).unwrap()),
-            );
-        }
-        routing.settings.push(Settings {
-            config: text(&binding, "config").unwrap(),
-            fields,
-            adopt: Vec::new(),
-            rollout: None,
-        });
-        let alias = text(&binding, "tenant");
-        let tenant = routing
-            .tenants
-            .iter()
-            .position(|tenant| tenant.alias == alias)
-            .unwrap();
-        let list = |key: &str| -> Vec<E164> {
-            let values = binding.get(key).and_then(toml::Value::as_array).cloned();
-            let parse = |value: toml::Value| value.as_str().unwrap().parse().unwrap();
-            values.unwrap_or_default().into_iter().map(parse).collect()
-        };
-        let mut numbers = list("numbers");
-        numbers.extend(text(&binding, "number").map(|number| E164::parse(&number).unwrap()));
-        if let [first, last] = list("range")[..] {
-            numbers.extend(NumberRange::new(first, last).unwrap().iter());
-        }
-        assert!(!numbers.is_empty());
-        routing
-            .bindings
-            .extend(numbers.into_iter().map(|number| Binding {
-                number,
-                tenant: tenant as u32,
-                settings: routing.settings.len() as u32 - 1,
-                origin,
-            }));
-    }
-    routing
+/// Loads what was written, as any files; what is wrong with them comes back.
+fn load(import: &Import) -> (Routing, Vec<Finding>) {
+    let files = import.files.iter();
+    let files = files.map(|file| (file.name.clone(), file.text.clone().into_bytes()));
+    let loaded = source::load(&Texts::new(files), &LoadOptions::default());
+    (loaded.routing, loaded.findings)
 }
 
 fn plan(routing: &Routing, snapshot: &Snapshot, rows: &[Row]) -> Plan {
@@ -742,7 +618,8 @@ proptest! {
         let all = expected.len() + listed + import.others.without_config as usize;
         prop_assert_eq!(all, rows.len());
 
-        let routing = load(&import);
+        let (routing, findings) = load(&import);
+        prop_assert!(!findings.iter().any(Finding::is_error) || import.files.is_empty(), "{findings:?}");
         prop_assert_eq!(routing.bindings.len(), expected.len());
         let plan = plan(&routing, &snapshot, &rows);
         prop_assert!(plan.findings.is_empty(), "{:?}", plan.findings);

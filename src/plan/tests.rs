@@ -479,10 +479,7 @@ fn a_saved_plan_reads_back() {
         .row(row(5, json!({"livekit_config": null})));
     case.snapshot.last_apply = Some(ApplyRecord {
         id: 3,
-        at: String::new(),
-        actor: String::new(),
-        revision: None,
-        kind: "apply".into(),
+        ..ApplyRecord::default()
     });
     let plan = case.plan();
     let text = serde_json::to_string(&plan).unwrap();

@@ -8,6 +8,7 @@
 pub mod applied;
 pub mod escape;
 pub mod findings;
+pub mod github;
 pub mod graph;
 pub mod import;
 pub mod json;
@@ -16,6 +17,7 @@ pub mod markdown;
 pub mod moves;
 pub mod picture;
 pub mod resolution;
+pub mod sarif;
 pub mod style;
 pub mod text;
 

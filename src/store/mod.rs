@@ -5,22 +5,27 @@
 //! To plan: [`Store::begin_read`], [`Store::snapshot`], make a [`Differ`] of
 //! it, [`Store::feed`], [`Store::end_read`], [`Differ::finish`].
 
+mod books;
 mod cells;
 mod dispatches;
+mod order;
 mod postgres;
 mod rows;
 mod schema;
 mod sqlite;
 mod trouble;
 mod url;
+mod work;
 
 pub use dispatches::Calls;
+pub use order::{Applied, ApplyError, ApplyOrder, LOCK_TIMEOUT, PreparedSecret, check_stamp};
 pub use schema::{SchemaState, Step, script};
 pub use url::DatabaseUrl;
 
 use std::fmt;
 
 use crate::error::{Error, Result};
+use crate::plan::Plan;
 use crate::plan::diff::Differ;
 use crate::snapshot::{NumberRow, Snapshot};
 use postgres::PgStore;
@@ -182,6 +187,23 @@ impl Store {
 
     pub async fn end_read(&mut self) -> Result<()> {
         on!(self, engine => engine.end_read().await)
+    }
+
+    /// Carries a plan out, as it is, in one transaction; all or nothing.
+    /// `progress` is told how many of how many rows are written.
+    ///
+    /// # Errors
+    /// Exit 5 where anything that the plan touches is no longer as it saw it,
+    /// 6 where the database belongs to others, 8 where the connection was
+    /// lost during COMMIT and its outcome can't be found out, else 1. Only
+    /// with 8 may anything have been written.
+    pub async fn apply(
+        &mut self,
+        plan: &Plan,
+        order: &ApplyOrder,
+        progress: &mut dyn FnMut(u64, u64),
+    ) -> Result<Applied, ApplyError> {
+        on!(self, engine => engine.apply(plan, order, progress).await)
     }
 }
 

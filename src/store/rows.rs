@@ -60,7 +60,7 @@ pub(super) fn owned_region(row: &impl Cells) -> Result<OwnedRegion, Error> {
     })
 }
 
-/// Columns of `lkroute_applies`: id, at, actor, revision, kind.
+/// Columns of `lkroute_applies`: id, at, actor, revision, kind, guards.
 pub(super) fn apply_record(row: &impl Cells) -> Result<ApplyRecord, Error> {
     Ok(ApplyRecord {
         id: row.some_int(0)?,
@@ -68,6 +68,7 @@ pub(super) fn apply_record(row: &impl Cells) -> Result<ApplyRecord, Error> {
         actor: row.some_text(2)?.to_owned(),
         revision: row.text(3)?.map(str::to_owned),
         kind: row.some_text(4)?.to_owned(),
+        guards: serde_json::from_str(row.some_text(5)?).ok().flatten(),
     })
 }
 

@@ -70,13 +70,11 @@ pub(super) fn code(error: &Sql) -> Option<String> {
     Some(error.as_database_error()?.code()?.into_owned())
 }
 
-#[allow(dead_code, reason = "for apply, which follows")]
 /// Whether another try may work: serialisation failure or deadlock.
 pub(super) fn passing(error: &Sql) -> bool {
     matches!(code(error).as_deref(), Some("40001" | "40P01"))
 }
 
-#[allow(dead_code, reason = "for apply, which follows")]
 /// The schema is not what this version needs.
 pub(super) fn stale(message: impl Into<String>) -> Error {
     Error::exit(Exit::Stale, message).hint("plan again, and look at what has changed")

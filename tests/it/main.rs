@@ -2,6 +2,7 @@
 
 mod architecture;
 mod git;
+mod import;
 mod livekit;
 mod review;
 mod secrets_python;

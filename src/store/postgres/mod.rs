@@ -3,11 +3,14 @@
 //! One connection, no session state: every table is named with its schema,
 //! and nothing is set for longer than a transaction.
 
-#[allow(dead_code, reason = "for apply, which follows")]
+mod apply;
 mod copy;
 mod dispatches;
 mod migrate;
+mod numbers;
+mod objects;
 mod read;
+mod records;
 mod sql;
 
 use std::time::Duration;
@@ -25,7 +28,6 @@ const CONNECT: Duration = Duration::from_secs(15);
 
 pub(super) struct PgStore {
     conn: PgConnection,
-    #[allow(dead_code, reason = "for apply, which follows")]
     options: PgConnectOptions,
     pub(super) label: String,
     /// As given, and in quotes.

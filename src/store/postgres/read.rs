@@ -58,7 +58,7 @@ impl PgStore {
         let q = &self.q;
         let sql = format!(
             "SELECT owner, environment FROM {q}.lkroute_state;
-             SELECT a.id::int8, {at}, a.actor, a.revision, a.kind
+             SELECT a.id::int8, {at}, a.actor, a.revision, a.kind, a.guards
                FROM {q}.lkroute_applies a JOIN {q}.lkroute_state s ON s.last_apply = a.id;
              SELECT {config} FROM {q}.voice_agent_livekit c;
              SELECT id, since::int8, fields, secret_source, fingerprint, file::int8, line::int8,

@@ -47,7 +47,6 @@ pub(super) async fn sets(
     Ok(all)
 }
 
-#[allow(dead_code, reason = "for apply, which follows")]
 /// A statement with values to bind.
 pub(super) fn statement(sql: impl Into<String>) -> Query<'static, Postgres, PgArguments> {
     sqlx::query(AssertSqlSafe(sql.into())).persistent(false)

@@ -1,8 +1,12 @@
 //! The store on SQLite. Imports sqlx and the store's own shapes.
 
+mod apply;
 mod dispatches;
 mod migrate;
+mod numbers;
+mod objects;
 mod read;
+mod records;
 
 use std::path::Path;
 use std::time::Duration;

@@ -51,7 +51,7 @@ impl SqliteStore {
             snapshot.owner = state.text(0)?.map(str::to_owned);
             snapshot.environment = state.text(1)?.map(str::to_owned);
         }
-        let last = "SELECT a.id, a.at, a.actor, a.revision, a.kind
+        let last = "SELECT a.id, a.at, a.actor, a.revision, a.kind, a.guards
                     FROM lkroute_applies a JOIN lkroute_state s ON s.last_apply = a.id";
         let last = self.all(last).await?;
         snapshot.last_apply = last.first().map(rows::apply_record).transpose()?;

@@ -1,6 +1,8 @@
 //! Reports for pull requests: Markdown, annotations, SARIF, pictures, schemas.
 
+mod github;
 mod graph;
 mod hostile;
 mod markdown;
+mod sarif;
 mod world;

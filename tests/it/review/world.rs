@@ -134,6 +134,7 @@ pub fn plan(before: &Routing, after: &Routing, others: &Others) -> (Plan, Rerout
         actor: "ci".into(),
         revision: None,
         kind: "apply".into(),
+        ..Default::default()
     });
     for (id, field, value) in &others.configs {
         let row = snapshot.configs.iter_mut().find(|row| row.id == *id);

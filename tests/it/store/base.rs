@@ -12,7 +12,7 @@ use lkroute::plan::secret::SecretFacts;
 use lkroute::routing::{
     Binding, CipherText, Origin, Region, Routing, SecretSource, ServerConfig, Settings, Tenant,
 };
-use lkroute::store::{DatabaseUrl, Mode, Store};
+use lkroute::store::{Applied, ApplyError, ApplyOrder, DatabaseUrl, Mode, PreparedSecret, Store};
 use sqlx::{AssertSqlSafe, Connection, Row, SqliteConnection};
 use tempfile::TempDir;
 use uuid::Uuid;
@@ -74,6 +74,14 @@ impl Base {
         }
     }
 
+    /// The URL for the command line.
+    pub fn url_text(&self) -> String {
+        match &self.hold {
+            Hold::Postgres(db) => db.url.clone(),
+            Hold::Sqlite(dir) => format!("sqlite://{}/test.db", dir.path().display()),
+        }
+    }
+
     pub async fn open(&self, mode: Mode) -> Store {
         let store = Store::open(&self.url, self.schema.as_deref(), mode).await;
         store.expect("open the database")
@@ -105,7 +113,7 @@ impl Base {
 
     /// Adds a number row as other software would.
     pub async fn number(&self, id: Uuid, tenant: &str, number: &str, rest: &str) {
-        let (code, base) = number.split_once(' ').expect("code and number");
+        let (code, base) = number.rsplit_once(' ').expect("code and number");
         let columns = "id, tenant_id, country_code, base_number, provider, status, rules";
         self.sql(&format!(
             "INSERT INTO {{voice_agent_numbers}} ({columns})
@@ -140,10 +148,73 @@ impl Base {
             .expect("plan")
     }
 
+    pub async fn apply(&self, plan: &Plan) -> std::result::Result<Applied, ApplyError> {
+        let mut store = self.open(Mode::Write).await;
+        store.apply(plan, &order(plan), &mut |_, _| ()).await
+    }
+
+    /// Plans, applies, and sees that nothing is left to do.
+    pub async fn settle(&self, routing: &Routing) -> Plan {
+        let plan = self.plan(routing).await;
+        self.apply(&plan).await.expect("apply");
+        let left = self.plan(routing).await;
+        assert_eq!(describe(&left), "", "nothing is left to do");
+        plan
+    }
+
+    /// Every row of every table, lkroute's own included.
+    pub async fn everything(&self) -> String {
+        let mut all = String::new();
+        for table in [
+            "voice_agent_livekit",
+            "voice_agent_numbers",
+            "lkroute_state",
+            "lkroute_applies",
+            "lkroute_files",
+            "lkroute_tenants",
+            "lkroute_settings",
+            "lkroute_regions",
+            "lkroute_configs",
+            "lkroute_bindings",
+        ] {
+            all += &self
+                .sql(&format!("SELECT * FROM {{{table}}} ORDER BY 1, 2"))
+                .await;
+            all += "\n";
+        }
+        all
+    }
+
+    /// `rules`, status and provider of a number row.
+    pub async fn row(&self, id: Uuid) -> String {
+        self.sql(&format!(
+            "SELECT rules, status, provider FROM {{voice_agent_numbers}} WHERE id = '{id}'"
+        ))
+        .await
+        .replace(": ", ":")
+        .replace(", ", ",")
+    }
+
     pub async fn plan_with(&self, routing: &Routing, facts: &SecretFacts) -> Result<Plan> {
         let mut store = Store::open(&self.url, self.schema.as_deref(), Mode::Read).await?;
         plan(&mut store, routing, facts).await
     }
+}
+
+/// An order for this plan, with the sealed secrets of its configs.
+pub fn order(plan: &Plan) -> ApplyOrder {
+    let mut order = ApplyOrder::new(Uuid::now_v7(), "apply", "a test");
+    order.owner = Some("tests".to_owned());
+    for (id, source) in &plan.config_sources {
+        if let SecretSource::Sealed(text) = source {
+            let prepared = PreparedSecret {
+                text: Some(text.clone()),
+                fingerprint: None,
+            };
+            order.secrets.insert(*id, prepared);
+        }
+    }
+    order
 }
 
 pub async fn plan(store: &mut Store, routing: &Routing, facts: &SecretFacts) -> Result<Plan> {
@@ -274,4 +345,21 @@ pub fn bind_adopting(
         settings: ix as u32,
         origin: Origin { file: 1, line },
     });
+}
+
+/// The changes of a plan, a line each.
+pub fn describe(plan: &Plan) -> String {
+    let changes = plan.changes.iter().map(|change| {
+        let fields = plan.patch(change).fields.iter();
+        let fields: Vec<_> = fields
+            .map(|f| format!("{} {:?}", f.field, f.kind))
+            .collect();
+        let address = plan.address(change.object);
+        format!(
+            "{} {address}: {}",
+            change.action.as_str(),
+            fields.join(", ")
+        )
+    });
+    changes.collect::<Vec<_>>().join("\n")
 }

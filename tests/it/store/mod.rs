@@ -1,7 +1,9 @@
 //! The store, on both engines: one suite, run against each.
 
-mod base;
+mod apply;
+pub mod base;
 mod dispatches;
+mod hard;
 mod migrate;
 mod read;
 
@@ -25,4 +27,4 @@ macro_rules! on_both {
         }
     };
 }
-use on_both;
+pub(crate) use on_both;

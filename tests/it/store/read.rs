@@ -87,7 +87,7 @@ async fn odd_rows_are_met_as_they_are(base: Base) {
     assert_eq!(of("+12425550100"), (Some(id(4)), "config Set None".into()));
     let twice = of("+919000000003").1;
     assert!(
-        twice.contains("status Conflict Some(\"\\\"2 active rows"),
+        twice.contains("status Blocked Some(\"\\\"2 active rows"),
         "{twice}"
     );
     for number in ["+919000000004", "+919000000005"] {

@@ -1,0 +1,241 @@
+//! Annotations on the lines of a pull request, as workflow commands of GitHub
+//! Actions. Imports core.
+//!
+//! A step may make ten annotations of each kind: the runner drops what comes
+//! later (`_maxCountPerIssueType` in `src/Runner.Worker/ExecutionContext.cs`
+//! of actions/runner) and cuts messages at 4,096 characters; of one run GitHub
+//! shows fifty. So the worst come first, and a last notice counts the rest.
+//! How commands are escaped: `src/Runner.Common/ActionCommand.cs` there.
+
+use hashbrown::HashMap;
+
+use super::escape::{clipped, visible};
+use super::lines;
+use super::style::{counted, thousands};
+use crate::finding::{Finding, Place};
+use crate::plan::{Action, Change, Kind, Object, Plan};
+
+/// Annotations of one kind that a step may make.
+const OF_A_KIND: usize = 10;
+/// Below what the runner sends on.
+const LONGEST: usize = 3_000;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Level {
+    Error,
+    Warning,
+    Notice,
+}
+
+impl Level {
+    fn as_str(self) -> &'static str {
+        match self {
+            Level::Error => "error",
+            Level::Warning => "warning",
+            Level::Notice => "notice",
+        }
+    }
+}
+
+/// One annotation.
+#[derive(Debug)]
+struct Note {
+    level: Level,
+    place: Option<Place>,
+    title: String,
+    message: String,
+}
+
+/// The commands for findings (those of the guards among them) and for what a
+/// plan does: findings that are errors and conflicts as errors, warnings and
+/// drift as warnings, changes as notices. Nothing for an empty plan.
+pub fn github(findings: &[Finding], plan: Option<&Plan>) -> String {
+    let mut notes: Vec<Note> = findings.iter().map(note).collect();
+    if let Some(plan) = plan {
+        notes.extend(alike(plan, |change| plan.in_conflict(change)).map(|c| conflict(plan, c)));
+        let calm = |change: &Change| !plan.in_conflict(change);
+        let drifted = |change: &Change| calm(change) && plan.patch(change).has(Kind::Drift);
+        notes.extend(alike(plan, drifted).map(|c| drift(plan, c)));
+        let mut changes: Vec<Alike<'_>> = alike(plan, calm).collect();
+        changes.sort_by_key(|(change, _)| weight(change.action));
+        notes.extend(changes.into_iter().map(|c| change(plan, c)));
+    }
+    let mut text = String::new();
+    let mut rest: Vec<String> = Vec::new();
+    for level in [Level::Error, Level::Warning, Level::Notice] {
+        let of_it: Vec<&Note> = notes.iter().filter(|note| note.level == level).collect();
+        let most = match (level, rest.is_empty() && of_it.len() <= OF_A_KIND) {
+            (Level::Notice, false) => OF_A_KIND - 1,
+            _ => OF_A_KIND,
+        };
+        for note in of_it.iter().take(most) {
+            text.push_str(&command(note));
+        }
+        if of_it.len() > most {
+            rest.push(counted((of_it.len() - most) as u64, level.as_str()));
+        }
+    }
+    if !rest.is_empty() {
+        let message = format!(
+            "and {} more: the report of this step has them all",
+            rest.join(", ")
+        );
+        text.push_str(&command(&Note {
+            level: Level::Notice,
+            place: None,
+            title: "lkroute".to_owned(),
+            message,
+        }));
+    }
+    text
+}
+
+fn note(finding: &Finding) -> Note {
+    let mut message = finding.message.clone();
+    for (place, what) in &finding.also {
+        message += &format!("\n{what}: {place}");
+    }
+    if let Some(hint) = &finding.hint {
+        message += &format!("\n{hint}");
+    }
+    Note {
+        level: if finding.is_error() {
+            Level::Error
+        } else {
+            Level::Warning
+        },
+        place: finding.place.clone(),
+        title: finding.code.to_owned(),
+        message,
+    }
+}
+
+/// The worst first.
+fn weight(action: Action) -> u8 {
+    match action {
+        Action::Delete => 0,
+        Action::Update => 1,
+        Action::Create => 2,
+        Action::Reseal => 3,
+        Action::Adopt => 4,
+    }
+}
+
+/// Changes that do the same at the same line: a range is one annotation.
+type Alike<'a> = (&'a Change, u64);
+
+fn alike<'a>(plan: &'a Plan, wanted: impl Fn(&Change) -> bool) -> impl Iterator<Item = Alike<'a>> {
+    let mut groups: Vec<Alike<'a>> = Vec::new();
+    let mut known = HashMap::new();
+    for change in plan.changes.iter().filter(|change| wanted(change)) {
+        let apart = match change.object {
+            Object::Binding { .. } => None,
+            other => Some(other),
+        };
+        let key = (change.origin, change.action, change.patch, apart);
+        let ix = *known.entry(key).or_insert(groups.len());
+        match groups.get_mut(ix) {
+            Some((_, count)) => *count += 1,
+            None => groups.push((change, 1)),
+        }
+    }
+    groups.into_iter()
+}
+
+fn place(plan: &Plan, change: &Change) -> Option<Place> {
+    let (file, line) = plan.source(change)?;
+    Some(Place {
+        line,
+        ..Place::file(file)
+    })
+}
+
+/// The address, and how many more are alike.
+fn subject(plan: &Plan, (change, count): Alike<'_>) -> String {
+    let address = plan.address(change.object);
+    match count {
+        1 => address.to_string(),
+        count => format!("{address} and {} more", thousands(count - 1)),
+    }
+}
+
+fn body(plan: &Plan, change: &Change, wanted: impl Fn(Kind) -> bool) -> String {
+    let lines = lines::of(plan, change, wanted);
+    let plain = lines
+        .iter()
+        .map(|line| anstream::adapter::strip_str(line).to_string());
+    plain.collect::<Vec<_>>().join("\n")
+}
+
+fn conflict(plan: &Plan, alike: Alike<'_>) -> Note {
+    let fields = plan.patch(alike.0).fields.iter();
+    let against = fields.filter(|f| matches!(f.kind, Kind::Conflict | Kind::Blocked));
+    let names: Vec<&str> = against.map(|field| field.field.as_str()).collect();
+    let subject = subject(plan, alike);
+    Note {
+        level: Level::Error,
+        place: place(plan, alike.0),
+        title: format!("conflict: {subject}"),
+        message: format!(
+            "the database holds values of {} that lkroute did not set, and the files say something else: nothing is applied",
+            names.join(", ")
+        ),
+    }
+}
+
+fn drift(plan: &Plan, alike: Alike<'_>) -> Note {
+    Note {
+        level: Level::Warning,
+        place: place(plan, alike.0),
+        title: format!("drift: {}", subject(plan, alike)),
+        message: format!(
+            "changed in the database since the last apply; to be set back:\n{}",
+            body(plan, alike.0, |kind| kind == Kind::Drift)
+        ),
+    }
+}
+
+fn change(plan: &Plan, alike: Alike<'_>) -> Note {
+    let action = alike.0.action.as_str();
+    Note {
+        level: Level::Notice,
+        place: place(plan, alike.0),
+        title: format!("{action}: {}", subject(plan, alike)),
+        message: match body(plan, alike.0, |_| true) {
+            lines if lines.is_empty() => format!("{action}, with nothing to write"),
+            lines => lines,
+        },
+    }
+}
+
+fn command(note: &Note) -> String {
+    let mut properties = Vec::new();
+    if let Some(place) = &note.place {
+        properties.push(format!("file={}", property(&place.file)));
+        if place.line > 0 {
+            properties.push(format!("line={}", place.line));
+        }
+        if place.column > 0 {
+            properties.push(format!("col={}", place.column));
+            properties.push(format!("endColumn={}", place.column + place.width.max(1)));
+        }
+    }
+    properties.push(format!("title={}", property(&clipped(&note.title, 200))));
+    let lines: Vec<String> = note.message.lines().map(visible).collect();
+    let message = data(&clipped(&lines.join("\n"), LONGEST));
+    format!(
+        "::{} {}::{message}\n",
+        note.level.as_str(),
+        properties.join(",")
+    )
+}
+
+fn data(text: &str) -> String {
+    text.replace('%', "%25")
+        .replace('\r', "%0D")
+        .replace('\n', "%0A")
+}
+
+fn property(text: &str) -> String {
+    data(&visible(text)).replace(':', "%3A").replace(',', "%2C")
+}

@@ -1,0 +1,192 @@
+//! What an apply is told beside its plan, and what it tells. Imports core.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::address::Address;
+use crate::error::{Error, Exit, Result};
+use crate::routing::CipherText;
+use crate::snapshot::ApplyId;
+
+/// How long an apply waits for locks, where nobody says otherwise.
+pub const LOCK_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Who applies, why, and with which secrets.
+#[derive(Debug, Clone)]
+pub struct ApplyOrder {
+    /// Names this apply before it has a number, so that its fate can be
+    /// found out when the connection is lost. Fresh for each apply.
+    pub token: Uuid,
+    /// `apply`, `rollback` or `release`.
+    pub kind: String,
+    pub actor: String,
+    /// The commit of the files.
+    pub revision: Option<String>,
+    /// Whether the files differed from that commit.
+    pub dirty: bool,
+    pub owner: Option<String>,
+    pub environment: Option<String>,
+    pub reason: Option<String>,
+    /// Of lkroute.
+    pub version: String,
+    /// What `history` shows of the plan.
+    pub counts: Value,
+    /// The guards of these files, for the next apply.
+    pub guards: Value,
+    pub lock_timeout: Duration,
+    /// By config row: of every config to insert, and every one whose
+    /// `api_secret` the plan writes.
+    pub secrets: HashMap<Uuid, PreparedSecret>,
+}
+
+/// A secret, ready to be stored.
+#[derive(Debug, Clone, Default)]
+pub struct PreparedSecret {
+    /// The sealed text; `None` leaves the stored one.
+    pub text: Option<CipherText>,
+    /// The text form of the fingerprint of an `env` or `file` secret.
+    pub fingerprint: Option<String>,
+}
+
+impl ApplyOrder {
+    /// An order of that kind and actor, all else left out.
+    pub fn new(token: Uuid, kind: &str, actor: &str) -> ApplyOrder {
+        ApplyOrder {
+            token,
+            kind: kind.to_owned(),
+            actor: actor.to_owned(),
+            revision: None,
+            dirty: false,
+            owner: None,
+            environment: None,
+            reason: None,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            counts: Value::Null,
+            guards: Value::Null,
+            lock_timeout: LOCK_TIMEOUT,
+            secrets: HashMap::new(),
+        }
+    }
+}
+
+/// What an apply did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Applied {
+    pub id: ApplyId,
+    /// RFC 3339, UTC.
+    pub at: String,
+}
+
+/// Why an apply wrote nothing, or why that is not known (exit 8).
+#[derive(Debug)]
+pub struct ApplyError {
+    pub error: Error,
+    /// What is no longer as the plan saw it.
+    pub moved: Vec<Address>,
+}
+
+impl From<Error> for ApplyError {
+    fn from(error: Error) -> ApplyError {
+        ApplyError {
+            error,
+            moved: Vec::new(),
+        }
+    }
+}
+
+/// How many moved objects an error names.
+const NAMED: usize = 10;
+
+impl ApplyError {
+    /// Exit 5, naming what moved.
+    pub(super) fn moved(what: &str, moved: Vec<Address>) -> ApplyError {
+        let names: Vec<String> = moved.iter().take(NAMED).map(Address::to_string).collect();
+        let more = match moved.len().saturating_sub(NAMED) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        let message = format!("{what} since the plan was made: {}{more}", names.join(", "));
+        let error = Error::exit(Exit::Stale, message)
+            .hint("nothing was written; plan again, and look at what has changed");
+        ApplyError { error, moved }
+    }
+}
+
+/// Refuses files of another owner or environment than the database was
+/// stamped with (exit 6). `stamped` and `files` are owner and environment.
+pub fn check_stamp(
+    stamped: (Option<&str>, Option<&str>),
+    files: (Option<&str>, Option<&str>),
+) -> Result<()> {
+    let check = |what: &str, stamped: Option<&str>, files: Option<&str>| match (stamped, files) {
+        (Some(stamped), files) if files != Some(stamped) => {
+            let files = files.map_or("none".to_owned(), |files| format!("`{files}`"));
+            let message =
+                format!("the database belongs to the {what} `{stamped}`, the files to {files}");
+            Err(Error::exit(Exit::Conflict, message)
+                .hint("is it the right database? Another tree or environment needs its own"))
+        }
+        _ => Ok(()),
+    };
+    check("owner", stamped.0, files.0)?;
+    check("environment", stamped.1, files.1)
+}
+
+/// What the lock row and the record of the last apply say.
+#[derive(Debug)]
+pub(super) struct Locked {
+    pub last_apply: Option<ApplyId>,
+    pub owner: Option<String>,
+    pub environment: Option<String>,
+    /// Id, actor and time of the last apply.
+    pub by: Option<(ApplyId, String, String)>,
+}
+
+impl Locked {
+    /// Whether the database is the one, and as far, as the plan was made for;
+    /// the number of the next apply.
+    pub fn next(&self, base: Option<ApplyId>, order: &ApplyOrder) -> Result<ApplyId> {
+        if self.last_apply != base {
+            let by = match &self.by {
+                Some((id, actor, at)) => format!("apply {id} by {actor} at {at}"),
+                None => "another apply".to_owned(),
+            };
+            let base = base.map_or("no apply".to_owned(), |base| format!("apply {base}"));
+            return Err(super::trouble::stale(format!(
+                "{by} came in between: the plan was made after {base}"
+            )));
+        }
+        check_stamp(
+            (self.owner.as_deref(), self.environment.as_deref()),
+            (order.owner.as_deref(), order.environment.as_deref()),
+        )?;
+        Ok(self.last_apply.unwrap_or(0) + 1)
+    }
+
+    pub fn busy(waited: Duration) -> Error {
+        Error::new(format!(
+            "another apply is running: waited {} s for it",
+            waited.as_secs()
+        ))
+        .hint("nothing was written; try again, or give a longer --lock-timeout")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stamp_binds_and_its_absence_does_not() {
+        let exit = |stamped, files| check_stamp(stamped, files).err().map(|error| error.exit);
+        assert_eq!(exit((None, None), (Some("a"), Some("prod"))), None);
+        assert_eq!(exit((Some("a"), None), (Some("a"), Some("prod"))), None);
+        let conflict = Some(Exit::Conflict);
+        assert_eq!(exit((Some("a"), None), (Some("b"), None)), conflict);
+        assert_eq!(exit((Some("a"), None), (None, None)), conflict);
+        assert_eq!(exit((None, Some("dev")), (None, Some("prod"))), conflict);
+    }
+}

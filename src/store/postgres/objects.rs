@@ -1,0 +1,164 @@
+//! Configs on PostgreSQL: few rows, written in sets all the same.
+
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::apply::{Run, Stop};
+use super::sql::statement;
+use crate::plan::Change;
+use crate::store::books::Before;
+use crate::store::cells::Cells;
+use crate::store::order::ApplyError;
+use crate::store::rows;
+use crate::store::trouble::code;
+use crate::store::work::{CONFIG_COLUMNS, Write};
+
+/// Locks the rows of the configs that the plan touches, and checks that they
+/// are as it saw them.
+pub(super) async fn check(run: &mut Run<'_>) -> Result<Before, Stop> {
+    let configs = &run.work.configs;
+    if configs.is_empty() {
+        return Ok(Before::new());
+    }
+    let ids: Vec<Uuid> = configs
+        .iter()
+        .flat_map(|change| [change.row, change.previous])
+        .flatten()
+        .collect();
+    let locked = format!(
+        "SELECT {} FROM {}.voice_agent_livekit c WHERE c.id = ANY($1) ORDER BY c.id FOR UPDATE",
+        super::read::config_columns(),
+        run.q
+    );
+    let mut live = Vec::new();
+    for row in statement(locked)
+        .bind(&ids)
+        .fetch_all(&mut *run.conn)
+        .await?
+    {
+        live.push(rows::live_config(&row, 0)?);
+    }
+    run.work.check_configs(&live)?;
+    let versions = format!(
+        "SELECT id, secret_source, fingerprint FROM {}.lkroute_configs
+         WHERE until IS NULL AND id = ANY($1)",
+        run.q
+    );
+    let mut before = Before::new();
+    for row in statement(versions)
+        .bind(&ids)
+        .fetch_all(&mut *run.conn)
+        .await?
+    {
+        let fingerprint = row.text(2)?.map(str::to_owned);
+        let source = row.some_text(1)?.to_owned();
+        before.insert(row.some_uuid(0)?, (source, fingerprint));
+    }
+    Ok(before)
+}
+
+/// Deletes, renames, changes and inserts configs, in an order in which names
+/// can be handed on.
+pub(super) async fn write(run: &mut Run<'_>) -> Result<(), Stop> {
+    delete(run).await?;
+    let updates = run.work.configs_to(Write::Update);
+    let (objects, renamed) = run.work.config_rows(&updates)?;
+    if renamed.len() > 1 {
+        let park = format!(
+            "UPDATE {}.voice_agent_livekit SET name = 'lkroute-' || id WHERE id = ANY($1)",
+            run.q
+        );
+        statement(park)
+            .bind(&renamed)
+            .execute(&mut *run.conn)
+            .await?;
+    }
+    let update = format!(
+        "UPDATE {q}.voice_agent_livekit c SET {set}
+         FROM jsonb_array_elements($1::jsonb) v WHERE c.id = (v->>'id')::uuid",
+        q = run.q,
+        set = CONFIG_COLUMNS
+            .map(|column| {
+                format!(
+                    "{column} = CASE WHEN v ? '{column}' THEN v->>'{column}' ELSE c.{column} END"
+                )
+            })
+            .join(", "),
+    );
+    store(run, update, &updates, objects).await?;
+    let inserts = run.work.configs_to(Write::Insert);
+    let (objects, _) = run.work.config_rows(&inserts)?;
+    let insert = format!(
+        "INSERT INTO {q}.voice_agent_livekit (id, {columns})
+         SELECT (v->>'id')::uuid, {values} FROM jsonb_array_elements($1::jsonb) v",
+        q = run.q,
+        columns = CONFIG_COLUMNS.join(", "),
+        values = CONFIG_COLUMNS
+            .map(|column| format!("v->>'{column}'"))
+            .join(", "),
+    );
+    store(run, insert, &inserts, objects).await
+}
+
+async fn store(
+    run: &mut Run<'_>,
+    sql: String,
+    changes: &[&Change],
+    objects: Vec<Value>,
+) -> Result<(), Stop> {
+    if objects.is_empty() {
+        return Ok(());
+    }
+    let expected = objects.len() as u64;
+    let json = Value::Array(objects).to_string();
+    let moved = |what: &str| {
+        let addresses = changes.iter().map(|change| run.work.address(change));
+        ApplyError::moved(what, addresses.collect())
+    };
+    match statement(sql).bind(json).execute(&mut *run.conn).await {
+        Ok(done) if done.rows_affected() == expected => Ok(()),
+        Ok(_) => Err(moved("configs have changed").into()),
+        Err(error) if code(&error).as_deref() == Some("23505") => {
+            Err(moved("a name or id was taken by another config").into())
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Deletes configs that no number holds.
+async fn delete(run: &mut Run<'_>) -> Result<(), Stop> {
+    let changes = run.work.configs_to(Write::Delete);
+    let ids: Vec<Uuid> = changes.iter().filter_map(|change| change.row).collect();
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let texts: Vec<String> = ids.iter().map(Uuid::to_string).collect();
+    let held = format!(
+        "SELECT DISTINCT lower(rules->>'livekit_config') FROM {}.voice_agent_numbers
+         WHERE lower(rules->>'livekit_config') = ANY($1)",
+        run.q
+    );
+    let held = statement(held)
+        .bind(&texts)
+        .fetch_all(&mut *run.conn)
+        .await?;
+    let mut holding = Vec::new();
+    for row in &held {
+        let id = Uuid::parse_str(row.some_text(0)?).ok();
+        let change = changes.iter().find(|change| change.row == id);
+        holding.extend(change.map(|change| run.work.address(change)));
+    }
+    if !holding.is_empty() {
+        return Err(ApplyError::moved("numbers have come to use configs", holding).into());
+    }
+    let delete = format!(
+        "DELETE FROM {}.voice_agent_livekit WHERE id = ANY($1)",
+        run.q
+    );
+    let done = statement(delete).bind(&ids).execute(&mut *run.conn).await?;
+    if done.rows_affected() != ids.len() as u64 {
+        let all = changes.iter().map(|change| run.work.address(change));
+        return Err(ApplyError::moved("configs are gone", all.collect()).into());
+    }
+    Ok(())
+}

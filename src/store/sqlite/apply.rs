@@ -1,0 +1,169 @@
+//! Applying a plan to a SQLite file: one transaction that holds the write
+//! lock from its beginning.
+
+use serde::Serialize;
+use sqlx::query::Query;
+use sqlx::sqlite::{SqliteArguments, SqliteRow};
+use sqlx::{AssertSqlSafe, Sqlite, SqliteConnection};
+
+use super::{SqliteStore, numbers, objects, records, run as run_sql};
+use crate::error::Error;
+use crate::plan::Plan;
+use crate::store::cells::Cells;
+use crate::store::order::{Applied, ApplyError, ApplyOrder, Locked};
+use crate::store::work::Work;
+
+/// Why an attempt ended.
+pub(super) enum Stop {
+    Sql(sqlx::Error),
+    Refused(ApplyError),
+}
+
+impl From<sqlx::Error> for Stop {
+    fn from(error: sqlx::Error) -> Stop {
+        Stop::Sql(error)
+    }
+}
+
+impl From<ApplyError> for Stop {
+    fn from(error: ApplyError) -> Stop {
+        Stop::Refused(error)
+    }
+}
+
+impl From<Error> for Stop {
+    fn from(error: Error) -> Stop {
+        Stop::Refused(error.into())
+    }
+}
+
+/// What the steps of an apply share.
+pub(super) struct Run<'a> {
+    pub conn: &'a mut SqliteConnection,
+    pub work: &'a Work<'a>,
+    pub order: &'a ApplyOrder,
+    /// Told how much of how much is done.
+    pub progress: &'a mut dyn FnMut(u64, u64),
+    pub done: u64,
+    pub total: u64,
+}
+
+impl Run<'_> {
+    pub fn advance(&mut self, rows: usize) {
+        self.done += rows as u64;
+        (self.progress)(self.done, self.total);
+    }
+
+    /// Runs a statement whose only value is `rows`, as JSON; the number of
+    /// rows that it wrote.
+    pub async fn write<T: Serialize>(
+        &mut self,
+        sql: impl Into<String>,
+        rows: &[T],
+    ) -> Result<u64, Stop> {
+        if rows.is_empty() {
+            return Ok(0);
+        }
+        let done = statement(sql).bind(json(rows)?).execute(&mut *self.conn);
+        Ok(done.await?.rows_affected())
+    }
+
+    /// The rows of a query whose only value is `rows`, as JSON.
+    pub async fn read<T: Serialize>(
+        &mut self,
+        sql: impl Into<String>,
+        rows: &[T],
+    ) -> Result<Vec<SqliteRow>, Stop> {
+        let query = statement(sql).bind(json(rows)?);
+        Ok(query.fetch_all(&mut *self.conn).await?)
+    }
+}
+
+pub(super) fn json<T: Serialize>(rows: &[T]) -> Result<String, sqlx::Error> {
+    serde_json::to_string(rows).map_err(|error| sqlx::Error::Encode(error.into()))
+}
+
+pub(super) fn statement(sql: impl Into<String>) -> Query<'static, Sqlite, SqliteArguments> {
+    sqlx::query(AssertSqlSafe(sql.into()))
+}
+
+impl SqliteStore {
+    pub async fn apply(
+        &mut self,
+        plan: &Plan,
+        order: &ApplyOrder,
+        progress: &mut dyn FnMut(u64, u64),
+    ) -> Result<Applied, ApplyError> {
+        let work = Work::new(plan, order)?;
+        let stop = match self.attempt(&work, order, progress).await {
+            Ok(applied) => return Ok(applied),
+            Err(stop) => stop,
+        };
+        // The reason is reported; what is not committed is gone in any case.
+        let _ = run_sql(&mut self.conn, "ROLLBACK").await;
+        match stop {
+            Stop::Refused(error) => Err(error),
+            Stop::Sql(error) => Err(self.trouble(error).into()),
+        }
+    }
+
+    async fn attempt(
+        &mut self,
+        work: &Work<'_>,
+        order: &ApplyOrder,
+        progress: &mut dyn FnMut(u64, u64),
+    ) -> Result<Applied, Stop> {
+        let mut run = Run {
+            conn: &mut self.conn,
+            work,
+            order,
+            progress,
+            done: 0,
+            total: (work.updates().len() + work.inserts().len() + work.bindings.len()) as u64,
+        };
+        let id = begin(&mut run).await?;
+        let books = records::books(&mut run).await?;
+        let before = objects::check(&mut run).await?;
+        numbers::update(&mut run).await?;
+        objects::write(&mut run).await?;
+        numbers::insert(&mut run).await?;
+        records::write(&mut run, books, id, &before).await?;
+        let at = records::finish(&mut run, id).await?;
+        run_sql(run.conn, "COMMIT").await?;
+        Ok(Applied { id, at })
+    }
+}
+
+/// Takes the write lock, and checks that the database is the one, and as
+/// far, as the plan was made for. The number of this apply.
+async fn begin(run: &mut Run<'_>) -> Result<i64, Stop> {
+    let wait = run.order.lock_timeout.as_millis();
+    run_sql(run.conn, &format!("PRAGMA busy_timeout = {wait}")).await?;
+    if let Err(error) = run_sql(run.conn, "BEGIN IMMEDIATE").await {
+        return Err(match crate::store::trouble::code(&error).as_deref() {
+            Some("5") => Locked::busy(run.order.lock_timeout).into(),
+            _ => error.into(),
+        });
+    }
+    let state = "SELECT s.last_apply, s.owner, s.environment, a.id, a.actor, a.at
+                 FROM lkroute_state s LEFT JOIN lkroute_applies a
+                   ON a.id = (SELECT max(id) FROM lkroute_applies)";
+    let row = sqlx::query(state).fetch_optional(&mut *run.conn).await?;
+    let row = row.ok_or_else(|| Error::new("lkroute_state has no row"))?;
+    let owned = |text: Option<&str>| text.map(str::to_owned);
+    let by = match row.int(3)? {
+        Some(id) => Some((
+            id,
+            row.some_text(4)?.to_owned(),
+            row.some_text(5)?.to_owned(),
+        )),
+        None => None,
+    };
+    let locked = Locked {
+        last_apply: row.int(0)?,
+        owner: owned(row.text(1)?),
+        environment: owned(row.text(2)?),
+        by,
+    };
+    Ok(locked.next(run.work.plan.base, run.order)?)
+}

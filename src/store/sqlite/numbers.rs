@@ -1,0 +1,200 @@
+//! Number rows on SQLite: compared here, under the write lock, and written
+//! in sets.
+
+use futures_util::TryStreamExt;
+use hashbrown::{HashMap, HashSet};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::apply::{Run, Stop, json, statement};
+use super::read::number_row;
+use crate::address::Address;
+use crate::phone;
+use crate::plan::live::read_row;
+use crate::plan::{Action, Change, Object};
+use crate::snapshot::NumberRow;
+use crate::store::cells::Cells;
+use crate::store::order::ApplyError;
+use crate::store::work::{RowPatch, key, row};
+
+/// Rows to a statement.
+const CHUNK: usize = 5000;
+/// Up to so many new numbers are looked for one by one.
+const FEW: usize = 1000;
+
+/// Changes rows that are there, each as the plan saw it.
+pub(super) async fn update(run: &mut Run<'_>) -> Result<(), Stop> {
+    for chunk in run.work.updates().chunks(CHUNK) {
+        as_planned(run, chunk).await?;
+        let mut alike: HashMap<(u32, bool), Vec<Uuid>> = HashMap::new();
+        for change in chunk {
+            let patch = (change.patch, change.action == Action::Delete);
+            alike.entry(patch).or_default().push(row(change)?);
+        }
+        for ((patch, delete), ids) in alike {
+            let action = if delete {
+                Action::Delete
+            } else {
+                Action::Update
+            };
+            let patch = RowPatch::of(&run.work.plan.patches[patch as usize], action);
+            write(run, &patch, &ids).await?;
+        }
+        run.advance(chunk.len());
+    }
+    Ok(())
+}
+
+async fn as_planned(run: &mut Run<'_>, chunk: &[&Change]) -> Result<(), Stop> {
+    let mut expected: HashMap<Uuid, &Change> = HashMap::with_capacity(chunk.len());
+    for change in chunk {
+        expected.insert(row(change)?, change);
+    }
+    let ids: Vec<Uuid> = expected.keys().copied().collect();
+    let sql = "SELECT id, tenant_id, country_code, base_number, provider, status, rules
+               FROM voice_agent_numbers WHERE id IN (SELECT value FROM json_each(?))";
+    for row in run.read(sql, &ids).await? {
+        let live = number_row(&row, 0)?;
+        let change = expected.get(&live.id).copied();
+        if change.is_some_and(|change| holds(run, change, &live)) {
+            expected.remove(&live.id);
+        }
+    }
+    moved(run, expected.into_values())
+}
+
+/// Whether a row is still as the plan saw it: number, tenant, status, and
+/// the fields that change.
+fn holds(run: &Run<'_>, change: &Change, live: &NumberRow<'_>) -> bool {
+    let patch = run.work.plan.patch(change);
+    let number = phone::from_row(live.country_code, live.base_number);
+    let found = number.ok().map(|number| (live.tenant, number.key()));
+    let status = RowPatch::of(patch, change.action).status_before;
+    let Ok(fields) = read_row(live) else {
+        return false;
+    };
+    let mut writes = patch.fields.iter().filter(|field| field.kind.writes());
+    found == key(run.work.plan, change)
+        && status.is_none_or(|status| status == live.status.unwrap_or("active"))
+        && writes.all(|field| {
+            field.field == crate::fields::Field::Status
+                || fields.get(field.field) == field.before.as_ref()
+        })
+}
+
+/// Refuses to go on where there are any.
+fn moved<'a>(run: &Run<'_>, changes: impl Iterator<Item = &'a Change>) -> Result<(), Stop> {
+    let mut moved: Vec<Address> = changes.map(|change| run.work.address(change)).collect();
+    moved.sort_unstable();
+    match moved.is_empty() {
+        true => Ok(()),
+        false => Err(ApplyError::moved("number rows have changed", moved).into()),
+    }
+}
+
+async fn write(run: &mut Run<'_>, patch: &RowPatch, ids: &[Uuid]) -> Result<(), Stop> {
+    let mut set = vec!["updated_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now')".to_owned()];
+    if !patch.touched.is_empty() {
+        let path = |key: &str| format!(", '$.{key}'");
+        let gone: String = patch.touched.iter().map(|key| path(key)).collect();
+        let put = |key: &str| format!("{}, json(?2 -> '$.rules.{key}')", path(key));
+        let there: String = patch.after.keys().map(|key| put(key)).collect();
+        let removed = format!("json_remove(coalesce(rules, '{{}}'){gone})");
+        set.push(format!("rules = json_set({removed}{there})"));
+    }
+    if patch.provider.is_some() {
+        set.push("provider = ?2 ->> '$.provider'".to_owned());
+    }
+    if patch.status_after.is_some() {
+        set.push("status = ?2 ->> '$.status'".to_owned());
+    }
+    let sql = format!(
+        "UPDATE voice_agent_numbers SET {}
+         WHERE ?2 IS NOT NULL AND id IN (SELECT value FROM json_each(?1))",
+        set.join(", ")
+    );
+    let provider = patch
+        .provider
+        .as_ref()
+        .and_then(|(_, after)| after.as_ref());
+    let values = json!({
+        "rules": &patch.after,
+        "provider": provider,
+        "status": &patch.status_after,
+    });
+    let query = statement(sql).bind(json(ids)?).bind(values.to_string());
+    let done = query.execute(&mut *run.conn).await?;
+    match done.rows_affected() == ids.len() as u64 {
+        true => Ok(()),
+        false => Err(crate::store::trouble::stale("number rows are gone").into()),
+    }
+}
+
+/// Inserts the new rows, where no row with such a number has appeared since
+/// the plan was made.
+pub(super) async fn insert(run: &mut Run<'_>) -> Result<(), Stop> {
+    let inserts = run.work.inserts();
+    if inserts.is_empty() {
+        return Ok(());
+    }
+    nothing_appeared(run, &inserts).await?;
+    let sql = "INSERT INTO voice_agent_numbers
+                 (id, tenant_id, country_code, base_number, provider, status, rules)
+               SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, 'active',
+                 value ->> 5 FROM json_each(?)";
+    let mut tails: HashMap<u32, (Value, String)> = HashMap::new();
+    for chunk in inserts.chunks(CHUNK) {
+        let mut rows = Vec::with_capacity(chunk.len());
+        for change in chunk {
+            let Object::Binding { number, tenant } = change.object else {
+                continue;
+            };
+            let (provider, rules) = tails.entry(change.patch).or_insert_with(|| {
+                let patch = RowPatch::of(run.work.plan.patch(change), change.action);
+                let provider = patch.provider.and_then(|(_, after)| after);
+                (json!(provider), Value::Object(patch.after).to_string())
+            });
+            let tenant = run.work.plan.tenants[tenant as usize].id;
+            let (code, base) = (number.key().country_code(), number.key().base_number());
+            rows.push(json!([row(change)?, tenant, code, base, provider, rules]));
+        }
+        run.write(sql, &rows).await?;
+        run.advance(chunk.len());
+    }
+    Ok(())
+}
+
+/// Looks for rows that hold the numbers to insert: one by one where they are
+/// few, else by passing over all rows of their tenants.
+async fn nothing_appeared(run: &mut Run<'_>, inserts: &[&Change]) -> Result<(), Stop> {
+    let plan = run.work.plan;
+    let mut new = HashMap::with_capacity(inserts.len());
+    new.extend(
+        inserts
+            .iter()
+            .filter_map(|change| Some((key(plan, change)?, *change))),
+    );
+    let (filter, values) = match inserts.len() <= FEW {
+        true => {
+            let bases: Vec<i64> = new.keys().flat_map(|(_, key)| key.base_numbers()).collect();
+            ("base_number", json(&bases)?)
+        }
+        false => {
+            let tenants: HashSet<Uuid> = new.keys().map(|(tenant, _)| *tenant).collect();
+            ("tenant_id", json(&tenants.into_iter().collect::<Vec<_>>())?)
+        }
+    };
+    let sql = format!(
+        "SELECT tenant_id, country_code, base_number FROM voice_agent_numbers
+         WHERE {filter} IN (SELECT value FROM json_each(?))"
+    );
+    let mut appeared = Vec::new();
+    let mut stream = statement(sql).bind(values).fetch(&mut *run.conn);
+    while let Some(row) = stream.try_next().await? {
+        if let Ok(number) = phone::from_row(row.text(1)?, row.int(2)?) {
+            appeared.extend(new.get(&(row.some_uuid(0)?, number.key())).copied());
+        }
+    }
+    drop(stream);
+    moved(run, appeared.into_iter())
+}

@@ -1,0 +1,344 @@
+//! A plan as the sets of rows that an apply writes, the same for both
+//! engines. Imports core; makes no choices of its own.
+
+use hashbrown::HashMap;
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+use super::order::{ApplyError, ApplyOrder};
+use crate::address::Address;
+use crate::error::{Error, Exit};
+use crate::fields::{Field, Fields};
+use crate::phone::RowKey;
+use crate::plan::{Action, Change, FieldChange, Object, Patch, Plan};
+use crate::routing::CipherText;
+use crate::snapshot::LiveConfig;
+
+/// The changes of a plan, by kind of object.
+pub(super) struct Work<'a> {
+    pub plan: &'a Plan,
+    pub regions: Vec<&'a Change>,
+    pub configs: Vec<&'a Change>,
+    pub bindings: Vec<&'a Change>,
+    /// The written secret of each config that gets one.
+    secrets: HashMap<Uuid, &'a CipherText>,
+}
+
+impl<'a> Work<'a> {
+    /// # Errors
+    /// The plan is in conflict, or a secret that it writes is missing.
+    pub fn new(plan: &'a Plan, order: &'a ApplyOrder) -> Result<Work<'a>, Error> {
+        if let Some(change) = plan.conflicts().next() {
+            let address = plan.address(change.object);
+            return Err(Error::exit(
+                Exit::Conflict,
+                format!("{address} is in conflict"),
+            ));
+        }
+        let mut work = Work {
+            plan,
+            regions: Vec::new(),
+            configs: Vec::new(),
+            bindings: Vec::new(),
+            secrets: HashMap::new(),
+        };
+        for change in &plan.changes {
+            match change.object {
+                Object::Region(_) => work.regions.push(change),
+                Object::Config(_) => work.configs.push(change),
+                Object::Binding { .. } => work.bindings.push(change),
+            }
+        }
+        for change in &work.configs {
+            let fields = &plan.patch(change).fields;
+            let writes = |f: &FieldChange| f.field == Field::ApiSecret && f.kind.writes();
+            if change.action == Action::Delete || !(change.insert || fields.iter().any(writes)) {
+                continue;
+            }
+            let id = row(change)?;
+            let text = order
+                .secrets
+                .get(&id)
+                .and_then(|secret| secret.text.as_ref());
+            let text = text.ok_or_else(|| {
+                let address = plan.address(change.object);
+                Error::new(format!("the secret of {address} is not at hand"))
+            })?;
+            work.secrets.insert(id, text);
+        }
+        Ok(work)
+    }
+
+    pub fn address(&self, change: &Change) -> Address {
+        self.plan.address(change.object)
+    }
+
+    /// The number rows to insert.
+    pub fn inserts(&self) -> Vec<&'a Change> {
+        let all = self.bindings.iter().copied();
+        all.filter(|change| change.insert).collect()
+    }
+
+    /// The number rows that are there and change.
+    pub fn updates(&self) -> Vec<&'a Change> {
+        let writes =
+            |change: &&Change| !change.insert && change.row.is_some() && self.writes(change);
+        self.bindings.iter().copied().filter(writes).collect()
+    }
+
+    /// Number rows of lkroute's own that become inactive and are kept in
+    /// mind.
+    pub fn retired(&self) -> Vec<Uuid> {
+        let own = |change: &&&Change| change.owned.is_none() && change.inserted;
+        let rows = self.bindings.iter().filter(own);
+        rows.filter_map(|change| change.row.and(change.previous))
+            .collect()
+    }
+
+    fn writes(&self, change: &Change) -> bool {
+        let fields = &self.plan.patch(change).fields;
+        fields.iter().any(|field| field.kind.writes())
+    }
+
+    /// The configs to insert, to update or to delete.
+    pub fn configs_to(&self, what: Write) -> Vec<&'a Change> {
+        let is = |change: &&Change| match what {
+            Write::Delete => change.action == Action::Delete && self.writes(change),
+            Write::Insert => change.insert,
+            Write::Update => change.action != Action::Delete && !change.insert,
+        };
+        self.configs.iter().copied().filter(is).collect()
+    }
+
+    /// The columns that change in a config's row, and its id, as JSON.
+    fn config_columns(&self, change: &Change) -> Result<Map<String, Value>, Error> {
+        let id = row(change)?;
+        let mut columns = Map::new();
+        columns.insert("id".to_owned(), id.to_string().into());
+        let fields = self.plan.patch(change).fields.iter();
+        for field in fields.filter(|field| field.kind.writes()) {
+            let Some(column) = config_column(field.field) else {
+                continue;
+            };
+            let value = match (field.field, self.secrets.get(&id)) {
+                (Field::ApiSecret, Some(text)) => Value::from(text.as_stored()),
+                _ => field.after.clone().unwrap_or(Value::Null),
+            };
+            columns.insert(column.to_owned(), value);
+        }
+        Ok(columns)
+    }
+
+    /// These rows as JSON, without those of which only our own tables change,
+    /// and the ids of those that get a name.
+    pub fn config_rows(&self, changes: &[&Change]) -> Result<(Vec<Value>, Vec<Uuid>), Error> {
+        let mut rows = Vec::new();
+        let mut renamed = Vec::new();
+        for change in changes {
+            let columns = self.config_columns(change)?;
+            if columns.contains_key("name") {
+                renamed.extend(change.row);
+            }
+            if columns.len() > 1 {
+                rows.push(Value::Object(columns));
+            }
+        }
+        Ok((rows, renamed))
+    }
+
+    /// What is ours of a config afterwards: the secret by the hash of the
+    /// text that is stored.
+    pub fn config_owned(&self, change: &Change) -> Option<Fields> {
+        let mut fields = self.plan.pool.get(change.owned?).clone();
+        if let Some(text) = change.row.and_then(|id| self.secrets.get(&id)) {
+            fields.set(Field::ApiSecret, Some(text.digest().into()));
+        }
+        Some(fields)
+    }
+
+    /// Whether this apply writes the config's secret.
+    pub fn writes_secret(&self, id: Uuid) -> bool {
+        self.secrets.contains_key(&id)
+    }
+
+    /// # Errors
+    /// Configs whose rows, now locked, are not as the plan saw them.
+    pub fn check_configs(&self, live: &[LiveConfig]) -> Result<(), ApplyError> {
+        let live: HashMap<Uuid, &LiveConfig> = live.iter().map(|row| (row.id, row)).collect();
+        let as_planned = |change: &Change| {
+            let row = change.row.and_then(|id| live.get(&id));
+            match row {
+                // One that is no longer ours may be there or not.
+                _ if change.action == Action::Delete && !self.writes(change) => true,
+                None => change.insert,
+                Some(row) => !change.insert && as_before(self.plan.patch(change), &row.fields),
+            }
+        };
+        let moved = self.configs.iter().filter(|change| !as_planned(change));
+        let moved: Vec<Address> = moved.map(|change| self.address(change)).collect();
+        match moved.is_empty() {
+            true => Ok(()),
+            false => Err(ApplyError::moved("configs have changed", moved)),
+        }
+    }
+}
+
+/// What happens to a config's row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Write {
+    Insert,
+    Update,
+    Delete,
+}
+
+/// The tenant and number of a binding, as a row tells them.
+pub(super) fn key(plan: &Plan, change: &Change) -> Option<(Uuid, RowKey)> {
+    match change.object {
+        Object::Binding { number, tenant } => {
+            Some((plan.tenants[tenant as usize].id, number.key()))
+        }
+        Object::Region(_) | Object::Config(_) => None,
+    }
+}
+
+/// The row of a change that has to have one.
+pub(super) fn row(change: &Change) -> Result<Uuid, Error> {
+    change
+        .row
+        .ok_or_else(|| Error::new("the plan names no row for a change"))
+}
+
+/// The columns of a config that files declare.
+pub(super) const CONFIG_COLUMNS: [&str; 7] = [
+    "name",
+    "description",
+    "livekit_url",
+    "livekit_api_key",
+    "livekit_api_secret",
+    "trunk_id",
+    "worker_name",
+];
+
+fn config_column(field: Field) -> Option<&'static str> {
+    Some(match field {
+        Field::Name => "name",
+        Field::Description => "description",
+        Field::Url => "livekit_url",
+        Field::ApiKey => "livekit_api_key",
+        Field::ApiSecret => "livekit_api_secret",
+        Field::TrunkId => "trunk_id",
+        Field::WorkerName => "worker_name",
+        _ => return None,
+    })
+}
+
+/// Whether a row still holds what a patch says it held; the region is not in
+/// the row.
+pub(super) fn as_before(patch: &Patch, live: &Fields) -> bool {
+    patch
+        .fields
+        .iter()
+        .filter(|field| field.field != Field::Region)
+        .all(|field| live.get(field.field) == field.before.as_ref())
+}
+
+/// What a patch does to a number row.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct RowPatch {
+    /// The keys of `rules` that change: those that go and those that are set.
+    pub touched: Vec<&'static str>,
+    /// What these keys hold before and after, as far as they are there.
+    pub before: Map<String, Value>,
+    pub after: Map<String, Value>,
+    /// The column before and after, where it changes.
+    pub provider: Option<(Option<String>, Option<String>)>,
+    /// What the status has to be, NULL counting as active; `None`: anything.
+    pub status_before: Option<String>,
+    pub status_after: Option<String>,
+}
+
+impl RowPatch {
+    pub fn of(patch: &Patch, action: Action) -> RowPatch {
+        let mut row = RowPatch {
+            // A row to be released from our care may be inactive already.
+            status_before: (action != Action::Delete).then(|| "active".to_owned()),
+            ..RowPatch::default()
+        };
+        for field in &patch.fields {
+            if !field.kind.writes() {
+                continue;
+            }
+            match (field.field, field.field.rules_key()) {
+                (_, Some(key)) => {
+                    row.touched.push(key);
+                    let put = |map: &mut Map<String, Value>, value: &Option<Value>| {
+                        if let Some(value) = value {
+                            map.insert(key.to_owned(), value.clone());
+                        }
+                    };
+                    put(&mut row.before, &field.before);
+                    put(&mut row.after, &field.after);
+                }
+                (Field::Provider, _) => {
+                    row.provider = Some((text(&field.before), text(&field.after)));
+                }
+                (Field::Status, _) => {
+                    row.status_before = text(&field.before);
+                    row.status_after = text(&field.after);
+                }
+                _ => {}
+            }
+        }
+        row
+    }
+}
+
+fn text(value: &Option<Value>) -> Option<String> {
+    value.as_ref().map(|value| match value {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::Kind;
+
+    #[test]
+    fn a_patch_tells_absent_from_null() {
+        let change = |field, before, after, kind| FieldChange {
+            field,
+            before,
+            after,
+            kind,
+            applied: None,
+        };
+        let patch = Patch {
+            fields: vec![
+                change(
+                    Field::Config,
+                    Some(Value::Null),
+                    Some("c".into()),
+                    Kind::Set,
+                ),
+                change(Field::Outbound, Some(true.into()), None, Kind::Drift),
+                change(Field::Inbound, None, Some(true.into()), Kind::Set),
+                change(Field::Provider, None, Some("P".into()), Kind::TakeOver),
+                change(Field::AllowedOutbound, None, Some("x".into()), Kind::Adopt),
+            ],
+        };
+        let row = RowPatch::of(&patch, Action::Update);
+        assert_eq!(row.touched, ["livekit_config", "outbound", "inbound"]);
+        let json = |map: &Map<String, Value>| Value::Object(map.clone()).to_string();
+        assert_eq!(
+            json(&row.before),
+            r#"{"livekit_config":null,"outbound":true}"#
+        );
+        assert_eq!(json(&row.after), r#"{"inbound":true,"livekit_config":"c"}"#);
+        assert_eq!(row.provider, Some((None, Some("P".to_owned()))));
+        assert_eq!(row.status_before.as_deref(), Some("active"));
+        let removed = RowPatch::of(&Patch::default(), Action::Delete);
+        assert_eq!(removed.status_before, None);
+    }
+}
