@@ -8,6 +8,7 @@
 mod books;
 mod cells;
 mod dispatches;
+mod look_up;
 mod order;
 mod postgres;
 mod rows;
@@ -18,6 +19,7 @@ mod url;
 mod work;
 
 pub use dispatches::Calls;
+pub use look_up::{LookUp, LookedUp};
 pub use order::{Applied, ApplyError, ApplyOrder, LOCK_TIMEOUT, PreparedSecret, check_stamp};
 pub use schema::{SchemaState, Step, script};
 pub use url::DatabaseUrl;
@@ -187,6 +189,12 @@ impl Store {
 
     pub async fn end_read(&mut self) -> Result<()> {
         on!(self, engine => engine.end_read().await)
+    }
+
+    /// What is known of a number, of all its tenants: on PostgreSQL in one
+    /// round trip. Needs no [`Store::begin_read`].
+    pub async fn look_up(&mut self, asked: &LookUp) -> Result<LookedUp> {
+        on!(self, engine => engine.look_up(asked).await)
     }
 
     /// Carries a plan out, as it is, in one transaction; all or nothing.

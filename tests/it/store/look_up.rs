@@ -1,0 +1,256 @@
+//! Looking one number up.
+
+use lkroute::fields::{Field, Fields};
+use lkroute::phone::Prefix;
+use lkroute::resolve::UserFact;
+use lkroute::store::{DatabaseUrl, LookUp, LookedUp, Mode, Store};
+use serde_json::Value;
+
+use super::base::*;
+use super::on_both;
+use crate::support::{Legacy, Pgbouncer, Postgres};
+
+on_both!(
+    every_row_of_the_number_is_found_however_it_is_written,
+    what_is_ours_comes_with_its_line,
+    odd_configs_are_no_obstacle,
+    people_may_be_missing,
+);
+
+async fn look(base: &Base, asked: &LookUp) -> LookedUp {
+    let mut store = base.open(Mode::Read).await;
+    store.look_up(asked).await.unwrap()
+}
+
+async fn every_row_of_the_number_is_found_however_it_is_written(base: Base) {
+    let codes = [
+        ("'+1' 2425550100", true),
+        ("'1' 2425550100", true),
+        ("' 001 ' 2425550100", true),
+        ("'+1242' 5550100", true),
+        ("'1-242' 5550100", true),
+        ("'+1242555' 100", false),
+        ("'+1' 5550100", false),
+        ("'+44' 2425550100", false),
+        ("NULL 2425550100", false),
+        ("'+1' 2425550101", false),
+    ];
+    for (n, (number, _)) in (1..).zip(codes) {
+        base.number(id(n), TENANT_B, number, "NULL, NULL, NULL")
+            .await;
+    }
+    let found = look(&base, &LookUp::number(e164("+12425550100"))).await;
+    let mut rows: Vec<_> = found.facts.rows.iter().filter_map(|row| row.id).collect();
+    rows.sort();
+    let expected = (1..).zip(codes).filter(|(_, (_, found))| *found);
+    assert_eq!(rows, expected.map(|(n, _)| id(n)).collect::<Vec<_>>());
+    let none = look(&base, &LookUp::number(e164("+919513456728"))).await;
+    assert_eq!(none.facts.rows, []);
+}
+
+async fn what_is_ours_comes_with_its_line(base: Base) {
+    let mut routing = files();
+    let fields = Fields::new()
+        .with(Field::Provider, "P")
+        .with(Field::Outbound, true);
+    bind(&mut routing, "+919513456728", 0, "india", fields);
+    bind(&mut routing, "+919513456728", 1, "uae", Fields::new());
+    let plan = base.plan(&routing).await;
+    let mut order = order(&plan);
+    order.revision = Some("0123456789abcdef".to_owned());
+    let mut store = base.open(Mode::Write).await;
+    store.apply(&plan, &order, &mut |_, _| ()).await.unwrap();
+    base.number(
+        id(3),
+        TENANT_UAE,
+        "'+91' 9513456728",
+        "'Q', 'inactive', '{}'",
+    )
+    .await;
+
+    let mut asked = LookUp::number(e164("+919513456728"));
+    asked.tenant = Some("tenant-uae".to_owned());
+    let found = store.look_up(&asked).await.unwrap();
+    let facts = &found.facts;
+    assert_eq!(facts.rows.len(), 3);
+    let row = |tenant: &str| {
+        let tenant = uuid(tenant);
+        facts.rows.iter().find(|row| row.tenant == tenant).unwrap()
+    };
+    let ours = row(TENANT_INDIA);
+    assert_eq!(ours.place.line, Some(("routing/uae.toml".to_owned(), 100)));
+    assert_eq!(ours.place.apply, Some(1));
+    assert_eq!(ours.place.revision.as_deref(), Some("0123456789abcdef"));
+    let fields = ours.fields.as_ref().unwrap();
+    assert_eq!(fields.text(Field::Provider), Some("P"));
+    assert_eq!(fields.text(Field::Config), Some(CONFIG_INDIA));
+    let foreign = row(TENANT_UAE);
+    assert_eq!((foreign.place.apply, &foreign.place.line), (None, &None));
+    assert_eq!(foreign.inactive(), Some(&Value::from("inactive")));
+    let config = facts.configs.get(uuid(CONFIG_INDIA)).unwrap();
+    assert_eq!(config.text(Field::Region), Some("india"));
+    assert_eq!(
+        config.place.line,
+        Some(("routing/india.toml".to_owned(), 10))
+    );
+    assert_eq!(found.secrets[&uuid(CONFIG_INDIA)], sealed("india"));
+    assert_eq!(facts.configs.iter().count(), 2);
+    let codes = [Prefix::parse("+971").unwrap()];
+    assert_eq!(facts.regions.0["uae"], codes);
+    assert_eq!(facts.label(uuid(TENANT_B)), "tenant-b");
+    assert_eq!(facts.label(uuid(TENANT_UAE)), "tenant-uae");
+
+    base.settle(&files()).await;
+    let found = look(&base, &asked).await;
+    assert_eq!(found.facts.rows.len(), 3);
+    assert!(
+        found.facts.rows.iter().all(|row| row.place.apply.is_none()),
+        "retired"
+    );
+}
+
+async fn odd_configs_are_no_obstacle(base: Base) {
+    base.settle(&files()).await;
+    let configs = [
+        format!("\"{}\"", CONFIG_UAE.to_uppercase()),
+        "\"\"".to_owned(),
+        "\"no uuid\"".to_owned(),
+        "7".to_owned(),
+        "null".to_owned(),
+        "[1]".to_owned(),
+        "\"00000000-0000-4000-8000-00000000dead\"".to_owned(),
+    ];
+    for (n, config) in (1..).zip(&configs) {
+        let rules = format!("NULL, NULL, '{{\"livekit_config\": {config}}}'");
+        base.number(id(n), TENANT_B, "'+91' 9000000001", &rules)
+            .await;
+    }
+    base.number(
+        id(20),
+        TENANT_B,
+        "'+91' 9000000001",
+        "NULL, NULL, '[\"x\"]'",
+    )
+    .await;
+    let found = look(&base, &LookUp::number(e164("+919000000001"))).await;
+    assert_eq!(found.facts.rows.len(), 8);
+    assert_eq!(found.facts.configs.iter().count(), 1);
+    assert!(found.facts.configs.get(uuid(CONFIG_UAE)).is_some());
+    let unreadable = found.facts.rows.iter().filter(|row| row.fields.is_none());
+    assert_eq!(unreadable.count(), 1);
+}
+
+async fn people_may_be_missing(base: Base) {
+    if base.schema.is_some() {
+        base.sql("DROP TABLE {users}").await;
+        base.sql("DROP TABLE {voice_agents}").await;
+    }
+    base.number(id(1), TENANT_B, "'+91' 9000000001", "NULL, NULL, NULL")
+        .await;
+    base.sql("UPDATE {voice_agent_numbers} SET default_agent_id = 33")
+        .await;
+    let asked = LookUp {
+        initiated_by: Some(id(5)),
+        agent: Some(7),
+        ..LookUp::number(e164("+919000000001"))
+    };
+    let found = look(&base, &asked).await;
+    assert_eq!(found.facts.rows.len(), 1);
+    assert_eq!(found.facts.user, Some(UserFact::NoTable));
+    assert_eq!(found.facts.agent.map(|agent| agent.tenant), Some(None));
+    let default = found.default_agents[&uuid(TENANT_B)];
+    assert_eq!((default.id, default.tenant), (33, None));
+
+    base.sql("CREATE TABLE {users} (id char(36), tenant_id char(36))")
+        .await;
+    base.sql("CREATE TABLE {voice_agents} (id bigint, tenant_id char(36))")
+        .await;
+    if base.schema.is_some() {
+        for table in ["users", "voice_agents"] {
+            base.sql(&format!(
+                "ALTER TABLE {{{table}}} ALTER tenant_id TYPE uuid USING tenant_id::uuid"
+            ))
+            .await;
+        }
+        base.sql("ALTER TABLE {users} ALTER id TYPE uuid USING id::uuid")
+            .await;
+    }
+    assert_eq!(
+        look(&base, &asked).await.facts.user,
+        Some(UserFact::Unknown)
+    );
+    base.sql(&format!("INSERT INTO {{users}} VALUES ('{}', NULL)", id(5)))
+        .await;
+    assert_eq!(
+        look(&base, &asked).await.facts.user,
+        Some(UserFact::NoTenant)
+    );
+    base.sql(&format!("UPDATE {{users}} SET tenant_id = '{TENANT_B}'"))
+        .await;
+    base.sql(&format!(
+        "INSERT INTO {{voice_agents}} VALUES (33, '{TENANT_UAE}'), (7, '{TENANT_INDIA}')"
+    ))
+    .await;
+    let found = look(&base, &asked).await;
+    assert_eq!(found.facts.user, Some(UserFact::Tenant(uuid(TENANT_B))));
+    assert_eq!(found.facts.agent.unwrap().tenant, Some(uuid(TENANT_INDIA)));
+    assert_eq!(
+        found.default_agents[&uuid(TENANT_B)].tenant,
+        Some(uuid(TENANT_UAE))
+    );
+}
+
+#[tokio::test]
+async fn through_a_pooler_and_with_scant_rights() {
+    let Some(postgres) = Postgres::shared() else {
+        return;
+    };
+    let mut db = postgres.database("looked_up");
+    Legacy::default().install(&db);
+    let url = DatabaseUrl::parse(&db.url).unwrap();
+    let mut store = Store::open(&url, Some("lad_dev"), Mode::Write)
+        .await
+        .unwrap();
+    store.migrate(false).await.unwrap();
+    let asked = LookUp {
+        initiated_by: Some(id(1)),
+        ..LookUp::number(e164("+919513456728"))
+    };
+    let Some(pooler) = Pgbouncer::transaction_mode(&db) else {
+        return;
+    };
+    let pooled = DatabaseUrl::parse(&pooler.url).unwrap();
+    let mut store = Store::open(&pooled, Some("lad_dev"), Mode::Read)
+        .await
+        .unwrap();
+    let found = store.look_up(&asked).await.unwrap();
+    assert_eq!(found.facts.rows.len(), 5);
+    assert_eq!(found.facts.user, Some(UserFact::Tenant(uuid(TENANT_INDIA))));
+    let agent = found.default_agents[&uuid(TENANT_INDIA)];
+    assert_eq!((agent.id, agent.tenant), (33, Some(uuid(TENANT_UAE))));
+
+    let (role, url) = db.role("resolver");
+    db.psql(&format!(
+        "GRANT USAGE ON SCHEMA lad_dev TO {role};
+         GRANT SELECT ON lad_dev.voice_agent_livekit, lad_dev.voice_agent_numbers,
+           lad_dev.lkroute_applies, lad_dev.lkroute_files, lad_dev.lkroute_tenants,
+           lad_dev.lkroute_regions, lad_dev.lkroute_configs, lad_dev.lkroute_bindings TO {role}"
+    ));
+    let url = DatabaseUrl::parse(&url).unwrap();
+    let mut store = Store::open(&url, Some("lad_dev"), Mode::Read)
+        .await
+        .unwrap();
+    let found = store.look_up(&LookUp::number(asked.number)).await.unwrap();
+    assert_eq!(found.facts.rows.len(), 5);
+    let error = store.look_up(&asked).await.unwrap_err();
+    assert!(
+        error.message.contains("permission denied for table users"),
+        "{error}"
+    );
+    let after = store.look_up(&LookUp::number(asked.number)).await.unwrap();
+    assert_eq!(
+        after.facts.rows.len(),
+        5,
+        "the connection is as good as before"
+    );
+}
