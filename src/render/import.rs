@@ -111,8 +111,8 @@ fn notes(import: &Import) -> Vec<Item> {
     let secrets = import.env_secrets.iter().map(|secret| {
         let text = format!(
             "the secret of {} was not written: {}; the file takes it from {}, \
-             or seal it with `lkroute secrets seal --config {}`",
-            secret.config, secret.why, secret.variable, secret.config
+             so set that before a plan",
+            secret.config, secret.why, secret.variable
         );
         Item::new(text, [])
     });
