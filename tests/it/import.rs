@@ -125,7 +125,7 @@ fn import(lkroute: &Lkroute, base: &Base, more: &[&str]) -> Run {
 
 async fn what_was_imported_is_adopted(base: Base) {
     fill(&base).await;
-    let before = base.rows().await;
+    let before = application(&base).await;
     let lkroute = Lkroute::new();
     let run = import(&lkroute, &base, &["--format", "json"]).expect_code(0);
     let report = run.json();
@@ -166,7 +166,7 @@ async fn what_was_imported_is_adopted(base: Base) {
     let tree = Tree::open(&lkroute.path().join("routing"));
     let loaded = source::load(&tree, &LoadOptions::default());
     assert!(!loaded.has_errors(), "{:?}", loaded.findings);
-    let plan = base.plan(&loaded.routing).await;
+    let plan = base.settle(&loaded.routing).await;
     let mut adopted = 0;
     for change in &plan.changes {
         let region = matches!(change.object, Object::Region(_));
@@ -180,7 +180,26 @@ async fn what_was_imported_is_adopted(base: Base) {
         adopted += u32::from(!region);
     }
     assert_eq!(adopted, 998 + 2);
-    assert_eq!(base.rows().await, before);
+    assert_eq!(application(&base).await, before);
+
+    // What is lkroute's now is imported as it was.
+    let again = Lkroute::new();
+    import(&again, &base, &[]).expect_code(0);
+    for file in ["india.toml", "settings.toml", "tenants.toml", "uae.toml"] {
+        let name = format!("routing/{file}");
+        assert_eq!(again.read(&name), lkroute.read(&name), "{file}");
+    }
+}
+
+/// Every byte of the application's tables.
+async fn application(base: &Base) -> String {
+    let configs = base
+        .sql("SELECT * FROM {voice_agent_livekit} ORDER BY id")
+        .await;
+    let numbers = base
+        .sql("SELECT * FROM {voice_agent_numbers} ORDER BY id")
+        .await;
+    format!("{configs}\n{numbers}")
 }
 
 async fn part_of_a_database(base: Base) {

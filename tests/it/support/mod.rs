@@ -5,6 +5,7 @@
 //! returns early, and under `CI` it fails.
 #![allow(dead_code, reason = "one toolbox for many tests, grown ahead of them")]
 
+mod console;
 mod golden;
 mod legacy;
 mod lkroute;
@@ -15,6 +16,7 @@ mod tcp_cut;
 
 #[allow(unused_imports)]
 pub use {
+    console::console,
     golden::golden,
     legacy::*,
     lkroute::{Lkroute, Run},
