@@ -1,6 +1,7 @@
 //! What the database holds: the rows that are there, and what lkroute stored
 //! about those it owns. Core: imports only core; `store` fills it.
 
+use serde_json::Value;
 use uuid::Uuid;
 
 use crate::fields::{Fields, FieldsIx};
@@ -35,12 +36,24 @@ pub struct ApplyRecord {
     /// RFC 3339, UTC.
     pub at: String,
     pub actor: String,
-    /// The commit that was applied, where the files were in git.
+    /// The commit that was applied, where the files were in git; of a
+    /// rollback that of the state which it brought back.
     pub revision: Option<String>,
+    /// Whether the files differed from that commit.
+    pub dirty: bool,
     /// `apply`, `rollback` or `release`.
     pub kind: String,
+    pub reason: Option<String>,
+    /// Of lkroute.
+    pub version: String,
+    /// How many objects were created, updated, …, as `apply` counts them.
+    pub counts: Value,
     /// The guards of its files.
     pub guards: Option<Guards>,
+    /// [`crate::source::Loaded::digest`] of the files.
+    pub files: Option<String>,
+    /// The apply whose state a rollback brought back.
+    pub restores: Option<ApplyId>,
 }
 
 /// Where an owned object was declared when it was applied.

@@ -51,8 +51,9 @@ CREATE TABLE {schema}.lkroute_regions (
 
 -- fields holds the secret by the hash of its ciphertext, sealed the ciphertext
 -- itself, never a plain text; fingerprint is that of a secret that came from
--- an environment variable or a file. found and found_sealed: what a row of
--- others held when it became ours, so that a rollback can give it back.
+-- an environment variable or a file. found and found_sealed: what the row held
+-- before, of the fields that this version changed or took over, so that a
+-- rollback can give a row of others back as it was.
 CREATE TABLE {schema}.lkroute_configs (
   id            uuid NOT NULL,
   since         integer NOT NULL,
@@ -73,7 +74,7 @@ CREATE TABLE {schema}.lkroute_configs (
 -- E.164 number without its plus: it keeps the zero that base_number loses.
 -- retired: removed from the files, and the row, which lkroute had inserted,
 -- made inactive; declaring it again takes the same row. found: the settings
--- that a row of others held when it became ours.
+-- that the row held before, of the fields that this version changed.
 CREATE TABLE {schema}.lkroute_bindings (
   number_id uuid NOT NULL,
   number    bigint NOT NULL,

@@ -130,6 +130,7 @@ impl<'a> Merge<'a> {
             environments: self.environments.into_keys().collect(),
             database: self.database,
             schema: self.schema,
+            digest: String::new(),
         }
     }
 

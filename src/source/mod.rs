@@ -30,6 +30,8 @@ use std::borrow::Cow;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use sha2::{Digest, Sha256};
+
 use crate::finding::{Finding, Place};
 use crate::routing::Routing;
 use lines::Opened;
@@ -99,6 +101,9 @@ pub struct Loaded {
     pub database: Option<String>,
     /// Of the chosen environment: the schema.
     pub schema: Option<String>,
+    /// A SHA-256 over what the files hold, in hex: the same wherever they lie
+    /// and whatever they are called.
+    pub digest: String,
 }
 
 impl Loaded {
@@ -115,12 +120,20 @@ pub fn load(sources: &dyn Sources, options: &LoadOptions) -> Loaded {
         problems.push(finding.hint("an empty tree would delete everything, so it is refused"));
     }
     let pieces = read_all(sources, options.environment.as_deref());
+    let digest = digest(&pieces);
     let mut loaded = merge::merge(pieces, sources, options, problems.is_empty());
     problems.append(&mut loaded.findings);
     Loaded {
         findings: problems,
+        digest,
         ..loaded
     }
+}
+
+fn digest(pieces: &[Piece]) -> String {
+    let mut hashes: Vec<[u8; 32]> = pieces.iter().map(|piece| piece.hash).collect();
+    hashes.sort_unstable();
+    hex::encode(Sha256::digest(hashes.concat()))
 }
 
 /// Reads all files, in as many threads as help.
@@ -167,7 +180,10 @@ fn read_one(sources: &dyn Sources, file: usize, environment: Option<&str>) -> Pi
     match as_text(&bytes) {
         Ok(text) => {
             let number = u32::try_from(file).unwrap_or(u32::MAX);
-            piece::read(Opened::new(path, text).lines(), number, environment)
+            Piece {
+                hash: Sha256::digest(&bytes).into(),
+                ..piece::read(Opened::new(path, text).lines(), number, environment)
+            }
         }
         Err(line) => unread("not-utf8", format!("not UTF-8: see line {line}")),
     }

@@ -24,6 +24,8 @@ pub struct Piece {
     pub unusable: Vec<(String, String)>,
     /// Whether the file may define more than could be read.
     pub incomplete: bool,
+    /// The SHA-256 of the file; zeroes where it could not be read.
+    pub hash: [u8; 32],
     pub owner: Option<Ref>,
     pub secret_format: Option<(SecretFormat, Place)>,
     pub tenants: Vec<Def<Option<Uuid>>>,

@@ -60,15 +60,23 @@ pub(super) fn owned_region(row: &impl Cells) -> Result<OwnedRegion, Error> {
     })
 }
 
-/// Columns of `lkroute_applies`: id, at, actor, revision, kind, guards.
+/// Columns of `lkroute_applies`: id, at, actor, revision, dirty, kind, reason,
+/// version, counts, guards, files, restores.
 pub(super) fn apply_record(row: &impl Cells) -> Result<ApplyRecord, Error> {
+    let json = |ix| serde_json::from_str(row.some_text(ix)?).map_err(|e| Error::Decode(e.into()));
     Ok(ApplyRecord {
         id: row.some_int(0)?,
         at: row.some_text(1)?.to_owned(),
         actor: row.some_text(2)?.to_owned(),
         revision: row.text(3)?.map(str::to_owned),
-        kind: row.some_text(4)?.to_owned(),
-        guards: serde_json::from_str(row.some_text(5)?).ok().flatten(),
+        dirty: row.flag(4)?,
+        kind: row.some_text(5)?.to_owned(),
+        reason: row.text(6)?.map(str::to_owned),
+        version: row.some_text(7)?.to_owned(),
+        counts: json(8)?,
+        guards: serde_json::from_str(row.some_text(9)?).ok().flatten(),
+        files: row.text(10)?.map(str::to_owned),
+        restores: row.int(11)?,
     })
 }
 

@@ -81,3 +81,14 @@ fn config(rest: &str) -> String {
 }
 
 const ENV: &str = "api_secret = { env = \"X\" }\n";
+
+#[test]
+fn the_digest_is_that_of_what_the_files_hold() {
+    let digest = |files: &[(&str, &str)]| load_all(files, None).digest;
+    let one = digest(&[("a.toml", "owner = \"one\"\n"), ("b.toml", "")]);
+    assert_eq!(one.len(), 64);
+    let moved = digest(&[("x/a.toml", ""), ("x/c.toml", "owner = \"one\"\n")]);
+    assert_eq!(one, moved);
+    let comment = digest(&[("a.toml", "owner = \"one\" # why\n"), ("b.toml", "")]);
+    assert_ne!(one, comment);
+}

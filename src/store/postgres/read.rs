@@ -30,6 +30,15 @@ pub(super) fn config_columns() -> String {
     )
 }
 
+/// The columns that [`rows::apply_record`] reads, of a row called `a`.
+pub(super) fn apply_columns() -> String {
+    format!(
+        "a.id::int8, {}, a.actor, a.revision, a.dirty, a.kind, a.reason, a.version, a.counts,
+         a.guards, a.files, a.restores::int8",
+        time("a.at")
+    )
+}
+
 /// How many rows pass between two reports of progress.
 pub(super) const STEP: u64 = 8192;
 
@@ -58,7 +67,7 @@ impl PgStore {
         let q = &self.q;
         let sql = format!(
             "SELECT owner, environment FROM {q}.lkroute_state;
-             SELECT a.id::int8, {at}, a.actor, a.revision, a.kind, a.guards
+             SELECT {apply}
                FROM {q}.lkroute_applies a JOIN {q}.lkroute_state s ON s.last_apply = a.id;
              SELECT {config} FROM {q}.voice_agent_livekit c;
              SELECT id, since::int8, fields, secret_source, fingerprint, file::int8, line::int8,
@@ -67,7 +76,7 @@ impl PgStore {
                FROM {q}.lkroute_regions WHERE until IS NULL;
              SELECT id::int8, path FROM {q}.lkroute_files;
              SELECT id::int8, tenant_id, alias FROM {q}.lkroute_tenants",
-            at = time("a.at"),
+            apply = apply_columns(),
             config = config_columns(),
         );
         let found = sets(&mut self.conn, &sql).await?;

@@ -18,6 +18,10 @@ use crate::store::rows::{self, Numbered};
 pub(super) const CONFIG_COLUMNS: &str = "c.id, c.name, c.description, c.livekit_url,
     c.livekit_api_key, c.livekit_api_secret, c.trunk_id, c.worker_name, c.updated_at";
 
+/// The columns that [`rows::apply_record`] reads, of a row called `a`.
+pub(super) const APPLY_COLUMNS: &str = "a.id, a.at, a.actor, a.revision, a.dirty, a.kind, a.reason,
+    a.version, a.counts, a.guards, a.files, a.restores";
+
 /// How many rows pass between two reports of progress.
 const STEP: u64 = 8192;
 
@@ -51,8 +55,10 @@ impl SqliteStore {
             snapshot.owner = state.text(0)?.map(str::to_owned);
             snapshot.environment = state.text(1)?.map(str::to_owned);
         }
-        let last = "SELECT a.id, a.at, a.actor, a.revision, a.kind, a.guards
-                    FROM lkroute_applies a JOIN lkroute_state s ON s.last_apply = a.id";
+        let last = format!(
+            "SELECT {APPLY_COLUMNS}
+             FROM lkroute_applies a JOIN lkroute_state s ON s.last_apply = a.id"
+        );
         let last = self.all(last).await?;
         snapshot.last_apply = last.first().map(rows::apply_record).transpose()?;
         let configs = format!("SELECT {CONFIG_COLUMNS} FROM voice_agent_livekit c");

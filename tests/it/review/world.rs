@@ -132,7 +132,6 @@ pub fn plan(before: &Routing, after: &Routing, others: &Others) -> (Plan, Rerout
         id: 12,
         at: "2026-11-20T10:00:00Z".into(),
         actor: "ci".into(),
-        revision: None,
         kind: "apply".into(),
         ..Default::default()
     });
