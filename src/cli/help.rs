@@ -12,7 +12,7 @@ use super::Cli;
 /// Which commands belong together, in the order in which they are used.
 const GROUPS: [(&str, &[&str]); 4] = [
     ("Files", &["validate"]),
-    ("Database", &["migrate", "import", "plan"]),
+    ("Database", &["migrate", "import", "plan", "apply"]),
     ("Calls", &["resolve"]),
     ("More", &["secrets", "completions"]),
 ];

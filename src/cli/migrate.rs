@@ -94,7 +94,10 @@ impl MigrateArgs {
 
     async fn migrate(&self, shell: &Shell, store: &mut Store) -> Result<Exit> {
         let steps = store.migrate(false).await?;
-        say(shell, store.label(), &steps);
+        say(shell, &steps);
+        if steps.is_empty() {
+            shell.note(&format!("{}: up to date", store.label()));
+        }
         if self.index {
             shell.note("building the index on numbers; this can take minutes");
             let text = match store.create_index().await? {
@@ -112,13 +115,9 @@ impl MigrateArgs {
     }
 }
 
-/// Reports the steps that were taken.
-pub fn say(shell: &Shell, label: &str, steps: &[Step]) {
-    if steps.is_empty() {
-        return shell.note(&format!("{label}: up to date"));
-    }
-    shell.note(&format!("{label}:"));
+/// Reports the steps that were taken, if any.
+pub fn say(shell: &Shell, steps: &[Step]) {
     for step in steps {
-        shell.note(&format!("  {}", step.name));
+        shell.note(&format!("migrated: {}", step.name));
     }
 }

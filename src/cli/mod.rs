@@ -2,6 +2,7 @@
 //! Imports everything; only `main` imports it.
 
 pub mod actor;
+mod apply;
 mod completions;
 pub mod database;
 pub mod globals;
@@ -13,6 +14,7 @@ mod plan;
 mod planning;
 mod progress;
 mod resolve;
+mod revision;
 mod sealing;
 mod secrets;
 pub mod shell;
@@ -46,6 +48,7 @@ enum Command {
     Migrate(migrate::MigrateArgs),
     Import(import::ImportArgs),
     Plan(plan::PlanArgs),
+    Apply(apply::ApplyArgs),
     Resolve(resolve::ResolveArgs),
     Secrets(secrets::SecretsArgs),
     Completions(completions::CompletionsArgs),
@@ -125,6 +128,7 @@ impl Command {
             Command::Migrate(args) => args.run(shell),
             Command::Import(args) => args.run(shell),
             Command::Plan(args) => args.run(shell),
+            Command::Apply(args) => args.run(shell),
             Command::Resolve(args) => args.run(shell),
             Command::Secrets(args) => args.run(shell),
             Command::Completions(args) => args.run(shell),
@@ -137,6 +141,7 @@ impl Command {
             Command::Validate(args) => Some(args.formatted.format),
             Command::Import(args) => Some(args.formatted.format),
             Command::Plan(args) => Some(args.formatted.format),
+            Command::Apply(args) => Some(args.formatted.format),
             Command::Resolve(args) => Some(args.formatted.format),
             Command::Secrets(_) | Command::Migrate(_) | Command::Completions(_) => None,
         }
@@ -147,6 +152,10 @@ impl Command {
         let findings = stop.findings();
         match self {
             Command::Plan(_) => json::text(&json::PlanReport::failed(findings, error)),
+            Command::Apply(_) => json::text(&json::ApplyReport {
+                plan: json::PlanReport::failed(findings, error),
+                applied: None,
+            }),
             _ => json::text(&json::Failed {
                 findings: json::reports(findings),
                 ..json::Failed::from(error)

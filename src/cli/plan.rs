@@ -5,7 +5,7 @@ use clap::Args;
 
 use super::globals::{Format, Formatted};
 use super::keys::KeyArgs;
-use super::planning::{self, Drift, Planned};
+use super::planning::{self, Planned, Wish};
 use super::shell::Shell;
 use super::{Stop, database};
 use crate::address::Address;
@@ -49,8 +49,7 @@ pub struct PlanArgs {
 impl PlanArgs {
     pub fn run(&self, shell: &Shell) -> Result<Exit, Stop> {
         let ring = self.keys.ring()?;
-        let planned =
-            database::block_on(planning::plan(shell, &ring, &self.target, Drift::Reverted))?;
+        let planned = database::block_on(planning::plan(shell, &ring, self.wish()))?;
         let verdict = planned.verdict();
         shell.print(&self.report(shell, &planned, verdict.as_ref())?)?;
         if let Some(verdict) = verdict {
@@ -62,6 +61,13 @@ impl PlanArgs {
             true => Exit::Pending,
             false => Exit::Done,
         })
+    }
+
+    fn wish(&self) -> Wish<'_> {
+        Wish {
+            targets: &self.target,
+            ..Wish::default()
+        }
     }
 
     fn report(&self, shell: &Shell, planned: &Planned, verdict: Option<&Error>) -> Result<String> {

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::database::{self, EnvironmentDatabase, Target};
 use super::progress::Progress;
 use super::shell::Shell;
-use super::{Stop, sealing};
+use super::{Stop, migrate, sealing};
 use crate::address::Address;
 use crate::error::{Error, Exit, Result};
 use crate::files::Tree;
@@ -27,17 +27,20 @@ use crate::routing::Routing;
 use crate::secrets::KeyRing;
 use crate::snapshot::Snapshot;
 use crate::source::{self, LoadOptions, Loaded};
-use crate::store::{Mode, Store};
+use crate::store::{Mode, Store, check_stamp};
 
-/// What becomes of drift: it is reverted only by an apply that was seen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Drift {
-    Reverted,
-    LeftAlone,
+/// What is wanted of a plan.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Wish<'a> {
+    /// Only these objects and what they newly depend on; empty for all.
+    pub targets: &'a [Address],
+    /// Drift is reverted only by an apply that was seen.
+    pub leave_drift: bool,
+    /// The plan is to be carried out: a SQLite file is brought up to date.
+    pub to_write: bool,
 }
 
 /// A plan, and what it was made of.
-#[expect(dead_code, reason = "apply, which follows, reads the rest")]
 pub struct Planned {
     pub plan: Plan,
     pub reroutes: Reroutes,
@@ -130,19 +133,14 @@ pub fn environment(shell: &Shell, loaded: &Loaded) -> Option<EnvironmentDatabase
 /// Compares files and database. While the files are parsed on a thread of
 /// their own, the database is asked, where it is known without them; files
 /// that are invalid come before whatever goes wrong with it.
-pub async fn plan(
-    shell: &Shell,
-    ring: &KeyRing,
-    targets: &[Address],
-    drift: Drift,
-) -> Result<Planned, Stop> {
+pub async fn plan(shell: &Shell, ring: &KeyRing, wish: Wish<'_>) -> Result<Planned, Stop> {
     let globals = &shell.globals;
     let (dir, environment_name) = (globals.routing.clone(), globals.env.clone());
     let mut parsing = tokio::task::spawn_blocking(move || read_files(dir, environment_name));
     let early = globals.env.is_none() || globals.database.is_some();
     let reading = async {
         match early {
-            true => read(shell, database::target(shell, None)?).await,
+            true => read(shell, database::target(shell, None)?, wish.to_write).await,
             false => std::future::pending().await,
         }
     };
@@ -163,10 +161,15 @@ pub async fn plan(
         (None, true) => reading.await?,
         (None, false) => {
             let environment = environment(shell, &loaded);
-            read(shell, database::target(shell, environment.as_ref())?).await?
+            read(
+                shell,
+                database::target(shell, environment.as_ref())?,
+                wish.to_write,
+            )
+            .await?
         }
     };
-    compare(shell, ring, (targets, drift), loaded, found).await
+    compare(shell, ring, wish, loaded, found).await
 }
 
 /// A database, read up to its numbers; no store where there is nothing yet.
@@ -176,7 +179,7 @@ struct Found {
     snapshot: Snapshot,
 }
 
-async fn read(shell: &Shell, target: Target) -> Result<Found> {
+async fn read(shell: &Shell, target: Target, to_write: bool) -> Result<Found> {
     if !target.url.exists() {
         shell.detail(&format!("{} is not there yet", target.url.label()));
         return Ok(Found {
@@ -184,6 +187,10 @@ async fn read(shell: &Shell, target: Target) -> Result<Found> {
             store: None,
             snapshot: Snapshot::default(),
         });
+    }
+    if to_write && target.url.file().is_some() {
+        let mut store = database::open(shell, &target, Mode::Write).await?;
+        migrate::say(shell, &store.migrate(false).await?);
     }
     let mut store = database::open_current(shell, &target, Mode::Read).await?;
     store.begin_read().await?;
@@ -198,7 +205,7 @@ async fn read(shell: &Shell, target: Target) -> Result<Found> {
 async fn compare(
     shell: &Shell,
     ring: &KeyRing,
-    (targets, drift): (&[Address], Drift),
+    wish: Wish<'_>,
     loaded: Loaded,
     found: Found,
 ) -> Result<Planned, Stop> {
@@ -208,7 +215,10 @@ async fn compare(
         snapshot,
     } = found;
     let routing = loaded.routing;
-    same_owner(&routing, &snapshot)?;
+    check_stamp(
+        (snapshot.owner.as_deref(), snapshot.environment.as_deref()),
+        (routing.owner.as_deref(), routing.environment.as_deref()),
+    )?;
     let facts = sealing::facts(&routing, &snapshot, ring);
     let mut differ = Differ::new(&routing, &snapshot, &facts, Uuid::new_v4);
     if let Some(mut store) = store {
@@ -219,14 +229,14 @@ async fn compare(
         store.end_read().await?;
     }
     let mut plan = differ.finish(Uuid::now_v7);
-    if let Some(unknown) = target::unknown(&plan, &routing, targets).first() {
+    if let Some(unknown) = target::unknown(&plan, &routing, wish.targets).first() {
         let message = format!("--target {unknown}: neither the files nor the database know it");
         return Err(Error::new(message).into());
     }
-    if !targets.is_empty() {
-        plan = target::narrow(plan, targets);
+    if !wish.targets.is_empty() {
+        plan = target::narrow(plan, wish.targets);
     }
-    if drift == Drift::LeftAlone {
+    if wish.leave_drift {
         plan = plan.without_drift();
     }
     let reroutes = reroute::reroutes(&plan, &Configs::of_snapshot(&snapshot));
@@ -256,28 +266,4 @@ async fn compare(
         target,
         refusals,
     })
-}
-
-/// Another tree of files, or another environment, has no business here.
-fn same_owner(routing: &Routing, snapshot: &Snapshot) -> Result<()> {
-    let pairs = [
-        ("owner", &snapshot.owner, &routing.owner),
-        ("environment", &snapshot.environment, &routing.environment),
-    ];
-    for (what, database, files) in pairs {
-        if let Some(database) = database
-            && files.as_ref() != Some(database)
-        {
-            let files = match files {
-                Some(files) => format!("`{files}`"),
-                None => "none".to_owned(),
-            };
-            let message = format!(
-                "the {what} of this database is `{database}`, that of the files is {files}"
-            );
-            return Err(Error::exit(Exit::Conflict, message)
-                .hint("is it the right database, and are these the right files?"));
-        }
-    }
-    Ok(())
 }

@@ -12,11 +12,24 @@ pub struct Progress(ProgressBar);
 impl Progress {
     /// Counts rows of which nobody knows how many there are.
     pub fn rows(shell: &Shell, what: &'static str) -> Progress {
+        Progress::new(shell, what, "{spinner} {msg}: {human_pos} rows")
+    }
+
+    /// Counts rows of a number that [`Progress::of`] tells.
+    pub fn counting(shell: &Shell, what: &'static str) -> Progress {
+        Progress::new(
+            shell,
+            what,
+            "{spinner} {msg} {wide_bar} {human_pos}/{human_len} rows",
+        )
+    }
+
+    fn new(shell: &Shell, what: &'static str, template: &str) -> Progress {
         let bar = match shell.globals.quiet {
             true => ProgressBar::hidden(),
             false => ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(5)),
         };
-        if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}: {human_pos} rows") {
+        if let Ok(style) = ProgressStyle::with_template(template) {
             bar.set_style(style);
         }
         bar.set_message(what);
@@ -25,6 +38,11 @@ impl Progress {
     }
 
     pub fn at(&self, rows: u64) {
+        self.0.set_position(rows);
+    }
+
+    pub fn of(&self, rows: u64, total: u64) {
+        self.0.set_length(total);
         self.0.set_position(rows);
     }
 }

@@ -1,15 +1,20 @@
 //! Secrets at plan and apply: what is known of those that the files name, and
 //! the texts to store. Imports `secrets` and core.
 
+use std::collections::HashMap;
 use std::path::Path;
+
+use uuid::Uuid;
 
 use super::keys;
 use crate::error::{Error, Result};
 use crate::fields::Field;
-use crate::plan::secret::{SecretFact, SecretFacts};
-use crate::routing::{CipherText, Routing, SecretSource, ServerConfig};
-use crate::secrets::{self, Fingerprint, KeyRing, Sealed, Secret, Stored};
+use crate::plan::secret::{SecretFact, SecretFacts, format_of};
+use crate::plan::{Action, Object, Plan};
+use crate::routing::{CipherText, Routing, SecretFormat, SecretSource, ServerConfig};
+use crate::secrets::{self, Fingerprint, Format, KeyRing, Sealed, Secret, Stored};
 use crate::snapshot::{LiveConfig, OwnedConfig, Snapshot};
+use crate::store::PreparedSecret;
 
 /// Compares the secrets of the files with those applied and stored, as far as
 /// keys and sources are at hand.
@@ -114,4 +119,95 @@ fn source(routing: &Routing, config: &ServerConfig) -> Result<Secret> {
         true => Err(Error::new("it is empty")),
         false => Ok(secret),
     }
+}
+
+/// The texts to store, all of them made before the first is written.
+///
+/// # Errors
+/// A key, a variable or a file that is needed and not at hand.
+pub fn prepare(
+    plan: &Plan,
+    routing: &Routing,
+    facts: &SecretFacts,
+    ring: &KeyRing,
+) -> Result<HashMap<Uuid, PreparedSecret>> {
+    let mut prepared = HashMap::new();
+    for change in &plan.changes {
+        let (Object::Config(ix), Some(id)) = (change.object, change.row) else {
+            continue;
+        };
+        let name = &plan.names[ix as usize];
+        let Some(config) = routing
+            .configs
+            .get(name)
+            .filter(|_| change.action != Action::Delete)
+        else {
+            continue;
+        };
+        let needed = plan.writes_secret(change);
+        let secret = match needed {
+            true => Some(text(routing, config, id, ring).map_err(|error| explain(name, error))?),
+            false => None,
+        };
+        let fact = facts.of(name);
+        let known = needed || fact.same_as_applied.or(fact.same_as_live) == Some(true);
+        let fingerprint = known
+            .then(|| fingerprint(routing, config, id, ring))
+            .flatten();
+        if secret.is_some() || fingerprint.is_some() {
+            let text = secret;
+            prepared.insert(id, PreparedSecret { text, fingerprint });
+        }
+    }
+    Ok(prepared)
+}
+
+fn explain(name: &str, error: Error) -> Error {
+    Error {
+        message: format!(
+            "the secret of config.{name} can't be written: {}",
+            error.message
+        ),
+        hint: error.hint.or_else(|| {
+            Some("nothing was changed; LKROUTE_KEYS or --keys gives the key ring".to_owned())
+        }),
+        ..error
+    }
+}
+
+fn text(routing: &Routing, config: &ServerConfig, id: Uuid, ring: &KeyRing) -> Result<CipherText> {
+    let wanted = routing.secret_format;
+    let secret = match &config.api_secret {
+        SecretSource::Sealed(text) if wanted.is_none() || wanted == format_of(text.as_stored()) => {
+            return Ok(text.clone());
+        }
+        SecretSource::Sealed(text) => {
+            let sealed = Sealed::parse(text.as_stored()).map_err(|e| Error::new(e.to_string()))?;
+            secrets::open(ring, id, &sealed).map_err(|e| Error::new(e.to_string()))?
+        }
+        SecretSource::Env(_) | SecretSource::File(_) => source(routing, config)?,
+    };
+    let format = match wanted.unwrap_or(SecretFormat::Aes256Gcm) {
+        SecretFormat::Aes256Gcm => Format::Aes256Gcm,
+        SecretFormat::Fernet => Format::Fernet,
+    };
+    let sealed = secrets::seal(ring, id, &secret, format, None);
+    let sealed = sealed.map_err(|error| Error::new(error.to_string()))?;
+    Ok(CipherText::new(sealed.as_str()))
+}
+
+/// Tells the next plan whether the secret has changed; none for sealed
+/// values, which tell it themselves, nor without a key.
+fn fingerprint(
+    routing: &Routing,
+    config: &ServerConfig,
+    id: Uuid,
+    ring: &KeyRing,
+) -> Option<String> {
+    if matches!(config.api_secret, SecretSource::Sealed(_)) {
+        return None;
+    }
+    let secret = source(routing, config).ok()?;
+    let fingerprint = secrets::fingerprint(ring, None, id, &secret).ok()?;
+    Some(fingerprint.to_column())
 }

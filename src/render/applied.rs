@@ -5,17 +5,20 @@ use std::time::Duration;
 use super::style::{BOLD, counted, paint, thousands};
 use crate::plan::{Plan, Summary};
 
-/// `Applied as 7: 2 created, 1 updated; 412 unchanged, in 0.1 s.`
+/// `Applied as 7: 2 created, 1 updated in 0.1 s; 412 unchanged`
 pub fn text(plan: &Plan, id: i64, took: Duration) -> String {
     let environment = plan.environment.as_deref();
     let whose = environment.map_or(String::new(), |name| format!(" for {name}"));
-    let done = format!(
-        "Applied{whose} as {id}: {} in {:.1} s; {} unchanged",
-        done(&plan.summary()),
-        took.as_secs_f64(),
-        thousands(plan.summary().unchanged)
+    let summary = plan.summary();
+    let seconds = took.as_secs_f64();
+    let mut line = format!(
+        "Applied{whose} as {id}: {} in {seconds:.1} s",
+        done(&summary)
     );
-    let mut text = paint(BOLD, done) + "\n";
+    if summary.unchanged > 0 {
+        line += &format!("; {} unchanged", thousands(summary.unchanged));
+    }
+    let mut text = paint(BOLD, line) + "\n";
     if !plan.outstanding.is_empty() {
         let rest = counted(plan.outstanding.len() as u64, "change");
         text += &format!("Outstanding, left out by --target: {rest}\n");

@@ -170,6 +170,22 @@ pub struct PlanReport<'a> {
     pub error: Option<ErrorReport>,
 }
 
+/// `apply`: what was planned, and the apply where there was one.
+#[derive(Debug, Serialize)]
+pub struct ApplyReport<'a> {
+    #[serde(flatten)]
+    pub plan: PlanReport<'a>,
+    pub applied: Option<AppliedReport>,
+}
+
+/// The record of an apply.
+#[derive(Debug, Serialize)]
+pub struct AppliedReport {
+    pub id: i64,
+    /// RFC 3339, UTC.
+    pub at: String,
+}
+
 #[derive(Debug, Clone, Copy, Default, Serialize)]
 pub struct SummaryReport {
     pub create: u64,
@@ -332,7 +348,8 @@ impl<'a> PlanReport<'a> {
     }
 }
 
-fn summary(plan: &Plan) -> SummaryReport {
+/// How many changes there are of each kind.
+pub fn summary(plan: &Plan) -> SummaryReport {
     let summary = plan.summary();
     SummaryReport {
         create: summary.create,

@@ -1,0 +1,196 @@
+//! `lkroute apply`: plans, shows, asks, and carries it out in one
+//! transaction. Imports what commands share, the store and `render`.
+
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::globals::{Format, Formatted};
+use super::keys::KeyArgs;
+use super::planning::{self, Planned, Wish};
+use super::progress::Progress;
+use super::shell::Shell;
+use super::{Stop, actor, database, revision, sealing};
+use crate::address::Address;
+use crate::error::{Error, Exit, Result};
+use crate::git::{self, Revision};
+use crate::plan::Plan;
+use crate::render::{applied, json};
+use crate::secrets::KeyRing;
+use crate::store::{Applied, ApplyOrder, Mode};
+
+const EXAMPLES: &str = "\
+Examples:
+  lkroute apply                        shows the plan and asks
+  lkroute apply --auto-approve         in a pipeline
+  lkroute apply --auto-approve --revert-drift
+  lkroute apply --target binding.+971545335200@sasya
+
+All of it happens in one transaction, or nothing does. What others write is
+left alone: their rows, their fields and, without a yes on the terminal or
+--revert-drift, also what they changed in fields of lkroute.";
+
+/// Carry out the plan, after a yes
+#[derive(Args)]
+#[command(after_help = EXAMPLES)]
+pub struct ApplyArgs {
+    /// Don't ask; drift is then left alone
+    #[arg(long)]
+    auto_approve: bool,
+
+    /// Also set back what was changed outside lkroute
+    #[arg(long)]
+    revert_drift: bool,
+
+    /// Only this object and what it newly depends on; may be repeated
+    #[arg(long, value_name = "ADDRESS")]
+    target: Vec<Address>,
+
+    /// How long to wait for another apply to finish
+    #[arg(long, value_name = "SECONDS", default_value = "30")]
+    lock_timeout: u64,
+
+    /// Undo this commit, which was applied last and is not among the
+    /// ancestors
+    #[arg(long, value_name = "COMMIT")]
+    supersede: Option<String>,
+
+    /// Fold nothing: name every object
+    #[arg(long)]
+    full: bool,
+
+    #[command(flatten)]
+    pub formatted: Formatted,
+
+    #[command(flatten)]
+    keys: KeyArgs,
+}
+
+impl ApplyArgs {
+    pub fn run(&self, shell: &Shell) -> Result<Exit, Stop> {
+        let ring = self.keys.ring()?;
+        database::block_on(self.apply(shell, &ring))
+    }
+
+    async fn apply(&self, shell: &Shell, ring: &KeyRing) -> Result<Exit, Stop> {
+        let asks = shell.is_interactive() && !self.auto_approve && self.is_text();
+        let wish = Wish {
+            targets: &self.target,
+            leave_drift: !asks && !self.revert_drift,
+            to_write: true,
+        };
+        let planned = planning::plan(shell, ring, wish).await?;
+        let revision = git::revision(&shell.globals.routing)?;
+        if self.is_text() {
+            shell.print(&planned.text(shell.view(self.full)))?;
+        }
+        let refused = planned
+            .verdict()
+            .map_or_else(|| self.in_order(shell, &planned, revision.as_ref()), Err);
+        if let Err(error) = refused {
+            self.print_json(shell, &planned, None, Some(&error))?;
+            shell.complain(&error);
+            return Ok(error.exit);
+        }
+        if planned.plan.is_empty() {
+            self.print_json(shell, &planned, None, None)?;
+            return Ok(Exit::Done);
+        }
+        let mut order = self.order(&planned, revision)?;
+        order.secrets = sealing::prepare(&planned.plan, &planned.routing, &planned.facts, ring)?;
+        self.approved(shell, asks)?;
+        let start = Instant::now();
+        let done = carry_out(shell, &planned, &order).await?;
+        self.print_json(shell, &planned, Some(&done), None)?;
+        if self.is_text() {
+            let summary = applied::text(&planned.plan, done.id, start.elapsed());
+            shell.print(&format!("\n{summary}"))?;
+        }
+        Ok(Exit::Done)
+    }
+
+    fn is_text(&self) -> bool {
+        self.formatted.format == Format::Text
+    }
+
+    fn print_json(
+        &self,
+        shell: &Shell,
+        planned: &Planned,
+        done: Option<&Applied>,
+        error: Option<&Error>,
+    ) -> Result<()> {
+        match self.formatted.format {
+            Format::Text => Ok(()),
+            Format::Json => shell.print(&json::text(&json::ApplyReport {
+                plan: planned.json(error),
+                applied: done.map(|done| json::AppliedReport {
+                    id: done.id,
+                    at: done.at.clone(),
+                }),
+            })?),
+        }
+    }
+
+    fn in_order(&self, shell: &Shell, planned: &Planned, now: Option<&Revision>) -> Result<()> {
+        let last = planned.snapshot.last_apply.as_ref();
+        revision::in_order(&shell.globals.routing, last, now, self.supersede.as_deref())
+    }
+
+    fn order(&self, planned: &Planned, revision: Option<Revision>) -> Result<ApplyOrder> {
+        let actor = actor::actor(|name| std::env::var(name).ok());
+        let Planned { plan, routing, .. } = planned;
+        let guards = serde_json::to_value(&routing.guards);
+        let guards = guards.map_err(|error| Error::new(format!("the guards: {error}")))?;
+        Ok(ApplyOrder {
+            dirty: revision.as_ref().is_some_and(|revision| revision.dirty),
+            revision: revision.map(|revision| revision.commit),
+            owner: routing.owner.clone(),
+            environment: routing.environment.clone(),
+            counts: counts(plan),
+            guards,
+            lock_timeout: Duration::from_secs(self.lock_timeout),
+            ..ApplyOrder::new(Uuid::new_v4(), "apply", &actor)
+        })
+    }
+
+    /// Asks, where somebody is there to answer.
+    fn approved(&self, shell: &Shell, asks: bool) -> Result<()> {
+        if self.auto_approve {
+            return Ok(());
+        }
+        if !asks {
+            return Err(
+                Error::new("nothing was applied: nobody is there to approve the plan")
+                    .hint("look at `lkroute plan`, then say `lkroute apply --auto-approve`"),
+            );
+        }
+        match shell.ask("\nApply this? Only `yes` is a yes:")?.as_str() {
+            "yes" => Ok(()),
+            _ => Err(Error::new("nothing was applied: the answer was not `yes`")),
+        }
+    }
+}
+
+fn counts(plan: &Plan) -> Value {
+    let summary = json::summary(plan);
+    serde_json::to_value(summary).unwrap_or_default()
+}
+
+/// Writes it all in one transaction; a SQLite file is made and brought up to
+/// date first.
+async fn carry_out(shell: &Shell, planned: &Planned, order: &ApplyOrder) -> Result<Applied> {
+    let target = &planned.target;
+    let mut store = database::open(shell, target, Mode::Write).await?;
+    if target.url.file().is_some() {
+        for step in store.migrate(false).await? {
+            shell.detail(&format!("{}: {}", target.url.label(), step.name));
+        }
+    }
+    let progress = Progress::counting(shell, "applying");
+    let mut tell = |done, total| progress.of(done, total);
+    let done = store.apply(&planned.plan, order, &mut tell).await;
+    done.map_err(|failed| failed.error)
+}
