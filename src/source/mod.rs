@@ -10,6 +10,7 @@
 mod bindings;
 mod bulk;
 mod configs;
+pub mod edit;
 mod findings;
 mod guards;
 mod lines;
