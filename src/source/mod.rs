@@ -10,8 +10,10 @@
 mod bindings;
 mod bulk;
 mod configs;
+mod doubts;
 pub mod edit;
 mod findings;
+mod format;
 mod guards;
 mod lines;
 mod merge;
@@ -37,6 +39,9 @@ use crate::finding::{Finding, Place};
 use crate::routing::Routing;
 use lines::Opened;
 use piece::Piece;
+
+pub use doubts::doubts;
+pub use format::format;
 pub use schema::schema;
 
 /// Files to load, wherever they are: a directory, a git revision, memory.
