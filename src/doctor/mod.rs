@@ -8,6 +8,7 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -18,7 +19,7 @@ use crate::phone::E164;
 use crate::resolve::{ConfigFact, Configs, SecretState, host_of};
 
 /// How much a complaint weighs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// Worth knowing; nothing is wrong.
@@ -28,7 +29,7 @@ pub enum Severity {
 }
 
 /// One thing found.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Complaint {
     /// Stable, kebab-case.
     pub check: String,
@@ -86,7 +87,7 @@ pub struct Facts<'a> {
 }
 
 /// One row a config.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct ConfigRow {
     pub id: Option<Uuid>,
     pub name: String,
@@ -109,7 +110,7 @@ impl ConfigRow {
 }
 
 /// The whole of it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Report {
     pub format_version: u32,
     /// By name.

@@ -1,6 +1,7 @@
 //! What an import wrote and what it left behind, as text and JSON. Imports
 //! core.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::json::{ErrorReport, FORMAT_VERSION};
@@ -135,7 +136,7 @@ fn notes(import: &Import) -> Vec<Item> {
 }
 
 /// The report for machines.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct ImportReport<'a> {
     pub format_version: u32,
     /// Paths of the files written.
@@ -151,7 +152,7 @@ pub struct ImportReport<'a> {
     pub error: Option<ErrorReport>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct SummaryReport {
     pub regions: u64,
     pub configs: u64,
@@ -164,7 +165,7 @@ pub struct SummaryReport {
 }
 
 /// Number rows that were not imported for one reason.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct RowsReport {
     /// Stable: `duplicate-rows`.
     pub reason: &'static str,
@@ -172,13 +173,13 @@ pub struct RowsReport {
     pub rows: Vec<String>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct ConfigReport<'a> {
     pub config: &'a str,
     pub message: &'a str,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct LeftOutReport<'a> {
     pub field: &'static str,
     /// JSON text, shortened.
@@ -187,13 +188,13 @@ pub struct LeftOutReport<'a> {
     pub rows: Vec<String>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct FieldReport<'a> {
     pub config: &'a str,
     pub field: &'static str,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct SecretReport<'a> {
     pub config: &'a str,
     pub variable: &'a str,

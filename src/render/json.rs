@@ -5,6 +5,7 @@
 //! A field is added here without a new version; none is taken out, renamed
 //! or given another meaning.
 
+use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
@@ -25,7 +26,7 @@ pub fn text(report: &impl Serialize) -> Result<String, Error> {
 }
 
 /// What a command that could not be done reports.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct ErrorReport {
     /// The code that the process exits with.
     pub exit: u8,
@@ -44,7 +45,7 @@ impl From<&Error> for ErrorReport {
 }
 
 /// The report of a command that has no other, or that was not understood.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct Failed {
     pub format_version: u32,
     pub findings: Vec<FindingReport>,
@@ -62,7 +63,7 @@ impl From<&Error> for Failed {
 }
 
 /// `validate`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct ValidateReport {
     pub format_version: u32,
     pub valid: bool,
@@ -87,10 +88,11 @@ impl ValidateReport {
 }
 
 /// A [`Finding`].
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct FindingReport {
     pub code: &'static str,
     /// `error` or `warning`.
+    #[schemars(extend("enum" = ["error", "warning"]))]
     pub severity: String,
     pub message: String,
     pub place: Option<PlaceReport>,
@@ -100,7 +102,7 @@ pub struct FindingReport {
 
 /// A [`Place`]: line and column count from 1, and are null where the finding
 /// is about the file as a whole.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct PlaceReport {
     pub file: String,
     pub line: Option<u32>,
@@ -108,7 +110,7 @@ pub struct PlaceReport {
     pub width: Option<u32>,
 }
 
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct AlsoReport {
     pub place: PlaceReport,
     pub message: String,
@@ -148,7 +150,7 @@ impl From<&Place> for PlaceReport {
 }
 
 /// `plan`, and what `apply` planned.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct PlanReport<'a> {
     pub format_version: u32,
     pub environment: Option<&'a str>,
@@ -171,7 +173,7 @@ pub struct PlanReport<'a> {
 }
 
 /// `apply`: what was planned, and the apply where there was one.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct ApplyReport<'a> {
     #[serde(flatten)]
     pub plan: PlanReport<'a>,
@@ -179,14 +181,14 @@ pub struct ApplyReport<'a> {
 }
 
 /// The record of an apply.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct AppliedReport {
     pub id: i64,
     /// RFC 3339, UTC.
     pub at: String,
 }
 
-#[derive(Debug, Clone, Copy, Default, Serialize)]
+#[derive(Debug, Clone, Copy, Default, Serialize, JsonSchema)]
 pub struct SummaryReport {
     pub create: u64,
     pub update: u64,
@@ -201,7 +203,7 @@ pub struct SummaryReport {
 }
 
 /// Rows of others, counted.
-#[derive(Debug, Clone, Copy, Default, Serialize)]
+#[derive(Debug, Clone, Copy, Default, Serialize, JsonSchema)]
 pub struct ForeignReport {
     pub numbers: u64,
     /// Rows whose number can't be read.
@@ -210,20 +212,23 @@ pub struct ForeignReport {
     pub odd_rules: u64,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct ChangeReport<'a> {
     pub address: String,
     /// `region`, `config` or `binding`.
+    #[schemars(extend("enum" = ["region", "config", "binding"]))]
     pub kind: &'static str,
     /// `create`, `update`, `delete`, `adopt` or `reseal`.
+    #[schemars(extend("enum" = ["create", "update", "delete", "adopt", "reseal"]))]
     pub action: &'static str,
     /// `files`, `drift` or `both`.
+    #[schemars(extend("enum" = ["files", "drift", "both"]))]
     pub cause: &'static str,
     pub source: Option<SourceReport<'a>>,
     pub fields: Vec<FieldReport>,
 }
 
-#[derive(Debug, Clone, Copy, Serialize)]
+#[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
 pub struct SourceReport<'a> {
     pub file: &'a str,
     pub line: u32,
@@ -231,14 +236,14 @@ pub struct SourceReport<'a> {
 
 /// Configs by name; of a secret only that it is `set`, `changed`,
 /// `unchanged`, `re-sealed` or `removed`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct FieldReport {
     pub name: &'static str,
     pub before: Value,
     pub after: Value,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct ConflictReport<'a> {
     pub address: String,
     pub kind: &'static str,
@@ -248,7 +253,7 @@ pub struct ConflictReport<'a> {
     pub adopt: Option<String>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct ConflictField {
     pub name: &'static str,
     pub live: Value,
@@ -257,7 +262,7 @@ pub struct ConflictField {
     pub applied: Value,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct DriftReport {
     pub address: String,
     /// Whether the plan sets them back; else they are left alone.
@@ -265,7 +270,7 @@ pub struct DriftReport {
     pub fields: Vec<DriftField>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct DriftField {
     pub name: &'static str,
     pub applied: Value,
@@ -278,6 +283,20 @@ pub struct DriftField {
 pub struct Changes<'a> {
     plan: Option<&'a Plan>,
     changes: Vec<&'a Change>,
+}
+
+impl JsonSchema for Changes<'_> {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Changes".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        Vec::<ChangeReport<'_>>::json_schema(generator)
+    }
 }
 
 impl Serialize for Changes<'_> {

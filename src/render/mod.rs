@@ -18,6 +18,7 @@ pub mod moves;
 pub mod picture;
 pub mod resolution;
 pub mod sarif;
+pub mod schema;
 pub mod style;
 pub mod text;
 

@@ -1,5 +1,6 @@
 //! A resolution as JSON: the contract of `resolve --format json`. Core.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -10,7 +11,7 @@ pub const FORMAT_VERSION: u32 = 1;
 
 /// What `resolve --format json` prints. Keys are always there; what is not
 /// known is null, and where there is no route, `error` says why.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Report {
     pub format_version: u32,
     /// `database`, `environment` or `files`.
@@ -36,13 +37,13 @@ pub struct Report {
     pub error: Option<ReportError>,
 }
 
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct ReportConfig {
     pub id: Option<Uuid>,
     pub name: String,
 }
 
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct ReportTo {
     pub input: String,
     pub formatted: String,
@@ -50,14 +51,14 @@ pub struct ReportTo {
     pub country: Option<&'static str>,
 }
 
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct ReportStep {
     pub step: &'static str,
     pub outcome: &'static str,
     pub detail: String,
 }
 
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct ReportError {
     pub code: &'static str,
     pub message: String,

@@ -5,4 +5,5 @@ mod graph;
 mod hostile;
 mod markdown;
 mod sarif;
+mod schema;
 mod world;

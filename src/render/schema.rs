@@ -1,0 +1,32 @@
+//! JSON Schemas of the reports for machines, made of the structs that write
+//! them. Imports core and `json`. `schema/` in the repository holds them; a
+//! test keeps those files up to date and validates real output with them.
+
+use schemars::generate::SchemaSettings;
+use schemars::{JsonSchema, SchemaGenerator};
+use serde_json::Value;
+
+use super::import::ImportReport;
+use super::json::{ApplyReport, Failed, PlanReport, ValidateReport};
+use crate::resolve::Report as ResolveReport;
+
+/// The schemas (JSON Schema 2020-12) by the command whose report they
+/// describe. `error` is that of a command that has no report of its own, or
+/// that was not understood. Reports may get further keys; those described
+/// here stay.
+pub fn reports() -> Vec<(&'static str, Value)> {
+    vec![
+        ("apply", of::<ApplyReport<'_>>()),
+        ("error", of::<Failed>()),
+        ("import", of::<ImportReport<'_>>()),
+        ("plan", of::<PlanReport<'_>>()),
+        ("resolve", of::<ResolveReport>()),
+        ("validate", of::<ValidateReport>()),
+    ]
+}
+
+fn of<T: JsonSchema>() -> Value {
+    let settings = SchemaSettings::draft2020_12().for_serialize();
+    let generator = SchemaGenerator::new(settings);
+    generator.into_root_schema_for::<T>().to_value()
+}

@@ -1,0 +1,163 @@
+//! The JSON Schemas of the reports: up to date, and true of real output.
+
+use lkroute::error::{Error, Exit};
+use lkroute::fields::Field;
+use lkroute::finding::{Finding, Place};
+use lkroute::phone::E164;
+use lkroute::render::json::{PlanReport, text};
+use lkroute::render::schema::reports;
+use lkroute::resolve::{Facts, Query, Report, RoutingEnv, TenantChoice, resolve};
+use serde_json::{Value, json};
+
+use super::world::{self, INDIA, Others, UAE};
+use crate::support::{Lkroute, golden};
+
+fn schema(name: &str) -> Value {
+    let all = reports();
+    let found = all.into_iter().find(|(known, _)| *known == name);
+    found.expect("a report of that name").1
+}
+
+/// The schema with every key that it does not know forbidden, so that a key
+/// which is written and not described fails.
+fn strict(mut schema: Value) -> Value {
+    fn close(schema: &mut Value) {
+        match schema {
+            Value::Object(object) => {
+                if object.contains_key("properties") {
+                    object.insert("additionalProperties".into(), Value::Bool(false));
+                }
+                object.values_mut().for_each(close);
+            }
+            Value::Array(items) => items.iter_mut().for_each(close),
+            _ => {}
+        }
+    }
+    close(&mut schema);
+    schema
+}
+
+#[track_caller]
+fn assert_valid(name: &str, report: &str) -> Value {
+    let report: Value = serde_json::from_str(report).expect("JSON");
+    let validator = jsonschema::validator_for(&strict(schema(name))).expect("a schema");
+    let errors: Vec<String> = validator
+        .iter_errors(&report)
+        .map(|error| format!("{}: {error}", error.instance_path()))
+        .collect();
+    assert_eq!(errors, Vec::<String>::new(), "{report:#}");
+    report
+}
+
+#[test]
+fn the_files_in_schema_are_up_to_date() {
+    for (name, schema) in reports() {
+        let text = text(&schema).expect("text");
+        golden(&format!("../../schema/{name}.schema.json"), &text);
+    }
+}
+
+#[test]
+fn lists_are_never_null_and_keys_never_missing() {
+    for (name, schema) in reports() {
+        let mut objects = vec![("the report", &schema)];
+        objects.extend(
+            schema["$defs"]
+                .as_object()
+                .into_iter()
+                .flatten()
+                .map(|(n, s)| (n.as_str(), s)),
+        );
+        for (object, schema) in objects {
+            let Some(properties) = schema["properties"].as_object() else {
+                continue;
+            };
+            let required = schema["required"].as_array().cloned().unwrap_or_default();
+            for (key, value) in properties {
+                let place = format!("{key} of {object} in {name}");
+                assert!(required.contains(&json!(key)), "{place} may be missing");
+                assert_ne!(value["type"], json!(["array", "null"]), "{place}");
+            }
+        }
+    }
+}
+
+#[test]
+fn plans_are_as_their_schema_says() {
+    let others = Others {
+        configs: vec![
+            (INDIA, Field::TrunkId, "ST_elsewhere"),
+            (UAE, Field::WorkerName, "voag-hotfix"),
+        ],
+        rules: vec![("+971545339003", "livekit_config", json!("not-a-config"))],
+    };
+    let (mut plan, _) = world::plan(&world::two_regions().0, &world::changed().0, &others);
+    plan.outstanding = plan.changes.clone();
+    let place = Place {
+        line: 3,
+        ..Place::file("routing/uae.toml")
+    };
+    plan.findings.push(
+        Finding::warning("a-code", "…")
+            .at(place.clone())
+            .also(place, "here"),
+    );
+    let refusals = [Finding::error("a-guard", "…").hint("…")];
+    let error = Error::exit(Exit::Refused, "refused").hint("…");
+    let report = PlanReport::new(&plan, &refusals, Some(&error));
+    let report = assert_valid("plan", &text(&report).expect("text"));
+    for list in [
+        "changes",
+        "conflicts",
+        "drift",
+        "outstanding",
+        "findings",
+        "refusals",
+    ] {
+        assert_ne!(report[list], json!([]), "{list} is tried too");
+    }
+    let failed = PlanReport::failed(&[], &error);
+    assert_valid("plan", &text(&failed).expect("text"));
+}
+
+#[test]
+fn resolutions_are_as_their_schema_says() {
+    let routing = world::two_regions().0;
+    for number in ["+971545335200", "+919999999999"] {
+        let from = E164::parse(number).expect("a number");
+        let mut query = Query::new(from, TenantChoice::Any);
+        query.to = Some("+971501234567".into());
+        let facts = Facts::of_files(&routing, from);
+        let resolution = resolve(&query, &facts, &RoutingEnv::Symbolic);
+        let report = text(&Report::from(&resolution)).expect("text");
+        assert_valid("resolve", &report);
+    }
+}
+
+#[test]
+fn commands_print_what_the_schemas_say() {
+    let lkroute = Lkroute::with_two_regions();
+    let valid = lkroute
+        .run(&["validate", "--format", "json"])
+        .expect_code(0);
+    assert_eq!(assert_valid("validate", &valid.stdout)["valid"], true);
+    let plan = lkroute.run(&["plan", "--format", "json"]).expect_code(0);
+    let plan = assert_valid("plan", &plan.stdout);
+    let changes = plan["changes"].as_array().map_or(0, Vec::len);
+    assert_eq!(plan["summary"]["create"], json!(changes));
+    let usage = lkroute
+        .run(&["plan", "--no-such", "--format", "json"])
+        .expect_code(1);
+    assert_valid("error", &usage.stdout);
+    lkroute.edit(
+        "routing/india.toml",
+        "region = \"india\"",
+        "region = \"indai\"",
+    );
+    let broken = lkroute
+        .run(&["validate", "--format", "json"])
+        .expect_code(3);
+    assert_eq!(assert_valid("validate", &broken.stdout)["valid"], false);
+    let broken = lkroute.run(&["plan", "--format", "json"]).expect_code(3);
+    assert_eq!(assert_valid("plan", &broken.stdout)["error"]["exit"], 3);
+}
