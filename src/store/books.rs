@@ -2,15 +2,45 @@
 //! sets of fields, and the version rows that use them. Imports core.
 
 use hashbrown::HashMap;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::cells::Cells;
+use super::order::ApplyOrder;
 use super::work::Work;
 use crate::error::Error;
-use crate::fields::{Fields, FieldsIx};
+use crate::fields::{Field, Fields, FieldsIx};
 use crate::plan::{Change, Object};
+use crate::routing::CipherText;
 
-/// The secret's source and fingerprint of each config version that ends.
-pub(super) type Before = HashMap<Uuid, (String, Option<String>)>;
+/// What there was of the configs that change.
+#[derive(Debug, Default)]
+pub(super) struct Before {
+    /// Of each version that ends.
+    pub versions: HashMap<Uuid, Version>,
+    /// The secret of each row.
+    pub secrets: HashMap<Uuid, CipherText>,
+}
+
+/// What a version of a config says of its secret.
+#[derive(Debug)]
+pub(super) struct Version {
+    pub source: String,
+    pub fingerprint: Option<String>,
+    pub sealed: Option<String>,
+}
+
+impl Version {
+    /// Columns: id, secret_source, fingerprint, sealed.
+    pub fn of(row: &impl Cells) -> Result<(Uuid, Version), sqlx::Error> {
+        let version = Version {
+            source: row.some_text(1)?.to_owned(),
+            fingerprint: row.text(2)?.map(str::to_owned),
+            sealed: row.text(3)?.map(str::to_owned),
+        };
+        Ok((row.some_uuid(0)?, version))
+    }
+}
 
 /// A row of `lkroute_bindings`, but for the apply that it begins with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,18 +52,19 @@ pub(super) struct BindingRow {
     /// File and line.
     pub source: Option<(i32, i32)>,
     pub inserted: bool,
+    /// The settings that the row held, of the fields that change.
+    pub found: Option<i32>,
 }
 
-/// A row of `lkroute_regions` or `lkroute_configs`, its fields as JSON.
-#[derive(Debug)]
-pub(super) struct ObjectRow<K> {
-    pub key: K,
-    pub fields: String,
-    pub source: Option<(i32, i32)>,
-    pub inserted: bool,
-    /// Of configs only.
-    pub secret_source: String,
-    pub fingerprint: Option<String>,
+/// What is kept of a config's secret, and of the row before.
+struct SecretColumns {
+    source: String,
+    fingerprint: Option<String>,
+    /// The stored text afterwards, unless it is plain.
+    sealed: Option<String>,
+    /// As JSON.
+    found: Option<String>,
+    found_sealed: Option<String>,
 }
 
 /// What is in use already, and what is new.
@@ -122,6 +153,7 @@ impl Books {
         let mut settings: HashMap<FieldsIx, i32> = HashMap::new();
         let mut files: HashMap<u32, i32> = HashMap::new();
         let mut tenants: Vec<Option<i32>> = vec![None; plan.tenants.len()];
+        let mut found: HashMap<(u32, bool), Option<i32>> = HashMap::new();
         let mut bindings = Vec::with_capacity(work.bindings.len());
         for change in &work.bindings {
             let (Some(owned), Some(row)) = (change.owned, change.row) else {
@@ -149,6 +181,9 @@ impl Books {
                 settings,
                 source,
                 inserted: change.inserted,
+                found: *found
+                    .entry((change.patch, change.insert))
+                    .or_insert_with(|| Some(self.settings.id(&work.found(change)?))),
             });
         }
         let mut aliases = Vec::new();
@@ -192,60 +227,100 @@ fn region_name<'a>(work: &Work<'a>, change: &Change) -> Option<&'a str> {
     }
 }
 
-pub(super) fn region_rows<'a>(work: &Work<'a>, books: &mut Books) -> Vec<ObjectRow<&'a str>> {
+/// Rows of `lkroute_regions` as JSON: name, fields, file, line.
+pub(super) fn region_rows(work: &Work<'_>, books: &mut Books) -> Vec<Value> {
     let mut rows = Vec::new();
     for change in &work.regions {
-        let (Some(owned), Some(key)) = (change.owned, region_name(work, change)) else {
+        let (Some(owned), Some(name)) = (change.owned, region_name(work, change)) else {
             continue;
         };
-        rows.push(ObjectRow {
-            key,
-            fields: work.plan.pool.get(owned).to_json().to_string(),
-            source: books.source(work, change),
-            inserted: true,
-            secret_source: String::new(),
-            fingerprint: None,
-        });
+        let fields = work.plan.pool.get(owned).to_json().to_string();
+        let (file, line) = books.source(work, change).unzip();
+        rows.push(json!([name, fields, file, line]));
     }
     rows
 }
 
-/// `fingerprint` gives the new one of a config, else that of the version
-/// which ends, with the source that this had.
+/// Rows of `lkroute_configs` as JSON: id, fields, secret_source, fingerprint,
+/// sealed, file, line, inserted, found, found_sealed.
 pub(super) fn config_rows(
     work: &Work<'_>,
     books: &mut Books,
-    order: &super::order::ApplyOrder,
+    order: &ApplyOrder,
     before: &Before,
-) -> Vec<ObjectRow<Uuid>> {
+) -> Vec<Value> {
     let mut rows = Vec::new();
     for change in &work.configs {
-        let (Some(fields), Some(key)) = (work.config_owned(change), change.row) else {
+        let (Some(fields), Some(id)) = (work.config_owned(change), change.row) else {
             continue;
         };
-        let source = work.plan.config_sources.get(&key);
-        let former = change.previous.and_then(|id| before.get(&id));
-        let secret_source = match (source, former) {
-            (Some(source), _) => source.describe(),
-            (None, Some((source, _))) => source.clone(),
-            (None, None) => String::new(),
-        };
-        let prepared = order.secrets.get(&key);
-        let kept = former
-            .filter(|(source, _)| *source == secret_source && !work.writes_secret(key))
-            .and_then(|(_, fingerprint)| fingerprint.clone());
-        rows.push(ObjectRow {
-            key,
-            fields: fields.to_json().to_string(),
-            source: books.source(work, change),
-            inserted: change.inserted,
-            secret_source,
-            fingerprint: prepared
-                .and_then(|prepared| prepared.fingerprint.clone())
-                .or(kept),
-        });
+        let fields = fields.to_json().to_string();
+        let (file, line) = books.source(work, change).unzip();
+        let secret = secret_columns(work, order, before, change, id);
+        rows.push(json!([
+            id,
+            fields,
+            secret.source,
+            secret.fingerprint,
+            secret.sealed,
+            file,
+            line,
+            change.inserted,
+            secret.found,
+            secret.found_sealed,
+        ]));
     }
     rows
+}
+
+fn secret_columns(
+    work: &Work<'_>,
+    order: &ApplyOrder,
+    before: &Before,
+    change: &Change,
+    id: Uuid,
+) -> SecretColumns {
+    let declared = work.plan.config_sources.get(&id);
+    let former = change
+        .previous
+        .and_then(|previous| before.versions.get(&previous));
+    let source = match (declared, former) {
+        (Some(declared), _) => declared.describe(),
+        (None, former) => former.map_or(String::new(), |former| former.source.clone()),
+    };
+    let written = work.secret(id);
+    // A fingerprint stays true as long as source and secret do.
+    let kept = former
+        .filter(|former| former.source == source && written.is_none())
+        .and_then(|former| former.fingerprint.clone());
+    let prepared = order.secrets.get(&id);
+    let prepared = prepared.and_then(|prepared| prepared.fingerprint.clone());
+    let held = before.secrets.get(&id);
+    let found = work.found(change);
+    // Drift that is left alone is in the row, and not ours.
+    let untouched = !work.touches_secret(change);
+    let stored = match (written, former) {
+        (Some(written), _) => sealed(written),
+        (None, Some(former)) if untouched => former.sealed.clone(),
+        (None, _) => held.and_then(sealed),
+    };
+    SecretColumns {
+        source,
+        fingerprint: prepared.or(kept),
+        sealed: stored,
+        found_sealed: found
+            .as_ref()
+            .filter(|found| found.contains(Field::ApiSecret))
+            .and(held)
+            .and_then(sealed),
+        found: found.map(|found| found.to_json().to_string()),
+    }
+}
+
+/// A stored text, unless it is a plain one.
+fn sealed(text: &CipherText) -> Option<String> {
+    let sealed = text.digest().starts_with("sha256:");
+    sealed.then(|| text.as_stored().to_owned())
 }
 
 /// Under the lock row, what a plan read of lkroute's own tables can't change

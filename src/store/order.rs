@@ -36,6 +36,10 @@ pub struct ApplyOrder {
     pub counts: Value,
     /// The guards of these files, for the next apply.
     pub guards: Value,
+    /// A digest of what the files held.
+    pub files: Option<String>,
+    /// The apply whose state a rollback brings back.
+    pub restores: Option<ApplyId>,
     pub lock_timeout: Duration,
     /// By config row: of every config to insert, and every one whose
     /// `api_secret` the plan writes.
@@ -66,6 +70,8 @@ impl ApplyOrder {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             counts: Value::Null,
             guards: Value::Null,
+            files: None,
+            restores: None,
             lock_timeout: LOCK_TIMEOUT,
             secrets: HashMap::new(),
         }

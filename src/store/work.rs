@@ -156,9 +156,28 @@ impl<'a> Work<'a> {
         Some(fields)
     }
 
-    /// Whether this apply writes the config's secret.
-    pub fn writes_secret(&self, id: Uuid) -> bool {
-        self.secrets.contains_key(&id)
+    /// The secret that this apply writes to a config.
+    pub fn secret(&self, id: Uuid) -> Option<&'a CipherText> {
+        self.secrets.get(&id).copied()
+    }
+
+    /// Whether a change is about the config's secret, written or not.
+    pub fn touches_secret(&self, change: &Change) -> bool {
+        let fields = &self.plan.patch(change).fields;
+        fields.iter().any(|field| field.field == Field::ApiSecret)
+    }
+
+    /// What the row of a change holds before, of the fields that are written;
+    /// `None` where none is, or there is no row yet.
+    pub fn found(&self, change: &Change) -> Option<Fields> {
+        if change.insert || !self.writes(change) {
+            return None;
+        }
+        let written = self.plan.patch(change).fields.iter();
+        let held = written
+            .filter(|field| field.kind.writes() && field.field != Field::Region)
+            .filter_map(|field| Some((field.field, field.before.clone()?)));
+        Some(held.collect())
     }
 
     /// # Errors

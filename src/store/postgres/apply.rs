@@ -3,11 +3,12 @@
 
 use std::time::Duration;
 
+use serde::Serialize;
 use sqlx::PgConnection;
 use sqlx::postgres::PgRow;
 use tokio::time::sleep;
 
-use super::sql::{literal, run, sets};
+use super::sql::{literal, run, sets, statement};
 use super::{PgStore, connect, numbers, objects, records};
 use crate::error::{Error, Exit};
 use crate::plan::Plan;
@@ -58,6 +59,21 @@ pub(super) struct Run<'a> {
 }
 
 impl Run<'_> {
+    /// Runs a statement whose only value is `rows`, as JSON; the number of
+    /// rows that it wrote.
+    pub async fn write<T: Serialize>(
+        &mut self,
+        sql: impl Into<String>,
+        rows: &[T],
+    ) -> Result<u64, sqlx::Error> {
+        if rows.is_empty() {
+            return Ok(0);
+        }
+        let json = serde_json::to_string(rows).map_err(|e| sqlx::Error::Encode(e.into()))?;
+        let done = statement(sql).bind(json).execute(&mut *self.conn);
+        Ok(done.await?.rows_affected())
+    }
+
     pub fn advance(&mut self, rows: usize) {
         self.done += rows as u64;
         (self.progress)(self.done, self.total);

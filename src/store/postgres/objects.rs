@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::apply::{Run, Stop};
 use super::sql::statement;
 use crate::plan::Change;
-use crate::store::books::Before;
+use crate::store::books::{Before, Version};
 use crate::store::cells::Cells;
 use crate::store::order::ApplyError;
 use crate::store::rows;
@@ -18,7 +18,7 @@ use crate::store::work::{CONFIG_COLUMNS, Write};
 pub(super) async fn check(run: &mut Run<'_>) -> Result<Before, Stop> {
     let configs = &run.work.configs;
     if configs.is_empty() {
-        return Ok(Before::new());
+        return Ok(Before::default());
     }
     let ids: Vec<Uuid> = configs
         .iter()
@@ -40,19 +40,21 @@ pub(super) async fn check(run: &mut Run<'_>) -> Result<Before, Stop> {
     }
     run.work.check_configs(&live)?;
     let versions = format!(
-        "SELECT id, secret_source, fingerprint FROM {}.lkroute_configs
+        "SELECT id, secret_source, fingerprint, sealed FROM {}.lkroute_configs
          WHERE until IS NULL AND id = ANY($1)",
         run.q
     );
-    let mut before = Before::new();
+    let mut before = Before::default();
+    before
+        .secrets
+        .extend(live.into_iter().map(|row| (row.id, row.secret)));
     for row in statement(versions)
         .bind(&ids)
         .fetch_all(&mut *run.conn)
         .await?
     {
-        let fingerprint = row.text(2)?.map(str::to_owned);
-        let source = row.some_text(1)?.to_owned();
-        before.insert(row.some_uuid(0)?, (source, fingerprint));
+        let (id, version) = Version::of(&row)?;
+        before.versions.insert(id, version);
     }
     Ok(before)
 }

@@ -1,15 +1,13 @@
 //! lkroute's own tables on PostgreSQL: what each apply set, as versions.
 
-use uuid::Uuid;
-
 use super::apply::{Run, Stop, known};
 use super::copy::Writer;
 use super::numbers::PIECE;
 use super::sql::statement;
 use crate::error::Error;
 use crate::store::books::{
-    Before, BindingRow, Books, Entries, ObjectRow, config_rows, ended_regions, ended_rows,
-    region_rows, tampered,
+    Before, BindingRow, Books, Entries, config_rows, ended_regions, ended_rows, region_rows,
+    tampered,
 };
 use crate::store::cells::Cells;
 
@@ -29,12 +27,24 @@ pub(super) async fn write(
 ) -> Result<(), Stop> {
     let id = i32::try_from(id).map_err(|_| Error::new("too many applies"))?;
     end_versions(run, id).await?;
+    let q = run.q;
     let regions = region_rows(run.work, books);
+    let insert = format!(
+        "INSERT INTO {q}.lkroute_regions (name, since, fields, file, line)
+         SELECT v->>0, {id}, v->>1, (v->>2)::int4, (v->>3)::int4
+         FROM jsonb_array_elements($1::jsonb) v"
+    );
+    run.write(insert, &regions).await?;
     let configs = config_rows(run.work, books, run.order, before);
+    let insert = format!(
+        "INSERT INTO {q}.lkroute_configs (id, since, fields, secret_source, fingerprint, sealed,
+           file, line, inserted, found, found_sealed)
+         SELECT (v->>0)::uuid, {id}, v->>1, v->>2, v->>3, v->>4, (v->>5)::int4, (v->>6)::int4,
+           (v->>7)::bool, v->>8, v->>9 FROM jsonb_array_elements($1::jsonb) v"
+    );
+    run.write(insert, &configs).await?;
     let entries = std::mem::take(books).enter(run.work);
     names(run, &entries).await?;
-    write_regions(run, id, regions).await?;
-    write_configs(run, id, configs).await?;
     write_bindings(run, id, &entries.bindings).await
 }
 
@@ -103,116 +113,23 @@ fn expect(rows: u64, expected: usize) -> Result<(), Stop> {
 
 async fn names(run: &mut Run<'_>, entries: &Entries) -> Result<(), Stop> {
     let q = run.q;
-    let texts =
-        |rows: &[(i32, String)]| -> (Vec<i32>, Vec<String>) { rows.iter().cloned().unzip() };
-    for (table, column, rows) in [
-        ("lkroute_files", "path", &entries.files),
-        ("lkroute_settings", "fields", &entries.settings),
-    ] {
-        if rows.is_empty() {
-            continue;
-        }
-        let (ids, values) = texts(rows);
-        let sql = format!(
-            "INSERT INTO {q}.{table} (id, {column}) SELECT * FROM unnest($1::int4[], $2::text[])"
-        );
-        statement(sql)
-            .bind(ids)
-            .bind(values)
-            .execute(&mut *run.conn)
-            .await?;
-    }
-    if !entries.tenants.is_empty() {
-        let (ids, tenants): (Vec<i32>, Vec<Uuid>) = entries.tenants.iter().copied().unzip();
-        let sql = format!(
-            "INSERT INTO {q}.lkroute_tenants (id, tenant_id)
-             SELECT * FROM unnest($1::int4[], $2::uuid[])"
-        );
-        statement(sql)
-            .bind(ids)
-            .bind(tenants)
-            .execute(&mut *run.conn)
-            .await?;
-    }
-    if !entries.aliases.is_empty() {
-        let (tenants, aliases): (Vec<Uuid>, Vec<String>) = entries.aliases.iter().cloned().unzip();
-        let sql = format!(
-            "UPDATE {q}.lkroute_tenants t SET alias = v.alias
-             FROM unnest($1::uuid[], $2::text[]) v(id, alias) WHERE t.tenant_id = v.id"
-        );
-        statement(sql)
-            .bind(tenants)
-            .bind(aliases)
-            .execute(&mut *run.conn)
-            .await?;
-    }
-    Ok(())
-}
-
-fn sources<K>(rows: &[ObjectRow<K>]) -> (Vec<Option<i32>>, Vec<Option<i32>>) {
-    let of = |row: &ObjectRow<K>| {
-        (
-            row.source.map(|(file, _)| file),
-            row.source.map(|(_, line)| line),
+    let pair = |table: &str, column: &str, kind: &str| {
+        format!(
+            "INSERT INTO {q}.{table} (id, {column})
+             SELECT (v->>0)::int4, (v->>1)::{kind} FROM jsonb_array_elements($1::jsonb) v"
         )
     };
-    rows.iter().map(of).unzip()
-}
-
-async fn write_regions(run: &mut Run<'_>, id: i32, rows: Vec<ObjectRow<&str>>) -> Result<(), Stop> {
-    if rows.is_empty() {
-        return Ok(());
-    }
-    let (files, lines) = sources(&rows);
-    let keys: Vec<String> = rows.iter().map(|row| row.key.to_owned()).collect();
-    let fields: Vec<String> = rows.into_iter().map(|row| row.fields).collect();
-    let sql = format!(
-        "INSERT INTO {}.lkroute_regions (name, since, fields, file, line)
-         SELECT name, $1, fields, file, line
-         FROM unnest($2::text[], $3::text[], $4::int4[], $5::int4[]) v(name, fields, file, line)",
-        run.q
+    let files = pair("lkroute_files", "path", "text");
+    run.write(files, &entries.files).await?;
+    let settings = pair("lkroute_settings", "fields", "text");
+    run.write(settings, &entries.settings).await?;
+    let tenants = pair("lkroute_tenants", "tenant_id", "uuid");
+    run.write(tenants, &entries.tenants).await?;
+    let aliases = format!(
+        "UPDATE {q}.lkroute_tenants t SET alias = v->>1
+         FROM jsonb_array_elements($1::jsonb) v WHERE t.tenant_id = (v->>0)::uuid"
     );
-    let query = statement(sql).bind(id).bind(keys).bind(fields);
-    query
-        .bind(files)
-        .bind(lines)
-        .execute(&mut *run.conn)
-        .await?;
-    Ok(())
-}
-
-async fn write_configs(run: &mut Run<'_>, id: i32, rows: Vec<ObjectRow<Uuid>>) -> Result<(), Stop> {
-    if rows.is_empty() {
-        return Ok(());
-    }
-    let (files, lines) = sources(&rows);
-    let keys: Vec<Uuid> = rows.iter().map(|row| row.key).collect();
-    let inserted: Vec<bool> = rows.iter().map(|row| row.inserted).collect();
-    let fields: Vec<String> = rows.iter().map(|row| row.fields.clone()).collect();
-    let (secrets, fingerprints): (Vec<String>, Vec<Option<String>>) = rows
-        .into_iter()
-        .map(|row| (row.secret_source, row.fingerprint))
-        .unzip();
-    let sql = format!(
-        "INSERT INTO {}.lkroute_configs
-           (id, since, fields, secret_source, fingerprint, file, line, inserted)
-         SELECT id, $1, fields, secret_source, fingerprint, file, line, inserted
-         FROM unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $6::int4[], $7::int4[],
-           $8::bool[]) v(id, fields, secret_source, fingerprint, file, line, inserted)",
-        run.q
-    );
-    let query = statement(sql)
-        .bind(id)
-        .bind(keys)
-        .bind(fields)
-        .bind(secrets)
-        .bind(fingerprints);
-    query
-        .bind(files)
-        .bind(lines)
-        .bind(inserted)
-        .execute(&mut *run.conn)
-        .await?;
+    run.write(aliases, &entries.aliases).await?;
     Ok(())
 }
 
@@ -222,7 +139,7 @@ async fn write_bindings(run: &mut Run<'_>, id: i32, rows: &[BindingRow]) -> Resu
     }
     let sql = format!(
         "COPY {}.lkroute_bindings
-           (number_id, number, since, tenant, settings, file, line, inserted, retired)
+           (number_id, number, since, tenant, settings, file, line, inserted, retired, found)
          FROM STDIN (FORMAT binary)",
         run.q
     );
@@ -230,7 +147,7 @@ async fn write_bindings(run: &mut Run<'_>, id: i32, rows: &[BindingRow]) -> Resu
     let mut writer = Writer::new();
     let mut sent = 0;
     for (n, row) in rows.iter().enumerate() {
-        writer.row(9);
+        writer.row(10);
         writer.uuid(row.number_id);
         writer.int8(row.number);
         writer.int4(id);
@@ -240,6 +157,7 @@ async fn write_bindings(run: &mut Run<'_>, id: i32, rows: &[BindingRow]) -> Resu
         writer.option(row.source.map(|(_, line)| line), Writer::int4);
         writer.flag(row.inserted);
         writer.flag(false);
+        writer.option(row.found, Writer::int4);
         if writer.bytes.len() > PIECE {
             copy.send(std::mem::take(&mut writer.bytes)).await?;
             run.done += (n - sent) as u64;
@@ -259,8 +177,9 @@ pub(super) async fn finish(run: &mut Run<'_>, id: i64) -> Result<String, Stop> {
     let order = run.order;
     let sql = format!(
         "INSERT INTO {q}.lkroute_applies (id, token, at, kind, actor, revision, dirty, owner,
-           environment, reason, version, counts, guards)
-         VALUES ($1::int8, $2, clock_timestamp(), $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+           environment, reason, version, counts, guards, files, restores)
+         VALUES ($1::int8, $2, clock_timestamp(), $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13,
+           $14::int8)
          RETURNING {at}",
         q = run.q,
         at = super::read::time("at"),
@@ -277,7 +196,9 @@ pub(super) async fn finish(run: &mut Run<'_>, id: i64) -> Result<String, Stop> {
         .bind(order.reason.clone())
         .bind(order.version.clone())
         .bind(order.counts.to_string())
-        .bind(order.guards.to_string());
+        .bind(order.guards.to_string())
+        .bind(order.files.clone())
+        .bind(order.restores);
     let row = query.fetch_one(&mut *run.conn).await?;
     let at = row.some_text(0)?.to_owned();
     let sql = format!(

@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::apply::{Run, Stop};
 use super::read::CONFIG_COLUMNS;
 use crate::plan::Change;
-use crate::store::books::Before;
+use crate::store::books::{Before, Version};
 use crate::store::cells::Cells;
 use crate::store::order::ApplyError;
 use crate::store::rows;
@@ -29,15 +29,15 @@ pub(super) async fn check(run: &mut Run<'_>) -> Result<Before, Stop> {
         live.push(rows::live_config(&row, 0)?);
     }
     run.work.check_configs(&live)?;
-    let versions = "SELECT id, secret_source, fingerprint FROM lkroute_configs
+    let versions = "SELECT id, secret_source, fingerprint, sealed FROM lkroute_configs
                     WHERE until IS NULL AND id IN (SELECT value FROM json_each(?))";
-    let mut before = Before::new();
+    let mut before = Before::default();
+    before
+        .secrets
+        .extend(live.into_iter().map(|row| (row.id, row.secret)));
     for row in run.read(versions, &ids).await? {
-        let fingerprint = row.text(2)?.map(str::to_owned);
-        before.insert(
-            row.some_uuid(0)?,
-            (row.some_text(1)?.to_owned(), fingerprint),
-        );
+        let (id, version) = Version::of(&row)?;
+        before.versions.insert(id, version);
     }
     Ok(before)
 }

@@ -2,7 +2,6 @@
 
 use serde_json::json;
 use sqlx::sqlite::SqliteRow;
-use uuid::Uuid;
 
 use super::apply::{Run, Stop, statement};
 use crate::store::books::{
@@ -57,37 +56,20 @@ pub(super) async fn write(
     for chunk in run.work.retired().chunks(CHUNK) {
         expect(run.write(retire.as_str(), chunk).await?, chunk.len())?;
     }
-    let mut objects = Vec::new();
-    for row in region_rows(run.work, &mut books) {
-        let (file, line) = row.source.unzip();
-        objects.push(json!([row.key, row.fields, file, line]));
-    }
+    let regions = region_rows(run.work, &mut books);
     let insert = format!(
         "INSERT INTO lkroute_regions (name, since, fields, file, line)
          SELECT value ->> 0, {id}, value ->> 1, value ->> 2, value ->> 3 FROM json_each(?)"
     );
-    run.write(insert, &objects).await?;
-    objects.clear();
-    for row in config_rows(run.work, &mut books, run.order, before) {
-        let (file, line) = row.source.unzip();
-        let secret = (row.secret_source, row.fingerprint);
-        objects.push(json!([
-            row.key,
-            row.fields,
-            secret.0,
-            secret.1,
-            file,
-            line,
-            row.inserted
-        ]));
-    }
+    run.write(insert, &regions).await?;
+    let configs = config_rows(run.work, &mut books, run.order, before);
     let insert = format!(
-        "INSERT INTO lkroute_configs
-           (id, since, fields, secret_source, fingerprint, file, line, inserted)
+        "INSERT INTO lkroute_configs (id, since, fields, secret_source, fingerprint, sealed,
+           file, line, inserted, found, found_sealed)
          SELECT value ->> 0, {id}, value ->> 1, value ->> 2, value ->> 3, value ->> 4,
-           value ->> 5, value ->> 6 FROM json_each(?)"
+           value ->> 5, value ->> 6, value ->> 7, value ->> 8, value ->> 9 FROM json_each(?)"
     );
-    run.write(insert, &objects).await?;
+    run.write(insert, &configs).await?;
     names_and_bindings(run, books, id).await
 }
 
@@ -132,26 +114,25 @@ async fn names_and_bindings(run: &mut Run<'_>, books: Books, id: i64) -> Result<
     run.write(alias, &entries.aliases).await?;
     let insert = format!(
         "INSERT INTO lkroute_bindings
-           (number_id, number, since, tenant, settings, file, line, inserted, retired)
+           (number_id, number, since, tenant, settings, file, line, inserted, retired, found)
          SELECT value ->> 0, value ->> 1, {id}, value ->> 2, value ->> 3, value ->> 4,
-           value ->> 5, value ->> 6, 0 FROM json_each(?)"
+           value ->> 5, value ->> 6, 0, value ->> 7 FROM json_each(?)"
     );
-    type Row = (Uuid, i64, i32, i32, Option<i32>, Option<i32>, bool);
-    let of = |row: &BindingRow| -> Row {
+    let of = |row: &BindingRow| {
         let (file, line) = row.source.unzip();
-        let number = (row.number, row.tenant, row.settings);
-        (
+        json!([
             row.number_id,
-            number.0,
-            number.1,
-            number.2,
+            row.number,
+            row.tenant,
+            row.settings,
             file,
             line,
             row.inserted,
-        )
+            row.found
+        ])
     };
     for chunk in entries.bindings.chunks(CHUNK) {
-        let rows: Vec<Row> = chunk.iter().map(of).collect();
+        let rows: Vec<_> = chunk.iter().map(of).collect();
         run.write(insert.as_str(), &rows).await?;
         run.advance(chunk.len());
     }
@@ -162,8 +143,9 @@ async fn names_and_bindings(run: &mut Run<'_>, books: Books, id: i64) -> Result<
 pub(super) async fn finish(run: &mut Run<'_>, id: i64) -> Result<String, Stop> {
     let order = run.order;
     let sql = "INSERT INTO lkroute_applies (id, token, at, kind, actor, revision, dirty, owner,
-                 environment, reason, version, counts, guards)
-               VALUES (?, ?, strftime('%Y-%m-%dT%H:%M:%fZ', 'now'), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                 environment, reason, version, counts, guards, files, restores)
+               VALUES (?, ?, strftime('%Y-%m-%dT%H:%M:%fZ', 'now'),
+                 ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
                RETURNING at";
     let query = statement(sql)
         .bind(id)
@@ -177,7 +159,9 @@ pub(super) async fn finish(run: &mut Run<'_>, id: i64) -> Result<String, Stop> {
         .bind(order.reason.clone())
         .bind(order.version.clone())
         .bind(order.counts.to_string())
-        .bind(order.guards.to_string());
+        .bind(order.guards.to_string())
+        .bind(order.files.clone())
+        .bind(order.restores);
     let row = query.fetch_one(&mut *run.conn).await?;
     let at = row.some_text(0)?.to_owned();
     let sql = "UPDATE lkroute_state SET last_apply = ?, owner = coalesce(owner, ?),

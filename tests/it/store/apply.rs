@@ -3,11 +3,9 @@
 use lkroute::error::Exit;
 use lkroute::fields::{Field, Fields};
 use lkroute::plan::Plan;
-use lkroute::plan::secret::SecretFacts;
 use lkroute::routing::{Routing, SecretSource};
 use lkroute::store::Mode;
 use serde_json::Value;
-use uuid::Uuid;
 
 use super::base::*;
 use super::on_both;
@@ -29,6 +27,7 @@ on_both!(
     foreign_rows_stay_as_they_are,
     many_rows_go_through_in_sets,
     progress_reaches_its_total,
+    what_a_rollback_needs_is_kept,
 );
 
 const INDIA: &str = "+919513456728";
@@ -705,5 +704,75 @@ async fn progress_reaches_its_total(base: Base) {
         .unwrap();
     assert!(seen.is_sorted() && seen.len() > 1);
     assert_eq!(seen.last(), Some(&(12_000, 12_000)));
-    let _ = (SecretFacts::default(), Uuid::nil());
+}
+
+async fn what_a_rollback_needs_is_kept(base: Base) {
+    let rules = "'P', NULL, '{\"outbound\": false, \"inbound\": true}'";
+    base.number(id(1), TENANT_INDIA, "'+91' 9513456728", rules)
+        .await;
+    base.sql(&format!(
+        "INSERT INTO {{voice_agent_livekit}} (id, name, livekit_url, livekit_api_key, livekit_api_secret)
+         VALUES ('{CONFIG_UAE}', 'old', 'wss://livekit.uae.example', 'APImadeupuae', 'dev-s-t-made-up')"
+    ))
+    .await;
+    let mut routing = files();
+    let fields = outbound(true).with(Field::Inbound, true);
+    bind_adopting(&mut routing, INDIA, 0, "india", fields, &[Field::Outbound]);
+    let uae = routing.configs.get_mut("uae").unwrap();
+    uae.adopt = vec![
+        Field::Name,
+        Field::ApiSecret,
+        Field::TrunkId,
+        Field::WorkerName,
+    ];
+    let plan = base.plan(&routing).await;
+    let mut first = order(&plan);
+    first.files = Some("a digest".to_owned());
+    first.restores = Some(7);
+    let mut store = base.open(Mode::Write).await;
+    store.apply(&plan, &first, &mut |_, _| ()).await.unwrap();
+
+    let found =
+        "SELECT s.fields FROM {lkroute_bindings} b JOIN {lkroute_settings} s ON s.id = b.found";
+    assert_eq!(base.sql(found).await, r#"{"rules.outbound":false}"#);
+    let configs = format!(
+        "SELECT sealed, found, found_sealed FROM {{lkroute_configs}} WHERE id = '{CONFIG_UAE}' ORDER BY since"
+    );
+    let first_version = base.sql(&configs).await;
+    assert!(
+        first_version.starts_with("lkr1:made-up:00000000:uae|{\"api_secret\":\"sha256:")
+            && first_version.ends_with("\"name\":\"old\"}|dev-s-t-made-up"),
+        "{first_version}"
+    );
+    let applies = "SELECT files, restores FROM {lkroute_applies}";
+    assert_eq!(base.sql(applies).await, "a digest|7");
+
+    // A version that leaves the secret alone keeps its text.
+    routing.configs.get_mut("uae").unwrap().worker_name = None;
+    let plan = base.plan(&routing).await;
+    base.apply(&plan).await.unwrap();
+    let second = base.sql(&configs).await;
+    let second = second.lines().last().unwrap();
+    assert_eq!(
+        second,
+        r#"lkr1:made-up:00000000:uae|{"worker_name":"voag-dev"}|"#
+    );
+    // A plain text is never kept.
+    base.sql("UPDATE {voice_agent_livekit} SET livekit_api_secret = 'made-up plain text' WHERE name = 'uae'").await;
+    routing.configs.get_mut("uae").unwrap().trunk_id = None;
+    let plan = base.plan(&routing).await.without_drift();
+    assert_eq!(plan.left_alone.len(), 1);
+    base.apply(&plan).await.unwrap();
+    let third = base.sql(&configs).await;
+    let third = third.lines().last().unwrap();
+    assert_eq!(
+        third,
+        r#"lkr1:made-up:00000000:uae|{"trunk_id":"ST_madeUp"}|"#
+    );
+    assert!(
+        !base
+            .sql("SELECT * FROM {lkroute_configs}")
+            .await
+            .contains("plain text")
+    );
 }
