@@ -237,6 +237,9 @@ impl Importer {
             .not_imported
             .values_mut()
             .for_each(|rows| rows.sort_unstable());
+        let named = &self.filter.configs;
+        let refused = &mut import.configs_not_imported;
+        refused.retain(|config, _| named.is_empty() || named.contains(config));
         import.left_out = judge.left_out();
         import.others = self.others;
         import
