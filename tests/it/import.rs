@@ -8,7 +8,9 @@ use serde_json::json;
 
 use crate::store::base::*;
 use crate::store::on_both;
-use crate::support::{Lkroute, Run, SECRET_INDIA, SECRET_UAE};
+use crate::support::{
+    Legacy, Lkroute, Postgres, Run, SECRET_INDIA, SECRET_UAE, TENANT_C, console, table_checksum,
+};
 
 on_both!(
     what_was_imported_is_adopted,
@@ -265,4 +267,61 @@ async fn a_plain_secret_stays_where_it_is(base: Base) {
     for text in [&run.stdout, &run.stderr, &uae] {
         assert!(!text.contains("made-up-plain-text"));
     }
+}
+/// The page is followed step by step, and shows what the commands print.
+#[test]
+fn the_page_on_moving_a_database_is_true() {
+    let Some(postgres) = Postgres::shared() else {
+        return;
+    };
+    let db = postgres.database("moving");
+    let legacy = Legacy::default();
+    legacy.install(&db);
+    let numbers = legacy.table("voice_agent_numbers");
+    db.psql(&format!(
+        r#"INSERT INTO {numbers} (tenant_id, country_code, base_number, provider, status, rules)
+           SELECT '{TENANT_B}', '+91', 8000000000 + n, 'Carrier B', 'active',
+             '{{"livekit_config": "{CONFIG_INDIA}", "outbound": true,
+               "required_lead_format": ["0", "base_number"], "capabilities": ["voice"]}}'
+           FROM generate_series(1, 25) n;
+           INSERT INTO {numbers} (tenant_id, country_code, base_number, provider, status, rules)
+           VALUES
+             ('{TENANT_C}', '+91', 8000000100, 'Carrier C', NULL,
+              '{{"livekit_config": "{CONFIG_INDIA}", "allowed_outbound": "India"}}'),
+             ('{TENANT_C}', '+91', 8000000200, 'Carrier C', NULL,
+              '{{"livekit_config": "{CONFIG_INDIA}"}}'),
+             ('{TENANT_C}', '+91', 8000000300, 'Carrier C', 'inactive',
+              '{{"livekit_config": "{CONFIG_INDIA}"}}'),
+             ('{TENANT_C}', '+91', 8000000400, 'Carrier C', 'active',
+              '{{"livekit_config": "{CONFIG_INDIA}"}}'),
+             ('{TENANT_C}', '91', 8000000400, 'Carrier C', 'active', '{{}}');
+           UPDATE {numbers} SET id = ('00000000-0000-4000-8000-' || lpad(n::text, 12, '0'))::uuid
+           FROM (SELECT ctid AS row, row_number() OVER (ORDER BY ctid) AS n FROM {numbers}) order_
+           WHERE ctid = row"#
+    ));
+    let others = "NOT (coalesce(rules, 'null') ? 'livekit_config')";
+    let before = table_checksum(&db, "lad_dev", "voice_agent_numbers", others);
+
+    let mut lkroute = Lkroute::new();
+    lkroute.env("DATABASE_URL", &db.url);
+    lkroute.env("LKROUTE_SCHEMA", "lad_dev");
+    let shown = "postgres://db.example:5432/lad";
+    let label = db.url.replace("lkroute@", "");
+    console("moving.md", &lkroute, |text| {
+        without_time(&text.replace(&label, shown))
+    });
+    let after = table_checksum(&db, "lad_dev", "voice_agent_numbers", others);
+    assert_eq!(after, before);
+}
+
+/// `in 0.3 s` differs from run to run.
+fn without_time(text: &str) -> String {
+    let lines = text.lines().map(|line| match line.split_once(" in ") {
+        Some((before, after)) if line.starts_with("Applied as ") => {
+            let rest = after.split_once(" s").map_or("", |(_, rest)| rest);
+            format!("{before} in 0.1 s{rest}\n")
+        }
+        _ => format!("{line}\n"),
+    });
+    lines.collect()
 }
