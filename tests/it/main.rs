@@ -1,5 +1,6 @@
 //! All integration tests, as one binary.
 
+mod action;
 mod architecture;
 mod git;
 mod import;

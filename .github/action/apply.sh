@@ -1,0 +1,52 @@
+#!/usr/bin/env bash
+# Applies what was approved: a saved plan, or a plan with a known digest. It
+# succeeds whatever became of it: the last step of the action ends in the exit
+# code. Environment:
+#   LKROUTE             the program
+#   ROUTING             the directory of the routing files
+#   ENVIRONMENT         may be empty
+#   PLAN                a saved plan, or
+#   EXPECT              the digest of the plan that was approved
+#   GIVEN_DATABASE_URL  may be empty where the job sets what is needed
+#   GIVEN_KEYS          as LKROUTE_KEYS; may be empty likewise
+#   TIME_LIMIT          for each command, in seconds
+# Outputs: exitcode; report, a file of Markdown; digest.
+set -euo pipefail
+# shellcheck source=.github/action/lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+number 'the time limit' "$TIME_LIMIT"
+[ -z "${GIVEN_DATABASE_URL:-}" ] || export DATABASE_URL=$GIVEN_DATABASE_URL
+[ -z "${GIVEN_KEYS:-}" ] || export LKROUTE_KEYS=$GIVEN_KEYS
+work=$(work_dir)
+mkdir -p "$work"
+code=0
+
+if [ -n "${EXPECT:-}" ]; then
+  [[ $EXPECT =~ ^(sha256:)?[0-9a-fA-F]{64}$ ]] || die 'expect must be the digest of a plan'
+  approved=(--expect "$EXPECT")
+elif [ -s "${PLAN:-}" ]; then
+  approved=("$PLAN")
+  EXPECT=$(lkroute show "$PLAN" --format json | jq -r '.digest // empty')
+else
+  die 'say which plan was approved: a saved plan, or its digest as expect'
+fi
+output digest "$EXPECT"
+
+: >"$work/applied.txt"
+if lkroute migrate --check >"$work/migrate.txt"; then
+  lkroute apply --auto-approve "${approved[@]}" >"$work/applied.txt" || code=$?
+else
+  code=$?
+  quote_log "$work/migrate.txt"
+fi
+quote_log "$work/applied.txt"
+{
+  # Longer than any run of tildes in it: the text can't leave the block.
+  printf '~~~~~~~~~~~~~~~~\n'
+  tr -d '\r' <"$work/applied.txt" | sed 's/~~~~*/~~~/g' | head -c 60000
+  printf '\n~~~~~~~~~~~~~~~~\n'
+} >"$work/report.md"
+cat "$work/report.md" >>"$GITHUB_STEP_SUMMARY"
+output report "$work/report.md"
+output exitcode "$code"
