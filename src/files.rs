@@ -135,8 +135,15 @@ fn is_hidden(entry: &DirEntry) -> bool {
     entry.depth() > 0 && entry.file_name().to_string_lossy().starts_with('.')
 }
 
-/// With `/` between the parts and without a leading `./`.
-fn shown(path: &Path) -> String {
+/// Whether a path below the directory, with `/` between its parts, is that of
+/// a routing file.
+pub fn is_routing(path: &str) -> bool {
+    path.ends_with(".toml") && !path.split('/').any(|part| part.starts_with('.'))
+}
+
+/// A path as the user would type it: with `/` between the parts and without a
+/// leading `./`.
+pub fn shown(path: &Path) -> String {
     let text = path.to_string_lossy().replace('\\', "/");
     match text.strip_prefix("./") {
         Some(rest) if !rest.is_empty() => rest.to_owned(),

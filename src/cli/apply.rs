@@ -84,11 +84,11 @@ impl ApplyArgs {
         let planned = planning::plan(shell, ring, wish).await?;
         let revision = git::revision(&shell.globals.routing)?;
         if self.is_text() {
-            shell.print(&planned.text(shell.view(self.full)))?;
+            shell.print(&planned.report().text(shell.view(self.full)))?;
         }
-        let refused = planned
-            .verdict()
-            .map_or_else(|| self.in_order(shell, &planned, revision.as_ref()), Err);
+        let verdict = planned.report().verdict();
+        let refused =
+            verdict.map_or_else(|| self.in_order(shell, &planned, revision.as_ref()), Err);
         if let Err(error) = refused {
             self.print_json(shell, &planned, None, Some(&error))?;
             shell.complain(&error);
@@ -125,7 +125,7 @@ impl ApplyArgs {
         match self.formatted.format {
             Format::Text => Ok(()),
             Format::Json => shell.print(&json::text(&json::ApplyReport {
-                plan: planned.json(error),
+                plan: planned.report().json(error),
                 applied: done.map(|done| json::AppliedReport {
                     id: done.id,
                     at: done.at.clone(),

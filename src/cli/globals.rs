@@ -69,6 +69,35 @@ pub enum Format {
     Json,
 }
 
+/// How what people review is reported.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ReviewFormat {
+    Text,
+    Json,
+    /// For a comment on a pull request, or a step summary
+    Markdown,
+    /// Annotations on the lines, as commands of GitHub Actions
+    Github,
+    /// For code scanning: findings and refusals, without the changes
+    Sarif,
+}
+
+impl From<Format> for ReviewFormat {
+    fn from(format: Format) -> ReviewFormat {
+        match format {
+            Format::Text => ReviewFormat::Text,
+            Format::Json => ReviewFormat::Json,
+        }
+    }
+}
+
+#[derive(Args, Clone, Copy)]
+pub struct ReviewFormatted {
+    /// How the report is printed
+    #[arg(long, value_enum, value_name = "FORMAT", default_value = "text")]
+    pub format: ReviewFormat,
+}
+
 #[derive(Args, Clone, Copy)]
 pub struct Formatted {
     /// How the report is printed

@@ -5,6 +5,7 @@ pub mod actor;
 mod apply;
 mod completions;
 pub mod database;
+mod diff;
 pub mod globals;
 mod help;
 mod import;
@@ -13,6 +14,7 @@ mod migrate;
 mod plan;
 mod planning;
 mod progress;
+mod report;
 mod resolve;
 mod revision;
 mod sealing;
@@ -28,7 +30,7 @@ use clap::{FromArgMatches, Parser, Subcommand};
 use crate::error::{Error, Exit};
 use crate::finding::Finding;
 use crate::render::{findings, json};
-use globals::{Format, Globals};
+use globals::{Globals, ReviewFormat};
 use shell::Shell;
 
 /// The whole command line.
@@ -48,6 +50,7 @@ enum Command {
     Migrate(migrate::MigrateArgs),
     Import(import::ImportArgs),
     Plan(plan::PlanArgs),
+    Diff(diff::DiffArgs),
     Apply(apply::ApplyArgs),
     Resolve(resolve::ResolveArgs),
     Secrets(secrets::SecretsArgs),
@@ -109,8 +112,9 @@ pub fn run(cli: Cli) -> Exit {
     };
     let error = stop.error();
     let report = match cli.command.format() {
-        Some(Format::Json) => cli.command.failed(&stop, &error),
-        _ => Ok(findings::text(stop.findings(), shell.width())),
+        Some(ReviewFormat::Json) => cli.command.failed(&stop, &error),
+        Some(format) => report::failed(&shell, format, stop.findings(), &error),
+        None => Ok(findings::text(stop.findings(), shell.width())),
     };
     match (report, cli.command.format()) {
         (Ok(text), Some(_)) => drop(shell.print(&text)),
@@ -128,6 +132,7 @@ impl Command {
             Command::Migrate(args) => args.run(shell),
             Command::Import(args) => args.run(shell),
             Command::Plan(args) => args.run(shell),
+            Command::Diff(args) => args.run(shell),
             Command::Apply(args) => args.run(shell),
             Command::Resolve(args) => args.run(shell),
             Command::Secrets(args) => args.run(shell),
@@ -136,13 +141,14 @@ impl Command {
     }
 
     /// The format of its report, where it prints one.
-    fn format(&self) -> Option<Format> {
+    fn format(&self) -> Option<ReviewFormat> {
         match self {
             Command::Validate(args) => Some(args.formatted.format),
-            Command::Import(args) => Some(args.formatted.format),
+            Command::Import(args) => Some(args.formatted.format.into()),
             Command::Plan(args) => Some(args.formatted.format),
-            Command::Apply(args) => Some(args.formatted.format),
-            Command::Resolve(args) => Some(args.formatted.format),
+            Command::Diff(args) => Some(args.formatted.format),
+            Command::Apply(args) => Some(args.formatted.format.into()),
+            Command::Resolve(args) => Some(args.formatted.format.into()),
             Command::Secrets(_) | Command::Migrate(_) | Command::Completions(_) => None,
         }
     }
@@ -151,7 +157,9 @@ impl Command {
     fn failed(&self, stop: &Stop, error: &Error) -> Result<String, Error> {
         let findings = stop.findings();
         match self {
-            Command::Plan(_) => json::text(&json::PlanReport::failed(findings, error)),
+            Command::Plan(_) | Command::Diff(_) => {
+                json::text(&json::PlanReport::failed(findings, error))
+            }
             Command::Apply(_) => json::text(&json::ApplyReport {
                 plan: json::PlanReport::failed(findings, error),
                 applied: None,

@@ -3,14 +3,15 @@
 
 use clap::Args;
 
-use super::globals::{Format, Formatted};
+use super::diff::{Compared, State};
+use super::globals::ReviewFormatted;
 use super::keys::KeyArgs;
-use super::planning::{self, Planned, Wish};
+use super::planning::{self, Wish};
+use super::report::Report;
 use super::shell::Shell;
 use super::{Stop, database};
 use crate::address::Address;
-use crate::error::{Error, Exit, Result};
-use crate::render::json;
+use crate::error::{Exit, Result};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -35,12 +36,16 @@ pub struct PlanArgs {
     #[arg(long, value_name = "ADDRESS")]
     target: Vec<Address>,
 
+    /// Offline: against another directory or a revision, not the database
+    #[arg(long, value_name = "DIR|REV", conflicts_with = "target")]
+    against: Option<String>,
+
     /// Fold nothing: name every object
     #[arg(long)]
     full: bool,
 
     #[command(flatten)]
-    pub formatted: Formatted,
+    pub formatted: ReviewFormatted,
 
     #[command(flatten)]
     keys: KeyArgs,
@@ -48,19 +53,13 @@ pub struct PlanArgs {
 
 impl PlanArgs {
     pub fn run(&self, shell: &Shell) -> Result<Exit, Stop> {
+        if let Some(state) = &self.against {
+            let compared = Compared::new(shell, &State::named(state), &State::Files)?;
+            return self.print(shell, compared.report());
+        }
         let ring = self.keys.ring()?;
         let planned = database::block_on(planning::plan(shell, &ring, self.wish()))?;
-        let verdict = planned.verdict();
-        shell.print(&self.report(shell, &planned, verdict.as_ref())?)?;
-        if let Some(verdict) = verdict {
-            shell.complain(&verdict);
-            return Ok(verdict.exit);
-        }
-        let pending = !planned.plan.is_empty() || !planned.plan.outstanding.is_empty();
-        Ok(match pending && self.detailed_exitcode {
-            true => Exit::Pending,
-            false => Exit::Done,
-        })
+        self.print(shell, planned.report())
     }
 
     fn wish(&self) -> Wish<'_> {
@@ -70,10 +69,8 @@ impl PlanArgs {
         }
     }
 
-    fn report(&self, shell: &Shell, planned: &Planned, verdict: Option<&Error>) -> Result<String> {
-        match self.formatted.format {
-            Format::Text => Ok(planned.text(shell.view(self.full))),
-            Format::Json => json::text(&planned.json(verdict)),
-        }
+    fn print(&self, shell: &Shell, report: Report<'_>) -> Result<Exit, Stop> {
+        let format = self.formatted.format;
+        report.print(shell, format, self.full, self.detailed_exitcode)
     }
 }

@@ -8,10 +8,11 @@ use uuid::Uuid;
 
 use super::database::{self, EnvironmentDatabase, Target};
 use super::progress::Progress;
+use super::report::Report;
 use super::shell::Shell;
 use super::{Stop, migrate, sealing};
 use crate::address::Address;
-use crate::error::{Error, Exit, Result};
+use crate::error::{Error, Result};
 use crate::files::Tree;
 use crate::finding::Finding;
 use crate::plan::diff::Differ;
@@ -19,9 +20,6 @@ use crate::plan::judgement::{self, Bench};
 use crate::plan::reroute::{self, Reroutes};
 use crate::plan::secret::SecretFacts;
 use crate::plan::{Plan, expect, target};
-use crate::render::style::counted;
-use crate::render::text::{self, View};
-use crate::render::{findings, json};
 use crate::resolve::Configs;
 use crate::routing::Routing;
 use crate::secrets::KeyRing;
@@ -53,45 +51,13 @@ pub struct Planned {
 }
 
 impl Planned {
-    /// The report, as text.
-    pub fn text(&self, view: View) -> String {
-        text::plan(&self.plan, Some(&self.reroutes), &self.refusals, view)
-    }
-
-    /// The report, for machines.
-    pub fn json(&self, error: Option<&Error>) -> json::PlanReport<'_> {
-        json::PlanReport::new(&self.plan, &self.refusals, error)
-    }
-
-    /// Why this can't be applied: invalid before conflict before refused.
-    pub fn verdict(&self) -> Option<Error> {
-        let errors: Vec<Finding> = self
-            .plan
-            .findings
-            .iter()
-            .filter(|f| f.is_error())
-            .cloned()
-            .collect();
-        if !errors.is_empty() {
-            let count = findings::summary(&errors);
-            return Some(Error::exit(
-                Exit::Invalid,
-                format!("the files are invalid: {count}"),
-            ));
+    pub fn report(&self) -> Report<'_> {
+        Report {
+            plan: &self.plan,
+            reroutes: &self.reroutes,
+            refusals: &self.refusals,
+            offline: None,
         }
-        let conflicts = self.plan.conflicts().count() as u64;
-        if conflicts > 0 {
-            let what = counted(conflicts, "object");
-            let message =
-                format!("{what} in conflict: nothing is applied until the files say what counts");
-            return Some(Error::exit(Exit::Conflict, message));
-        }
-        if !self.refusals.is_empty() {
-            let codes: Vec<&str> = self.refusals.iter().map(|finding| finding.code).collect();
-            let message = format!("refused: {}", codes.join(", "));
-            return Some(Error::exit(Exit::Refused, message));
-        }
-        None
     }
 }
 
@@ -101,7 +67,14 @@ pub fn load(shell: &Shell) -> Loaded {
 }
 
 fn read_files(dir: PathBuf, environment: Option<String>) -> Loaded {
-    let mut loaded = source::load(&Tree::open(&dir), &LoadOptions { environment });
+    checked(source::load(
+        &Tree::open(&dir),
+        &LoadOptions { environment },
+    ))
+}
+
+/// With the routing tests of the files tried.
+pub fn checked(mut loaded: Loaded) -> Loaded {
     if !loaded.has_errors() {
         loaded.findings.extend(expect::check(&loaded.routing));
     }
@@ -113,7 +86,8 @@ pub fn load_valid(shell: &Shell) -> Result<Loaded, Stop> {
     valid(load(shell))
 }
 
-fn valid(loaded: Loaded) -> Result<Loaded, Stop> {
+/// Loaded files that are valid.
+pub fn valid(loaded: Loaded) -> Result<Loaded, Stop> {
     match loaded.has_errors() {
         true => Err(Stop::Invalid(loaded.findings)),
         false => Ok(loaded),

@@ -3,12 +3,13 @@
 
 use clap::Args;
 
-use super::globals::{Format, Formatted};
+use super::globals::{ReviewFormat, ReviewFormatted};
 use super::shell::Shell;
-use super::{Stop, planning};
+use super::{Stop, planning, report};
 use crate::error::{Exit, Result};
+use crate::render::markdown::{self, ReportContext};
 use crate::render::style::counted;
-use crate::render::{findings, json};
+use crate::render::{findings, github, json, sarif};
 use crate::source::Loaded;
 
 const EXAMPLES: &str = "\
@@ -16,6 +17,7 @@ Examples:
   lkroute validate
   lkroute validate --routing deploy/routing --env production
   lkroute validate --format json
+  lkroute validate --format github            annotations, in GitHub Actions
 
 It needs no database and no key.";
 
@@ -24,15 +26,21 @@ It needs no database and no key.";
 #[command(after_help = EXAMPLES)]
 pub struct ValidateArgs {
     #[command(flatten)]
-    pub formatted: Formatted,
+    pub formatted: ReviewFormatted,
 }
 
 impl ValidateArgs {
     pub fn run(&self, shell: &Shell) -> Result<Exit, Stop> {
         let loaded = planning::load(shell);
         let report = match self.formatted.format {
-            Format::Text => text(&loaded, shell),
-            Format::Json => json::text(&json::ValidateReport::new(&loaded.findings))?,
+            ReviewFormat::Text => text(&loaded, shell),
+            ReviewFormat::Json => json::text(&json::ValidateReport::new(&loaded.findings))?,
+            ReviewFormat::Markdown => {
+                let environment = shell.globals.env.as_deref();
+                markdown::files(environment, &loaded.findings, &ReportContext::default())
+            }
+            ReviewFormat::Github => github::github(&loaded.findings, None),
+            ReviewFormat::Sarif => sarif::sarif(&loaded.findings, &report::elsewhere(shell))?,
         };
         shell.print(&report)?;
         Ok(match loaded.has_errors() {

@@ -113,6 +113,23 @@ pub fn failed(
     finish(page, environment, Vec::new(), context)
 }
 
+/// What is wrong with the files, looked at for themselves.
+pub fn files(
+    environment: Option<&str>,
+    findings: &[Finding],
+    context: &ReportContext<'_>,
+) -> String {
+    let state = match findings.iter().any(Finding::is_error) {
+        true => "⛔ Routing files",
+        false => "✅ Routing files are valid",
+    };
+    let head = format!("### {state}{}\n", whose(environment));
+    let mut page = Page::new(head, context.max_chars.max(LEAST_CHARS));
+    verdict::errors(&mut page, findings);
+    verdict::warnings(&mut page, findings);
+    finish(page, environment, Vec::new(), context)
+}
+
 fn whose(environment: Option<&str>) -> String {
     environment.map_or_else(String::new, |name| format!(" for {}", code(name)))
 }

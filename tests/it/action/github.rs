@@ -119,7 +119,8 @@ impl State {
             ("GET", ["issues", "7", "comments"]) => self.page(query),
             ("POST", ["issues", "7", "comments"]) => done(201, self.add(BOT, text)),
             ("PATCH", ["issues", "comments", id]) => {
-                let same = |comment: &&mut Value| comment["id"].to_string() == *id;
+                let id: u64 = id.parse().expect("a number");
+                let same = |comment: &&mut Value| comment["id"] == id;
                 match self.comments.iter_mut().find(same) {
                     Some(comment) => {
                         comment["body"] = text.into();

@@ -4,4 +4,5 @@
 mod comments;
 mod expression;
 mod github;
+#[allow(dead_code, reason = "the workflows that it runs follow")]
 mod runner;

@@ -1,0 +1,135 @@
+//! What people review, in every format, and what it means for the exit code:
+//! what `plan`, `diff`, `apply` and `validate` share. Imports core and
+//! `render`.
+
+use super::Stop;
+use super::globals::ReviewFormat;
+use super::shell::Shell;
+use crate::error::{Error, Exit, Result};
+use crate::files;
+use crate::finding::Finding;
+use crate::plan::Plan;
+use crate::plan::digest::digest;
+use crate::plan::reroute::Reroutes;
+use crate::render::findings;
+use crate::render::github::github;
+use crate::render::json::{self, PlanReport};
+use crate::render::markdown::{self, ReportContext};
+use crate::render::sarif::sarif;
+use crate::render::style::counted;
+use crate::render::text::{self, View};
+
+/// A plan with all that is said of it.
+#[derive(Clone, Copy)]
+pub struct Report<'a> {
+    pub plan: &'a Plan,
+    pub reroutes: &'a Reroutes,
+    /// What guards refuse.
+    pub refusals: &'a [Finding],
+    /// What was compared, where that was not a database.
+    pub offline: Option<&'a str>,
+}
+
+impl<'a> Report<'a> {
+    /// Why this can't be applied: invalid before conflict before refused.
+    pub fn verdict(&self) -> Option<Error> {
+        let errors = self.plan.findings.iter().filter(|f| f.is_error());
+        let errors: Vec<Finding> = errors.cloned().collect();
+        if !errors.is_empty() {
+            let count = findings::summary(&errors);
+            let message = format!("the files are invalid: {count}");
+            return Some(Error::exit(Exit::Invalid, message));
+        }
+        let conflicts = self.plan.conflicts().count() as u64;
+        if conflicts > 0 {
+            let what = counted(conflicts, "object");
+            let message =
+                format!("{what} in conflict: nothing is applied until the files say what counts");
+            return Some(Error::exit(Exit::Conflict, message));
+        }
+        if !self.refusals.is_empty() {
+            let codes: Vec<&str> = self.refusals.iter().map(|finding| finding.code).collect();
+            let message = format!("refused: {}", codes.join(", "));
+            return Some(Error::exit(Exit::Refused, message));
+        }
+        None
+    }
+
+    /// Prints it, and gives the code to exit with.
+    pub fn print(
+        &self,
+        shell: &Shell,
+        format: ReviewFormat,
+        full: bool,
+        detailed_exitcode: bool,
+    ) -> Result<Exit, Stop> {
+        let verdict = self.verdict();
+        let text = match format {
+            ReviewFormat::Text => self.text(shell.view(full)),
+            ReviewFormat::Json => json::text(&self.json(verdict.as_ref()))?,
+            ReviewFormat::Markdown => self.markdown(),
+            ReviewFormat::Github => github(&self.findings(), Some(self.plan)),
+            ReviewFormat::Sarif => sarif(&self.findings(), &elsewhere(shell))?,
+        };
+        shell.print(&text)?;
+        if let Some(verdict) = verdict {
+            shell.complain(&verdict);
+            return Ok(verdict.exit);
+        }
+        let pending = !self.plan.is_empty() || !self.plan.outstanding.is_empty();
+        Ok(match pending && detailed_exitcode {
+            true => Exit::Pending,
+            false => Exit::Done,
+        })
+    }
+
+    pub fn text(&self, view: View) -> String {
+        text::plan(self.plan, Some(self.reroutes), self.refusals, view)
+    }
+
+    pub fn json(&self, error: Option<&Error>) -> PlanReport<'a> {
+        PlanReport::new(self.plan, self.refusals, error)
+    }
+
+    fn markdown(&self) -> String {
+        // A digest names what an apply would do: not said of files alone.
+        let digest = self.offline.is_none().then(|| digest(self.plan));
+        let context = ReportContext {
+            revisions: self.offline,
+            offline: self.offline.is_some(),
+            digest: digest.as_deref().filter(|_| !self.plan.is_empty()),
+            refusals: self.refusals,
+            ..ReportContext::default()
+        };
+        markdown::markdown(self.plan, self.reroutes, &context)
+    }
+
+    fn findings(&self) -> Vec<Finding> {
+        [self.refusals, &self.plan.findings].concat()
+    }
+}
+
+/// The report of what could not be done; not for JSON, which is each
+/// command's own.
+pub fn failed(
+    shell: &Shell,
+    format: ReviewFormat,
+    findings: &[Finding],
+    error: &Error,
+) -> Result<String> {
+    let environment = shell.globals.env.as_deref();
+    match format {
+        ReviewFormat::Text | ReviewFormat::Json => Ok(findings::text(findings, shell.width())),
+        ReviewFormat::Markdown => {
+            let context = ReportContext::default();
+            Ok(markdown::failed(environment, findings, error, &context))
+        }
+        ReviewFormat::Github => Ok(github(findings, None)),
+        ReviewFormat::Sarif => sarif(findings, &elsewhere(shell)),
+    }
+}
+
+/// What stands for findings without a place.
+pub fn elsewhere(shell: &Shell) -> String {
+    files::shown(&shell.globals.routing)
+}
