@@ -230,7 +230,7 @@ fn write_array(out: &mut String, array: &Array, indent: usize) {
         write_value(&mut text, value, indent + 4, false);
         items.add([value.decor().prefix(), value.decor().suffix()], text);
     }
-    items.write(out, Some(array.trailing()), indent, WIDTH);
+    items.write(out, Some(array.trailing()), indent);
 }
 
 fn write_inline(out: &mut String, table: &InlineTable, indent: usize, named: bool) {
@@ -246,7 +246,7 @@ fn write_inline(out: &mut String, table: &InlineTable, indent: usize, named: boo
         let before = keys.last().and_then(|key| key.leaf_decor().prefix());
         items.add([before, value.decor().suffix()], text);
     }
-    items.write(out, Some(table.trailing()), indent, usize::MAX);
+    items.write(out, Some(table.trailing()), indent);
 }
 
 /// What stands in brackets, on one line or on several.
@@ -291,13 +291,7 @@ impl Items {
         std::mem::take(&mut self.pending).then(Notes::read(below))
     }
 
-    fn write(
-        mut self,
-        out: &mut String,
-        trailing: Option<&RawString>,
-        indent: usize,
-        width: usize,
-    ) {
+    fn write(mut self, out: &mut String, trailing: Option<&RawString>, indent: usize) {
         let end = self.behind_last(trailing);
         let bare = |(before, _, behind): &(Notes, String, String)| {
             before.comments == 0 && behind.is_empty()
@@ -305,11 +299,14 @@ impl Items {
         let [open, close] = self.brackets;
         if end.comments == 0 && self.items.iter().all(bare) {
             let mut len = open.len() + close.len();
-            let fits = self.items.iter().all(|(_, text, _)| {
-                len += text.chars().count() + 2;
-                len <= width.saturating_add(2) && !text.contains('\n')
-            });
-            if fits || self.items.is_empty() {
+            // Before TOML 1.1, an inline table is on one line.
+            let inline = open.starts_with('{');
+            let fits = inline
+                || self.items.iter().all(|(_, text, _)| {
+                    len += text.chars().count() + 2;
+                    len <= WIDTH + 2 && !text.contains('\n')
+                });
+            if fits {
                 let texts: Vec<&str> = self
                     .items
                     .iter()

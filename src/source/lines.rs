@@ -198,10 +198,14 @@ fn begins_statement(line: &str) -> bool {
     line.starts_with('[') || line.split_once('=').is_some_and(assigns)
 }
 
+/// Names a secret, or holds a URL with user info.
 fn names_secret(line: &str) -> bool {
     let line = line.trim_start().to_ascii_lowercase();
+    let user_info = line
+        .split_once("://")
+        .is_some_and(|(_, rest)| rest.contains('@'));
     let setting = line.starts_with('[') || line.starts_with("secrets");
-    !setting && (line.contains("secret") || line.contains("sealed"))
+    user_info || !setting && (line.contains("secret") || line.contains("sealed"))
 }
 
 #[cfg(test)]
@@ -240,6 +244,7 @@ mod tests {
             ("api_secret = { sealed =\n\"hunter2\" }", "hunter2"),
             ("api_secret = \"\"\"\na = b\nhunter2\"\"\"", "hunter2"),
             ("API_SECRET = hunter2", "hunter2"),
+            ("database = \"postgres://me:hunter2@db/x", "hunter2"),
         ] {
             assert_eq!(place_of(text, part).text, "", "{text}");
         }

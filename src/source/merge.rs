@@ -32,7 +32,10 @@ pub(super) fn merge(
     for piece in &mut pieces {
         merge.findings.extend(std::mem::take(&mut piece.findings));
     }
-    merge.environments(&mut pieces);
+    if !merge.environments(&mut pieces) {
+        // Without one, what differs by environment would look like a mistake.
+        return merge.finish();
+    }
     merge.settings(&mut pieces);
     merge.tenants(&mut pieces);
     merge.regions(&mut pieces);
@@ -152,7 +155,8 @@ impl<'a> Merge<'a> {
         self.findings.add(finding);
     }
 
-    fn environments(&mut self, pieces: &mut [Piece]) {
+    /// Whether the environment is chosen, where there are any.
+    fn environments(&mut self, pieces: &mut [Piece]) -> bool {
         let mut places = BTreeMap::new();
         for def in pieces
             .iter_mut()
@@ -177,26 +181,33 @@ impl<'a> Merge<'a> {
             self.findings.add(finding.at(name.place.clone()));
         }
         let listed = suggest::list(&names);
-        match &self.options.environment {
+        let (code, message, hint) = match &self.options.environment {
             None if !names.is_empty() => {
                 let message = format!("an environment has to be chosen: {listed}");
-                let finding = Finding::error("environment-required", message);
-                self.findings.add(finding.hint("choose it with --env"));
+                (
+                    "environment-required",
+                    message,
+                    "choose it with --env".to_owned(),
+                )
             }
             Some(name) if !self.environments.contains_key(name) => {
                 if self.is_unusable("environments", name) {
-                    return;
+                    return false;
                 }
-                let finding = format!("there is no environment `{name}`");
-                let finding = Finding::error("unknown-environment", finding);
                 let hint = match names.is_empty() {
                     true => "the files declare none: leave out --env".to_owned(),
                     false => format!("there is {listed}"),
                 };
-                self.findings.add(finding.hint(hint));
+                (
+                    "unknown-environment",
+                    format!("there is no environment `{name}`"),
+                    hint,
+                )
             }
-            _ => {}
-        }
+            _ => return true,
+        };
+        self.findings.add(Finding::error(code, message).hint(hint));
+        false
     }
 
     /// The chosen environment's definition.

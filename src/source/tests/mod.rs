@@ -9,6 +9,7 @@ mod bindings;
 mod configs;
 mod environments;
 mod guards;
+mod laws;
 mod shapes;
 
 /// Two regions as in the sample, without secrets.
