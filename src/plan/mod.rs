@@ -28,6 +28,7 @@ pub mod policy;
 pub mod reroute;
 #[cfg(test)]
 mod reroute_tests;
+pub mod saved;
 pub mod secret;
 pub mod target;
 #[cfg(test)]
@@ -315,6 +316,23 @@ impl Plan {
         self.changes
             .iter()
             .filter(|change| self.in_conflict(change))
+    }
+
+    /// Whether every index of a plan that was read from a file leads
+    /// somewhere.
+    pub fn is_sound(&self) -> bool {
+        let within = |ix: u32, len: usize| (ix as usize) < len;
+        let set = |ix: Option<FieldsIx>| ix.is_none_or(|ix| within(ix.0, self.pool.len()));
+        let object = |object: Object| match object {
+            Object::Region(ix) | Object::Config(ix) => within(ix, self.names.len()),
+            Object::Binding { tenant, .. } => within(tenant, self.tenants.len()),
+        };
+        let changes = self.changes.iter().chain(&self.outstanding);
+        changes.clone().all(|change| {
+            object(change.object) && within(change.patch, self.patches.len()) && set(change.owned)
+        }) && self.classes.iter().all(|class| {
+            within(class.tenant, self.tenants.len()) && set(class.before) && set(class.after)
+        })
     }
 
     /// Whether an apply would do nothing.

@@ -513,3 +513,28 @@ fn two_states_of_the_files_compare_without_a_database() {
     let gone = super::offline::between(&before, &settled().routing);
     assert_eq!(only(&gone).action, Action::Delete);
 }
+
+#[test]
+fn an_approved_plan_is_read_back_and_told_from_another() {
+    use super::saved::{NotSaved, Saved, difference};
+    let plan = |worker: &str| Case::new().config("one", None, worker).plan();
+    let saved = Saved::new(plan("w1"), super::reroute::Reroutes::default(), None);
+    let text = serde_json::to_string(&saved).unwrap();
+    let back = Saved::read(&text).unwrap();
+    assert!(difference(&back.plan, &plan("w1")).is_empty());
+    let lines = difference(&back.plan, &plan("w2"));
+    assert_eq!(lines.len(), 2, "{lines:?}");
+    assert!(lines[0].starts_with("- config.one create") && lines[0].contains("\"w1\""));
+    assert!(lines[1].starts_with("+ config.one create") && lines[1].contains("\"w2\""));
+
+    let read = |text: &str| Saved::read(text).map(|_| ());
+    assert_eq!(read("{}"), Err(NotSaved::Unreadable));
+    assert_eq!(
+        read(&text.replace("\"w1\"", "\"w3\"")),
+        Err(NotSaved::Changed)
+    );
+    let newer = text.replace("\"format_version\":1", "\"format_version\":2");
+    assert_eq!(read(&newer), Err(NotSaved::Version(2)));
+    let out = text.replace("\"patch\":0", "\"patch\":99");
+    assert_eq!(read(&out), Err(NotSaved::Changed));
+}
