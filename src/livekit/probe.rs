@@ -160,24 +160,32 @@ async fn look_with_key(client: &Client, report: &mut ProbeReport) -> bool {
 }
 
 async fn look_for_trunk(client: &Client, trunk_id: &str, report: &mut ProbeReport) {
+    report.trunk = match find_trunk(client, trunk_id).await {
+        Ok(numbers) => {
+            report.trunk_numbers = Some(numbers);
+            Check::Passed
+        }
+        Err(failure) => Check::Failed(failure),
+    };
+}
+
+/// Looks for an outbound trunk and gives the numbers that it lists; changes
+/// nothing. [`Cause::TrunkMissing`] means that the server listed its trunks
+/// and this one is not among them.
+pub async fn find_trunk(client: &Client, trunk_id: &str) -> Result<Vec<String>, Failure> {
     let until = Instant::now() + client.limits.step;
     let request = client
         .api
         .sip()
         .list_sip_outbound_trunk(ListSIPOutboundTrunkFilter::All);
-    report.trunk = match client.step(Asked::Sip, until, request).await {
-        Ok(trunks) => match trunks
-            .into_iter()
-            .find(|trunk| trunk.sip_trunk_id == trunk_id)
-        {
-            Some(trunk) => {
-                report.trunk_numbers = Some(trunk.numbers);
-                Check::Passed
-            }
-            None => Check::Failed(Failure::new(Cause::TrunkMissing, trunk_id)),
-        },
-        Err(trouble) => Check::Failed(client.explain(trouble.failure).await),
-    };
+    match client.step(Asked::Sip, until, request).await {
+        Ok(trunks) => {
+            let found = trunks.into_iter().find(|t| t.sip_trunk_id == trunk_id);
+            let found = found.map(|trunk| trunk.numbers);
+            found.ok_or_else(|| Failure::new(Cause::TrunkMissing, trunk_id))
+        }
+        Err(trouble) => Err(client.explain(trouble.failure).await),
+    }
 }
 
 /// What a trial of a worker left and found.

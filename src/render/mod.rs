@@ -7,6 +7,7 @@
 
 pub mod applied;
 pub mod escape;
+pub mod calls;
 pub mod findings;
 pub mod github;
 pub mod graph;

@@ -108,6 +108,16 @@ pub fn resolve(query: &Query, facts: &Facts, env: &RoutingEnv) -> Resolution {
 }
 
 impl Resolution {
+    /// Takes the answer back: its credentials can't be used, as the secret
+    /// does not open.
+    pub fn without_secret(&mut self, message: impl Into<String>, hint: impl Into<String>) {
+        let message = message.into();
+        let trace = &mut self.trace;
+        trace.push(Topic::Credentials, Verdict::Failed, &message);
+        trace.push(Topic::Credentials, Verdict::Note, route::TODAY);
+        self.outcome = Err(ResolveError::new("secret-not-opened", message).hint(hint));
+    }
+
     /// The answer where the look-up itself failed: the database is away, or
     /// what it holds can't be read.
     pub fn failed(query: &Query, message: impl Into<String>, hint: Option<String>) -> Resolution {

@@ -1,0 +1,388 @@
+//! What became of calls, as text and JSON: `dispatch`, `dispatches` and
+//! batches. Imports core.
+
+use serde::Serialize;
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::json::{ErrorReport, FORMAT_VERSION};
+use super::style::{ADDED, BOLD, CHANGED, DIM, ERROR, counted, paint, thousands, wrapped};
+use crate::dispatch::batch::Tally;
+use crate::dispatch::{Record, Request, Status, Traced};
+use crate::error::Error;
+use crate::resolve::{self, Resolution};
+
+/// All that is known of one call.
+#[derive(Debug, Default)]
+pub struct CallView<'a> {
+    pub resolution: Option<&'a Resolution>,
+    /// What is sent, or was about to be.
+    pub request: Option<&'a Request>,
+    pub record: Option<&'a Record>,
+    /// Nothing was sent: the record is that of the first call with this key.
+    pub repeated: bool,
+    pub error: Option<&'a Error>,
+}
+
+/// `dispatch --format json`. Keys are always there.
+#[derive(Debug, Serialize)]
+pub struct DispatchReport<'a> {
+    pub format_version: u32,
+    /// `dry_run`, `refused`, or the status of the record: `accepted`,
+    /// `picked_up`, `no_agent`, `failed`, `unknown`, `in_queue`.
+    pub outcome: &'static str,
+    pub repeated: bool,
+    pub room: Option<&'a str>,
+    pub dispatch_id: Option<&'a str>,
+    /// The answer to the create was unclear, but the dispatch was found.
+    pub adopted: bool,
+    pub record_id: Option<Uuid>,
+    pub call_log_id: Option<String>,
+    pub job_id: Option<String>,
+    pub idempotency_key: Option<&'a str>,
+    /// The worker that was asked for, and the one that took the job.
+    pub worker: Option<&'a str>,
+    pub worker_seen: Option<&'a str>,
+    pub trunk_id: Option<&'a str>,
+    pub server: Option<&'a str>,
+    /// `database` or `environment`; `files` in an offline dry run.
+    pub source: Option<&'a str>,
+    pub agent: Option<&'a Traced>,
+    pub sip_call_id: Option<&'a str>,
+    pub sip_status: Option<u16>,
+    /// As sent; null for a call of an earlier command.
+    pub metadata: Option<Value>,
+    pub resolution: Option<resolve::Report>,
+    pub error: Option<ErrorReport>,
+}
+
+impl<'a> From<&CallView<'a>> for DispatchReport<'a> {
+    fn from(view: &CallView<'a>) -> DispatchReport<'a> {
+        let (request, record) = (view.request, view.record);
+        let detail = record.map(|record| &record.detail);
+        let text = |kept: Option<&'a str>, sent: Option<&'a str>| kept.or(sent);
+        DispatchReport {
+            format_version: FORMAT_VERSION,
+            outcome: outcome(view),
+            repeated: view.repeated,
+            room: text(
+                record.map(|r| r.room.as_str()),
+                request.map(|r| r.room.as_str()),
+            ),
+            dispatch_id: record.and_then(|record| record.dispatch_id.as_deref()),
+            adopted: detail.is_some_and(|detail| detail.adopted),
+            record_id: record.map(|record| record.id),
+            call_log_id: detail
+                .map(|detail| detail.call_log_id.clone())
+                .or(request.map(|request| request.call_log_id.to_string())),
+            job_id: detail
+                .map(|detail| detail.job_id.clone())
+                .or(request.map(|request| request.ids.job.to_string())),
+            idempotency_key: record.and_then(|record| record.idempotency_key.as_deref()),
+            worker: text(
+                record.map(|r| r.worker.as_str()),
+                request.map(|r| r.worker.as_str()),
+            ),
+            worker_seen: record.and_then(|record| record.worker_seen.as_deref()),
+            trunk_id: text(
+                detail.map(|d| d.trunk.as_str()),
+                request.map(|r| r.trunk.as_str()),
+            ),
+            server: text(
+                detail.map(|d| d.url.as_str()),
+                request.map(|r| r.url.as_str()),
+            ),
+            source: text(
+                detail.map(|d| d.source.as_str()),
+                request.map(|r| r.source.as_str()),
+            ),
+            agent: detail.and_then(|detail| detail.agent.as_ref()),
+            sip_call_id: detail.and_then(|detail| detail.sip_call_id.as_deref()),
+            sip_status: detail.and_then(|detail| detail.sip_status),
+            metadata: request.and_then(|r| serde_json::from_str(&r.metadata).ok()),
+            resolution: view.resolution.map(resolve::Report::from),
+            error: view.error.map(ErrorReport::from),
+        }
+    }
+}
+
+fn outcome(view: &CallView<'_>) -> &'static str {
+    match (view.record, view.error) {
+        (Some(record), _) => record.status.as_str(),
+        (None, Some(error)) if error.exit == crate::error::Exit::CallRefused => "refused",
+        (None, Some(_)) => "failed",
+        (None, None) => "dry_run",
+    }
+}
+
+/// The report of one call; why there is none is the error's to say.
+pub fn text(view: &CallView<'_>, width: usize) -> String {
+    match (view.record, view.request) {
+        (Some(record), _) => {
+            let headline = wrapped(&headline(record, view.repeated), width, 0);
+            format!(
+                "{}\n{}",
+                paint(style(record.status), headline),
+                of_record(record)
+            )
+        }
+        (None, Some(request)) => dry_run(request),
+        (None, None) => String::new(),
+    }
+}
+
+fn style(status: Status) -> anstyle::Style {
+    match status {
+        Status::PickedUp => ADDED.bold(),
+        Status::Accepted => BOLD,
+        Status::InQueue | Status::NoAgent => CHANGED.bold(),
+        Status::Failed | Status::Unknown => ERROR,
+    }
+}
+
+fn headline(record: &Record, repeated: bool) -> String {
+    let said = match record.status {
+        Status::PickedUp => "Picked up: an agent has the job",
+        Status::Accepted => {
+            "Accepted by the server; whether an agent takes it was not looked at \
+             (--wait-for-agent 10s tells; the id alone is no proof)"
+        }
+        Status::NoAgent => "Accepted by the server, no agent seen",
+        Status::Failed => "No call",
+        Status::Unknown => "Unknown: the server may have started the agent, or not",
+        Status::InQueue => "Unknown: recorded, and lkroute was ended before it knew more",
+    };
+    match repeated {
+        true => format!(
+            "Nothing was sent: this key was used at {}. {said}",
+            record.at
+        ),
+        false => said.to_owned(),
+    }
+}
+
+/// `  name  value   note`.
+fn line(name: &str, value: &str, note: &str) -> String {
+    match note {
+        "" => format!("  {name:<9} {value}\n"),
+        note => format!("  {name:<9} {value:<40} {}\n", paint(DIM, note)),
+    }
+}
+
+fn of_record(record: &Record) -> String {
+    let detail = &record.detail;
+    let mut text = line(
+        "call",
+        &format!("{} → {}", record.from, record.to),
+        &format!("dialled as {}", detail.formatted),
+    );
+    let mut add = |name: &str, value: Option<&str>, note: &str| {
+        if let Some(value) = value.filter(|value| !value.is_empty()) {
+            text += &line(name, value, note);
+        }
+    };
+    add("room", Some(&record.room), "");
+    let note = match detail.adopted {
+        true => "the answer was lost, it was found in the room",
+        false => "",
+    };
+    add("dispatch", record.dispatch_id.as_deref(), note);
+    let own = match detail.call_log_id == record.id.to_string() {
+        true => "lkroute's own record: the application's call log lacks it",
+        false => "",
+    };
+    add("call log", Some(&detail.call_log_id), own);
+    add("worker", Some(&record.worker), "");
+    if let Some(agent) = &detail.agent {
+        let taken = format!("{} by worker {}", agent.job_id, agent.worker_id);
+        let note = match record.is_mismatch() {
+            true => format!("MISMATCH: registered as {}", agent.agent_name),
+            false => String::new(),
+        };
+        add("job", Some(&taken), &note);
+    }
+    add("trunk", Some(&detail.trunk), "");
+    add("server", Some(&detail.url), "");
+    add("config", record.config_name.as_deref(), "");
+    add("source", Some(&detail.source), "");
+    add("SIP call", detail.sip_call_id.as_deref(), "");
+    text
+}
+
+fn dry_run(request: &Request) -> String {
+    let metadata: Option<Value> = serde_json::from_str(&request.metadata).ok();
+    let metadata = metadata.and_then(|value| serde_json::to_string_pretty(&value).ok());
+    let metadata = metadata.unwrap_or_default();
+    let number = request.to_label();
+    let call = format!("{} → {number}", request.from);
+    let rows = [
+        line("call", &call, &format!("dialled as {}", request.formatted)),
+        line("server", &request.url, ""),
+        line("room", &request.room, "drawn anew for each call"),
+        line("worker", &request.worker, request.worker_source.as_str()),
+        line("trunk", &request.trunk, request.trunk_source.as_str()),
+        line("source", request.source.as_str(), ""),
+    ];
+    let indented = metadata.replace('\n', "\n    ");
+    let title = paint(BOLD, "Dry run: this would be sent; nothing was");
+    format!("{title}\n{}  metadata\n    {indented}\n", rows.concat())
+}
+
+/// `dispatches --format json`.
+#[derive(Debug, Serialize)]
+pub struct DispatchesReport<'a> {
+    pub format_version: u32,
+    /// The latest first.
+    pub dispatches: Vec<DispatchRow<'a>>,
+    pub error: Option<ErrorReport>,
+}
+
+#[derive(Debug, Serialize)]
+pub struct DispatchRow<'a> {
+    pub record_id: Uuid,
+    pub at: &'a str,
+    pub finished_at: Option<&'a str>,
+    pub status: Status,
+    pub from: String,
+    pub to: &'a str,
+    pub tenant: Option<Uuid>,
+    pub config: Option<&'a str>,
+    pub worker: &'a str,
+    /// Null where no agent was waited for, or none was seen.
+    pub worker_seen: Option<&'a str>,
+    /// Another worker took the job than the one that was asked for.
+    pub mismatch: bool,
+    pub room: &'a str,
+    pub dispatch_id: Option<&'a str>,
+    pub call_log_id: &'a str,
+    pub idempotency_key: Option<&'a str>,
+    pub actor: &'a str,
+    pub cause: Option<&'a str>,
+    pub message: Option<&'a str>,
+}
+
+impl<'a> From<&'a Record> for DispatchRow<'a> {
+    fn from(record: &'a Record) -> DispatchRow<'a> {
+        DispatchRow {
+            record_id: record.id,
+            at: &record.at,
+            finished_at: record.finished_at.as_deref(),
+            status: record.status,
+            from: record.from.to_string(),
+            to: &record.to,
+            tenant: record.tenant,
+            config: record.config_name.as_deref(),
+            worker: &record.worker,
+            worker_seen: record.worker_seen.as_deref(),
+            mismatch: record.is_mismatch(),
+            room: &record.room,
+            dispatch_id: record.dispatch_id.as_deref(),
+            call_log_id: &record.detail.call_log_id,
+            idempotency_key: record.idempotency_key.as_deref(),
+            actor: &record.actor,
+            cause: record.detail.cause.as_deref(),
+            message: record.detail.message.as_deref(),
+        }
+    }
+}
+
+impl<'a> DispatchesReport<'a> {
+    pub fn new(records: &'a [Record]) -> DispatchesReport<'a> {
+        DispatchesReport {
+            format_version: FORMAT_VERSION,
+            dispatches: records.iter().map(DispatchRow::from).collect(),
+            error: None,
+        }
+    }
+}
+
+/// One call in two lines: what was asked for, and what came of it.
+pub fn list(records: &[Record]) -> String {
+    if records.is_empty() {
+        return "No calls are recorded that fit.\n".to_owned();
+    }
+    records.iter().map(listed).collect()
+}
+
+fn listed(record: &Record) -> String {
+    let at = record.at.get(..19).unwrap_or(&record.at).replace('T', " ");
+    let call = format!("{} → {}", record.from, record.to);
+    let config = record.config_name.as_deref().unwrap_or("environment");
+    let took = match &record.worker_seen {
+        Some(seen) if record.is_mismatch() => paint(ERROR, format!("MISMATCH: taken by {seen}")),
+        Some(seen) => format!("taken by {seen}"),
+        None if record.status == Status::Accepted => "not waited for".to_owned(),
+        None => "taken by nobody that was seen".to_owned(),
+    };
+    let status = paint(style(record.status), format!("{:<9}", record.status));
+    let message = record.detail.message.iter();
+    let message: String = message
+        .map(|message| format!("    {}\n", paint(DIM, message)))
+        .collect();
+    format!(
+        "{at}  {status}  {call:<31}  {config}\n    asked for {}, {took}; room {}\n{message}",
+        record.worker, record.room
+    )
+}
+
+/// How a batch ended.
+#[derive(Debug, Serialize)]
+pub struct BatchReport {
+    pub format_version: u32,
+    pub file: String,
+    /// The file that says what became of each row.
+    pub results: String,
+    pub batch_id: Option<Uuid>,
+    pub rows: u64,
+    /// Rows that earlier runs had done.
+    pub skipped: u64,
+    /// Over all runs, by how the row ended.
+    pub accepted: u64,
+    pub picked_up: u64,
+    pub no_agent: u64,
+    pub unknown: u64,
+    pub failed: u64,
+    pub refused: u64,
+    pub not_started: u64,
+    pub interrupted: bool,
+    pub error: Option<ErrorReport>,
+}
+
+impl BatchReport {
+    pub fn set(&mut self, tally: &Tally) {
+        let Tally {
+            accepted,
+            picked_up,
+            no_agent,
+            unknown,
+            failed,
+            refused,
+        } = *tally;
+        (self.accepted, self.picked_up, self.no_agent) = (accepted, picked_up, no_agent);
+        (self.unknown, self.failed, self.refused) = (unknown, failed, refused);
+        self.not_started = self.rows - tally.total();
+    }
+}
+
+/// `1,000 rows: 997 accepted, 2 failed, 1 unknown`.
+pub fn batch(report: &BatchReport) -> String {
+    let counts = [
+        (report.picked_up, "picked up"),
+        (report.accepted, "accepted"),
+        (report.no_agent, "without an agent"),
+        (report.unknown, "unknown"),
+        (report.failed, "failed"),
+        (report.refused, "refused by rules"),
+        (report.not_started, "not started"),
+    ];
+    let some = counts.iter().filter(|(count, _)| *count > 0);
+    let some: Vec<String> = some
+        .map(|(count, what)| format!("{} {what}", thousands(*count)))
+        .collect();
+    let rows = counted(report.rows, "row");
+    let mut text = paint(BOLD, format!("{rows}: {}", some.join(", "))) + "\n";
+    if report.skipped > 0 {
+        text += &format!("{} done by earlier runs\n", counted(report.skipped, "row"));
+    }
+    text + &format!("results: {}\n", report.results)
+}
