@@ -40,7 +40,7 @@ impl From<Exit> for std::process::ExitCode {
 }
 
 /// An error with the exit code it ends in, and what to do about it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Error {
     pub exit: Exit,
     pub message: String,

@@ -13,7 +13,7 @@ use super::Cli;
 const GROUPS: [(&str, &[&str]); 4] = [
     ("Files", &["validate", "diff"]),
     ("Database", &["migrate", "import", "plan", "apply"]),
-    ("Calls", &["resolve"]),
+    ("Calls", &["resolve", "dispatch", "dispatches"]),
     ("More", &["secrets", "completions"]),
 ];
 

@@ -3,14 +3,20 @@
 
 pub mod actor;
 mod apply;
+mod batch;
 mod completions;
 pub mod database;
 mod diff;
+mod dispatch;
+mod dispatches;
 pub mod globals;
 mod help;
 mod import;
+mod journal;
 mod keys;
+mod lookup;
 mod migrate;
+mod placing;
 mod plan;
 mod planning;
 mod progress;
@@ -20,6 +26,7 @@ mod revision;
 mod sealing;
 mod secrets;
 pub mod shell;
+mod signals;
 mod usage;
 mod validate;
 
@@ -54,6 +61,8 @@ enum Command {
     Apply(apply::ApplyArgs),
     Resolve(resolve::ResolveArgs),
     Secrets(secrets::SecretsArgs),
+    Dispatch(Box<dispatch::DispatchArgs>),
+    Dispatches(dispatches::DispatchesArgs),
     Completions(completions::CompletionsArgs),
 }
 
@@ -136,6 +145,8 @@ impl Command {
             Command::Apply(args) => args.run(shell),
             Command::Resolve(args) => args.run(shell),
             Command::Secrets(args) => args.run(shell),
+            Command::Dispatch(args) => args.run(shell),
+            Command::Dispatches(args) => args.run(shell),
             Command::Completions(args) => args.run(shell),
         }
     }
@@ -149,6 +160,8 @@ impl Command {
             Command::Diff(args) => Some(args.formatted.format),
             Command::Apply(args) => Some(args.formatted.format.into()),
             Command::Resolve(args) => Some(args.formatted.format.into()),
+            Command::Dispatch(args) => Some(args.formatted.format.into()),
+            Command::Dispatches(args) => Some(args.formatted.format.into()),
             Command::Secrets(_) | Command::Migrate(_) | Command::Completions(_) => None,
         }
     }

@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal, Write};
 
 use super::globals::Globals;
 use crate::error::{Error, Result};
-use crate::render::style::{BOLD, DIM, ERROR, NOTED, paint, wrapped};
+use crate::render::style::{BOLD, CHANGED, DIM, ERROR, NOTED, paint, wrapped};
 use crate::render::text::View;
 
 /// Without a terminal reports are as wide as this.
@@ -53,6 +53,13 @@ impl Shell {
         if self.globals.verbose > 0 {
             self.say(&paint(DIM, text));
         }
+    }
+
+    /// Something that may be wrong, and changes nothing.
+    pub fn warn(&self, text: &str) {
+        let text = wrapped(text, self.width().saturating_sub(9), 0);
+        let text = text.replace('\n', &format!("\n{}", " ".repeat(9)));
+        self.say(&format!("{}: {text}", paint(CHANGED.bold(), "warning")));
     }
 
     pub fn complain(&self, error: &Error) {

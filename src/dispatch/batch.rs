@@ -180,10 +180,10 @@ impl RowEnd {
     /// Whether another run leaves the row alone: a call was placed, or may
     /// have been.
     pub fn is_done(self, retry_unknown: bool) -> bool {
-        match self.exit() {
-            Exit::Done => true,
-            Exit::Unknown | Exit::NoAgent => !retry_unknown,
-            _ => false,
+        match self {
+            RowEnd::Called(Status::Accepted | Status::PickedUp | Status::NotDialled) => true,
+            RowEnd::Called(Status::InQueue | Status::Unknown | Status::NoAgent) => !retry_unknown,
+            RowEnd::Called(Status::Failed) | RowEnd::Refused => false,
         }
     }
 }
@@ -231,6 +231,7 @@ pub struct Tally {
     pub accepted: u64,
     pub picked_up: u64,
     pub no_agent: u64,
+    pub not_dialled: u64,
     pub unknown: u64,
     pub failed: u64,
     pub refused: u64,
@@ -242,6 +243,7 @@ impl Tally {
             RowEnd::Called(Status::Accepted) => &mut self.accepted,
             RowEnd::Called(Status::PickedUp) => &mut self.picked_up,
             RowEnd::Called(Status::NoAgent) => &mut self.no_agent,
+            RowEnd::Called(Status::NotDialled) => &mut self.not_dialled,
             RowEnd::Called(Status::Unknown | Status::InQueue) => &mut self.unknown,
             RowEnd::Called(Status::Failed) => &mut self.failed,
             RowEnd::Refused => &mut self.refused,
@@ -249,14 +251,18 @@ impl Tally {
     }
 
     pub fn total(&self) -> u64 {
-        self.accepted + self.picked_up + self.no_agent + self.unknown + self.failed + self.refused
+        let called = self.accepted + self.picked_up + self.no_agent + self.not_dialled;
+        called + self.unknown + self.failed + self.refused
     }
 
     /// The code of the batch as a whole: what needs a person first.
     pub fn exit(&self) -> Exit {
         match self {
             Tally { unknown: 1.., .. } => Exit::Unknown,
-            Tally { failed: 1.., .. } => Exit::Error,
+            Tally { failed: 1.., .. }
+            | Tally {
+                not_dialled: 1.., ..
+            } => Exit::Error,
             Tally { no_agent: 1.., .. } => Exit::NoAgent,
             Tally { refused: 1.., .. } => Exit::CallRefused,
             _ => Exit::Done,

@@ -22,6 +22,9 @@ pub enum Status {
     PickedUp,
     /// The server has the dispatch, and no agent took it in time.
     NoAgent,
+    /// The server has the dispatch; the person was to be dialled from here, and
+    /// was not reached.
+    NotDialled,
     /// No call.
     Failed,
     /// The server may have started the agent, or not.
@@ -29,11 +32,12 @@ pub enum Status {
 }
 
 impl Status {
-    pub const ALL: [Status; 6] = [
+    pub const ALL: [Status; 7] = [
         Status::InQueue,
         Status::Accepted,
         Status::PickedUp,
         Status::NoAgent,
+        Status::NotDialled,
         Status::Failed,
         Status::Unknown,
     ];
@@ -45,6 +49,7 @@ impl Status {
             Status::Accepted => "accepted",
             Status::PickedUp => "picked_up",
             Status::NoAgent => "no_agent",
+            Status::NotDialled => "not_dialled",
             Status::Failed => "failed",
             Status::Unknown => "unknown",
         }
@@ -56,7 +61,7 @@ impl Status {
         match self {
             Status::Accepted | Status::PickedUp => Exit::Done,
             Status::NoAgent => Exit::NoAgent,
-            Status::Failed => Exit::Error,
+            Status::NotDialled | Status::Failed => Exit::Error,
             Status::InQueue | Status::Unknown => Exit::Unknown,
         }
     }

@@ -214,7 +214,7 @@ fn the_check_of_a_row_depends_on_its_values_and_where_they_begin() {
 #[test]
 fn another_run_leaves_alone_what_was_or_may_have_been_called() {
     let alone = |status, retry| RowEnd::Called(status).is_done(retry);
-    for status in [Status::Accepted, Status::PickedUp] {
+    for status in [Status::Accepted, Status::PickedUp, Status::NotDialled] {
         assert!(alone(status, false) && alone(status, true));
     }
     for status in [Status::Unknown, Status::InQueue, Status::NoAgent] {

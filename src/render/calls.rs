@@ -29,7 +29,7 @@ pub struct CallView<'a> {
 pub struct DispatchReport<'a> {
     pub format_version: u32,
     /// `dry_run`, `refused`, or the status of the record: `accepted`,
-    /// `picked_up`, `no_agent`, `failed`, `unknown`, `in_queue`.
+    /// `picked_up`, `no_agent`, `not_dialled`, `failed`, `unknown`, `in_queue`.
     pub outcome: &'static str,
     pub repeated: bool,
     pub room: Option<&'a str>,
@@ -136,7 +136,7 @@ fn style(status: Status) -> anstyle::Style {
         Status::PickedUp => ADDED.bold(),
         Status::Accepted => BOLD,
         Status::InQueue | Status::NoAgent => CHANGED.bold(),
-        Status::Failed | Status::Unknown => ERROR,
+        Status::Failed | Status::NotDialled | Status::Unknown => ERROR,
     }
 }
 
@@ -148,6 +148,7 @@ fn headline(record: &Record, repeated: bool) -> String {
              (--wait-for-agent 10s tells; the id alone is no proof)"
         }
         Status::NoAgent => "Accepted by the server, no agent seen",
+        Status::NotDialled => "Not dialled: the agent is there, the person is not",
         Status::Failed => "No call",
         Status::Unknown => "Unknown: the server may have started the agent, or not",
         Status::InQueue => "Unknown: recorded, and lkroute was ended before it knew more",
@@ -326,7 +327,7 @@ fn listed(record: &Record) -> String {
 }
 
 /// How a batch ended.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 pub struct BatchReport {
     pub format_version: u32,
     pub file: String,
@@ -340,6 +341,7 @@ pub struct BatchReport {
     pub accepted: u64,
     pub picked_up: u64,
     pub no_agent: u64,
+    pub not_dialled: u64,
     pub unknown: u64,
     pub failed: u64,
     pub refused: u64,
@@ -354,13 +356,15 @@ impl BatchReport {
             accepted,
             picked_up,
             no_agent,
+            not_dialled,
             unknown,
             failed,
             refused,
         } = *tally;
         (self.accepted, self.picked_up, self.no_agent) = (accepted, picked_up, no_agent);
         (self.unknown, self.failed, self.refused) = (unknown, failed, refused);
-        self.not_started = self.rows - tally.total();
+        self.not_dialled = not_dialled;
+        self.not_started = self.rows.saturating_sub(tally.total());
     }
 }
 
@@ -370,6 +374,7 @@ pub fn batch(report: &BatchReport) -> String {
         (report.picked_up, "picked up"),
         (report.accepted, "accepted"),
         (report.no_agent, "without an agent"),
+        (report.not_dialled, "not dialled"),
         (report.unknown, "unknown"),
         (report.failed, "failed"),
         (report.refused, "refused by rules"),

@@ -6,8 +6,8 @@
 //! wanted; no colour says what the words don't say too.
 
 pub mod applied;
-pub mod escape;
 pub mod calls;
+pub mod escape;
 pub mod findings;
 pub mod github;
 pub mod graph;

@@ -2,6 +2,7 @@
 
 mod action;
 mod architecture;
+mod calls;
 mod diff;
 mod git;
 mod import;

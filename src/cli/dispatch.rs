@@ -1,0 +1,352 @@
+//! `lkroute dispatch`: one call, or a batch of them. Imports what commands
+//! share, `livekit`'s limits, the store and `render`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use tokio::sync::Mutex;
+use uuid::Uuid;
+
+use super::batch::Batch;
+use super::globals::{Format, Formatted};
+use super::keys::KeyArgs;
+use super::lookup::{self, Question, Whose};
+use super::placing::{Ask, Placed, Placing, ids};
+use super::shell::Shell;
+use super::{Stop, database};
+use crate::dispatch::{Request, Wish, is_reserved};
+use crate::error::{Error, Exit, Result};
+use crate::livekit::{JOB_LISTED_WITHIN, Limits};
+use crate::phone::E164;
+use crate::render::{calls, json, resolution};
+use crate::secrets::KeyRing;
+use crate::store::{LookedUp, Mode};
+
+const EXAMPLES: &str = "\
+Examples:
+  lkroute dispatch --from +971545335200 --to +971501234567 --dry-run
+  lkroute dispatch --from +971545335200 --to 0501234567 --wait-for-agent 10s
+  lkroute dispatch --from +919513456728 --to 9876543210 --tenant techiemaya-test \\
+    --agent-id 33 --context 'Renewal, asked for a callback' --idempotency-key order-4711
+  lkroute dispatch --batch leads.csv --concurrency 20
+
+A call is recorded before anything is sent, and sent once. Exit 8: whether it was
+placed can't be known, the room's name says where to look. Exit 10: the server
+accepted it, no agent was seen; an id alone is no proof that an agent will come.
+docs/calls.md has the whole of it.";
+
+/// Place a call: start the agent on the server that the number is routed to
+#[derive(Args)]
+#[command(after_help = EXAMPLES)]
+pub struct DispatchArgs {
+    /// The calling number, in E.164 form
+    #[arg(long, value_name = "NUMBER", required_unless_present = "batch")]
+    #[arg(allow_hyphen_values = true)]
+    from: Option<E164>,
+
+    /// The number to call; a bare national one where the rules name a country
+    #[arg(long, value_name = "NUMBER", required_unless_present = "batch")]
+    to: Option<String>,
+
+    /// Whose number it is: alias or uuid; needed where several tenants have it
+    #[arg(long, value_name = "TENANT", conflicts_with = "initiated_by")]
+    tenant: Option<String>,
+
+    /// The user who asks for the call: the tenant is that of the user
+    #[arg(long, value_name = "USER")]
+    initiated_by: Option<Uuid>,
+
+    /// The agent to run; the number's default agent where left out
+    #[arg(long, value_name = "N")]
+    agent_id: Option<i64>,
+
+    /// The voice of the agent
+    #[arg(long, value_name = "ID")]
+    voice_id: Option<String>,
+
+    /// What the agent should know of this call
+    #[arg(long, value_name = "TEXT")]
+    context: Option<String>,
+
+    /// Another key of the metadata; may be repeated
+    #[arg(long, value_name = "KEY=VALUE", value_parser = pair)]
+    metadata: Vec<(String, String)>,
+
+    /// A row of the call log that the application made for this call
+    #[arg(long, value_name = "UUID")]
+    call_log_id: Option<Uuid>,
+
+    /// One call for each key: a repeat returns the first outcome
+    #[arg(long, value_name = "KEY")]
+    idempotency_key: Option<String>,
+
+    /// Refuse credentials from the environment
+    #[arg(long)]
+    strict: bool,
+
+    /// Print what would be sent, and send nothing
+    #[arg(long)]
+    dry_run: bool,
+
+    /// Look into the files alone; only with --dry-run
+    #[arg(long, requires = "dry_run")]
+    offline: bool,
+
+    /// Say step by step why the call goes there
+    #[arg(long)]
+    explain: bool,
+
+    /// Wait until an agent has the job, this long at most: 10s, 1m
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    wait_for_agent: Option<Duration>,
+
+    /// Dial the person from here, for workers that don't dial themselves
+    #[arg(long)]
+    sip: bool,
+
+    /// How long to let it ring
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    #[arg(requires = "sip", default_value = "45s")]
+    ring: Duration,
+
+    /// One call for each row of a CSV file: from,to,tenant,context,…
+    #[arg(long, value_name = "FILE", conflicts_with_all = OF_ONE_CALL)]
+    batch: Option<PathBuf>,
+
+    /// What became of each row; a rerun skips what is done there
+    /// [default: FILE.results.csv]
+    #[arg(long, value_name = "FILE", requires = "batch")]
+    results: Option<PathBuf>,
+
+    /// Calls of a batch at a time
+    #[arg(long, value_name = "N", requires = "batch", default_value = "10")]
+    #[arg(value_parser = clap::value_parser!(u16).range(1..=500))]
+    concurrency: u16,
+
+    /// Call rows again whose outcome is unknown or that no agent took
+    #[arg(long, requires = "batch")]
+    retry_unknown: bool,
+
+    /// Time limit for each request to LiveKit
+    #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "10s")]
+    timeout: Duration,
+
+    /// How long to look for a call whose answer was lost; LiveKit itself may
+    /// take 15s
+    #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "20s")]
+    settle: Duration,
+
+    #[command(flatten)]
+    pub formatted: Formatted,
+
+    #[command(flatten)]
+    keys: KeyArgs,
+}
+
+const OF_ONE_CALL: [&str; 11] = [
+    "from",
+    "to",
+    "tenant",
+    "initiated_by",
+    "agent_id",
+    "voice_id",
+    "context",
+    "metadata",
+    "call_log_id",
+    "idempotency_key",
+    "dry_run",
+];
+
+/// `10s`, `500ms`, `1m 30s`.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    let wrong = "a time such as 10s, 500ms or 1m 30s";
+    let span: jiff::SignedDuration = text.parse().map_err(|_| wrong.to_owned())?;
+    let span = Duration::try_from(span).map_err(|_| wrong.to_owned())?;
+    match span.is_zero() {
+        true => Err(wrong.to_owned()),
+        false => Ok(span),
+    }
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        None | Some(("", _)) => Err("write it as KEY=VALUE".to_owned()),
+        Some((key, _)) if is_reserved(key) => Err(format!(
+            "lkroute sets `{key}` itself; give yours another name"
+        )),
+        Some((key, value)) => Ok((key.to_owned(), value.to_owned())),
+    }
+}
+
+impl DispatchArgs {
+    pub fn run(&self, shell: &Shell) -> Result<Exit, Stop> {
+        if let Some(file) = &self.batch {
+            return self.batch(shell, file);
+        }
+        let from = self.from.ok_or_else(|| Error::new("--from is missing"))?;
+        let ask = self.ask(from);
+        let placed = match self.dry_run {
+            true => self.rehearse(shell, &ask)?,
+            false => self.place(shell, &ask)?,
+        };
+        self.report(shell, &placed)?;
+        Ok(placed.exit())
+    }
+
+    fn ask(&self, from: E164) -> Ask {
+        let whose = match (&self.tenant, self.initiated_by) {
+            (Some(name), _) => Whose::Tenant(name.clone()),
+            (None, Some(user)) => Whose::User(user),
+            (None, None) => Whose::Any,
+        };
+        Ask {
+            question: Question {
+                from,
+                whose,
+                to: self.to.clone(),
+                agent: self.agent_id,
+                strict: self.strict,
+            },
+            wish: Wish {
+                agent_id: self.agent_id,
+                voice_id: self.voice_id.clone(),
+                context: self.context.clone(),
+                initiated_by: self.initiated_by,
+                call_log_id: self.call_log_id,
+                extra: self.metadata.iter().cloned().collect(),
+                ..Wish::default()
+            },
+            key: self.idempotency_key.clone(),
+        }
+    }
+
+    fn placing(&self, shell: &Shell) -> Result<Placing> {
+        let limits = Limits {
+            step: self.timeout,
+            whole: self.timeout * 6,
+            settle: self.settle,
+            ..Limits::default()
+        };
+        if let Some(wait) = self.wait_for_agent
+            && wait < JOB_LISTED_WITHIN
+        {
+            shell.warn(&format!(
+                "--wait-for-agent is shorter than the {} s that LiveKit may take to list a job: \
+                 no agent seen proves nothing",
+                JOB_LISTED_WITHIN.as_secs()
+            ));
+        }
+        let mut placing = Placing::new(self.keys.ring()?, limits);
+        placing.wait = self.wait_for_agent;
+        placing.sip = self.sip.then_some(self.ring);
+        Ok(placing)
+    }
+
+    fn place(&self, shell: &Shell, ask: &Ask) -> Result<Placed, Stop> {
+        let mut placing = self.placing(shell)?;
+        placing.interruptible = true;
+        let target = lookup::target(shell)?;
+        let placed = database::block_on(async {
+            match database::open_current(shell, &target, Mode::Record).await {
+                Ok(store) => placing.place(&Mutex::new(store), ask).await,
+                Err(error) => Ok(Placed::lost(&ask.question, error)),
+            }
+        })?;
+        Ok(placed)
+    }
+
+    /// The whole request, without a secret, a record or a connection to
+    /// LiveKit.
+    fn rehearse(&self, shell: &Shell, ask: &Ask) -> Result<Placed, Stop> {
+        let (question, env) = (&ask.question, lookup::environment());
+        let (found, ring) = match self.offline {
+            true => (lookup::in_files(shell, question)?, KeyRing::default()),
+            false => match self.look_up(shell, question) {
+                Ok(found) => (found, self.keys.ring()?),
+                Err(Stop::Error(error)) => return Ok(Placed::lost(question, error)),
+                Err(invalid) => return Err(invalid),
+            },
+        };
+        let answer = lookup::answer(found, question, &env, &ring)?;
+        let mut placed = Placed::default();
+        if let Some(why) = &answer.sealed {
+            placed.warnings.push(format!(
+                "this call would fail, as its secret does not open: {why}"
+            ));
+        }
+        let request = match &answer.resolution.outcome {
+            Ok(outcome) => Request::new(question.from, outcome, &ask.wish, answer.agent, ids()),
+            Err(error) => Err(error.clone().into()),
+        };
+        match request {
+            Ok(request) => placed.request = Some(request),
+            Err(error) => placed.error = Some(error),
+        }
+        placed.resolution = Some(answer.resolution);
+        Ok(placed)
+    }
+
+    fn look_up(&self, shell: &Shell, question: &Question) -> Result<LookedUp, Stop> {
+        let (target, env) = (lookup::target(shell)?, lookup::environment());
+        let found = database::block_on(async {
+            let mut store = database::open_current(shell, &target, Mode::Read).await?;
+            lookup::find(&mut store, question, &env).await
+        })?;
+        Ok(found)
+    }
+
+    fn report(&self, shell: &Shell, placed: &Placed) -> Result<()> {
+        let view = placed.view();
+        let report = match self.formatted.format {
+            Format::Json => json::text(&calls::DispatchReport::from(&view))?,
+            Format::Text => {
+                let mut text = calls::text(&view, shell.width());
+                if let Some(resolution) = &placed.resolution
+                    && (self.explain || placed.record.is_none())
+                {
+                    text += &resolution::text(resolution, self.explain, shell.width());
+                }
+                text
+            }
+        };
+        shell.print(&report)?;
+        for warning in &placed.warnings {
+            shell.warn(warning);
+        }
+        if let Some(error) = &placed.error {
+            shell.complain(error);
+        }
+        Ok(())
+    }
+
+    fn batch(&self, shell: &Shell, file: &std::path::Path) -> Result<Exit, Stop> {
+        let mut placing = self.placing(shell)?;
+        placing.release_failed = true;
+        let results = self.results.clone().unwrap_or_else(|| {
+            let mut name = file.as_os_str().to_owned();
+            name.push(".results.csv");
+            name.into()
+        });
+        let target = lookup::target(shell)?;
+        let batch = Batch {
+            file,
+            results: &results,
+            concurrency: usize::from(self.concurrency),
+            retry_unknown: self.retry_unknown,
+            strict: self.strict,
+            target: &target,
+            placing: &placing,
+        };
+        let (report, error) = database::block_on(batch.run(shell))?;
+        shell.print(&match self.formatted.format {
+            Format::Json => json::text(&report)?,
+            Format::Text => calls::batch(&report),
+        })?;
+        if let Some(error) = error {
+            shell.complain(&error);
+            return Ok(error.exit);
+        }
+        Ok(Exit::Done)
+    }
+}

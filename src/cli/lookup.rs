@@ -1,0 +1,209 @@
+//! Looking one call up: what the database, or the files, say of a number, and
+//! the secret of the config that was picked. Imports core, the store and
+//! `secrets`.
+
+use std::collections::HashMap;
+
+use uuid::Uuid;
+
+use super::database::{self, Target};
+use super::shell::Shell;
+use super::{Stop, keys, planning};
+use crate::error::{Error, Result};
+use crate::phone::E164;
+use crate::resolve::{
+    self, AgentFact, Facts, Query, Resolution, RoutingEnv, SecretState, ShellEnv, Source,
+    TenantChoice,
+};
+use crate::secrets::{self, KeyRing, OpenError, Secret, Stored};
+use crate::store::{LookUp, LookedUp, Store};
+
+/// Whose number it is, as the caller says it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Whose {
+    Any,
+    /// Alias or uuid.
+    Tenant(String),
+    User(Uuid),
+}
+
+/// What is asked.
+#[derive(Debug, Clone)]
+pub struct Question {
+    pub from: E164,
+    pub whose: Whose,
+    /// As typed.
+    pub to: Option<String>,
+    pub agent: Option<i64>,
+    pub strict: bool,
+}
+
+/// Where the call goes, and the secret that opens its server; why there is
+/// none is in the resolution where it is needed.
+#[derive(Debug)]
+pub struct Answer {
+    pub resolution: Resolution,
+    /// The agent asked for, else the number's own.
+    pub agent: Option<i64>,
+    pub secret: Option<Secret>,
+    /// Why the secret does not open.
+    pub sealed: Option<String>,
+}
+
+/// The routing variables of this shell.
+pub fn environment() -> RoutingEnv {
+    RoutingEnv::Shell(ShellEnv::read(|name| std::env::var(name).ok()))
+}
+
+/// The database of a command that needs no files: they are read only where
+/// the environment that they describe names it.
+pub fn target(shell: &Shell) -> Result<Target, Stop> {
+    let globals = &shell.globals;
+    if globals.env.is_none() || globals.database.is_some() {
+        return Ok(database::target(shell, None)?);
+    }
+    let loaded = planning::load_valid(shell)?;
+    let environment = planning::environment(shell, &loaded);
+    Ok(database::target(shell, environment.as_ref())?)
+}
+
+/// What the files say.
+pub fn in_files(shell: &Shell, question: &Question) -> Result<LookedUp, Stop> {
+    let loaded = planning::load_valid(shell)?;
+    let mut facts = Facts::of_files(&loaded.routing, question.from);
+    facts.agent = question.agent.map(|id| AgentFact { id, tenant: None });
+    Ok(LookedUp {
+        facts,
+        ..LookedUp::default()
+    })
+}
+
+/// The answer where the database can't be asked.
+pub fn failed(question: &Question, error: &Error) -> Resolution {
+    let query = Query {
+        to: question.to.clone(),
+        strict: question.strict,
+        ..Query::new(question.from, TenantChoice::Any)
+    };
+    Resolution::failed(&query, error.message.clone(), error.hint.clone())
+}
+
+/// Where the call goes, by what was found.
+///
+/// # Errors
+/// The tenant's name is not known.
+pub fn answer(
+    mut found: LookedUp,
+    question: &Question,
+    env: &RoutingEnv,
+    ring: &KeyRing,
+) -> Result<Answer> {
+    let opened = open_all(&mut found, ring);
+    let query = Query {
+        to: question.to.clone(),
+        strict: question.strict,
+        ..Query::new(question.from, tenant(&question.whose, &found.facts)?)
+    };
+    let mut resolution = resolve::resolve(&query, &found.facts, env);
+    if let Some(agent) = default_agent(&found, &resolution) {
+        found.facts.agent = Some(agent);
+        resolution = resolve::resolve(&query, &found.facts, env);
+    }
+    let (secret, sealed) = match secret(&resolution, opened) {
+        Some(Ok(secret)) => (Some(secret), None),
+        Some(Err(error)) => (None, Some(error)),
+        None => (None, None),
+    };
+    Ok(Answer {
+        resolution,
+        agent: found.facts.agent.map(|agent| agent.id),
+        secret,
+        sealed,
+    })
+}
+
+/// The agent of the row that was picked, where none was asked for.
+fn default_agent(found: &LookedUp, resolution: &Resolution) -> Option<AgentFact> {
+    let outcome = resolution.outcome.as_ref().ok()?;
+    let picked = outcome.tenant.as_ref().filter(|_| outcome.row.is_some());
+    match found.facts.agent {
+        None => found.default_agents.get(&picked?.id).copied(),
+        Some(_) => None,
+    }
+}
+
+type Opened = HashMap<Uuid, Result<Secret, OpenError>>;
+
+/// Opens the secrets at hand, and notes with each config whether that worked.
+fn open_all(found: &mut LookedUp, ring: &KeyRing) -> Opened {
+    let mut opened = Opened::new();
+    for (id, text) in &found.secrets {
+        let stored = Stored::read(text.as_stored().to_owned());
+        let secret = secrets::open_stored(ring, *id, &stored);
+        if let Some(config) = found.facts.configs.get_mut(*id) {
+            config.secret = state(&secret);
+        }
+        opened.insert(*id, secret);
+    }
+    opened
+}
+
+fn state(secret: &Result<Secret, OpenError>) -> SecretState {
+    match secret {
+        Ok(_) => SecretState::Opens,
+        Err(OpenError::NoKey(_)) => SecretState::NoKey,
+        Err(_) => SecretState::Damaged,
+    }
+}
+
+/// The secret of the credentials that were picked.
+fn secret(resolution: &Resolution, mut opened: Opened) -> Option<Result<Secret, String>> {
+    let route = &resolution.outcome.as_ref().ok()?.route;
+    match (route.source, route.config.as_ref()) {
+        (Source::Environment, _) => keys::variable(resolve::env::API_SECRET).map(Ok),
+        (Source::Database, Some(config)) => {
+            let opened = opened.remove(&config.id?)?;
+            Some(opened.map_err(|error| error.to_string()))
+        }
+        _ => None,
+    }
+}
+
+fn tenant(whose: &Whose, facts: &Facts) -> Result<TenantChoice> {
+    let name = match whose {
+        Whose::Any => return Ok(TenantChoice::Any),
+        Whose::User(id) => return Ok(TenantChoice::OfUser(*id)),
+        Whose::Tenant(name) => name,
+    };
+    if let Ok(id) = Uuid::parse_str(name) {
+        return Ok(TenantChoice::Given(id));
+    }
+    let mut named = facts.aliases.iter().filter(|(_, alias)| *alias == name);
+    match (named.next(), named.next()) {
+        (Some((id, _)), None) => Ok(TenantChoice::Given(*id)),
+        (Some(_), Some(_)) => Err(Error::new(format!("several tenants are called `{name}`"))
+            .hint("give the tenant's uuid")),
+        (None, _) => Err(Error::new(format!("no tenant is called `{name}` here"))
+            .hint("aliases come from the files, with an apply; or give the tenant's uuid")),
+    }
+}
+
+/// What the database says; with the routing table switched off, nothing is
+/// asked of it.
+pub async fn find(store: &mut Store, question: &Question, env: &RoutingEnv) -> Result<LookedUp> {
+    if !env.table_enabled() {
+        return Ok(LookedUp::default());
+    }
+    let (tenant, initiated_by) = match &question.whose {
+        Whose::Any => (None, None),
+        Whose::Tenant(name) => (Some(name.clone()), None),
+        Whose::User(id) => (None, Some(*id)),
+    };
+    let asked = LookUp {
+        tenant,
+        initiated_by,
+        agent: question.agent,
+        ..LookUp::number(question.from)
+    };
+    store.look_up(&asked).await
+}

@@ -1,0 +1,537 @@
+//! Placing one call: look up, record, send, record what happened. The same
+//! for `dispatch` and for each row of a batch. Imports core, `livekit`, the
+//! store and `secrets`.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::Mutex;
+use uuid::Uuid;
+
+use super::actor;
+use super::lookup::{self, Answer, Question};
+use super::signals::asked_to_stop;
+use crate::dispatch::{Ids, Record, Request, Status, Traced, Wish, clash};
+use crate::error::{Error, Exit, Result};
+use crate::livekit::{
+    Call, CallOutcome, Cause, Client, Failure, JobSeen, JobStatus, Limits, Server, SipCall,
+    create_sip_participant, find_trunk, place_call, wait_for_agent,
+};
+use crate::render::calls::CallView;
+use crate::resolve::{Resolution, RoutingEnv};
+use crate::secrets::{KeyRing, Secret};
+use crate::store::Store;
+
+/// How calls are placed.
+pub struct Placing {
+    pub ring: KeyRing,
+    pub env: RoutingEnv,
+    pub limits: Limits,
+    /// How long to wait for an agent, where one is waited for.
+    pub wait: Option<Duration>,
+    /// How long to let it ring, where the person is dialled from here.
+    pub sip: Option<Duration>,
+    /// Ctrl-C ends the one call at hand, and is said to have done so.
+    pub interruptible: bool,
+    /// A call that failed gives its key back, so that it may be tried again.
+    pub release_failed: bool,
+    pub actor: String,
+    clients: Clients,
+}
+
+/// One call to place.
+pub struct Ask {
+    pub question: Question,
+    pub wish: Wish,
+    pub key: Option<String>,
+}
+
+/// What became of it.
+#[derive(Debug, Default)]
+pub struct Placed {
+    pub resolution: Option<Resolution>,
+    pub request: Option<Request>,
+    pub record: Option<Record>,
+    pub repeated: bool,
+    /// Why there is no call, or none that is sure.
+    pub error: Option<Error>,
+    pub warnings: Vec<String>,
+    /// The database failed before anything was sent, or when the record was to
+    /// be completed: then the call is what it is.
+    pub database: Option<Error>,
+}
+
+impl Placed {
+    pub fn exit(&self) -> Exit {
+        match (&self.error, &self.record) {
+            (Some(error), _) => error.exit,
+            (None, Some(record)) => record.status.exit(),
+            (None, None) => Exit::Done,
+        }
+    }
+
+    pub fn view(&self) -> CallView<'_> {
+        CallView {
+            resolution: self.resolution.as_ref(),
+            request: self.request.as_ref(),
+            record: self.record.as_ref(),
+            repeated: self.repeated,
+            error: self.error.as_ref(),
+        }
+    }
+}
+
+/// RFC 3339, UTC.
+pub fn now() -> String {
+    format!("{:.3}", Timestamp::now())
+}
+
+impl Placing {
+    pub fn new(ring: KeyRing, limits: Limits) -> Placing {
+        Placing {
+            ring,
+            env: lookup::environment(),
+            limits,
+            wait: None,
+            sip: None,
+            interruptible: false,
+            release_failed: false,
+            actor: actor::actor(|name| std::env::var(name).ok()),
+            clients: Clients::default(),
+        }
+    }
+
+    /// Places one call, at most once for each key.
+    ///
+    /// # Errors
+    /// The database can't be asked, or can't take the record: nothing was sent.
+    pub async fn place(&self, store: &Mutex<Store>, ask: &Ask) -> Result<Placed> {
+        if let Some(key) = &ask.key
+            && let Some(first) = store.lock().await.call_of_key(key).await?
+        {
+            return Ok(repeat(first, &ask.question));
+        }
+        let found = lookup::find(&mut *store.lock().await, &ask.question, &self.env).await;
+        let mut placed = Placed::default();
+        let found = match found {
+            Ok(found) => found,
+            Err(error) => return Ok(Placed::lost(&ask.question, error)),
+        };
+        let answer = lookup::answer(found, &ask.question, &self.env, &self.ring);
+        let ready = answer.and_then(|answer| self.prepare(answer, ask, &mut placed));
+        let (request, client) = match ready {
+            Ok(ready) => ready,
+            Err(error) => {
+                placed.error = Some(error);
+                return Ok(placed);
+            }
+        };
+        let mut record = request.record(now(), self.actor.clone(), ask.key.clone());
+        if let Some(first) = store.lock().await.record_call(&record).await? {
+            return Ok(repeat(first, &ask.question));
+        }
+        placed.error = self
+            .send(&client, &request, &mut record, &mut placed.warnings)
+            .await;
+        self.complete(store, &mut record, &mut placed).await;
+        placed.request = Some(request);
+        placed.record = Some(record);
+        Ok(placed)
+    }
+
+    /// The request and the connection that it goes through; nothing is sent
+    /// yet.
+    fn prepare(
+        &self,
+        answer: Answer,
+        ask: &Ask,
+        placed: &mut Placed,
+    ) -> Result<(Request, Rc<Client>)> {
+        let resolution = placed.resolution.insert(answer.resolution);
+        let outcome = resolution.outcome.clone()?;
+        let request = Request::new(ask.question.from, &outcome, &ask.wish, answer.agent, ids())?;
+        let Some(secret) = answer.secret else {
+            let whose = match &request.config {
+                Some((_, name)) => format!("the secret of config {name}"),
+                None => "LIVEKIT_API_SECRET".to_owned(),
+            };
+            let why = answer
+                .sealed
+                .clone()
+                .unwrap_or_else(|| "it is not there".to_owned());
+            let hint = "put its key into LKROUTE_KEYS (or LIVEKIT_SECRET_ENCRYPTION_KEY), or seal \
+                        the secret again and apply; today's service would have fallen back to \
+                        the environment here, without a word";
+            resolution.without_secret(format!("{whose} does not open: {why}"), hint);
+            let refused = resolution.outcome.clone().map(drop);
+            return Err(refused.err().map_or_else(|| Error::new(why), Error::from));
+        };
+        let api_key = outcome.route.api_key.as_deref().unwrap_or_default();
+        let client = self.clients.get(&request.url, api_key, secret, self.limits);
+        let client = client.map_err(|failure| not_placed(&failure))?;
+        Ok((request, client))
+    }
+
+    /// Sends what is to be sent, and notes in the record what is known so
+    /// far at any time; the error says why there is no sure call.
+    async fn send(
+        &self,
+        client: &Client,
+        request: &Request,
+        record: &mut Record,
+        warnings: &mut Vec<String>,
+    ) -> Option<Error> {
+        let ended = tokio::select! {
+            ended = self.steps(client, request, record, warnings) => ended,
+            () = interrupted(self.interruptible) => Err(Ended::Interrupted),
+        };
+        let ended = ended.err()?;
+        let (status, error) = ended.judge(request, record.dispatch_id.is_some());
+        record.status = status;
+        record.detail.message = Some(error.message.clone());
+        Some(error)
+    }
+
+    async fn steps(
+        &self,
+        client: &Client,
+        request: &Request,
+        record: &mut Record,
+        warnings: &mut Vec<String>,
+    ) -> Result<(), Ended> {
+        if self.wait.is_some() {
+            trunk_is_there(client, request, record, warnings).await?;
+        }
+        let job_id = request.ids.job.to_string();
+        let call = Call {
+            room: &request.room,
+            agent_name: &request.worker,
+            metadata: &request.metadata,
+            job_id: &job_id,
+        };
+        match place_call(client, &call).await {
+            CallOutcome::Dispatched {
+                dispatch_id,
+                adopted,
+            } => {
+                record.dispatch_id = Some(dispatch_id);
+                record.detail.adopted = adopted;
+                record.status = Status::Accepted;
+            }
+            CallOutcome::Failed(failure) => return Err(Ended::failed(record, failure)),
+            CallOutcome::Unknown { failure, .. } => {
+                record.detail.cause = Some(failure.cause.code().to_owned());
+                return Err(Ended::Unknown(failure));
+            }
+        }
+        if let Some(wait) = self.wait {
+            agent_took_it(client, request, record, wait).await?;
+        }
+        match self.sip {
+            Some(ring) => dial(client, request, record, ring).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn complete(&self, store: &Mutex<Store>, record: &mut Record, placed: &mut Placed) {
+        record.finished_at = Some(now());
+        let key = record.idempotency_key.clone();
+        if self.release_failed && record.status == Status::Failed {
+            record.idempotency_key = None;
+        }
+        if let Err(error) = store.lock().await.complete_call(record).await {
+            placed.warnings.push(format!(
+                "the record of this call could not be completed: {error}"
+            ));
+            placed.database = Some(error);
+        }
+        record.idempotency_key = key;
+    }
+}
+
+impl Placed {
+    /// The look-up itself failed.
+    pub fn lost(question: &Question, error: Error) -> Placed {
+        Placed {
+            resolution: Some(lookup::failed(question, &error)),
+            error: Some(error.clone()),
+            database: Some(error),
+            ..Placed::default()
+        }
+    }
+}
+
+/// The first outcome of this key.
+fn repeat(first: Record, question: &Question) -> Placed {
+    let tenant = match &question.whose {
+        lookup::Whose::Tenant(name) => Uuid::parse_str(name).ok(),
+        _ => None,
+    };
+    let to = question.to.as_deref().unwrap_or_default();
+    if let Err(error) = clash(&first, question.from, to, tenant) {
+        return Placed {
+            error: Some(error),
+            ..Placed::default()
+        };
+    }
+    let message = match (&first.detail.message, first.status) {
+        (Some(message), _) => Some(message.clone()),
+        (None, Status::InQueue) => Some(format!(
+            "lkroute was ended before it knew what became of it; its room would be {}",
+            first.room
+        )),
+        _ => None,
+    };
+    let error = message.map(|message| {
+        let message = format!("the first call with this key: {message}");
+        Error::exit(first.status.exit(), message)
+    });
+    Placed {
+        record: Some(first),
+        repeated: true,
+        error,
+        ..Placed::default()
+    }
+}
+
+/// Ids that nobody has had.
+pub fn ids() -> Ids {
+    let (record, job) = (Uuid::now_v7(), Uuid::new_v4());
+    let random = Uuid::new_v4();
+    let [a, b, c, d, ..] = *random.as_bytes();
+    Ids {
+        record,
+        job,
+        room: u32::from_be_bytes([a, b, c, d]),
+    }
+}
+
+async fn interrupted(heeded: bool) {
+    match heeded {
+        true => asked_to_stop().await,
+        false => std::future::pending().await,
+    }
+}
+
+/// Why a call did not get all the way.
+enum Ended {
+    Failed(Failure),
+    Unknown(Failure),
+    NoAgent(Duration, Option<Failure>),
+    /// The agent is there, the person is not.
+    NotDialled(Failure),
+    /// The agent is there; the phone may be ringing.
+    DialUnknown(Failure),
+    Interrupted,
+}
+
+fn not_placed(failure: &Failure) -> Error {
+    Error::new(format!("no call was placed: {failure}"))
+}
+
+impl Ended {
+    fn failed(record: &mut Record, failure: Failure) -> Ended {
+        record.detail.cause = Some(failure.cause.code().to_owned());
+        Ended::Failed(failure)
+    }
+
+    /// The status to record, and the one line to say.
+    fn judge(self, request: &Request, accepted: bool) -> (Status, Error) {
+        let room = &request.room;
+        let look = format!(
+            "look into room {room} before calling again: `lk dispatch list {room}` shows what is \
+             there"
+        );
+        match self {
+            Ended::Failed(failure) => (Status::Failed, not_placed(&failure)),
+            Ended::Unknown(failure) => {
+                let message =
+                    format!("whether the call was placed can't be known: {failure}; room {room}");
+                (
+                    Status::Unknown,
+                    Error::exit(Exit::Unknown, message).hint(look),
+                )
+            }
+            Ended::NoAgent(wait, failure) => (Status::NoAgent, no_agent(request, wait, failure)),
+            Ended::NotDialled(failure) => {
+                let message =
+                    format!("the agent is in room {room}, but nobody was dialled: {failure}");
+                (Status::NotDialled, Error::new(message))
+            }
+            Ended::DialUnknown(failure) => {
+                let message = format!(
+                    "whether the person was dialled can't be known: {failure}; room {room}"
+                );
+                (
+                    Status::Unknown,
+                    Error::exit(Exit::Unknown, message).hint(look),
+                )
+            }
+            Ended::Interrupted if accepted => {
+                let message =
+                    format!("interrupted after the server accepted the call; room {room}");
+                (Status::NoAgent, Error::exit(Exit::NoAgent, message))
+            }
+            Ended::Interrupted => {
+                let message =
+                    format!("interrupted: whether the call was placed can't be known; room {room}");
+                (
+                    Status::Unknown,
+                    Error::exit(Exit::Unknown, message).hint(look),
+                )
+            }
+        }
+    }
+}
+
+fn no_agent(request: &Request, wait: Duration, failure: Option<Failure>) -> Error {
+    let Request { worker, room, .. } = request;
+    let message = match failure {
+        Some(failure) => format!(
+            "the server accepted the call, but whether an agent took it could not be seen: {failure}"
+        ),
+        None => format!(
+            "the server accepted the call, but no agent took it within {}: no worker called \
+             `{worker}` is running there, or none is free",
+            shown(wait)
+        ),
+    };
+    Error::exit(Exit::NoAgent, message).hint(format!(
+        "start the worker under that name, or correct worker_name; a worker that starts later \
+         does not take this call (room {room})"
+    ))
+}
+
+/// `10s`, `1m 30s`.
+fn shown(wait: Duration) -> String {
+    let wait = jiff::SignedDuration::try_from(wait);
+    wait.map_or_else(|_| "that time".to_owned(), |wait| format!("{wait:#}"))
+}
+
+/// A call that has to go through a trunk that is not there is not placed.
+async fn trunk_is_there(
+    client: &Client,
+    request: &Request,
+    record: &mut Record,
+    warnings: &mut Vec<String>,
+) -> Result<(), Ended> {
+    match find_trunk(client, &request.trunk).await {
+        Ok(_) => Ok(()),
+        Err(failure) if failure.cause == Cause::SipNeedsRedis => {
+            warnings.push(format!("trunk {}: {failure}", request.trunk));
+            Ok(())
+        }
+        Err(failure) => Err(Ended::failed(record, failure)),
+    }
+}
+
+async fn agent_took_it(
+    client: &Client,
+    request: &Request,
+    record: &mut Record,
+    wait: Duration,
+) -> Result<(), Ended> {
+    match wait_for_agent(client, &request.room, &request.worker, wait).await {
+        Ok(Some(job)) => {
+            record.status = Status::PickedUp;
+            record.worker_seen = Some(job.agent_name.clone());
+            record.detail.agent = Some(traced(job));
+            Ok(())
+        }
+        Ok(None) => Err(Ended::NoAgent(wait, None)),
+        Err(failure) => {
+            record.detail.cause = Some(failure.cause.code().to_owned());
+            Err(Ended::NoAgent(wait, Some(failure)))
+        }
+    }
+}
+
+fn traced(job: JobSeen) -> Traced {
+    Traced {
+        job_id: job.job_id,
+        agent_name: job.agent_name,
+        worker_id: job.worker_id,
+        participant: job.participant_identity,
+        status: match job.status {
+            JobStatus::Pending => "pending",
+            JobStatus::Running => "running",
+            JobStatus::Success => "success",
+            JobStatus::Failed => "failed",
+        }
+        .to_owned(),
+        error: Some(job.error).filter(|error| !error.is_empty()),
+    }
+}
+
+async fn dial(
+    client: &Client,
+    request: &Request,
+    record: &mut Record,
+    ring: Duration,
+) -> Result<(), Ended> {
+    let from = request.from.to_string();
+    let call = SipCall {
+        trunk_id: &request.trunk,
+        to: &request.formatted,
+        from: Some(&from),
+        room: &request.room,
+        identity: "callee",
+        wait_for_answer: Some(ring),
+    };
+    match create_sip_participant(client, &call).await {
+        Ok(placed) => {
+            record.detail.sip_call_id = Some(placed.sip_call_id);
+            Ok(())
+        }
+        Err(refused) => {
+            record.detail.sip_status = refused.sip_status;
+            record.detail.cause = Some(refused.failure.cause.code().to_owned());
+            Err(match refused.unclear {
+                true => Ended::DialUnknown(refused.failure),
+                false => Ended::NotDialled(refused.failure),
+            })
+        }
+    }
+}
+
+/// One connection to each server, shared by all calls to it.
+#[derive(Default)]
+struct Clients(RefCell<Vec<Known>>);
+
+struct Known {
+    url: String,
+    api_key: String,
+    secret: Secret,
+    client: Rc<Client>,
+}
+
+impl Clients {
+    fn get(
+        &self,
+        url: &str,
+        api_key: &str,
+        secret: Secret,
+        limits: Limits,
+    ) -> Result<Rc<Client>, Failure> {
+        let mut known = self.0.borrow_mut();
+        let same = |k: &&Known| k.url == url && k.api_key == api_key && k.secret.same(&secret);
+        if let Some(found) = known.iter().find(same) {
+            return Ok(found.client.clone());
+        }
+        let server = Server {
+            url,
+            api_key,
+            api_secret: secret.expose(),
+        };
+        let client = Rc::new(Client::new(&server, limits)?);
+        known.push(Known {
+            url: url.to_owned(),
+            api_key: api_key.to_owned(),
+            secret,
+            client: client.clone(),
+        });
+        Ok(client)
+    }
+}

@@ -1,0 +1,146 @@
+//! A migrated SQLite database with two configs on one stand-in, and a `lkroute`
+//! whose output is looked through for secrets.
+
+use lkroute::secrets::{Format, KeyRing, Secret, seal};
+use serde_json::Value;
+use sqlx::{AssertSqlSafe, Connection, Row, SqliteConnection};
+use uuid::Uuid;
+
+use crate::livekit::standin::{KEY, SECRET, StandIn};
+use crate::support::{CONFIG_INDIA, CONFIG_UAE, Lkroute, Run, TENANT_INDIA, TENANT_UAE, block_on};
+
+/// `made-up key for lkroute's tests`, and another.
+pub const RING: &str = "tests:bWFkZS11cCBrZXkgZm9yIGxrcm91dGUncyB0ZXN0cyE";
+pub const OTHER_RING: &str = "tests:YW5vdGhlciBtYWRlLXVwIGtleSBmb3IgdGhlIHRlc3Q";
+
+pub const FROM: &str = "+919513456728";
+pub const TO: &str = "+919876543210";
+pub const TRUNK: &str = "ST_MmVqEuBMDNf6";
+
+pub struct World {
+    pub lkroute: Lkroute,
+    pub standin: StandIn,
+}
+
+impl World {
+    pub fn new() -> World {
+        let world = World {
+            lkroute: Lkroute::new(),
+            standin: StandIn::start(),
+        };
+        let mut world = world.with("LKROUTE_KEYS", RING).with("USER", "asha");
+        world.lkroute.env("HOSTNAME", "desk");
+        world.run(&["migrate"]).expect_code(0);
+        world.standin.world().trunks.push(trunk());
+        let url = world.standin.url();
+        world.config(CONFIG_INDIA, "india-techiemaya-cloud", &url, "voag-dev");
+        world.config(CONFIG_UAE, "uae-vm-selfhosted", &url, "voag-staging");
+        world.number(TENANT_INDIA, "+91", 9_513_456_728, CONFIG_INDIA, "");
+        let rules = r#", "allowed_outbound": "uae""#;
+        world.number(TENANT_UAE, "+971", 545_335_200, CONFIG_UAE, rules);
+        world
+    }
+
+    pub fn with(mut self, variable: &str, value: &str) -> World {
+        self.lkroute.env(variable, value);
+        self
+    }
+
+    fn config(&self, id: &str, name: &str, url: &str, worker: &str) {
+        let sealed = sealed(id, SECRET);
+        self.sql(&format!(
+            "INSERT INTO voice_agent_livekit (id, name, livekit_url, livekit_api_key,
+               livekit_api_secret, trunk_id, worker_name)
+             VALUES ('{id}', '{name}', '{url}', '{KEY}', '{sealed}', '{TRUNK}', '{worker}')"
+        ));
+    }
+
+    pub fn number(&self, tenant: &str, code: &str, base: i64, config: &str, rules: &str) {
+        let id = Uuid::new_v4();
+        self.sql(&format!(
+            "INSERT INTO voice_agent_numbers (id, tenant_id, country_code, base_number, provider,
+               status, rules)
+             VALUES ('{id}', '{tenant}', '{code}', {base}, 'TechieMaya FZE', 'active',
+               '{{\"livekit_config\": \"{config}\"{rules}}}')"
+        ));
+    }
+
+    /// Runs SQL; the first column of each row.
+    pub fn sql(&self, sql: &str) -> Vec<String> {
+        let url = format!("sqlite://{}/lkroute.db", self.lkroute.path().display());
+        block_on(async {
+            let mut conn = SqliteConnection::connect(&url).await.expect("connect");
+            let rows = sqlx::raw_sql(AssertSqlSafe(sql)).fetch_all(&mut conn).await;
+            let rows = rows.unwrap_or_else(|error| panic!("{sql}: {error}"));
+            let text = |row: &sqlx::sqlite::SqliteRow| {
+                let text: Option<String> = row.try_get_unchecked(0).expect("a text");
+                text.unwrap_or_default()
+            };
+            rows.iter().map(text).collect()
+        })
+    }
+
+    /// Runs a command, whose output must hold no secret, key or token.
+    pub fn run(&self, args: &[&str]) -> Run {
+        clean(self.lkroute.run(args))
+    }
+
+    /// Places a call; the limits are short.
+    pub fn dispatch(&self, args: &[&str]) -> Run {
+        let call = ["dispatch", "--from", FROM, "--to", TO];
+        let limits = ["--timeout", "400ms", "--settle", "600ms"];
+        self.run(&[&call[..], &limits, args].concat())
+    }
+
+    pub fn json(&self, args: &[&str], code: i32) -> Value {
+        let args = [args, &["--format", "json"]].concat();
+        let run = self.dispatch(&args).expect_code(code);
+        let report = run.json();
+        assert_eq!(report["format_version"], 1);
+        if code != 0 {
+            assert_eq!(report["error"]["exit"], code, "{report}");
+        }
+        report
+    }
+
+    /// The statuses of the records, the latest first.
+    pub fn recorded(&self) -> Vec<String> {
+        self.sql("SELECT status FROM lkroute_dispatches ORDER BY at DESC, id DESC")
+    }
+
+    /// How many creates reached the server.
+    pub fn creates(&self) -> usize {
+        self.standin.posts("CreateDispatch").len()
+    }
+}
+
+pub fn trunk() -> livekit_protocol::SipOutboundTrunkInfo {
+    livekit_protocol::SipOutboundTrunkInfo {
+        sip_trunk_id: TRUNK.to_owned(),
+        ..Default::default()
+    }
+}
+
+pub fn sealed(id: &str, secret: &str) -> String {
+    let ring = KeyRing::parse(RING).expect("a ring");
+    let id = Uuid::parse_str(id).expect("a uuid");
+    let secret = Secret::new(secret.to_owned());
+    let sealed = seal(&ring, id, &secret, Format::Aes256Gcm, None).expect("sealed");
+    sealed.as_str().to_owned()
+}
+
+/// Asserts that no output holds a secret, a key or a token.
+#[track_caller]
+pub fn clean(run: Run) -> Run {
+    for text in [&run.stdout, &run.stderr] {
+        let held = [SECRET, &RING[6..], &OTHER_RING[6..], "eyJ", "lkr1:"];
+        let found = held.iter().find(|held| text.contains(**held));
+        assert_eq!(found, None, "{text}");
+    }
+    run
+}
+
+/// Standard error without its line breaks.
+pub fn said(run: &Run) -> String {
+    run.stderr.split_whitespace().collect::<Vec<_>>().join(" ")
+}
