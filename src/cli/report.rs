@@ -88,7 +88,7 @@ impl<'a> Report<'a> {
     }
 
     pub fn json(&self, error: Option<&Error>) -> PlanReport<'a> {
-        PlanReport::new(self.plan, self.refusals, error)
+        PlanReport::new(self.plan, self.reroutes, self.refusals, error)
     }
 
     fn markdown(&self) -> String {

@@ -10,9 +10,11 @@ use serde::{Serialize, Serializer};
 use serde_json::Value;
 
 use super::lines::secret_word;
+use super::rerouted::RoutingReport;
 use crate::error::Error;
 use crate::fields::Field;
 use crate::finding::{Finding, Place};
+use crate::plan::reroute::Reroutes;
 use crate::plan::{Change, FieldChange, Kind, Plan};
 
 /// The version of every report.
@@ -169,6 +171,8 @@ pub struct PlanReport<'a> {
     /// What guards refuse.
     pub refusals: Vec<FindingReport>,
     pub foreign: ForeignReport,
+    /// Whose calls go elsewhere.
+    pub routing: RoutingReport,
     pub error: Option<ErrorReport>,
 }
 
@@ -310,7 +314,12 @@ impl Serialize for Changes<'_> {
 }
 
 impl<'a> PlanReport<'a> {
-    pub fn new(plan: &'a Plan, refusals: &[Finding], error: Option<&Error>) -> PlanReport<'a> {
+    pub fn new(
+        plan: &'a Plan,
+        reroutes: &Reroutes,
+        refusals: &[Finding],
+        error: Option<&Error>,
+    ) -> PlanReport<'a> {
         let peaceful = plan
             .changes
             .iter()
@@ -340,6 +349,7 @@ impl<'a> PlanReport<'a> {
                 unreadable: plan.foreign.unreadable,
                 odd_rules: plan.foreign.odd_rules,
             },
+            routing: reroutes.into(),
             error: error.map(ErrorReport::from),
         }
     }
@@ -362,6 +372,7 @@ impl<'a> PlanReport<'a> {
             findings: reports(findings),
             refusals: Vec::new(),
             foreign: ForeignReport::default(),
+            routing: RoutingReport::default(),
             error: Some(error.into()),
         }
     }

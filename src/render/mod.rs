@@ -17,6 +17,7 @@ pub mod lines;
 pub mod markdown;
 pub mod moves;
 pub mod picture;
+pub mod rerouted;
 pub mod resolution;
 pub mod sarif;
 pub mod schema;

@@ -3,6 +3,7 @@
 use crate::error::Error;
 use crate::fields::{Field, Fields};
 use crate::phone::{E164, Prefix};
+use crate::plan::reroute::Reroutes;
 use crate::plan::{Plan, offline};
 use crate::render::json;
 use crate::render::text::{self, View};
@@ -155,7 +156,13 @@ fn of_a_secret_only_that_it_changes_is_said() {
         text.contains("api_secret: changed (sealed in the file)"),
         "{text}"
     );
-    let report = json::text(&json::PlanReport::new(&plan, &[], None)).unwrap();
+    let report = json::text(&json::PlanReport::new(
+        &plan,
+        &Reroutes::default(),
+        &[],
+        None,
+    ))
+    .unwrap();
     assert!(report.contains(r#""after": "changed""#), "{report}");
     for text in [text, report] {
         assert!(
@@ -171,7 +178,13 @@ fn a_plan_as_json_names_configs_and_has_no_null_lists() {
     let mut after = before.clone();
     after.bindings[0].settings = 1;
     let plan = offline::between(&before, &after);
-    let text = json::text(&json::PlanReport::new(&plan, &[], None)).unwrap();
+    let text = json::text(&json::PlanReport::new(
+        &plan,
+        &Reroutes::default(),
+        &[],
+        None,
+    ))
+    .unwrap();
     let report: serde_json::Value = serde_json::from_str(&text).unwrap();
     let expected = serde_json::json!([{
         "address": "binding.+971545330000@sasya",

@@ -91,7 +91,7 @@ fn plans_are_as_their_schema_says() {
         ],
         rules: vec![("+971545339003", "livekit_config", json!("not-a-config"))],
     };
-    let (mut plan, _) = world::plan(&world::two_regions().0, &world::changed().0, &others);
+    let (mut plan, moved) = world::plan(&world::two_regions().0, &world::changed().0, &others);
     plan.outstanding = plan.changes.clone();
     let place = Place {
         line: 3,
@@ -104,7 +104,7 @@ fn plans_are_as_their_schema_says() {
     );
     let refusals = [Finding::error("a-guard", "…").hint("…")];
     let error = Error::exit(Exit::Refused, "refused").hint("…");
-    let report = PlanReport::new(&plan, &refusals, Some(&error));
+    let report = PlanReport::new(&plan, &moved, &refusals, Some(&error));
     let report = assert_valid("plan", &text(&report).expect("text"));
     for list in [
         "changes",
@@ -116,6 +116,15 @@ fn plans_are_as_their_schema_says() {
     ] {
         assert_ne!(report[list], json!([]), "{list} is tried too");
     }
+    let groups = report["routing"]["groups"].as_array().expect("groups");
+    let count: u64 = groups
+        .iter()
+        .filter_map(|group| group["count"].as_u64())
+        .sum();
+    assert_eq!(
+        count, 24,
+        "one broken, one back to it, two gone, twenty new"
+    );
     let failed = PlanReport::failed(&[], &error);
     assert_valid("plan", &text(&failed).expect("text"));
 }
