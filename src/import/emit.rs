@@ -32,8 +32,12 @@ fn key(name: &str) -> String {
     Key::new(name).to_string()
 }
 
+/// A string on one line, whatever it holds; the escapes of JSON are TOML's too.
 fn text(value: &str) -> String {
-    toml_edit::Value::from(value).to_string()
+    match value.contains('\n') {
+        true => Value::from(value).to_string().replace('\u{7f}', "\\u007f"),
+        false => toml_edit::Value::from(value).to_string(),
+    }
 }
 
 fn list(values: impl IntoIterator<Item = String>) -> String {
@@ -207,9 +211,18 @@ mod tests {
 
     #[test]
     fn odd_texts_are_one_value_each() {
-        for odd in ["a\nb", "\"", "'''\"\"\"\\", "\u{0}\u{7f}", "", "é"] {
+        for odd in [
+            "a\nb",
+            "\r\n\t\u{1}\u{7f}\"\\",
+            "\"",
+            "'''\"\"\"\\",
+            "\u{0}\u{7f}",
+            "",
+            "é",
+        ] {
             let parsed: toml::Table = format!("{} = {}", key(odd), text(odd)).parse().unwrap();
             assert_eq!(parsed[odd].as_str(), Some(odd), "{odd:?}");
+            assert_eq!(text(odd).lines().count(), 1, "{odd:?}");
         }
         assert_eq!(header("a\nb").lines().count(), 1);
     }

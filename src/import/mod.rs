@@ -2,9 +2,9 @@
 //! texts, and a list of what was left behind and why.
 //!
 //! [`Importer`] is fed the rows as the store reads them and makes an
-//! [`Import`] of them; nothing here reads or writes anything. What it writes
-//! loads without errors, and a plan of it shows nothing but adoptions. Core:
-//! imports core, and of `secrets` the values that need no key.
+//! [`Import`] of them; nothing here reads or writes anything. The texts are
+//! canonical, load without errors, and a plan of them shows nothing but
+//! adoptions. Core: imports core, and of `secrets` the values that need no key.
 //!
 //! A row costs one look-up and 40 bytes until the end, whoever it belongs to:
 //! only all rows of a tenant tell whether a number is there twice.

@@ -629,6 +629,10 @@ proptest! {
         let (routing, findings) = load(&import);
         prop_assert!(!findings.iter().any(Finding::is_error) || import.files.is_empty(), "{findings:?}");
         prop_assert_eq!(routing.bindings.len(), expected.len());
+        for file in &import.files {
+            let canonical = source::format(&file.name, &file.text);
+            prop_assert_eq!(canonical.as_ref(), Ok(&file.text));
+        }
         let plan = plan(&routing, &snapshot, &rows);
         prop_assert!(plan.findings.is_empty(), "{:?}", plan.findings);
         for change in &plan.changes {
