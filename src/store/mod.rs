@@ -8,6 +8,7 @@
 mod books;
 mod cells;
 mod dispatches;
+mod list;
 mod look_up;
 mod order;
 mod postgres;
@@ -19,6 +20,7 @@ mod url;
 mod work;
 
 pub use dispatches::Calls;
+pub use list::{Filter, Listed};
 pub use look_up::{LookUp, LookedUp};
 pub use order::{Applied, ApplyError, ApplyOrder, LOCK_TIMEOUT, PreparedSecret, check_stamp};
 pub use schema::{SchemaState, Step, script};
@@ -189,6 +191,12 @@ impl Store {
 
     pub async fn end_read(&mut self) -> Result<()> {
         on!(self, engine => engine.end_read().await)
+    }
+
+    /// Hands the rows of a filter to `each`, by tenant and number. After
+    /// [`Store::snapshot`], whose files their sources index.
+    pub async fn list(&mut self, filter: &Filter, each: &mut dyn FnMut(&Listed<'_>)) -> Result<()> {
+        on!(self, engine => engine.list(filter, each).await)
     }
 
     /// What is known of a number, of all its tenants: on PostgreSQL in one

@@ -89,7 +89,7 @@ impl<'a> Work<'a> {
     /// Number rows of lkroute's own that become inactive and are kept in
     /// mind.
     pub fn retired(&self) -> Vec<Uuid> {
-        let own = |change: &&&Change| change.owned.is_none() && change.inserted;
+        let own = |change: &&&Change| change.action == Action::Delete && change.inserted;
         let rows = self.bindings.iter().filter(own);
         rows.filter_map(|change| change.row.and(change.previous))
             .collect()
@@ -277,10 +277,11 @@ pub(super) struct RowPatch {
 }
 
 impl RowPatch {
-    pub fn of(patch: &Patch, action: Action) -> RowPatch {
+    /// `ours`: whether the row is lkroute's afterwards. One that goes back to
+    /// others may be inactive already.
+    pub fn of(patch: &Patch, ours: bool) -> RowPatch {
         let mut row = RowPatch {
-            // A row to be released from our care may be inactive already.
-            status_before: (action != Action::Delete).then(|| "active".to_owned()),
+            status_before: ours.then(|| "active".to_owned()),
             ..RowPatch::default()
         };
         for field in &patch.fields {
@@ -347,7 +348,7 @@ mod tests {
                 change(Field::AllowedOutbound, None, Some("x".into()), Kind::Adopt),
             ],
         };
-        let row = RowPatch::of(&patch, Action::Update);
+        let row = RowPatch::of(&patch, true);
         assert_eq!(row.touched, ["livekit_config", "outbound", "inbound"]);
         let json = |map: &Map<String, Value>| Value::Object(map.clone()).to_string();
         assert_eq!(
@@ -357,7 +358,7 @@ mod tests {
         assert_eq!(json(&row.after), r#"{"inbound":true,"livekit_config":"c"}"#);
         assert_eq!(row.provider, Some((None, Some("P".to_owned()))));
         assert_eq!(row.status_before.as_deref(), Some("active"));
-        let removed = RowPatch::of(&Patch::default(), Action::Delete);
+        let removed = RowPatch::of(&Patch::default(), false);
         assert_eq!(removed.status_before, None);
     }
 }

@@ -10,7 +10,7 @@ use super::copy::{Reader, Row, Writer};
 use super::sql::statement;
 use crate::address::Address;
 use crate::phone::{self, RowKey};
-use crate::plan::{Action, Change, Object};
+use crate::plan::{Change, Object};
 use crate::store::cells::Cells;
 use crate::store::order::ApplyError;
 use crate::store::work::{RowPatch, key, row};
@@ -114,13 +114,13 @@ struct Patches {
 
 impl Patches {
     fn number(&mut self, plan: &crate::plan::Plan, change: &Change) -> i32 {
-        let known = (change.patch, change.action == Action::Delete);
+        let known = (change.patch, change.owned.is_some());
         if let Some(no) = self.known.get(&known) {
             return *no;
         }
         let no = i32::try_from(self.no.len()).unwrap_or(i32::MAX);
         self.known.insert(known, no);
-        let patch = RowPatch::of(plan.patch(change), change.action);
+        let patch = RowPatch::of(plan.patch(change), change.owned.is_some());
         self.no.push(no);
         self.touched
             .push(format!("{{{}}}", patch.touched.join(",")));
@@ -188,7 +188,7 @@ pub(super) async fn insert(run: &mut Run<'_>) -> Result<(), Stop> {
         let patch = run.work.plan.patch(change);
         let tail = tails
             .entry(change.patch)
-            .or_insert_with(|| tail(&RowPatch::of(patch, change.action)));
+            .or_insert_with(|| tail(&RowPatch::of(patch, change.owned.is_some())));
         writer.bytes.extend_from_slice(tail);
         if writer.bytes.len() > PIECE {
             copy.send(std::mem::take(&mut writer.bytes)).await?;

@@ -11,7 +11,7 @@ use super::read::number_row;
 use crate::address::Address;
 use crate::phone;
 use crate::plan::live::read_row;
-use crate::plan::{Action, Change, Object};
+use crate::plan::{Change, Object};
 use crate::snapshot::NumberRow;
 use crate::store::cells::Cells;
 use crate::store::order::ApplyError;
@@ -28,16 +28,11 @@ pub(super) async fn update(run: &mut Run<'_>) -> Result<(), Stop> {
         as_planned(run, chunk).await?;
         let mut alike: HashMap<(u32, bool), Vec<Uuid>> = HashMap::new();
         for change in chunk {
-            let patch = (change.patch, change.action == Action::Delete);
+            let patch = (change.patch, change.owned.is_some());
             alike.entry(patch).or_default().push(row(change)?);
         }
-        for ((patch, delete), ids) in alike {
-            let action = if delete {
-                Action::Delete
-            } else {
-                Action::Update
-            };
-            let patch = RowPatch::of(&run.work.plan.patches[patch as usize], action);
+        for ((patch, ours), ids) in alike {
+            let patch = RowPatch::of(&run.work.plan.patches[patch as usize], ours);
             write(run, &patch, &ids).await?;
         }
         run.advance(chunk.len());
@@ -69,7 +64,7 @@ fn holds(run: &Run<'_>, change: &Change, live: &NumberRow<'_>) -> bool {
     let patch = run.work.plan.patch(change);
     let number = phone::from_row(live.country_code, live.base_number);
     let found = number.ok().map(|number| (live.tenant, number.key()));
-    let status = RowPatch::of(patch, change.action).status_before;
+    let status = RowPatch::of(patch, change.owned.is_some()).status_before;
     let Ok(fields) = read_row(live) else {
         return false;
     };
@@ -150,7 +145,7 @@ pub(super) async fn insert(run: &mut Run<'_>) -> Result<(), Stop> {
                 continue;
             };
             let (provider, rules) = tails.entry(change.patch).or_insert_with(|| {
-                let patch = RowPatch::of(run.work.plan.patch(change), change.action);
+                let patch = RowPatch::of(run.work.plan.patch(change), true);
                 let provider = patch.provider.and_then(|(_, after)| after);
                 (json!(provider), Value::Object(patch.after).to_string())
             });

@@ -140,7 +140,7 @@ async fn a_connection_lost_earlier_has_written_nothing() {
         }
         base.db().psql(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-             WHERE application_name = 'lkroute'",
+             WHERE application_name = 'lkroute' AND datname = current_database()",
         );
     };
     let mut routing = files();

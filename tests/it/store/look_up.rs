@@ -3,7 +3,7 @@
 use lkroute::fields::{Field, Fields};
 use lkroute::phone::Prefix;
 use lkroute::resolve::UserFact;
-use lkroute::store::{DatabaseUrl, LookUp, LookedUp, Mode, Store};
+use lkroute::store::{DatabaseUrl, Filter, LookUp, LookedUp, Mode, Store};
 use serde_json::Value;
 
 use super::base::*;
@@ -15,6 +15,7 @@ on_both!(
     what_is_ours_comes_with_its_line,
     odd_configs_are_no_obstacle,
     people_may_be_missing,
+    rows_are_listed_by_tenant_and_config,
 );
 
 async fn look(base: &Base, asked: &LookUp) -> LookedUp {
@@ -253,4 +254,59 @@ async fn through_a_pooler_and_with_scant_rights() {
         5,
         "the connection is as good as before"
     );
+}
+
+async fn rows_are_listed_by_tenant_and_config(base: Base) {
+    let mut routing = files();
+    bind(&mut routing, "+919000000002", 0, "india", Fields::new());
+    bind(&mut routing, "+919000000001", 0, "uae", Fields::new());
+    bind(&mut routing, "+919000000001", 1, "india", Fields::new());
+    base.settle(&routing).await;
+    let rules = format!(
+        "NULL, NULL, '{{\"livekit_config\": \"{}\"}}'",
+        CONFIG_UAE.to_uppercase()
+    );
+    base.number(id(1), TENANT_B, "'+91' 9000000009", &rules)
+        .await;
+    base.number(id(2), TENANT_B, "NULL NULL", "NULL, NULL, '[1]'")
+        .await;
+    let list = async |filter: Filter| {
+        let mut store = base.open(Mode::Read).await;
+        store.begin_read().await.unwrap();
+        let snapshot = store.snapshot().await.unwrap();
+        let mut lines = Vec::new();
+        let mut each = |listed: &lkroute::store::Listed<'_>| {
+            let source = listed.source.map(|source| {
+                let file = &snapshot.files[source.file as usize];
+                format!(" {file}:{} by {:?}", source.line, listed.since)
+            });
+            let number = listed.row.base_number.unwrap_or_default();
+            lines.push(format!("{number}{}", source.unwrap_or_default()));
+        };
+        store.list(&filter, &mut each).await.unwrap();
+        store.end_read().await.unwrap();
+        lines.join(", ")
+    };
+    let of_tenant = Filter {
+        tenant: Some(uuid(TENANT_INDIA)),
+        ..Filter::default()
+    };
+    assert_eq!(
+        list(of_tenant).await,
+        "9000000001 routing/uae.toml:101 by Some(1), 9000000002 routing/uae.toml:100 by Some(1)"
+    );
+    let of_config = Filter {
+        configs: Some(vec![uuid(CONFIG_UAE)]),
+        ..Filter::default()
+    };
+    assert_eq!(
+        list(of_config).await,
+        "9000000009, 9000000001 routing/uae.toml:101 by Some(1)"
+    );
+    let none = Filter {
+        configs: Some(Vec::new()),
+        ..Filter::default()
+    };
+    assert_eq!(list(none).await, "");
+    assert_eq!(list(Filter::default()).await.split(", ").count(), 5);
 }

@@ -7,6 +7,7 @@ mod hard;
 mod look_up;
 mod migrate;
 mod read;
+mod speed;
 
 /// Runs each of these functions, which take a [`base::Base`], on PostgreSQL
 /// and on SQLite.

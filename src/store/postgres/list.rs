@@ -1,0 +1,55 @@
+//! Listing number rows of PostgreSQL.
+
+use super::PgStore;
+use super::copy::Row;
+use crate::error::Result;
+use crate::snapshot::{NumberRow, SourceLine};
+use crate::store::list::{Filter, Listed};
+
+impl PgStore {
+    pub async fn list(&mut self, filter: &Filter, each: &mut dyn FnMut(&Listed<'_>)) -> Result<()> {
+        let mut wanted = "true".to_owned();
+        if let Some(tenant) = filter.tenant {
+            wanted += &format!(" AND n.tenant_id = '{tenant}'");
+        }
+        if let Some(configs) = &filter.configs {
+            let ids: Vec<String> = configs.iter().map(ToString::to_string).collect();
+            wanted += &format!(
+                " AND lower(n.rules->>'livekit_config') = ANY('{{{}}}'::text[])",
+                ids.join(",")
+            );
+        }
+        let sql = format!(
+            "COPY (SELECT n.id, n.tenant_id, n.country_code::text, n.base_number::int8,
+                 n.provider::text, n.status::text, n.rules::jsonb, b.since, b.file, b.line
+               FROM {q}.voice_agent_numbers n LEFT JOIN {q}.lkroute_bindings b
+                 ON b.number_id = n.id AND b.until IS NULL AND NOT b.retired
+               WHERE {wanted} ORDER BY n.tenant_id, n.country_code, n.base_number, n.id
+             ) TO STDOUT (FORMAT binary)",
+            q = self.q
+        );
+        self.stream(&sql, |row: Row<'_, 10>| {
+            let source = row.int4(8)?.zip(row.int4(9)?);
+            each(&Listed {
+                row: NumberRow {
+                    id: row.uuid(0)?,
+                    tenant: row.uuid(1)?,
+                    country_code: row.text(2)?,
+                    base_number: row.int8(3)?,
+                    provider: row.text(4)?,
+                    status: row.text(5)?,
+                    rules: row.jsonb(6)?,
+                },
+                since: row.int4(7)?.map(i64::from),
+                source: source.and_then(|(file, line)| {
+                    Some(SourceLine {
+                        file: file.try_into().ok()?,
+                        line: line.try_into().ok()?,
+                    })
+                }),
+            });
+            Ok(())
+        })
+        .await
+    }
+}

@@ -1,0 +1,46 @@
+//! Listing number rows of SQLite.
+
+use futures_util::TryStreamExt;
+
+use super::SqliteStore;
+use super::apply::{json, statement};
+use super::read::number_row;
+use crate::error::Result;
+use crate::store::cells::Cells;
+use crate::store::list::{Filter, Listed};
+use crate::store::rows;
+
+impl SqliteStore {
+    pub async fn list(&mut self, filter: &Filter, each: &mut dyn FnMut(&Listed<'_>)) -> Result<()> {
+        let listed = self.list_rows(filter, each).await;
+        listed.map_err(|error| self.trouble(error))
+    }
+
+    async fn list_rows(
+        &mut self,
+        filter: &Filter,
+        each: &mut dyn FnMut(&Listed<'_>),
+    ) -> Result<(), sqlx::Error> {
+        let sql = "SELECT n.id, n.tenant_id, n.country_code, n.base_number, n.provider, n.status,
+                     n.rules, b.since, b.file, b.line
+                   FROM voice_agent_numbers n LEFT JOIN lkroute_bindings b
+                     ON b.number_id = n.id AND b.until IS NULL AND NOT b.retired
+                   WHERE (?1 IS NULL OR n.tenant_id = ?1) AND (?2 IS NULL OR lower(
+                       CASE WHEN json_valid(n.rules) THEN n.rules ->> '$.livekit_config' END)
+                     IN (SELECT value FROM json_each(?2)))
+                   ORDER BY n.tenant_id, n.country_code, n.base_number, n.id";
+        let configs = filter.configs.as_ref().map(|configs| json(configs));
+        let query = statement(sql)
+            .bind(filter.tenant.map(|tenant| tenant.to_string()))
+            .bind(configs.transpose()?);
+        let mut stream = query.fetch(&mut self.conn);
+        while let Some(row) = stream.try_next().await? {
+            each(&Listed {
+                row: number_row(&row, 0)?,
+                since: row.int(7)?,
+                source: rows::source(&row, 8)?,
+            });
+        }
+        Ok(())
+    }
+}
