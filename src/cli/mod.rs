@@ -2,6 +2,7 @@
 //! Imports everything; only `main` imports it.
 
 pub mod actor;
+mod adopt;
 mod apply;
 mod batch;
 mod completions;
@@ -9,6 +10,7 @@ pub mod database;
 mod diff;
 mod dispatch;
 mod dispatches;
+mod editing;
 pub mod globals;
 mod help;
 mod import;
@@ -54,6 +56,7 @@ pub struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Validate(validate::ValidateArgs),
+    Adopt(adopt::AdoptArgs),
     Migrate(migrate::MigrateArgs),
     Import(import::ImportArgs),
     Plan(plan::PlanArgs),
@@ -138,6 +141,7 @@ impl Command {
     fn run(&self, shell: &Shell) -> Result<Exit, Stop> {
         match self {
             Command::Validate(args) => args.run(shell),
+            Command::Adopt(args) => args.run(shell),
             Command::Migrate(args) => args.run(shell),
             Command::Import(args) => args.run(shell),
             Command::Plan(args) => args.run(shell),
@@ -162,7 +166,7 @@ impl Command {
             Command::Resolve(args) => Some(args.formatted.format.into()),
             Command::Dispatch(args) => Some(args.formatted.format.into()),
             Command::Dispatches(args) => Some(args.formatted.format.into()),
-            Command::Secrets(_) | Command::Migrate(_) | Command::Completions(_) => None,
+            _ => None,
         }
     }
 

@@ -327,6 +327,9 @@ impl Page<'_> {
         let patch = self.plan.patch(change);
         let blocked = patch.fields.iter().find(|f| f.kind == Kind::Blocked);
         let hint = match blocked.map(|field| field.field) {
+            None if change.action == Action::Delete => {
+                "put it back into the files until the database says what was applied".to_owned()
+            }
             Some(Field::Name) => {
                 "to take that row over, write its id into the config as `id`".to_owned()
             }
@@ -347,7 +350,7 @@ impl Page<'_> {
             !self.plan.in_conflict(change) && self.plan.patch(change).has(Kind::Drift)
         };
         let since = match self.plan.base {
-            Some(apply) => format!(" since apply {apply}"),
+            Some(apply) => format!(" (last apply: {apply})"),
             None => String::new(),
         };
         let planned = alike(self.plan.changes.iter().filter(drifted));

@@ -1,0 +1,34 @@
+//! Changes to the files, comments kept. Imports `files` and `source`.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use super::shell::Shell;
+use crate::error::{Error, Result};
+use crate::files::{self, Tree};
+use crate::source::edit::{EditError, Edits, edit};
+
+/// Makes the changes of each file, by the names that reports show, and writes
+/// all of them or none.
+pub fn write(shell: &Shell, changes: &BTreeMap<String, Edits>) -> Result<()> {
+    let tree = Tree::open(&shell.globals.routing);
+    let mut ready = Vec::new();
+    for (file, edits) in changes {
+        let path = tree
+            .path(file)
+            .map_or_else(|| PathBuf::from(file), PathBuf::from);
+        let before = files::read_text(&path)?;
+        let after = edit(&before, edits).map_err(|error| cannot(file, &error))?;
+        ready.push(files::Edit {
+            path,
+            before,
+            after,
+        });
+    }
+    files::rewrite(&ready)
+}
+
+/// Why a file was not changed; nothing was, then.
+pub fn cannot(file: &str, error: &EditError) -> Error {
+    Error::new(format!("{file}: {error}")).hint("no file was changed")
+}
