@@ -324,9 +324,9 @@ impl Log {
 }
 
 fn cannot(what: &str, path: &Path, error: &io::Error) -> Error {
-    Error::new(format!(
-        "can't {what} `{}`: {}",
-        path.display(),
-        error.kind()
-    ))
+    let why = match error.kind() {
+        io::ErrorKind::NotFound => "there is no such file or directory".to_owned(),
+        kind => kind.to_string(),
+    };
+    Error::new(format!("can't {what} `{}`: {why}", path.display()))
 }

@@ -11,6 +11,7 @@ mod diff;
 mod dispatch;
 mod dispatches;
 mod editing;
+mod fmt;
 pub mod globals;
 mod help;
 mod import;
@@ -56,6 +57,7 @@ pub struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Validate(validate::ValidateArgs),
+    Fmt(fmt::FmtArgs),
     Adopt(adopt::AdoptArgs),
     Migrate(migrate::MigrateArgs),
     Import(import::ImportArgs),
@@ -141,6 +143,7 @@ impl Command {
     fn run(&self, shell: &Shell) -> Result<Exit, Stop> {
         match self {
             Command::Validate(args) => args.run(shell),
+            Command::Fmt(args) => args.run(shell),
             Command::Adopt(args) => args.run(shell),
             Command::Migrate(args) => args.run(shell),
             Command::Import(args) => args.run(shell),

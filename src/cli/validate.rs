@@ -7,10 +7,11 @@ use super::globals::{ReviewFormat, ReviewFormatted};
 use super::shell::Shell;
 use super::{Stop, planning, report};
 use crate::error::{Exit, Result};
+use crate::files::Tree;
 use crate::render::markdown::{self, ReportContext};
 use crate::render::style::counted;
 use crate::render::{findings, github, json, sarif};
-use crate::source::Loaded;
+use crate::source::{Loaded, doubts};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -31,7 +32,11 @@ pub struct ValidateArgs {
 
 impl ValidateArgs {
     pub fn run(&self, shell: &Shell) -> Result<Exit, Stop> {
-        let loaded = planning::load(shell);
+        let mut loaded = planning::load(shell);
+        if !loaded.has_errors() {
+            let tree = Tree::open(&shell.globals.routing);
+            loaded.findings.extend(doubts(&loaded.routing, &tree));
+        }
         let report = match self.formatted.format {
             ReviewFormat::Text => text(&loaded, shell),
             ReviewFormat::Json => json::text(&json::ValidateReport::new(&loaded.findings))?,
