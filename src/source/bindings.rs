@@ -3,8 +3,9 @@
 
 use serde_json::Value;
 
-use super::piece::{ExpectDef, Local, Reader, Ref, RolloutDef, Spec, Who, reference};
+use super::piece::{ExpectDef, Local, Ref, RolloutDef, Spec, Who, reference};
 use super::raw::{self, At, Rules, Text};
+use super::reader::Reader;
 use crate::fields::{Field, Fields};
 use crate::finding::Finding;
 use crate::phone::{E164, LeadPart, NumberRange, RangeError};

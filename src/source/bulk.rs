@@ -13,8 +13,9 @@ use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 
 use super::lines::Lines;
-use super::piece::{Local, Piece, Reader};
+use super::piece::{Local, Piece};
 use super::raw::{At, Text};
+use super::reader::Reader;
 use super::shape;
 use crate::phone::E164;
 

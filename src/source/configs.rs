@@ -6,8 +6,9 @@ use std::collections::BTreeMap;
 
 use uuid::Uuid;
 
-use super::piece::{ConfigDef, Reader, is_variable, reference};
+use super::piece::{ConfigDef, reference};
 use super::raw::{self, ApiSecret, At, Config, Text};
+use super::reader::{Reader, is_variable};
 use super::url;
 use crate::fields::Field;
 use crate::finding::Finding;

@@ -10,8 +10,10 @@
 mod bindings;
 mod bulk;
 mod configs;
+mod declared;
 mod doubts;
 pub mod edit;
+mod environments;
 mod findings;
 mod format;
 mod guards;
@@ -19,6 +21,7 @@ mod lines;
 mod merge;
 mod piece;
 pub mod raw;
+mod reader;
 mod relook;
 mod routes;
 mod schema;

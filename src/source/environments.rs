@@ -1,0 +1,73 @@
+//! `[environments.NAME]` between the files: which there are, and which is
+//! chosen. Core; imports only core.
+
+use std::collections::BTreeMap;
+
+use super::declared::once;
+use super::merge::Merge;
+use super::piece::{EnvironmentDef, Piece};
+use super::suggest;
+use crate::finding::Finding;
+
+impl Merge<'_> {
+    /// Whether the environment is chosen, where there are any.
+    pub(super) fn environments(&mut self, pieces: &mut [Piece]) -> bool {
+        let mut places = BTreeMap::new();
+        for def in pieces
+            .iter_mut()
+            .flat_map(|piece| piece.environments.drain(..))
+        {
+            if once(&mut self.findings, &mut places, "environment", &def) {
+                self.environments.insert(def.name, def.value);
+            }
+        }
+        let names: Vec<&str> = self.environments.keys().map(String::as_str).collect();
+        for name in pieces
+            .iter()
+            .flat_map(|piece| &piece.used.environments.list)
+        {
+            if names.contains(&name.name.as_str()) || self.is_unusable("environments", &name.name) {
+                continue;
+            }
+            let message = format!("there is no environment `{}`", name.name);
+            let mut finding = Finding::error("unknown-environment", message);
+            finding.hint = suggest::hint(&name.name, names.iter().copied())
+                .or_else(|| Some(format!("declare it: [environments.{}]", name.name)));
+            self.findings.add(finding.at(name.place.clone()));
+        }
+        let listed = suggest::list(&names);
+        let (code, message, hint) = match &self.options.environment {
+            None if !names.is_empty() => {
+                let message = format!("an environment has to be chosen: {listed}");
+                (
+                    "environment-required",
+                    message,
+                    "choose it with --env".to_owned(),
+                )
+            }
+            Some(name) if !self.environments.contains_key(name) => {
+                if self.is_unusable("environments", name) {
+                    return false;
+                }
+                let hint = match names.is_empty() {
+                    true => "the files declare none: leave out --env".to_owned(),
+                    false => format!("there is {listed}"),
+                };
+                (
+                    "unknown-environment",
+                    format!("there is no environment `{name}`"),
+                    hint,
+                )
+            }
+            _ => return true,
+        };
+        self.findings.add(Finding::error(code, message).hint(hint));
+        false
+    }
+
+    /// The chosen environment's definition.
+    pub(super) fn chosen(&mut self) -> Option<&mut EnvironmentDef> {
+        self.environments
+            .get_mut(self.options.environment.as_ref()?)
+    }
+}

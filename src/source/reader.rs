@@ -1,0 +1,310 @@
+//! Reads the tables of one file into a [`Piece`], judging each value by itself.
+//! `configs`, `bindings` and `guards` hold the larger tables. Core; imports
+//! only core.
+
+use hashbrown::HashMap;
+use uuid::Uuid;
+
+use super::findings::Findings;
+use super::guards::GuardDefs;
+use super::lines::Lines;
+use super::piece::{Def, EnvironmentDef, Piece, RegionDef, Spec, reference};
+use super::raw::{self, At, Text, Texts};
+use super::shape::Shape;
+use super::suggest;
+use crate::fields::Field;
+use crate::finding::{Finding, Place};
+use crate::phone::Prefix;
+use crate::routing::{Origin, Region, SecretFormat};
+
+/// Reads the tables of one file.
+pub(super) struct Reader<'a> {
+    pub lines: Lines<'a>,
+    pub number: u32,
+    pub environment: Option<&'a str>,
+    pub findings: Findings,
+    pub piece: Piece,
+    pub spec_index: HashMap<Spec, u32>,
+}
+
+impl<'a> Reader<'a> {
+    pub fn new(lines: Lines<'a>, number: u32, environment: Option<&'a str>) -> Reader<'a> {
+        Reader {
+            lines,
+            number,
+            environment,
+            findings: Findings::default(),
+            piece: Piece::default(),
+            spec_index: HashMap::new(),
+        }
+    }
+
+    pub fn finish(mut self) -> Piece {
+        let place = Place::file(self.lines.path());
+        self.piece.findings = self.findings.finish(Some(place));
+        self.piece
+    }
+}
+
+impl Reader<'_> {
+    pub fn file(&mut self, shape: Shape<'_>) {
+        self.findings.extend(shape.findings);
+        self.piece.unusable = shape.unusable;
+        self.piece.incomplete = shape.incomplete;
+        let file = &shape.file;
+        let owner = self.text("owner", &file.owner, 255);
+        self.piece.owner = owner.map(|owner| (owner.value.clone(), self.place(&owner)));
+        let format = file.secrets.as_ref().and_then(|secrets| {
+            let format = secrets.value.format.as_ref()?;
+            Some((self.format(format)?, self.place(format)))
+        });
+        self.piece.secret_format = format;
+        for (name, id) in &file.tenants.0 {
+            let def = self.define("tenant", name, |reader| reader.uuid(id));
+            self.piece.tenants.push(def);
+        }
+        for (name, region) in &file.regions.0 {
+            let def = self.define("region", name, |reader| reader.region(name, &region.value));
+            self.piece.regions.push(def);
+        }
+        for (name, config) in &file.configs.0 {
+            let def = self.define("config", name, |reader| reader.config(name, &config.value));
+            self.piece.configs.push(def);
+        }
+        for (name, environment) in &file.environments.0 {
+            let read = |reader: &mut Self| reader.environment(name, &environment.value);
+            let def = self.define("environment", name, read);
+            self.piece.environments.push(def);
+        }
+        if let Some(guards) = &file.guards {
+            self.piece.guards = self.guards(&guards.value);
+        }
+        for binding in &file.bindings {
+            self.binding(binding);
+        }
+        for rollout in &file.rollouts {
+            self.rollout(rollout);
+        }
+        for expect in &file.expect {
+            self.expect(expect);
+        }
+    }
+
+    pub fn place<T>(&self, at: &At<T>) -> Place {
+        self.lines.place(at.span.clone())
+    }
+
+    pub fn line<T>(&self, at: &At<T>) -> u32 {
+        self.lines.line(at.span.start)
+    }
+
+    pub fn error<T>(&mut self, code: &'static str, at: &At<T>, message: impl Into<String>) {
+        let place = self.place(at);
+        self.findings.add(Finding::error(code, message).at(place));
+    }
+
+    pub fn missing<T>(&mut self, what: &str, key: &str, at: &At<T>) {
+        self.error("missing-key", at, format!("{what} has no `{key}`"));
+    }
+
+    fn define<T>(
+        &mut self,
+        kind: &str,
+        name: &At<Text<'_>>,
+        read: impl FnOnce(&mut Self) -> T,
+    ) -> Def<T> {
+        if let Some(reason) = unfit(&name.value, 255) {
+            self.error("bad-value", name, format!("the name of a {kind} {reason}"));
+        }
+        Def {
+            name: name.value.to_string(),
+            place: self.place(name),
+            value: read(self),
+        }
+    }
+
+    /// A text that fits a column of `most` characters.
+    pub fn text(
+        &mut self,
+        key: &str,
+        text: &Option<At<Text<'_>>>,
+        most: usize,
+    ) -> Option<At<String>> {
+        let text = text.as_ref()?;
+        if let Some(reason) = unfit(&text.value, most) {
+            self.error("bad-value", text, format!("`{key}` {reason}"));
+        }
+        Some(At {
+            value: text.value.to_string(),
+            span: text.span.clone(),
+        })
+    }
+
+    pub fn uuid(&mut self, text: &At<Text<'_>>) -> Option<Uuid> {
+        let id = Uuid::try_parse(&text.value).ok();
+        let hyphenated = |id: &Uuid| text.value.eq_ignore_ascii_case(&id.to_string());
+        match id {
+            Some(id) if hyphenated(&id) => Some(id),
+            other => {
+                let finding = Finding::error("bad-uuid", "this is no uuid").at(self.place(text));
+                self.findings.add(finding.hint(match other {
+                    Some(id) => format!("write it as `{id}`"),
+                    None => "a uuid is 32 hex digits as 8-4-4-4-12".to_owned(),
+                }));
+                None
+            }
+        }
+    }
+
+    pub fn format(&mut self, text: &At<Text<'_>>) -> Option<SecretFormat> {
+        let all = [SecretFormat::Aes256Gcm, SecretFormat::Fernet];
+        let found = all
+            .into_iter()
+            .find(|format| format.as_str() == &*text.value);
+        if found.is_none() {
+            let names = all.map(SecretFormat::as_str);
+            let finding = Finding::error("bad-value", "no format of secrets");
+            let hint = suggest::hint(&text.value, names).unwrap_or_default();
+            self.findings.add(finding.at(self.place(text)).hint(hint));
+        }
+        found
+    }
+
+    /// The names of managed fields, sorted, each once.
+    pub fn fields(&mut self, names: &Texts<'_>, known: &[Field]) -> Option<Vec<Field>> {
+        let names = names.as_ref()?;
+        let mut fields = Vec::new();
+        for name in &names.value {
+            match name.value.parse() {
+                Ok(field) if known.contains(&field) => fields.push(field),
+                _ => {
+                    let message = format!("no field `{}` here", &*name.value);
+                    let finding = Finding::error("unknown-field", message).at(self.place(name));
+                    let known = known.iter().map(|field| field.as_str());
+                    let hint = suggest::hint(&name.value, known).unwrap_or_default();
+                    self.findings.add(finding.hint(hint));
+                }
+            }
+        }
+        fields.sort_unstable();
+        fields.dedup();
+        Some(fields)
+    }
+
+    fn region(&mut self, name: &At<Text<'_>>, raw: &raw::Region<'_>) -> RegionDef {
+        let mut codes = Vec::new();
+        for code in raw.country_codes.iter().flat_map(|codes| &codes.value) {
+            match Prefix::parse(&code.value) {
+                Ok(prefix) => codes.push((prefix, self.place(code))),
+                Err(error) => {
+                    let finding = Finding::error("bad-prefix", format!("no prefix: {error}"));
+                    let hint = "a calling code, alone or with the digits of an area: `+91`";
+                    self.findings.add(finding.at(self.place(code)).hint(hint));
+                }
+            }
+        }
+        let region = Region {
+            description: self
+                .text("description", &raw.description, 10_000)
+                .map(|text| text.value),
+            country_codes: codes.iter().map(|(code, _)| *code).collect(),
+            default_config: raw
+                .default_config
+                .as_ref()
+                .map(|name| name.value.to_string()),
+            origin: self.origin(name),
+        };
+        let default = raw.default_config.as_ref();
+        RegionDef {
+            region,
+            codes,
+            default: default.map(|name| reference(name, self.lines)),
+        }
+    }
+
+    fn environment(&mut self, name: &At<Text<'_>>, raw: &raw::Environment<'_>) -> EnvironmentDef {
+        if raw.database.is_none() {
+            self.missing(&format!("environment `{}`", &*name.value), "database", name);
+        }
+        if let Some(variable) = raw.database.as_ref().filter(|v| !is_variable(&v.value)) {
+            let place = self.lines.place_veiled(variable.span.clone());
+            let message = "`database` is the name of an environment variable";
+            let hint = "put the URL into a variable, and write the variable's name";
+            self.findings
+                .add(Finding::error("bad-value", message).at(place).hint(hint));
+        }
+        let format = raw
+            .secrets
+            .as_ref()
+            .and_then(|secrets| secrets.value.format.as_ref());
+        EnvironmentDef {
+            database: raw.database.as_ref().map(|text| text.value.to_string()),
+            schema: self.text("schema", &raw.schema, 63).map(|text| text.value),
+            secret_format: format.and_then(|format| self.format(format)),
+            guards: match &raw.guards {
+                Some(guards) => self.guards(&guards.value),
+                None => GuardDefs::default(),
+            },
+        }
+    }
+
+    /// Whether `only` leaves an object in; without an environment all are in.
+    pub fn included(&mut self, only: &Texts<'_>) -> bool {
+        let Some(only) = only else { return true };
+        if only.value.is_empty() {
+            self.error("bad-value", only, "`only` names no environment");
+        }
+        for name in &only.value {
+            self.piece.used.environments.number(name, self.lines);
+        }
+        let chosen = |environment: &str| only.value.iter().any(|name| &*name.value == environment);
+        self.environment.is_none_or(chosen)
+    }
+
+    /// Takes note of an override; whether it is for the environment read.
+    pub fn overrides(&mut self, name: &At<Text<'_>>, only: &Texts<'_>) -> bool {
+        self.piece.used.environments.number(name, self.lines);
+        let left_out =
+            |only: &At<Vec<At<Text<'_>>>>| only.value.iter().all(|one| one.value != name.value);
+        if only.as_ref().is_some_and(left_out) {
+            let message = format!("`only` leaves out `{}`", &*name.value);
+            self.error("override-nothing", name, message);
+        }
+        Some(&*name.value.0) == self.environment
+    }
+
+    /// A key that an override can't have.
+    pub fn not_in_override<T>(&mut self, key: &str, value: Option<&At<T>>) {
+        if let Some(value) = value {
+            let message = format!("`{key}` can't differ by environment");
+            self.error("unknown-key", value, message);
+        }
+    }
+
+    pub fn origin<T>(&self, at: &At<T>) -> Origin {
+        Origin {
+            file: self.number,
+            line: self.line(at),
+        }
+    }
+}
+
+/// Why a text can't be stored; `None` if it can.
+fn unfit(text: &str, most: usize) -> Option<String> {
+    if text.trim().is_empty() {
+        return Some("is empty".to_owned());
+    }
+    if text
+        .chars()
+        .any(|c| c.is_control() && c != '\n' && c != '\t')
+    {
+        return Some("holds control characters".to_owned());
+    }
+    let long = text.chars().count() > most;
+    long.then(|| format!("is longer than {most} characters"))
+}
+
+pub(super) fn is_variable(name: &str) -> bool {
+    let fits = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    !name.is_empty() && name.chars().all(fits) && !name.starts_with(|c: char| c.is_ascii_digit())
+}
