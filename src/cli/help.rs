@@ -12,7 +12,7 @@ use super::Cli;
 /// Which commands belong together, in the order in which they are used.
 const GROUPS: [(&str, &[&str]); 4] = [
     ("Files", &["validate", "fmt", "diff", "adopt"]),
-    ("Database", &["migrate", "import", "plan", "apply"]),
+    ("Database", &["migrate", "import", "plan", "show", "apply"]),
     ("Calls", &["resolve", "dispatch", "dispatches"]),
     ("More", &["secrets", "completions"]),
 ];

@@ -4,6 +4,7 @@
 pub mod actor;
 mod adopt;
 mod apply;
+mod approval;
 mod batch;
 mod completions;
 pub mod database;
@@ -29,6 +30,7 @@ mod revision;
 mod sealing;
 mod secrets;
 pub mod shell;
+mod show;
 mod signals;
 mod usage;
 mod validate;
@@ -64,6 +66,7 @@ enum Command {
     Plan(plan::PlanArgs),
     Diff(diff::DiffArgs),
     Apply(apply::ApplyArgs),
+    Show(show::ShowArgs),
     Resolve(resolve::ResolveArgs),
     Secrets(secrets::SecretsArgs),
     Dispatch(Box<dispatch::DispatchArgs>),
@@ -149,6 +152,7 @@ impl Command {
             Command::Import(args) => args.run(shell),
             Command::Plan(args) => args.run(shell),
             Command::Diff(args) => args.run(shell),
+            Command::Show(args) => args.run(shell),
             Command::Apply(args) => args.run(shell),
             Command::Resolve(args) => args.run(shell),
             Command::Secrets(args) => args.run(shell),
@@ -165,6 +169,7 @@ impl Command {
             Command::Import(args) => Some(args.formatted.format.into()),
             Command::Plan(args) => Some(args.formatted.format),
             Command::Diff(args) => Some(args.formatted.format),
+            Command::Show(args) => Some(args.formatted.format),
             Command::Apply(args) => Some(args.formatted.format.into()),
             Command::Resolve(args) => Some(args.formatted.format.into()),
             Command::Dispatch(args) => Some(args.formatted.format.into()),
@@ -177,7 +182,7 @@ impl Command {
     fn failed(&self, stop: &Stop, error: &Error) -> Result<String, Error> {
         let findings = stop.findings();
         match self {
-            Command::Plan(_) | Command::Diff(_) => {
+            Command::Plan(_) | Command::Diff(_) | Command::Show(_) => {
                 json::text(&json::PlanReport::failed(findings, error))
             }
             Command::Apply(_) => json::text(&json::ApplyReport {

@@ -1,6 +1,7 @@
 //! All integration tests, as one binary.
 
 mod action;
+mod approval;
 mod architecture;
 mod calls;
 mod diff;
