@@ -14,6 +14,7 @@ mod dispatches;
 mod editing;
 mod fmt;
 pub mod globals;
+mod graph;
 mod help;
 mod import;
 mod journal;
@@ -65,6 +66,7 @@ enum Command {
     Import(import::ImportArgs),
     Plan(plan::PlanArgs),
     Diff(diff::DiffArgs),
+    Graph(graph::GraphArgs),
     Apply(apply::ApplyArgs),
     Show(show::ShowArgs),
     Resolve(resolve::ResolveArgs),
@@ -153,6 +155,7 @@ impl Command {
             Command::Plan(args) => args.run(shell),
             Command::Diff(args) => args.run(shell),
             Command::Show(args) => args.run(shell),
+            Command::Graph(args) => args.run(shell),
             Command::Apply(args) => args.run(shell),
             Command::Resolve(args) => args.run(shell),
             Command::Secrets(args) => args.run(shell),
