@@ -4,6 +4,7 @@ mod action;
 mod approval;
 mod architecture;
 mod calls;
+mod cli;
 mod diff;
 mod git;
 mod import;
