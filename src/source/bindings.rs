@@ -159,6 +159,7 @@ impl Reader<'_> {
                 }
             }
             (None, None, Some(ends)) => self.range(ends, &make),
+            (None, None, None) if self.unknown_keys => {}
             (None, None, None) => {
                 let message = "this binding has neither `number` nor `numbers` nor `range`";
                 self.error("number-choice", binding, message);

@@ -147,16 +147,23 @@ impl<'a> Lines<'a> {
         None
     }
 
-    /// The place of the first of `parts` that stands in a line, else of the
-    /// whole line.
-    pub fn find(&self, line: u32, parts: &[&str]) -> Place {
+    /// The place of the first of `parts` that stands in a line, there where it
+    /// stands first or `last`; else the place of the whole line.
+    pub fn find(&self, line: u32, parts: &[&str], last: bool) -> Place {
         let Some(start) = self.starts.get((line as usize).wrapping_sub(1)).copied() else {
             return Place::file(self.path);
         };
         let text = self.text_of(line);
+        let find = |part: &str| {
+            if last {
+                text.rfind(part)
+            } else {
+                text.find(part)
+            }
+        };
         let found = parts
             .iter()
-            .find_map(|part| Some((text.find(part)?, part.len())));
+            .find_map(|part| Some((find(part)?, part.len())));
         let indent = text.len() - text.trim_start().len();
         let (at, len) = found.unwrap_or((indent, text.len() - indent));
         let at = start + at - self.offset.min(start + at);

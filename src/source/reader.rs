@@ -24,6 +24,8 @@ pub(super) struct Reader<'a> {
     pub environment: Option<&'a str>,
     pub findings: Findings,
     pub piece: Piece,
+    /// Whether the file has keys that don't exist.
+    pub unknown_keys: bool,
     pub spec_index: HashMap<Spec, u32>,
 }
 
@@ -35,6 +37,7 @@ impl<'a> Reader<'a> {
             environment,
             findings: Findings::default(),
             piece: Piece::default(),
+            unknown_keys: false,
             spec_index: HashMap::new(),
         }
     }
@@ -49,6 +52,7 @@ impl<'a> Reader<'a> {
 impl Reader<'_> {
     pub fn file(&mut self, shape: Shape<'_>) {
         self.findings.extend(shape.findings);
+        self.unknown_keys = shape.unknown_keys;
         self.piece.unusable = shape.unusable;
         self.piece.incomplete = shape.incomplete;
         let file = &shape.file;
@@ -103,7 +107,12 @@ impl Reader<'_> {
         self.findings.add(Finding::error(code, message).at(place));
     }
 
+    /// A key that is not there; where there are unknown ones, it is most
+    /// likely among them.
     pub fn missing<T>(&mut self, what: &str, key: &str, at: &At<T>) {
+        if self.unknown_keys {
+            return;
+        }
         self.error("missing-key", at, format!("{what} has no `{key}`"));
     }
 

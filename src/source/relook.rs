@@ -24,6 +24,15 @@ impl<'a> Relook<'a> {
 
     /// The place of a binding's number, or of the range that it is in.
     pub fn place(&mut self, binding: &Binding) -> Place {
+        self.find(binding, false)
+    }
+
+    /// The same for the second of two that may stand in one line.
+    pub fn second_place(&mut self, binding: &Binding) -> Place {
+        self.find(binding, true)
+    }
+
+    fn find(&mut self, binding: &Binding, last: bool) -> Place {
         let origin = binding.origin;
         let Some(path) = self.sources.paths().get(origin.file as usize) else {
             return Place::file("?");
@@ -38,7 +47,7 @@ impl<'a> Relook<'a> {
                 let number = format!("\"{}\"", binding.number);
                 lines
                     .lines()
-                    .find(origin.line, &[&number, "range", "number"])
+                    .find(origin.line, &[&number, "range", "number"], last)
             }
             None => Place {
                 line: origin.line,

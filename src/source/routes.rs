@@ -212,7 +212,7 @@ impl Merge<'_> {
                 self.findings.add_many("duplicate-binding", || {
                     let message = format!("{} of `{tenant}` is bound twice", binding.number);
                     Finding::error("duplicate-binding", message)
-                        .at(relook.place(binding))
+                        .at(relook.second_place(binding))
                         .also(relook.place(first), "bound here first")
                         .hint("keep one of them: there is no precedence")
                 });

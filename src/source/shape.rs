@@ -7,6 +7,7 @@
 
 use std::ops::Range;
 
+use hashbrown::HashSet;
 use serde::Deserialize;
 use toml::Spanned;
 use toml::de::{DeArray, DeString, DeTable, DeValue, Error, ValueDeserializer};
@@ -39,65 +40,104 @@ pub struct Shape<'a> {
     pub unusable: Vec<(String, String)>,
     /// Whether more may be defined than can be known.
     pub incomplete: bool,
+    /// Whether keys were left out that don't exist.
+    pub unknown_keys: bool,
 }
+
+/// After so many passes the unknown keys of one object are enough.
+const PASSES: usize = 20;
 
 /// Reads a file or the part of it that is `text`, and finds what is wrong with
 /// its shape.
+///
+/// A key that does not exist is told and left out, and the file read again:
+/// else it would hide what else is wrong with its object.
 pub fn read<'a>(lines: Lines<'a>, text: &'a str) -> Shape<'a> {
-    let mut reader = Reader {
-        lines,
-        findings: Vec::new(),
-        unusable: Vec::new(),
-        incomplete: false,
-    };
-    let (table, errors) = DeTable::parse_recoverable(text);
-    let mut file = File::default();
-    if errors.is_empty() {
-        for (key, value) in table.into_inner() {
-            reader.top(&mut file, key, value);
+    let (mut unknown, mut left_out) = (Vec::new(), HashSet::new());
+    for pass in 1.. {
+        let (mut table, errors) = DeTable::parse_recoverable(text);
+        leave_out(table.get_mut(), &left_out);
+        let mut reader = Reader {
+            lines,
+            shape: Shape::default(),
+            unknown: Vec::new(),
+        };
+        if errors.is_empty() {
+            for (key, value) in table.into_inner() {
+                reader.top(key, value);
+            }
+        } else {
+            reader.shape.incomplete = true;
+            for error in &errors {
+                reader.syntax(error);
+            }
         }
-    } else {
-        reader.incomplete = true;
-        for error in &errors {
-            reader.syntax(error);
+        let done = reader.unknown.is_empty() || pass == PASSES;
+        for (span, finding) in reader.unknown {
+            left_out.insert(span.start);
+            unknown.push(finding);
+        }
+        if done {
+            let mut shape = reader.shape;
+            shape.unknown_keys = !unknown.is_empty();
+            shape.findings.append(&mut unknown);
+            return shape;
         }
     }
-    Shape {
-        file,
-        findings: reader.findings,
-        unusable: reader.unusable,
-        incomplete: reader.incomplete,
+    Shape::default()
+}
+
+/// Takes out the keys that begin at these bytes.
+fn leave_out(table: &mut DeTable<'_>, keys: &HashSet<usize>) {
+    if keys.is_empty() {
+        return;
+    }
+    let all = std::mem::take(table).into_iter();
+    let kept = all.filter(|(key, _)| !keys.contains(&key.span().start));
+    *table = kept
+        .map(|(key, mut value)| {
+            leave_out_below(value.get_mut(), keys);
+            (key, value)
+        })
+        .collect();
+}
+
+fn leave_out_below(value: &mut DeValue<'_>, keys: &HashSet<usize>) {
+    match value {
+        DeValue::Table(table) => leave_out(table, keys),
+        DeValue::Array(array) => {
+            for value in array.iter_mut() {
+                leave_out_below(value.get_mut(), keys);
+            }
+        }
+        _ => {}
     }
 }
 
 struct Reader<'a> {
     lines: Lines<'a>,
-    findings: Vec<Finding>,
-    unusable: Vec<(String, String)>,
-    incomplete: bool,
+    shape: Shape<'a>,
+    /// Keys that don't exist, each with what is to be said about it.
+    unknown: Vec<(Range<usize>, Finding)>,
 }
 
 type Key<'a> = Spanned<DeString<'a>>;
 type Value<'a> = Spanned<DeValue<'a>>;
 
 impl<'a> Reader<'a> {
-    fn top(&mut self, file: &mut File<'a>, key: Key<'a>, value: Value<'a>) {
+    fn top(&mut self, key: Key<'a>, value: Value<'a>) {
         match key.get_ref().as_ref() {
-            "owner" => file.owner = self.value(value),
-            "secrets" => file.secrets = self.value(value),
-            "guards" => file.guards = self.value(value),
-            "tenants" => file.tenants = self.table("tenants", value),
-            "regions" => file.regions = self.table("regions", value),
-            "configs" => file.configs = self.table("configs", value),
-            "environments" => file.environments = self.table("environments", value),
-            "bindings" => file.bindings = self.array(value),
-            "rollouts" => file.rollouts = self.array(value),
-            "expect" => file.expect = self.array(value),
-            unknown => {
-                let finding = unknown_key(unknown, &TOP);
-                let place = self.key_place(unknown, key.span());
-                self.findings.push(finding.at(place));
-            }
+            "owner" => self.shape.file.owner = self.value(value),
+            "secrets" => self.shape.file.secrets = self.value(value),
+            "guards" => self.shape.file.guards = self.value(value),
+            "tenants" => self.shape.file.tenants = self.table("tenants", value),
+            "regions" => self.shape.file.regions = self.table("regions", value),
+            "configs" => self.shape.file.configs = self.table("configs", value),
+            "environments" => self.shape.file.environments = self.table("environments", value),
+            "bindings" => self.shape.file.bindings = self.array(value),
+            "rollouts" => self.shape.file.rollouts = self.array(value),
+            "expect" => self.shape.file.expect = self.array(value),
+            unknown => self.unknown_key(unknown, &TOP, key.span()),
         }
     }
 
@@ -114,7 +154,7 @@ impl<'a> Reader<'a> {
     fn table<T: Deserialize<'a>>(&mut self, top: &str, value: Value<'a>) -> Named<'a, T> {
         let span = value.span();
         let DeValue::Table(table) = value.into_inner() else {
-            self.incomplete = true;
+            self.shape.incomplete = true;
             self.wrong_type("a table is expected here", span);
             return Named::default();
         };
@@ -125,7 +165,9 @@ impl<'a> Reader<'a> {
             };
             let read = self.value(value);
             if read.is_none() {
-                self.unusable.push((top.to_owned(), name.value.to_string()));
+                self.shape
+                    .unusable
+                    .push((top.to_owned(), name.value.to_string()));
             }
             Some((name, read?))
         };
@@ -153,7 +195,8 @@ impl<'a> Reader<'a> {
         }
         let message = format!("not TOML: {}", error.message());
         let place = self.lines.place(span);
-        self.findings
+        self.shape
+            .findings
             .push(Finding::error("syntax", message).at(place));
     }
 
@@ -166,13 +209,13 @@ impl<'a> Reader<'a> {
         if let Some(first) = self.lines.same_before(&span) {
             finding = finding.also(self.lines.place(first), "given here first");
         }
-        self.findings.push(finding);
+        self.shape.findings.push(finding);
     }
 
     fn wrong_type(&mut self, message: &str, span: Range<usize>) {
         let place = self.lines.place(span);
         let finding = Finding::error("wrong-type", message);
-        self.findings.push(finding.at(place));
+        self.shape.findings.push(finding.at(place));
     }
 
     /// An error of serde's, said in our words: its own carry values.
@@ -183,15 +226,23 @@ impl<'a> Reader<'a> {
             let mut quoted = rest.split('`').skip(1).step_by(2);
             let key = quoted.next().unwrap_or_default();
             let known: Vec<&str> = quoted.collect();
-            let place = self.key_place(key, span);
-            self.findings.push(unknown_key(key, &known).at(place));
-            return;
+            return self.unknown_key(key, &known, span);
         }
         let said = match message.rsplit_once(", expected ") {
             Some((_, "struct SecretSource")) | None => "this value has a wrong type".to_owned(),
             Some((_, expected)) => format!("{} is expected here", in_words(expected)),
         };
         self.wrong_type(&said, span);
+    }
+
+    fn unknown_key(&mut self, key: &str, known: &[&str], span: Range<usize>) {
+        let place = self.key_place(key, span.clone());
+        let mut finding = Finding::error("unknown-key", format!("unknown key `{key}`")).at(place);
+        finding.hint = match key {
+            "livekit_config" => Some("write `config = \"…\"` beside the number".to_owned()),
+            _ => suggest::hint(key, known.iter().copied()),
+        };
+        self.unknown.push((span, finding));
     }
 
     /// The place of a key; its line is left out where the key may have been
@@ -217,16 +268,5 @@ fn in_words(expected: &str) -> &str {
         "a boolean" => "`true` or `false`",
         _ if expected.starts_with("struct ") => "a table",
         _ => expected,
-    }
-}
-
-fn unknown_key(key: &str, known: &[&str]) -> Finding {
-    let finding = Finding::error("unknown-key", format!("unknown key `{key}`"));
-    match key {
-        "livekit_config" => finding.hint("write `config = \"…\"` beside the number"),
-        _ => match suggest::hint(key, known.iter().copied()) {
-            Some(hint) => finding.hint(hint),
-            None => finding,
-        },
     }
 }

@@ -28,12 +28,35 @@ fn shapes() {
             "b.toml:1:10 missing-key",
         ],
     );
-    // One object of a wrong shape hides no problem of another.
-    let two = format!("{}\nx = 1\n{}", binding(""), binding("config = \"nope\""));
+    // One object of a wrong shape hides no problem of another, and a key that
+    // does not exist no problem of its own.
+    let two = format!(
+        "{}\nnumbers = 1\n{}",
+        binding(""),
+        binding("config = \"nope\"")
+    );
     assert_codes(
         &two,
-        &["b.toml:5:1 unknown-key", "b.toml:9:10 unknown-config"],
+        &["b.toml:5:11 wrong-type", "b.toml:9:10 unknown-config"],
     );
+    let typos = "bindngs = 1\n[[bindings]]\nnumbr = \"x\"\ntenant = \"sasia\"\n\
+                 rules = { outbond = 1, allowed_outbound = \"x\" }\nprovder = \"x\"\n";
+    assert_codes(
+        typos,
+        &[
+            "b.toml:1:1 unknown-key",
+            "b.toml:3:1 unknown-key",
+            "b.toml:4:10 unknown-tenant",
+            "b.toml:5:11 unknown-key",
+            "b.toml:5:43 unknown-region",
+            "b.toml:6:1 unknown-key",
+        ],
+    );
+    let twice =
+        "[[bindings]]\ntenant = \"sasya\"\nnumbers = [\"+971545335200\", \"+971545335200\"]";
+    let finding = with_base(twice).findings.remove(0);
+    assert_eq!(finding.also[0].0.column, 12);
+    assert_eq!(finding.place.map(|place| place.column), Some(29));
 }
 
 #[test]
