@@ -9,6 +9,7 @@ mod diff;
 mod git;
 mod import;
 mod livekit;
+mod readme;
 mod review;
 mod secrets_python;
 mod source;

@@ -1,0 +1,35 @@
+//! The README's sessions, typed as they stand.
+
+use crate::support::{Lkroute, console};
+
+/// Durations differ from run to run.
+fn alike(output: String) -> String {
+    let line = |line: &str| match line.rsplit_once(" in ") {
+        Some((head, tail)) if tail.ends_with(" s") => format!("{head} in 0.1 s\n"),
+        _ => format!("{line}\n"),
+    };
+    output.lines().map(line).collect()
+}
+
+#[test]
+fn what_the_readme_shows_is_what_is_printed() {
+    console("../README.md", &Lkroute::with_two_regions(), alike);
+}
+
+#[test]
+fn the_readme_names_its_commands_and_every_variable() {
+    let text = include_str!("../../README.md");
+    for name in [
+        "cargo run",
+        "tests/run",
+        "DATABASE_URL",
+        "LKROUTE_SCHEMA",
+        "LKROUTE_KEYS",
+        "LIVEKIT_SECRET_ENCRYPTION_KEY",
+        "USE_SELFHOST_ROUTING_TABLE",
+        "NO_COLOR",
+        "GRANT",
+    ] {
+        assert!(text.contains(name), "nothing about {name}");
+    }
+}
