@@ -24,6 +24,7 @@ pub mod error;
 pub mod fields;
 pub mod finding;
 pub mod guards;
+pub mod history;
 pub mod import;
 pub mod phone;
 pub mod plan;

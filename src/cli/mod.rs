@@ -4,7 +4,6 @@
 pub mod actor;
 mod adopt;
 mod apply;
-mod approval;
 mod batch;
 mod completions;
 pub mod database;
@@ -14,7 +13,6 @@ mod dispatches;
 mod editing;
 mod fmt;
 pub mod globals;
-mod graph;
 mod help;
 mod import;
 mod journal;
@@ -31,7 +29,6 @@ mod revision;
 mod sealing;
 mod secrets;
 pub mod shell;
-mod show;
 mod signals;
 mod usage;
 mod validate;
@@ -66,9 +63,7 @@ enum Command {
     Import(import::ImportArgs),
     Plan(plan::PlanArgs),
     Diff(diff::DiffArgs),
-    Graph(graph::GraphArgs),
     Apply(apply::ApplyArgs),
-    Show(show::ShowArgs),
     Resolve(resolve::ResolveArgs),
     Secrets(secrets::SecretsArgs),
     Dispatch(Box<dispatch::DispatchArgs>),
@@ -154,8 +149,6 @@ impl Command {
             Command::Import(args) => args.run(shell),
             Command::Plan(args) => args.run(shell),
             Command::Diff(args) => args.run(shell),
-            Command::Show(args) => args.run(shell),
-            Command::Graph(args) => args.run(shell),
             Command::Apply(args) => args.run(shell),
             Command::Resolve(args) => args.run(shell),
             Command::Secrets(args) => args.run(shell),
@@ -172,7 +165,6 @@ impl Command {
             Command::Import(args) => Some(args.formatted.format.into()),
             Command::Plan(args) => Some(args.formatted.format),
             Command::Diff(args) => Some(args.formatted.format),
-            Command::Show(args) => Some(args.formatted.format),
             Command::Apply(args) => Some(args.formatted.format.into()),
             Command::Resolve(args) => Some(args.formatted.format.into()),
             Command::Dispatch(args) => Some(args.formatted.format.into()),
@@ -185,7 +177,7 @@ impl Command {
     fn failed(&self, stop: &Stop, error: &Error) -> Result<String, Error> {
         let findings = stop.findings();
         match self {
-            Command::Plan(_) | Command::Diff(_) | Command::Show(_) => {
+            Command::Plan(_) | Command::Diff(_) => {
                 json::text(&json::PlanReport::failed(findings, error))
             }
             Command::Apply(_) => json::text(&json::ApplyReport {

@@ -156,7 +156,14 @@ pub fn prepare(
             .flatten();
         if secret.is_some() || fingerprint.is_some() {
             let text = secret;
-            prepared.insert(id, PreparedSecret { text, fingerprint });
+            prepared.insert(
+                id,
+                PreparedSecret {
+                    text,
+                    fingerprint,
+                    source: None,
+                },
+            );
         }
     }
     Ok(prepared)

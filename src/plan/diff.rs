@@ -76,7 +76,12 @@ impl<'a> Differ<'a> {
         mut new_id: impl FnMut() -> Uuid,
     ) -> Differ<'a> {
         let objects = objects::objects(routing, snapshot, facts, &mut new_id);
-        let config_id = |name: &str| objects.ids.get(name).map(Uuid::to_string);
+        // Only a state that comes back names a config that is not declared, by its id.
+        let undeclared = |name: &str| Uuid::parse_str(name).ok();
+        let config_id = |name: &str| {
+            let id = objects.ids.get(name).copied().or_else(|| undeclared(name));
+            id.map(|id| id.to_string())
+        };
         let judge = Judge::new(&routing.settings, config_id);
         let bindings = routing.bindings.len();
         let mut differ = Differ {

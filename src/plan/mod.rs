@@ -13,6 +13,7 @@ pub mod compare;
 pub mod diff;
 pub mod digest;
 pub mod expect;
+mod give_back;
 #[cfg(test)]
 mod guard_tests;
 pub mod guards;
@@ -25,6 +26,7 @@ pub mod objects;
 pub mod offline;
 pub mod partial;
 pub mod policy;
+pub mod release;
 pub mod reroute;
 #[cfg(test)]
 mod reroute_tests;
@@ -41,7 +43,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::address::Address;
-use crate::fields::{Field, FieldsIx, FieldsPool};
+use crate::fields::{Field, Fields, FieldsIx, FieldsPool};
 use crate::finding::Finding;
 use crate::phone::E164;
 use crate::routing::{Origin, SecretSource, Tenant};
@@ -118,6 +120,9 @@ pub enum Action {
     Adopt,
     /// The same secret under another key or in another format.
     Reseal,
+    /// Given back: the row stays and is no longer ours, most often as it is;
+    /// a rollback puts back what it held before it became ours.
+    Release,
 }
 
 impl Action {
@@ -128,6 +133,7 @@ impl Action {
             Action::Update => "update",
             Action::Adopt => "adopt",
             Action::Reseal => "reseal",
+            Action::Release => "release",
         }
     }
 }
@@ -241,6 +247,14 @@ impl Kind {
 }
 
 impl Patch {
+    /// What the row held of these fields.
+    pub fn before(&self) -> Fields {
+        let fields = self.fields.iter();
+        fields
+            .filter_map(|change| Some((change.field, change.before.clone()?)))
+            .collect()
+    }
+
     pub fn has(&self, kind: Kind) -> bool {
         self.fields.iter().any(|change| change.kind == kind)
     }
@@ -292,6 +306,7 @@ pub struct Summary {
     pub delete: u64,
     pub adopt: u64,
     pub reseal: u64,
+    pub release: u64,
     pub unchanged: u64,
     pub unchecked: u64,
     /// Objects in conflict; not among the changes above.
@@ -357,6 +372,7 @@ impl Plan {
                 Action::Delete => summary.delete += 1,
                 Action::Adopt => summary.adopt += 1,
                 Action::Reseal => summary.reseal += 1,
+                Action::Release => summary.release += 1,
             }
         }
         summary

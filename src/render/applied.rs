@@ -33,6 +33,7 @@ fn done(summary: &Summary) -> String {
         (summary.delete, "deleted"),
         (summary.adopt, "adopted"),
         (summary.reseal, "re-sealed"),
+        (summary.release, "given back"),
     ];
     let some = counts.iter().filter(|(count, _)| *count > 0);
     let some: Vec<String> = some

@@ -14,7 +14,6 @@ use super::rerouted::RoutingReport;
 use crate::error::Error;
 use crate::fields::Field;
 use crate::finding::{Finding, Place};
-use crate::plan::digest;
 use crate::plan::reroute::Reroutes;
 use crate::plan::{Change, FieldChange, Kind, Plan};
 
@@ -159,8 +158,6 @@ pub struct PlanReport<'a> {
     pub environment: Option<&'a str>,
     /// The last apply that the database had seen.
     pub base: Option<i64>,
-    /// What `apply --expect` takes; absent where there is no plan.
-    pub digest: Option<String>,
     pub summary: SummaryReport,
     /// Without those in conflict.
     pub changes: Changes<'a>,
@@ -202,6 +199,7 @@ pub struct SummaryReport {
     pub delete: u64,
     pub adopt: u64,
     pub reseal: u64,
+    pub release: u64,
     pub unchanged: u64,
     /// Secrets that could not be compared.
     pub unchecked: u64,
@@ -225,8 +223,8 @@ pub struct ChangeReport<'a> {
     /// `region`, `config` or `binding`.
     #[schemars(extend("enum" = ["region", "config", "binding"]))]
     pub kind: &'static str,
-    /// `create`, `update`, `delete`, `adopt` or `reseal`.
-    #[schemars(extend("enum" = ["create", "update", "delete", "adopt", "reseal"]))]
+    /// `create`, `update`, `delete`, `adopt`, `reseal` or `release`.
+    #[schemars(extend("enum" = ["create", "update", "delete", "adopt", "reseal", "release"]))]
     pub action: &'static str,
     /// `files`, `drift` or `both`.
     #[schemars(extend("enum" = ["files", "drift", "both"]))]
@@ -331,7 +329,6 @@ impl<'a> PlanReport<'a> {
             format_version: FORMAT_VERSION,
             environment: plan.environment.as_deref(),
             base: plan.base,
-            digest: Some(digest::digest(plan)),
             summary: summary(plan),
             changes: Changes {
                 plan: Some(plan),
@@ -368,7 +365,6 @@ impl<'a> PlanReport<'a> {
             format_version: FORMAT_VERSION,
             environment: None,
             base: None,
-            digest: None,
             summary: SummaryReport::default(),
             changes: none(),
             conflicts: Vec::new(),
@@ -392,6 +388,7 @@ pub fn summary(plan: &Plan) -> SummaryReport {
         delete: summary.delete,
         adopt: summary.adopt,
         reseal: summary.reseal,
+        release: summary.release,
         unchanged: summary.unchanged,
         unchecked: summary.unchecked,
         conflict: summary.conflict,

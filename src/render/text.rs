@@ -43,6 +43,7 @@ pub fn plan(plan: &Plan, reroutes: Option<&Reroutes>, refusals: &[Finding], view
             page.conflicts(),
             page.drift(),
             page.adoptions(),
+            page.releases(),
             page.changes(),
             page.outstanding(),
             page.foreign(),
@@ -109,6 +110,7 @@ fn changes(summary: &Summary) -> String {
         (summary.delete, "to delete"),
         (summary.adopt, "to adopt"),
         (summary.reseal, "to re-seal"),
+        (summary.release, "to give back"),
         (summary.conflict, "in conflict"),
     ];
     let some = counts.iter().filter(|(count, _)| *count > 0);
@@ -292,10 +294,7 @@ impl Page<'_> {
             };
             let fields = self.plan.patch(change).fields.iter();
             let drawn: String = fields.map(|field| self.conflict(field)).collect();
-            let rest = self.body(change, |kind| {
-                !matches!(kind, Kind::Conflict | Kind::Blocked | Kind::Adopt)
-            });
-            self.heads(&paint(ERROR, "!"), group) + &drawn + &rest + &self.way_out(change)
+            self.heads(&paint(ERROR, "!"), group) + &drawn + &self.way_out(change)
         })
     }
 
@@ -358,11 +357,12 @@ impl Page<'_> {
         };
         let planned = alike(self.plan.changes.iter().filter(drifted));
         let left = alike(self.plan.left_alone.iter());
-        let what = format!("changed outside lkroute{since}");
-        let planned_title = format!("Drift: {what}; a seen apply sets it back");
-        let left_title = format!("Drift, left alone: {what}");
-        self.section(&planned_title, &planned, |group| self.drifted(group))
-            + &self.section(&left_title, &left, |group| self.drifted(group))
+        let section = |groups: &[Alike<'_>], fate: &str| {
+            let title = format!("Drift: changed outside lkroute{since}; {fate}");
+            self.section(&title, groups, |group| self.drifted(group))
+        };
+        section(&planned, "an apply that is seen sets it back")
+            + &section(&left, "left alone without --revert-drift")
     }
 
     fn drifted(&self, group: &Alike<'_>) -> String {
@@ -381,12 +381,24 @@ impl Page<'_> {
         })
     }
 
+    fn releases(&self) -> String {
+        let groups = alike(self.peaceful(|action| action == Action::Release));
+        let title = "Give back: the rows stay, and are no longer lkroute's";
+        self.section(title, &groups, |group| {
+            let Some(change) = group.first() else {
+                return String::new();
+            };
+            let body = self.body(change, Kind::writes);
+            self.heads(&paint(NOTED, "="), group) + &body
+        })
+    }
+
     fn changes(&self) -> String {
         let moved = |change: &&Change| {
             let patch = self.plan.patch(change);
             patch.fields.is_empty() || patch.fields.iter().any(|f| f.kind != Kind::Drift)
         };
-        let ours = |action| !matches!(action, Action::Delete | Action::Adopt);
+        let ours = |action| !matches!(action, Action::Delete | Action::Adopt | Action::Release);
         let groups = alike(self.peaceful(ours).filter(moved));
         self.section("Changes", &groups, |group| {
             let Some(change) = group.first() else {

@@ -284,7 +284,10 @@ fn secret_columns(
     let former = change
         .previous
         .and_then(|previous| before.versions.get(&previous));
+    let prepared = order.secrets.get(&id);
+    let restored = prepared.and_then(|prepared| prepared.source.clone());
     let source = match (declared, former) {
+        _ if restored.is_some() => restored.unwrap_or_default(),
         (Some(declared), _) => declared.describe(),
         (None, former) => former.map_or(String::new(), |former| former.source.clone()),
     };
@@ -293,7 +296,6 @@ fn secret_columns(
     let kept = former
         .filter(|former| former.source == source && written.is_none())
         .and_then(|former| former.fingerprint.clone());
-    let prepared = order.secrets.get(&id);
     let prepared = prepared.and_then(|prepared| prepared.fingerprint.clone());
     let held = before.secrets.get(&id);
     let found = work.found(change);

@@ -5,9 +5,20 @@
 //! To plan: [`Store::begin_read`], [`Store::snapshot`], make a [`Differ`] of
 //! it, [`Store::feed`], [`Store::end_read`], [`Differ::finish`].
 
+/// Calls the same method of whichever engine it is.
+macro_rules! on {
+    ($store:expr, $engine:ident => $call:expr) => {
+        match &mut $store.0 {
+            Engine::Postgres($engine) => $call,
+            Engine::Sqlite($engine) => $call,
+        }
+    };
+}
+
 mod books;
 mod cells;
 mod dispatches;
+mod history;
 mod list;
 mod look_up;
 mod order;
@@ -20,6 +31,7 @@ mod url;
 mod work;
 
 pub use dispatches::Calls;
+pub use history::{Back, EachVersion, Select};
 pub use list::{Filter, Listed};
 pub use look_up::{LookUp, LookedUp};
 pub use order::{Applied, ApplyError, ApplyOrder, LOCK_TIMEOUT, PreparedSecret, check_stamp};
@@ -58,16 +70,6 @@ impl fmt::Debug for Store {
 enum Engine {
     Postgres(Box<PgStore>),
     Sqlite(Box<SqliteStore>),
-}
-
-/// Calls the same method of whichever engine it is.
-macro_rules! on {
-    ($store:expr, $engine:ident => $call:expr) => {
-        match &mut $store.0 {
-            Engine::Postgres($engine) => $call,
-            Engine::Sqlite($engine) => $call,
-        }
-    };
 }
 
 impl Store {

@@ -53,6 +53,8 @@ pub struct PreparedSecret {
     pub text: Option<CipherText>,
     /// The text form of the fingerprint of an `env` or `file` secret.
     pub fingerprint: Option<String>,
+    /// The source to record, where it is another than the plan's.
+    pub source: Option<String>,
 }
 
 impl ApplyOrder {

@@ -8,6 +8,7 @@ use sqlx::Error;
 
 use super::cells::Cells;
 use crate::fields::{Field, Fields};
+use crate::history::{ConfigVersion, RegionVersion};
 use crate::routing::CipherText;
 use crate::snapshot::{ApplyRecord, LiveConfig, OwnedConfig, OwnedRegion, SourceLine};
 
@@ -47,6 +48,26 @@ pub(super) fn owned_config(row: &impl Cells) -> Result<OwnedConfig, Error> {
         fingerprint: row.text(4)?.map(str::to_owned),
         source: source(row, 5)?,
         inserted: row.flag(7)?,
+    })
+}
+
+/// Columns of `lkroute_configs`: those of [`owned_config`], then until,
+/// sealed, found, found_sealed.
+pub(super) fn config_version(row: &impl Cells) -> Result<ConfigVersion, Error> {
+    Ok(ConfigVersion {
+        owned: owned_config(row)?,
+        until: row.int(8)?,
+        sealed: row.text(9)?.map(CipherText::new),
+        found: row.text(10)?.map(fields).transpose()?.unwrap_or_default(),
+        found_sealed: row.text(11)?.map(CipherText::new),
+    })
+}
+
+/// Columns of `lkroute_regions`: those of [`owned_region`], then until.
+pub(super) fn region_version(row: &impl Cells) -> Result<RegionVersion, Error> {
+    Ok(RegionVersion {
+        owned: owned_region(row)?,
+        until: row.int(5)?,
     })
 }
 

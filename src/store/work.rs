@@ -10,7 +10,7 @@ use crate::address::Address;
 use crate::error::{Error, Exit};
 use crate::fields::{Field, Fields};
 use crate::phone::RowKey;
-use crate::plan::{Action, Change, FieldChange, Object, Patch, Plan};
+use crate::plan::{Action, Change, FieldChange, Kind, Object, Patch, Plan};
 use crate::routing::CipherText;
 use crate::snapshot::LiveConfig;
 
@@ -167,15 +167,18 @@ impl<'a> Work<'a> {
         fields.iter().any(|field| field.field == Field::ApiSecret)
     }
 
-    /// What the row of a change holds before, of the fields that are written;
-    /// `None` where none is, or there is no row yet.
+    /// What the row of a change holds before, of the fields that are written
+    /// or adopted; `None` where none is, or there is no row yet.
     pub fn found(&self, change: &Change) -> Option<Fields> {
-        if change.insert || !self.writes(change) {
+        let fields = self.plan.patch(change).fields.iter();
+        let mut taken = fields
+            .filter(|field| field.kind != Kind::Release)
+            .peekable();
+        if change.insert || taken.peek().is_none() {
             return None;
         }
-        let written = self.plan.patch(change).fields.iter();
-        let held = written
-            .filter(|field| field.kind.writes() && field.field != Field::Region)
+        let held = taken
+            .filter(|field| field.field != Field::Region)
             .filter_map(|field| Some((field.field, field.before.clone()?)));
         Some(held.collect())
     }
@@ -188,7 +191,7 @@ impl<'a> Work<'a> {
             let row = change.row.and_then(|id| live.get(&id));
             match row {
                 // One that is no longer ours may be there or not.
-                _ if change.action == Action::Delete && !self.writes(change) => true,
+                _ if change.owned.is_none() && !self.writes(change) => true,
                 None => change.insert,
                 Some(row) => !change.insert && as_before(self.plan.patch(change), &row.fields),
             }
@@ -323,7 +326,6 @@ fn text(value: &Option<Value>) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::Kind;
 
     #[test]
     fn a_patch_tells_absent_from_null() {

@@ -1,10 +1,8 @@
 //! All integration tests, as one binary.
 
 mod action;
-mod approval;
 mod architecture;
 mod calls;
-mod cli;
 mod diff;
 mod git;
 mod import;

@@ -23,6 +23,7 @@ pub fn diffs(page: &mut Page, plan: &Plan) {
         Action::Create,
         Action::Reseal,
         Action::Adopt,
+        Action::Release,
     ] {
         let changes = plan.changes.iter();
         let of_it = changes.filter(|c| c.action == action && !plan.in_conflict(c));
@@ -86,6 +87,7 @@ fn title(action: Action, groups: &[Alike<'_>]) -> String {
         Action::Update => "Update",
         Action::Adopt => "Adopt, as it is",
         Action::Reseal => "Re-seal",
+        Action::Release => "Give back",
     };
     format!("{name}: {}", some.join(", "))
 }

@@ -6,6 +6,7 @@
 mod apply;
 mod copy;
 mod dispatches;
+mod history;
 mod list;
 mod look_up;
 mod migrate;

@@ -9,7 +9,7 @@ use super::PgStore;
 use super::copy::{BadStream, Reader, Row};
 use super::sql::{run, sets};
 use crate::error::{Error, Result};
-use crate::fields::FieldsIx;
+use crate::fields::{FieldsIx, FieldsPool};
 use crate::phone::E164;
 use crate::plan::diff::Differ;
 use crate::snapshot::{NumberRow, OwnedBinding, Snapshot, SourceLine};
@@ -117,7 +117,7 @@ impl PgStore {
         differ: &mut Differ<'_>,
         progress: &mut dyn FnMut(u64),
     ) -> Result<()> {
-        let settings = self.settings(differ).await?;
+        let settings = self.settings(differ.pool()).await?;
         let owned = format!(
             "COPY (SELECT number_id, number, since, tenant, settings, file, line, inserted, retired
                FROM {}.lkroute_bindings WHERE until IS NULL) TO STDOUT (FORMAT binary)",
@@ -166,13 +166,17 @@ impl PgStore {
         Ok(())
     }
 
-    async fn settings(&mut self, differ: &mut Differ<'_>) -> Result<Numbered<Option<FieldsIx>>> {
+    /// The sets of fields that versions of bindings name by number.
+    pub(super) async fn settings(
+        &mut self,
+        pool: &mut FieldsPool,
+    ) -> Result<Numbered<Option<FieldsIx>>> {
         let sql = format!("SELECT id::int8, fields FROM {}.lkroute_settings", self.q);
         let read = sets(&mut self.conn, &sql).await;
         let read = read.map_err(|error| self.trouble(error))?;
         let mut settings = Numbered::default();
         let mut put = |row: &PgRow| {
-            let fields = differ.pool().intern(rows::fields(row.some_text(1)?)?);
+            let fields = pool.intern(rows::fields(row.some_text(1)?)?);
             settings.put(row.some_int(0)?, Some(fields))
         };
         for row in read.iter().flatten() {
@@ -202,8 +206,10 @@ impl PgStore {
     }
 }
 
-fn owned_binding(
-    row: Row<'_, 9>,
+/// Columns: number_id, number, since, tenant, settings, file, line, inserted,
+/// retired.
+pub(super) fn owned_binding<const N: usize>(
+    row: Row<'_, N>,
     tenants: &Numbered<Option<Uuid>>,
     settings: &Numbered<Option<FieldsIx>>,
 ) -> Result<OwnedBinding, BadStream> {

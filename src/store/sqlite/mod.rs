@@ -2,6 +2,7 @@
 
 mod apply;
 mod dispatches;
+mod history;
 mod list;
 mod look_up;
 mod migrate;

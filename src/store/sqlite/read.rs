@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::{SqliteStore, run};
 use crate::error::Result;
-use crate::fields::FieldsIx;
+use crate::fields::{FieldsIx, FieldsPool};
 use crate::phone::E164;
 use crate::plan::diff::Differ;
 use crate::snapshot::{NumberRow, OwnedBinding, Snapshot};
@@ -43,7 +43,10 @@ impl SqliteStore {
         Ok(snapshot)
     }
 
-    async fn all(&mut self, sql: impl Into<String>) -> Result<Vec<SqliteRow>, sqlx::Error> {
+    pub(super) async fn all(
+        &mut self,
+        sql: impl Into<String>,
+    ) -> Result<Vec<SqliteRow>, sqlx::Error> {
         let query = sqlx::query(AssertSqlSafe(sql.into()));
         query.fetch_all(&mut self.conn).await
     }
@@ -106,11 +109,7 @@ impl SqliteStore {
         differ: &mut Differ<'_>,
         progress: &mut dyn FnMut(u64),
     ) -> Result<(), sqlx::Error> {
-        let mut settings = Numbered::default();
-        for row in self.all("SELECT id, fields FROM lkroute_settings").await? {
-            let fields = differ.pool().intern(rows::fields(row.some_text(1)?)?);
-            settings.put(row.some_int(0)?, Some(fields))?;
-        }
+        let settings = self.settings(differ.pool()).await?;
         let owned = "SELECT number_id, number, since, tenant, settings, file, line, inserted,
                      retired FROM lkroute_bindings WHERE until IS NULL";
         let mut stream = sqlx::query(owned).fetch(&mut self.conn);
@@ -119,6 +118,19 @@ impl SqliteStore {
         }
         drop(stream);
         self.number_rows(&mut |row| differ.row(row), progress).await
+    }
+
+    /// The sets of fields that versions of bindings name by number.
+    pub(super) async fn settings(
+        &mut self,
+        pool: &mut FieldsPool,
+    ) -> Result<Numbered<Option<FieldsIx>>, sqlx::Error> {
+        let mut settings = Numbered::default();
+        for row in self.all("SELECT id, fields FROM lkroute_settings").await? {
+            let fields = pool.intern(rows::fields(row.some_text(1)?)?);
+            settings.put(row.some_int(0)?, Some(fields))?;
+        }
+        Ok(settings)
     }
 
     /// Hands every number row to `each`.
@@ -165,7 +177,9 @@ pub(super) fn number_row(row: &SqliteRow, first: usize) -> Result<NumberRow<'_>,
     })
 }
 
-fn owned_binding(
+/// Columns: number_id, number, since, tenant, settings, file, line, inserted,
+/// retired.
+pub(super) fn owned_binding(
     row: &SqliteRow,
     tenants: &Numbered<Option<Uuid>>,
     settings: &Numbered<Option<FieldsIx>>,

@@ -4,8 +4,5 @@
 mod comments;
 mod expression;
 mod github;
-mod rules;
+#[allow(dead_code, reason = "the workflows that it runs follow")]
 mod runner;
-mod scripts;
-mod workflows;
-mod world;

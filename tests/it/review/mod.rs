@@ -1,6 +1,5 @@
 //! Reports for pull requests: Markdown, annotations, SARIF, pictures, schemas.
 
-mod commands;
 mod github;
 mod graph;
 mod hostile;

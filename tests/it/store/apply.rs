@@ -567,6 +567,7 @@ async fn a_missing_secret_is_told_before_anything_is_written(base: Base) {
         lkroute::store::PreparedSecret {
             text: Some(stored.clone()),
             fingerprint: Some("k1:made-up".to_owned()),
+            source: None,
         },
     );
     let mut store = base.open(Mode::Write).await;
@@ -734,14 +735,19 @@ async fn what_a_rollback_needs_is_kept(base: Base) {
 
     let found =
         "SELECT s.fields FROM {lkroute_bindings} b JOIN {lkroute_settings} s ON s.id = b.found";
-    assert_eq!(base.sql(found).await, r#"{"rules.outbound":false}"#);
+    assert_eq!(
+        base.sql(found).await,
+        r#"{"rules.inbound":true,"rules.outbound":false}"#
+    );
     let configs = format!(
         "SELECT sealed, found, found_sealed FROM {{lkroute_configs}} WHERE id = '{CONFIG_UAE}' ORDER BY since"
     );
     let first_version = base.sql(&configs).await;
     assert!(
-        first_version.starts_with("lkr1:made-up:00000000:uae|{\"api_secret\":\"sha256:")
-            && first_version.ends_with("\"name\":\"old\"}|dev-s-t-made-up"),
+        first_version.starts_with("lkr1:made-up:00000000:uae|{\"api_key\":\"APImadeupuae\",")
+            && first_version.ends_with(
+                "\"name\":\"old\",\"url\":\"wss://livekit.uae.example\"}|dev-s-t-made-up"
+            ),
         "{first_version}"
     );
     let applies = "SELECT files, restores FROM {lkroute_applies}";

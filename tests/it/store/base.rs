@@ -209,7 +209,7 @@ pub fn order(plan: &Plan) -> ApplyOrder {
         if let SecretSource::Sealed(text) = source {
             let prepared = PreparedSecret {
                 text: Some(text.clone()),
-                fingerprint: None,
+                ..PreparedSecret::default()
             };
             order.secrets.insert(*id, prepared);
         }

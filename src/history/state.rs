@@ -1,0 +1,175 @@
+//! The state that an apply left, as the files that would declare it: so that
+//! going back is planned, judged and applied like any other change. Core.
+
+use std::collections::BTreeMap;
+
+use foldhash::fast::RandomState;
+use hashbrown::HashMap;
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::{BindingVersion, ConfigVersion, Found, Versions};
+use crate::fields::{Field, Fields, FieldsIx, FieldsPool};
+use crate::phone::Prefix;
+use crate::routing::{
+    Binding, CipherText, Origin, Region, Routing, SecretSource, ServerConfig, Settings, Tenant,
+};
+use crate::snapshot::{ApplyId, Snapshot, SourceLine};
+
+type Map<K, V> = HashMap<K, V, RandomState>;
+
+/// What was declared when an apply was done, and what has become lkroute's
+/// since.
+#[derive(Debug)]
+pub struct State {
+    pub apply: ApplyId,
+    /// All that was declared; complete once every version of a binding that
+    /// outlived the apply has been taken in.
+    pub routing: Routing,
+    /// What the rows of others held before lkroute took them over since.
+    pub found: Found,
+    /// The configs of that time, by row.
+    pub configs: BTreeMap<Uuid, ConfigVersion>,
+    tenants: Map<Uuid, u32>,
+    settings: Map<FieldsIx, u32>,
+}
+
+impl State {
+    /// Regions and configs as apply `apply` left them. Owner, environment,
+    /// guards and names of files are those of today.
+    pub fn at(apply: ApplyId, versions: &Versions, snapshot: &Snapshot) -> State {
+        let last = snapshot.last_apply.as_ref();
+        let mut state = State {
+            apply,
+            routing: Routing {
+                owner: snapshot.owner.clone(),
+                environment: snapshot.environment.clone(),
+                files: snapshot.files.clone(),
+                guards: last
+                    .and_then(|apply| apply.guards.clone())
+                    .unwrap_or_default(),
+                ..Routing::default()
+            },
+            found: Found::of_configs(apply, &versions.configs),
+            configs: BTreeMap::new(),
+            tenants: Map::default(),
+            settings: Map::default(),
+        };
+        for (id, alias) in &snapshot.tenants {
+            state.tenant(*id, Some(alias.clone()));
+        }
+        let regions = versions.regions.iter();
+        for version in regions.filter(|version| version.was_current(apply)) {
+            let owned = &version.owned;
+            let region = region(&owned.fields, owned.source);
+            state.routing.regions.insert(owned.name.clone(), region);
+        }
+        let configs = versions.configs.iter();
+        for version in configs.filter(|version| version.was_current(apply)) {
+            let name = version.owned.fields.text(Field::Name).unwrap_or_default();
+            let config = config(version);
+            state.routing.configs.insert(name.to_owned(), config);
+            state.configs.insert(version.owned.id, version.clone());
+        }
+        state
+    }
+
+    /// Takes in a version of a binding. Those of one row come one after the
+    /// other, the oldest first; those that ended before the apply are not
+    /// needed.
+    pub fn binding(&mut self, version: &BindingVersion, pool: &mut FieldsPool) {
+        self.found.binding(self.apply, version, pool);
+        if !version.was_current(self.apply) {
+            return;
+        }
+        let owned = &version.owned;
+        let tenant = self.tenant(owned.tenant, None);
+        let settings = match self.settings.get(&owned.fields) {
+            Some(settings) => *settings,
+            None => self.settings(owned.fields, pool.get(owned.fields)),
+        };
+        self.routing.bindings.push(Binding {
+            number: owned.number,
+            tenant,
+            settings,
+            origin: origin(owned.source),
+        });
+    }
+
+    fn tenant(&mut self, id: Uuid, alias: Option<String>) -> u32 {
+        let tenants = &mut self.routing.tenants;
+        *self.tenants.entry(id).or_insert_with(|| {
+            tenants.push(Tenant { id, alias });
+            u32::try_from(tenants.len() - 1).unwrap_or(u32::MAX)
+        })
+    }
+
+    fn settings(&mut self, ix: FieldsIx, fields: &Fields) -> u32 {
+        let mut declared = fields.clone();
+        declared.set(Field::Config, None);
+        let id = fields.text(Field::Config).unwrap_or_default();
+        let named = Uuid::parse_str(id)
+            .ok()
+            .and_then(|id| self.configs.get(&id));
+        let name = named.and_then(|version| version.owned.fields.text(Field::Name));
+        let settings = &mut self.routing.settings;
+        settings.push(Settings {
+            // A config that was not ours then is meant by its id.
+            config: name.unwrap_or(id).to_owned(),
+            fields: declared,
+            adopt: Vec::new(),
+            rollout: None,
+        });
+        let number = u32::try_from(settings.len() - 1).unwrap_or(u32::MAX);
+        self.settings.insert(ix, number);
+        number
+    }
+}
+
+fn origin(source: Option<SourceLine>) -> Origin {
+    source.map_or(
+        Origin {
+            file: u32::MAX,
+            line: 0,
+        },
+        |source| Origin {
+            file: source.file,
+            line: source.line,
+        },
+    )
+}
+
+fn region(fields: &Fields, source: Option<SourceLine>) -> Region {
+    let codes = fields.get(Field::CountryCodes).and_then(Value::as_array);
+    let codes = codes.into_iter().flatten().filter_map(Value::as_str);
+    let text = |field| fields.text(field).map(str::to_owned);
+    Region {
+        description: text(Field::Description),
+        country_codes: codes.filter_map(|code| Prefix::parse(code).ok()).collect(),
+        default_config: text(Field::DefaultConfig),
+        origin: origin(source),
+    }
+}
+
+/// The secret is the text that was stored: nothing has to be opened or sealed
+/// to bring it back.
+fn config(version: &ConfigVersion) -> ServerConfig {
+    let owned = &version.owned;
+    let text = |field| owned.fields.text(field).map(str::to_owned);
+    let some = |field| text(field).unwrap_or_default();
+    let sealed = version.sealed.clone();
+    ServerConfig {
+        id: Some(owned.id),
+        formerly: None,
+        region: some(Field::Region),
+        description: text(Field::Description),
+        url: some(Field::Url),
+        api_key: some(Field::ApiKey),
+        api_secret: SecretSource::Sealed(sealed.unwrap_or_else(|| CipherText::new(""))),
+        trunk_id: text(Field::TrunkId),
+        worker_name: text(Field::WorkerName),
+        adopt: Vec::new(),
+        origin: origin(owned.source),
+        lines: BTreeMap::new(),
+    }
+}

@@ -1,0 +1,131 @@
+//! What can be told from versions alone.
+
+use super::again::rolled_back;
+use super::changes::{Side, What, event, set_by};
+use crate::fields::{Field, Fields};
+use crate::snapshot::{ApplyId, ApplyRecord};
+
+fn fields(outbound: bool) -> Fields {
+    Fields::new().with(Field::Outbound, outbound)
+}
+
+fn side<'a>(fields: &'a Fields, found: Option<&'a Fields>) -> Side<'a> {
+    Side {
+        fields,
+        found,
+        inserted: false,
+        retired: false,
+    }
+}
+
+#[test]
+fn a_field_was_set_by_the_apply_that_gave_it_its_value() {
+    let (on, off) = (fields(true), fields(false));
+    let both = on.clone().with(Field::Provider, "P");
+    let by = |versions: &[(ApplyId, Option<ApplyId>, &Fields)]| {
+        set_by(versions.iter().copied(), Field::Outbound)
+    };
+    assert_eq!(by(&[]), None);
+    assert_eq!(by(&[(5, None, &on)]), Some(5));
+    assert_eq!(by(&[(5, None, &both), (3, Some(5), &on)]), Some(3));
+    assert_eq!(by(&[(5, None, &on), (3, Some(5), &off)]), Some(5));
+    // Given back in between.
+    assert_eq!(by(&[(5, None, &on), (1, Some(3), &on)]), Some(5));
+}
+
+#[test]
+fn events_are_told_by_what_ended_and_began() {
+    let (on, off) = (fields(true), fields(false));
+    let what = |before: Option<Side<'_>>, after: Option<Side<'_>>, kind: &str| {
+        let event = event(before, after, kind);
+        (event.what, event.steps.len())
+    };
+    let own = |fields| Side {
+        inserted: true,
+        ..side(fields, None)
+    };
+    let retired = |fields| Side {
+        retired: true,
+        ..own(fields)
+    };
+    assert_eq!(what(None, Some(own(&on)), "apply"), (What::Created, 1));
+    let again = what(Some(retired(&on)), Some(own(&on)), "apply");
+    assert_eq!(again, (What::Created, 1));
+    assert_eq!(
+        what(None, Some(side(&on, Some(&on))), "apply"),
+        (What::Adopted, 0)
+    );
+    assert_eq!(
+        what(None, Some(side(&on, Some(&off))), "apply"),
+        (What::Changed, 1)
+    );
+    let changed = what(Some(side(&off, None)), Some(side(&on, None)), "apply");
+    assert_eq!(changed, (What::Changed, 1));
+    // Drift that was set back: the files had said so all the time.
+    let reverted = what(Some(side(&on, None)), Some(side(&on, Some(&off))), "apply");
+    assert_eq!(reverted, (What::Changed, 1));
+    assert_eq!(
+        what(Some(own(&on)), Some(retired(&on)), "apply"),
+        (What::Removed, 1)
+    );
+    assert_eq!(what(Some(own(&on)), None, "release"), (What::Released, 1));
+    assert_eq!(
+        what(Some(side(&on, None)), None, "rollback"),
+        (What::Released, 1)
+    );
+    assert_eq!(what(Some(own(&on)), None, "rollback"), (What::Removed, 1));
+}
+
+fn apply(id: ApplyId, files: &str) -> ApplyRecord {
+    ApplyRecord {
+        id,
+        kind: "apply".to_owned(),
+        revision: Some(format!("commit-{files}")),
+        files: Some(files.to_owned()),
+        ..ApplyRecord::default()
+    }
+}
+
+fn rollback(id: ApplyId, restores: ApplyId) -> ApplyRecord {
+    ApplyRecord {
+        id,
+        kind: "rollback".to_owned(),
+        restores: Some(restores),
+        ..ApplyRecord::default()
+    }
+}
+
+#[test]
+fn files_that_were_rolled_back_are_known_again() {
+    let release = ApplyRecord {
+        id: 5,
+        kind: "release".to_owned(),
+        ..ApplyRecord::default()
+    };
+    let applies = [
+        release,
+        rollback(4, 1),
+        apply(3, "c"),
+        apply(2, "b"),
+        apply(1, "a"),
+    ];
+    let undone = |applies: &[ApplyRecord], files: &str, revision: Option<&str>| {
+        rolled_back(applies, files, revision).map(|(by, undone)| (by.id, undone.id))
+    };
+    assert_eq!(undone(&applies, "c", None), Some((4, 3)));
+    assert_eq!(undone(&applies, "b", None), Some((4, 2)));
+    assert_eq!(undone(&applies, "a", None), None);
+    assert_eq!(undone(&applies, "d", None), None);
+    assert_eq!(undone(&applies, "d", Some("commit-c")), Some((4, 3)));
+    assert_eq!(undone(&applies[1..], "c", None), Some((4, 3)));
+    assert_eq!(undone(&applies[2..], "c", None), None, "no rollback");
+    let later = [apply(6, "d"), rollback(4, 1), apply(3, "c"), apply(1, "a")];
+    assert_eq!(undone(&later, "c", None), None, "applied since");
+    let back = [apply(3, "a"), apply(2, "b"), apply(1, "a")];
+    let applies: Vec<_> = [rollback(4, 1)].into_iter().chain(back).collect();
+    assert_eq!(
+        undone(&applies, "a", None),
+        None,
+        "the files that it brought back"
+    );
+}

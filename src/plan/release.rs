@@ -1,0 +1,179 @@
+//! Giving objects back without touching them: the plan that ends lkroute's
+//! care for them, and nothing else. Core.
+
+use hashbrown::HashMap;
+use uuid::Uuid;
+
+use super::{Action, Change, FieldChange, Kind, Object, Patch, Plan};
+use crate::address::Address;
+use crate::fields::{Field, Fields, FieldsIx, FieldsPool};
+use crate::phone::E164;
+use crate::routing::{Origin, Tenant};
+use crate::snapshot::{OwnedBinding, Snapshot, SourceLine};
+
+/// Collects what is to be given back.
+#[derive(Debug)]
+pub struct Release<'a> {
+    /// `None`: everything.
+    wanted: Option<&'a [Address]>,
+    met: Vec<bool>,
+    tenants: HashMap<Uuid, u32>,
+    patches: HashMap<FieldsIx, u32>,
+    plan: Plan,
+}
+
+impl<'a> Release<'a> {
+    /// `wanted`: the objects, or `None` for all that lkroute has.
+    pub fn new(wanted: Option<&'a [Address]>, snapshot: &Snapshot) -> Release<'a> {
+        let mut release = Release {
+            wanted,
+            met: vec![false; wanted.map_or(0, <[Address]>::len)],
+            tenants: HashMap::new(),
+            patches: HashMap::new(),
+            plan: Plan {
+                environment: snapshot.environment.clone(),
+                base: snapshot.last_apply.as_ref().map(|apply| apply.id),
+                files: snapshot.files.clone(),
+                ..Plan::default()
+            },
+        };
+        for (id, alias) in &snapshot.tenants {
+            release.tenant(*id, Some(alias.clone()));
+        }
+        for region in &snapshot.owned_regions {
+            let address = Address::Region(region.name.clone());
+            release.object(address, &region.fields, None, region.source);
+        }
+        for config in &snapshot.owned_configs {
+            let name = config.fields.text(Field::Name).unwrap_or_default();
+            release.plan.config_names.insert(config.id, name.to_owned());
+            let address = Address::Config(name.to_owned());
+            release.object(address, &config.fields, Some(config.id), config.source);
+        }
+        release
+    }
+
+    /// The numbers of which bindings are wanted; `None` for all.
+    pub fn numbers(&self) -> Option<Vec<E164>> {
+        let number = |address: &Address| match address {
+            Address::Binding(number, _) => Some(*number),
+            Address::Region(_) | Address::Config(_) => None,
+        };
+        Some(self.wanted?.iter().filter_map(number).collect())
+    }
+
+    /// Takes in a binding that lkroute has; `pool` is that of its fields.
+    pub fn binding(&mut self, owned: &OwnedBinding, pool: &FieldsPool) {
+        let tenant = self.tenant(owned.tenant, None);
+        let labels = [
+            self.plan.tenants[tenant as usize].label(),
+            owned.tenant.to_string(),
+        ];
+        let names = labels.map(|label| Address::Binding(owned.number, label));
+        if owned.retired || !self.wants(&names) {
+            return;
+        }
+        let known = self.patches.get(&owned.fields).copied();
+        let patch = known.unwrap_or_else(|| {
+            let ix = self.patch(pool.get(owned.fields));
+            self.patches.insert(owned.fields, ix);
+            ix
+        });
+        let object = Object::Binding {
+            number: owned.number,
+            tenant,
+        };
+        self.change(object, patch, Some(owned.row), owned.source);
+    }
+
+    /// The plan.
+    ///
+    /// # Errors
+    /// The objects that lkroute does not have.
+    pub fn finish(self) -> Result<Plan, Vec<Address>> {
+        let wanted = self.wanted.into_iter().flatten();
+        let unmet = wanted.zip(&self.met).filter(|(_, met)| !**met);
+        let unmet: Vec<Address> = unmet.map(|(address, _)| address.clone()).collect();
+        match unmet.is_empty() {
+            true => Ok(self.plan),
+            false => Err(unmet),
+        }
+    }
+
+    fn tenant(&mut self, id: Uuid, alias: Option<String>) -> u32 {
+        let tenants = &mut self.plan.tenants;
+        *self.tenants.entry(id).or_insert_with(|| {
+            tenants.push(Tenant { id, alias });
+            u32::try_from(tenants.len() - 1).unwrap_or(u32::MAX)
+        })
+    }
+
+    fn wants(&mut self, names: &[Address]) -> bool {
+        let Some(wanted) = self.wanted else {
+            return true;
+        };
+        let meant = |(address, _): &(&Address, &mut bool)| names.contains(address);
+        let met = wanted.iter().zip(&mut self.met).filter(meant);
+        met.map(|(_, met)| *met = true).count() > 0
+    }
+
+    fn object(
+        &mut self,
+        address: Address,
+        fields: &Fields,
+        row: Option<Uuid>,
+        source: Option<SourceLine>,
+    ) {
+        if !self.wants(std::slice::from_ref(&address)) {
+            return;
+        }
+        let ix = u32::try_from(self.plan.names.len()).unwrap_or(u32::MAX);
+        let (object, name) = match address {
+            Address::Region(name) => (Object::Region(ix), name),
+            Address::Config(name) => (Object::Config(ix), name),
+            Address::Binding(..) => return,
+        };
+        self.plan.names.push(name);
+        let patch = self.patch(fields);
+        self.change(object, patch, row, source);
+    }
+
+    fn patch(&mut self, fields: &Fields) -> u32 {
+        let kept = fields.iter().map(|(field, value)| FieldChange {
+            field,
+            before: Some(value.clone()),
+            after: Some(value.clone()),
+            kind: Kind::Release,
+            applied: None,
+        });
+        self.plan.patches.push(Patch {
+            fields: kept.collect(),
+        });
+        u32::try_from(self.plan.patches.len() - 1).unwrap_or(u32::MAX)
+    }
+
+    fn change(
+        &mut self,
+        object: Object,
+        patch: u32,
+        row: Option<Uuid>,
+        source: Option<SourceLine>,
+    ) {
+        self.plan.changes.push(Change {
+            object,
+            action: Action::Release,
+            patch,
+            row,
+            previous: row,
+            origin: source.map(|source| Origin {
+                file: source.file,
+                line: source.line,
+            }),
+            live: None,
+            owned: None,
+            // Given back, a row that lkroute inserted is no longer its own.
+            inserted: false,
+            insert: false,
+        });
+    }
+}

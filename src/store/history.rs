@@ -1,0 +1,246 @@
+//! What every apply left: applies and versions, the same questions for both
+//! engines. Imports core.
+
+use std::collections::HashMap;
+
+use uuid::Uuid;
+
+use super::{Engine, PreparedSecret, Store};
+use crate::address::Address;
+use crate::error::{Error, Result};
+use crate::fields::FieldsPool;
+use crate::history::drift::Drift;
+use crate::history::{BindingVersion, State, Versions};
+use crate::phone::E164;
+use crate::plan::diff::Differ;
+use crate::plan::release::Release;
+use crate::plan::secret::SecretFacts;
+use crate::plan::{Object, Plan};
+use crate::snapshot::{ApplyId, ApplyRecord, Snapshot};
+
+/// Rows that are asked for at a time.
+const CHUNK: usize = 1000;
+
+/// Versions of bindings to read.
+#[derive(Debug, Clone)]
+pub enum Select {
+    /// Those that outlived an apply, or began after it.
+    After(ApplyId),
+    /// Those that an apply began or ended.
+    Of(ApplyId),
+    /// Those that are current.
+    Current,
+    /// Those of these numbers, whoever's they are.
+    Numbers(Vec<E164>),
+    /// Those of these number rows.
+    Rows(Vec<Uuid>),
+}
+
+impl Select {
+    /// The condition in SQL.
+    pub(super) fn condition(&self) -> String {
+        match self {
+            Select::After(apply) => format!("until IS NULL OR until > {apply}"),
+            Select::Of(apply) => format!("since = {apply} OR until = {apply}"),
+            Select::Current => "until IS NULL".to_owned(),
+            Select::Numbers(numbers) => {
+                let digits = numbers.iter().map(|number| number.digits().to_string());
+                among("number", digits.collect())
+            }
+            Select::Rows(rows) => {
+                let quoted = rows.iter().map(|row| format!("'{row}'"));
+                among("number_id", quoted.collect())
+            }
+        }
+    }
+}
+
+fn among(column: &str, values: Vec<String>) -> String {
+    match values.is_empty() {
+        true => "1 = 0".to_owned(),
+        false => format!("{column} IN ({})", values.join(", ")),
+    }
+}
+
+/// Is handed versions of bindings, and the pool of their fields.
+pub type EachVersion<'a> = dyn FnMut(&mut FieldsPool, BindingVersion) + 'a;
+
+/// The way back to what an apply left.
+#[derive(Debug)]
+pub struct Back {
+    pub snapshot: Snapshot,
+    /// All of them, the newest first.
+    pub applies: Vec<ApplyRecord>,
+    pub versions: Versions,
+    pub state: State,
+    pub plan: Plan,
+}
+
+impl Back {
+    /// The secrets that the plan writes, as they were stored then; nothing is
+    /// opened or sealed for it.
+    pub fn secrets(&self) -> HashMap<Uuid, PreparedSecret> {
+        let mut secrets = HashMap::new();
+        let configs = self
+            .plan
+            .changes
+            .iter()
+            .filter_map(|change| match change.object {
+                Object::Config(_) => Some((change, change.row?)),
+                Object::Region(_) | Object::Binding { .. } => None,
+            });
+        for (change, row) in configs {
+            let then = self.state.configs.get(&row);
+            let found = self.state.found.configs.get(&row);
+            let text = match then {
+                Some(then) => then.sealed.clone(),
+                None => found.and_then(|found| found.sealed.clone()),
+            };
+            let prepared = PreparedSecret {
+                text: text.filter(|_| self.plan.writes_secret(change)),
+                fingerprint: then.and_then(|then| then.owned.fingerprint.clone()),
+                source: then.map(|then| then.owned.secret_source.clone()),
+            };
+            secrets.insert(row, prepared);
+        }
+        secrets
+    }
+}
+
+fn no_apply(wanted: Option<ApplyId>, last: Option<&ApplyRecord>) -> Error {
+    match (wanted, last) {
+        (Some(wanted), Some(last)) => Error::new(format!(
+            "there is no apply {wanted}: the last one is {}",
+            last.id
+        ))
+        .hint("`lkroute history` lists them"),
+        _ => Error::new("nothing has been applied to this database"),
+    }
+}
+
+impl Store {
+    /// All applies, the newest first.
+    pub async fn applies(&mut self) -> Result<Vec<ApplyRecord>> {
+        on!(self, engine => engine.applies().await)
+    }
+
+    /// All versions of regions and configs.
+    pub async fn versions(&mut self) -> Result<Versions> {
+        on!(self, engine => engine.versions().await)
+    }
+
+    /// Hands versions of bindings to `each`: those of a row one after the
+    /// other, the oldest first. After [`Store::snapshot`].
+    pub async fn binding_versions(
+        &mut self,
+        select: &Select,
+        pool: &mut FieldsPool,
+        each: &mut EachVersion<'_>,
+    ) -> Result<()> {
+        on!(self, engine => engine.binding_versions(select, pool, each).await)
+    }
+
+    /// The state that an apply left, the last where none is named, and the
+    /// plan that brings it back. Reads from first to last in one moment; the
+    /// ids that the plan needs come from `new_id`.
+    ///
+    /// # Errors
+    /// No apply of that number.
+    pub async fn back_to(
+        &mut self,
+        apply: Option<ApplyId>,
+        progress: &mut dyn FnMut(u64),
+        new_id: fn() -> Uuid,
+    ) -> Result<Back> {
+        let back = self.way_back(apply, progress, new_id).await?;
+        self.end_read().await?;
+        Ok(back)
+    }
+
+    async fn way_back(
+        &mut self,
+        apply: Option<ApplyId>,
+        progress: &mut dyn FnMut(u64),
+        new_id: fn() -> Uuid,
+    ) -> Result<Back> {
+        self.begin_read().await?;
+        let snapshot = self.snapshot().await?;
+        let applies = self.applies().await?;
+        let apply = match (apply, &snapshot.last_apply) {
+            (Some(apply), _) if applies.iter().any(|known| known.id == apply) => apply,
+            (None, Some(last)) => last.id,
+            (apply, last) => return Err(no_apply(apply, last.as_ref())),
+        };
+        let versions = self.versions().await?;
+        let mut pool = FieldsPool::default();
+        let mut state = State::at(apply, &versions, &snapshot);
+        self.binding_versions(&Select::After(apply), &mut pool, &mut |pool, version| {
+            state.binding(&version, pool);
+        })
+        .await?;
+        let facts = SecretFacts::default();
+        let mut differ = Differ::new(&state.routing, &snapshot, &facts, new_id);
+        self.feed(&mut differ, progress).await?;
+        let plan = differ.finish(new_id).giving_back(&state.found, &pool);
+        Ok(Back {
+            snapshot,
+            applies,
+            versions,
+            state,
+            plan,
+        })
+    }
+
+    /// What has drifted since the last apply.
+    ///
+    /// # Errors
+    /// Nothing has been applied yet.
+    pub async fn drift(
+        &mut self,
+        progress: &mut dyn FnMut(u64),
+        new_id: fn() -> Uuid,
+    ) -> Result<Drift> {
+        let back = self.way_back(None, progress, new_id).await?;
+        let mut pool = FieldsPool::default();
+        let mut bindings = Vec::new();
+        let mut touched = HashMap::new();
+        for rows in Drift::rows(&back.plan).chunks(CHUNK) {
+            let select = Select::Rows(rows.to_vec());
+            let mut take = |_: &mut FieldsPool, version| bindings.push(version);
+            self.binding_versions(&select, &mut pool, &mut take).await?;
+            touched.extend(self.touched(rows).await?);
+        }
+        self.end_read().await?;
+        let live = back.snapshot.configs.iter();
+        touched.extend(live.filter_map(|row| Some((row.id, row.updated_at.clone()?))));
+        let history = (&back.versions, bindings.as_slice(), &pool);
+        Ok(Drift::new(back.plan, history, &back.applies, touched))
+    }
+
+    /// The plan that gives objects back, or everything; else the objects that
+    /// lkroute does not have.
+    pub async fn release(
+        &mut self,
+        wanted: Option<&[Address]>,
+    ) -> Result<Result<Plan, Vec<Address>>> {
+        self.begin_read().await?;
+        let snapshot = self.snapshot().await?;
+        let mut release = Release::new(wanted, &snapshot);
+        let select = release.numbers().map_or(Select::Current, Select::Numbers);
+        let mut pool = FieldsPool::default();
+        let mut take = |pool: &mut FieldsPool, version: BindingVersion| {
+            if version.until.is_none() {
+                release.binding(&version.owned, pool);
+            }
+        };
+        self.binding_versions(&select, &mut pool, &mut take).await?;
+        self.end_read().await?;
+        Ok(release.finish())
+    }
+
+    /// When these number rows were last written to, RFC 3339, as far as they
+    /// say it.
+    pub async fn touched(&mut self, rows: &[Uuid]) -> Result<HashMap<Uuid, String>> {
+        on!(self, engine => engine.touched(rows).await)
+    }
+}
