@@ -82,6 +82,7 @@ fn bench(cluster: &Cluster, size: u64) -> Report {
         1.0,
     );
 
+    run(&["migrate", "--index", "-q"]);
     let number = tree.sample();
     let floor = cluster.pgbench_resolve(&url, &number);
     report.floor("pgbench of the resolver's query", floor);

@@ -6,7 +6,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use lkroute::phone::E164;
-use lkroute::store::{DatabaseUrl, Mode, Store};
+use lkroute::resolve::{Query, RoutingEnv, TenantChoice, resolve};
+use lkroute::store::{DatabaseUrl, LookUp, Mode, Store};
 
 use crate::tree::Number;
 
@@ -93,6 +94,13 @@ pub fn resolve_in_process(url: &str, number: &Number) -> Run {
     })
 }
 
-async fn look_up(_store: &mut Store, _from: E164, _tenant: uuid::Uuid) -> bool {
-    true
+async fn look_up(store: &mut Store, from: E164, tenant: uuid::Uuid) -> bool {
+    let found = store
+        .look_up(&LookUp::number(from))
+        .await
+        .expect("a look-up");
+    let query = Query::new(from, TenantChoice::Given(tenant));
+    resolve(&query, &found.facts, &RoutingEnv::Symbolic)
+        .outcome
+        .is_ok()
 }
