@@ -180,6 +180,10 @@ fn pair(text: &str) -> Result<(String, String), String> {
 }
 
 impl DispatchArgs {
+    pub fn is_batch(&self) -> bool {
+        self.batch.is_some()
+    }
+
     pub fn run(&self, shell: &Shell) -> Result<Exit, Stop> {
         if let Some(file) = &self.batch {
             return self.batch(shell, file);

@@ -13,7 +13,7 @@ use super::Cli;
 const GROUPS: [(&str, &[&str]); 4] = [
     ("Files", &["validate", "fmt", "diff", "adopt"]),
     ("Database", &["migrate", "import", "plan", "apply"]),
-    ("Calls", &["resolve", "dispatch", "dispatches"]),
+    ("Calls", &["resolve", "dispatch", "dispatches", "doctor"]),
     ("More", &["secrets", "completions"]),
 ];
 

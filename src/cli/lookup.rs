@@ -148,7 +148,7 @@ fn open_all(found: &mut LookedUp, ring: &KeyRing) -> Opened {
     opened
 }
 
-fn state(secret: &Result<Secret, OpenError>) -> SecretState {
+pub fn state(secret: &Result<Secret, OpenError>) -> SecretState {
     match secret {
         Ok(_) => SecretState::Opens,
         Err(OpenError::NoKey(_)) => SecretState::NoKey,

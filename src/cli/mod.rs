@@ -10,6 +10,7 @@ pub mod database;
 mod diff;
 mod dispatch;
 mod dispatches;
+mod doctor;
 mod editing;
 mod fmt;
 pub mod globals;
@@ -39,7 +40,7 @@ use clap::{FromArgMatches, Parser, Subcommand};
 
 use crate::error::{Error, Exit};
 use crate::finding::Finding;
-use crate::render::{findings, json};
+use crate::render::{self, calls, findings, json};
 use globals::{Globals, ReviewFormat};
 use shell::Shell;
 
@@ -68,6 +69,7 @@ enum Command {
     Secrets(secrets::SecretsArgs),
     Dispatch(Box<dispatch::DispatchArgs>),
     Dispatches(dispatches::DispatchesArgs),
+    Doctor(doctor::DoctorArgs),
     Completions(completions::CompletionsArgs),
 }
 
@@ -154,6 +156,7 @@ impl Command {
             Command::Secrets(args) => args.run(shell),
             Command::Dispatch(args) => args.run(shell),
             Command::Dispatches(args) => args.run(shell),
+            Command::Doctor(args) => args.run(shell),
             Command::Completions(args) => args.run(shell),
         }
     }
@@ -169,6 +172,7 @@ impl Command {
             Command::Resolve(args) => Some(args.formatted.format.into()),
             Command::Dispatch(args) => Some(args.formatted.format.into()),
             Command::Dispatches(args) => Some(args.formatted.format.into()),
+            Command::Doctor(args) => Some(args.formatted.format.into()),
             _ => None,
         }
     }
@@ -184,6 +188,12 @@ impl Command {
                 plan: json::PlanReport::failed(findings, error),
                 applied: None,
             }),
+            Command::Dispatch(args) if args.is_batch() => {
+                json::text(&calls::BatchReport::failed(error))
+            }
+            Command::Dispatch(_) => json::text(&calls::DispatchReport::failed(error)),
+            Command::Dispatches(_) => json::text(&calls::DispatchesReport::failed(error)),
+            Command::Doctor(_) => json::text(&render::doctor::DoctorReport::failed(error)),
             _ => json::text(&json::Failed {
                 findings: json::reports(findings),
                 ..json::Failed::from(error)

@@ -6,11 +6,12 @@ use std::path::Path;
 
 use uuid::Uuid;
 
-use super::keys;
+use super::{keys, lookup};
 use crate::error::{Error, Result};
 use crate::fields::Field;
 use crate::plan::secret::{SecretFact, SecretFacts, format_of};
 use crate::plan::{Action, Object, Plan};
+use crate::resolve::SecretState;
 use crate::routing::{CipherText, Routing, SecretFormat, SecretSource, ServerConfig};
 use crate::secrets::{self, Fingerprint, Format, KeyRing, Sealed, Secret, Stored};
 use crate::snapshot::{LiveConfig, OwnedConfig, Snapshot};
@@ -101,6 +102,23 @@ fn of_sealed(
 fn opened(live: &LiveConfig, ring: &KeyRing) -> Option<Secret> {
     let stored = Stored::read(live.secret.as_stored().to_owned());
     secrets::open_stored(ring, live.id, &stored).ok()
+}
+
+/// Whether the secret that the files name can be had here; without any key,
+/// sealed ones are not looked at.
+pub fn state(routing: &Routing, config: &ServerConfig, ring: &KeyRing) -> SecretState {
+    let keys = ring.current().is_some() || ring.has_fernet();
+    let (SecretSource::Sealed(text), Some(id)) = (&config.api_secret, config.id) else {
+        return match source(routing, config) {
+            Ok(_) => SecretState::Opens,
+            Err(_) => SecretState::NotChecked,
+        };
+    };
+    match Sealed::parse(text.as_stored()) {
+        Ok(_) if !keys => SecretState::NotChecked,
+        Ok(sealed) => lookup::state(&secrets::open(ring, id, &sealed)),
+        Err(_) => SecretState::Damaged,
+    }
 }
 
 /// The plain text of a secret that is not in the files.

@@ -2,6 +2,7 @@
 //! Core: judges facts that others gathered; the live probes of servers come
 //! in as [`Remark`]s.
 
+mod drift;
 mod survey;
 #[cfg(test)]
 mod tests;
@@ -12,6 +13,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use uuid::Uuid;
 
+pub use drift::Drift;
 pub use survey::{Examples, Numbers, Survey};
 
 use crate::fields::Field;

@@ -30,7 +30,9 @@ pub use call::{
     Call, CallOutcome, JOB_LISTED_WITHIN, JobSeen, JobStatus, place_call, wait_for_agent,
 };
 pub use cause::{Cause, Failure};
-pub use probe::{Check, ProbeReport, WorkerProbe, WorkerSeen, find_trunk, probe, probe_worker};
+pub use probe::{
+    Check, ProbeReport, WorkerProbe, WorkerSeen, find_trunk, probe, probe_worker, reach,
+};
 pub use sip::{SipCall, SipFailure, SipPlaced, create_sip_participant};
 use trouble::{Asked, Trouble};
 

@@ -80,6 +80,21 @@ pub async fn probe(server: &Server<'_>, trunk_id: Option<&str>, limits: Limits) 
     report
 }
 
+/// The same without a key: whether LiveKit is there, and ready.
+pub async fn reach(url: &str, limits: Limits) -> ProbeReport {
+    let mut report = ProbeReport::default();
+    let server = Server {
+        url,
+        api_key: "",
+        api_secret: "",
+    };
+    match Client::new(&server, limits) {
+        Ok(client) => drop(look_at_root(&client, &mut report).await),
+        Err(failure) => report.reachable = Check::Failed(failure),
+    }
+    report
+}
+
 async fn look(client: &Client, trunk_id: Option<&str>, report: &mut ProbeReport) {
     let whole = tokio::time::timeout(client.limits.whole, async {
         if look_at_root(client, report).await

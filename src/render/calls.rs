@@ -1,6 +1,7 @@
 //! What became of calls, as text and JSON: `dispatch`, `dispatches` and
 //! batches. Imports core.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 use uuid::Uuid;
@@ -25,7 +26,7 @@ pub struct CallView<'a> {
 }
 
 /// `dispatch --format json`. Keys are always there.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct DispatchReport<'a> {
     pub format_version: u32,
     /// `dry_run`, `refused`, or the status of the record: `accepted`,
@@ -103,6 +104,16 @@ impl<'a> From<&CallView<'a>> for DispatchReport<'a> {
             resolution: view.resolution.map(resolve::Report::from),
             error: view.error.map(ErrorReport::from),
         }
+    }
+}
+
+impl DispatchReport<'_> {
+    /// Where the call did not even begin.
+    pub fn failed(error: &Error) -> DispatchReport<'_> {
+        DispatchReport::from(&CallView {
+            error: Some(error),
+            ..CallView::default()
+        })
     }
 }
 
@@ -230,7 +241,7 @@ fn dry_run(request: &Request) -> String {
 }
 
 /// `dispatches --format json`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct DispatchesReport<'a> {
     pub format_version: u32,
     /// The latest first.
@@ -238,7 +249,7 @@ pub struct DispatchesReport<'a> {
     pub error: Option<ErrorReport>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct DispatchRow<'a> {
     pub record_id: Uuid,
     pub at: &'a str,
@@ -297,6 +308,15 @@ impl<'a> DispatchesReport<'a> {
     }
 }
 
+impl DispatchesReport<'_> {
+    pub fn failed(error: &Error) -> DispatchesReport<'static> {
+        DispatchesReport {
+            error: Some(error.into()),
+            ..DispatchesReport::new(&[])
+        }
+    }
+}
+
 /// One call in two lines: what was asked for, and what came of it.
 pub fn list(records: &[Record]) -> String {
     if records.is_empty() {
@@ -327,7 +347,7 @@ fn listed(record: &Record) -> String {
 }
 
 /// How a batch ended.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Default, Serialize, JsonSchema)]
 pub struct BatchReport {
     pub format_version: u32,
     pub file: String,
@@ -351,6 +371,15 @@ pub struct BatchReport {
 }
 
 impl BatchReport {
+    /// Where nothing was called.
+    pub fn failed(error: &Error) -> BatchReport {
+        BatchReport {
+            format_version: FORMAT_VERSION,
+            error: Some(error.into()),
+            ..BatchReport::default()
+        }
+    }
+
     pub fn set(&mut self, tally: &Tally) {
         let Tally {
             accepted,

@@ -7,6 +7,7 @@
 
 pub mod applied;
 pub mod calls;
+pub mod doctor;
 pub mod escape;
 pub mod findings;
 pub mod github;

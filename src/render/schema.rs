@@ -6,6 +6,8 @@ use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::Value;
 
+use super::calls::{BatchReport, DispatchReport, DispatchesReport};
+use super::doctor::DoctorReport;
 use super::import::ImportReport;
 use super::json::{ApplyReport, Failed, PlanReport, ValidateReport};
 use crate::resolve::Report as ResolveReport;
@@ -17,6 +19,10 @@ use crate::resolve::Report as ResolveReport;
 pub fn reports() -> Vec<(&'static str, Value)> {
     vec![
         ("apply", of::<ApplyReport<'_>>()),
+        ("batch", of::<BatchReport>()),
+        ("dispatch", of::<DispatchReport<'_>>()),
+        ("dispatches", of::<DispatchesReport<'_>>()),
+        ("doctor", of::<DoctorReport<'_>>()),
         ("error", of::<Failed>()),
         ("import", of::<ImportReport<'_>>()),
         ("plan", of::<PlanReport<'_>>()),

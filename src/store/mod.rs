@@ -35,15 +35,17 @@ pub use history::{Back, EachVersion, Select};
 pub use list::{Filter, Listed};
 pub use look_up::{LookUp, LookedUp};
 pub use order::{Applied, ApplyError, ApplyOrder, LOCK_TIMEOUT, PreparedSecret, check_stamp};
+pub use rows::MixedAgent;
 pub use schema::{SchemaState, Step, script};
 pub use url::DatabaseUrl;
 
 use std::fmt;
 
 use crate::error::{Error, Result};
+use crate::fields::FieldsPool;
 use crate::plan::Plan;
 use crate::plan::diff::Differ;
-use crate::snapshot::{NumberRow, Snapshot};
+use crate::snapshot::{NumberRow, OwnedBinding, Snapshot};
 use postgres::PgStore;
 use sqlite::SqliteStore;
 
@@ -179,6 +181,23 @@ impl Store {
         progress: &mut dyn FnMut(u64),
     ) -> Result<()> {
         on!(self, engine => engine.feed(differ, progress).await)
+    }
+
+    /// Hands all owned bindings to `each`, their fields interned in `pool`.
+    /// After [`Store::snapshot`], whose files their sources index.
+    pub async fn owned(
+        &mut self,
+        pool: &mut FieldsPool,
+        each: &mut dyn FnMut(OwnedBinding),
+    ) -> Result<()> {
+        on!(self, engine => engine.owned(pool, each).await)
+    }
+
+    /// The active numbers whose default agent is of another tenant: country
+    /// code, base number and tenant of the row, then the agent and its tenant.
+    /// None where there is no table of agents.
+    pub async fn mixed_agents(&mut self) -> Result<Vec<MixedAgent>> {
+        on!(self, engine => engine.mixed_agents().await)
     }
 
     /// Hands every number row to `each`, and nothing of ours. `progress` is

@@ -5,6 +5,7 @@
 
 use serde_json::Value;
 use sqlx::Error;
+use uuid::Uuid;
 
 use super::cells::Cells;
 use crate::fields::{Field, Fields};
@@ -98,6 +99,38 @@ pub(super) fn apply_record(row: &impl Cells) -> Result<ApplyRecord, Error> {
         guards: serde_json::from_str(row.some_text(9)?).ok().flatten(),
         files: row.text(10)?.map(str::to_owned),
         restores: row.int(11)?,
+    })
+}
+
+/// A number whose default agent is of another tenant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MixedAgent {
+    /// As the row spells it.
+    pub country_code: Option<String>,
+    pub base_number: Option<i64>,
+    pub tenant: Uuid,
+    pub agent: i64,
+    pub agent_tenant: Uuid,
+}
+
+/// The statement that gives [`MixedAgent`]s; `q` precedes a table's name.
+pub(super) fn mixed_agents_sql(q: &str, text: &str, int: &str) -> String {
+    format!(
+        "SELECT n.country_code{text}, n.base_number{int}, n.tenant_id, a.id{int}, a.tenant_id
+         FROM {q}voice_agent_numbers n JOIN {q}voice_agents a ON a.id = n.default_agent_id
+         WHERE a.tenant_id <> n.tenant_id AND (n.status IS NULL OR n.status = 'active')
+         ORDER BY n.country_code, n.base_number, n.tenant_id"
+    )
+}
+
+/// The columns of [`mixed_agents_sql`].
+pub(super) fn mixed_agent(row: &impl Cells) -> Result<MixedAgent, Error> {
+    Ok(MixedAgent {
+        country_code: row.text(0)?.map(str::to_owned),
+        base_number: row.int(1)?,
+        tenant: row.some_uuid(2)?,
+        agent: row.some_int(3)?,
+        agent_tenant: row.some_uuid(4)?,
     })
 }
 

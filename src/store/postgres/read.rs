@@ -7,14 +7,14 @@ use uuid::Uuid;
 
 use super::PgStore;
 use super::copy::{BadStream, Reader, Row};
-use super::sql::{run, sets};
+use super::sql::{literal, run, sets};
 use crate::error::{Error, Result};
 use crate::fields::{FieldsIx, FieldsPool};
 use crate::phone::E164;
 use crate::plan::diff::Differ;
 use crate::snapshot::{NumberRow, OwnedBinding, Snapshot, SourceLine};
 use crate::store::cells::Cells;
-use crate::store::rows::{self, Numbered};
+use crate::store::rows::{self, MixedAgent, Numbered};
 
 /// RFC 3339 in UTC.
 pub(super) fn time(column: &str) -> String {
@@ -118,19 +118,59 @@ impl PgStore {
         progress: &mut dyn FnMut(u64),
     ) -> Result<()> {
         let settings = self.settings(differ.pool()).await?;
+        self.owned_rows(&settings, &mut |owned| differ.owned(owned))
+            .await?;
+        self.numbers(&mut |row| differ.row(row), progress).await
+    }
+
+    /// Hands all that is owned to `each`.
+    pub async fn owned(
+        &mut self,
+        pool: &mut FieldsPool,
+        each: &mut dyn FnMut(OwnedBinding),
+    ) -> Result<()> {
+        let settings = self.settings(pool).await?;
+        self.owned_rows(&settings, each).await
+    }
+
+    async fn owned_rows(
+        &mut self,
+        settings: &Numbered<Option<FieldsIx>>,
+        each: &mut dyn FnMut(OwnedBinding),
+    ) -> Result<()> {
         let owned = format!(
             "COPY (SELECT number_id, number, since, tenant, settings, file, line, inserted, retired
                FROM {}.lkroute_bindings WHERE until IS NULL) TO STDOUT (FORMAT binary)",
             self.q
         );
         let tenants = std::mem::take(&mut self.tenants);
-        self.stream(&owned, |row: Row<'_, 9>| {
-            differ.owned(owned_binding(row, &tenants, &settings)?);
-            Ok(())
-        })
-        .await?;
+        let read = self
+            .stream(&owned, |row: Row<'_, 9>| {
+                each(owned_binding(row, &tenants, settings)?);
+                Ok(())
+            })
+            .await;
         self.tenants = tenants;
-        self.numbers(&mut |row| differ.row(row), progress).await
+        read
+    }
+
+    pub async fn mixed_agents(&mut self) -> Result<Vec<MixedAgent>> {
+        // Asked first, as an error would end the transaction of the read.
+        let table = literal(&format!("{}.voice_agents", self.q));
+        let readable =
+            format!("SELECT has_table_privilege(t, 'SELECT') FROM to_regclass({table}) t");
+        let readable = sets(&mut self.conn, &readable).await;
+        let readable = readable.map_err(|error| self.trouble(error))?;
+        let readable = readable.iter().flatten().next();
+        if !readable.is_some_and(|row| row.flag(0).unwrap_or_default()) {
+            return Ok(Vec::new());
+        }
+        let sql = rows::mixed_agents_sql(&format!("{}.", self.q), "::text", "::int8");
+        let found = sets(&mut self.conn, &sql).await;
+        let found = found.map_err(|error| self.trouble(error))?;
+        let read = found.iter().flatten().map(rows::mixed_agent);
+        read.collect::<Result<_, _>>()
+            .map_err(|error| self.trouble(error))
     }
 
     /// Hands every number row to `each`.

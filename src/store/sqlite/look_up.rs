@@ -92,7 +92,7 @@ impl SqliteStore {
         Ok(())
     }
 
-    async fn has(&mut self, table: &'static str) -> Result<bool, sqlx::Error> {
+    pub(super) async fn has(&mut self, table: &'static str) -> Result<bool, sqlx::Error> {
         let sql = "SELECT 1 FROM sqlite_master WHERE name = ?";
         let row = statement(sql).bind(table).fetch_optional(&mut self.conn);
         Ok(row.await?.is_some())

@@ -12,7 +12,7 @@ use crate::phone::E164;
 use crate::plan::diff::Differ;
 use crate::snapshot::{NumberRow, OwnedBinding, Snapshot};
 use crate::store::cells::Cells;
-use crate::store::rows::{self, Numbered};
+use crate::store::rows::{self, MixedAgent, Numbered};
 
 /// The columns that [`rows::live_config`] reads, of a row called `c`.
 pub(super) const CONFIG_COLUMNS: &str = "c.id, c.name, c.description, c.livekit_url,
@@ -110,14 +110,49 @@ impl SqliteStore {
         progress: &mut dyn FnMut(u64),
     ) -> Result<(), sqlx::Error> {
         let settings = self.settings(differ.pool()).await?;
+        self.owned_rows(&settings, &mut |owned| differ.owned(owned))
+            .await?;
+        self.number_rows(&mut |row| differ.row(row), progress).await
+    }
+
+    /// Hands all that is owned to `each`.
+    pub async fn owned(
+        &mut self,
+        pool: &mut FieldsPool,
+        each: &mut dyn FnMut(OwnedBinding),
+    ) -> Result<()> {
+        let read = async {
+            let settings = self.settings(pool).await?;
+            self.owned_rows(&settings, each).await
+        };
+        let read = read.await;
+        read.map_err(|error| self.trouble(error))
+    }
+
+    async fn owned_rows(
+        &mut self,
+        settings: &Numbered<Option<FieldsIx>>,
+        each: &mut dyn FnMut(OwnedBinding),
+    ) -> Result<(), sqlx::Error> {
         let owned = "SELECT number_id, number, since, tenant, settings, file, line, inserted,
                      retired FROM lkroute_bindings WHERE until IS NULL";
         let mut stream = sqlx::query(owned).fetch(&mut self.conn);
         while let Some(row) = stream.try_next().await? {
-            differ.owned(owned_binding(&row, &self.tenants, &settings)?);
+            each(owned_binding(&row, &self.tenants, settings)?);
         }
-        drop(stream);
-        self.number_rows(&mut |row| differ.row(row), progress).await
+        Ok(())
+    }
+
+    pub async fn mixed_agents(&mut self) -> Result<Vec<MixedAgent>> {
+        let read = async {
+            if !self.has("voice_agents").await? {
+                return Ok(Vec::new());
+            }
+            let found = self.all(rows::mixed_agents_sql("", "", "")).await?;
+            found.iter().map(rows::mixed_agent).collect()
+        };
+        let read: Result<_, sqlx::Error> = read.await;
+        read.map_err(|error| self.trouble(error))
     }
 
     /// The sets of fields that versions of bindings name by number.

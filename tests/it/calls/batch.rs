@@ -12,6 +12,7 @@ use serde_json::Value;
 use super::dispatch::signal;
 use super::world::{FROM, World, clean, said};
 use crate::livekit::standin::{Answer, Fault};
+use crate::review::schema::assert_valid;
 use crate::support::Run;
 
 const LIMITS: [&str; 4] = ["--timeout", "400ms", "--settle", "600ms"];
@@ -32,7 +33,7 @@ fn run(world: &World, args: &[&str]) -> Run {
 
 fn report(world: &World, args: &[&str], code: i32) -> Value {
     let run = run(world, &[args, &["--format", "json"]].concat());
-    run.expect_code(code).json()
+    assert_valid("batch", &run.expect_code(code).stdout)
 }
 
 /// The called numbers that creates were for, in the order of arrival.

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::world::{FROM, OTHER_RING, TO, World, clean, said};
 use crate::livekit::standin::{Answer, Fault};
+use crate::review::schema::assert_valid;
 use crate::support::{CONFIG_INDIA, Run, TENANT_INDIA, TENANT_UAE};
 
 #[test]
@@ -55,8 +56,8 @@ fn a_call_is_recorded_placed_and_listed() {
 
     let list = world
         .run(&["dispatches", "--format", "json"])
-        .expect_code(0)
-        .json();
+        .expect_code(0);
+    let list = assert_valid("dispatches", &list.stdout);
     let [call] = &list["dispatches"].as_array().unwrap()[..] else {
         panic!("{list}")
     };

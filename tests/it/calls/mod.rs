@@ -3,4 +3,6 @@
 
 mod batch;
 mod dispatch;
+mod doctor;
+mod real;
 mod world;

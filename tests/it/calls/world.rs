@@ -7,6 +7,7 @@ use sqlx::{AssertSqlSafe, Connection, Row, SqliteConnection};
 use uuid::Uuid;
 
 use crate::livekit::standin::{KEY, SECRET, StandIn};
+use crate::review::schema::assert_valid;
 use crate::support::{CONFIG_INDIA, CONFIG_UAE, Lkroute, Run, TENANT_INDIA, TENANT_UAE, block_on};
 
 /// `made-up key for lkroute's tests`, and another.
@@ -95,7 +96,7 @@ impl World {
     pub fn json(&self, args: &[&str], code: i32) -> Value {
         let args = [args, &["--format", "json"]].concat();
         let run = self.dispatch(&args).expect_code(code);
-        let report = run.json();
+        let report = assert_valid("dispatch", &run.stdout);
         assert_eq!(report["format_version"], 1);
         if code != 0 {
             assert_eq!(report["error"]["exit"], code, "{report}");
@@ -143,4 +144,33 @@ pub fn clean(run: Run) -> Run {
 /// Standard error without its line breaks.
 pub fn said(run: &Run) -> String {
     run.stderr.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Routing files with one config on `url`, and one number of `tenant`.
+pub fn files(url: &str, tenant: &str, trunk: &str) -> String {
+    format!(
+        r#"
+[tenants]
+techiemaya-test = "{tenant}"
+
+[regions.india]
+country_codes = ["+91"]
+
+[configs.india-techiemaya-cloud]
+id = "{CONFIG_INDIA}"
+region = "india"
+url = "{url}"
+api_key = "{KEY}"
+api_secret = {{ env = "MADE_UP_SECRET" }}
+trunk_id = "{trunk}"
+worker_name = "voag-dev"
+
+[[bindings]]
+number = "{FROM}"
+tenant = "techiemaya-test"
+config = "india-techiemaya-cloud"
+provider = "TechieMaya FZE"
+rules = {{ outbound = true }}
+"#
+    )
 }

@@ -53,6 +53,21 @@ impl Livekit {
         Some(Livekit::run(&program?, None))
     }
 
+    /// One of the test's own, with redis.
+    pub fn alone_with_redis() -> Option<Livekit> {
+        let programs = (
+            part("LKROUTE_TEST_LIVEKIT_SERVER"),
+            part("LKROUTE_TEST_REDIS_SERVER"),
+        );
+        match programs {
+            (Some(program), Some(redis)) => Some(Livekit::run(&program, Some(&redis))),
+            _ => {
+                not_run("livekit");
+                None
+            }
+        }
+    }
+
     fn run(program: &Path, redis: Option<&Path>) -> Livekit {
         let redis = redis.map(start_redis);
         let redis_port = redis.as_ref().map(|(_, port)| *port);

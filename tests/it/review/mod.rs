@@ -5,5 +5,5 @@ mod graph;
 mod hostile;
 mod markdown;
 mod sarif;
-mod schema;
+pub mod schema;
 mod world;

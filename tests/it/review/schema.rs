@@ -37,8 +37,9 @@ fn strict(mut schema: Value) -> Value {
     schema
 }
 
+/// Asserts that a report is as the schema of that name says; returns it.
 #[track_caller]
-fn assert_valid(name: &str, report: &str) -> Value {
+pub fn assert_valid(name: &str, report: &str) -> Value {
     let report: Value = serde_json::from_str(report).expect("JSON");
     let validator = jsonschema::validator_for(&strict(schema(name))).expect("a schema");
     let errors: Vec<String> = validator

@@ -1,0 +1,126 @@
+//! What `doctor` found, as people and machines read it. Imports core.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::json::{ErrorReport, FORMAT_VERSION};
+use super::style::{ADDED, BOLD, CHANGED, DIM, ERROR, NOTED, counted, paint, wrapped};
+use crate::doctor::{Complaint, ConfigRow, Report, Severity};
+use crate::error::Error;
+
+/// `doctor --format json`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct DoctorReport<'a> {
+    pub format_version: u32,
+    /// Whether there is no problem at all.
+    pub well: bool,
+    /// Active numbers looked at.
+    pub numbers: u64,
+    pub configs: &'a [ConfigRow],
+    /// What is about no one config; problems first.
+    pub others: &'a [Complaint],
+    pub error: Option<ErrorReport>,
+}
+
+impl<'a> DoctorReport<'a> {
+    pub fn new(report: &'a Report, error: Option<&Error>) -> DoctorReport<'a> {
+        DoctorReport {
+            format_version: FORMAT_VERSION,
+            well: report.well,
+            numbers: report.numbers,
+            configs: &report.configs,
+            others: &report.others,
+            error: error.map(ErrorReport::from),
+        }
+    }
+
+    /// Where nothing could be looked at.
+    pub fn failed(error: &Error) -> DoctorReport<'static> {
+        DoctorReport {
+            format_version: FORMAT_VERSION,
+            well: false,
+            numbers: 0,
+            configs: &[],
+            others: &[],
+            error: Some(error.into()),
+        }
+    }
+}
+
+/// One row a config, under it what is wrong and what to do; then the rest.
+pub fn text(report: &Report, width: usize) -> String {
+    let name = widest(report.configs.iter().map(|row| row.name.as_str()));
+    let server = widest(report.configs.iter().map(|row| row.server.as_str()));
+    let mut text = String::new();
+    for row in &report.configs {
+        text += &config(row, name, server);
+        text += &complaints(&row.complaints, width);
+    }
+    if !report.others.is_empty() {
+        text += &paint(BOLD, "Numbers, agents, drift, files\n");
+        text += &complaints(&report.others, width);
+    }
+    text + &last(report)
+}
+
+fn widest<'a>(texts: impl Iterator<Item = &'a str>) -> usize {
+    texts.map(|text| text.chars().count()).max().unwrap_or(0)
+}
+
+fn config(row: &ConfigRow, name: usize, server: usize) -> String {
+    let (style, word) = match row.is_well() {
+        true => (ADDED, "ok  "),
+        false => (ERROR, "FAIL"),
+    };
+    let probed = match (&row.figure, row.probed) {
+        (Some(figure), _) => figure.as_str(),
+        (None, true) => "no answer",
+        (None, false) => "not probed",
+    };
+    format!(
+        "{} {:<name$}  {:<server$}  {:<10} secret {}, {probed}\n",
+        paint(style, word),
+        row.name,
+        row.server,
+        counted(row.numbers, "number"),
+        row.secret,
+    )
+}
+
+fn complaints(complaints: &[Complaint], width: usize) -> String {
+    complaints.iter().map(|c| complaint(c, width)).collect()
+}
+
+fn complaint(complaint: &Complaint, width: usize) -> String {
+    let style = match complaint.severity {
+        Severity::Problem => CHANGED.bold(),
+        Severity::Note => NOTED,
+    };
+    let said = format!("     {}: {}", complaint.check, complaint.message);
+    let said = wrapped(&said, width, 7);
+    let said = said.replacen(&complaint.check, &paint(style, &complaint.check), 1);
+    let action = wrapped(&format!("       → {}", complaint.action), width, 9);
+    format!("{said}\n{}\n", paint(DIM, action))
+}
+
+fn last(report: &Report) -> String {
+    let all = report.configs.iter().flat_map(|row| &row.complaints);
+    let all: Vec<&Complaint> = all.chain(&report.others).collect();
+    let of = |severity| all.iter().filter(|c| c.severity == severity).count() as u64;
+    let looked = format!(
+        "{}, {}",
+        counted(report.configs.len() as u64, "config"),
+        counted(report.numbers, "active number")
+    );
+    let notes = match of(Severity::Note) {
+        0 => String::new(),
+        some => format!(", {}", counted(some, "note")),
+    };
+    match report.well {
+        true => format!("{}: {looked}{notes}\n", paint(ADDED, "All is well")),
+        false => {
+            let problems = counted(of(Severity::Problem), "problem");
+            format!("{}: {looked}{notes}\n", paint(ERROR, problems))
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! From routing files to a real worker that has the job, and then one thing
+//! after the other taken away.
+
+use livekit_api::services::sip::CreateSIPOutboundTrunkOptions;
+use serde_json::Value;
+
+use super::world::{FROM, RING, TO, clean, files, said};
+use crate::livekit::real::{Livekit, Worker};
+use crate::livekit::standin::SECRET;
+use crate::support::{Lkroute, Run, TENANT_INDIA, block_on};
+
+const WAIT: [&str; 2] = ["--wait-for-agent", "8s"];
+
+fn run(lkroute: &Lkroute, args: &[&str]) -> Run {
+    clean(lkroute.run(args))
+}
+
+fn dispatch(lkroute: &Lkroute, args: &[&str]) -> Run {
+    run(
+        lkroute,
+        &[&["dispatch", "--from", FROM, "--to", TO], args].concat(),
+    )
+}
+
+/// The one thing that `doctor` complains of, and what `dispatch` says.
+#[track_caller]
+fn told(lkroute: &Lkroute, check: &str, code: i32, words: &str) {
+    let report = run(lkroute, &["doctor", "--probe-worker", "--format", "json"]);
+    let report = report.expect_code(1).json();
+    let complaints = report["configs"][0]["complaints"].as_array().unwrap();
+    let problems = complaints.iter().filter(|c| c["severity"] == "problem");
+    let checks: Vec<_> = problems.map(|c| c["check"].as_str().unwrap()).collect();
+    assert_eq!(checks, [check], "{report:#}");
+    let called = dispatch(lkroute, &WAIT).expect_code(code);
+    assert!(said(&called).contains(words), "{}", called.stderr);
+}
+
+fn trunk(livekit: &Livekit) -> String {
+    let api = livekit.api();
+    let made = api.sip().create_sip_outbound_trunk(
+        "made up".into(),
+        "sip.example".into(),
+        vec![FROM.to_owned()],
+        CreateSIPOutboundTrunkOptions::default(),
+    );
+    block_on(made).expect("a trunk").sip_trunk_id
+}
+
+#[test]
+fn from_the_files_to_the_worker_and_every_loss_is_named() {
+    let Some(livekit) = Livekit::alone_with_redis() else {
+        return;
+    };
+    let Some(worker) = Worker::start(&livekit, "voag-dev") else {
+        return;
+    };
+    let Some(other) = Worker::start(&livekit, "voag-dev-v2") else {
+        return;
+    };
+    let trunk = trunk(&livekit);
+    let mut lkroute = Lkroute::new();
+    lkroute
+        .env("MADE_UP_SECRET", SECRET)
+        .env("LKROUTE_KEYS", RING);
+    lkroute.write(
+        "routing/india.toml",
+        &files(&livekit.url, TENANT_INDIA, &trunk),
+    );
+    run(&lkroute, &["apply", "--auto-approve"]).expect_code(0);
+    let well = run(&lkroute, &["doctor", "--probe-worker"]).expect_code(0);
+    assert!(
+        well.stdout.contains("worker voag-dev took a job"),
+        "{}",
+        well.stdout
+    );
+    assert!(well.stdout.contains("All is well"), "{}", well.stdout);
+
+    let context = ["--context", "ünïcode \"quoted\"", "--format", "json"];
+    let call = dispatch(&lkroute, &[&WAIT[..], &context].concat())
+        .expect_code(0)
+        .json();
+    assert_eq!(
+        (&call["outcome"], &call["worker_seen"]),
+        (&"picked_up".into(), &"voag-dev".into())
+    );
+    let job = worker.job_after(1).expect("the job after the trial");
+    let metadata: Value = serde_json::from_str(job["metadata"].as_str().unwrap()).unwrap();
+    assert_eq!(metadata, call["metadata"]);
+    assert_eq!(
+        (&job["room"], &job["id"]),
+        (&call["room"], &call["agent"]["job_id"])
+    );
+    assert_eq!(other.jobs().len(), 0);
+
+    drop(worker);
+    told(
+        &lkroute,
+        "worker-missing",
+        10,
+        "no worker called `voag-dev` is running there",
+    );
+    assert_eq!(other.jobs().len(), 0);
+
+    let api = livekit.api();
+    block_on(api.sip().delete_sip_trunk(&trunk)).expect("delete the trunk");
+    told(
+        &lkroute,
+        "trunk-missing",
+        1,
+        "the server has no SIP trunk with that id",
+    );
+
+    lkroute.env("MADE_UP_SECRET", "another-made-up-secret-0123456789abcdef");
+    run(&lkroute, &["apply", "--auto-approve"]).expect_code(0);
+    told(
+        &lkroute,
+        "secret-wrong",
+        1,
+        "the server knows the key, but the secret is wrong",
+    );
+
+    drop(livekit);
+    told(
+        &lkroute,
+        "refused",
+        1,
+        "nothing accepts connections at that host and port",
+    );
+
+    let list = run(&lkroute, &["dispatches"]).expect_code(0).stdout;
+    assert!(
+        list.contains("asked for voag-dev, taken by voag-dev"),
+        "{list}"
+    );
+}
