@@ -96,12 +96,15 @@ pub fn prose(text: &str) -> String {
     if let Some(rest) = open {
         out.push_str(&words(rest));
     }
-    out
+    match out.trim() {
+        "" => code(""),
+        text => text.to_owned(),
+    }
 }
 
 fn words(text: &str) -> String {
-    let each = text.split([' ', '\n', '\r', '\t']).map(|word| {
-        if word.is_empty() || is_plain(word) {
+    let each = text.split_whitespace().map(|word| {
+        if is_plain(word) {
             return word.to_owned();
         }
         let end = word.trim_end_matches(['.', ',', ';', ':', '!', '?']).len();
@@ -111,7 +114,16 @@ fn words(text: &str) -> String {
         };
         format!("{}{tail}", code(core))
     });
-    each.collect::<Vec<_>>().join(" ")
+    let edge = |is_blank: bool| if is_blank { " " } else { "" };
+    let inner = each.collect::<Vec<_>>().join(" ");
+    let before = edge(text.starts_with(char::is_whitespace));
+    match inner.is_empty() {
+        true => before.to_owned(),
+        false => format!(
+            "{before}{inner}{}",
+            edge(text.ends_with(char::is_whitespace))
+        ),
+    }
 }
 
 /// Letters, or a short figure, with the marks that sentences have: nothing
@@ -122,11 +134,13 @@ fn is_plain(word: &str) -> bool {
         .trim_end_matches(['.', ',', ';', ':', '!', '?', ')', '"', '\'', '%']);
     let letters = |text: &str| text.chars().all(|c| c.is_alphabetic() || "'’-".contains(c));
     let figure = |text: &str| text.chars().all(|c| c.is_ascii_digit() || ",.".contains(c));
+    // `1.` and `1)` begin a list.
+    let numbered = word.ends_with(['.', ')']) && !word.starts_with('(');
     let inside = !core.starts_with('-') && !core.ends_with('-');
     match core {
         "" => word.chars().all(|c| "()\"'.,;:!?%".contains(c)),
         "–" | "—" | "→" | "…" => true,
-        _ => (letters(core) && inside) || (core.len() <= 9 && figure(core)),
+        _ => (letters(core) && inside) || (core.len() <= 9 && figure(core) && !numbered),
     }
 }
 
@@ -196,6 +210,8 @@ mod tests {
             prose("don't re-seal — it's 1,204"),
             "don't re-seal — it's 1,204"
         );
+        assert_eq!(prose("  \n "), "`\"\"`");
+        assert_eq!(prose("1. of  (3) 2) 5"), "`1`. of (3) `2)` 5");
         assert_eq!(prose("a -- b ~ :"), "a `--` b `~` :");
     }
 

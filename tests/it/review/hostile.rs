@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::world::{self, Files, INDIA, Others, UAE};
 
 /// What a person with a grudge would try.
-const TRICKS: [&str; 36] = [
+const TRICKS: [&str; 39] = [
     "`",
     "```\n",
     "~~~\n",
@@ -50,6 +50,9 @@ const TRICKS: [&str; 36] = [
     "\u{202e}",
     "\u{0}\u{1b}[31m",
     "> [!CAUTION]",
+    "    ",
+    "1. ",
+    "\u{3000}",
     " ",
 ];
 
@@ -226,7 +229,7 @@ fn is_drawing(line: &str) -> bool {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 150, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn a_comment_can_not_be_broken_out_of(texts in prop::collection::vec(text(), 17)) {

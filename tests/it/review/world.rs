@@ -93,11 +93,10 @@ impl Files {
             adopt: Vec::new(),
             rollout: None,
         };
-        let known = self.0.settings.iter().position(|known| *known == settings);
-        let ix = known.unwrap_or_else(|| {
+        if self.0.settings.last() != Some(&settings) {
             self.0.settings.push(settings);
-            self.0.settings.len() - 1
-        });
+        }
+        let ix = self.0.settings.len() - 1;
         let mut number = E164::parse(first).expect("a number");
         for _ in 0..count {
             self.0.bindings.push(Binding {
