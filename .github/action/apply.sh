@@ -12,7 +12,7 @@
 #   TIME_LIMIT          for each command, in seconds
 # Outputs: exitcode; report, a file of Markdown; digest.
 set -euo pipefail
-# shellcheck source=.github/action/lib.sh
+# shellcheck source=lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 number 'the time limit' "$TIME_LIMIT"
@@ -27,7 +27,7 @@ if [ -n "${EXPECT:-}" ]; then
   approved=(--expect "$EXPECT")
 elif [ -s "${PLAN:-}" ]; then
   approved=("$PLAN")
-  EXPECT=$(lkroute show "$PLAN" --format json | jq -r '.digest // empty')
+  EXPECT=$(digest_of "$PLAN")
 else
   die 'say which plan was approved: a saved plan, or its digest as expect'
 fi
@@ -44,7 +44,12 @@ quote_log "$work/applied.txt"
 {
   # Longer than any run of tildes in it: the text can't leave the block.
   printf '~~~~~~~~~~~~~~~~\n'
-  tr -d '\r' <"$work/applied.txt" | sed 's/~~~~*/~~~/g' | head -c 60000
+  {
+    # Why it was refused is for the pull request; why a database could not be
+    # reached is for the log.
+    case $code in 3 | 4 | 5 | 6) cat "$reply.said" ;; esac
+    cat "$work/applied.txt"
+  } | tr -d '\r' | sed 's/~~~~*/~~~/g' | head -c 60000
   printf '\n~~~~~~~~~~~~~~~~\n'
 } >"$work/report.md"
 cat "$work/report.md" >>"$GITHUB_STEP_SUMMARY"

@@ -8,7 +8,7 @@
 # download.
 # shellcheck disable=SC2016 # the filters of jq have dollars of their own
 set -euo pipefail
-# shellcheck source=.github/action/lib.sh
+# shellcheck source=lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 # ask PATH FILTER [jq arguments…]: the answer through jq, with patience.

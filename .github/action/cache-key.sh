@@ -2,7 +2,7 @@
 # Names the lkroute that this action's own sources give, so that it is built
 # once for each version of them. Environment: GITHUB_ACTION_PATH.
 set -euo pipefail
-# shellcheck source=.github/action/lib.sh
+# shellcheck source=lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 cd "$GITHUB_ACTION_PATH"

@@ -13,7 +13,7 @@
 #   HEAD_SHA        the commit that the comment speaks of
 # shellcheck disable=SC2016 # backquotes in messages are Markdown
 set -euo pipefail
-# shellcheck source=.github/action/lib.sh
+# shellcheck source=lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 # GitHub takes 65,536 characters; in bytes it holds however they are counted.

@@ -3,7 +3,7 @@
 # changes are what a plan is for, anything else that is not 0 fails the job.
 # Environment: EXITCODE.
 set -euo pipefail
-# shellcheck source=.github/action/lib.sh
+# shellcheck source=lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 meaning() {

@@ -7,7 +7,7 @@
 #   RUNNER_TOOL_CACHE   where what is built is kept
 #   TIME_LIMIT          in seconds
 set -euo pipefail
-# shellcheck source=.github/action/lib.sh
+# shellcheck source=lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 # Cargo runs the build scripts of others: they see no secret of the job.

@@ -84,6 +84,11 @@ lkroute() {
   return "$code"
 }
 
+# digest_of FILE: what a saved plan says it is.
+digest_of() {
+  jq -r '.digest // empty' "$1"
+}
+
 # ---- GitHub's API ----------------------------------------------------------
 
 # api METHOD PATH [BODY-FILE]: one request. Sets `status` (000: no answer) and

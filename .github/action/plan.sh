@@ -12,8 +12,31 @@
 # Outputs: exitcode; report, a file of Markdown; plan, the saved plan, and its
 # digest, where there is one.
 set -euo pipefail
-# shellcheck source=.github/action/lib.sh
+# shellcheck source=lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+# plan: each step only where the one before found nothing in its way. Sets
+# `annotated`, the command whose findings go onto the lines.
+plan_database() {
+  [ -z "${GIVEN_DATABASE_URL:-}" ] || export DATABASE_URL=$GIVEN_DATABASE_URL
+  annotated=(validate)
+  lkroute validate --format markdown >"$report" || return
+  if ! lkroute migrate --check >"$reply.migrate"; then
+    quote_log "$reply.migrate"
+    # shellcheck disable=SC2016 # backquotes are Markdown
+    echo '**The database could not be reached, or it is not ready for this version of lkroute.** `lkroute migrate --check` says which, as does the log of the run; `lkroute migrate` brings it up to date.' >"$report"
+    return 1
+  fi
+  annotated=(plan)
+  lkroute plan --detailed-exitcode --out "$plan" --format markdown >"$report"
+}
+
+# diff asks for no database and no key, and gets none.
+compare_revisions() {
+  unset DATABASE_URL GIVEN_DATABASE_URL LKROUTE_KEYS
+  annotated=(diff "$BASE" HEAD)
+  lkroute diff --detailed-exitcode --format markdown "$BASE" HEAD >"$report"
+}
 
 number 'the time limit' "$TIME_LIMIT"
 work=$(work_dir)
@@ -22,42 +45,19 @@ mkdir -p "$work"
 report=$work/report.md
 plan=$work/plan.lkplan
 code=0
-
 case $COMMAND in
-  plan)
-    [ -z "${GIVEN_DATABASE_URL:-}" ] || export DATABASE_URL=$GIVEN_DATABASE_URL
-    if lkroute migrate --check >"$work/migrate.txt"; then
-      arguments=(plan)
-      lkroute plan --detailed-exitcode --out "$plan" --format markdown >"$report" || code=$?
-    else
-      code=$?
-      arguments=(validate)
-      quote_log "$work/migrate.txt"
-      # shellcheck disable=SC2016 # backquotes are Markdown
-      echo 'The database is not ready for this version of lkroute, or it can not be reached: run `lkroute migrate --check` to see why, and `lkroute migrate` to upgrade it.' >"$report"
-    fi
-    ;;
-  diff)
-    # A diff asks for no database and no key, and gets none.
-    unset DATABASE_URL GIVEN_DATABASE_URL LKROUTE_KEYS
-    arguments=(diff "$BASE" HEAD)
-    lkroute diff --detailed-exitcode --format markdown "$BASE" HEAD >"$report" || code=$?
-    ;;
-  *) die "the command must be plan, diff or apply" ;;
+  plan) plan_database || code=$? ;;
+  diff) compare_revisions || code=$? ;;
+  *) die 'the command must be plan or diff' ;;
 esac
 
-# Annotations on the lines; they are a hint, so their failure is none of ours.
-lkroute "${arguments[@]}" --format github || true
+# A hint on the lines, so its exit code says nothing new; the log has it all.
+lkroute "${annotated[@]}" --format github || true
 
-if [ -s "$report" ]; then
-  cat "$report" >>"$GITHUB_STEP_SUMMARY"
-else
-  rm -f "$report"
-fi
-if [ -s "$plan" ]; then
-  digest=$(lkroute show "$plan" --format json | jq -r '.digest // empty')
-  output digest "$digest"
-  output plan "$plan"
-fi
+cat "$report" >>"$GITHUB_STEP_SUMMARY"
 output report "$report"
 output exitcode "$code"
+if [ -s "$plan" ]; then
+  output plan "$plan"
+  output digest "$(digest_of "$plan")"
+fi

@@ -1,12 +1,14 @@
 //! `lkroute apply`: plans, shows, asks, and carries it out in one
 //! transaction. Imports what commands share, the store and `render`.
 
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use clap::Args;
 use serde_json::Value;
 use uuid::Uuid;
 
+use super::approval::{self, Approved};
 use super::globals::{Format, Formatted};
 use super::keys::KeyArgs;
 use super::planning::{self, Planned, Wish};
@@ -27,6 +29,8 @@ Examples:
   lkroute apply --auto-approve         in a pipeline
   lkroute apply --auto-approve --revert-drift
   lkroute apply --target binding.+971545335200@sasya
+  lkroute apply routing.lkplan         only what was approved, else exit 5
+  lkroute apply --expect sha256:…      the same, by the digest alone
 
 All of it happens in one transaction, or nothing does. What others write is
 left alone: their rows, their fields and, without a yes on the terminal or
@@ -36,6 +40,14 @@ left alone: their rows, their fields and, without a yes on the terminal or
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub struct ApplyArgs {
+    /// A saved plan: applied only if what would be done is still the same
+    #[arg(value_name = "FILE", conflicts_with_all = ["target", "expect"])]
+    file: Option<PathBuf>,
+
+    /// The digest of the plan that was approved
+    #[arg(long, value_name = "DIGEST")]
+    expect: Option<String>,
+
     /// Don't ask; drift is then left alone
     #[arg(long)]
     auto_approve: bool,
@@ -75,10 +87,19 @@ impl ApplyArgs {
     }
 
     async fn apply(&self, shell: &Shell, ring: &KeyRing) -> Result<Exit, Stop> {
-        let asks = shell.is_interactive() && !self.auto_approve && self.is_text();
+        let approved = self.approved_before()?;
+        let seen = approved.is_some();
+        let asks = shell.is_interactive() && !self.auto_approve && !seen && self.is_text();
+        let saved = approved
+            .as_ref()
+            .map_or(Ok(Vec::new()), Approved::targets)?;
         let wish = Wish {
-            targets: &self.target,
-            leave_drift: !asks && !self.revert_drift,
+            targets: if self.target.is_empty() {
+                &saved
+            } else {
+                &self.target
+            },
+            leave_drift: !asks && !seen && !self.revert_drift,
             to_write: true,
         };
         let planned = planning::plan(shell, ring, wish).await?;
@@ -86,9 +107,10 @@ impl ApplyArgs {
         if self.is_text() {
             shell.print(&planned.report().text(shell.view(self.full)))?;
         }
-        let verdict = planned.report().verdict();
-        let refused =
-            verdict.map_or_else(|| self.in_order(shell, &planned, revision.as_ref()), Err);
+        let verdict = planned.report().verdict().map_or(Ok(()), Err);
+        let refused = verdict
+            .and_then(|()| approved.map_or(Ok(()), |approved| approved.check(&planned)))
+            .and_then(|()| self.in_order(shell, &planned, revision.as_ref()));
         if let Err(error) = refused {
             self.print_json(shell, &planned, None, Some(&error))?;
             shell.complain(&error);
@@ -100,7 +122,9 @@ impl ApplyArgs {
         }
         let mut order = self.order(&planned, revision)?;
         order.secrets = sealing::prepare(&planned.plan, &planned.routing, &planned.facts, ring)?;
-        self.approved(shell, asks)?;
+        if !seen {
+            self.approved(shell, asks)?;
+        }
         let start = Instant::now();
         let done = carry_out(shell, &planned, &order).await?;
         self.print_json(shell, &planned, Some(&done), None)?;
@@ -109,6 +133,15 @@ impl ApplyArgs {
             shell.print(&format!("\n{summary}"))?;
         }
         Ok(Exit::Done)
+    }
+
+    /// What somebody approved before this command was typed.
+    fn approved_before(&self) -> Result<Option<Approved>> {
+        match (&self.file, &self.expect) {
+            (Some(path), _) => Ok(Some(Approved::Plan(Box::new(approval::read(path)?)))),
+            (None, Some(digest)) => Ok(Some(Approved::Digest(digest.clone()))),
+            (None, None) => Ok(None),
+        }
     }
 
     fn is_text(&self) -> bool {

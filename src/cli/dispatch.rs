@@ -36,7 +36,7 @@ placed can't be known, the room's name says where to look. Exit 10: the server
 accepted it, no agent was seen; an id alone is no proof that an agent will come.
 docs/calls.md has the whole of it.";
 
-/// Place a call: start the agent on the server that the number is routed to
+/// Place a call through the server that the number is routed to
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub struct DispatchArgs {

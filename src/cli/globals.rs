@@ -69,16 +69,16 @@ pub enum Format {
     Json,
 }
 
-/// How what people review is reported.
+/// How what people review is reported: `markdown` for a comment on a pull
+/// request, `github` as annotations on the lines, `sarif` (findings and
+/// refusals, without the changes) for code scanning.
+// No text on the values themselves: it would make every `--help` twice as long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum ReviewFormat {
     Text,
     Json,
-    /// For a comment on a pull request, or a step summary
     Markdown,
-    /// Annotations on the lines, as commands of GitHub Actions
     Github,
-    /// For code scanning: findings and refusals, without the changes
     Sarif,
 }
 
@@ -93,7 +93,8 @@ impl From<Format> for ReviewFormat {
 
 #[derive(Args, Clone, Copy)]
 pub struct ReviewFormatted {
-    /// How the report is printed
+    /// How the report is printed; markdown is for comments on pull requests,
+    /// github for annotations on their lines, sarif for code scanning
     #[arg(long, value_enum, value_name = "FORMAT", default_value = "text")]
     pub format: ReviewFormat,
 }

@@ -11,8 +11,8 @@ use super::Cli;
 
 /// Which commands belong together, in the order in which they are used.
 const GROUPS: [(&str, &[&str]); 4] = [
-    ("Files", &["validate", "fmt", "diff", "adopt"]),
-    ("Database", &["migrate", "import", "plan", "apply"]),
+    ("Files", &["validate", "fmt", "diff", "graph", "adopt"]),
+    ("Database", &["migrate", "import", "plan", "show", "apply"]),
     ("Calls", &["resolve", "dispatch", "dispatches", "doctor"]),
     ("More", &["secrets", "completions"]),
 ];

@@ -4,6 +4,7 @@
 pub mod actor;
 mod adopt;
 mod apply;
+mod approval;
 mod batch;
 mod completions;
 pub mod database;
@@ -14,6 +15,7 @@ mod doctor;
 mod editing;
 mod fmt;
 pub mod globals;
+mod graph;
 mod help;
 mod import;
 mod journal;
@@ -30,6 +32,7 @@ mod revision;
 mod sealing;
 mod secrets;
 pub mod shell;
+mod show;
 mod signals;
 mod usage;
 mod validate;
@@ -64,7 +67,9 @@ enum Command {
     Import(import::ImportArgs),
     Plan(plan::PlanArgs),
     Diff(diff::DiffArgs),
+    Graph(graph::GraphArgs),
     Apply(apply::ApplyArgs),
+    Show(show::ShowArgs),
     Resolve(resolve::ResolveArgs),
     Secrets(secrets::SecretsArgs),
     Dispatch(Box<dispatch::DispatchArgs>),
@@ -151,6 +156,8 @@ impl Command {
             Command::Import(args) => args.run(shell),
             Command::Plan(args) => args.run(shell),
             Command::Diff(args) => args.run(shell),
+            Command::Show(args) => args.run(shell),
+            Command::Graph(args) => args.run(shell),
             Command::Apply(args) => args.run(shell),
             Command::Resolve(args) => args.run(shell),
             Command::Secrets(args) => args.run(shell),
@@ -168,6 +175,7 @@ impl Command {
             Command::Import(args) => Some(args.formatted.format.into()),
             Command::Plan(args) => Some(args.formatted.format),
             Command::Diff(args) => Some(args.formatted.format),
+            Command::Show(args) => Some(args.formatted.format),
             Command::Apply(args) => Some(args.formatted.format.into()),
             Command::Resolve(args) => Some(args.formatted.format.into()),
             Command::Dispatch(args) => Some(args.formatted.format.into()),
@@ -181,7 +189,7 @@ impl Command {
     fn failed(&self, stop: &Stop, error: &Error) -> Result<String, Error> {
         let findings = stop.findings();
         match self {
-            Command::Plan(_) | Command::Diff(_) => {
+            Command::Plan(_) | Command::Diff(_) | Command::Show(_) => {
                 json::text(&json::PlanReport::failed(findings, error))
             }
             Command::Apply(_) => json::text(&json::ApplyReport {

@@ -1,6 +1,8 @@
 //! `lkroute plan`: what an apply would do. Imports what commands share and
 //! `render`.
 
+use std::path::PathBuf;
+
 use clap::Args;
 
 use super::diff::{Compared, State};
@@ -9,7 +11,7 @@ use super::keys::KeyArgs;
 use super::planning::{self, Wish};
 use super::report::Report;
 use super::shell::Shell;
-use super::{Stop, database};
+use super::{Stop, approval, database};
 use crate::address::Address;
 use crate::error::{Exit, Result};
 
@@ -19,6 +21,7 @@ Examples:
   lkroute plan --detailed-exitcode            in CI: 2 where changes are pending
   lkroute plan --target config.uae-vm-selfhosted
   lkroute plan --format json > plan.json
+  lkroute plan --out routing.lkplan           what `apply routing.lkplan` holds to
 
 It changes nothing and takes no lock. Deletes come first, each by its name;
 conflicts, drift (changed outside lkroute) and adoptions stand apart from what
@@ -35,6 +38,10 @@ pub struct PlanArgs {
     /// Only this object and what it newly depends on; may be repeated
     #[arg(long, value_name = "ADDRESS")]
     target: Vec<Address>,
+
+    /// Save the plan: what is approved, for `apply FILE`
+    #[arg(long, value_name = "FILE", conflicts_with = "against")]
+    out: Option<PathBuf>,
 
     /// Offline: against another directory or a revision, not the database
     #[arg(long, value_name = "DIR|REV", conflicts_with = "target")]
@@ -59,6 +66,9 @@ impl PlanArgs {
         }
         let ring = self.keys.ring()?;
         let planned = database::block_on(planning::plan(shell, &ring, self.wish()))?;
+        if let Some(path) = &self.out {
+            approval::save(shell, &planned, &self.target, path)?;
+        }
         self.print(shell, planned.report())
     }
 

@@ -12,7 +12,7 @@ use crate::plan::Plan;
 use crate::plan::digest::digest;
 use crate::plan::reroute::Reroutes;
 use crate::render::findings;
-use crate::render::github::github;
+use crate::render::github::{conflicts, github};
 use crate::render::json::{self, PlanReport};
 use crate::render::markdown::{self, ReportContext};
 use crate::render::sarif::sarif;
@@ -69,7 +69,10 @@ impl<'a> Report<'a> {
             ReviewFormat::Json => json::text(&self.json(verdict.as_ref()))?,
             ReviewFormat::Markdown => self.markdown(),
             ReviewFormat::Github => github(&self.findings(), Some(self.plan)),
-            ReviewFormat::Sarif => sarif(&self.findings(), &elsewhere(shell))?,
+            ReviewFormat::Sarif => {
+                let all = [self.findings(), conflicts(self.plan)].concat();
+                sarif(&all, &elsewhere(shell))?
+            }
         };
         shell.print(&text)?;
         if let Some(verdict) = verdict {
@@ -94,7 +97,9 @@ impl<'a> Report<'a> {
     fn markdown(&self) -> String {
         // A digest names what an apply would do: not said of files alone.
         let digest = self.offline.is_none().then(|| digest(self.plan));
+        let run = run_url(|name| std::env::var(name).ok());
         let context = ReportContext {
+            full_report: run.as_deref(),
             revisions: self.offline,
             offline: self.offline.is_some(),
             digest: digest.as_deref().filter(|_| !self.plan.is_empty()),
@@ -124,9 +129,28 @@ pub fn failed(
             let context = ReportContext::default();
             Ok(markdown::failed(environment, findings, error, &context))
         }
-        ReviewFormat::Github => Ok(github(findings, None)),
-        ReviewFormat::Sarif => sarif(findings, &elsewhere(shell)),
+        ReviewFormat::Github => Ok(github(&all(findings, error), None)),
+        ReviewFormat::Sarif => sarif(&all(findings, error), &elsewhere(shell)),
     }
+}
+
+/// The findings; where there are none, the error as one.
+fn all(findings: &[Finding], error: &Error) -> Vec<Finding> {
+    if !findings.is_empty() {
+        return findings.to_vec();
+    }
+    let finding = Finding::error("not-possible", &error.message);
+    vec![match &error.hint {
+        Some(hint) => finding.hint(hint),
+        None => finding,
+    }]
+}
+
+/// Where GitHub Actions keeps what this run prints and saves.
+fn run_url(variable: impl Fn(&str) -> Option<String>) -> Option<String> {
+    let server = variable("GITHUB_SERVER_URL")?;
+    let (repository, run) = (variable("GITHUB_REPOSITORY")?, variable("GITHUB_RUN_ID")?);
+    Some(format!("{server}/{repository}/actions/runs/{run}"))
 }
 
 /// What stands for findings without a place.

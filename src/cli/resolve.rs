@@ -4,16 +4,17 @@
 use clap::Args;
 use uuid::Uuid;
 
+use super::database::Target;
 use super::globals::{Format, Formatted};
 use super::keys::KeyArgs;
+use super::lookup::{self, Question, Whose};
 use super::shell::Shell;
-use super::{Stop, planning};
+use super::{Stop, database};
 use crate::error::{Error, Exit, Result};
 use crate::phone::E164;
 use crate::render::{json, resolution};
-use crate::resolve::{
-    Facts, Query, Report, Resolution, RoutingEnv, ShellEnv, TenantChoice, resolve,
-};
+use crate::resolve::{Report, RoutingEnv};
+use crate::store::{LookedUp, Mode};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -70,13 +71,24 @@ pub struct ResolveArgs {
 
 impl ResolveArgs {
     pub fn run(&self, shell: &Shell) -> Result<Exit, Stop> {
-        let resolution = match self.offline {
-            true => self.in_files(shell)?,
+        let ring = self.keys.ring()?;
+        let env = lookup::environment();
+        let question = self.question();
+        let found = match self.offline {
+            true => Ok(lookup::in_files(shell, &question)?),
             false => {
-                return Err(Error::new("the database can not be asked yet")
-                    .hint("use --offline")
-                    .into());
+                // Settings that are wrong are an error of their own; what the
+                // database then does belongs into the trace.
+                let target = match env.table_enabled() {
+                    true => Some(lookup::target(shell)?),
+                    false => None,
+                };
+                database::block_on(self.find(shell, target, &question, &env))
             }
+        };
+        let resolution = match found {
+            Ok(found) => lookup::answer(found, &question, &env, &ring)?.resolution,
+            Err(error) => lookup::failed(&question, &error),
         };
         let report = match self.formatted.format {
             Format::Text => resolution::text(&resolution, self.explain, shell.width()),
@@ -93,39 +105,32 @@ impl ResolveArgs {
         }
     }
 
-    fn in_files(&self, shell: &Shell) -> Result<Resolution, Stop> {
-        let loaded = planning::load_valid(shell)?;
-        let facts = Facts::of_files(&loaded.routing, self.from);
-        let query = self.query(&facts)?;
-        Ok(resolve(&query, &facts, &environment()))
-    }
-
-    fn query(&self, facts: &Facts) -> Result<Query> {
-        let tenant = match (&self.tenant, self.initiated_by) {
-            (Some(tenant), _) => TenantChoice::Given(tenant_id(tenant, facts)?),
-            (None, Some(user)) => TenantChoice::OfUser(user),
-            (None, None) => TenantChoice::Any,
+    async fn find(
+        &self,
+        shell: &Shell,
+        target: Option<Target>,
+        question: &Question,
+        env: &RoutingEnv,
+    ) -> Result<LookedUp> {
+        let Some(target) = target else {
+            return Ok(LookedUp::default());
         };
-        Ok(Query {
+        let mut store = database::open(shell, &target, Mode::Read).await?;
+        lookup::find(&mut store, question, env).await
+    }
+
+    fn question(&self) -> Question {
+        let whose = match (&self.tenant, self.initiated_by) {
+            (Some(tenant), _) => Whose::Tenant(tenant.clone()),
+            (None, Some(user)) => Whose::User(user),
+            (None, None) => Whose::Any,
+        };
+        Question {
+            from: self.from,
+            whose,
             to: self.to.clone(),
+            agent: self.agent_id,
             strict: self.strict,
-            ..Query::new(self.from, tenant)
-        })
+        }
     }
-}
-
-/// The routing variables of this shell.
-fn environment() -> RoutingEnv {
-    RoutingEnv::Shell(ShellEnv::read(|name| std::env::var(name).ok()))
-}
-
-fn tenant_id(text: &str, facts: &Facts) -> Result<Uuid> {
-    if let Ok(id) = Uuid::parse_str(text) {
-        return Ok(id);
-    }
-    let mut aliases = facts.aliases.iter();
-    let found = aliases.find(|(_, alias)| *alias == text);
-    found.map(|(id, _)| *id).ok_or_else(|| {
-        Error::new(format!("no tenant is called `{text}`")).hint("name another one, or its uuid")
-    })
 }

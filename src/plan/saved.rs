@@ -23,6 +23,8 @@ pub struct Saved {
     pub digest: String,
     /// The commit of the files, for people; the digest does not cover it.
     pub revision: Option<String>,
+    /// The addresses of `--target`.
+    pub targets: Vec<String>,
     pub plan: Plan,
     pub reroutes: Reroutes,
 }
@@ -45,6 +47,7 @@ impl Saved {
             lkroute: env!("CARGO_PKG_VERSION").to_owned(),
             digest: digest::digest(&plan),
             revision,
+            targets: Vec::new(),
             plan,
             reroutes,
         }

@@ -52,7 +52,7 @@ struct Note {
 pub fn github(findings: &[Finding], plan: Option<&Plan>) -> String {
     let mut notes: Vec<Note> = findings.iter().map(note).collect();
     if let Some(plan) = plan {
-        notes.extend(alike(plan, |change| plan.in_conflict(change)).map(|c| conflict(plan, c)));
+        notes.extend(conflicts(plan).iter().map(note));
         let calm = |change: &Change| !plan.in_conflict(change);
         let drifted = |change: &Change| calm(change) && plan.patch(change).has(Kind::Drift);
         notes.extend(alike(plan, drifted).map(|c| drift(plan, c)));
@@ -168,19 +168,27 @@ fn body(plan: &Plan, change: &Change, wanted: impl Fn(Kind) -> bool) -> String {
     plain.collect::<Vec<_>>().join("\n")
 }
 
-fn conflict(plan: &Plan, alike: Alike<'_>) -> Note {
+/// The conflicts of a plan as findings, those at one line together.
+pub fn conflicts(plan: &Plan) -> Vec<Finding> {
+    let groups = alike(plan, |change| plan.in_conflict(change));
+    groups.map(|group| conflict(plan, group)).collect()
+}
+
+fn conflict(plan: &Plan, alike: Alike<'_>) -> Finding {
     let fields = plan.patch(alike.0).fields.iter();
     let against = fields.filter(|f| matches!(f.kind, Kind::Conflict | Kind::Blocked));
     let names: Vec<&str> = against.map(|field| field.field.as_str()).collect();
-    let subject = subject(plan, alike);
-    Note {
-        level: Level::Error,
-        place: place(plan, alike.0),
-        title: format!("conflict: {subject}"),
-        message: format!(
-            "the database holds values of {} that lkroute did not set, and the files say something else: nothing is applied",
-            names.join(", ")
-        ),
+    let message = format!(
+        "{}: the database holds values of {} that lkroute did not set, and the files say something else",
+        subject(plan, alike),
+        names.join(", ")
+    );
+    let finding = Finding::error("conflict", message).hint(
+        "nothing is applied until the files say what counts; `lkroute plan` shows both values",
+    );
+    match place(plan, alike.0) {
+        Some(place) => finding.at(place),
+        None => finding,
     }
 }
 

@@ -14,6 +14,7 @@ use super::rerouted::RoutingReport;
 use crate::error::Error;
 use crate::fields::Field;
 use crate::finding::{Finding, Place};
+use crate::plan::digest;
 use crate::plan::reroute::Reroutes;
 use crate::plan::{Change, FieldChange, Kind, Plan};
 
@@ -158,6 +159,8 @@ pub struct PlanReport<'a> {
     pub environment: Option<&'a str>,
     /// The last apply that the database had seen.
     pub base: Option<i64>,
+    /// What `apply --expect` takes; absent where there is no plan.
+    pub digest: Option<String>,
     pub summary: SummaryReport,
     /// Without those in conflict.
     pub changes: Changes<'a>,
@@ -329,6 +332,7 @@ impl<'a> PlanReport<'a> {
             format_version: FORMAT_VERSION,
             environment: plan.environment.as_deref(),
             base: plan.base,
+            digest: Some(digest::digest(plan)),
             summary: summary(plan),
             changes: Changes {
                 plan: Some(plan),
@@ -365,6 +369,7 @@ impl<'a> PlanReport<'a> {
             format_version: FORMAT_VERSION,
             environment: None,
             base: None,
+            digest: None,
             summary: SummaryReport::default(),
             changes: none(),
             conflicts: Vec::new(),

@@ -294,7 +294,10 @@ impl Page<'_> {
             };
             let fields = self.plan.patch(change).fields.iter();
             let drawn: String = fields.map(|field| self.conflict(field)).collect();
-            self.heads(&paint(ERROR, "!"), group) + &drawn + &self.way_out(change)
+            let rest = self.body(change, |kind| {
+                !matches!(kind, Kind::Conflict | Kind::Blocked | Kind::Adopt)
+            });
+            self.heads(&paint(ERROR, "!"), group) + &drawn + &rest + &self.way_out(change)
         })
     }
 
@@ -357,12 +360,11 @@ impl Page<'_> {
         };
         let planned = alike(self.plan.changes.iter().filter(drifted));
         let left = alike(self.plan.left_alone.iter());
-        let section = |groups: &[Alike<'_>], fate: &str| {
-            let title = format!("Drift: changed outside lkroute{since}; {fate}");
-            self.section(&title, groups, |group| self.drifted(group))
-        };
-        section(&planned, "an apply that is seen sets it back")
-            + &section(&left, "left alone without --revert-drift")
+        let what = format!("changed outside lkroute{since}");
+        let planned_title = format!("Drift: {what}; a seen apply sets it back");
+        let left_title = format!("Drift, left alone: {what}");
+        self.section(&planned_title, &planned, |group| self.drifted(group))
+            + &self.section(&left_title, &left, |group| self.drifted(group))
     }
 
     fn drifted(&self, group: &Alike<'_>) -> String {

@@ -14,6 +14,8 @@ pub struct Opened<'a> {
     path: &'a str,
     text: Cow<'a, str>,
     starts: Vec<usize>,
+    /// Where `"""` and `'''` stand.
+    quotes: [Vec<usize>; 2],
 }
 
 impl<'a> Opened<'a> {
@@ -21,7 +23,14 @@ impl<'a> Opened<'a> {
         let text = text.into();
         let after = text.match_indices('\n').map(|(at, _)| at + 1);
         let starts = std::iter::once(0).chain(after).collect();
-        Opened { path, text, starts }
+        let all = |quotes| text.match_indices(quotes).map(|(at, _)| at).collect();
+        let quotes = ["\"\"\"", "'''"].map(all);
+        Opened {
+            path,
+            text,
+            starts,
+            quotes,
+        }
     }
 
     pub fn lines(&self) -> Lines<'_> {
@@ -29,6 +38,7 @@ impl<'a> Opened<'a> {
             path: self.path,
             text: &self.text,
             starts: &self.starts,
+            quotes: &self.quotes,
             offset: 0,
         }
     }
@@ -40,6 +50,7 @@ pub struct Lines<'a> {
     path: &'a str,
     text: &'a str,
     starts: &'a [usize],
+    quotes: &'a [Vec<usize>; 2],
     offset: usize,
 }
 
@@ -179,9 +190,9 @@ impl<'a> Lines<'a> {
     /// Whether the line names a secret, goes on from one that does, or stands
     /// in a string of several lines.
     fn may_hold_secret(&self, line: u32) -> bool {
-        let before = &self.text[..self.starts[(line - 1) as usize]];
-        let open = |quotes| before.matches(quotes).count() % 2 == 1;
-        if open("\"\"\"") || open("'''") {
+        let start = self.starts[(line - 1) as usize];
+        let open = |all: &Vec<usize>| all.partition_point(|at| *at < start) % 2 == 1;
+        if self.quotes.iter().any(open) {
             return true;
         }
         for line in (1..=line).rev() {

@@ -1,8 +1,10 @@
 //! All integration tests, as one binary.
 
 mod action;
+mod approval;
 mod architecture;
 mod calls;
+mod cli;
 mod diff;
 mod git;
 mod import;

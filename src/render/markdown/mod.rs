@@ -137,15 +137,7 @@ fn whose(environment: Option<&str>) -> String {
 /// Title, headline and counts: what is read in ten seconds.
 fn head(plan: &Plan, reroutes: &Reroutes, context: &ReportContext<'_>) -> String {
     let summary = plan.summary();
-    let errors = |findings: &[Finding]| findings.iter().filter(|f| f.is_error()).count() as u64;
-    let (broken, refused) = (errors(&plan.findings), errors(context.refusals));
-    let obstacles = [
-        (broken, counted(broken, "error")),
-        (refused, "refused by the guards".to_owned()),
-        (summary.conflict, counted(summary.conflict, "conflict")),
-    ];
-    let obstacles = obstacles.into_iter().filter(|(count, _)| *count > 0);
-    let obstacles: Vec<String> = obstacles.map(|(_, what)| what).collect();
+    let obstacles = obstacles(plan, context);
     let (sign, state) = match obstacles.is_empty() {
         true if plan.is_empty() => ("✅", ": nothing to do".to_owned()),
         true => ("📞", String::new()),
@@ -161,6 +153,19 @@ fn head(plan: &Plan, reroutes: &Reroutes, context: &ReportContext<'_>) -> String
     }
     text += &format!("\n{}\n", counts(&summary, plan.outstanding.len() as u64));
     text
+}
+
+/// What keeps the plan from being applied.
+fn obstacles(plan: &Plan, context: &ReportContext<'_>) -> Vec<String> {
+    let errors = |findings: &[Finding]| findings.iter().filter(|f| f.is_error()).count() as u64;
+    let (broken, conflicts) = (errors(&plan.findings), plan.conflicts().count() as u64);
+    let obstacles = [
+        (broken, counted(broken, "error")),
+        (errors(context.refusals), "refused by the guards".to_owned()),
+        (conflicts, counted(conflicts, "conflict")),
+    ];
+    let obstacles = obstacles.into_iter().filter(|(count, _)| *count > 0);
+    obstacles.map(|(_, what)| what).collect()
 }
 
 /// `2 to create · 1 to delete · 412 unchanged`.
@@ -190,7 +195,10 @@ fn compared(plan: &Plan, context: &ReportContext<'_>) -> Vec<String> {
         (false, Some(apply)) => format!("Compared with the database as of apply {apply}"),
         (false, None) => "Compared with a database that saw no apply yet".to_owned(),
     };
-    let digest = context.digest.map(|digest| {
+    let digest = context
+        .digest
+        .filter(|_| obstacles(plan, context).is_empty());
+    let digest = digest.map(|digest| {
         let command = format!("lkroute apply --expect {digest}");
         format!("to apply exactly this: {}", code(&command))
     });

@@ -21,26 +21,26 @@ pub fn refusals(page: &mut Page, refusals: &[Finding]) {
         &errors,
     );
     alert(page, "NOTE", "Notes of the guards", &notes);
-    let blocks: Vec<(&str, &str)> = errors
+    let blocks: Vec<&str> = errors
         .iter()
-        .filter_map(|finding| in_two(finding.hint.as_deref()?))
+        .filter_map(|finding| to_paste(finding.hint.as_deref()?))
         .collect();
-    for (sentence, block) in blocks {
+    if !blocks.is_empty() {
+        let block = fenced("toml", &blocks.join("\n\n"));
         page.add(&format!(
-            "<details><summary>If this is meant: the exception to add to the files</summary>\n\n{}\n\n{}\n</details>\n",
-            prose(sentence),
-            fenced("toml", block)
+            "<details><summary>If all of this is meant: what to add to the files, with a reason\
+             </summary>\n\n{block}\n</details>\n"
         ));
     }
 }
 
-/// A hint of several lines: a sentence, and what to paste.
-fn in_two(hint: &str) -> Option<(&str, &str)> {
-    let (first, rest) = hint.split_once('\n')?;
-    Some(match first.starts_with('[') {
-        true => ("It is reviewed with the change:", hint),
-        false => (first, rest),
-    })
+/// The lines of a hint that begin with a TOML table.
+fn to_paste(hint: &str) -> Option<&str> {
+    if hint.starts_with('[') {
+        return Some(hint.trim_end());
+    }
+    let start = hint.find("\n[")?;
+    hint.get(start + 1..).map(str::trim_end)
 }
 
 pub fn errors(page: &mut Page, findings: &[Finding]) {
@@ -75,7 +75,8 @@ fn row(finding: &Finding) -> String {
     for (place, what) in finding.also.iter().take(ALSO) {
         text += &format!("; {} at {}", prose(what), at(place));
     }
-    if let Some(hint) = finding.hint.as_deref().filter(|hint| !hint.contains('\n')) {
+    let hint = finding.hint.as_deref();
+    if let Some(hint) = hint.filter(|hint| to_paste(hint).is_none()) {
         text += &format!("<br>→ {}", prose(hint));
     }
     text + "\n"

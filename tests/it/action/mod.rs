@@ -4,5 +4,8 @@
 mod comments;
 mod expression;
 mod github;
-#[allow(dead_code, reason = "the workflows that it runs follow")]
+mod rules;
 mod runner;
+mod scripts;
+mod workflows;
+mod world;

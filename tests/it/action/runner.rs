@@ -25,6 +25,8 @@ pub struct Runner<'a> {
     pub context: Value,
     /// The `secrets` context; a run of a fork has none.
     pub secrets: Value,
+    /// The `inputs` context of a run by hand.
+    pub inputs: Value,
     pub home: TempDir,
     /// More variables for every step, as a job may set them.
     pub env: Env,
@@ -77,6 +79,7 @@ impl<'a> Runner<'a> {
             origin,
             context,
             secrets: json!({}),
+            inputs: json!({}),
             home,
             env: env.into(),
         }
@@ -88,19 +91,11 @@ impl<'a> Runner<'a> {
 
     /// Runs a job of a workflow; none where its condition does not hold.
     pub fn job(&self, job: &Value) -> Option<Ran> {
-        let contexts = self.contexts(json!({}), json!({}));
+        let contexts = self.contexts(self.inputs.clone(), json!({}));
         if !holds(job["if"].as_str(), &contexts) {
             return None;
         }
         Some(self.steps(&job["steps"], contexts, &self.env))
-    }
-
-    /// Runs `action.yml` with these inputs.
-    pub fn action(&self, with: &[(&str, &str)]) -> Ran {
-        let with = with
-            .iter()
-            .map(|(name, value)| (*name, Value::from(*value)));
-        self.composite(with.map(|(k, v)| (k.to_owned(), v)).collect(), &self.env)
     }
 
     fn composite(&self, mut inputs: Map<String, Value>, env: &Env) -> Ran {

@@ -109,7 +109,7 @@ fn world(texts: &[String]) -> (Plan, Reroutes, Vec<Finding>) {
         Finding::warning("a-code", format!("no `{}`", text(14))),
         "hint",
     ));
-    let hint = format!("paste\n{}\nname = \"x\"", text(15));
+    let hint = format!("paste\n[[guards.allow]]\nreason = \"{}\"", text(15));
     let refusals = vec![Finding::error("guard", text(16)).hint(hint)];
     (plan, moved, refusals)
 }

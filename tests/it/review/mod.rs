@@ -1,5 +1,6 @@
 //! Reports for pull requests: Markdown, annotations, SARIF, pictures, schemas.
 
+mod commands;
 mod github;
 mod graph;
 mod hostile;

@@ -4,6 +4,7 @@ mod apply;
 pub mod base;
 mod dispatches;
 mod hard;
+mod laws;
 mod history;
 mod look_up;
 mod migrate;

@@ -1,0 +1,84 @@
+//! What was approved, against what would be applied: saved plans and digests.
+//! Imports core, `files` and `git`.
+
+use std::path::Path;
+
+use super::planning::Planned;
+use super::shell::Shell;
+use crate::address::Address;
+use crate::error::{Error, Exit, Result};
+use crate::files;
+use crate::git;
+use crate::plan::digest;
+use crate::plan::saved::{Saved, difference};
+
+/// Writes a plan to a file.
+pub fn save(shell: &Shell, planned: &Planned, targets: &[Address], path: &Path) -> Result<()> {
+    let revision = git::revision(&shell.globals.routing).ok().flatten();
+    let mut saved = Saved::new(
+        planned.plan.clone(),
+        planned.reroutes.clone(),
+        revision.map(|revision| revision.commit),
+    );
+    saved.targets = targets.iter().map(ToString::to_string).collect();
+    let text = serde_json::to_string(&saved)
+        .map_err(|error| Error::new(format!("the plan can't be written: {error}")))?;
+    files::write(path, &text)?;
+    shell.note(&format!("saved as {} ({})", path.display(), saved.digest));
+    Ok(())
+}
+
+/// Reads a saved plan.
+pub fn read(path: &Path) -> Result<Saved> {
+    let text = files::read_text(path)?;
+    Saved::read(&text).map_err(|error| Error::new(format!("`{}`: {error}", path.display())))
+}
+
+/// What a plan must be, to be carried out.
+#[derive(Debug)]
+pub enum Approved {
+    Plan(Box<Saved>),
+    Digest(String),
+}
+
+impl Approved {
+    /// The objects that the approved plan was narrowed to.
+    ///
+    /// # Errors
+    /// An address that is none.
+    pub fn targets(&self) -> Result<Vec<Address>> {
+        let Approved::Plan(saved) = self else {
+            return Ok(Vec::new());
+        };
+        let targets = saved.targets.iter().map(|target| target.parse());
+        targets
+            .collect::<Result<_, _>>()
+            .map_err(|error| Error::new(format!("the saved plan: {error}")))
+    }
+
+    /// Whether this is the plan that was approved.
+    ///
+    /// # Errors
+    /// Stale, with the difference as far as it is known.
+    pub fn check(&self, planned: &Planned) -> Result<()> {
+        let now = digest::digest(&planned.plan);
+        let hint = "nothing was written: look at `lkroute plan`, and have it approved anew";
+        match self {
+            Approved::Digest(digest) if digest::same(digest, &now) => Ok(()),
+            Approved::Digest(digest) => {
+                let message = format!(
+                    "the plan is not the one that was approved\n  approved: {digest}\n  now:      {now}"
+                );
+                Err(Error::exit(Exit::Stale, message).hint(hint))
+            }
+            Approved::Plan(saved) if saved.digest == now => Ok(()),
+            Approved::Plan(saved) => {
+                let lines = difference(&saved.plan, &planned.plan).join("\n  ");
+                let message = format!(
+                    "the plan is not the one that was approved (-) any more; what it is now (+):\n  {lines}"
+                );
+                Err(Error::exit(Exit::Stale, message).hint(hint))
+            }
+        }
+    }
+}

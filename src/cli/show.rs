@@ -1,0 +1,49 @@
+//! `lkroute show`: a saved plan, in any format. Imports what commands share.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::globals::ReviewFormatted;
+use super::report::Report;
+use super::shell::Shell;
+use super::{Stop, approval};
+use crate::error::{Exit, Result};
+
+const EXAMPLES: &str = "\
+Examples:
+  lkroute plan --out routing.lkplan
+  lkroute show routing.lkplan
+  lkroute show routing.lkplan --format markdown
+
+It reads the file only: no routing files, no database.";
+
+/// Show a saved plan
+#[derive(Args)]
+#[command(after_help = EXAMPLES)]
+pub struct ShowArgs {
+    /// A file that `plan --out` wrote
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+
+    /// Fold nothing: name every object
+    #[arg(long)]
+    full: bool,
+
+    #[command(flatten)]
+    pub formatted: ReviewFormatted,
+}
+
+impl ShowArgs {
+    pub fn run(&self, shell: &Shell) -> Result<Exit, Stop> {
+        let saved = approval::read(&self.file)?;
+        let report = Report {
+            plan: &saved.plan,
+            reroutes: &saved.reroutes,
+            refusals: &[],
+            offline: None,
+        };
+        shell.note(&saved.digest);
+        report.print(shell, self.formatted.format, self.full, false)
+    }
+}

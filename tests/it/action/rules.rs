@@ -1,0 +1,126 @@
+//! What has to hold for every workflow and script, read off the files.
+
+use std::fs;
+use std::process::Command;
+
+use serde_json::Value;
+
+use super::runner::{root, yaml};
+use crate::support::not_run;
+
+const FILES: [&str; 3] = ["action.yml", "docs/ci/plan.yml", "docs/ci/apply.yml"];
+
+fn read(name: &str) -> String {
+    fs::read_to_string(root().join(name)).expect("a file")
+}
+
+/// Every value of a key, however deep.
+fn all<'a>(value: &'a Value, key: &str, found: &mut Vec<&'a Value>) {
+    match value {
+        Value::Object(map) => {
+            found.extend(map.get(key));
+            map.values().for_each(|value| all(value, key, found));
+        }
+        Value::Array(list) => list.iter().for_each(|value| all(value, key, found)),
+        _ => {}
+    }
+}
+
+#[test]
+fn no_script_holds_an_expression() {
+    for name in FILES {
+        let file = yaml(name);
+        let mut scripts = Vec::new();
+        all(&file, "run", &mut scripts);
+        for script in scripts {
+            let script = script.as_str().expect("a text");
+            assert!(!script.contains("${{"), "{name}: {script}");
+            assert!(script.starts_with("\"$GITHUB_ACTION_PATH/"), "{script}");
+        }
+    }
+}
+
+#[test]
+fn every_action_is_pinned_by_its_commit() {
+    for name in FILES {
+        for line in read(name).lines().filter(|line| line.contains("uses: ")) {
+            let used = line.split("uses: ").nth(1).expect("what is used");
+            let (action, version) = used.split_once('@').expect("a version");
+            let (commit, about) = version.split_once(" # ").expect("which version it is");
+            if action == "OWNER/lkroute" {
+                assert_eq!(commit, "COMMIT", "for the reader to fill in");
+                continue;
+            }
+            let hex = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+            assert!(commit.len() == 40 && commit.bytes().all(hex), "{line}");
+            assert!(about.starts_with('v'), "{line}");
+        }
+    }
+}
+
+#[test]
+fn the_workflows_are_bounded_and_have_few_rights() {
+    let mut written = Vec::new();
+    for name in &FILES[1..] {
+        let workflow = yaml(name);
+        assert_eq!(workflow["permissions"], serde_json::json!({}), "{name}");
+        assert!(workflow["concurrency"]["group"].is_string(), "{name}");
+        for (job, about) in workflow["jobs"].as_object().expect("jobs") {
+            assert!(about["timeout-minutes"].is_number(), "{name}: {job}");
+            let rights = about["permissions"].as_object().expect("permissions");
+            let writes = rights.iter().filter(|(_, right)| *right == "write");
+            written.extend(writes.map(|(what, _)| format!("{job}: {what}")));
+            let checkout = &about["steps"][0];
+            let uses = checkout["uses"].as_str().expect("an action");
+            assert!(uses.starts_with("actions/checkout@"), "{uses}");
+            assert_eq!(checkout["with"]["fetch-depth"], 0);
+            assert_eq!(checkout["with"]["persist-credentials"], false);
+        }
+    }
+    assert_eq!(written, ["plan: pull-requests", "apply: pull-requests"]);
+    // Secrets reach no job that runs the code of a fork.
+    assert!(
+        !yaml("docs/ci/plan.yml")["jobs"]["diff"]
+            .to_string()
+            .contains("secrets.")
+    );
+    assert!(!read("docs/ci/plan.yml").contains("pull_request_target"));
+}
+
+#[test]
+fn the_scripts_are_strict_and_use_only_what_the_action_gives_them() {
+    let action = read("action.yml");
+    let dir = root().join(".github/action");
+    for entry in fs::read_dir(dir).expect("the scripts") {
+        let path = entry.expect("a script").path();
+        let text = fs::read_to_string(&path).expect("its text");
+        let name = path.file_name().expect("a name").to_str().expect("plain");
+        if name == "lib.sh" {
+            continue;
+        }
+        assert!(text.starts_with("#!/usr/bin/env bash\n"), "{name}");
+        assert!(text.contains("\nset -euo pipefail\n"), "{name}");
+        let called = action.contains(&format!("/.github/action/{name}\""));
+        assert!(called || ["plan.sh", "apply.sh"].contains(&name), "{name}");
+        for never in ["eval ", "set -x", "curl -k", "--insecure"] {
+            assert!(!text.contains(never), "{name}: {never}");
+        }
+    }
+}
+
+#[test]
+fn shellcheck_finds_nothing() {
+    let dir = root().join(".github/action");
+    let scripts = fs::read_dir(&dir).expect("the scripts");
+    let scripts = scripts.map(|entry| entry.expect("a script").path());
+    let mut command = Command::new("shellcheck");
+    command.args(["--external-sources", "--source-path=SCRIPTDIR"]);
+    command.args(scripts).current_dir(root());
+    match command.output() {
+        Ok(checked) => {
+            let found = String::from_utf8_lossy(&checked.stdout);
+            assert!(checked.status.success(), "{found}");
+        }
+        Err(_) => not_run("shellcheck"),
+    }
+}

@@ -1,0 +1,395 @@
+//! The scripts of the action one by one, in the environment of their step.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use super::github::{Fault, GitHub, REPOSITORY, TOKEN};
+use super::runner::root;
+
+/// A step with a directory of its own.
+struct Step {
+    dir: TempDir,
+    env: BTreeMap<String, String>,
+}
+
+/// What it left.
+struct Done {
+    success: bool,
+    log: String,
+    outputs: BTreeMap<String, String>,
+}
+
+impl Step {
+    fn new(env: &[(&str, &str)]) -> Step {
+        let dir = tempfile::tempdir().expect("a directory");
+        let mut step = Step {
+            dir,
+            env: BTreeMap::new(),
+        };
+        let path = std::env::var("PATH").expect("a PATH");
+        let given = [
+            ("PATH", path.as_str()),
+            ("GITHUB_ACTION_PATH", root().to_str().expect("plain")),
+            ("TIME_LIMIT", "60"),
+            ("RETRY_SECONDS", "0"),
+            ("NO_PROXY", "127.0.0.1"),
+        ];
+        for (name, value) in given.iter().chain(env) {
+            step.set(name, value);
+        }
+        for name in ["HOME", "RUNNER_TEMP", "RUNNER_TOOL_CACHE"] {
+            let dir = step.dir.path().to_str().expect("plain").to_owned();
+            step.set(name, &dir);
+        }
+        step
+    }
+
+    fn set(&mut self, name: &str, value: &str) -> &mut Step {
+        self.env.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
+    /// A program for the step, written in bash.
+    fn program(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.dir.path().join(name);
+        fs::write(&path, format!("#!/usr/bin/env bash\n{text}\n")).expect("write it");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("may run");
+        path
+    }
+
+    fn run(&self, script: &str) -> Done {
+        let (output, summary) = (self.path("output"), self.path("summary"));
+        fs::write(&output, "").expect("a file");
+        let mut command = Command::new("timeout");
+        command.arg("100");
+        command.arg(root().join(".github/action").join(script));
+        command.current_dir(self.dir.path()).env_clear();
+        command.envs(&self.env);
+        command.env("GITHUB_OUTPUT", &output);
+        command.env("GITHUB_STEP_SUMMARY", &summary);
+        let done = command.output().expect("run it");
+        let outputs = fs::read_to_string(&output).expect("its outputs");
+        let pair = |line: &str| {
+            let (name, value) = line.split_once('=').expect("a value");
+            (name.to_owned(), value.to_owned())
+        };
+        Done {
+            success: done.status.success(),
+            log: String::from_utf8_lossy(&[done.stdout, done.stderr].concat()).into_owned(),
+            outputs: outputs.lines().map(pair).collect(),
+        }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+}
+
+const CARGO: &str = r#"
+env >"${0%/*}/seen"
+printf '%s\n' "$@" >>"${0%/*}/asked"
+while [ "$1" != --root ]; do shift; done
+mkdir -p "$2/bin"
+printf '#!/bin/sh\necho lkroute 0.0.0-built\n' >"$2/bin/lkroute"
+chmod +x "$2/bin/lkroute"
+"#;
+
+#[test]
+fn lkroute_is_built_once_and_the_build_sees_no_secret() {
+    let mut step = Step::new(&[("DATABASE_URL", "made-up-secret"), ("GIVEN_LKROUTE", "")]);
+    step.program("cargo", CARGO);
+    let path = format!("{}:{}", step.dir.path().display(), step.env["PATH"]);
+    step.set("PATH", &path);
+    let done = step.run("install.sh");
+    assert!(done.success, "{}", done.log);
+    assert!(done.log.contains("lkroute 0.0.0-built"), "{}", done.log);
+    let built = &done.outputs["lkroute"];
+    assert!(Path::new(built).ends_with("lkroute/bin/lkroute"), "{built}");
+    let seen = fs::read_to_string(step.path("seen")).expect("its environment");
+    assert!(
+        seen.contains("HOME=") && !seen.contains("made-up-secret"),
+        "{seen}"
+    );
+    let asked = fs::read_to_string(step.path("asked")).expect("its arguments");
+    let sources = root().to_str().expect("plain");
+    assert!(
+        asked.starts_with(&format!("install\n--locked\n--path\n{sources}\n")),
+        "{asked}"
+    );
+
+    let again = step.run("install.sh");
+    assert_eq!(again.outputs["lkroute"], *built, "{}", again.log);
+    let same = fs::read_to_string(step.path("asked")).expect("its arguments");
+    assert_eq!(same, asked, "it was there already");
+}
+
+#[test]
+fn a_program_that_is_named_has_to_run() {
+    let mut step = Step::new(&[("GIVEN_LKROUTE", env!("CARGO_BIN_EXE_lkroute"))]);
+    let done = step.run("install.sh");
+    assert!(done.log.contains("lkroute 0."), "{}", done.log);
+    let done = step.set("GIVEN_LKROUTE", "nowhere").run("install.sh");
+    assert!(
+        !done.success && done.log.contains("::error title=lkroute::"),
+        "{}",
+        done.log
+    );
+    let broken = step.program("broken", "exit 3");
+    let done = step.set("GIVEN_LKROUTE", broken.to_str().expect("plain"));
+    let done = done.run("install.sh");
+    assert!(
+        !done.success && done.log.contains("does not run here"),
+        "{}",
+        done.log
+    );
+}
+
+#[test]
+fn the_key_of_the_cache_is_that_of_the_sources() {
+    let mut step = Step::new(&[]);
+    let key = |step: &Step| step.run("cache-key.sh").outputs["hash"].clone();
+    let real = key(&step);
+    assert_eq!(real.len(), 64);
+    assert_eq!(key(&step), real);
+    let sources = step.path("sources");
+    for name in [
+        "src/a b/main.rs",
+        "migrations/1.sql",
+        "Cargo.toml",
+        "Cargo.lock",
+    ] {
+        let path = sources.join(name);
+        fs::create_dir_all(path.parent().expect("a directory")).expect("make it");
+        fs::write(path, "one").expect("write it");
+    }
+    step.set("GITHUB_ACTION_PATH", sources.to_str().expect("plain"));
+    let one = key(&step);
+    fs::write(sources.join("src/a b/main.rs"), "two").expect("write it");
+    assert_ne!(key(&step), one);
+}
+
+/// A step that runs a program of ours in place of lkroute.
+fn with_lkroute(command: &str, text: &str) -> Step {
+    let mut step = Step::new(&[
+        ("COMMAND", command),
+        ("ROUTING", "routing"),
+        ("BASE", "HEAD^1"),
+    ]);
+    let program = step.program("lkroute", text);
+    step.set("LKROUTE", program.to_str().expect("plain"));
+    step
+}
+
+#[test]
+fn what_takes_too_long_is_ended() {
+    let mut step = with_lkroute("diff", "case $* in *github) exit ;; esac; exec sleep 90");
+    let began = Instant::now();
+    let done = step.set("TIME_LIMIT", "1").run("run.sh");
+    assert!(done.success, "{}", done.log);
+    assert_eq!(done.outputs["exitcode"], "124");
+    assert!(began.elapsed() < Duration::from_secs(30));
+    let done = Step::new(&[("EXITCODE", "124")]).run("finish.sh");
+    assert!(
+        !done.success && done.log.contains("longer than time-limit"),
+        "{}",
+        done.log
+    );
+}
+
+#[test]
+fn no_text_of_others_becomes_a_command_of_the_runner() {
+    let step = with_lkroute(
+        "plan",
+        "echo '::error::made up' >&2; case $* in *migrate*) exit 1 ;; esac; exit 0",
+    );
+    let done = step.run("run.sh");
+    assert_eq!(done.outputs["exitcode"], "1", "{}", done.log);
+    let mut stopped = None;
+    for line in done.log.lines() {
+        if let Some(token) = line.strip_prefix("::stop-commands::") {
+            assert!(token.len() == 32 && stopped.is_none(), "{}", done.log);
+            stopped = Some(format!("::{token}::"));
+        } else if stopped.as_deref() == Some(line) {
+            stopped = None;
+        } else if line.contains("made up") {
+            assert!(stopped.is_some(), "{}", done.log);
+        }
+    }
+    assert_eq!(stopped, None, "{}", done.log);
+    let report = fs::read_to_string(step.path("summary")).expect("a summary");
+    assert!(report.contains("lkroute migrate"), "{report}");
+}
+
+#[test]
+fn a_diff_is_given_no_secret() {
+    let mut step = with_lkroute("diff", "env >>\"$HOME/seen\"");
+    for name in ["DATABASE_URL", "GIVEN_DATABASE_URL", "LKROUTE_KEYS"] {
+        step.set(name, "made-up-secret");
+    }
+    let done = step.run("run.sh");
+    assert_eq!(done.outputs["exitcode"], "0", "{}", done.log);
+    let seen = fs::read_to_string(step.path("seen")).expect("its environment");
+    assert!(!seen.contains("made-up-secret"), "{seen}");
+}
+
+#[test]
+fn arguments_stay_what_they_are() {
+    let mut step = with_lkroute("diff", "printf '<%s>' \"$@\" >>\"$HOME/seen\"");
+    let hostile = "a b;$(touch x)`touch x`\"'";
+    step.set("ROUTING", hostile).set("BASE", hostile);
+    step.run("run.sh");
+    let seen = fs::read_to_string(step.path("seen")).expect("its arguments");
+    assert!(seen.contains(&format!("<--routing><{hostile}>")), "{seen}");
+    assert!(seen.contains(&format!("<{hostile}><HEAD>")), "{seen}");
+    assert!(!step.path("x").exists());
+    for (name, value) in [
+        ("ENVIRONMENT", hostile),
+        ("TIME_LIMIT", "1;2"),
+        ("COMMAND", hostile),
+    ] {
+        let mut step = with_lkroute("diff", "touch ran");
+        let done = step.set(name, value).run("run.sh");
+        assert!(
+            !done.success && done.log.contains("::error title="),
+            "{}",
+            done.log
+        );
+        assert!(!step.path("ran").exists(), "{name}");
+    }
+}
+
+const HEAD: &str = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+const MERGED: &str = "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb";
+
+fn pull(number: u64, merged_as: Option<&str>, head: &str) -> Value {
+    let at = merged_as.map(|_| "2026-11-21T02:24:00Z");
+    json!({
+        "number": number, "merged_at": at, "merge_commit_sha": merged_as,
+        "head": { "sha": head },
+    })
+}
+
+fn artifact(run: u64, at: &str, change: Value) -> Value {
+    let mut artifact = json!({
+        "name": format!("lkroute-plan-production-{HEAD}"), "expired": false, "created_at": at,
+        "workflow_run": {
+            "id": run, "head_sha": HEAD, "repository_id": 1, "head_repository_id": 1,
+        },
+    });
+    for (key, value) in change.as_object().expect("an object") {
+        let place = match artifact.get(key) {
+            Some(_) => &mut artifact[key],
+            None => &mut artifact["workflow_run"][key],
+        };
+        *place = value.clone();
+    }
+    artifact
+}
+
+fn looking(github: &GitHub) -> Step {
+    Step::new(&[
+        ("GITHUB_TOKEN", TOKEN),
+        ("GITHUB_API_URL", &github.url),
+        ("GITHUB_REPOSITORY", REPOSITORY),
+        ("GITHUB_SHA", MERGED),
+        ("ENVIRONMENT", "production"),
+    ])
+}
+
+#[test]
+fn the_approved_plan_is_that_of_the_merged_pull_request() {
+    let github = GitHub::start();
+    github.state().pulls = vec![
+        pull(5, None, "c"),
+        pull(6, Some("d"), "d"),
+        pull(7, Some(MERGED), HEAD),
+    ];
+    github.state().artifacts = vec![
+        artifact(40, "2026-11-20T00:00:00Z", json!({})),
+        artifact(41, "2026-11-21T00:00:00Z", json!({})),
+        artifact(42, "2026-11-22T00:00:00Z", json!({ "expired": true })),
+        artifact(
+            43,
+            "2026-11-22T00:00:00Z",
+            json!({ "head_repository_id": 2 }),
+        ),
+        artifact(44, "2026-11-22T00:00:00Z", json!({ "head_sha": MERGED })),
+    ];
+    github.fail("GET", Fault::Answer(502, "X-A: b"));
+    let done = looking(&github).run("approved.sh");
+    assert!(done.success, "{}", done.log);
+    let output = |name: &str| done.outputs[name].as_str();
+    assert_eq!((output("pull-request"), output("run")), ("7", "41"));
+    assert_eq!(
+        output("artifact"),
+        format!("lkroute-plan-production-{HEAD}")
+    );
+}
+
+#[test]
+fn a_missing_plan_says_what_to_do_instead() {
+    let github = GitHub::start();
+    github.state().pulls = vec![pull(7, None, HEAD)];
+    let done = looking(&github).run("approved.sh");
+    assert!(
+        !done.success && done.log.contains("No merged pull request"),
+        "{}",
+        done.log
+    );
+    github.state().pulls = vec![pull(7, Some(MERGED), HEAD)];
+    let old = artifact(40, "2026-11-20T00:00:00Z", json!({ "expired": true }));
+    github.state().artifacts = vec![old];
+    let done = looking(&github).run("approved.sh");
+    assert!(
+        !done.success && done.log.contains("it may have expired"),
+        "{}",
+        done.log
+    );
+    assert!(
+        done.log.contains("apply it with its digest"),
+        "{}",
+        done.log
+    );
+    assert!(!done.outputs.contains_key("run"));
+    github.fail("GET", Fault::Answer(403, "X-A: b"));
+    let done = looking(&github).run("approved.sh");
+    assert!(
+        !done.success && done.log.contains("GitHub answered 403"),
+        "{}",
+        done.log
+    );
+    for _ in 0..3 {
+        github.fail("GET", Fault::Slow(Duration::from_secs(30)));
+    }
+    let done = looking(&github).set("API_SECONDS", "1").run("approved.sh");
+    assert!(
+        !done.success && done.log.contains("did not answer in 1 s"),
+        "{}",
+        done.log
+    );
+}
+
+#[test]
+fn an_apply_has_to_be_told_what_was_approved() {
+    let mut step = with_lkroute("apply", "touch ran");
+    let done = step.run("run.sh");
+    assert!(
+        !done.success && done.log.contains("which plan was approved"),
+        "{}",
+        done.log
+    );
+    let done = step.set("EXPECT", "--auto-approve").run("run.sh");
+    assert!(
+        !done.success && done.log.contains("must be the digest"),
+        "{}",
+        done.log
+    );
+    assert!(!step.path("ran").exists());
+}

@@ -1,0 +1,193 @@
+//! The documented workflows, from the pull request to the database.
+
+use super::github::{BOT, REPOSITORY};
+use super::runner::Ran;
+use super::world::{Pull, World};
+
+const INDIA: &str = "routing/india.toml";
+const CONFIG: &str = "india-techiemaya-cloud";
+
+fn change_worker(world: &World, from: &str, to: &str) {
+    let quoted = |worker: &str| format!("\"{worker}\"");
+    let text = world.clone.read(INDIA);
+    assert!(text.contains(&quoted(from)), "{text}");
+    let text = text.replace(&quoted(from), &quoted(to));
+    world.clone.write(INDIA, &text);
+}
+
+/// Runs the plan of the branch at hand; the comment that is there then.
+#[track_caller]
+fn plan(world: &mut World, success: bool) -> (Pull, Ran, String) {
+    let pull = world.pull(REPOSITORY);
+    let ran = world.on_pull("plan", &pull).expect("it runs");
+    assert_eq!(ran.success, success, "{}", ran.log);
+    let mut bodies = world.github.bodies(BOT);
+    assert_eq!(bodies.len(), 1, "{bodies:?}");
+    let body = bodies.remove(0);
+    assert!(
+        body.starts_with("<!-- lkroute plan: production -->\n"),
+        "{body}"
+    );
+    (pull, ran, body)
+}
+
+#[track_caller]
+fn has(text: &str, part: &str) {
+    assert!(text.contains(part), "no {part:?} in\n{text}");
+}
+
+#[test]
+fn a_pull_request_of_a_fork_is_shown_without_a_secret() {
+    let mut world = World::new();
+    world.branch("change");
+    change_worker(&world, "voag-dev", "voag-dev-v2");
+    let pull = world.pull("a-stranger/routing");
+    assert!(world.on_pull("plan", &pull).is_none(), "it has no secrets");
+    let ran = world.on_pull("diff", &pull).expect("it runs");
+    assert!(ran.success, "{}", ran.log);
+    has(&ran.summary, "`voag-dev` → `voag-dev-v2`");
+    assert!(
+        ran.log.contains("::notice file=routing/india.toml"),
+        "{}",
+        ran.log
+    );
+    assert_eq!(world.github.count(""), 0, "it asks GitHub for nothing");
+
+    world.clone.edit(
+        INDIA,
+        "tenant = \"techiemaya-test\"\nprovider",
+        "tenant = \"t\"\nprovider",
+    );
+    let pull = world.pull("a-stranger/routing");
+    let ran = world.on_pull("diff", &pull).expect("it runs");
+    assert!(!ran.success, "{}", ran.log);
+    assert!(
+        ran.log.contains("::error file=routing/india.toml"),
+        "{}",
+        ran.log
+    );
+    assert!(
+        ran.log.contains("exit code 3: the files are invalid"),
+        "{}",
+        ran.log
+    );
+    assert!(
+        ran.summary.contains("there is no tenant `t`"),
+        "{}",
+        ran.summary
+    );
+}
+
+#[test]
+fn a_pull_request_has_one_comment_whatever_is_found() {
+    let mut world = World::new();
+    world.branch("change");
+    change_worker(&world, "voag-dev", "voag-dev-v2");
+    assert!(world.on_pull("diff", &world.pull(REPOSITORY)).is_none());
+    let (pull, ran, body) = plan(&mut world, true);
+    has(&ran.log, "::notice file=routing/india.toml");
+    has(&ran.summary, "`voag-dev` → `voag-dev-v2`");
+    has(&body, "`voag-dev` → `voag-dev-v2`");
+    has(&body, "lkroute apply --expect sha256:");
+    has(&body, &format!("commit {}", &pull.head[..12]));
+
+    let text = world.clone.read(INDIA);
+    world.clone.write(
+        INDIA,
+        &text.replace("default_config = \"india", "default_config = \"x"),
+    );
+    let (_, ran, body) = plan(&mut world, false);
+    has(&ran.log, "::error file=routing/india.toml");
+    has(&ran.log, "exit code 3");
+    has(&body, "⛔");
+    has(&body, "routing/india.toml:");
+
+    let (config, _) = text.split_once("[[bindings]]").expect("bindings");
+    world.clone.write(INDIA, config);
+    let (_, ran, body) = plan(&mut world, false);
+    has(&ran.log, "exit code 4");
+    has(&body, "Refused by the guards");
+    has(&body, "[[guards.allow]]");
+
+    world.clone.write(INDIA, &text);
+    world.outside("UPDATE voice_agent_livekit SET worker_name = 'hot' WHERE name LIKE 'india%'");
+    let (_, ran, body) = plan(&mut world, false);
+    has(&ran.log, "exit code 6");
+    has(&body, "1 conflict");
+
+    world.outside("UPDATE voice_agent_livekit SET worker_name = 'voag-dev' WHERE name LIKE 'i%'");
+    change_worker(&world, "voag-dev-v2", "voag-dev");
+    let (_, _, body) = plan(&mut world, true);
+    has(&body, "nothing to do");
+    assert_eq!(world.github.count("POST"), 1);
+}
+
+#[test]
+fn a_database_that_is_not_ready_is_said_on_the_pull_request() {
+    let mut world = World::new();
+    world.branch("change");
+    let there = std::mem::replace(&mut world.database, "sqlite://missing.db".to_owned());
+    let (_, ran, body) = plan(&mut world, false);
+    has(&ran.log, "missing.db is missing");
+    has(&body, "`lkroute migrate` brings it up to date");
+    world.database = String::new();
+    let (_, ran, _) = plan(&mut world, false);
+    has(&ran.log, "DATABASE_URL");
+    world.database = there;
+    let (_, _, body) = plan(&mut world, true);
+    has(&body, "nothing to do");
+}
+
+#[test]
+fn a_merge_applies_what_was_approved_and_nothing_else() {
+    let mut world = World::new();
+    world.branch("change");
+    change_worker(&world, "voag-dev", "voag-dev-v2");
+    let (pull, ..) = plan(&mut world, true);
+    let sha = world.squash(&pull);
+    let ran = world.on_merge(&sha, "");
+    assert!(ran.success, "{}", ran.log);
+    assert_eq!(world.worker(CONFIG), "voag-dev-v2");
+    let body = world.github.bodies(BOT).remove(0);
+    has(&body, "✅ Applied");
+    has(&body, "sha256:");
+    has(&ran.summary, "voag-dev-v2");
+    let again = ["--env", "production", "plan", "--detailed-exitcode"];
+    world.clone.run(&again).expect_code(0);
+
+    // Somebody else writes to the same row between approval and merge.
+    world.branch("change");
+    change_worker(&world, "voag-dev-v2", "voag-dev-v3");
+    let (pull, ..) = plan(&mut world, true);
+    world.outside("UPDATE voice_agent_livekit SET trunk_id = 'ST_x' WHERE name LIKE 'india%'");
+    let sha = world.squash(&pull);
+    let ran = world.on_merge(&sha, "");
+    assert!(!ran.success, "{}", ran.log);
+    has(&ran.log, "exit code 5");
+    assert_eq!(world.worker(CONFIG), "voag-dev-v2");
+    let body = world.github.bodies(BOT).remove(0);
+    has(&body, "⛔ Not applied: this is not what was approved");
+    has(&body, "trunk_id");
+
+    // Looked at again, approved by its digest.
+    let looked = ["--env", "production", "plan", "--format", "markdown"];
+    let looked = world.clone.run(&looked).expect_code(0).stdout;
+    let (_, digest) = looked.split_once("--expect ").expect("a digest");
+    let ran = world.on_merge(&sha, &digest[..71]);
+    assert!(ran.success, "{}", ran.log);
+    assert_eq!(world.worker(CONFIG), "voag-dev-v3");
+    assert_eq!(world.github.bodies(BOT).len(), 1);
+    let ran = world.on_merge(&sha, &format!("sha256:{}", "0".repeat(64)));
+    has(&ran.log, "exit code 5");
+}
+
+#[test]
+fn a_push_without_a_pull_request_applies_nothing() {
+    let mut world = World::new();
+    change_worker(&world, "voag-dev", "voag-dev-v2");
+    let sha = world.commit("straight to main");
+    let ran = world.on_merge(&sha, "");
+    assert!(!ran.success, "{}", ran.log);
+    has(&ran.log, "No merged pull request brought the commit");
+    assert_eq!(world.worker(CONFIG), "voag-dev");
+}

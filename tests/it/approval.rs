@@ -1,0 +1,132 @@
+//! What was approved is what is applied: saved plans, digests, stale plans.
+
+use crate::support::{Lkroute, block_on};
+
+const DATABASE: &str = "lkroute.db";
+
+/// The two regions, applied; then one worker changed.
+fn changed() -> Lkroute {
+    let lkroute = Lkroute::with_two_regions();
+    lkroute.run(&["apply", "--auto-approve"]).expect_code(0);
+    lkroute.edit("routing/uae.toml", "voag-staging", "voag-production");
+    lkroute
+}
+
+fn edit_database(lkroute: &Lkroute, sql: &'static str) {
+    let url = format!("sqlite://{}", lkroute.path().join(DATABASE).display());
+    block_on(async {
+        use sqlx::Connection;
+        let mut connection = sqlx::SqliteConnection::connect(&url)
+            .await
+            .expect("a database");
+        sqlx::query(sql)
+            .execute(&mut connection)
+            .await
+            .expect("an edit");
+    });
+}
+
+#[test]
+fn a_saved_plan_is_shown_and_applied() {
+    let lkroute = changed();
+    let planned = lkroute.run(&["plan", "--out", "a.lkplan"]).expect_code(0);
+    assert!(
+        planned.stderr.contains("saved as a.lkplan (sha256:"),
+        "{}",
+        planned.stderr
+    );
+    let shown = lkroute.run(&["show", "a.lkplan"]).expect_code(0);
+    assert!(shown.stdout.contains("voag-production"), "{}", shown.stdout);
+    let shown = lkroute
+        .run(&["show", "a.lkplan", "--format", "json"])
+        .expect_code(0)
+        .json();
+    assert_eq!(shown["summary"]["update"], 1);
+    let saved = lkroute.read("a.lkplan");
+    assert!(
+        !saved.contains("lkr1:"),
+        "a sealed value is in the saved plan"
+    );
+    lkroute.run(&["apply", "a.lkplan"]).expect_code(0);
+    lkroute.run(&["plan", "--detailed-exitcode"]).expect_code(0);
+}
+
+#[test]
+fn a_plan_that_moved_is_stale_and_the_difference_is_shown() {
+    let lkroute = changed();
+    lkroute.run(&["plan", "--out", "a.lkplan"]).expect_code(0);
+    lkroute.edit("routing/uae.toml", "voag-production", "voag-dev-v2");
+    let stale = lkroute.run(&["apply", "a.lkplan"]).expect_code(5);
+    assert!(
+        stale.stderr.contains("voag-production") && stale.stderr.contains("voag-dev-v2"),
+        "{}",
+        stale.stderr
+    );
+    let plan = lkroute
+        .run(&["plan", "--format", "json"])
+        .expect_code(0)
+        .json();
+    let worker = &plan["changes"][0]["fields"][0];
+    assert_eq!(
+        (&worker["before"], &worker["after"]),
+        (&"voag-staging".into(), &"voag-dev-v2".into())
+    );
+}
+
+#[test]
+fn an_outside_change_of_a_planned_row_is_stale_and_one_elsewhere_is_not() {
+    let lkroute = changed();
+    lkroute.run(&["plan", "--out", "a.lkplan"]).expect_code(0);
+    edit_database(
+        &lkroute,
+        "UPDATE voice_agent_numbers SET default_agent_id = 7",
+    );
+    edit_database(
+        &lkroute,
+        "UPDATE voice_agent_livekit SET worker_name = 'theirs' WHERE name = 'uae-vm-selfhosted'",
+    );
+    lkroute.run(&["apply", "a.lkplan"]).expect_code(6);
+    edit_database(
+        &lkroute,
+        "UPDATE voice_agent_livekit SET worker_name = 'voag-staging' WHERE name = 'uae-vm-selfhosted'",
+    );
+    lkroute.run(&["apply", "a.lkplan"]).expect_code(0);
+}
+
+#[test]
+fn a_digest_is_enough_and_sees_drift() {
+    let lkroute = changed();
+    let digest = |lkroute: &Lkroute| {
+        let plan = lkroute
+            .run(&["plan", "--format", "json"])
+            .expect_code(0)
+            .json();
+        plan["digest"].as_str().expect("a digest").to_owned()
+    };
+    let approved = digest(&lkroute);
+    lkroute
+        .run(&["apply", "--expect", "sha256:00"])
+        .expect_code(5);
+    edit_database(
+        &lkroute,
+        "UPDATE voice_agent_livekit SET trunk_id = 'ST_theirs'",
+    );
+    let stale = lkroute
+        .run(&["apply", "--expect", &approved])
+        .expect_code(5);
+    assert!(stale.stderr.contains(&approved), "{}", stale.stderr);
+    let with_drift = digest(&lkroute);
+    lkroute
+        .run(&["apply", "--expect", &with_drift])
+        .expect_code(0);
+    lkroute.run(&["plan", "--detailed-exitcode"]).expect_code(0);
+}
+
+#[test]
+fn a_file_that_is_no_plan_is_told() {
+    let lkroute = changed();
+    lkroute.write("a.lkplan", "{}");
+    let told = lkroute.run(&["apply", "a.lkplan"]).expect_code(1);
+    assert!(told.stderr.contains("a.lkplan"), "{}", told.stderr);
+    lkroute.run(&["show", "gone.lkplan"]).expect_code(1);
+}

@@ -1,0 +1,63 @@
+//! The real binary, as people and pipelines use it, over the sample routing
+//! and SQLite.
+
+mod editing;
+mod journey;
+mod output;
+mod revisions;
+mod usage;
+
+use crate::support::{Lkroute, Run};
+
+/// Runs a command given as one line of words.
+fn run(lkroute: &Lkroute, line: &str) -> Run {
+    let words: Vec<&str> = line.split_whitespace().collect();
+    lkroute.run(&words)
+}
+
+/// Changes the database behind lkroute's back.
+fn sql(lkroute: &Lkroute, statement: &str) -> String {
+    let path = lkroute.path().join("lkroute.db");
+    crate::support::block_on(async {
+        use sqlx::{Connection, Row, SqliteConnection};
+        let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path);
+        let mut connection = SqliteConnection::connect_with(&options)
+            .await
+            .expect("open");
+        let rows = sqlx::raw_sql(sqlx::AssertSqlSafe(statement.to_owned()));
+        let rows = rows.fetch_all(&mut connection).await.expect(statement);
+        let texts = rows
+            .iter()
+            .map(|row| row.try_get::<String, _>(0).unwrap_or_default());
+        texts.collect::<Vec<_>>().join("\n")
+    })
+}
+
+/// The text with what differs from run to run masked: durations, dates and
+/// the ids of rows, which are of version 7.
+fn masked(text: &str) -> String {
+    let mut masked = text.to_owned();
+    let ids: Vec<String> = (0..text.len().saturating_sub(35))
+        .filter_map(|at| text.get(at..at + 36))
+        .filter(|id| uuid::Uuid::parse_str(id).is_ok_and(|id| id.get_version_num() == 7))
+        .map(str::to_owned)
+        .collect();
+    for id in ids {
+        masked = masked.replace(&id, "xxxxxxxx-xxxx-7xxx-xxxx-xxxxxxxxxxxx");
+    }
+    let words = |line: &str| {
+        if let Some((start, _)) = line.split_once("expires = ") {
+            return format!("{start}expires = <date>\n");
+        }
+        match line
+            .split_once(" in ")
+            .map(|(start, rest)| (start, rest.split_once(" s")))
+        {
+            Some((start, Some((time, rest)))) if time.parse::<f64>().is_ok() => {
+                format!("{start} in <time> s{rest}\n")
+            }
+            _ => format!("{line}\n"),
+        }
+    };
+    masked.lines().map(words).collect()
+}

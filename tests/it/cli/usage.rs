@@ -1,0 +1,153 @@
+//! Wrong use, missing settings and databases that are away: what is said, in
+//! which format, and the exit code.
+
+use super::run;
+use crate::support::Lkroute;
+
+#[test]
+fn usage_errors_end_in_1_and_respect_the_format() {
+    let lkroute = Lkroute::new();
+    let text = run(&lkroute, "plan --tagret x").expect_code(1);
+    assert!(
+        text.stdout.is_empty() && text.stderr.contains("'--target"),
+        "{}",
+        text.stderr
+    );
+    for line in [
+        "plan --format json --tagret x",
+        "plan --tagret x --format=json",
+    ] {
+        let report = run(&lkroute, line).expect_code(1).json();
+        assert_eq!(report["format_version"], 1);
+        assert_eq!(report["error"]["exit"], 1);
+        assert!(
+            report["error"]["message"]
+                .as_str()
+                .unwrap()
+                .contains("--tagret")
+        );
+    }
+    run(&lkroute, "").expect_code(1);
+    run(&lkroute, "nonsense").expect_code(1);
+    run(&lkroute, "plan --target nonsense").expect_code(1);
+    run(&lkroute, "--version").expect_code(0);
+}
+
+#[test]
+fn invalid_files_come_before_the_database() {
+    let lkroute = Lkroute::new();
+    lkroute.write("routing/a.toml", "nonsense = 1\n");
+    let away = "--database postgres://u:made-up-password@127.0.0.1:1/x";
+    for line in [
+        format!("plan {away}"),
+        format!("apply --auto-approve {away}"),
+        format!("adopt --all {away}"),
+    ] {
+        let invalid = run(&lkroute, &line).expect_code(3);
+        assert!(
+            invalid.stderr.contains("the files are invalid: 1 error"),
+            "{}",
+            invalid.stderr
+        );
+    }
+    let report = run(&lkroute, &format!("plan --format json {away}"))
+        .expect_code(3)
+        .json();
+    assert_eq!(report["findings"][0]["code"], "unknown-key");
+    assert_eq!(report["changes"], serde_json::json!([]));
+    assert_eq!(report["error"]["exit"], 3);
+}
+
+#[test]
+fn a_database_that_is_away_is_an_error_without_its_password() {
+    let lkroute = Lkroute::with_two_regions();
+    let away = "--database postgres://u:made-up-password@127.0.0.1:1/x";
+    for line in [
+        "plan",
+        "apply --auto-approve",
+        "resolve --from +971545335200",
+        "migrate",
+        "plan --format json",
+    ] {
+        let failed = run(&lkroute, &format!("{line} {away}")).expect_code(1);
+        assert!(failed.stderr.contains("127.0.0.1:1"), "{}", failed.stderr);
+        assert!(
+            !format!("{}{}", failed.stdout, failed.stderr).contains("made-up"),
+            "{line}"
+        );
+    }
+    let report = run(&lkroute, &format!("plan --format json {away}")).json();
+    assert_eq!(report["error"]["exit"], 1);
+}
+
+#[test]
+fn a_missing_secret_never_means_the_default_database() {
+    let mut lkroute = Lkroute::with_two_regions();
+    lkroute.env("CI", "true");
+    let failed = run(&lkroute, "apply --auto-approve").expect_code(1);
+    assert!(failed.stderr.contains("CI is set"), "{}", failed.stderr);
+    run(
+        &lkroute,
+        "apply --auto-approve --database sqlite://lkroute.db",
+    )
+    .expect_code(0);
+    lkroute.env("DATABASE_URL", "");
+    let failed = run(&lkroute, "plan").expect_code(1);
+    assert!(
+        failed.stderr.contains("DATABASE_URL is empty"),
+        "{}",
+        failed.stderr
+    );
+    // What needs no database does not look at it.
+    run(&lkroute, "validate").expect_code(0);
+    run(&lkroute, "resolve --offline --from +971545335200").expect_code(0);
+    let help = run(&lkroute, "plan --help").expect_code(0);
+    assert!(help.stdout.contains("DATABASE_URL"), "{}", help.stdout);
+}
+
+#[test]
+fn commands_that_only_read_make_no_database() {
+    let lkroute = Lkroute::with_two_regions();
+    for line in ["resolve --from +971545335200", "migrate --check"] {
+        let missing = run(&lkroute, line).expect_code(1);
+        assert!(missing.stderr.contains("is missing"), "{}", missing.stderr);
+    }
+    run(&lkroute, "plan").expect_code(0);
+    assert!(!lkroute.path().join("lkroute.db").exists());
+    run(&lkroute, "migrate").expect_code(0);
+    run(&lkroute, "migrate --check").expect_code(0);
+}
+
+#[test]
+fn migrate_says_what_is_missing_and_does_it_once() {
+    let lkroute = Lkroute::new();
+    let first = run(&lkroute, "migrate").expect_code(0);
+    assert!(
+        first
+            .stderr
+            .contains("migrated: create lkroute's own tables"),
+        "{}",
+        first.stderr
+    );
+    let second = run(&lkroute, "migrate").expect_code(0);
+    assert!(second.stderr.contains("up to date"), "{}", second.stderr);
+}
+
+#[test]
+fn colour_comes_only_when_asked_for_where_nobody_looks() {
+    let lkroute = Lkroute::with_two_regions();
+    let plain = run(&lkroute, "plan").expect_code(0);
+    assert!(!plain.stdout.contains('\u{1b}'));
+    let mut colour = lkroute.command(&["plan", "--color", "always"]);
+    let output = colour.env_remove("NO_COLOR").output().expect("run lkroute");
+    assert!(String::from_utf8_lossy(&output.stdout).contains("\u{1b}["));
+}
+
+#[test]
+fn completions_are_made_for_every_shell() {
+    let lkroute = Lkroute::new();
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let script = run(&lkroute, &format!("completions {shell}")).expect_code(0);
+        assert!(script.stdout.contains("resolve"), "{shell}");
+    }
+}
