@@ -9,8 +9,9 @@
 #   BASE                diff: the revision to compare with
 #   GIVEN_DATABASE_URL  plan: may be empty where the job sets what is needed
 #   TIME_LIMIT          for each command, in seconds
-# Outputs: exitcode; report, a file of Markdown; plan, the saved plan, and its
-# digest, where there is one.
+# Outputs: exitcode; report, a file of Markdown; artifact, a directory to keep
+# with the run: the saved plan, the report, and the report as text in full;
+# digest, of the saved plan, where there is one.
 set -euo pipefail
 # shellcheck source=lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -58,6 +59,10 @@ cat "$report" >>"$GITHUB_STEP_SUMMARY"
 output report "$report"
 output exitcode "$code"
 if [ -s "$plan" ]; then
-  output plan "$plan"
   output digest "$(digest_of "$plan")"
+fi
+if [ -s "$plan" ] || [ "$COMMAND" = diff ]; then
+  # The other report is folded, and cut where it would be too long.
+  lkroute "${annotated[@]}" --full >"$work/report.txt" || true
+  output artifact "$work"
 fi

@@ -246,11 +246,11 @@ impl<'a> Runner<'a> {
         self.origin.join("artifacts").join(run).join(name)
     }
 
-    fn upload(&self, name: &str, file: &Path) {
+    fn upload(&self, name: &str, from: &Path) {
         let run = self.context["run_id"].as_str().expect("an id");
         let dir = self.artifact(run, name);
         fs::create_dir_all(&dir).expect("make it");
-        fs::copy(file, dir.join(file.file_name().expect("a name"))).expect("keep it");
+        copy(from, &dir);
         let pull = &self.context["event"]["pull_request"];
         let head = pull["head"]["sha"].as_str();
         let head = head.or(self.context["sha"].as_str());
@@ -265,10 +265,15 @@ impl<'a> Runner<'a> {
 
     fn download(&self, name: &str, run: &str, to: &Path) {
         fs::create_dir_all(to).expect("make it");
-        for entry in fs::read_dir(self.artifact(run, name)).expect("the artifact") {
-            let entry = entry.expect("a file of it");
-            fs::copy(entry.path(), to.join(entry.file_name())).expect("copy it");
-        }
+        copy(&self.artifact(run, name), to);
+    }
+}
+
+/// Copies the files of a directory.
+fn copy(from: &Path, to: &Path) {
+    for entry in fs::read_dir(from).expect("a directory") {
+        let entry = entry.expect("a file of it");
+        fs::copy(entry.path(), to.join(entry.file_name())).expect("copy it");
     }
 }
 

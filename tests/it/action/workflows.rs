@@ -1,7 +1,11 @@
 //! The documented workflows, from the pull request to the database.
 
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
 use super::github::{BOT, REPOSITORY};
-use super::runner::Ran;
+use super::runner::{Ran, root};
 use super::world::{Pull, World};
 
 const INDIA: &str = "routing/india.toml";
@@ -51,6 +55,8 @@ fn a_pull_request_of_a_fork_is_shown_without_a_secret() {
         "{}",
         ran.log
     );
+    let kept = world.kept(&format!("lkroute-diff-production-{}", pull.head));
+    assert_eq!(kept, ["report.md", "report.txt"]);
     assert_eq!(world.github.count(""), 0, "it asks GitHub for nothing");
 
     world.clone.edit(
@@ -144,6 +150,8 @@ fn a_merge_applies_what_was_approved_and_nothing_else() {
     world.branch("change");
     change_worker(&world, "voag-dev", "voag-dev-v2");
     let (pull, ..) = plan(&mut world, true);
+    let kept = world.kept(&format!("lkroute-plan-production-{}", pull.head));
+    assert_eq!(kept, ["plan.lkplan", "report.md", "report.txt"]);
     let sha = world.squash(&pull);
     let ran = world.on_merge(&sha, "");
     assert!(ran.success, "{}", ran.log);
@@ -190,4 +198,58 @@ fn a_push_without_a_pull_request_applies_nothing() {
     assert!(!ran.success, "{}", ran.log);
     has(&ran.log, "No merged pull request brought the commit");
     assert_eq!(world.worker(CONFIG), "voag-dev");
+}
+
+/// The commands for other systems, as the page gives them.
+fn documented() -> Vec<String> {
+    let page = fs::read_to_string(root().join("docs/ci.md")).expect("the page");
+    let (_, others) = page.split_once("\n## Other systems\n").expect("the part");
+    let blocks = others.split("\n```\n").skip(1).step_by(2);
+    blocks.map(str::to_owned).collect()
+}
+
+#[test]
+fn the_commands_for_other_systems_do_what_the_page_says() {
+    let world = World::new();
+    let blocks = documented();
+    let [diff, plan, apply, expect] = &blocks[..] else {
+        panic!("{blocks:?}");
+    };
+    let program = Path::new(env!("CARGO_BIN_EXE_lkroute"));
+    let path = std::env::var("PATH").expect("a PATH");
+    let path = format!(
+        "{}:{path}",
+        program.parent().expect("a directory").display()
+    );
+    let run = |script: &str, digest: &str, code: i32| {
+        // With one environment for all of them, as a pipeline would set it.
+        let script = script.replace("lkroute ", "lkroute --env production ");
+        let mut bash = Command::new("bash");
+        bash.args(["-euo", "pipefail", "-c", &script])
+            .current_dir(world.clone.path());
+        bash.env("PATH", &path)
+            .env("CI", "true")
+            .env("BASE", "HEAD^1");
+        bash.env("DATABASE_URL", &world.database)
+            .env("DIGEST", digest);
+        let done = bash.output().expect("run bash");
+        let said = String::from_utf8_lossy(&done.stderr);
+        assert_eq!(done.status.code(), Some(code), "{script}\n{said}");
+    };
+    change_worker(&world, "voag-dev", "voag-dev-v2");
+    world.commit("change");
+    run(diff, "", 0);
+    has(&world.clone.read("report.md"), "`voag-dev` → `voag-dev-v2`");
+    run(plan, "", 2);
+    has(&world.clone.read("report.md"), "--expect sha256:");
+    run(apply, "", 0);
+    assert_eq!(world.worker(CONFIG), "voag-dev-v2");
+    run(apply, "", 5);
+
+    change_worker(&world, "voag-dev-v2", "voag-dev-v3");
+    run(plan, "", 2);
+    let plan: serde_json::Value =
+        serde_json::from_str(&world.clone.read("plan.lkplan")).expect("JSON");
+    run(expect, plan["digest"].as_str().expect("a digest"), 0);
+    assert_eq!(world.worker(CONFIG), "voag-dev-v3");
 }

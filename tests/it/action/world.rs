@@ -1,6 +1,8 @@
 //! A team that keeps its routing in git: a bare origin, a clone to work in, a
 //! database, and GitHub beside them.
 
+use std::fs;
+
 use serde_json::{Value, json};
 use sqlx::{Connection, SqliteConnection};
 use tempfile::TempDir;
@@ -146,6 +148,19 @@ impl World {
         runner.secrets = secrets;
         runner.inputs = json!({ "expect": expect });
         runner.job(job)
+    }
+
+    /// The files of an artifact that a run kept, sorted.
+    pub fn kept(&self, name: &str) -> Vec<String> {
+        let dir = self.origin.path().join("artifacts");
+        let dir = dir.join(self.runs.to_string()).join(name);
+        let files = fs::read_dir(dir).expect("the artifact");
+        let name = |entry: std::io::Result<fs::DirEntry>| entry.expect("a file").file_name();
+        let mut names: Vec<_> = files
+            .map(|entry| name(entry).into_string().expect("plain"))
+            .collect();
+        names.sort();
+        names
     }
 
     /// Lets other software write to the database.
