@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Message, Origin, Renderer, Snippet};
 
+use super::escape::visible;
 use super::style::{counted, wrapped};
 use crate::finding::{Finding, Place, Severity};
 
@@ -36,7 +37,7 @@ fn draw(finding: &Finding, width: usize) -> String {
         Severity::Warning => Level::WARNING,
     };
     let before = format!("{}[{}]: ", finding.severity, finding.code).len();
-    let title = wrapped(&finding.message, width.saturating_sub(before), 0);
+    let title = wrapped(&visible(&finding.message), width.saturating_sub(before), 0);
     let mut group = level
         .primary_title(title)
         .id(finding.code)

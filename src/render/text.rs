@@ -4,6 +4,7 @@
 use hashbrown::{HashMap, HashSet};
 use serde_json::Value;
 
+use super::escape::visible;
 use super::style::{
     ADDED, BOLD, CHANGED, DIM, ERROR, NOTED, REMOVED, counted, paint, thousands, wrapped,
 };
@@ -252,9 +253,9 @@ impl Page<'_> {
         let Object::Binding { tenant, .. } = change.object else {
             return self.plan.address(change.object).to_string();
         };
-        let tenant = self.plan.tenants[tenant as usize].label();
+        let tenant = visible(&self.plan.tenants[tenant as usize].label());
         match self.before(change, Field::Config) {
-            Some(config) => format!(" of tenant {tenant} on config {config}"),
+            Some(config) => format!(" of tenant {tenant} on config {}", visible(&config)),
             None => format!(" of tenant {tenant}"),
         }
     }
@@ -274,7 +275,9 @@ impl Page<'_> {
             return String::new();
         }
         let from = self.before(change, Field::Config);
-        let from = from.map_or(String::new(), |config| format!("leaves config {config}; "));
+        let from = from.map_or(String::new(), |config| {
+            format!("leaves config {}; ", visible(&config))
+        });
         let fields = &self.plan.patch(change).fields;
         let retired = fields.iter().any(|f| f.field == Field::Status);
         let rest = match (retired, fields.iter().any(|f| f.before.is_some())) {
@@ -311,7 +314,10 @@ impl Page<'_> {
         match field.kind {
             Kind::Blocked => {
                 let state = field.before.as_ref().and_then(Value::as_str);
-                format!("      {name}: {}\n", state.unwrap_or("not as it should be"))
+                format!(
+                    "      {name}: {}\n",
+                    visible(state.unwrap_or("not as it should be"))
+                )
             }
             Kind::Conflict => {
                 let applied = match &field.applied {
@@ -443,7 +449,7 @@ impl Page<'_> {
             let rows = counted(foreign.unreadable, "number row");
             notes.push(format!("{rows} of others can't be read and never match:"));
             let shown = foreign.unreadable_rows.iter();
-            notes.extend(shown.map(|(id, reason)| format!("  row {id}: {reason}")));
+            notes.extend(shown.map(|(id, reason)| format!("  row {id}: {}", visible(reason))));
         }
         if foreign.odd_rules > 0 {
             let rows = counted(foreign.odd_rules, "number row");

@@ -32,11 +32,6 @@ fn apply_then_plan_is_empty_then_one_field_changes_then_resolve() {
         "worker_name = \"voag-staging\"",
         "worker_name = \"voag-dev-v2\"",
     );
-    lkroute.edit(
-        "routing/uae.toml",
-        "worker = \"voag-staging\"",
-        "worker = \"voag-dev-v2\"",
-    );
     let plan = run(&lkroute, "plan --detailed-exitcode --format json").expect_code(2);
     let changes = &plan.json()["changes"];
     assert_eq!(changes.as_array().map(Vec::len), Some(1), "{changes}");
@@ -126,11 +121,6 @@ fn a_conflict_stops_everything_until_it_is_adopted() {
         "routing/uae.toml",
         "trunk_id = \"ST_svHE4RdTc7Ds\"",
         "trunk_id = \"ST_ours\"",
-    );
-    lkroute.edit(
-        "routing/uae.toml",
-        "trunk = \"ST_svHE4RdTc7Ds\"",
-        "trunk = \"ST_ours\"",
     );
 
     let plan = run(&lkroute, "plan --format json").expect_code(6).json();

@@ -5,6 +5,7 @@ mod editing;
 mod journey;
 mod output;
 mod revisions;
+mod takeover;
 mod usage;
 
 use crate::support::{Lkroute, Run};

@@ -1,0 +1,113 @@
+//! The sample routing on a PostgreSQL that other software made and writes.
+
+use super::run;
+use crate::support::{FERNET_KEY, Legacy, Lkroute, Postgres, table_checksum};
+
+/// The key that the sample files are sealed with; the README publishes it.
+const DEMO_KEYS: &str = "demo:bGtyb3V0ZSBkZW1vIGtleSwgbmV2ZXIgdXNlIHRoaXM";
+
+/// What no row of the sample's own is.
+const OTHERS: &str = "NOT (base_number = 545335200 AND provider = 'sasya UAE Number')
+    AND NOT (base_number = 9513456728 AND provider = 'TechieMaya FZE')";
+
+#[test]
+fn from_a_live_database_to_an_empty_plan() {
+    let Some(postgres) = Postgres::shared() else {
+        return;
+    };
+    let db = postgres.database("cli-takeover");
+    Legacy::named("lad_dev").install(&db);
+    let untouched = || table_checksum(&db, "lad_dev", "voice_agent_numbers", OTHERS);
+    let before = untouched();
+    let mut lkroute = Lkroute::with_two_regions();
+    lkroute
+        .env("DATABASE_URL", &db.url)
+        .env("LKROUTE_SCHEMA", "lad_dev");
+
+    let behind = run(&lkroute, "plan").expect_code(1);
+    assert!(
+        behind.stderr.contains("run `lkroute migrate`"),
+        "{}",
+        behind.stderr
+    );
+    let behind = run(&lkroute, "migrate --check").expect_code(1);
+    assert!(
+        behind.stderr.contains("create lkroute's own tables"),
+        "{}",
+        behind.stderr
+    );
+    let sql = run(&lkroute, "migrate --dry-run").expect_code(0);
+    assert!(sql.stdout.contains("lkroute_state"), "{}", sql.stdout);
+    run(&lkroute, "migrate").expect_code(0);
+    run(&lkroute, "migrate --check").expect_code(0);
+
+    // Keys, secrets and some fields differ: nothing of that is taken unasked.
+    let plan = run(&lkroute, "plan --format json").expect_code(6).json();
+    assert_eq!(plan["summary"]["conflict"], 2, "{:#}", plan["conflicts"]);
+    let adopted = run(&lkroute, "adopt --all").expect_code(0);
+    assert!(
+        adopted.stdout.contains("config.uae-vm-selfhosted: adopt"),
+        "{}",
+        adopted.stdout
+    );
+    run(&lkroute, "validate").expect_code(0);
+
+    // The Python service reads this table, so the form of secrets has to be said.
+    let refused = run(&lkroute, "plan --format json").expect_code(4).json();
+    assert_eq!(refused["refusals"][0]["code"], "secret-format-not-set");
+    lkroute.write("routing/secrets.toml", "[secrets]\nformat = \"fernet\"\n");
+    run(&lkroute, "plan").expect_code(0);
+    let keyless = run(&lkroute, "apply --auto-approve").expect_code(1);
+    assert!(
+        keyless.stderr.contains("the secret of config."),
+        "{}",
+        keyless.stderr
+    );
+    assert_eq!(untouched(), before);
+
+    lkroute
+        .env("LKROUTE_KEYS", DEMO_KEYS)
+        .env("LIVEKIT_SECRET_ENCRYPTION_KEY", FERNET_KEY);
+    run(&lkroute, "apply --auto-approve").expect_code(0);
+    run(&lkroute, "plan --detailed-exitcode").expect_code(0);
+    assert_eq!(untouched(), before);
+    let stored = db.psql("SELECT livekit_api_secret FROM lad_dev.voice_agent_livekit");
+    assert!(
+        stored.lines().all(|secret| secret.starts_with("dev-s-t-")),
+        "{stored}"
+    );
+
+    // One number, five tenants: it has to be said whose it is.
+    let several = run(&lkroute, "resolve --from +919513456728").expect_code(1);
+    assert!(
+        several.stderr.contains("techiemaya-test"),
+        "{}",
+        several.stderr
+    );
+    let user = "resolve --from +919513456728 --format json \
+                --initiated-by 00000000-0000-4000-8000-000000000001";
+    let route = run(&lkroute, user).expect_code(0).json();
+    assert_eq!(
+        (&route["secret"], &route["worker_name"]),
+        (&"opens".into(), &"voag-dev".into())
+    );
+
+    lkroute.edit(
+        "routing/uae.toml",
+        "worker_name = \"voag-staging\"",
+        "worker_name = \"voag-dev-v2\"",
+    );
+    let plan = run(&lkroute, "plan --detailed-exitcode --format json")
+        .expect_code(2)
+        .json();
+    assert_eq!(
+        plan["changes"].as_array().map(Vec::len),
+        Some(1),
+        "{:#}",
+        plan["changes"]
+    );
+    assert_eq!(plan["changes"][0]["fields"][0]["name"], "worker_name");
+    run(&lkroute, "apply --auto-approve").expect_code(0);
+    run(&lkroute, "plan --detailed-exitcode").expect_code(0);
+    assert_eq!(untouched(), before);
+}
