@@ -13,7 +13,10 @@ use super::Cli;
 const GROUPS: [(&str, &[&str]); 4] = [
     ("Files", &["validate", "fmt", "diff", "graph", "adopt"]),
     ("Database", &["migrate", "import", "plan", "show", "apply"]),
-    ("Calls", &["resolve", "dispatch", "dispatches", "doctor"]),
+    (
+        "Calls",
+        &["resolve", "list", "dispatch", "dispatches", "doctor"],
+    ),
     ("More", &["secrets", "completions"]),
 ];
 

@@ -20,6 +20,7 @@ mod help;
 mod import;
 mod journal;
 mod keys;
+mod list;
 mod lookup;
 mod migrate;
 mod placing;
@@ -71,6 +72,7 @@ enum Command {
     Apply(apply::ApplyArgs),
     Show(show::ShowArgs),
     Resolve(resolve::ResolveArgs),
+    List(list::ListArgs),
     Secrets(secrets::SecretsArgs),
     Dispatch(Box<dispatch::DispatchArgs>),
     Dispatches(dispatches::DispatchesArgs),
@@ -160,6 +162,7 @@ impl Command {
             Command::Graph(args) => args.run(shell),
             Command::Apply(args) => args.run(shell),
             Command::Resolve(args) => args.run(shell),
+            Command::List(args) => args.run(shell),
             Command::Secrets(args) => args.run(shell),
             Command::Dispatch(args) => args.run(shell),
             Command::Dispatches(args) => args.run(shell),
@@ -178,6 +181,7 @@ impl Command {
             Command::Show(args) => Some(args.formatted.format),
             Command::Apply(args) => Some(args.formatted.format.into()),
             Command::Resolve(args) => Some(args.formatted.format.into()),
+            Command::List(args) => Some(args.formatted.format.into()),
             Command::Dispatch(args) => Some(args.formatted.format.into()),
             Command::Dispatches(args) => Some(args.formatted.format.into()),
             Command::Doctor(args) => Some(args.formatted.format.into()),

@@ -15,6 +15,7 @@ pub mod graph;
 pub mod import;
 pub mod json;
 pub mod lines;
+pub mod listing;
 pub mod markdown;
 pub mod moves;
 pub mod picture;

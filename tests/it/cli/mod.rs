@@ -3,6 +3,7 @@
 
 mod editing;
 mod journey;
+mod list;
 mod output;
 mod revisions;
 mod takeover;

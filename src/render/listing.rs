@@ -1,0 +1,91 @@
+//! Numbers in a list: for people in columns, for machines in full. Imports
+//! core.
+
+use serde::Serialize;
+
+use super::escape::visible;
+use super::json::FORMAT_VERSION;
+use super::style::{DIM, paint};
+
+/// A number row.
+#[derive(Debug, Clone, Serialize)]
+pub struct NumberReport {
+    /// E.164; null where the row's number can't be read.
+    pub number: Option<String>,
+    /// The row's id; null in the files.
+    pub row: Option<String>,
+    pub tenant: String,
+    pub tenant_alias: Option<String>,
+    /// The config's name, else what `livekit_config` holds.
+    pub config: Option<String>,
+    pub region: Option<String>,
+    pub provider: Option<String>,
+    /// `active`, or what the row says.
+    pub status: String,
+    /// The apply that set it last; null where it is not lkroute's.
+    pub since: Option<i64>,
+    pub file: Option<String>,
+    pub line: Option<u32>,
+}
+
+/// `list`.
+#[derive(Debug, Serialize)]
+pub struct ListReport {
+    pub format_version: u32,
+    /// `database` or `files`.
+    pub source: &'static str,
+    pub numbers: Vec<NumberReport>,
+}
+
+impl ListReport {
+    pub fn new(source: &'static str, numbers: Vec<NumberReport>) -> ListReport {
+        ListReport {
+            format_version: FORMAT_VERSION,
+            source,
+            numbers,
+        }
+    }
+}
+
+/// A line for each number, in columns as wide as they have to be.
+pub fn text(numbers: &[NumberReport]) -> String {
+    let rows: Vec<[String; 3]> = numbers.iter().map(cells).collect();
+    let wide = |ix: usize| {
+        let cells = rows.iter().map(|row| row[ix].chars().count());
+        cells.max().unwrap_or(0)
+    };
+    let (first, second, third) = (wide(0), wide(1), wide(2));
+    let mut text = String::new();
+    for (number, [one, two, three]) in numbers.iter().zip(&rows) {
+        let line = format!(
+            "{one:first$}  {two:second$}  {three:third$}  {}",
+            rest(number)
+        );
+        text += line.trim_end();
+        text.push('\n');
+    }
+    text
+}
+
+fn cells(number: &NumberReport) -> [String; 3] {
+    let tenant = number.tenant_alias.as_ref().unwrap_or(&number.tenant);
+    [
+        number
+            .number
+            .clone()
+            .unwrap_or_else(|| "unreadable".to_owned()),
+        visible(tenant),
+        number.config.as_deref().map_or("-".to_owned(), visible),
+    ]
+}
+
+fn rest(number: &NumberReport) -> String {
+    let mut parts = Vec::new();
+    if number.status != "active" {
+        parts.push(visible(&number.status));
+    }
+    if let (Some(file), Some(line)) = (&number.file, number.line) {
+        parts.push(paint(DIM, format!("{file}:{line}")));
+    }
+    parts.join("  ")
+}

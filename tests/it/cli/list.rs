@@ -1,0 +1,57 @@
+//! The reverse look-up, from the files and from the database.
+
+use super::{run, sql};
+use crate::support::Lkroute;
+
+#[test]
+fn numbers_are_found_by_config_tenant_and_region() {
+    let lkroute = Lkroute::with_two_regions();
+    run(&lkroute, "apply --auto-approve").expect_code(0);
+    sql(
+        &lkroute,
+        "INSERT INTO voice_agent_numbers (id, tenant_id, country_code, base_number, status) VALUES
+           ('00000000-0000-0000-0000-000000000001', '926070b5-189b-4682-9279-ea10ca090b84',
+            '91', 9513456728, 'inactive')",
+    );
+    for place in ["", " --offline"] {
+        for filter in [
+            "--config uae-vm-selfhosted",
+            "--tenant sasya",
+            "--region uae",
+        ] {
+            let list = run(&lkroute, &format!("list {filter}{place}")).expect_code(0);
+            let columns: Vec<_> = list.stdout.split_whitespace().collect();
+            let expected = [
+                "+971545335200",
+                "sasya",
+                "uae-vm-selfhosted",
+                "routing/uae.toml:20",
+            ];
+            assert_eq!(columns, expected, "{filter}{place}");
+        }
+        let none = run(
+            &lkroute,
+            &format!("list --tenant sasya --region india{place}"),
+        );
+        assert_eq!(none.expect_code(0).stdout, "");
+        run(&lkroute, &format!("list --config nope{place}")).expect_code(1);
+        run(&lkroute, &format!("list --tenant nobody{place}")).expect_code(1);
+    }
+    let all = run(&lkroute, "list --format json").expect_code(0).json();
+    let numbers = all["numbers"].as_array().expect("a list");
+    assert_eq!(numbers.len(), 3);
+    let theirs = numbers
+        .iter()
+        .find(|number| number["status"] == "inactive")
+        .expect("theirs");
+    assert_eq!(theirs["number"], "+919513456728");
+    assert!(theirs["since"].is_null() && theirs["config"].is_null());
+    assert_eq!(
+        run(&lkroute, "list --offline")
+            .expect_code(0)
+            .stdout
+            .lines()
+            .count(),
+        2
+    );
+}
