@@ -1,5 +1,8 @@
 //! The JSON Schemas of the reports: up to date, and true of real output.
 
+use std::collections::BTreeSet;
+use std::path::Path;
+
 use lkroute::error::{Error, Exit};
 use lkroute::fields::Field;
 use lkroute::finding::{Finding, Place};
@@ -170,4 +173,32 @@ fn commands_print_what_the_schemas_say() {
     assert_eq!(assert_valid("validate", &broken.stdout)["valid"], false);
     let broken = lkroute.run(&["plan", "--format", "json"]).expect_code(3);
     assert_eq!(assert_valid("plan", &broken.stdout)["error"]["exit"], 3);
+}
+
+/// The structs with a `format_version` in `src`, but that of a saved plan.
+fn versioned() -> BTreeSet<String> {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut names = BTreeSet::new();
+    for file in walkdir::WalkDir::new(src) {
+        let file = file.expect("a file");
+        if !file.file_type().is_file() {
+            continue;
+        }
+        let text = std::fs::read_to_string(file.path()).expect("text");
+        for (at, _) in text.match_indices("    pub format_version: u32") {
+            let (_, rest) = text[..at].rsplit_once("pub struct ").expect("a struct");
+            names.insert(rest.chars().take_while(|c| c.is_alphanumeric()).collect());
+        }
+    }
+    names.remove("Saved");
+    names
+}
+
+#[test]
+fn every_report_has_a_schema() {
+    let described = reports().into_iter().filter(|(name, _)| *name != "apply");
+    let described =
+        described.map(|(_, schema)| schema["title"].as_str().expect("a title").to_owned());
+    let described: BTreeSet<String> = described.collect();
+    assert_eq!(described, versioned(), "render::schema lists every report");
 }
