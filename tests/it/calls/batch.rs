@@ -360,3 +360,40 @@ fn a_database_that_goes_away_ends_the_batch_and_a_rerun_goes_on() {
     assert_eq!(rest["accepted"], 300, "{rest}");
     assert_each_once(&world, 300);
 }
+
+/// The most memory that a batch of so many rows takes, in kB; the rules of
+/// the number refuse them all, which needs no server.
+#[cfg(target_os = "linux")]
+fn peak(world: &World, rows: u64) -> u64 {
+    leads(world, rows);
+    world
+        .sql("UPDATE voice_agent_numbers SET rules = json_set(rules, '$.outbound', json('false'))");
+    let results = format!("{rows}.csv");
+    let batch = ["dispatch", "--batch", "leads.csv", "--results", &results];
+    let mut command = world.lkroute.command(&batch);
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut child = command.spawn().expect("start lkroute");
+    let mut peak = 0;
+    while child.try_wait().expect("wait").is_none() {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", child.id()));
+        let status = status.unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let now = line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok());
+        peak = peak.max(now.unwrap_or(0));
+        thread::sleep(Duration::from_millis(5));
+    }
+    Run::of(child).expect_code(9);
+    peak
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn memory_does_not_grow_with_the_batch() {
+    let world = World::new();
+    let (few, many) = (peak(&world, 100), peak(&world, 6000));
+    assert!(many < few + 4096, "{few} kB, then {many} kB");
+    println!("{few} kB, then {many} kB");
+}
