@@ -4,5 +4,6 @@
 mod batch;
 mod dispatch;
 mod doctor;
+mod postgres;
 mod real;
 mod world;

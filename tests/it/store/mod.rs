@@ -3,6 +3,7 @@
 mod apply;
 pub mod base;
 mod dispatches;
+mod doctor;
 mod hard;
 mod history;
 mod laws;
