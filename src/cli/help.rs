@@ -17,7 +17,7 @@ const GROUPS: [(&str, &[&str]); 4] = [
         "Calls",
         &["resolve", "list", "dispatch", "dispatches", "doctor"],
     ),
-    ("More", &["secrets", "completions"]),
+    ("More", &["secrets", "schema", "completions"]),
 ];
 
 pub const ABOUT: &str = "\

@@ -30,6 +30,7 @@ mod progress;
 mod report;
 mod resolve;
 mod revision;
+mod schema;
 mod sealing;
 mod secrets;
 pub mod shell;
@@ -77,6 +78,7 @@ enum Command {
     Dispatch(Box<dispatch::DispatchArgs>),
     Dispatches(dispatches::DispatchesArgs),
     Doctor(doctor::DoctorArgs),
+    Schema(schema::SchemaArgs),
     Completions(completions::CompletionsArgs),
 }
 
@@ -167,6 +169,7 @@ impl Command {
             Command::Dispatch(args) => args.run(shell),
             Command::Dispatches(args) => args.run(shell),
             Command::Doctor(args) => args.run(shell),
+            Command::Schema(args) => args.run(shell),
             Command::Completions(args) => args.run(shell),
         }
     }

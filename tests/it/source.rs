@@ -9,6 +9,8 @@ use lkroute::routing::SecretSource;
 use lkroute::secrets::{KeyRing, Sealed, open};
 use lkroute::source::{LoadOptions, Loaded, Sources, load, schema};
 
+use crate::support::Lkroute;
+
 const REGION: &str = "[regions.uae]\ncountry_codes = [\"+971\"]\n";
 
 fn codes(dir: &Path) -> Vec<String> {
@@ -151,6 +153,8 @@ fn the_schema_in_the_repository_is_the_one_of_the_code() {
         fs::write(&path, &now).unwrap();
     }
     assert_eq!(fs::read_to_string(path).unwrap(), now);
+    let printed = Lkroute::new().run(&["schema"]).expect_code(0);
+    assert_eq!(printed.stdout, now);
 }
 
 #[test]
