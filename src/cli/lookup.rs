@@ -99,10 +99,15 @@ pub fn answer(
     ring: &KeyRing,
 ) -> Result<Answer> {
     let opened = open_all(&mut found, ring);
+    let whose = match (tenant(&question.whose, &found.facts), env.table_enabled()) {
+        // Switched off: no tenant is looked up, so that an alias says nothing.
+        (Err(_), false) => TenantChoice::Any,
+        (whose, _) => whose?,
+    };
     let query = Query {
         to: question.to.clone(),
         strict: question.strict,
-        ..Query::new(question.from, tenant(&question.whose, &found.facts)?)
+        ..Query::new(question.from, whose)
     };
     let mut resolution = resolve::resolve(&query, &found.facts, env);
     if let Some(agent) = default_agent(&found, &resolution) {

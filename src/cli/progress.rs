@@ -6,7 +6,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::shell::Shell;
 
-/// Shown on a terminal, from the second second on; gone when dropped.
+/// Shown on a terminal; gone when dropped.
 pub struct Progress(ProgressBar);
 
 impl Progress {

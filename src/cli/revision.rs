@@ -23,15 +23,17 @@ pub fn in_order(
     if superseded.is_some_and(|commit| commit.len() >= 7 && old.starts_with(commit)) {
         return Ok(());
     }
-    let why = match git::ancestry(dir, old, new)? {
+    let (why, first) = match git::ancestry(dir, old, new)? {
         Ancestry::Ancestor => return Ok(()),
-        Ancestry::NotAncestor => "which is not among its ancestors",
-        Ancestry::Unknown => "which this clone does not have",
-        Ancestry::Shallow => "which this clone, being shallow, does not have",
-    };
-    let fetch = match git::ancestry(dir, old, new)? {
-        Ancestry::Shallow => "fetch the whole history (`git fetch --unshallow`)",
-        _ => "bring the branch up to date",
+        Ancestry::NotAncestor => (
+            "which is not among its ancestors",
+            "bring the branch up to date",
+        ),
+        Ancestry::Unknown => ("which this clone does not have", "fetch it"),
+        Ancestry::Shallow => (
+            "which this clone, being shallow, does not have",
+            "fetch the whole history (`git fetch --unshallow`)",
+        ),
     };
     let message = format!(
         "commit {} would undo apply {}, made of commit {}, {why}",
@@ -40,7 +42,7 @@ pub fn in_order(
         short(old)
     );
     Err(Error::exit(Exit::Stale, message).hint(format!(
-        "{fetch}, or say `--supersede {}` if it is to be undone",
+        "{first}, or say `--supersede {}` if it is to be undone",
         short(old)
     )))
 }

@@ -151,3 +151,57 @@ fn completions_are_made_for_every_shell() {
         assert!(script.stdout.contains("resolve"), "{shell}");
     }
 }
+
+#[test]
+fn an_environment_brings_its_own_database_and_no_other() {
+    let mut lkroute = Lkroute::with_two_regions();
+    lkroute.write(
+        "routing/env.toml",
+        "[environments.prod]\ndatabase = \"PROD_DATABASE_URL\"\n",
+    );
+    lkroute.env("DATABASE_URL", "sqlite://default.db");
+    let without = run(&lkroute, "plan").expect_code(3);
+    assert!(without.stdout.contains("prod"), "{}", without.stdout);
+    let unset = run(&lkroute, "plan --env prod").expect_code(1);
+    assert!(
+        unset.stderr.contains("PROD_DATABASE_URL"),
+        "{}",
+        unset.stderr
+    );
+    lkroute.env("PROD_DATABASE_URL", "sqlite://prod.db");
+    let applied = run(&lkroute, "apply --env prod --auto-approve").expect_code(0);
+    assert!(
+        applied.stdout.starts_with("Plan for prod: 6 to create"),
+        "{}",
+        applied.stdout
+    );
+    assert!(lkroute.path().join("prod.db").exists());
+    assert!(!lkroute.path().join("default.db").exists());
+    run(&lkroute, "resolve --env prod --from +971545335200").expect_code(0);
+    // The environment is stamped: another one on the same database is refused.
+    lkroute.write(
+        "routing/env2.toml",
+        "[environments.dev]\ndatabase = \"DEV_DATABASE_URL\"\n",
+    );
+    run(&lkroute, "plan --env dev --database sqlite://prod.db").expect_code(6);
+}
+
+#[test]
+fn with_the_routing_table_switched_off_nothing_is_looked_up() {
+    let mut lkroute = Lkroute::with_two_regions();
+    lkroute.env("USE_SELFHOST_ROUTING_TABLE", "false");
+    let variables = [
+        ("LIVEKIT_URL", "wss://elsewhere.example"),
+        ("LIVEKIT_API_KEY", "made-up-key"),
+        ("LIVEKIT_API_SECRET", "made-up-secret"),
+        ("OUTBOUND_TRUNK_ID", "ST_elsewhere"),
+    ];
+    for (name, value) in variables {
+        lkroute.env(name, value);
+    }
+    let line = "resolve --from +971545335200 --tenant sasya --format json";
+    let route = run(&lkroute, line).expect_code(0);
+    assert!(!route.stdout.contains("made-up-secret"));
+    assert_eq!(route.json()["source"], "environment");
+    run(&lkroute, "resolve --from +971545335200 --strict").expect_code(1);
+}
