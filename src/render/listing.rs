@@ -1,6 +1,7 @@
 //! Numbers in a list: for people in columns, for machines in full. Imports
 //! core.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::escape::visible;
@@ -8,7 +9,7 @@ use super::json::FORMAT_VERSION;
 use super::style::{DIM, paint};
 
 /// A number row.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct NumberReport {
     /// E.164; null where the row's number can't be read.
     pub number: Option<String>,
@@ -29,7 +30,7 @@ pub struct NumberReport {
 }
 
 /// `list`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct ListReport {
     pub format_version: u32,
     /// `database` or `files`.

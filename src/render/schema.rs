@@ -10,6 +10,7 @@ use super::calls::{BatchReport, DispatchReport, DispatchesReport};
 use super::doctor::DoctorReport;
 use super::import::ImportReport;
 use super::json::{ApplyReport, Failed, PlanReport, ValidateReport};
+use super::listing::ListReport;
 use crate::resolve::Report as ResolveReport;
 
 /// The schemas (JSON Schema 2020-12) by the command whose report they
@@ -25,6 +26,7 @@ pub fn reports() -> Vec<(&'static str, Value)> {
         ("doctor", of::<DoctorReport<'_>>()),
         ("error", of::<Failed>()),
         ("import", of::<ImportReport<'_>>()),
+        ("list", of::<ListReport>()),
         ("plan", of::<PlanReport<'_>>()),
         ("resolve", of::<ResolveReport>()),
         ("validate", of::<ValidateReport>()),
