@@ -85,6 +85,19 @@ impl Field {
         Field::OutboundTrunkId,
     ];
 
+    /// The fields of a binding that `adopt` may name: a row that others made
+    /// inactive is taken over too.
+    pub const ADOPTABLE_OF_BINDING: [Field; 8] = [
+        Field::Config,
+        Field::Provider,
+        Field::Inbound,
+        Field::Outbound,
+        Field::AllowedOutbound,
+        Field::RequiredLeadFormat,
+        Field::OutboundTrunkId,
+        Field::Status,
+    ];
+
     /// The name in TOML, reports and `adopt` lists.
     pub fn as_str(self) -> &'static str {
         match self {

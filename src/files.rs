@@ -84,6 +84,9 @@ impl Tree {
                 let message = format!("there is no directory `{}`", shown(dir));
                 self.problem("no-directory", message, None);
             }
+            io::ErrorKind::NotFound if path.is_symlink() => {
+                self.problem("unreadable-file", "this link leads nowhere", Some(path));
+            }
             // `ErrorKind::FilesystemLoop` is not stable yet.
             _ if kind.to_string().contains("filesystem loop") => {
                 self.problem("symlink-loop", "this link leads back to itself", Some(path));

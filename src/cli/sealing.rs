@@ -124,8 +124,10 @@ pub fn state(routing: &Routing, config: &ServerConfig, ring: &KeyRing) -> Secret
 /// The plain text of a secret that is not in the files.
 fn source(routing: &Routing, config: &ServerConfig) -> Result<Secret> {
     let secret = match &config.api_secret {
-        SecretSource::Env(name) => keys::variable(name)
-            .ok_or_else(|| Error::new(format!("the variable {name} is not set")))?,
+        SecretSource::Env(name) => keys::variable(name).ok_or_else(|| {
+            Error::new(format!("the variable {name} is not set"))
+                .hint(format!("nothing was changed: set {name} for this command"))
+        })?,
         SecretSource::File(path) => {
             let file = routing.files.get(config.origin.file as usize);
             let dir = file.and_then(|file| Path::new(file).parent());
@@ -193,11 +195,18 @@ fn explain(name: &str, error: Error) -> Error {
             "the secret of config.{name} can't be written: {}",
             error.message
         ),
-        hint: error.hint.or_else(|| {
-            Some("nothing was changed; LKROUTE_KEYS or --keys gives the key ring".to_owned())
-        }),
+        hint: error
+            .hint
+            .or_else(|| Some("nothing was changed".to_owned())),
         ..error
     }
+}
+
+fn no_key(error: &impl std::fmt::Display) -> Error {
+    Error::new(error.to_string()).hint(
+        "nothing was changed; LKROUTE_KEYS or --keys gives the key ring, \
+         LIVEKIT_SECRET_ENCRYPTION_KEY the Fernet key",
+    )
 }
 
 fn text(routing: &Routing, config: &ServerConfig, id: Uuid, ring: &KeyRing) -> Result<CipherText> {
@@ -208,7 +217,7 @@ fn text(routing: &Routing, config: &ServerConfig, id: Uuid, ring: &KeyRing) -> R
         }
         SecretSource::Sealed(text) => {
             let sealed = Sealed::parse(text.as_stored()).map_err(|e| Error::new(e.to_string()))?;
-            secrets::open(ring, id, &sealed).map_err(|e| Error::new(e.to_string()))?
+            secrets::open(ring, id, &sealed).map_err(|error| no_key(&error))?
         }
         SecretSource::Env(_) | SecretSource::File(_) => source(routing, config)?,
     };
@@ -217,7 +226,7 @@ fn text(routing: &Routing, config: &ServerConfig, id: Uuid, ring: &KeyRing) -> R
         SecretFormat::Fernet => Format::Fernet,
     };
     let sealed = secrets::seal(ring, id, &secret, format, None);
-    let sealed = sealed.map_err(|error| Error::new(error.to_string()))?;
+    let sealed = sealed.map_err(|error| no_key(&error))?;
     Ok(CipherText::new(sealed.as_str()))
 }
 

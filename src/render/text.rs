@@ -39,9 +39,11 @@ pub fn plan(plan: &Plan, reroutes: Option<&Reroutes>, refusals: &[Finding], view
         parts.push(calls(reroutes, view));
     }
     if !view.quiet {
+        parts.push(page.deletes());
+    }
+    parts.push(page.conflicts());
+    if !view.quiet {
         parts.extend([
-            page.deletes(),
-            page.conflicts(),
             page.drift(),
             page.adoptions(),
             page.releases(),
@@ -305,9 +307,9 @@ impl Page<'_> {
     }
 
     fn conflict(&self, field: &FieldChange) -> String {
-        let value = |value: &Option<Value>| match (field.field, value) {
+        let value = |value: &Option<Value>, secret: &str| match (field.field, value) {
             (_, None) => "nothing".to_owned(),
-            (Field::ApiSecret, Some(_)) => "another secret".to_owned(),
+            (Field::ApiSecret, Some(_)) => secret.to_owned(),
             (name, Some(value)) => lines::toml(&self.plan.shown(name, value)),
         };
         let name = field.field;
@@ -321,13 +323,16 @@ impl Page<'_> {
             }
             Kind::Conflict => {
                 let applied = match &field.applied {
-                    Some(_) => format!("        last applied     {}\n", value(&field.applied)),
+                    Some(_) => format!(
+                        "        last applied     {}\n",
+                        value(&field.applied, "a third secret")
+                    ),
                     None => String::new(),
                 };
                 format!(
                     "      {name}\n        in the database  {}\n        in the files     {}\n{applied}",
-                    value(&field.before),
-                    value(&field.after),
+                    value(&field.before, "a secret"),
+                    value(&field.after, "another secret"),
                 )
             }
             _ => String::new(),
@@ -346,10 +351,16 @@ impl Page<'_> {
             }
             Some(Field::Status) => "make all but one inactive in the application".to_owned(),
             Some(_) => "mend `rules` of that row in the application".to_owned(),
-            None => format!(
-                "to set what the files say: lkroute adopt {}\nto keep what is there: write it into the files",
-                self.plan.address(change.object)
-            ),
+            None => {
+                let keep = match patch.fields.iter().any(|f| f.field == Field::Status) {
+                    true => "take the number out of the files",
+                    false => "write it into the files",
+                };
+                let address = self.plan.address(change.object);
+                format!(
+                    "to set what the files say: lkroute adopt {address}\nto keep what is there: {keep}"
+                )
+            }
         };
         hint.lines()
             .map(|line| format!("      {}\n", paint(NOTED, line)))
@@ -427,7 +438,8 @@ impl Page<'_> {
         match adopted {
             0 => String::new(),
             some => {
-                let text = format!("  {} adopted as they are", counted(some as u64, "field"));
+                let are = if some == 1 { "it is" } else { "they are" };
+                let text = format!("  {} adopted as {are}", counted(some as u64, "field"));
                 format!("      {}\n", paint(DIM, text))
             }
         }

@@ -68,7 +68,7 @@ impl Reader<'_> {
         if let Some(rules) = &raw.rules {
             self.rules(&rules.value, &mut fields);
         }
-        let adopt = self.fields(&raw.adopt, &Field::OF_BINDING);
+        let adopt = self.fields(&raw.adopt, &Field::ADOPTABLE_OF_BINDING);
         Spec {
             config: config.or(over.and_then(|spec| spec.config)),
             region: region.or(over.and_then(|spec| spec.region)),

@@ -177,14 +177,17 @@ fn read_all(sources: &dyn Sources, environment: Option<&str>) -> Vec<Piece> {
 
 fn read_one(sources: &dyn Sources, file: usize, environment: Option<&str>) -> Piece {
     let path = &sources.paths()[file];
-    let unread = |code, message: String| Piece {
-        findings: vec![Finding::error(code, message).at(Place::file(path))],
+    let unread = |code, message: String, place| Piece {
+        findings: vec![Finding::error(code, message).at(place)],
         incomplete: true,
         ..Piece::default()
     };
     let bytes = match sources.read(file) {
         Ok(bytes) => bytes,
-        Err(reason) => return unread("unreadable-file", format!("can't be read: {reason}")),
+        Err(reason) => {
+            let message = format!("can't be read: {reason}");
+            return unread("unreadable-file", message, Place::file(path));
+        }
     };
     match as_text(&bytes) {
         Ok(text) => {
@@ -194,14 +197,25 @@ fn read_one(sources: &dyn Sources, file: usize, environment: Option<&str>) -> Pi
                 ..piece::read(Opened::new(path, text).lines(), number, environment)
             }
         }
-        Err(line) => unread("not-utf8", format!("not UTF-8: see line {line}")),
+        Err((line, column)) => {
+            let place = Place {
+                line,
+                column,
+                width: 1,
+                ..Place::file(path)
+            };
+            unread("not-utf8", "not UTF-8 from here on".to_owned(), place)
+        }
     }
 }
 
-/// The text of a file; else the line of the first byte that is no UTF-8.
-fn as_text(bytes: &[u8]) -> Result<&str, usize> {
+/// The text of a file; else line and column of the first byte that is no UTF-8.
+fn as_text(bytes: &[u8]) -> Result<&str, (u32, u32)> {
     std::str::from_utf8(bytes).map_err(|error| {
-        let before = &bytes[..error.valid_up_to()];
-        before.iter().filter(|byte| **byte == b'\n').count() + 1
+        let before = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
+        let lines = before.matches('\n').count();
+        let column = before.chars().rev().take_while(|c| *c != '\n').count();
+        let one_based = |count: usize| u32::try_from(count + 1).unwrap_or(u32::MAX);
+        (one_based(lines), one_based(column))
     })
 }

@@ -132,3 +132,65 @@ fn a_file_that_is_no_plan_is_told() {
     assert!(told.stderr.contains("a.lkplan"), "{}", told.stderr);
     lkroute.run(&["show", "gone.lkplan"]).expect_code(1);
 }
+
+#[test]
+fn a_row_that_others_made_inactive_is_taken_over_by_a_line_that_adopt_writes() {
+    let lkroute = Lkroute::with_two_regions();
+    lkroute.run(&["apply", "--auto-approve"]).expect_code(0);
+    edit_database(
+        &lkroute,
+        "UPDATE voice_agent_numbers SET status = 'inactive' WHERE base_number = 545335200",
+    );
+    let refused = lkroute.run(&["plan", "--quiet"]).expect_code(6);
+    for part in [
+        "! binding.+971545335200@sasya",
+        "status",
+        "in the database  \"inactive\"",
+        "to keep what is there: take the number out of the files",
+    ] {
+        assert!(refused.stdout.contains(part), "{part}: {}", refused.stdout);
+    }
+    lkroute.run(&["adopt", "--all"]).expect_code(0);
+    lkroute.run(&["apply", "--auto-approve"]).expect_code(0);
+    lkroute.run(&["plan", "--detailed-exitcode"]).expect_code(0);
+}
+
+#[test]
+fn a_secret_source_that_is_missing_says_what_to_set() {
+    let lkroute = Lkroute::with_two_regions();
+    lkroute.run(&["apply", "--auto-approve"]).expect_code(0);
+    edit_database(
+        &lkroute,
+        "UPDATE voice_agent_livekit SET livekit_api_secret = 'dev-s-t-made-up'
+         WHERE name = 'uae-vm-selfhosted'",
+    );
+    let routing = lkroute.read("routing/uae.toml");
+    let sealed = routing
+        .lines()
+        .find(|line| line.starts_with("api_secret"))
+        .expect("a secret");
+    lkroute.edit(
+        "routing/uae.toml",
+        sealed,
+        "api_secret = { env = \"MADE_UP_SECRET\" }\nadopt = [\"api_secret\"]",
+    );
+    lkroute.edit(
+        "routing/tenants.toml",
+        "[tenants]",
+        "[secrets]\nformat = \"aes-256-gcm\"\n[tenants]",
+    );
+    let refused = lkroute.run(&["apply", "--auto-approve"]);
+    assert!(
+        refused.stderr.contains("MADE_UP_SECRET is not set"),
+        "{}\n{}",
+        refused.stdout,
+        refused.stderr
+    );
+    assert!(
+        refused
+            .stderr
+            .contains("set MADE_UP_SECRET for this command"),
+        "{}",
+        refused.stderr
+    );
+}

@@ -73,6 +73,8 @@ fn trees_that_cannot_be_read_are_errors() {
     symlink(at("gone"), at("x.toml")).unwrap();
     fs::write(at("ok.toml"), REGION).unwrap();
     assert_eq!(codes(dir.path()), ["x.toml unreadable-file"]);
+    let found = Tree::open(dir.path()).problems();
+    assert_eq!(found[0].message, "this link leads nowhere");
     fs::remove_file(at("x.toml")).unwrap();
     symlink(at("ok.toml"), at("x.toml")).unwrap();
     assert_eq!(codes(dir.path()), ["x.toml:1:10 duplicate"]);
