@@ -307,7 +307,7 @@ impl DispatchArgs {
             Format::Text => {
                 let mut text = calls::text(&view, shell.width());
                 if let Some(resolution) = &placed.resolution
-                    && (self.explain || placed.record.is_none())
+                    && (self.explain || placed.record.is_none() && placed.request.is_none())
                 {
                     text += &resolution::text(resolution, self.explain, shell.width());
                 }

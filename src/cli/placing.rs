@@ -188,7 +188,8 @@ impl Placing {
             () = interrupted(self.interruptible) => Err(Ended::Interrupted),
         };
         let ended = ended.err()?;
-        let (status, error) = ended.judge(request, record.dispatch_id.is_some());
+        let (status, error) =
+            ended.judge(request, record.dispatch_id.is_some(), self.sip.is_some());
         record.status = status;
         record.detail.message = Some(error.message.clone());
         Some(error)
@@ -327,8 +328,14 @@ enum Ended {
     Interrupted,
 }
 
+/// What a failure means, in the words of who reported it.
+fn meaning(failure: &Failure) -> String {
+    let words = failure.detail.iter().map(|detail| format!(" ({detail})"));
+    failure.cause.meaning().to_owned() + &words.collect::<String>()
+}
+
 fn not_placed(failure: &Failure) -> Error {
-    Error::new(format!("no call was placed: {failure}"))
+    Error::new(format!("no call was placed: {}", meaning(failure))).hint(failure.cause.remedy())
 }
 
 impl Ended {
@@ -337,51 +344,47 @@ impl Ended {
         Ended::Failed(failure)
     }
 
-    /// The status to record, and the one line to say.
-    fn judge(self, request: &Request, accepted: bool) -> (Status, Error) {
+    /// The status to record, and the one line to say. `dialling` where the
+    /// person was to be dialled from here.
+    fn judge(self, request: &Request, accepted: bool, dialling: bool) -> (Status, Error) {
         let room = &request.room;
-        let look = format!(
-            "look into room {room} before calling again: `lk dispatch list {room}` shows what is \
-             there"
-        );
+        let unknown = |what: &str| {
+            let message = format!("whether {what} can't be known; room {room}");
+            let hint = format!(
+                "look into that room before calling again: `lk dispatch list {room}` shows what \
+                 is there"
+            );
+            (
+                Status::Unknown,
+                Error::exit(Exit::Unknown, message).hint(hint),
+            )
+        };
         match self {
             Ended::Failed(failure) => (Status::Failed, not_placed(&failure)),
             Ended::Unknown(failure) => {
-                let message =
-                    format!("whether the call was placed can't be known: {failure}; room {room}");
-                (
-                    Status::Unknown,
-                    Error::exit(Exit::Unknown, message).hint(look),
-                )
+                unknown(&format!("the call was placed ({}),", meaning(&failure)))
             }
             Ended::NoAgent(wait, failure) => (Status::NoAgent, no_agent(request, wait, failure)),
             Ended::NotDialled(failure) => {
-                let message =
-                    format!("the agent is in room {room}, but nobody was dialled: {failure}");
-                (Status::NotDialled, Error::new(message))
+                let why = meaning(&failure);
+                let message = format!("the agent is in room {room}, but nobody was dialled: {why}");
+                (
+                    Status::NotDialled,
+                    Error::new(message).hint(failure.cause.remedy()),
+                )
             }
             Ended::DialUnknown(failure) => {
-                let message = format!(
-                    "whether the person was dialled can't be known: {failure}; room {room}"
-                );
-                (
-                    Status::Unknown,
-                    Error::exit(Exit::Unknown, message).hint(look),
-                )
+                unknown(&format!("the person was dialled ({}),", meaning(&failure)))
+            }
+            Ended::Interrupted if accepted && dialling => {
+                unknown("the person was dialled before the interruption")
             }
             Ended::Interrupted if accepted => {
                 let message =
                     format!("interrupted after the server accepted the call; room {room}");
                 (Status::NoAgent, Error::exit(Exit::NoAgent, message))
             }
-            Ended::Interrupted => {
-                let message =
-                    format!("interrupted: whether the call was placed can't be known; room {room}");
-                (
-                    Status::Unknown,
-                    Error::exit(Exit::Unknown, message).hint(look),
-                )
-            }
+            Ended::Interrupted => unknown("the call was placed before the interruption"),
         }
     }
 }
@@ -390,7 +393,8 @@ fn no_agent(request: &Request, wait: Duration, failure: Option<Failure>) -> Erro
     let Request { worker, room, .. } = request;
     let message = match failure {
         Some(failure) => format!(
-            "the server accepted the call, but whether an agent took it could not be seen: {failure}"
+            "the server accepted the call, but whether an agent took it could not be seen: {}",
+            meaning(&failure)
         ),
         None => format!(
             "the server accepted the call, but no agent took it within {}: no worker called \
@@ -420,7 +424,7 @@ async fn trunk_is_there(
     match find_trunk(client, &request.trunk).await {
         Ok(_) => Ok(()),
         Err(failure) if failure.cause == Cause::SipNeedsRedis => {
-            warnings.push(format!("trunk {}: {failure}", request.trunk));
+            warnings.push(format!("trunk {}: {}", request.trunk, meaning(&failure)));
             Ok(())
         }
         Err(failure) => Err(Ended::failed(record, failure)),

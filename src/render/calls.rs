@@ -193,13 +193,18 @@ fn of_record(record: &Record) -> String {
             text += &line(name, value, note);
         }
     };
-    add("room", Some(&record.room), "");
+    let called = record.status != Status::Failed;
+    add(
+        "room",
+        Some(&record.room).filter(|_| called).map(String::as_str),
+        "",
+    );
     let note = match detail.adopted {
         true => "the answer was lost, it was found in the room",
         false => "",
     };
     add("dispatch", record.dispatch_id.as_deref(), note);
-    let own = match detail.call_log_id == record.id.to_string() {
+    let own = match called && detail.call_log_id == record.id.to_string() {
         true => "lkroute's own record: the application's call log lacks it",
         false => "",
     };
@@ -332,8 +337,12 @@ fn listed(record: &Record) -> String {
     let took = match &record.worker_seen {
         Some(seen) if record.is_mismatch() => paint(ERROR, format!("MISMATCH: taken by {seen}")),
         Some(seen) => format!("taken by {seen}"),
-        None if record.status == Status::Accepted => "not waited for".to_owned(),
-        None => "taken by nobody that was seen".to_owned(),
+        None => match record.status {
+            Status::Accepted | Status::NotDialled => "not waited for",
+            Status::Failed => "no call",
+            _ => "taken by nobody that was seen",
+        }
+        .to_owned(),
     };
     let status = paint(style(record.status), format!("{:<9}", record.status));
     let message = record.detail.message.iter();

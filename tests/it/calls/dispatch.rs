@@ -448,7 +448,7 @@ fn a_call_that_is_interrupted_is_unknown_and_names_its_room() {
     signal(&child, "INT");
     let run = clean(Run::of(child)).expect_code(8);
     assert!(
-        said(&run).contains("interrupted") && said(&run).contains("call-"),
+        said(&run).contains("interruption") && said(&run).contains("call-"),
         "{}",
         run.stderr
     );
