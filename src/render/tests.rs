@@ -146,10 +146,10 @@ Changes
 
 #[test]
 fn of_a_secret_only_that_it_changes_is_said() {
+    let sealed = CipherText::new("lkr1:made-up");
     let before = routing("voag-staging", 0);
     let mut after = before.clone();
-    after.configs.get_mut("uae-vm").unwrap().api_secret =
-        SecretSource::Sealed(CipherText::new("lkr1:made-up"));
+    after.configs.get_mut("uae-vm").unwrap().api_secret = SecretSource::Sealed(sealed.clone());
     let plan = offline::between(&before, &after);
     let text = drawn(&plan, VIEW);
     assert!(

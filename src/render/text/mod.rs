@@ -1,21 +1,18 @@
 //! A plan as people read it: headline, deletes by name, conflicts, drift,
 //! adoptions, changes as diffs; repeats folded. Imports core.
 
+mod deletes;
+mod obstacles;
+
 use hashbrown::{HashMap, HashSet};
-use serde_json::Value;
 
 use super::escape::visible;
-use super::style::{
-    ADDED, BOLD, CHANGED, DIM, ERROR, NOTED, REMOVED, counted, paint, thousands, wrapped,
-};
+use super::style::{ADDED, BOLD, CHANGED, DIM, NOTED, counted, paint, thousands, wrapped};
 use super::{findings, lines, moves};
-use crate::fields::Field;
 use crate::finding::Finding;
 use crate::plan::reroute::Reroutes;
-use crate::plan::{Action, Change, FieldChange, Kind, Object, Plan, Summary};
+use crate::plan::{Action, Change, Kind, Object, Plan, Summary};
 
-/// Deletes up to this many are named, whatever else is folded.
-const NAMED_DELETES: usize = 50;
 /// Objects that change alike are named up to this many.
 const NAMED_ALIKE: usize = 3;
 
@@ -219,177 +216,6 @@ impl Page<'_> {
             .changes
             .iter()
             .filter(move |change| action(change.action) && !self.plan.in_conflict(change))
-    }
-
-    fn deletes(&self) -> String {
-        let gone: Vec<&Change> = self.peaceful(|action| action == Action::Delete).collect();
-        let sign = paint(REMOVED, "-");
-        if self.view.full || gone.len() <= NAMED_DELETES {
-            return self.section("Delete", &gone, |change| {
-                let address = self.plan.address(change.object).to_string();
-                self.line(&sign, &address, change) + &self.fate(change)
-            });
-        }
-        let mut counts: Vec<(String, u64)> = Vec::new();
-        let mut known = HashMap::new();
-        for change in gone {
-            let what = self.deleted_kind(change);
-            let ix = *known.entry(what.clone()).or_insert(counts.len());
-            match counts.get_mut(ix) {
-                Some((_, count)) => *count += 1,
-                None => counts.push((what, 1)),
-            }
-        }
-        self.section(
-            "Delete (--full names them all)",
-            &counts,
-            |(what, count)| match what.starts_with(' ') {
-                true => format!("  {sign} {}{what}\n", counted(*count, "number")),
-                false => format!("  {sign} {what}\n"),
-            },
-        )
-    }
-
-    /// The name of a region or config; of a binding its tenant and config.
-    fn deleted_kind(&self, change: &Change) -> String {
-        let Object::Binding { tenant, .. } = change.object else {
-            return self.plan.address(change.object).to_string();
-        };
-        let tenant = visible(&self.plan.tenants[tenant as usize].label());
-        match self.before(change, Field::Config) {
-            Some(config) => format!(" of tenant {tenant} on config {}", visible(&config)),
-            None => format!(" of tenant {tenant}"),
-        }
-    }
-
-    fn before(&self, change: &Change, field: Field) -> Option<String> {
-        let fields = &self.plan.patch(change).fields;
-        let before = fields.iter().find(|f| f.field == field)?.before.as_ref()?;
-        Some(match self.plan.shown(field, before) {
-            Value::String(text) => text,
-            other => other.to_string(),
-        })
-    }
-
-    /// What is left of a number that is no longer declared.
-    fn fate(&self, change: &Change) -> String {
-        if !matches!(change.object, Object::Binding { .. }) {
-            return String::new();
-        }
-        let from = self.before(change, Field::Config);
-        let from = from.map_or(String::new(), |config| {
-            format!("leaves config {}; ", visible(&config))
-        });
-        let fields = &self.plan.patch(change).fields;
-        let retired = fields.iter().any(|f| f.field == Field::Status);
-        let rest = match (retired, fields.iter().any(|f| f.before.is_some())) {
-            (true, _) => "its row becomes inactive",
-            (false, true) => "its row stays, without the keys that lkroute set",
-            (false, false) => "its row is gone already, or holds nothing of lkroute's",
-        };
-        format!("      {}\n", paint(DIM, format!("{from}{rest}")))
-    }
-
-    fn conflicts(&self) -> String {
-        let groups = alike(self.plan.conflicts());
-        let title = "Conflicts: fields hold values that lkroute did not set; nothing is applied";
-        self.section(title, &groups, |group| {
-            let Some(change) = group.first() else {
-                return String::new();
-            };
-            let fields = self.plan.patch(change).fields.iter();
-            let drawn: String = fields.map(|field| self.conflict(field)).collect();
-            let rest = self.body(change, |kind| {
-                !matches!(kind, Kind::Conflict | Kind::Blocked | Kind::Adopt)
-            });
-            self.heads(&paint(ERROR, "!"), group) + &drawn + &rest + &self.way_out(change)
-        })
-    }
-
-    fn conflict(&self, field: &FieldChange) -> String {
-        let value = |value: &Option<Value>, secret: &str| match (field.field, value) {
-            (_, None) => "nothing".to_owned(),
-            (Field::ApiSecret, Some(_)) => secret.to_owned(),
-            (name, Some(value)) => lines::toml(&self.plan.shown(name, value)),
-        };
-        let name = field.field;
-        match field.kind {
-            Kind::Blocked => {
-                let state = field.before.as_ref().and_then(Value::as_str);
-                format!(
-                    "      {name}: {}\n",
-                    visible(state.unwrap_or("not as it should be"))
-                )
-            }
-            Kind::Conflict => {
-                let applied = match &field.applied {
-                    Some(_) => format!(
-                        "        last applied     {}\n",
-                        value(&field.applied, "a third secret")
-                    ),
-                    None => String::new(),
-                };
-                format!(
-                    "      {name}\n        in the database  {}\n        in the files     {}\n{applied}",
-                    value(&field.before, "a secret"),
-                    value(&field.after, "another secret"),
-                )
-            }
-            _ => String::new(),
-        }
-    }
-
-    fn way_out(&self, change: &Change) -> String {
-        let patch = self.plan.patch(change);
-        let blocked = patch.fields.iter().find(|f| f.kind == Kind::Blocked);
-        let hint = match blocked.map(|field| field.field) {
-            None if change.action == Action::Delete => {
-                "put it back into the files until the database says what was applied".to_owned()
-            }
-            Some(Field::Name) => {
-                "to take that row over, write its id into the config as `id`".to_owned()
-            }
-            Some(Field::Status) => "make all but one inactive in the application".to_owned(),
-            Some(_) => "mend `rules` of that row in the application".to_owned(),
-            None => {
-                let keep = match patch.fields.iter().any(|f| f.field == Field::Status) {
-                    true => "take the number out of the files",
-                    false => "write it into the files",
-                };
-                let address = self.plan.address(change.object);
-                format!(
-                    "to set what the files say: lkroute adopt {address}\nto keep what is there: {keep}"
-                )
-            }
-        };
-        hint.lines()
-            .map(|line| format!("      {}\n", paint(NOTED, line)))
-            .collect()
-    }
-
-    fn drift(&self) -> String {
-        let drifted = |change: &&Change| {
-            !self.plan.in_conflict(change) && self.plan.patch(change).has(Kind::Drift)
-        };
-        let since = match self.plan.base {
-            Some(apply) => format!(" (last apply: {apply})"),
-            None => String::new(),
-        };
-        let planned = alike(self.plan.changes.iter().filter(drifted));
-        let left = alike(self.plan.left_alone.iter());
-        let what = format!("changed outside lkroute{since}");
-        let planned_title = format!("Drift: {what}; a seen apply sets it back");
-        let left_title = format!("Drift, left alone: {what}");
-        self.section(&planned_title, &planned, |group| self.drifted(group))
-            + &self.section(&left_title, &left, |group| self.drifted(group))
-    }
-
-    fn drifted(&self, group: &Alike<'_>) -> String {
-        let Some(change) = group.first() else {
-            return String::new();
-        };
-        let body = self.body(change, |kind| kind == Kind::Drift);
-        self.heads(&paint(CHANGED, "~"), group) + &body
     }
 
     fn adoptions(&self) -> String {

@@ -1,0 +1,114 @@
+//! What stands in the way: conflicts, and drift.
+
+use serde_json::Value;
+
+use super::super::escape::visible;
+use super::super::lines;
+use super::super::style::{CHANGED, ERROR, NOTED, paint};
+use super::{Alike, Page, alike};
+use crate::fields::Field;
+use crate::plan::{Action, Change, FieldChange, Kind};
+
+impl Page<'_> {
+    pub(super) fn conflicts(&self) -> String {
+        let groups = alike(self.plan.conflicts());
+        let title = "Conflicts: fields hold values that lkroute did not set; nothing is applied";
+        self.section(title, &groups, |group| {
+            let Some(change) = group.first() else {
+                return String::new();
+            };
+            let fields = self.plan.patch(change).fields.iter();
+            let drawn: String = fields.map(|field| self.conflict(field)).collect();
+            let rest = self.body(change, |kind| {
+                !matches!(kind, Kind::Conflict | Kind::Blocked | Kind::Adopt)
+            });
+            self.heads(&paint(ERROR, "!"), group) + &drawn + &rest + &self.way_out(change)
+        })
+    }
+
+    fn conflict(&self, field: &FieldChange) -> String {
+        let value = |value: &Option<Value>, secret: &str| match (field.field, value) {
+            (_, None) => "nothing".to_owned(),
+            (Field::ApiSecret, Some(_)) => secret.to_owned(),
+            (name, Some(value)) => lines::toml(&self.plan.shown(name, value)),
+        };
+        let name = field.field;
+        match field.kind {
+            Kind::Blocked => {
+                let state = field.before.as_ref().and_then(Value::as_str);
+                format!(
+                    "      {name}: {}\n",
+                    visible(state.unwrap_or("not as it should be"))
+                )
+            }
+            Kind::Conflict => {
+                let applied = match &field.applied {
+                    Some(_) => format!(
+                        "        last applied     {}\n",
+                        value(&field.applied, "a third secret")
+                    ),
+                    None => String::new(),
+                };
+                format!(
+                    "      {name}\n        in the database  {}\n        in the files     {}\n{applied}",
+                    value(&field.before, "a secret"),
+                    value(&field.after, "another secret"),
+                )
+            }
+            _ => String::new(),
+        }
+    }
+
+    fn way_out(&self, change: &Change) -> String {
+        let patch = self.plan.patch(change);
+        let blocked = patch.fields.iter().find(|f| f.kind == Kind::Blocked);
+        let hint = match blocked.map(|field| field.field) {
+            None if change.action == Action::Delete => {
+                "put it back into the files until the database says what was applied".to_owned()
+            }
+            Some(Field::Name) => {
+                "to take that row over, write its id into the config as `id`".to_owned()
+            }
+            Some(Field::Status) => "make all but one inactive in the application".to_owned(),
+            Some(_) => "mend `rules` of that row in the application".to_owned(),
+            None => {
+                let keep = match patch.fields.iter().any(|f| f.field == Field::Status) {
+                    true => "take the number out of the files",
+                    false => "write it into the files",
+                };
+                let address = self.plan.address(change.object);
+                format!(
+                    "to set what the files say: lkroute adopt {address}\nto keep what is there: {keep}"
+                )
+            }
+        };
+        hint.lines()
+            .map(|line| format!("      {}\n", paint(NOTED, line)))
+            .collect()
+    }
+
+    pub(super) fn drift(&self) -> String {
+        let drifted = |change: &&Change| {
+            !self.plan.in_conflict(change) && self.plan.patch(change).has(Kind::Drift)
+        };
+        let since = match self.plan.base {
+            Some(apply) => format!(" (last apply: {apply})"),
+            None => String::new(),
+        };
+        let planned = alike(self.plan.changes.iter().filter(drifted));
+        let left = alike(self.plan.left_alone.iter());
+        let what = format!("changed outside lkroute{since}");
+        let planned_title = format!("Drift: {what}; a seen apply sets it back");
+        let left_title = format!("Drift, left alone: {what}");
+        self.section(&planned_title, &planned, |group| self.drifted(group))
+            + &self.section(&left_title, &left, |group| self.drifted(group))
+    }
+
+    fn drifted(&self, group: &Alike<'_>) -> String {
+        let Some(change) = group.first() else {
+            return String::new();
+        };
+        let body = self.body(change, |kind| kind == Kind::Drift);
+        self.heads(&paint(CHANGED, "~"), group) + &body
+    }
+}
