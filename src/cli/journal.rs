@@ -100,6 +100,12 @@ impl Journal {
         let record = placed.record.as_ref();
         let text =
             |get: fn(&Record) -> Option<&str>| record.and_then(get).unwrap_or_default().to_owned();
+        let asked = placed.resolution.as_ref().map(|found| &found.query);
+        let calling = record
+            .map(|record| record.from)
+            .or(asked.map(|query| query.from));
+        let called = record.map(|record| record.to.as_str());
+        let called = called.or(asked.and_then(|query| query.to.as_deref()));
         let message = placed.error.iter().map(|error| error.message.clone());
         let message: Vec<String> = message.chain(placed.warnings.iter().cloned()).collect();
         let fields = [
@@ -107,8 +113,8 @@ impl Journal {
             format!("{check:08x}"),
             (end.exit() as u8).to_string(),
             end.as_str().to_owned(),
-            record.map_or_else(String::new, |record| record.from.to_string()),
-            text(|record| Some(&record.to)),
+            calling.map_or_else(String::new, |number| number.to_string()),
+            called.unwrap_or_default().to_owned(),
             text(|record| Some(&record.room)),
             text(|record| record.dispatch_id.as_deref()),
             text(|record| Some(&record.detail.call_log_id)),

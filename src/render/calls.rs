@@ -349,10 +349,12 @@ fn listed(record: &Record) -> String {
     let message: String = message
         .map(|message| format!("    {}\n", paint(DIM, message)))
         .collect();
-    format!(
-        "{at}  {status}  {call:<31}  {config}\n    asked for {}, {took}; room {}\n{message}",
-        record.worker, record.room
-    )
+    let room = match record.status {
+        Status::Failed => String::new(),
+        _ => format!("; room {}", record.room),
+    };
+    let worker = &record.worker;
+    format!("{at}  {status}  {call:<31}  {config}\n    asked for {worker}, {took}{room}\n{message}")
 }
 
 /// How a batch ended.

@@ -211,6 +211,10 @@ fn a_refused_row_is_said_and_the_rest_is_called() {
         "no number and no environment: {report}"
     );
     let rows = results(&world);
+    assert_eq!(
+        (&rows[1][4], &rows[1][5]),
+        ("+971545335200", "+919876543210")
+    );
     assert!(
         rows[1][12].contains("allowed_outbound") && &rows[1][2] == "9",
         "{rows:?}"
