@@ -9,6 +9,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::approval::{self, Approved};
+use super::database::Target;
 use super::globals::{Format, Formatted};
 use super::keys::KeyArgs;
 use super::planning::{self, Planned, Wish};
@@ -123,10 +124,10 @@ impl ApplyArgs {
         let mut order = self.order(&planned, revision)?;
         order.secrets = sealing::prepare(&planned.plan, &planned.routing, &planned.facts, ring)?;
         if !seen {
-            self.approved(shell, asks)?;
+            approve(shell, "apply", self.auto_approve, asks)?;
         }
         let start = Instant::now();
-        let done = carry_out(shell, &planned, &order).await?;
+        let done = carry_out(shell, &planned.target, &planned.plan, &order).await?;
         self.print_json(shell, &planned, Some(&done), None)?;
         if self.is_text() {
             let summary = applied::text(&planned.plan, done.id, start.elapsed());
@@ -169,6 +170,9 @@ impl ApplyArgs {
 
     fn in_order(&self, shell: &Shell, planned: &Planned, now: Option<&Revision>) -> Result<()> {
         let last = planned.snapshot.last_apply.as_ref();
+        if !planned.plan.is_empty() {
+            revision::not_rolled_back(&planned.undone, &planned.digest, now)?;
+        }
         revision::in_order(&shell.globals.routing, last, now, self.supersede.as_deref())
     }
 
@@ -184,38 +188,46 @@ impl ApplyArgs {
             environment: routing.environment.clone(),
             counts: counts(plan),
             guards,
+            files: Some(planned.digest.clone()),
             lock_timeout: Duration::from_secs(self.lock_timeout),
             ..ApplyOrder::new(Uuid::new_v4(), "apply", &actor)
         })
     }
+}
 
-    /// Asks, where somebody is there to answer.
-    fn approved(&self, shell: &Shell, asks: bool) -> Result<()> {
-        if self.auto_approve {
-            return Ok(());
-        }
-        if !asks {
-            return Err(
-                Error::new("nothing was applied: nobody is there to approve the plan")
-                    .hint("look at `lkroute plan`, then say `lkroute apply --auto-approve`"),
-            );
-        }
-        match shell.ask("\nApply this? Only `yes` is a yes:")?.as_str() {
-            "yes" => Ok(()),
-            _ => Err(Error::new("nothing was applied: the answer was not `yes`")),
-        }
+/// Asks, where somebody is there to answer; `command` is what is asked for.
+pub(super) fn approve(shell: &Shell, command: &str, yes: bool, asks: bool) -> Result<()> {
+    if yes {
+        return Ok(());
+    }
+    if !asks {
+        let look = match command {
+            "apply" => "look at `lkroute plan`, then say `lkroute apply --auto-approve`".to_owned(),
+            _ => format!("look at it, then say `lkroute {command} … --auto-approve`"),
+        };
+        return Err(
+            Error::new("nothing was applied: nobody is there to approve the plan").hint(look),
+        );
+    }
+    match shell.ask("\nApply this? Only `yes` is a yes:")?.as_str() {
+        "yes" => Ok(()),
+        _ => Err(Error::new("nothing was applied: the answer was not `yes`")),
     }
 }
 
-fn counts(plan: &Plan) -> Value {
+pub(super) fn counts(plan: &Plan) -> Value {
     let summary = json::summary(plan);
     serde_json::to_value(summary).unwrap_or_default()
 }
 
 /// Writes it all in one transaction; a SQLite file is made and brought up to
 /// date first.
-async fn carry_out(shell: &Shell, planned: &Planned, order: &ApplyOrder) -> Result<Applied> {
-    let target = &planned.target;
+pub(super) async fn carry_out(
+    shell: &Shell,
+    target: &Target,
+    plan: &Plan,
+    order: &ApplyOrder,
+) -> Result<Applied> {
     let mut store = database::open(shell, target, Mode::Write).await?;
     if target.url.file().is_some() {
         for step in store.migrate(false).await? {
@@ -224,6 +236,6 @@ async fn carry_out(shell: &Shell, planned: &Planned, order: &ApplyOrder) -> Resu
     }
     let progress = Progress::counting(shell, "applying");
     let mut tell = |done, total| progress.of(done, total);
-    let done = store.apply(&planned.plan, order, &mut tell).await;
+    let done = store.apply(plan, order, &mut tell).await;
     done.map_err(|failed| failed.error)
 }

@@ -11,21 +11,31 @@ use crate::source::edit::{EditError, Edits, edit};
 /// Makes the changes of each file, by the names that reports show, and writes
 /// all of them or none.
 pub fn write(shell: &Shell, changes: &BTreeMap<String, Edits>) -> Result<()> {
+    let ready = edited(shell, changes)?;
+    files::rewrite(&ready.into_values().collect::<Vec<_>>())
+}
+
+/// The files as the changes leave them, not written yet.
+pub fn edited(
+    shell: &Shell,
+    changes: &BTreeMap<String, Edits>,
+) -> Result<BTreeMap<String, files::Edit>> {
     let tree = Tree::open(&shell.globals.routing);
-    let mut ready = Vec::new();
+    let mut ready = BTreeMap::new();
     for (file, edits) in changes {
         let path = tree
             .path(file)
             .map_or_else(|| PathBuf::from(file), PathBuf::from);
         let before = files::read_text(&path)?;
         let after = edit(&before, edits).map_err(|error| cannot(file, &error))?;
-        ready.push(files::Edit {
+        let edit = files::Edit {
             path,
             before,
             after,
-        });
+        };
+        ready.insert(file.clone(), edit);
     }
-    files::rewrite(&ready)
+    Ok(ready)
 }
 
 /// Why a file was not changed; nothing was, then.

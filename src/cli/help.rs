@@ -10,9 +10,10 @@ use clap::{Command, CommandFactory};
 use super::Cli;
 
 /// Which commands belong together, in the order in which they are used.
-const GROUPS: [(&str, &[&str]); 4] = [
+const GROUPS: [(&str, &[&str]); 5] = [
     ("Files", &["validate", "fmt", "diff", "graph", "adopt"]),
     ("Database", &["migrate", "import", "plan", "show", "apply"]),
+    ("History", &["drift", "history", "rollback", "release"]),
     (
         "Calls",
         &["resolve", "list", "dispatch", "dispatches", "doctor"],

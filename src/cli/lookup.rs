@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::database::{self, Target};
 use super::shell::Shell;
 use super::{Stop, keys, planning};
-use crate::error::{Error, Result};
+use crate::error::{Error, Exit, Result};
 use crate::phone::E164;
 use crate::resolve::{
     self, AgentFact, Facts, Query, Resolution, RoutingEnv, SecretState, ShellEnv, Source,
@@ -59,12 +59,38 @@ pub fn environment() -> RoutingEnv {
 /// the environment that they describe names it.
 pub fn target(shell: &Shell) -> Result<Target, Stop> {
     let globals = &shell.globals;
-    if globals.env.is_none() || globals.database.is_some() {
+    let named =
+        globals.database.is_some() && (globals.schema.is_some() || !globals.routing.is_dir());
+    if globals.env.is_none() || named {
         return Ok(database::target(shell, None)?);
     }
     let loaded = planning::load_valid(shell)?;
     let environment = planning::environment(shell, &loaded);
     Ok(database::target(shell, environment.as_ref())?)
+}
+
+/// Refuses a database of another environment than the one of `--env`.
+pub fn same_environment(shell: &Shell, stamped: Option<&str>) -> Result<()> {
+    match (shell.globals.env.as_deref(), stamped) {
+        (Some(wanted), Some(stamped)) if wanted != stamped => {
+            let message = format!("the database belongs to the environment `{stamped}`");
+            Err(Error::exit(Exit::Conflict, message)
+                .hint(format!("--env says `{wanted}`: is it the right database?")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The same for what writes: there the environment has to be said.
+pub fn own_environment(shell: &Shell, stamped: Option<&str>) -> Result<()> {
+    same_environment(shell, stamped)?;
+    match (shell.globals.env.as_deref(), stamped) {
+        (None, Some(stamped)) => {
+            let message = format!("the database belongs to the environment `{stamped}`");
+            Err(Error::exit(Exit::Conflict, message).hint(format!("say --env {stamped}")))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// What the files say.

@@ -1,6 +1,7 @@
 //! The command line: one file a command, each with its arguments and `run`.
 //! Imports everything; only `main` imports it.
 
+mod accepting;
 pub mod actor;
 mod adopt;
 mod apply;
@@ -12,11 +13,13 @@ mod diff;
 mod dispatch;
 mod dispatches;
 mod doctor;
+mod drift;
 mod editing;
 mod fmt;
 pub mod globals;
 mod graph;
 mod help;
+mod history;
 mod import;
 mod journal;
 mod keys;
@@ -27,9 +30,11 @@ mod placing;
 mod plan;
 mod planning;
 mod progress;
+mod release;
 mod report;
 mod resolve;
 mod revision;
+mod rollback;
 mod schema;
 mod sealing;
 mod secrets;
@@ -72,6 +77,10 @@ enum Command {
     Graph(graph::GraphArgs),
     Apply(apply::ApplyArgs),
     Show(show::ShowArgs),
+    Drift(drift::DriftArgs),
+    History(history::HistoryArgs),
+    Rollback(rollback::RollbackArgs),
+    Release(release::ReleaseArgs),
     Resolve(resolve::ResolveArgs),
     List(list::ListArgs),
     Secrets(secrets::SecretsArgs),
@@ -161,6 +170,10 @@ impl Command {
             Command::Plan(args) => args.run(shell),
             Command::Diff(args) => args.run(shell),
             Command::Show(args) => args.run(shell),
+            Command::Drift(args) => args.run(shell),
+            Command::History(args) => args.run(shell),
+            Command::Rollback(args) => args.run(shell),
+            Command::Release(args) => args.run(shell),
             Command::Graph(args) => args.run(shell),
             Command::Apply(args) => args.run(shell),
             Command::Resolve(args) => args.run(shell),
@@ -183,6 +196,10 @@ impl Command {
             Command::Diff(args) => Some(args.formatted.format),
             Command::Show(args) => Some(args.formatted.format),
             Command::Apply(args) => Some(args.formatted.format.into()),
+            Command::Drift(args) => Some(args.formatted.format.into()),
+            Command::History(args) => Some(args.formatted.format.into()),
+            Command::Rollback(args) => Some(args.formatted.format.into()),
+            Command::Release(args) => Some(args.formatted.format.into()),
             Command::Resolve(args) => Some(args.formatted.format.into()),
             Command::List(args) => Some(args.formatted.format.into()),
             Command::Dispatch(args) => Some(args.formatted.format.into()),
@@ -199,10 +216,14 @@ impl Command {
             Command::Plan(_) | Command::Diff(_) | Command::Show(_) => {
                 json::text(&json::PlanReport::failed(findings, error))
             }
-            Command::Apply(_) => json::text(&json::ApplyReport {
-                plan: json::PlanReport::failed(findings, error),
-                applied: None,
-            }),
+            Command::Drift(_) => json::text(&render::drift::DriftReport::failed(error)),
+            Command::History(_) => json::text(&render::history::HistoryReport::failed(error)),
+            Command::Apply(_) | Command::Rollback(_) | Command::Release(_) => {
+                json::text(&json::ApplyReport {
+                    plan: json::PlanReport::failed(findings, error),
+                    applied: None,
+                })
+            }
             Command::Dispatch(args) if args.is_batch() => {
                 json::text(&calls::BatchReport::failed(error))
             }

@@ -23,7 +23,7 @@ use crate::plan::{Plan, expect, target};
 use crate::resolve::Configs;
 use crate::routing::Routing;
 use crate::secrets::KeyRing;
-use crate::snapshot::Snapshot;
+use crate::snapshot::{ApplyRecord, Snapshot};
 use crate::source::{self, LoadOptions, Loaded};
 use crate::store::{Mode, Store, check_stamp};
 
@@ -48,6 +48,11 @@ pub struct Planned {
     pub target: Target,
     /// What guards refuse.
     pub refusals: Vec<Finding>,
+    /// A digest of what the files hold.
+    pub digest: String,
+    /// All applies, the newest first, where the last was a rollback or a
+    /// release.
+    pub undone: Vec<ApplyRecord>,
 }
 
 impl Planned {
@@ -111,7 +116,9 @@ pub async fn plan(shell: &Shell, ring: &KeyRing, wish: Wish<'_>) -> Result<Plann
     let globals = &shell.globals;
     let (dir, environment_name) = (globals.routing.clone(), globals.env.clone());
     let mut parsing = tokio::task::spawn_blocking(move || read_files(dir, environment_name));
-    let early = globals.env.is_none() || globals.database.is_some();
+    // The schema may be in the files, too.
+    let named = globals.database.is_some() && globals.schema.is_some();
+    let early = globals.env.is_none() || named;
     let reading = async {
         match early {
             true => read(shell, database::target(shell, None)?, wish.to_write).await,
@@ -195,7 +202,12 @@ async fn compare(
     )?;
     let facts = sealing::facts(&routing, &snapshot, ring);
     let mut differ = Differ::new(&routing, &snapshot, &facts, Uuid::new_v4);
+    let mut undone = Vec::new();
     if let Some(mut store) = store {
+        let last = snapshot.last_apply.as_ref();
+        if last.is_some_and(|last| last.kind != "apply") {
+            undone = store.applies().await?;
+        }
         let progress = Progress::rows(shell, "comparing");
         store
             .feed(&mut differ, &mut |rows| progress.at(rows))
@@ -239,5 +251,7 @@ async fn compare(
         facts,
         target,
         refusals,
+        digest: loaded.digest,
+        undone,
     })
 }

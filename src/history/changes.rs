@@ -1,11 +1,13 @@
 //! What one apply changed, and what happened to one object: told from the
 //! versions that ended and began. Core.
 
-use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use serde_json::Value;
 use uuid::Uuid;
 
-use super::{BindingVersion, ConfigVersion, RegionVersion};
+use super::{BindingVersion, ConfigVersion, RegionVersion, Versions};
+use crate::address::Address;
 use crate::fields::{Field, Fields, FieldsPool};
 use crate::phone::E164;
 use crate::snapshot::ApplyId;
@@ -101,6 +103,73 @@ pub struct ChangedBinding {
     pub number: E164,
     pub tenant: Uuid,
     pub event: Event,
+}
+
+/// A region or config, and what an apply did to it.
+#[derive(Debug, Clone)]
+pub struct ChangedObject {
+    pub address: Address,
+    pub event: Event,
+}
+
+/// What an apply did to regions and configs, by name.
+pub fn objects_of_apply(apply: ApplyId, kind: &str, versions: &Versions) -> Vec<ChangedObject> {
+    let mut objects: BTreeMap<Address, [Option<Side<'_>>; 2]> = BTreeMap::new();
+    let mut meet = |address: Address, side, since, until: Option<ApplyId>| {
+        let [ended, began] = objects.entry(address).or_default();
+        if until == Some(apply) {
+            *ended = Some(side);
+        }
+        if since == apply {
+            *began = Some(side);
+        }
+    };
+    let of_it = |since, until| since == apply || until == Some(apply);
+    for version in versions
+        .regions
+        .iter()
+        .filter(|v| of_it(v.owned.since, v.until))
+    {
+        let address = Address::Region(version.owned.name.clone());
+        meet(address, version.side(), version.owned.since, version.until);
+    }
+    let mut configs: Vec<_> = versions.configs.iter().collect();
+    configs.sort_by_key(|version| version.owned.since);
+    // One that was renamed goes by its new name.
+    let mut names: HashMap<Uuid, &str> = HashMap::new();
+    for version in configs.iter().filter(|v| of_it(v.owned.since, v.until)) {
+        let name = version.owned.fields.text(Field::Name).unwrap_or_default();
+        names.insert(version.owned.id, name);
+    }
+    for version in configs.iter().filter(|v| of_it(v.owned.since, v.until)) {
+        let name = names.get(&version.owned.id).copied().unwrap_or_default();
+        let address = Address::Config(name.to_owned());
+        meet(address, version.side(), version.owned.since, version.until);
+    }
+    let told = objects
+        .into_iter()
+        .map(|(address, [ended, began])| ChangedObject {
+            address,
+            event: event(ended, began, kind),
+        });
+    told.collect()
+}
+
+/// What happened to one object: by apply, the oldest first. `versions`: since
+/// when, until when, and the side; `kind` gives that of an apply.
+pub fn story<'a>(
+    versions: &[(ApplyId, Option<ApplyId>, Side<'a>)],
+    kind: impl Fn(ApplyId) -> &'a str,
+) -> Vec<(ApplyId, Event)> {
+    let since = versions.iter().map(|(since, ..)| *since);
+    let applies: BTreeSet<ApplyId> = since.chain(versions.iter().filter_map(|v| v.1)).collect();
+    let told = applies.into_iter().map(|apply| {
+        let ended = versions.iter().find(|version| version.1 == Some(apply));
+        let began = versions.iter().find(|version| version.0 == apply);
+        let event = event(ended.map(|v| v.2), began.map(|v| v.2), kind(apply));
+        (apply, event)
+    });
+    told.collect()
 }
 
 /// What an apply did to bindings, by tenant and number; `versions`: those

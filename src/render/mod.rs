@@ -8,10 +8,12 @@
 pub mod applied;
 pub mod calls;
 pub mod doctor;
+pub mod drift;
 pub mod escape;
 pub mod findings;
 pub mod github;
 pub mod graph;
+pub mod history;
 pub mod import;
 pub mod json;
 pub mod lines;

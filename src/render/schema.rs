@@ -8,6 +8,8 @@ use serde_json::Value;
 
 use super::calls::{BatchReport, DispatchReport, DispatchesReport};
 use super::doctor::DoctorReport;
+use super::drift::DriftReport;
+use super::history::HistoryReport;
 use super::import::ImportReport;
 use super::json::{ApplyReport, Failed, PlanReport, ValidateReport};
 use super::listing::ListReport;
@@ -24,7 +26,9 @@ pub fn reports() -> Vec<(&'static str, Value)> {
         ("dispatch", of::<DispatchReport<'_>>()),
         ("dispatches", of::<DispatchesReport<'_>>()),
         ("doctor", of::<DoctorReport<'_>>()),
+        ("drift", of::<DriftReport<'_>>()),
         ("error", of::<Failed>()),
+        ("history", of::<HistoryReport>()),
         ("import", of::<ImportReport<'_>>()),
         ("list", of::<ListReport>()),
         ("plan", of::<PlanReport<'_>>()),

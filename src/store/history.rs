@@ -191,7 +191,7 @@ impl Store {
         })
     }
 
-    /// What has drifted since the last apply.
+    /// What has drifted since the last apply, and what was read for that.
     ///
     /// # Errors
     /// Nothing has been applied yet.
@@ -199,7 +199,7 @@ impl Store {
         &mut self,
         progress: &mut dyn FnMut(u64),
         new_id: fn() -> Uuid,
-    ) -> Result<Drift> {
+    ) -> Result<(Drift, Snapshot)> {
         let back = self.way_back(None, progress, new_id).await?;
         let mut pool = FieldsPool::default();
         let mut bindings = Vec::new();
@@ -214,7 +214,8 @@ impl Store {
         let live = back.snapshot.configs.iter();
         touched.extend(live.filter_map(|row| Some((row.id, row.updated_at.clone()?))));
         let history = (&back.versions, bindings.as_slice(), &pool);
-        Ok(Drift::new(back.plan, history, &back.applies, touched))
+        let drift = Drift::new(back.plan, history, &back.applies, touched);
+        Ok((drift, back.snapshot))
     }
 
     /// The plan that gives objects back, or everything; else the objects that
@@ -222,7 +223,7 @@ impl Store {
     pub async fn release(
         &mut self,
         wanted: Option<&[Address]>,
-    ) -> Result<Result<Plan, Vec<Address>>> {
+    ) -> Result<(Result<Plan, Vec<Address>>, Snapshot)> {
         self.begin_read().await?;
         let snapshot = self.snapshot().await?;
         let mut release = Release::new(wanted, &snapshot);
@@ -235,7 +236,7 @@ impl Store {
         };
         self.binding_versions(&select, &mut pool, &mut take).await?;
         self.end_read().await?;
-        Ok(release.finish())
+        Ok((release.finish(), snapshot))
     }
 
     /// When these number rows were last written to, RFC 3339, as far as they

@@ -72,7 +72,9 @@ fn one(
         return Ok(vec![table]);
     }
     let environment = edits.environment.as_deref();
-    if rest.is_empty() && parts.len() == 1 {
+    let all = parts.len();
+    parts.retain(|_, (changes, _)| !changes.contains(&Edit::Remove));
+    if rest.is_empty() && all == 1 && parts.len() == 1 {
         for change in parts.into_values().flat_map(|(changes, _)| changes) {
             apply(&mut table, change, environment)?;
         }

@@ -27,6 +27,8 @@ pub enum Edit {
     Set(Field, Option<Value>),
     /// Gives a config its id.
     Id(Uuid),
+    /// Takes a binding out.
+    Remove,
 }
 
 /// The changes to the objects of one file.
@@ -90,6 +92,7 @@ fn apply(
         Edit::Set(Field::Name, _) => {
             return Err(EditError::ByHand("the name of a config".to_owned()));
         }
+        Edit::Remove => return Err(EditError::ByHand("a config".to_owned())),
         Edit::Set(field, value) => {
             let table = overriding(table, environment)?;
             match field.rules_key().filter(|_| *field != Field::Config) {

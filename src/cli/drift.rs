@@ -1,0 +1,113 @@
+//! `lkroute drift`: what was changed outside lkroute. Imports what commands
+//! share, the store and `render`.
+
+use clap::Args;
+use uuid::Uuid;
+
+use super::accepting::Accepting;
+use super::globals::{Format, Formatted};
+use super::progress::Progress;
+use super::shell::Shell;
+use super::{Stop, database, lookup};
+use crate::address::Address;
+use crate::error::{Error, Exit, Result};
+use crate::history::drift::Drift;
+use crate::render::drift::{self as report, DriftReport};
+use crate::render::json;
+use crate::snapshot::{ApplyRecord, Snapshot};
+use crate::store::Mode;
+
+const EXAMPLES: &str = "\
+Examples:
+  lkroute drift                        exit 7 where there is some
+  lkroute drift --accept config.uae-vm-selfhosted
+  lkroute drift --all                  keep everything that is there
+  lkroute drift --format json
+
+It compares the database with what the last apply left there, so it needs no
+files. --accept writes what is there into the files, at its place; a number
+that sits in a group or a range is split off. It never touches the database:
+the next plan shows an adoption. `lkroute apply --revert-drift` sets it back.";
+
+/// Show what was changed outside lkroute since the last apply
+#[derive(Args)]
+#[command(after_help = EXAMPLES)]
+pub struct DriftArgs {
+    /// Write what the database holds into the files; may be repeated
+    #[arg(long, value_name = "ADDRESS", num_args = 1..)]
+    accept: Vec<Address>,
+
+    /// The same for everything that was changed
+    #[arg(long, conflicts_with = "accept")]
+    all: bool,
+
+    /// Fold nothing: name every object
+    #[arg(long)]
+    full: bool,
+
+    #[command(flatten)]
+    pub formatted: Formatted,
+}
+
+impl DriftArgs {
+    pub fn run(&self, shell: &Shell) -> Result<Exit, Stop> {
+        let target = lookup::target(shell)?;
+        let (drift, snapshot) = database::block_on(async {
+            let mut store = database::open_current(shell, &target, Mode::Read).await?;
+            let progress = Progress::rows(shell, "comparing");
+            let mut tell = |rows| progress.at(rows);
+            store.drift(&mut tell, Uuid::now_v7).await
+        })?;
+        lookup::same_environment(shell, snapshot.environment.as_deref())?;
+        let last = snapshot.last_apply.as_ref();
+        let last = last.ok_or_else(|| Error::new("nothing has been applied to this database"))?;
+        match self.all || !self.accept.is_empty() {
+            true => self.accept(shell, &drift, &snapshot, last),
+            false => self.report(shell, &drift, last),
+        }
+    }
+
+    fn report(&self, shell: &Shell, drift: &Drift, last: &ApplyRecord) -> Result<Exit, Stop> {
+        shell.print(&match self.formatted.format {
+            Format::Text => report::text(drift, last, shell.width(), self.full),
+            Format::Json => json::text(&DriftReport::new(drift, last))?,
+        })?;
+        Ok(match drift.plan.is_empty() {
+            true => Exit::Done,
+            false => Exit::Drift,
+        })
+    }
+
+    fn accept(
+        &self,
+        shell: &Shell,
+        drift: &Drift,
+        snapshot: &Snapshot,
+        last: &ApplyRecord,
+    ) -> Result<Exit, Stop> {
+        let wanted = (!self.all).then_some(self.accept.as_slice());
+        let accepted = Accepting::new(shell, drift, snapshot)?.accept(wanted)?;
+        match self.formatted.format {
+            Format::Json => {
+                let mut report = DriftReport::new(drift, last);
+                report.accepted = accepted
+                    .iter()
+                    .map(|(address, _)| address.clone())
+                    .collect();
+                shell.print(&json::text(&report)?)?;
+            }
+            Format::Text => {
+                let lines = accepted.iter();
+                let lines: String = lines
+                    .map(|(address, file)| format!("{file}: {address}: as the database has it\n"))
+                    .collect();
+                shell.print(&lines)?;
+                shell.note(match accepted.is_empty() {
+                    true => "nothing has drifted, so there is nothing to accept",
+                    false => "written into the files; `lkroute plan` shows them as adoptions",
+                });
+            }
+        }
+        Ok(Exit::Done)
+    }
+}

@@ -1,0 +1,221 @@
+//! `lkroute rollback`: brings back the state that an earlier apply left.
+//! Imports what commands share, the store and `render`.
+
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use jiff::Zoned;
+use uuid::Uuid;
+
+use super::apply::{approve, carry_out, counts};
+use super::database::Target;
+use super::globals::{Format, Formatted};
+use super::progress::Progress;
+use super::report::Report;
+use super::shell::Shell;
+use super::{Stop, actor, database, lookup};
+use crate::error::{Error, Exit, Result};
+use crate::finding::Finding;
+use crate::plan::judgement::{self, Bench};
+use crate::plan::reroute::{self, Reroutes};
+use crate::plan::secret::format_of;
+use crate::render::applied;
+use crate::render::history::whose;
+use crate::render::json::{self, AppliedReport, ApplyReport};
+use crate::render::style::{BOLD, paint};
+use crate::resolve::Configs;
+use crate::snapshot::{ApplyId, ApplyRecord};
+use crate::store::{Applied, ApplyOrder, Back, Mode};
+
+const EXAMPLES: &str = "\
+Examples:
+  lkroute history                      which apply?
+  lkroute rollback --to 6 --dry-run    what would it change?
+  lkroute rollback --to 6 --reason \"calls to the UAE fail\"
+
+It needs neither the repository nor a key: what each apply left is kept in the
+database. It is planned, judged by the guards and applied like any change, as
+an apply of its own. With a reason, undoing the latest apply alone is not held
+up by budgets; protection and policies hold. Until the files change, `apply`
+refuses to apply again what was undone.";
+
+/// Go back to what an earlier apply left
+#[derive(Args)]
+#[command(after_help = EXAMPLES)]
+pub struct RollbackArgs {
+    /// The apply whose state is to come back
+    #[arg(long, value_name = "APPLY")]
+    to: ApplyId,
+
+    /// Why; kept in the history
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
+
+    /// Show what it would do, and do nothing
+    #[arg(long, conflicts_with = "auto_approve")]
+    dry_run: bool,
+
+    /// Don't ask; drift is then left alone
+    #[arg(long)]
+    auto_approve: bool,
+
+    /// Also set back what was changed outside lkroute
+    #[arg(long)]
+    revert_drift: bool,
+
+    /// How long to wait for another apply to finish
+    #[arg(long, value_name = "SECONDS", default_value = "30")]
+    lock_timeout: u64,
+
+    /// Fold nothing: name every object
+    #[arg(long)]
+    full: bool,
+
+    #[command(flatten)]
+    pub formatted: Formatted,
+}
+
+/// The way back, judged.
+struct Judged {
+    back: Back,
+    reroutes: Reroutes,
+    refusals: Vec<Finding>,
+}
+
+impl Judged {
+    fn report(&self) -> Report<'_> {
+        Report {
+            plan: &self.back.plan,
+            reroutes: &self.reroutes,
+            refusals: &self.refusals,
+            offline: None,
+        }
+    }
+
+    fn record(&self, apply: ApplyId) -> Option<&ApplyRecord> {
+        self.back.applies.iter().find(|known| known.id == apply)
+    }
+}
+
+impl RollbackArgs {
+    pub fn run(&self, shell: &Shell) -> Result<Exit, Stop> {
+        let target = lookup::target(shell)?;
+        Ok(database::block_on(self.roll_back(shell, &target))?)
+    }
+
+    async fn roll_back(&self, shell: &Shell, target: &Target) -> Result<Exit> {
+        let is_text = self.formatted.format == Format::Text;
+        let asks = shell.is_interactive() && !self.auto_approve && is_text;
+        let seen = asks || self.revert_drift || self.dry_run;
+        let judged = self.judged(shell, target, seen).await?;
+        if is_text {
+            shell.print(&self.text(shell, &judged))?;
+        }
+        if let Some(error) = judged.report().verdict() {
+            self.print_json(shell, &judged, None, Some(&error))?;
+            shell.complain(&error);
+            return Ok(error.exit);
+        }
+        if judged.back.plan.is_empty() || self.dry_run {
+            self.print_json(shell, &judged, None, None)?;
+            return Ok(Exit::Done);
+        }
+        approve(shell, "rollback", self.auto_approve, asks)?;
+        let start = Instant::now();
+        let order = self.order(&judged)?;
+        let done = carry_out(shell, target, &judged.back.plan, &order).await?;
+        self.print_json(shell, &judged, Some(&done), None)?;
+        if is_text {
+            let summary = applied::text(&judged.back.plan, done.id, start.elapsed());
+            shell.print(&format!("\n{summary}"))?;
+        }
+        Ok(Exit::Done)
+    }
+
+    async fn judged(&self, shell: &Shell, target: &Target, seen: bool) -> Result<Judged> {
+        let mut store = database::open_current(shell, target, Mode::Read).await?;
+        let progress = Progress::rows(shell, "comparing");
+        let mut tell = |rows| progress.at(rows);
+        let mut back = store
+            .back_to(Some(self.to), &mut tell, Uuid::now_v7)
+            .await?;
+        lookup::own_environment(shell, back.snapshot.environment.as_deref())?;
+        if back.state.routing.configs.is_empty() && back.state.routing.bindings.is_empty() {
+            let message = format!("apply {} left nothing that could come back", self.to);
+            return Err(Error::new(message).hint("`lkroute release` gives objects back"));
+        }
+        if !seen {
+            back.plan = std::mem::take(&mut back.plan).without_drift();
+        }
+        // Secrets come back in the form that they had, whatever that was.
+        let mut stored = back.snapshot.configs.iter();
+        back.state.routing.secret_format = stored.find_map(|row| format_of(row.secret.as_stored()));
+        let reroutes = reroute::reroutes(&back.plan, &Configs::of_snapshot(&back.snapshot));
+        let last = back.snapshot.last_apply.as_ref();
+        let undone = back.applies.iter().filter(|apply| apply.id > self.to);
+        let judgement = judgement::judge(
+            &back.plan,
+            &Bench {
+                routing: &back.state.routing,
+                snapshot: &back.snapshot,
+                reroutes: &reroutes,
+                applied: last.and_then(|apply| apply.guards.as_ref()),
+                today: Zoned::now().date(),
+                undoes: undone.count() == 1 && self.reason.is_some(),
+            },
+        );
+        back.plan.findings.extend(judgement.warnings);
+        Ok(Judged {
+            back,
+            reroutes,
+            refusals: judgement.refusals,
+        })
+    }
+
+    fn text(&self, shell: &Shell, judged: &Judged) -> String {
+        let to = judged.record(self.to).map(whose).unwrap_or_default();
+        let title = paint(BOLD, format!("Back to {to}"));
+        format!("{title}\n{}", judged.report().text(shell.view(self.full)))
+    }
+
+    fn print_json(
+        &self,
+        shell: &Shell,
+        judged: &Judged,
+        done: Option<&Applied>,
+        error: Option<&Error>,
+    ) -> Result<()> {
+        match self.formatted.format {
+            Format::Text => Ok(()),
+            Format::Json => shell.print(&json::text(&ApplyReport {
+                plan: judged.report().json(error),
+                applied: done.map(|done| AppliedReport {
+                    id: done.id,
+                    at: done.at.clone(),
+                }),
+            })?),
+        }
+    }
+
+    fn order(&self, judged: &Judged) -> Result<ApplyOrder> {
+        let actor = actor::actor(|name| std::env::var(name).ok());
+        let back = &judged.back;
+        let guards = serde_json::to_value(&back.state.routing.guards);
+        let guards = guards.map_err(|error| Error::new(format!("the guards: {error}")))?;
+        let restored = judged.record(self.to);
+        Ok(ApplyOrder {
+            // What is there now is what that commit says.
+            revision: restored.and_then(|apply| apply.revision.clone()),
+            dirty: restored.is_some_and(|apply| apply.dirty),
+            owner: back.snapshot.owner.clone(),
+            environment: back.snapshot.environment.clone(),
+            reason: self.reason.clone(),
+            counts: counts(&back.plan),
+            guards,
+            restores: Some(self.to),
+            secrets: back.secrets(),
+            lock_timeout: Duration::from_secs(self.lock_timeout),
+            ..ApplyOrder::new(Uuid::new_v4(), "rollback", &actor)
+        })
+    }
+}

@@ -1,0 +1,258 @@
+//! What changed outside lkroute, as text and JSON. Imports core.
+
+use std::fmt::Write;
+
+use hashbrown::HashMap;
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::history::{RecordReport, whose};
+use super::json::{ErrorReport, FORMAT_VERSION, SourceReport};
+use super::lines::toml;
+use super::style::{BOLD, CHANGED, DIM, ERROR, NOTED, counted, paint, wrapped};
+use crate::error::Error;
+use crate::fields::Field;
+use crate::history::drift::Drift;
+use crate::plan::{Change, FieldChange, Kind, Object};
+use crate::snapshot::{ApplyId, ApplyRecord};
+
+/// Objects that drifted alike are named up to this many.
+const NAMED_ALIKE: usize = 3;
+
+/// What there is now instead of what was applied.
+fn state(drift: &Drift, change: &Change) -> &'static str {
+    match (drift.plan.in_conflict(change), change.insert) {
+        (true, _) => "blocked",
+        (_, true) => "gone",
+        _ => "changed",
+    }
+}
+
+/// The report. `last`: the apply since which things have drifted.
+pub fn text(drift: &Drift, last: &ApplyRecord, width: usize, full: bool) -> String {
+    let plan = &drift.plan;
+    let environment = plan.environment.as_deref();
+    let of = environment.map_or(String::new(), |name| format!(" in {name}"));
+    let since = format!("since {}", whose(last));
+    let count = counted(plan.changes.len() as u64, "object");
+    if plan.is_empty() {
+        let text = format!("No drift{of}: all is as lkroute left it, {since}.");
+        return paint(BOLD, wrapped(&text, width, 0)) + "\n";
+    }
+    let title = format!("Drift{of}: {count} changed outside lkroute {since}");
+    let mut text = paint(BOLD, wrapped(&title, width, 0)) + "\n";
+    for group in alike(drift, full) {
+        let Some(first) = group.first() else { continue };
+        text += "\n";
+        text += &heads(drift, &group, full);
+        for field in &plan.patch(first).fields {
+            text += &one_field(drift, first, field);
+        }
+        if let Some(at) = first.previous.and_then(|row| drift.touched.get(&row)) {
+            let _ = writeln!(
+                text,
+                "      {}",
+                paint(DIM, format!("row last written {at}"))
+            );
+        }
+    }
+    text + "\n" + &ways(drift)
+}
+
+/// Bindings that drifted alike, from values that the same applies had set.
+fn alike(drift: &Drift, full: bool) -> Vec<Vec<&Change>> {
+    let plan = &drift.plan;
+    let mut groups: Vec<Vec<&Change>> = Vec::new();
+    let mut known: HashMap<(u32, Vec<Option<ApplyId>>), usize> = HashMap::new();
+    for change in &plan.changes {
+        if full || !matches!(change.object, Object::Binding { .. }) {
+            groups.push(vec![change]);
+            continue;
+        }
+        let fields = plan.patch(change).fields.iter();
+        let by = fields.map(|field| drift.set_by(change, field.field));
+        let ix = *known
+            .entry((change.patch, by.collect()))
+            .or_insert(groups.len());
+        match groups.get_mut(ix) {
+            Some(group) => group.push(change),
+            None => groups.push(vec![change]),
+        }
+    }
+    groups
+}
+
+fn heads(drift: &Drift, group: &[&Change], full: bool) -> String {
+    let plan = &drift.plan;
+    let head = |what: String, change: &Change| {
+        let place = plan
+            .source(change)
+            .map(|(file, line)| format!("{file}:{line}"));
+        let place = place.map_or(String::new(), |place| paint(DIM, place));
+        let gone = match state(drift, change) {
+            "gone" => paint(ERROR, "its row is gone  "),
+            _ => String::new(),
+        };
+        format!("  {} {what:<46}  {gone}{place}\n", paint(CHANGED, "~"))
+    };
+    match group {
+        [first, ..] if group.len() > NAMED_ALIKE && !full => {
+            let count = counted(group.len() as u64, "binding");
+            head(
+                format!("{count} alike, e.g. {}", plan.address(first.object)),
+                first,
+            )
+        }
+        _ => {
+            let each = group.iter();
+            each.map(|change| head(plan.address(change.object).to_string(), change))
+                .collect()
+        }
+    }
+}
+
+fn one_field(drift: &Drift, change: &Change, field: &FieldChange) -> String {
+    if field.kind == Kind::Blocked {
+        let state = field.before.as_ref().and_then(Value::as_str);
+        return format!(
+            "      {}: {}\n",
+            field.field,
+            state.unwrap_or("not as it should be")
+        );
+    }
+    let value = |value: &Option<Value>| match (field.field, value) {
+        (_, None) => "nothing".to_owned(),
+        (Field::ApiSecret, Some(_)) => "another secret".to_owned(),
+        (name, Some(value)) => toml(&drift.plan.shown(name, value)),
+    };
+    let by = drift
+        .set_by(change, field.field)
+        .and_then(|id| drift.applies.get(&id));
+    let by = by.map_or(String::new(), |apply| {
+        paint(DIM, format!("by {}", whose(apply)))
+    });
+    let (applied, live) = match field.field {
+        Field::ApiSecret if field.before.is_some() => ("a secret".to_owned(), value(&field.before)),
+        _ => (value(&field.after), value(&field.before)),
+    };
+    format!(
+        "      {}\n        set to           {applied}   {by}\n        in the database  {live}\n",
+        field.field
+    )
+}
+
+fn ways(drift: &Drift) -> String {
+    let plan = &drift.plan;
+    let first = plan
+        .changes
+        .iter()
+        .find(|change| state(drift, change) != "blocked");
+    let Some(first) = first else {
+        return String::new();
+    };
+    format!(
+        "{}\n{}\n",
+        paint(
+            NOTED,
+            format!(
+                "to keep what is there: lkroute drift --accept {}",
+                plan.address(first.object)
+            )
+        ),
+        paint(NOTED, "to set it back:        lkroute apply --revert-drift"),
+    )
+}
+
+/// `drift --format json`. Keys are always there.
+#[derive(Debug, Default, Serialize, JsonSchema)]
+pub struct DriftReport<'a> {
+    pub format_version: u32,
+    /// That of the database, where it has one.
+    pub environment: Option<&'a str>,
+    /// The last apply.
+    pub since: Option<RecordReport>,
+    pub objects: Vec<DriftedReport<'a>>,
+    /// Addresses whose values were written into the files.
+    pub accepted: Vec<String>,
+    pub error: Option<ErrorReport>,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct DriftedReport<'a> {
+    pub address: String,
+    /// `config` or `binding`.
+    pub kind: &'static str,
+    /// `changed`; `gone`: the row is no longer there; `blocked`: others made
+    /// it something that can't be compared, as `fields` says in words.
+    pub state: &'static str,
+    /// Where it was declared when it was applied.
+    pub source: Option<SourceReport<'a>>,
+    pub row: Option<Uuid>,
+    /// When the row was last written to, RFC 3339.
+    pub touched: Option<&'a str>,
+    pub fields: Vec<DriftedField>,
+}
+
+/// Configs by name; of a secret only that there is one.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct DriftedField {
+    pub name: &'static str,
+    pub applied: Value,
+    pub live: Value,
+    /// The apply that had set it.
+    pub by: Option<RecordReport>,
+}
+
+impl<'a> DriftReport<'a> {
+    pub fn new(drift: &'a Drift, last: &ApplyRecord) -> DriftReport<'a> {
+        let changes = drift.plan.changes.iter();
+        DriftReport {
+            format_version: FORMAT_VERSION,
+            environment: drift.plan.environment.as_deref(),
+            since: Some(last.into()),
+            objects: changes.map(|change| drifted(drift, change)).collect(),
+            ..DriftReport::default()
+        }
+    }
+
+    pub fn failed(error: &Error) -> DriftReport<'static> {
+        DriftReport {
+            format_version: FORMAT_VERSION,
+            error: Some(error.into()),
+            ..DriftReport::default()
+        }
+    }
+}
+
+fn drifted<'a>(drift: &'a Drift, change: &Change) -> DriftedReport<'a> {
+    let plan = &drift.plan;
+    let address = plan.address(change.object);
+    let shown = |field: Field, value: &Option<Value>| match (field, value) {
+        (_, None) => Value::Null,
+        (Field::ApiSecret, Some(_)) => "(secret)".into(),
+        (field, Some(value)) => plan.shown(field, value),
+    };
+    let fields = plan.patch(change).fields.iter().map(|field| DriftedField {
+        name: field.field.as_str(),
+        applied: shown(field.field, &field.after),
+        live: shown(field.field, &field.before),
+        by: drift
+            .set_by(change, field.field)
+            .and_then(|id| drift.applies.get(&id))
+            .map(RecordReport::from),
+    });
+    let touched = change.previous.and_then(|row| drift.touched.get(&row));
+    DriftedReport {
+        kind: address.kind(),
+        address: address.to_string(),
+        state: state(drift, change),
+        source: plan
+            .source(change)
+            .map(|(file, line)| SourceReport { file, line }),
+        row: change.previous,
+        touched: touched.map(String::as_str),
+        fields: fields.collect(),
+    }
+}

@@ -1,0 +1,381 @@
+//! Applies, what they changed, and what happened to one object, as text and
+//! JSON. Imports core.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use hashbrown::HashMap;
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::json::{ErrorReport, FORMAT_VERSION};
+use super::lines;
+use super::style::{ADDED, BOLD, CHANGED, DIM, NOTED, REMOVED, counted, paint, thousands};
+use crate::address::Address;
+use crate::error::Error;
+use crate::fields::Field;
+use crate::history::changes::{Event, Step, What};
+use crate::snapshot::ApplyRecord;
+
+/// Objects that changed alike are named up to this many.
+const NAMED_ALIKE: usize = 3;
+
+/// How values are shown: configs by name, secrets not at all.
+#[derive(Debug, Default)]
+pub struct Names(pub BTreeMap<Uuid, String>);
+
+impl Names {
+    fn shown(&self, field: Field, value: &Value) -> Value {
+        let config = || self.0.get(&Uuid::parse_str(value.as_str()?).ok()?);
+        match field {
+            Field::ApiSecret => "(secret)".into(),
+            Field::Config => config().map_or_else(|| value.clone(), |name| name.as_str().into()),
+            _ => value.clone(),
+        }
+    }
+
+    fn toml(&self, field: Field, value: &Value) -> String {
+        match field {
+            Field::ApiSecret => "(secret)".to_owned(),
+            _ => lines::toml(&self.shown(field, value)),
+        }
+    }
+}
+
+/// All applies, one line each, the newest first.
+pub fn list(applies: &[ApplyRecord], environment: Option<&str>) -> String {
+    if applies.is_empty() {
+        return "Nothing has been applied yet.\n".to_owned();
+    }
+    let of = environment.map_or(String::new(), |name| format!(" to {name}"));
+    let mut text = paint(BOLD, format!("Applied{of}, the newest first")) + "\n";
+    let width = |of: fn(&ApplyRecord) -> String| {
+        let longest = applies.iter().map(|apply| of(apply).chars().count()).max();
+        longest.unwrap_or_default()
+    };
+    let (ids, actors) = (width(|a| a.id.to_string()), width(|a| a.actor.clone()));
+    for apply in applies {
+        let _ = writeln!(
+            text,
+            "  {:>ids$}  {}  {:<8}  {:<actors$}  {:<13}  {}{}",
+            apply.id,
+            paint(DIM, minute(&apply.at)),
+            apply.kind,
+            apply.actor,
+            revision(apply),
+            counts(&apply.counts),
+            paint(NOTED, note(apply)),
+        );
+    }
+    text
+}
+
+/// `2026-11-21 03:34`, of RFC 3339.
+fn minute(at: &str) -> String {
+    at.get(..16).unwrap_or(at).replace('T', " ")
+}
+
+/// The commit, shortened, with a `+` where more was changed.
+fn revision(apply: &ApplyRecord) -> String {
+    let commit = apply.revision.as_deref().unwrap_or("-");
+    let short = commit.get(..12).unwrap_or(commit);
+    match apply.dirty {
+        true => format!("{short}+"),
+        false => short.to_owned(),
+    }
+}
+
+fn note(apply: &ApplyRecord) -> String {
+    let back = apply.restores.map(|to| format!("  back to {to}"));
+    let reason = apply.reason.as_ref().map(|reason| format!("  “{reason}”"));
+    back.unwrap_or_default() + &reason.unwrap_or_default()
+}
+
+/// The counts that an apply stored, in words.
+fn counts(counts: &Value) -> String {
+    let words = [
+        ("create", "created"),
+        ("update", "updated"),
+        ("delete", "deleted"),
+        ("adopt", "adopted"),
+        ("reseal", "re-sealed"),
+        ("release", "given back"),
+    ];
+    let some = words.iter().filter_map(|(key, word)| {
+        let count = counts.get(key)?.as_u64().filter(|count| *count > 0)?;
+        Some(format!("{} {word}", thousands(count)))
+    });
+    let some: Vec<String> = some.collect();
+    match some.is_empty() {
+        true => "-".to_owned(),
+        false => some.join(", "),
+    }
+}
+
+/// `apply 3 of 2026-11-21 03:34 by ci, commit 3f2a1b9c0d12`
+pub fn whose(apply: &ApplyRecord) -> String {
+    let commit = match &apply.revision {
+        Some(_) => format!(", commit {}", revision(apply)),
+        None => String::new(),
+    };
+    format!(
+        "{} {} of {} by {}{commit}",
+        apply.kind,
+        apply.id,
+        minute(&apply.at),
+        apply.actor
+    )
+}
+
+/// What one apply changed.
+pub fn one(
+    apply: &ApplyRecord,
+    changed: &[(Address, Event)],
+    names: &Names,
+    environment: Option<&str>,
+    full: bool,
+) -> String {
+    let mut text = title(apply, environment);
+    let mut groups: Vec<(&Event, Vec<&Address>)> = Vec::new();
+    let mut known: HashMap<&Event, usize> = HashMap::new();
+    for (address, event) in changed {
+        let alone = full || !matches!(address, Address::Binding(..));
+        let ix = match known.get(event).filter(|_| !alone) {
+            Some(ix) => *ix,
+            None => {
+                groups.push((event, Vec::new()));
+                if !alone {
+                    known.insert(event, groups.len() - 1);
+                }
+                groups.len() - 1
+            }
+        };
+        groups[ix].1.push(address);
+    }
+    for (event, addresses) in groups {
+        text += &heads(event, &addresses);
+        text += &steps(event, names);
+    }
+    if changed.is_empty() {
+        text += "  nothing\n";
+    }
+    text
+}
+
+fn title(apply: &ApplyRecord, environment: Option<&str>) -> String {
+    let of = environment.map_or(String::new(), |name| format!(", environment {name}"));
+    let mut title = whose(apply);
+    if let Some(first) = title.get(..1).map(str::to_uppercase) {
+        title.replace_range(..1, &first);
+    }
+    let note = note(apply);
+    let note = match note.is_empty() {
+        true => String::new(),
+        false => format!("{}\n", paint(NOTED, note)),
+    };
+    format!("{}\n{note}", paint(BOLD, format!("{title}{of}")))
+}
+
+fn sign(what: What) -> String {
+    match what {
+        What::Created => paint(ADDED, "+"),
+        What::Changed => paint(CHANGED, "~"),
+        What::Removed => paint(REMOVED, "-"),
+        What::Adopted | What::Released => paint(NOTED, "="),
+    }
+}
+
+fn heads(event: &Event, addresses: &[&Address]) -> String {
+    let sign = sign(event.what);
+    let what = paint(DIM, event.what.as_str());
+    match addresses {
+        [first, ..] if addresses.len() > NAMED_ALIKE => format!(
+            "  {sign} {} alike, e.g. {first}  {what}\n",
+            counted(addresses.len() as u64, "binding")
+        ),
+        _ => {
+            let lines = addresses
+                .iter()
+                .map(|address| format!("  {sign} {address}  {what}\n"));
+            lines.collect()
+        }
+    }
+}
+
+fn steps(event: &Event, names: &Names) -> String {
+    if event.what == What::Released {
+        return String::new();
+    }
+    event
+        .steps
+        .iter()
+        .map(|step| one_step(step, names))
+        .collect()
+}
+
+fn one_step(step: &Step, names: &Names) -> String {
+    let field = step.field;
+    if let (Field::ApiSecret, Some(_), Some(_)) = (field, &step.before, &step.after) {
+        return "        api_secret: changed\n".to_owned();
+    }
+    let line = |sign: &str, style, value: &Option<Value>| match value {
+        Some(value) => {
+            let line = format!("{sign} {field} = {}", names.toml(field, value));
+            format!("      {}\n", paint(style, line))
+        }
+        None => String::new(),
+    };
+    line("-", REMOVED, &step.before) + &line("+", ADDED, &step.after)
+}
+
+/// What happened to one object, the newest first.
+pub fn story(address: &Address, events: &[(&ApplyRecord, Event)], names: &Names) -> String {
+    let mut text = paint(BOLD, address) + "\n";
+    for (apply, event) in events.iter().rev() {
+        let note = paint(NOTED, note(apply));
+        let _ = writeln!(
+            text,
+            "  {} {} by {}{note}",
+            sign(event.what),
+            event.what.as_str(),
+            whose(apply)
+        );
+        text += &steps(event, names);
+    }
+    text
+}
+
+/// `history --format json`. Keys are always there.
+#[derive(Debug, Default, Serialize, JsonSchema)]
+pub struct HistoryReport {
+    pub format_version: u32,
+    /// That of the database, where it has one.
+    pub environment: Option<String>,
+    /// The newest first; the one that was asked for.
+    pub applies: Vec<RecordReport>,
+    /// What the apply that was asked for changed.
+    pub changes: Vec<ChangedReport>,
+    /// What happened to the object that was asked for, the newest first.
+    pub events: Vec<EventReport>,
+    pub error: Option<ErrorReport>,
+}
+
+impl HistoryReport {
+    pub fn new(environment: Option<&str>, applies: &[ApplyRecord]) -> HistoryReport {
+        HistoryReport {
+            format_version: FORMAT_VERSION,
+            environment: environment.map(str::to_owned),
+            applies: applies.iter().map(RecordReport::from).collect(),
+            ..HistoryReport::default()
+        }
+    }
+
+    pub fn failed(error: &Error) -> HistoryReport {
+        HistoryReport {
+            error: Some(error.into()),
+            ..HistoryReport::new(None, &[])
+        }
+    }
+}
+
+/// One apply.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct RecordReport {
+    pub id: i64,
+    /// RFC 3339, UTC.
+    pub at: String,
+    /// `apply`, `rollback` or `release`.
+    pub kind: String,
+    pub actor: String,
+    pub revision: Option<String>,
+    /// Whether the files differed from that commit.
+    pub dirty: bool,
+    pub reason: Option<String>,
+    /// The apply whose state a rollback brought back.
+    pub restores: Option<i64>,
+    /// As `summary` of a plan.
+    pub counts: Value,
+    /// Of lkroute.
+    pub version: String,
+}
+
+impl From<&ApplyRecord> for RecordReport {
+    fn from(apply: &ApplyRecord) -> RecordReport {
+        RecordReport {
+            id: apply.id,
+            at: apply.at.clone(),
+            kind: apply.kind.clone(),
+            actor: apply.actor.clone(),
+            revision: apply.revision.clone(),
+            dirty: apply.dirty,
+            reason: apply.reason.clone(),
+            restores: apply.restores,
+            counts: apply.counts.clone(),
+            version: apply.version.clone(),
+        }
+    }
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct ChangedReport {
+    pub address: String,
+    /// `region`, `config` or `binding`.
+    pub kind: &'static str,
+    /// `created`, `adopted`, `changed`, `removed` or `released`.
+    pub what: &'static str,
+    pub fields: Vec<StepReport>,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct EventReport {
+    pub apply: RecordReport,
+    /// `created`, `adopted`, `changed`, `removed` or `released`.
+    pub what: &'static str,
+    pub fields: Vec<StepReport>,
+}
+
+/// Configs by name; of a secret only that there is one.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct StepReport {
+    pub name: &'static str,
+    pub before: Value,
+    pub after: Value,
+}
+
+impl StepReport {
+    fn all(event: &Event, names: &Names) -> Vec<StepReport> {
+        let shown = |step: &Step, value: &Option<Value>| match value {
+            Some(value) => names.shown(step.field, value),
+            None => Value::Null,
+        };
+        let steps = event.steps.iter().map(|step| StepReport {
+            name: step.field.as_str(),
+            before: shown(step, &step.before),
+            after: shown(step, &step.after),
+        });
+        steps.collect()
+    }
+}
+
+impl ChangedReport {
+    pub fn new(address: &Address, event: &Event, names: &Names) -> ChangedReport {
+        ChangedReport {
+            address: address.to_string(),
+            kind: address.kind(),
+            what: event.what.as_str(),
+            fields: StepReport::all(event, names),
+        }
+    }
+}
+
+impl EventReport {
+    pub fn new(apply: &ApplyRecord, event: &Event, names: &Names) -> EventReport {
+        EventReport {
+            apply: apply.into(),
+            what: event.what.as_str(),
+            fields: StepReport::all(event, names),
+        }
+    }
+}
