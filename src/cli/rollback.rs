@@ -97,6 +97,27 @@ impl Judged {
     }
 }
 
+/// Whether going back to `to` undoes one apply alone: the latest, or the one
+/// whose state the latest, a rollback, brought back. `applies`: newest first.
+fn undoes_one(applies: &[ApplyRecord], to: ApplyId) -> bool {
+    let before = |id: ApplyId| {
+        applies
+            .iter()
+            .find(|apply| apply.id < id)
+            .map(|apply| apply.id)
+    };
+    let mut current = applies.first();
+    while let Some(apply) = current {
+        if before(apply.id) == Some(to) {
+            return true;
+        }
+        current = applies
+            .iter()
+            .find(|known| Some(known.id) == apply.restores);
+    }
+    false
+}
+
 impl RollbackArgs {
     pub fn run(&self, shell: &Shell) -> Result<Exit, Stop> {
         let target = lookup::target(shell)?;
@@ -152,7 +173,6 @@ impl RollbackArgs {
         back.state.routing.secret_format = stored.find_map(|row| format_of(row.secret.as_stored()));
         let reroutes = reroute::reroutes(&back.plan, &Configs::of_snapshot(&back.snapshot));
         let last = back.snapshot.last_apply.as_ref();
-        let undone = back.applies.iter().filter(|apply| apply.id > self.to);
         let judgement = judgement::judge(
             &back.plan,
             &Bench {
@@ -161,7 +181,7 @@ impl RollbackArgs {
                 reroutes: &reroutes,
                 applied: last.and_then(|apply| apply.guards.as_ref()),
                 today: Zoned::now().date(),
-                undoes: undone.count() == 1 && self.reason.is_some(),
+                undoes: self.reason.is_some() && undoes_one(&back.applies, self.to),
             },
         );
         back.plan.findings.extend(judgement.warnings);
@@ -217,5 +237,30 @@ impl RollbackArgs {
             lock_timeout: Duration::from_secs(self.lock_timeout),
             ..ApplyOrder::new(Uuid::new_v4(), "rollback", &actor)
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_step_back_is_one_step_from_what_there_is() {
+        let apply = |id, restores| ApplyRecord {
+            id,
+            restores,
+            ..ApplyRecord::default()
+        };
+        let plain = [apply(3, None), apply(2, None), apply(1, None)];
+        assert!(undoes_one(&plain, 2) && !undoes_one(&plain, 1));
+        let back = [
+            apply(4, Some(2)),
+            apply(3, None),
+            apply(2, None),
+            apply(1, None),
+        ];
+        assert!(undoes_one(&back, 3), "the rollback itself");
+        assert!(undoes_one(&back, 1), "what it brought back");
+        assert!(!undoes_one(&back, 2));
     }
 }

@@ -5,6 +5,7 @@ mod editing;
 mod journey;
 mod list;
 mod output;
+mod past;
 mod revisions;
 mod takeover;
 mod usage;

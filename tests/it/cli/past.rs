@@ -1,0 +1,271 @@
+//! Drift, history, rollback and release, over the sample routing.
+
+use serde_json::json;
+
+use super::{run, sql};
+use crate::review::schema::assert_valid;
+use crate::support::Lkroute;
+
+/// The sample, applied; then with another worker, applied again.
+fn applied_twice() -> Lkroute {
+    let mut lkroute = Lkroute::with_two_regions();
+    lkroute.env("USER", "asha").env("HOSTNAME", "desk");
+    run(&lkroute, "apply --auto-approve").expect_code(0);
+    new_worker(&lkroute, "voag-staging", "voag-production");
+    run(&lkroute, "apply --auto-approve").expect_code(0);
+    lkroute
+}
+
+fn new_worker(lkroute: &Lkroute, from: &str, to: &str) {
+    let worker = |name: &str| format!("worker_name = \"{name}\"");
+    lkroute.edit("routing/uae.toml", &worker(from), &worker(to));
+}
+
+fn theirs(lkroute: &Lkroute) {
+    sql(
+        lkroute,
+        "UPDATE voice_agent_numbers SET provider = 'Theirs',
+           rules = json_set(rules, '$.outbound', json('false'), '$.ui', 7)
+         WHERE base_number = 545335200",
+    );
+}
+
+#[test]
+fn what_was_rolled_back_is_not_applied_again_until_the_files_change() {
+    let lkroute = applied_twice();
+    let none = run(&lkroute, "rollback --to 9 --auto-approve").expect_code(1);
+    assert!(none.stderr.contains("no apply 9"), "{}", none.stderr);
+    let dry = run(&lkroute, "rollback --to 1 --dry-run").expect_code(0);
+    assert!(dry.stdout.contains("Back to apply 1 of"), "{}", dry.stdout);
+    run(&lkroute, "rollback --to 1").expect_code(1);
+    run(&lkroute, "plan --detailed-exitcode").expect_code(0);
+
+    // Outside the repository, and without any key.
+    let routing = lkroute.path().join("routing");
+    let aside = lkroute.path().join("aside");
+    std::fs::rename(&routing, &aside).expect("move it away");
+    let words = [
+        "rollback",
+        "--to",
+        "1",
+        "--auto-approve",
+        "--reason",
+        "calls fail",
+    ];
+    let back = lkroute
+        .run(&[&words[..], &["--format", "json"]].concat())
+        .expect_code(0);
+    let report = assert_valid("apply", &back.stdout);
+    assert_eq!(report["applied"]["id"], 3);
+    assert_eq!(report["changes"][0]["fields"][0]["after"], "voag-staging");
+    let history = run(&lkroute, "history --format json").expect_code(0);
+    let history = assert_valid("history", &history.stdout);
+    let last = &history["applies"][0];
+    assert_eq!(
+        (
+            &last["kind"],
+            &last["reason"],
+            &last["restores"],
+            &last["actor"]
+        ),
+        (
+            &json!("rollback"),
+            &json!("calls fail"),
+            &json!(1),
+            &json!("asha@desk")
+        )
+    );
+    assert_eq!(last["counts"]["update"], 1);
+    std::fs::rename(&aside, &routing).expect("put it back");
+
+    let stale = run(&lkroute, "apply --auto-approve").expect_code(5);
+    assert!(stale.stderr.contains("calls fail"), "{}", stale.stderr);
+    let worker = "SELECT worker_name FROM voice_agent_livekit WHERE name = 'uae-vm-selfhosted'";
+    assert_eq!(sql(&lkroute, worker), "voag-staging");
+    new_worker(&lkroute, "voag-production", "voag-staging");
+    run(&lkroute, "plan --detailed-exitcode").expect_code(0);
+    new_worker(&lkroute, "voag-staging", "voag-dev-v2");
+    run(&lkroute, "apply --auto-approve").expect_code(0);
+    assert_eq!(sql(&lkroute, worker), "voag-dev-v2");
+}
+
+#[test]
+fn history_tells_of_applies_and_of_objects() {
+    let lkroute = applied_twice();
+    let list = run(&lkroute, "history").expect_code(0).stdout;
+    assert!(
+        list.contains("1 updated") && list.contains("asha@desk"),
+        "{list}"
+    );
+    let two = run(&lkroute, "history 2").expect_code(0).stdout;
+    assert!(two.contains("+ worker_name = \"voag-production\""), "{two}");
+    run(&lkroute, "history 9").expect_code(1);
+    let one = run(&lkroute, "history 1 --format json").expect_code(0);
+    let one = assert_valid("history", &one.stdout);
+    assert_eq!(one["changes"].as_array().map(Vec::len), Some(6));
+    assert!(!one.to_string().contains("lkr1:"), "no ciphertext");
+    for address in [
+        "config.uae-vm-selfhosted",
+        "binding.+971545335200@sasya",
+        "region.uae",
+    ] {
+        let line = format!("history --format json --address {address}");
+        let story = run(&lkroute, &line).expect_code(0);
+        let story = assert_valid("history", &story.stdout);
+        let events = story["events"].as_array().expect("a list");
+        assert_eq!(events.last().expect("an event")["what"], "created");
+        assert_eq!(events.len(), 1 + usize::from(address.starts_with("config")));
+    }
+    run(&lkroute, "history --address config.none").expect_code(1);
+}
+
+#[test]
+fn drift_is_shown_and_accepted_into_the_files() {
+    let lkroute = applied_twice();
+    run(&lkroute, "drift").expect_code(0);
+    theirs(&lkroute);
+    let text = run(&lkroute, "drift").expect_code(7).stdout;
+    assert!(
+        text.contains("set to           \"sasya UAE Number\"   by apply 1 of"),
+        "{text}"
+    );
+    let json = run(&lkroute, "drift --format json").expect_code(7);
+    let report = assert_valid("drift", &json.stdout);
+    let fields = &report["objects"][0]["fields"];
+    assert_eq!(
+        (
+            &fields[1]["name"],
+            &fields[1]["live"],
+            &fields[1]["by"]["id"]
+        ),
+        (&json!("rules.outbound"), &json!(false), &json!(1))
+    );
+    let before = sql(
+        &lkroute,
+        "SELECT rules FROM voice_agent_numbers ORDER BY id",
+    );
+    let accept = "drift --accept binding.+971545335200@sasya";
+    run(&lkroute, accept).expect_code(0);
+    run(&lkroute, "drift --accept config.uae-vm-selfhosted").expect_code(1);
+    let plan = run(&lkroute, "plan --format json").expect_code(0).json();
+    let summary = &plan["summary"];
+    assert_eq!(
+        (&summary["adopt"], &summary["update"]),
+        (&json!(1), &json!(0))
+    );
+    run(&lkroute, "apply --auto-approve").expect_code(0);
+    assert_eq!(
+        sql(
+            &lkroute,
+            "SELECT rules FROM voice_agent_numbers ORDER BY id"
+        ),
+        before
+    );
+    run(&lkroute, "drift").expect_code(0);
+}
+
+#[test]
+fn what_was_taken_out_of_a_range_by_others_is_split_off() {
+    let lkroute = Lkroute::with_two_regions();
+    lkroute.write(
+        "routing/more.toml",
+        "# a block\n[[bindings]]\nrange = [\"+971500000000\", \"+971500000009\"] # ten\n\
+         tenant = \"sasya\"\nprovider = \"P\"\n",
+    );
+    run(&lkroute, "apply --auto-approve").expect_code(0);
+    sql(
+        &lkroute,
+        "UPDATE voice_agent_numbers SET provider = 'Q' WHERE base_number = 500000004;
+         DELETE FROM voice_agent_numbers WHERE base_number = 500000009",
+    );
+    let text = run(&lkroute, "drift").expect_code(7).stdout;
+    assert!(text.contains("its row is gone"), "{text}");
+    run(&lkroute, "drift --all").expect_code(0);
+    let file = lkroute.read("routing/more.toml");
+    assert!(file.starts_with("# a block\n"), "{file}");
+    assert!(file.contains("number = \"+971500000004\""), "{file}");
+    assert!(!file.contains("+971500000009"), "{file}");
+    run(&lkroute, "apply --auto-approve").expect_code(0);
+    run(&lkroute, "plan --detailed-exitcode").expect_code(0);
+    run(&lkroute, "drift").expect_code(0);
+}
+
+#[test]
+fn what_the_files_can_not_say_is_not_accepted() {
+    let lkroute = applied_twice();
+    let accept = |what: &str| {
+        let run = run(&lkroute, "drift --all").expect_code(1);
+        assert!(run.stderr.contains(what), "{}", run.stderr);
+    };
+    let id = "00000000-0000-4000-8000-000000000001";
+    sql(
+        &lkroute,
+        &format!(
+            "UPDATE voice_agent_numbers SET rules = json_set(rules, '$.livekit_config', '{id}')
+             WHERE base_number = 545335200"
+        ),
+    );
+    accept("which the files don't declare");
+    sql(
+        &lkroute,
+        "UPDATE voice_agent_numbers SET rules = json_set(rules, '$.livekit_config', null)",
+    );
+    accept("no config any more");
+    run(&lkroute, "apply --auto-approve --revert-drift").expect_code(0);
+    sql(
+        &lkroute,
+        "UPDATE voice_agent_livekit SET livekit_api_secret = 'made-up plain text'",
+    );
+    accept("plain text");
+    run(&lkroute, "apply --auto-approve --revert-drift").expect_code(0);
+    sql(
+        &lkroute,
+        "UPDATE voice_agent_numbers SET status = 'inactive'",
+    );
+    accept("the row is in a state");
+    assert_eq!(
+        run(&lkroute, "drift --full")
+            .expect_code(7)
+            .stdout
+            .matches("status")
+            .count(),
+        2
+    );
+}
+
+#[test]
+fn what_is_given_back_stays_as_it_is_and_leaves_the_plan() {
+    let lkroute = applied_twice();
+    let all = "SELECT name || coalesce(worker_name, '') || updated_at FROM voice_agent_livekit
+               UNION ALL SELECT coalesce(rules, '') || updated_at FROM voice_agent_numbers
+               ORDER BY 1";
+    let before = sql(&lkroute, all);
+    let address = "binding.+971545335200@sasya";
+    let release = format!("release {address} --auto-approve");
+    let declared = run(&lkroute, &release).expect_code(1);
+    assert!(
+        declared.stderr.contains("still declared"),
+        "{}",
+        declared.stderr
+    );
+    let file = lkroute.read("routing/uae.toml");
+    let (kept, _) = file.split_once("[[bindings]]").expect("a binding");
+    lkroute.write("routing/uae.toml", kept);
+    let delete = run(&lkroute, "plan").expect_code(4).stdout;
+    assert!(delete.contains("1 to delete"), "{delete}");
+    run(&lkroute, &format!("release {address}")).expect_code(1);
+    let released = run(&lkroute, &format!("{release} --format json")).expect_code(0);
+    let report = assert_valid("apply", &released.stdout);
+    assert_eq!(report["changes"][0]["action"], "release");
+    run(&lkroute, "plan --detailed-exitcode").expect_code(0);
+    assert_eq!(sql(&lkroute, all), before);
+    run(&lkroute, &release).expect_code(1);
+
+    std::fs::remove_dir_all(lkroute.path().join("routing")).expect("leave the repository");
+    run(&lkroute, "release --all --auto-approve").expect_code(0);
+    assert_eq!(sql(&lkroute, all), before);
+    let ours = "SELECT count(*) || '' FROM lkroute_bindings WHERE until IS NULL";
+    assert_eq!(sql(&lkroute, ours), "0");
+    let history = run(&lkroute, "history").expect_code(0).stdout;
+    assert!(history.contains("release"), "{history}");
+}
