@@ -34,9 +34,9 @@ fn postgres(label: &str, code: &str, message: &str) -> Error {
             error.hint("is the schema the right one? `lkroute migrate` brings it up to date")
         }
         "55P03" => Error::new(format!(
-            "{label}: waited for a lock until --lock-timeout was over: {message}"
+            "{label}: a row is locked by others: waited for it until --lock-timeout was over"
         ))
-        .hint("another apply or a long transaction holds it; nothing was changed"),
+        .hint("a long transaction holds it; nothing was changed, try again"),
         "25006" => error.hint("this server can't be written to: is it a standby?"),
         "57014" => error.hint("the server ended the statement: a statement_timeout?"),
         "23505" | "23502" | "23514" | "22001" => {

@@ -80,6 +80,11 @@ impl PgStore {
                     Ok(false)
                 }
                 Some("42501") => Err(self.without_rights(error, &super::schema::script(steps))),
+                Some("55P03") => Err(Error::new(format!(
+                    "{}: a table is in use: waited 3 s for its lock",
+                    self.label
+                ))
+                .hint("nothing was changed; try again when no long transaction is running")),
                 _ => Err(self.trouble(error)),
             },
         }
