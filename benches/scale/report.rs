@@ -23,6 +23,7 @@ impl Report {
             0 => String::new(),
             bytes => format!("{} MB", bytes / 1_000_000),
         };
+        eprintln!("{what}: {} {memory} {ratio} {target}", seconds(run.seconds));
         self.rows
             .push([what.to_owned(), seconds(run.seconds), memory, ratio, target]);
     }

@@ -111,7 +111,7 @@ fn base() -> String {
     for (n, name) in CONFIGS.iter().enumerate() {
         let _ = write!(
             text,
-            "\n[configs.{name}]\nid = \"00000000-0000-4000-9000-{n:012}\"\nregion = \"india\"\nurl = \"wss://{name}.example\"\napi_key = \"demo\"\napi_secret = {{ sealed = \"{}\" }}\n",
+            "\n[configs.{name}]\nid = \"00000000-0000-4000-9000-{n:012}\"\nregion = \"india\"\nurl = \"wss://{name}.example\"\napi_key = \"demo\"\ntrunk_id = \"ST_bench\"\napi_secret = {{ sealed = \"{}\" }}\n",
             sealed(n)
         );
     }
