@@ -140,11 +140,12 @@ impl Books {
             .extend(alias.map(|alias| (tenant, alias.to_owned())));
     }
 
-    /// The file and line of a change.
+    /// The file and line of an object, not of the field that changes in it.
     pub fn source(&mut self, work: &Work<'_>, change: &Change) -> Option<(i32, i32)> {
-        let (path, line) = work.plan.source(change)?;
-        let file = self.files.id(&path.to_owned());
-        Some((file, i32::try_from(line).ok()?))
+        let origin = change.origin?;
+        let path = work.plan.files.get(origin.file as usize)?;
+        let file = self.files.id(path);
+        Some((file, i32::try_from(origin.line).ok()?))
     }
 
     /// Numbers for all that the bindings of a plan use, and their rows.
