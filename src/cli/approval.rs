@@ -56,15 +56,11 @@ impl Approved {
             .map_err(|error| Error::new(format!("the saved plan: {error}")))
     }
 
-    /// Whether this is the plan that was approved. Where nothing is left to
-    /// do, as after it was applied, nothing can differ from what was approved.
+    /// Whether this is the plan that was approved.
     ///
     /// # Errors
     /// Stale, with the difference as far as it is known.
     pub fn check(&self, planned: &Planned) -> Result<()> {
-        if planned.plan.is_empty() {
-            return Ok(());
-        }
         let now = digest::digest(&planned.plan);
         let hint = "nothing was written: look at `lkroute plan`, and have it approved anew";
         match self {

@@ -213,7 +213,6 @@ fn trees() {
     let bytes = Texts::new([("x.toml".to_owned(), b"a = 1\n\"\xff\"".to_vec())]);
     let loaded = load(&bytes, &LoadOptions::default());
     assert_eq!(codes(&loaded), ["x.toml:2:2 not-utf8"]);
-    assert!(loaded.findings[0].message.ends_with("line 2"));
 }
 
 #[test]
