@@ -150,7 +150,7 @@ impl Cluster {
             self.psql(
                 url,
                 &format!(
-                    "SELECT coalesce(sum(pg_total_relation_size(oid)), 0) / 1000000 FROM pg_class
+                    "SELECT round(coalesce(sum(pg_total_relation_size(oid)), 0) / 1000000) FROM pg_class
                      WHERE relkind = 'r' AND relname LIKE '{like}'"
                 ),
             )
