@@ -152,7 +152,6 @@ mod tests {
     fn public_is_what_is_not_known_to_be_private() {
         for (url, public) in [
             ("http://livekit.uae.example:7880", true),
-            ("ws://8.8.8.8", true),
             ("wss://livekit.india.example", false),
             ("http://localhost:7880", false),
             ("ws://127.0.0.1", false),
