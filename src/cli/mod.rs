@@ -35,8 +35,10 @@ mod report;
 mod resolve;
 mod revision;
 mod rollback;
+mod rotate;
 mod schema;
 mod sealing;
+mod secret_list;
 mod secrets;
 pub mod shell;
 mod show;
@@ -201,6 +203,7 @@ impl Command {
             Command::Rollback(args) => Some(args.formatted.format.into()),
             Command::Release(args) => Some(args.formatted.format.into()),
             Command::Resolve(args) => Some(args.formatted.format.into()),
+            Command::Secrets(args) => args.format().map(ReviewFormat::from),
             Command::List(args) => Some(args.formatted.format.into()),
             Command::Dispatch(args) => Some(args.formatted.format.into()),
             Command::Dispatches(args) => Some(args.formatted.format.into()),
@@ -216,6 +219,7 @@ impl Command {
             Command::Plan(_) | Command::Diff(_) | Command::Show(_) => {
                 json::text(&json::PlanReport::failed(findings, error))
             }
+            Command::Secrets(_) => json::text(&render::secrets::SecretsReport::failed(error)),
             Command::Drift(_) => json::text(&render::drift::DriftReport::failed(error)),
             Command::History(_) => json::text(&render::history::HistoryReport::failed(error)),
             Command::Apply(_) | Command::Rollback(_) | Command::Release(_) => {

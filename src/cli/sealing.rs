@@ -36,13 +36,13 @@ pub fn facts(routing: &Routing, snapshot: &Snapshot, ring: &KeyRing) -> SecretFa
 }
 
 /// The row of a config, as far as there is one.
-struct Row<'a> {
-    owned: Option<&'a OwnedConfig>,
-    live: Option<&'a LiveConfig>,
+pub struct Row<'a> {
+    pub owned: Option<&'a OwnedConfig>,
+    pub live: Option<&'a LiveConfig>,
 }
 
 impl<'a> Row<'a> {
-    fn find(snapshot: &'a Snapshot, name: &str, config: &ServerConfig) -> Row<'a> {
+    pub fn find(snapshot: &'a Snapshot, name: &str, config: &ServerConfig) -> Row<'a> {
         let named = |fields: &crate::fields::Fields, wanted: Option<&str>| {
             wanted.is_some() && fields.text(Field::Name) == wanted
         };
@@ -122,7 +122,7 @@ pub fn state(routing: &Routing, config: &ServerConfig, ring: &KeyRing) -> Secret
 }
 
 /// The plain text of a secret that is not in the files.
-fn source(routing: &Routing, config: &ServerConfig) -> Result<Secret> {
+pub fn source(routing: &Routing, config: &ServerConfig) -> Result<Secret> {
     let secret = match &config.api_secret {
         SecretSource::Env(name) => keys::variable(name).ok_or_else(|| {
             Error::new(format!("the variable {name} is not set"))

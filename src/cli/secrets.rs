@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::keys::KeyArgs;
 use super::shell::Shell;
-use super::{Stop, editing, planning};
+use super::{Stop, editing, globals, planning, rotate, secret_list};
 use crate::error::{Error, Exit, Result};
 use crate::fields::Field;
 use crate::files::{self, Tree};
@@ -29,6 +29,8 @@ pub struct SecretsArgs {
 enum SecretsCommand {
     Keygen(KeygenArgs),
     Seal(SealArgs),
+    Rotate(rotate::RotateArgs),
+    List(secret_list::ListArgs),
 }
 
 const KEYGEN_EXAMPLES: &str = "\
@@ -53,6 +55,16 @@ impl SecretsArgs {
         match &self.command {
             SecretsCommand::Keygen(args) => args.run(shell),
             SecretsCommand::Seal(args) => args.run(shell),
+            SecretsCommand::Rotate(args) => args.run(shell),
+            SecretsCommand::List(args) => args.run(shell),
+        }
+    }
+
+    /// The format of its report, where it prints one.
+    pub fn format(&self) -> Option<globals::Format> {
+        match &self.command {
+            SecretsCommand::List(args) => Some(args.formatted.format),
+            _ => None,
         }
     }
 }

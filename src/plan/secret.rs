@@ -73,10 +73,10 @@ pub fn wanted(
     };
     let applied = owned.and_then(|owned| owned.fields.text(Field::ApiSecret));
     let same_source = owned.is_some_and(|owned| owned.secret_source == source);
+    let stored_so = live.is_none_or(|live| format_of(live.secret.as_stored()) == format);
     match &config.api_secret {
         SecretSource::Sealed(text) => {
             let converts = format.is_some() && format_of(text.as_stored()) != format;
-            let stored_so = live.is_none_or(|live| format_of(live.secret.as_stored()) == format);
             match applied {
                 Some(applied) if converts && same_source && stored_so => {
                     plainly(applied.to_owned())
@@ -86,6 +86,9 @@ pub fn wanted(
             }
         }
         SecretSource::Env(_) | SecretSource::File(_) => match (applied, live) {
+            (_, Some(_)) if reseal && format.is_some() && !stored_so => {
+                plainly(format!("sealed-from:{source}"))
+            }
             (Some(applied), _) if reseal => plainly(applied.to_owned()),
             (Some(applied), _) if same_secret.is_none() && same_source => Wanted {
                 after: applied.to_owned(),

@@ -2,6 +2,7 @@
 //! on values alone.
 
 mod parts;
+mod secrets;
 
 use serde_json::{Value, json};
 use uuid::Uuid;

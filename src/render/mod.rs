@@ -25,6 +25,7 @@ pub mod rerouted;
 pub mod resolution;
 pub mod sarif;
 pub mod schema;
+pub mod secrets;
 pub mod style;
 pub mod text;
 

@@ -13,6 +13,7 @@ use super::history::HistoryReport;
 use super::import::ImportReport;
 use super::json::{ApplyReport, Failed, PlanReport, ValidateReport};
 use super::listing::ListReport;
+use super::secrets::SecretsReport;
 use crate::resolve::Report as ResolveReport;
 
 /// The schemas (JSON Schema 2020-12) by the command whose report they
@@ -33,6 +34,7 @@ pub fn reports() -> Vec<(&'static str, Value)> {
         ("list", of::<ListReport>()),
         ("plan", of::<PlanReport<'_>>()),
         ("resolve", of::<ResolveReport>()),
+        ("secrets", of::<SecretsReport>()),
         ("validate", of::<ValidateReport>()),
     ]
 }

@@ -7,6 +7,7 @@ mod list;
 mod output;
 mod past;
 mod revisions;
+mod sealing;
 mod takeover;
 mod usage;
 

@@ -1,0 +1,180 @@
+//! `lkroute secrets rotate`: seals the same secrets anew, in the files.
+//! Imports what commands share, `files` and `secrets`.
+
+use std::collections::BTreeMap;
+
+use clap::Args;
+
+use super::keys::KeyArgs;
+use super::shell::Shell;
+use super::{Stop, editing, planning};
+use crate::error::{Error, Exit, Result};
+use crate::files;
+use crate::render::style::counted;
+use crate::routing::{CipherText, Routing, SecretSource, ServerConfig};
+use crate::secrets::{Format, KeyRing, Sealed, open, seal};
+use crate::source::edit::Edits;
+
+const EXAMPLES: &str = "\
+Examples:
+  lkroute secrets keygen --id prod-2027    then put it first into the key ring
+  lkroute secrets rotate --to prod-2027
+  lkroute secrets rotate --format aes-256-gcm --config uae-vm-selfhosted
+  lkroute plan                             shows what is to be re-sealed
+
+All values are opened before the first is written, so the ring needs the old
+keys too. The database follows with the next apply, which writes the sealed
+texts of the files; no agent notices, since the secrets stay the same.";
+
+/// Seal the secrets of the files anew, with another key or in another format
+#[derive(Args)]
+#[command(after_help = EXAMPLES)]
+pub struct RotateArgs {
+    /// The key to seal with [default: the first of the ring]
+    #[arg(long, value_name = "KEYID")]
+    to: Option<String>,
+
+    /// The format [default: that of each value]
+    #[arg(long, value_name = "FORMAT", value_parser = ["aes-256-gcm", "fernet"])]
+    format: Option<String>,
+
+    /// Only this config; may be repeated
+    #[arg(long, value_name = "NAME")]
+    config: Vec<String>,
+
+    #[command(flatten)]
+    keys: KeyArgs,
+}
+
+/// A value before and after.
+struct Rotated<'a> {
+    config: &'a str,
+    file: String,
+    before: &'a CipherText,
+    after: Sealed,
+}
+
+impl RotateArgs {
+    pub fn run(&self, shell: &Shell) -> Result<Exit, Stop> {
+        let ring = self.keys.ring()?;
+        let format: Option<Format> = match self.format.as_deref().map(str::parse) {
+            Some(format) => Some(format.map_err(|_| Error::new("there is no such format"))?),
+            None => None,
+        };
+        if let Some(key) = self.to.as_deref().filter(|key| !ring.has(key)) {
+            let error = Error::new(format!("the key ring has no key named `{key}`"));
+            return Err(error.hint("`lkroute secrets keygen` makes one").into());
+        }
+        let routing = planning::load_valid(shell)?.routing;
+        for name in &self.config {
+            if !routing.configs.contains_key(name) {
+                return Err(Error::new(format!("there is no config `{name}` in the files")).into());
+            }
+        }
+        let rotated = self.rotated(&routing, &ring, format)?;
+        write(shell, &rotated)?;
+        let mut report = String::new();
+        for one in &rotated {
+            let key = one
+                .after
+                .key_id()
+                .map_or("the Fernet key".to_owned(), |key| format!("key {key}"));
+            let what = format!("re-sealed with {key} ({})", one.after.format());
+            report += &format!("{}: config.{}: {what}\n", one.file, one.config);
+        }
+        shell.print(&report)?;
+        shell.note(&match rotated.len() as u64 {
+            0 => "every secret is sealed so already".to_owned(),
+            count => format!(
+                "{} re-sealed in the files; `lkroute plan` shows what follows in the database",
+                counted(count, "secret")
+            ),
+        });
+        Ok(Exit::Done)
+    }
+
+    fn rotated<'a>(
+        &self,
+        routing: &'a Routing,
+        ring: &KeyRing,
+        format: Option<Format>,
+    ) -> Result<Vec<Rotated<'a>>> {
+        let mut rotated = Vec::new();
+        for (name, config) in &routing.configs {
+            let SecretSource::Sealed(text) = &config.api_secret else {
+                continue;
+            };
+            if !self.config.is_empty() && !self.config.contains(name) {
+                continue;
+            }
+            let after = self.sealed(config, text, ring, format).map_err(|error| Error {
+                message: format!("the secret of config.{name}: {}", error.message),
+                hint: Some("no file was changed; LKROUTE_KEYS or --keys gives the key ring, LIVEKIT_SECRET_ENCRYPTION_KEY the Fernet key".to_owned()),
+                ..error
+            })?;
+            let file = routing.files.get(config.origin.file as usize);
+            rotated.extend(after.map(|after| Rotated {
+                config: name,
+                file: file.cloned().unwrap_or_default(),
+                before: text,
+                after,
+            }));
+        }
+        Ok(rotated)
+    }
+
+    /// The new value; `None` where the old one is as it should be.
+    fn sealed(
+        &self,
+        config: &ServerConfig,
+        text: &CipherText,
+        ring: &KeyRing,
+        format: Option<Format>,
+    ) -> Result<Option<Sealed>> {
+        let before = Sealed::parse(text.as_stored()).map_err(|e| Error::new(e.to_string()))?;
+        let format = format.unwrap_or(before.format());
+        let key = self.to.as_deref().or(ring.current());
+        let as_wanted =
+            before.format() == format && (format == Format::Fernet || before.key_id() == key);
+        if as_wanted {
+            return Ok(None);
+        }
+        let id = config
+            .id
+            .ok_or_else(|| Error::new("the config has no id"))?;
+        let secret = open(ring, id, &before).map_err(|error| Error::new(error.to_string()))?;
+        let after = seal(ring, id, &secret, format, self.to.as_deref());
+        after
+            .map(Some)
+            .map_err(|error| Error::new(error.to_string()))
+    }
+}
+
+/// Writes all or nothing. The old text is replaced where it stands, be that
+/// the config itself or what an environment overrides of it.
+fn write(shell: &Shell, rotated: &[Rotated<'_>]) -> Result<()> {
+    let mut by_file: BTreeMap<String, Vec<&Rotated<'_>>> = BTreeMap::new();
+    for one in rotated {
+        by_file.entry(one.file.clone()).or_default().push(one);
+    }
+    let untouched: BTreeMap<String, Edits> = by_file
+        .keys()
+        .map(|file| (file.clone(), Edits::default()))
+        .collect();
+    let mut edited = editing::edited(shell, &untouched)?;
+    for (file, edit) in &mut edited {
+        edit.after.clone_from(&edit.before);
+        for one in by_file.get(file).into_iter().flatten() {
+            let old = one.before.as_stored();
+            if !edit.after.contains(old) {
+                let message = format!(
+                    "{file}: the secret of config.{} is not on one line",
+                    one.config
+                );
+                return Err(Error::new(message).hint("write it on one; no file was changed"));
+            }
+            edit.after = edit.after.replace(old, one.after.as_str());
+        }
+    }
+    files::rewrite(&edited.into_values().collect::<Vec<_>>())
+}

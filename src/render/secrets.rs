@@ -1,0 +1,120 @@
+//! Where secrets live, and whether they open: never what they are. Imports
+//! core.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::json::{ErrorReport, FORMAT_VERSION};
+use super::style::{ADDED, BOLD, CHANGED, DIM, ERROR, paint};
+use crate::error::Error;
+
+/// `secrets list --format json`. Keys are always there.
+#[derive(Debug, Default, Serialize, JsonSchema)]
+pub struct SecretsReport {
+    pub format_version: u32,
+    pub environment: Option<String>,
+    /// By name.
+    pub secrets: Vec<SecretReport>,
+    pub error: Option<ErrorReport>,
+}
+
+/// The secret of one config.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct SecretReport {
+    pub config: String,
+    pub id: Option<Uuid>,
+    /// `files`, `database` or `both`.
+    pub place: &'static str,
+    pub in_files: Option<SealedReport>,
+    pub in_database: Option<SealedReport>,
+}
+
+/// One value.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct SealedReport {
+    /// `sealed`, or where it comes from: `env NAME`, `file PATH`.
+    pub source: String,
+    /// `aes-256-gcm`, `fernet`, `plain text` or `damaged`; null where it is
+    /// not in the files.
+    pub format: Option<&'static str>,
+    /// Null for formats that name no key.
+    pub key: Option<String>,
+    /// `opens`, `no key`, `wrong key`, `wrong key or damaged`, `other config`,
+    /// `damaged`, `plain text`, `at hand` or `not at hand`.
+    pub state: &'static str,
+}
+
+impl SecretsReport {
+    pub fn new(environment: Option<&str>, secrets: Vec<SecretReport>) -> SecretsReport {
+        SecretsReport {
+            format_version: FORMAT_VERSION,
+            environment: environment.map(str::to_owned),
+            secrets,
+            error: None,
+        }
+    }
+
+    pub fn failed(error: &Error) -> SecretsReport {
+        SecretsReport {
+            error: Some(error.into()),
+            ..SecretsReport::new(None, Vec::new())
+        }
+    }
+}
+
+/// A line for each value; one where files and database hold the same kind.
+pub fn text(report: &SecretsReport) -> String {
+    let mut rows = vec![["CONFIG", "WHERE", "FORMAT", "KEY", "STATE"].map(str::to_owned)];
+    for secret in &report.secrets {
+        let row = |place: &str, value: &SealedReport| {
+            let format = match value.format {
+                Some(format) => format.to_owned(),
+                None => value.source.clone(),
+            };
+            let key = value.key.clone().unwrap_or_else(|| "-".to_owned());
+            let place = place.to_owned();
+            [
+                secret.config.clone(),
+                place,
+                format,
+                key,
+                value.state.to_owned(),
+            ]
+        };
+        match (&secret.in_files, &secret.in_database) {
+            (Some(files), Some(database)) if files == database => rows.push(row("both", files)),
+            (files, database) => {
+                rows.extend(files.iter().map(|value| row("files", value)));
+                rows.extend(database.iter().map(|value| row("database", value)));
+            }
+        }
+    }
+    let width = |column: usize| {
+        let cells = rows.iter().map(|row| row[column].chars().count());
+        cells.max().unwrap_or_default()
+    };
+    let widths = [width(0), width(1), width(2), width(3)];
+    let mut text = String::new();
+    for (ix, row) in rows.iter().enumerate() {
+        let mut line = String::new();
+        for (cell, width) in row.iter().zip(widths) {
+            line += &format!("{cell:<width$}  ");
+        }
+        let state = match (ix, row[4].as_str()) {
+            (0, state) => state.to_owned(),
+            (_, "opens" | "at hand") => paint(ADDED, &row[4]),
+            (_, "no key" | "not at hand") => paint(CHANGED, &row[4]),
+            _ => paint(ERROR, &row[4]),
+        };
+        text += &match ix {
+            0 => paint(BOLD, line + &state),
+            _ => line + &state,
+        };
+        text.push('\n');
+    }
+    match report.secrets.is_empty() {
+        true => paint(DIM, "There is no config yet.") + "\n",
+        false => text,
+    }
+}
