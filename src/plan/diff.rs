@@ -30,6 +30,7 @@ const EXAMPLES: usize = 20;
 /// What is known about one (tenant, number): indices, or [`NONE`].
 #[derive(Debug, Clone, Copy)]
 struct Slot {
+    tenant: u32,
     declared: u32,
     owned: u32,
     live: u32,
@@ -137,6 +138,7 @@ impl<'a> Differ<'a> {
     fn slot(&mut self, tenant: u32, key: RowKey) -> u32 {
         *self.slot_ix.entry((tenant, key)).or_insert_with(|| {
             self.slots.push(Slot {
+                tenant,
                 declared: NONE,
                 owned: NONE,
                 live: NONE,
@@ -232,9 +234,9 @@ impl<'a> Differ<'a> {
         };
         self.name_configs(&mut plan);
         self.place_objects(&mut plan);
-        let slot_ix = std::mem::take(&mut self.slot_ix);
-        for ((tenant, _), slot) in slot_ix {
-            self.compare_slot(slot, tenant, &mut plan);
+        self.slot_ix = Map::default();
+        for slot in 0..index(self.slots.len()) {
+            self.compare_slot(slot, &mut plan);
         }
         self.warn_adopt(&mut plan);
         let classes = self.classes.iter();
@@ -303,8 +305,9 @@ impl<'a> Differ<'a> {
         }
     }
 
-    fn compare_slot(&mut self, ix: u32, tenant: u32, plan: &mut Plan) {
+    fn compare_slot(&mut self, ix: u32, plan: &mut Plan) {
         let slot = self.slots[ix as usize];
+        let tenant = slot.tenant;
         let binding = self.routing.bindings.get(slot.declared as usize).copied();
         let live = self.lives.get(slot.live as usize).copied();
         let owned = self.owned.get(slot.owned as usize).copied();

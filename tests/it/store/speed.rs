@@ -195,3 +195,39 @@ async fn a_million() {
     }
     println!("look-up: {:.3?} each", start.elapsed() / 1000);
 }
+
+#[tokio::test]
+#[ignore = "takes a minute"]
+async fn a_hundred_thousand_on_sqlite() {
+    let base = Base::sqlite().await;
+    let mut store = base.open(Mode::Write).await;
+    let mut routing = many(100_000);
+    let (plan, took) = planned(&mut store, &routing).await;
+    println!("plan of 100k creates: {took:.2?}");
+    let start = Instant::now();
+    let applied = store.apply(&plan, &order(&plan), &mut |_, _| ()).await;
+    println!("apply: {:.2?}", start.elapsed());
+    applied.unwrap();
+    let mut other = routing.settings[0].clone();
+    other.config = "uae".to_owned();
+    routing.settings.push(other);
+    for binding in routing.bindings.iter_mut().step_by(100) {
+        binding.settings = 1;
+    }
+    let (plan, took) = planned(&mut store, &routing).await;
+    println!(
+        "plan, 1 % changed: {took:.2?}, {} changes",
+        plan.changes.len()
+    );
+    let start = Instant::now();
+    let applied = store.apply(&plan, &order(&plan), &mut |_, _| ()).await;
+    println!("apply of 1 %: {:.2?}", start.elapsed());
+    applied.unwrap();
+    let start = Instant::now();
+    for n in 0..1000 {
+        let number = e164(&format!("+919{:09}", n * 90 % 100_000));
+        let found = store.look_up(&LookUp::number(number)).await.unwrap();
+        assert_eq!(found.facts.rows.len(), 1);
+    }
+    println!("look-up: {:.3?} each", start.elapsed() / 1000);
+}
