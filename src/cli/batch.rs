@@ -7,10 +7,10 @@ use std::path::Path;
 use csv::{Reader, ReaderBuilder, StringRecord};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use tokio::sync::Mutex;
 
 use super::database::{self, Target};
 use super::journal::Journal;
+use super::ledger::Ledger;
 use super::lookup::{Question, Whose};
 use super::placing::{Ask, Placed, Placing};
 use super::progress::Progress;
@@ -23,10 +23,11 @@ use crate::files;
 use crate::render::calls::BatchReport;
 use crate::render::json::{ErrorReport, FORMAT_VERSION};
 use crate::render::style::counted;
-use crate::store::{Mode, Store};
+use crate::store::Mode;
 
-/// Connections to PostgreSQL; more would wait for each other's commits.
-const CONNECTIONS: usize = 8;
+/// Connections to PostgreSQL; a SQLite file is written and read by one, which
+/// then waits for nobody.
+const READERS: usize = 4;
 /// This many bad rows are shown.
 const SHOWN: usize = 10;
 
@@ -69,7 +70,7 @@ impl Batch<'_> {
     pub async fn run(&self, shell: &Shell) -> Result<(BatchReport, Option<Error>)> {
         let mut journal = Journal::open(self.results)?;
         let rows = self.check(&journal)?;
-        let stores = self.stores(shell).await?;
+        let ledger = self.ledger(shell).await?;
         let mut report = BatchReport {
             file: self.file.display().to_string(),
             results: self.results.display().to_string(),
@@ -80,7 +81,7 @@ impl Batch<'_> {
         };
         let mut tally = Tally::default();
         let stopped = self
-            .call(shell, &stores, &mut journal, &mut report, &mut tally)
+            .call(shell, &ledger, &mut journal, &mut report, &mut tally)
             .await;
         report.set(&tally);
         let error = match stopped {
@@ -142,17 +143,17 @@ impl Batch<'_> {
         }
     }
 
-    async fn stores(&self, shell: &Shell) -> Result<Vec<Mutex<Store>>> {
-        let count = match self.target.url.file() {
-            Some(_) => 1,
-            None => CONNECTIONS.min(self.concurrency),
+    async fn ledger(&self, shell: &Shell) -> Result<Ledger> {
+        let first = database::open_current(shell, self.target, Mode::Record).await?;
+        let more = match self.target.url.file() {
+            Some(_) => 0,
+            None => READERS.min(self.concurrency) - 1,
         };
-        let mut stores = Vec::with_capacity(count);
-        for _ in 0..count {
-            let store = database::open_current(shell, self.target, Mode::Record).await?;
-            stores.push(Mutex::new(store));
+        let mut stores = Vec::new();
+        for _ in 0..more {
+            stores.push(database::open(shell, self.target, Mode::Read).await?);
         }
-        Ok(stores)
+        Ok(Ledger::new(first, stores))
     }
 
     /// Calls row after row; an error ends it, once what is under way has
@@ -160,7 +161,7 @@ impl Batch<'_> {
     async fn call(
         &self,
         shell: &Shell,
-        stores: &[Mutex<Store>],
+        ledger: &Ledger,
         journal: &mut Journal,
         report: &mut BatchReport,
         tally: &mut Tally,
@@ -182,8 +183,7 @@ impl Batch<'_> {
                         report.skipped += 1;
                     }
                     Ok(Some(Next::Call(todo))) => {
-                        let store = &stores[number as usize % stores.len()];
-                        running.push(self.one(store, *todo));
+                        running.push(self.one(ledger, *todo));
                     }
                     Err(error) => stopped = Err(error),
                 }
@@ -262,11 +262,12 @@ impl Batch<'_> {
                 },
                 wish,
                 key: Some(key(journal.batch, number)),
+                may_repeat: journal.is_resumed,
             },
         })))
     }
 
-    async fn one(&self, store: &Mutex<Store>, todo: Todo) -> Done {
+    async fn one(&self, ledger: &Ledger, todo: Todo) -> Done {
         let Todo {
             number,
             check,
@@ -276,9 +277,9 @@ impl Batch<'_> {
         let key = ask.key.as_deref().filter(|_| again);
         let placed = async {
             if let Some(key) = key {
-                store.lock().await.release_key(key).await?;
+                ledger.release(key).await?;
             }
-            self.placing.place(store, &ask).await
+            self.placing.place(ledger, &ask).await
         };
         Done {
             number,

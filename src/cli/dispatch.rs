@@ -5,12 +5,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use tokio::sync::Mutex;
 use uuid::Uuid;
 
 use super::batch::Batch;
 use super::globals::{Format, Formatted};
 use super::keys::KeyArgs;
+use super::ledger::Ledger;
 use super::lookup::{self, Question, Whose};
 use super::placing::{Ask, Placed, Placing, ids};
 use super::shell::Shell;
@@ -222,6 +222,7 @@ impl DispatchArgs {
                 ..Wish::default()
             },
             key: self.idempotency_key.clone(),
+            may_repeat: true,
         }
     }
 
@@ -253,7 +254,7 @@ impl DispatchArgs {
         let target = lookup::target(shell)?;
         let placed = database::block_on(async {
             match database::open_current(shell, &target, Mode::Record).await {
-                Ok(store) => placing.place(&Mutex::new(store), ask).await,
+                Ok(store) => placing.place(&Ledger::new(store, []), ask).await,
                 Err(error) => Ok(Placed::lost(&ask.question, error)),
             }
         })?;

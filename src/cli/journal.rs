@@ -20,6 +20,8 @@ pub struct Journal {
     log: Log,
     shown: String,
     pub batch: Uuid,
+    /// Earlier runs may have called rows that are not noted here.
+    pub is_resumed: bool,
     /// By row, from 0 on: what was noted last.
     noted: Vec<Option<Noted>>,
 }
@@ -34,6 +36,7 @@ impl Journal {
             log: Log::open(path)?,
             shown: path.display().to_string(),
             batch: Uuid::new_v4(),
+            is_resumed: false,
             noted: Vec::new(),
         };
         let mut first = String::new();
@@ -43,7 +46,7 @@ impl Journal {
         match (read, first.strip_prefix(FIRST).map(Uuid::parse_str)) {
             (Ok(0), _) => journal.begin()?,
             (Ok(_), Some(Ok(batch))) => {
-                journal.batch = batch;
+                (journal.batch, journal.is_resumed) = (batch, true);
                 journal.read_back()?;
             }
             _ => {

@@ -23,6 +23,7 @@ mod history;
 mod import;
 mod journal;
 mod keys;
+mod ledger;
 mod list;
 mod lookup;
 mod migrate;

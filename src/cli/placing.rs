@@ -7,10 +7,10 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::sync::Mutex;
 use uuid::Uuid;
 
 use super::actor;
+use super::ledger::Ledger;
 use super::lookup::{self, Answer, Question};
 use super::signals::asked_to_stop;
 use crate::dispatch::{Ids, Record, Request, Status, Traced, Wish, clash};
@@ -22,7 +22,6 @@ use crate::livekit::{
 use crate::render::calls::CallView;
 use crate::resolve::{Resolution, RoutingEnv};
 use crate::secrets::{KeyRing, Secret};
-use crate::store::Store;
 
 /// How calls are placed.
 pub struct Placing {
@@ -46,6 +45,9 @@ pub struct Ask {
     pub question: Question,
     pub wish: Wish,
     pub key: Option<String>,
+    /// There may be a record of this key already, which then answers before
+    /// anything is looked up.
+    pub may_repeat: bool,
 }
 
 /// What became of it.
@@ -107,13 +109,15 @@ impl Placing {
     ///
     /// # Errors
     /// The database can't be asked, or can't take the record: nothing was sent.
-    pub async fn place(&self, store: &Mutex<Store>, ask: &Ask) -> Result<Placed> {
-        if let Some(key) = &ask.key
-            && let Some(first) = store.lock().await.call_of_key(key).await?
+    pub async fn place(&self, ledger: &Ledger, ask: &Ask) -> Result<Placed> {
+        if let Some(key) = ask.key.as_ref().filter(|_| ask.may_repeat)
+            && let Some(first) = ledger.reader().lock().await.call_of_key(key).await?
         {
             return Ok(repeat(first, &ask.question));
         }
-        let found = lookup::find(&mut *store.lock().await, &ask.question, &self.env).await;
+        let mut reader = ledger.reader().lock().await;
+        let found = lookup::find(&mut reader, &ask.question, &self.env).await;
+        drop(reader);
         let mut placed = Placed::default();
         let found = match found {
             Ok(found) => found,
@@ -129,13 +133,13 @@ impl Placing {
             }
         };
         let mut record = request.record(now(), self.actor.clone(), ask.key.clone());
-        if let Some(first) = store.lock().await.record_call(&record).await? {
+        if let Some(first) = ledger.record(&record).await? {
             return Ok(repeat(first, &ask.question));
         }
         placed.error = self
             .send(&client, &request, &mut record, &mut placed.warnings)
             .await;
-        self.complete(store, &mut record, &mut placed).await;
+        self.complete(ledger, &mut record, &mut placed).await;
         placed.request = Some(request);
         placed.record = Some(record);
         Ok(placed)
@@ -236,13 +240,13 @@ impl Placing {
         }
     }
 
-    async fn complete(&self, store: &Mutex<Store>, record: &mut Record, placed: &mut Placed) {
+    async fn complete(&self, ledger: &Ledger, record: &mut Record, placed: &mut Placed) {
         record.finished_at = Some(now());
         let key = record.idempotency_key.clone();
         if self.release_failed && record.status == Status::Failed {
             record.idempotency_key = None;
         }
-        if let Err(error) = store.lock().await.complete_call(record).await {
+        if let Err(error) = ledger.complete(record).await {
             placed.warnings.push(format!(
                 "the record of this call could not be completed: {error}"
             ));

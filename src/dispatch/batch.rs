@@ -93,6 +93,9 @@ impl Columns {
             if value.is_empty() {
                 continue;
             }
+            if value.contains('\0') {
+                return Err("a NUL character is there".to_owned());
+            }
             let text = || Some(value.to_owned());
             match column {
                 Column::From => {

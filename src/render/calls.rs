@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 use uuid::Uuid;
 
+use super::escape::visible;
 use super::json::{ErrorReport, FORMAT_VERSION};
 use super::style::{ADDED, BOLD, CHANGED, DIM, ERROR, counted, paint, thousands, wrapped};
 use crate::dispatch::batch::Tally;
@@ -175,7 +176,8 @@ fn headline(record: &Record, repeated: bool) -> String {
 
 /// `  name  value   note`.
 fn line(name: &str, value: &str, note: &str) -> String {
-    match note {
+    let (value, note) = (visible(value), visible(note));
+    match note.as_str() {
         "" => format!("  {name:<9} {value}\n"),
         note => format!("  {name:<9} {value:<40} {}\n", paint(DIM, note)),
     }
@@ -332,11 +334,13 @@ pub fn list(records: &[Record]) -> String {
 
 fn listed(record: &Record) -> String {
     let at = record.at.get(..19).unwrap_or(&record.at).replace('T', " ");
-    let call = format!("{} → {}", record.from, record.to);
-    let config = record.config_name.as_deref().unwrap_or("environment");
+    let call = format!("{} → {}", record.from, visible(&record.to));
+    let config = visible(record.config_name.as_deref().unwrap_or("environment"));
     let took = match &record.worker_seen {
-        Some(seen) if record.is_mismatch() => paint(ERROR, format!("MISMATCH: taken by {seen}")),
-        Some(seen) => format!("taken by {seen}"),
+        Some(seen) if record.is_mismatch() => {
+            paint(ERROR, format!("MISMATCH: taken by {}", visible(seen)))
+        }
+        Some(seen) => format!("taken by {}", visible(seen)),
         None => match record.status {
             Status::Accepted | Status::NotDialled => "not waited for",
             Status::Failed => "no call",
@@ -347,13 +351,13 @@ fn listed(record: &Record) -> String {
     let status = paint(style(record.status), format!("{:<9}", record.status));
     let message = record.detail.message.iter();
     let message: String = message
-        .map(|message| format!("    {}\n", paint(DIM, message)))
+        .map(|message| format!("    {}\n", paint(DIM, visible(message))))
         .collect();
     let room = match record.status {
         Status::Failed => String::new(),
         _ => format!("; room {}", record.room),
     };
-    let worker = &record.worker;
+    let worker = visible(&record.worker);
     format!("{at}  {status}  {call:<31}  {config}\n    asked for {worker}, {took}{room}\n{message}")
 }
 

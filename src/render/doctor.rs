@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::escape::visible;
 use super::json::{ErrorReport, FORMAT_VERSION};
 use super::style::{ADDED, BOLD, CHANGED, DIM, ERROR, NOTED, counted, paint, wrapped};
 use crate::doctor::{Complaint, ConfigRow, Report, Severity};
@@ -80,8 +81,8 @@ fn config(row: &ConfigRow, name: usize, server: usize) -> String {
     format!(
         "{} {:<name$}  {:<server$}  {:<10} secret {}, {probed}\n",
         paint(style, word),
-        row.name,
-        row.server,
+        visible(&row.name),
+        visible(&row.server),
         counted(row.numbers, "number"),
         row.secret,
     )
@@ -96,7 +97,7 @@ fn complaint(complaint: &Complaint, width: usize) -> String {
         Severity::Problem => CHANGED.bold(),
         Severity::Note => NOTED,
     };
-    let said = format!("     {}: {}", complaint.check, complaint.message);
+    let said = format!("     {}: {}", complaint.check, visible(&complaint.message));
     let said = wrapped(&said, width, 7);
     let said = said.replacen(&complaint.check, &paint(style, &complaint.check), 1);
     let action = wrapped(&format!("       → {}", complaint.action), width, 9);

@@ -1,17 +1,29 @@
 //! Records of calls: written before anything is sent, completed afterwards,
 //! listed. Imports core.
 //!
-//! The SQL is the same on both engines but for the types of its values, which
-//! travel as text and numbers.
+//! Many are noted in one transaction and a few statements, whose values travel
+//! as one JSON text; the SQL of both engines differs in how that is read.
 
-use sqlx::query::Query;
-use sqlx::{Database, Encode, IntoArguments, Type};
+use serde_json::{Value, json};
 
 use super::cells::Cells;
 use super::{Engine, Store};
 use crate::dispatch::Record;
 use crate::error::{Error, Result};
 use crate::phone::E164;
+
+/// What to write down of calls, in the order of these fields.
+#[derive(Debug, Clone, Default)]
+pub struct CallNotes<'a> {
+    /// Idempotency keys to take from the records that have them, so that the
+    /// calls may be placed again.
+    pub released: Vec<&'a str>,
+    /// What became of calls: `finished_at`, `status`, `idempotency_key`,
+    /// `dispatch_id`, `worker_seen`, `detail` of the records with these ids.
+    pub done: Vec<&'a Record>,
+    /// Records to write, unless their idempotency key has one already.
+    pub new: Vec<&'a Record>,
+}
 
 /// Which records to list.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -25,52 +37,31 @@ pub struct Calls {
 }
 
 impl Store {
-    /// Writes a record. Where its idempotency key has one already, nothing is
-    /// written, and that one is returned.
-    pub async fn record_call(&mut self, record: &Record) -> Result<Option<Record>> {
-        let detail = serde_json::to_string(&record.detail).map_err(unwritable)?;
-        let found = match &mut self.0 {
-            Engine::Postgres(engine) => engine.record_call(record, &detail).await,
-            Engine::Sqlite(engine) => engine.record_call(record, &detail).await,
+    /// Writes all of it down, or nothing. Where the idempotency key of a new
+    /// record has one already, that one is returned.
+    pub async fn note_calls(&mut self, notes: &CallNotes<'_>) -> Result<Vec<Record>> {
+        let noted = match &mut self.0 {
+            Engine::Postgres(engine) => engine.note_calls(notes).await,
+            Engine::Sqlite(engine) => engine.note_calls(notes).await,
         };
-        found.map_err(|error| super::trouble::trouble(self.label(), &error))
+        let noted = noted.map_err(|error| super::trouble::trouble(self.label(), &error))?;
+        match noted.completed == notes.done.len() as u64 {
+            true => Ok(noted.taken),
+            false => Err(Error::new(format!(
+                "{}: the record of a call is gone",
+                self.label()
+            ))),
+        }
     }
 
     /// The record of an idempotency key.
     pub async fn call_of_key(&mut self, key: &str) -> Result<Option<Record>> {
         let found = match &mut self.0 {
-            Engine::Postgres(engine) => engine.call_of_key(key).await,
-            Engine::Sqlite(engine) => engine.call_of_key(key).await,
+            Engine::Postgres(engine) => engine.calls_of_keys(&[key]).await,
+            Engine::Sqlite(engine) => engine.calls_of_keys(&[key]).await,
         };
-        found.map_err(|error| super::trouble::trouble(self.label(), &error))
-    }
-
-    /// Sets what became of the call with this record's id: `finished_at`,
-    /// `status`, `idempotency_key`, `dispatch_id`, `worker_seen`, `detail`.
-    pub async fn complete_call(&mut self, record: &Record) -> Result<()> {
-        let detail = serde_json::to_string(&record.detail).map_err(unwritable)?;
-        let changed = match &mut self.0 {
-            Engine::Postgres(engine) => engine.complete_call(record, &detail).await,
-            Engine::Sqlite(engine) => engine.complete_call(record, &detail).await,
-        };
-        match changed.map_err(|error| super::trouble::trouble(self.label(), &error))? {
-            1 => Ok(()),
-            _ => Err(Error::new(format!(
-                "{}: the record of call {} is gone",
-                self.label(),
-                record.id
-            ))),
-        }
-    }
-
-    /// Takes an idempotency key from the record that has it, so that the call
-    /// may be placed again.
-    pub async fn release_key(&mut self, key: &str) -> Result<()> {
-        let released = match &mut self.0 {
-            Engine::Postgres(engine) => engine.release_key(key).await,
-            Engine::Sqlite(engine) => engine.release_key(key).await,
-        };
-        released.map_err(|error| super::trouble::trouble(self.label(), &error))
+        let found = found.map_err(|error| super::trouble::trouble(self.label(), &error))?;
+        Ok(found.into_iter().next())
     }
 
     /// The records that were asked for, the latest first.
@@ -83,17 +74,83 @@ impl Store {
     }
 }
 
-fn unwritable(error: serde_json::Error) -> Error {
-    Error::new(format!("can't write the record of a call: {error}"))
+/// What a transaction of notes gave.
+#[derive(Debug, Default)]
+pub(super) struct Noted {
+    /// How many records were completed.
+    pub completed: u64,
+    /// The records that have the keys of those that were not written.
+    pub taken: Vec<Record>,
+}
+
+/// The keys of the records that were not written, given the ids of those that
+/// were.
+pub(super) fn keys_taken<'a>(new: &[&'a Record], written: &[uuid::Uuid]) -> Vec<&'a str> {
+    let left = new.iter().filter(|record| !written.contains(&record.id));
+    left.filter_map(|record| record.idempotency_key.as_deref())
+        .collect()
+}
+
+/// The columns of `lkroute_dispatches`, with their types on PostgreSQL.
+const COLUMNS: [(&str, &str); 16] = [
+    ("id", "uuid"),
+    ("at", "timestamptz"),
+    ("finished_at", "timestamptz"),
+    ("status", "text"),
+    ("idempotency_key", "text"),
+    ("from_number", "bigint"),
+    ("to_number", "text"),
+    ("tenant_id", "uuid"),
+    ("config_id", "uuid"),
+    ("config_name", "text"),
+    ("room", "text"),
+    ("dispatch_id", "text"),
+    ("worker", "text"),
+    ("worker_seen", "text"),
+    ("actor", "text"),
+    ("detail", "text"),
+];
+
+/// The values of records, by column.
+pub(super) fn values(records: &[&Record]) -> Result<String, sqlx::Error> {
+    let rows: Result<Vec<Value>, serde_json::Error> = records.iter().map(|r| row(r)).collect();
+    text(&rows.map_err(|error| sqlx::Error::Encode(error.into()))?)
+}
+
+/// A list as one JSON text.
+pub(super) fn text(list: &[impl serde::Serialize]) -> Result<String, sqlx::Error> {
+    serde_json::to_string(list).map_err(|error| sqlx::Error::Encode(error.into()))
+}
+
+fn row(record: &Record) -> Result<Value, serde_json::Error> {
+    Ok(json!({
+        "id": record.id,
+        "at": record.at,
+        "finished_at": record.finished_at,
+        "status": record.status,
+        "idempotency_key": record.idempotency_key,
+        "from_number": record.from.digits(),
+        "to_number": record.to,
+        "tenant_id": record.tenant,
+        "config_id": record.config_id,
+        "config_name": record.config_name,
+        "room": record.room,
+        "dispatch_id": record.dispatch_id,
+        "worker": record.worker,
+        "worker_seen": record.worker_seen,
+        "actor": record.actor,
+        "detail": serde_json::to_string(&record.detail)?,
+    }))
 }
 
 /// How an engine spells what differs.
 pub(super) struct Dialect {
     /// What precedes the table's name.
     pub schema: String,
-    /// Casts of values that come as text.
-    pub uuid: &'static str,
-    pub time: &'static str,
+    /// Reads `$1`, a list of [`row`]s, as the table `r`.
+    pub rows: fn(&[(&str, &str)]) -> String,
+    /// Reads `$1`, a list of texts.
+    pub texts: &'static str,
     /// A column with a time, as RFC 3339.
     pub shown: fn(&str) -> String,
 }
@@ -103,67 +160,33 @@ impl Dialect {
         format!("{}lkroute_dispatches", self.schema)
     }
 
+    /// Gives the ids that were written.
     pub fn insert(&self) -> String {
-        let Dialect { uuid, time, .. } = self;
+        let names = COLUMNS.map(|(name, _)| name).join(", ");
         format!(
-            "INSERT INTO {} (id, at, finished_at, status, idempotency_key, from_number, to_number,
-               tenant_id, config_id, config_name, room, dispatch_id, worker, worker_seen, actor,
-               detail)
-             VALUES ($1{uuid}, $2{time}, $3{time}, $4, $5, $6, $7, $8{uuid}, $9{uuid}, $10, $11,
-               $12, $13, $14, $15, $16)
-             ON CONFLICT (idempotency_key) DO NOTHING",
-            self.table()
+            "INSERT INTO {} ({names}) SELECT {names} FROM {} WHERE true
+             ON CONFLICT (idempotency_key) DO NOTHING RETURNING id",
+            self.table(),
+            (self.rows)(&COLUMNS)
         )
     }
 
-    /// Binds what [`Dialect::insert`] needs.
-    pub fn bind<'q, DB>(
-        query: Query<'q, DB, DB::Arguments>,
-        record: &Record,
-        detail: &str,
-    ) -> Query<'q, DB, DB::Arguments>
-    where
-        DB: Database,
-        DB::Arguments: IntoArguments<DB>,
-        Option<String>: for<'e> Encode<'e, DB> + Type<DB>,
-        i64: for<'e> Encode<'e, DB> + Type<DB>,
-    {
-        let uuid = |id: Option<uuid::Uuid>| id.map(|id| id.to_string());
-        query
-            .bind(uuid(Some(record.id)))
-            .bind(Some(record.at.clone()))
-            .bind(record.finished_at.clone())
-            .bind(Some(record.status.as_str().to_owned()))
-            .bind(record.idempotency_key.clone())
-            .bind(record.from.digits() as i64)
-            .bind(Some(record.to.clone()))
-            .bind(uuid(record.tenant))
-            .bind(uuid(record.config_id))
-            .bind(record.config_name.clone())
-            .bind(Some(record.room.clone()))
-            .bind(record.dispatch_id.clone())
-            .bind(Some(record.worker.clone()))
-            .bind(record.worker_seen.clone())
-            .bind(Some(record.actor.clone()))
-            .bind(Some(detail.to_owned()))
-    }
-
-    /// Values: id, finished_at, status, idempotency_key, dispatch_id,
-    /// worker_seen, detail.
     pub fn complete(&self) -> String {
-        let Dialect { uuid, time, .. } = self;
         format!(
-            "UPDATE {} SET finished_at = $2{time}, status = $3, idempotency_key = $4,
-               dispatch_id = $5, worker_seen = $6, detail = $7 WHERE id = $1{uuid}",
-            self.table()
+            "UPDATE {} AS d SET finished_at = r.finished_at, status = r.status,
+               idempotency_key = r.idempotency_key, dispatch_id = r.dispatch_id,
+               worker_seen = r.worker_seen, detail = r.detail
+             FROM {} WHERE d.id = r.id",
+            self.table(),
+            (self.rows)(&COLUMNS)
         )
     }
 
-    /// Values: the key.
     pub fn release(&self) -> String {
         format!(
-            "UPDATE {} SET idempotency_key = NULL WHERE idempotency_key = $1",
-            self.table()
+            "UPDATE {} SET idempotency_key = NULL WHERE idempotency_key IN ({})",
+            self.table(),
+            self.texts
         )
     }
 
@@ -179,9 +202,12 @@ impl Dialect {
         )
     }
 
-    /// Values: the key.
-    pub fn of_key(&self) -> String {
-        format!("{} WHERE idempotency_key = $1", self.select())
+    pub fn of_keys(&self) -> String {
+        format!(
+            "{} WHERE idempotency_key IN ({})",
+            self.select(),
+            self.texts
+        )
     }
 
     /// Values: digits and text of a number, name of a config, how many; NULL

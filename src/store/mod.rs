@@ -30,7 +30,7 @@ mod trouble;
 mod url;
 mod work;
 
-pub use dispatches::Calls;
+pub use dispatches::{CallNotes, Calls};
 pub use history::{Back, EachVersion, Select};
 pub use list::{Filter, Listed};
 pub use look_up::{LookUp, LookedUp};

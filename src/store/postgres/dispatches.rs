@@ -1,67 +1,47 @@
 //! Records of calls on PostgreSQL. Each method is one short transaction.
 
 use sqlx::PgConnection;
+use sqlx::postgres::PgRow;
 
 use super::PgStore;
 use super::read::time;
 use super::sql::{run, statement};
 use crate::dispatch::Record;
-use crate::store::dispatches::{Calls, Dialect, record};
+use crate::store::cells::Cells;
+use crate::store::dispatches::{
+    CallNotes, Calls, Dialect, Noted, keys_taken, record, text, values,
+};
 
 type Result<T> = std::result::Result<T, sqlx::Error>;
+
+fn rows(columns: &[(&str, &str)]) -> String {
+    let typed = columns.iter().map(|(name, kind)| format!("{name} {kind}"));
+    let typed: Vec<String> = typed.collect();
+    format!("json_to_recordset($1::json) AS r({})", typed.join(", "))
+}
 
 impl PgStore {
     fn dialect(&self) -> Dialect {
         Dialect {
             schema: format!("{}.", self.q),
-            uuid: "::uuid",
-            time: "::timestamptz",
+            rows,
+            texts: "SELECT json_array_elements_text($1::json)",
             shown: time,
         }
     }
 
-    pub async fn record_call(&mut self, call: &Record, detail: &str) -> Result<Option<Record>> {
+    pub async fn note_calls(&mut self, notes: &CallNotes<'_>) -> Result<Noted> {
         let dialect = self.dialect();
-        let conn = &mut self.conn;
-        run(conn, "BEGIN").await?;
-        let written = async {
-            let insert = Dialect::bind(statement(dialect.insert()), call, detail);
-            if insert.execute(&mut *conn).await?.rows_affected() == 1 {
-                return Ok(None);
-            }
-            let key = call.idempotency_key.as_deref();
-            find(conn, &dialect, key.unwrap_or_default()).await
-        };
-        let written = written.await;
-        ended(conn, written).await
+        run(&mut self.conn, "BEGIN").await?;
+        let noted = note(&mut self.conn, &dialect, notes).await;
+        ended(&mut self.conn, noted).await
     }
 
-    pub async fn call_of_key(&mut self, key: &str) -> Result<Option<Record>> {
+    pub async fn calls_of_keys(&mut self, keys: &[&str]) -> Result<Vec<Record>> {
         let dialect = self.dialect();
         run(&mut self.conn, "BEGIN READ ONLY").await?;
-        let found = find(&mut self.conn, &dialect, key).await;
+        let found = of_keys(&mut self.conn, &dialect, keys).await;
         ended(&mut self.conn, found).await
-    }
-
-    pub async fn complete_call(&mut self, call: &Record, detail: &str) -> Result<u64> {
-        let complete = statement(self.dialect().complete())
-            .bind(call.id.to_string())
-            .bind(call.finished_at.clone())
-            .bind(call.status.as_str())
-            .bind(call.idempotency_key.clone())
-            .bind(call.dispatch_id.clone())
-            .bind(call.worker_seen.clone())
-            .bind(detail.to_owned());
-        run(&mut self.conn, "BEGIN").await?;
-        let done = complete.execute(&mut self.conn).await;
-        ended(&mut self.conn, done.map(|done| done.rows_affected())).await
-    }
-
-    pub async fn release_key(&mut self, key: &str) -> Result<()> {
-        let release = statement(self.dialect().release()).bind(key.to_owned());
-        run(&mut self.conn, "BEGIN").await?;
-        let done = release.execute(&mut self.conn).await;
-        ended(&mut self.conn, done.map(drop)).await
     }
 
     pub async fn calls(&mut self, wanted: &Calls) -> Result<Vec<Record>> {
@@ -77,10 +57,32 @@ impl PgStore {
     }
 }
 
-async fn find(conn: &mut PgConnection, dialect: &Dialect, key: &str) -> Result<Option<Record>> {
-    let of_key = statement(dialect.of_key()).bind(key.to_owned());
-    let row = of_key.fetch_optional(conn).await?;
-    row.as_ref().map(record).transpose()
+async fn note(conn: &mut PgConnection, dialect: &Dialect, notes: &CallNotes<'_>) -> Result<Noted> {
+    let mut noted = Noted::default();
+    if !notes.released.is_empty() {
+        let release = statement(dialect.release()).bind(text(&notes.released)?);
+        release.execute(&mut *conn).await?;
+    }
+    if !notes.done.is_empty() {
+        let complete = statement(dialect.complete()).bind(values(&notes.done)?);
+        noted.completed = complete.execute(&mut *conn).await?.rows_affected();
+    }
+    if !notes.new.is_empty() {
+        let insert = statement(dialect.insert()).bind(values(&notes.new)?);
+        let written = insert.fetch_all(&mut *conn).await?;
+        let written: Result<Vec<_>> = written.iter().map(|row: &PgRow| row.some_uuid(0)).collect();
+        let taken = keys_taken(&notes.new, &written?);
+        if !taken.is_empty() {
+            noted.taken = of_keys(conn, dialect, &taken).await?;
+        }
+    }
+    Ok(noted)
+}
+
+async fn of_keys(conn: &mut PgConnection, dialect: &Dialect, keys: &[&str]) -> Result<Vec<Record>> {
+    let of_keys = statement(dialect.of_keys()).bind(text(keys)?);
+    let rows = of_keys.fetch_all(conn).await?;
+    rows.iter().map(record).collect()
 }
 
 /// Ends the transaction that the result came from.

@@ -312,6 +312,29 @@ fn ctrl_c_finishes_what_is_under_way_and_counts_the_rest() {
 }
 
 #[test]
+fn a_second_ctrl_c_leaves_the_calls_and_a_rerun_does_not_repeat_them() {
+    let world = World::new();
+    leads(&world, 5);
+    world.standin.fault("CreateDispatch", 2, Fault::Hang);
+    let child = under_way(&world, &["--concurrency", "2", "--timeout", "90s"], 2);
+    for _ in 0..2 {
+        signal(&child, "INT");
+        thread::sleep(Duration::from_millis(300));
+    }
+    let report = clean(Run::of(child)).expect_code(8).json();
+    assert_eq!(
+        (&report["unknown"], &report["not_started"]),
+        (&2.into(), &3.into())
+    );
+    let rest = self::report(&world, &[], 8);
+    assert_eq!(
+        (&rest["unknown"], &rest["accepted"]),
+        (&2.into(), &3.into())
+    );
+    assert_each_once(&world, 5);
+}
+
+#[test]
 fn killed_batches_never_call_a_row_twice() {
     let world = World::new();
     leads(&world, 300);

@@ -1,7 +1,8 @@
 //! Records of calls: one per idempotency key, whoever comes first.
 
 use lkroute::dispatch::{Detail, Record, Status, Traced};
-use lkroute::store::{Calls, Mode, Store};
+use lkroute::error::Result;
+use lkroute::store::{CallNotes, Calls, Mode, Store};
 use uuid::Uuid;
 
 use super::base::{Base, CONFIG_INDIA, TENANT_INDIA, e164, id, uuid};
@@ -13,6 +14,7 @@ super::on_both!(
     a_released_key_may_be_used_again,
     records_are_listed_by_number_and_config,
     a_record_that_is_gone_is_an_error,
+    many_notes_are_one_transaction,
 );
 
 fn call(n: u16, key: Option<&str>) -> Record {
@@ -46,6 +48,22 @@ fn all() -> Calls {
     }
 }
 
+async fn write(store: &mut Store, call: &Record) -> Result<Option<Record>> {
+    let notes = CallNotes {
+        new: vec![call],
+        ..CallNotes::default()
+    };
+    Ok(store.note_calls(&notes).await?.pop())
+}
+
+async fn complete(store: &mut Store, call: &Record) -> Result<Vec<Record>> {
+    let notes = CallNotes {
+        done: vec![call],
+        ..CallNotes::default()
+    };
+    store.note_calls(&notes).await
+}
+
 async fn recorder(base: &Base) -> Store {
     base.open(Mode::Record).await
 }
@@ -53,7 +71,7 @@ async fn recorder(base: &Base) -> Store {
 async fn a_record_is_read_back_as_it_was_written(base: Base) {
     let mut store = recorder(&base).await;
     let mut record = call(1, Some("k'1"));
-    assert_eq!(store.record_call(&record).await.unwrap(), None);
+    assert_eq!(write(&mut store, &record).await.unwrap(), None);
     assert_eq!(store.calls(&all()).await.unwrap(), [record.clone()]);
 
     record.status = Status::PickedUp;
@@ -64,7 +82,7 @@ async fn a_record_is_read_back_as_it_was_written(base: Base) {
         agent_name: "voag-dev-v2".to_owned(),
         ..Traced::default()
     });
-    store.complete_call(&record).await.unwrap();
+    complete(&mut store, &record).await.unwrap();
     assert_eq!(store.call_of_key("k'1").await.unwrap(), Some(record));
     assert_eq!(store.call_of_key("other").await.unwrap(), None);
 
@@ -74,18 +92,18 @@ async fn a_record_is_read_back_as_it_was_written(base: Base) {
         config_name: None,
         ..call(2, None)
     };
-    store.record_call(&bare).await.unwrap();
+    write(&mut store, &bare).await.unwrap();
     assert_eq!(store.calls(&all()).await.unwrap()[0], bare);
 }
 
 async fn a_key_has_one_record_and_the_second_caller_gets_it(base: Base) {
     let mut store = recorder(&base).await;
     let first = call(1, Some("k"));
-    store.record_call(&first).await.unwrap();
-    let found = store.record_call(&call(2, Some("k"))).await.unwrap();
+    write(&mut store, &first).await.unwrap();
+    let found = write(&mut store, &call(2, Some("k"))).await.unwrap();
     assert_eq!(found, Some(first));
     for n in 3..5 {
-        assert_eq!(store.record_call(&call(n, None)).await.unwrap(), None);
+        assert_eq!(write(&mut store, &call(n, None)).await.unwrap(), None);
     }
     assert_eq!(store.calls(&all()).await.unwrap().len(), 3);
 }
@@ -95,7 +113,7 @@ async fn two_at_once_write_one_record(base: Base) {
     for n in 0..10 {
         let key = format!("k{n}");
         let (a, b) = (call(2 * n, Some(&key)), call(2 * n + 1, Some(&key)));
-        let (first, second) = tokio::join!(one.record_call(&a), other.record_call(&b));
+        let (first, second) = tokio::join!(write(&mut one, &a), write(&mut other, &b));
         let found = [first.unwrap(), second.unwrap()];
         assert_eq!(found.iter().flatten().count(), 1, "{found:?}");
     }
@@ -104,9 +122,13 @@ async fn two_at_once_write_one_record(base: Base) {
 
 async fn a_released_key_may_be_used_again(base: Base) {
     let mut store = recorder(&base).await;
-    store.record_call(&call(1, Some("k"))).await.unwrap();
-    store.release_key("k").await.unwrap();
-    assert_eq!(store.record_call(&call(2, Some("k"))).await.unwrap(), None);
+    write(&mut store, &call(1, Some("k"))).await.unwrap();
+    let notes = CallNotes {
+        released: vec!["k"],
+        ..CallNotes::default()
+    };
+    store.note_calls(&notes).await.unwrap();
+    assert_eq!(write(&mut store, &call(2, Some("k"))).await.unwrap(), None);
     assert_eq!(store.calls(&all()).await.unwrap().len(), 2);
 }
 
@@ -118,7 +140,7 @@ async fn records_are_listed_by_number_and_config(base: Base) {
             record.from = e164("+971545335200");
             record.config_name = Some("uae".to_owned());
         }
-        store.record_call(&record).await.unwrap();
+        write(&mut store, &record).await.unwrap();
     }
     let mut listed = async |wanted: Calls| -> Vec<Uuid> {
         let found = store.calls(&wanted).await.unwrap();
@@ -142,6 +164,37 @@ async fn records_are_listed_by_number_and_config(base: Base) {
 
 async fn a_record_that_is_gone_is_an_error(base: Base) {
     let mut store = recorder(&base).await;
-    let error = store.complete_call(&call(1, None)).await.unwrap_err();
+    let error = complete(&mut store, &call(1, None)).await.unwrap_err();
     assert!(error.message.contains("is gone"), "{error}");
+}
+
+async fn many_notes_are_one_transaction(base: Base) {
+    let mut store = recorder(&base).await;
+    let (first, mut second) = (call(1, Some("a")), call(2, Some("b")));
+    let notes = CallNotes {
+        new: vec![&first, &second],
+        ..CallNotes::default()
+    };
+    assert_eq!(store.note_calls(&notes).await.unwrap(), []);
+    second.status = Status::Unknown;
+    let (again, taken, keyless) = (call(3, Some("a")), call(4, Some("b")), call(5, None));
+    let notes = CallNotes {
+        released: vec!["a", "never used"],
+        done: vec![&second],
+        new: vec![&again, &taken, &keyless],
+    };
+    assert_eq!(store.note_calls(&notes).await.unwrap(), [second.clone()]);
+    let ids = async |store: &mut Store| -> Vec<Uuid> {
+        let calls = store.calls(&all()).await.unwrap();
+        calls.iter().map(|call| call.id).collect()
+    };
+    assert_eq!(ids(&mut store).await, [id(5), id(3), id(2), id(1)]);
+
+    let (same_id, more) = (call(5, None), call(6, None));
+    let notes = CallNotes {
+        new: vec![&more, &same_id],
+        ..CallNotes::default()
+    };
+    assert!(store.note_calls(&notes).await.is_err());
+    assert_eq!(ids(&mut store).await.len(), 4, "all or nothing");
 }
