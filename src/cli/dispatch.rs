@@ -27,13 +27,14 @@ const EXAMPLES: &str = "\
 Examples:
   lkroute dispatch --from +971545335200 --to +971501234567 --dry-run
   lkroute dispatch --from +971545335200 --to 0501234567 --wait-for-agent 10s
-  lkroute dispatch --from +919513456728 --to 9876543210 --tenant techiemaya-test \\
-    --agent-id 33 --context 'Renewal, asked for a callback' --idempotency-key order-4711
+  lkroute dispatch --from +919513456728 --to 9876543210 \\
+    --tenant techiemaya-test --agent-id 33 --idempotency-key order-4711 \\
+    --context 'Renewal, asked for a callback'
   lkroute dispatch --batch leads.csv --concurrency 20
 
-A call is recorded before anything is sent, and sent once. Exit 8: whether it was
-placed can't be known, the room's name says where to look. Exit 10: the server
-accepted it, no agent was seen; an id alone is no proof that an agent will come.
+A call is recorded before anything is sent, and sent once. Exit 8: whether it
+was placed can't be known, the room's name says where to look. Exit 10: the
+server accepted it, no agent was seen; an id alone is no proof that one comes.
 docs/calls.md has the whole of it.";
 
 /// Place a call through the server that the number is routed to

@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use anstyle::{AnsiColor, Style};
 use clap::builder::Styles;
-use clap::{Command, CommandFactory};
+use clap::{Arg, Command, CommandFactory};
 
 use super::Cli;
 
@@ -54,7 +54,17 @@ pub fn command() -> Command {
         .usage(TITLE)
         .literal(LITERAL)
         .placeholder(AnsiColor::Cyan.on_default());
-    command.styles(styles).help_template(template)
+    command.styles(styles).help_template(template).arg(format())
+}
+
+/// Only for the help and for what stands before the command: each command has
+/// the formats that it prints.
+fn format() -> Arg {
+    Arg::new("format")
+        .long("format")
+        .value_name("FORMAT")
+        .help("How a report is printed: text, json; plans also markdown, github, sarif")
+        .display_order(usize::MAX)
 }
 
 fn grouped(command: &Command) -> String {
@@ -87,6 +97,18 @@ mod tests {
         listed.sort_unstable();
         names.sort_unstable();
         assert_eq!(listed, names);
+    }
+
+    #[test]
+    fn examples_fit_a_terminal_of_80_columns() {
+        let mut commands = vec![command()];
+        while let Some(command) = commands.pop() {
+            commands.extend(command.get_subcommands().cloned());
+            let text = command.get_after_help().map(ToString::to_string);
+            for line in text.iter().flat_map(|text| text.lines()) {
+                assert!(line.chars().count() <= 80, "{}: {line}", command.get_name());
+            }
+        }
     }
 
     #[test]

@@ -46,6 +46,7 @@ mod show;
 mod signals;
 mod usage;
 mod validate;
+mod words;
 
 use std::ffi::OsString;
 
@@ -135,7 +136,9 @@ impl Stop {
 /// Reads the command line. Help, version and usage errors are printed here;
 /// what is left is the code to exit with.
 pub fn parse(args: &[OsString]) -> Result<Cli, Exit> {
-    let matches = help::command().try_get_matches_from(args);
+    let command = help::command();
+    let args = &words::format_after_the_command(args, &command);
+    let matches = command.try_get_matches_from(args);
     let cli = matches.and_then(|matches| Cli::from_arg_matches(&matches));
     cli.map_err(|error| usage::report(&error, args))
 }

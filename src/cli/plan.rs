@@ -21,7 +21,7 @@ Examples:
   lkroute plan --detailed-exitcode            in CI: 2 where changes are pending
   lkroute plan --target config.uae-vm-selfhosted
   lkroute plan --format json > plan.json
-  lkroute plan --out routing.lkplan           what `apply routing.lkplan` holds to
+  lkroute plan --out routing.lkplan           for `apply routing.lkplan`
 
 It changes nothing and takes no lock. Deletes come first, each by its name;
 conflicts, drift (changed outside lkroute) and adoptions stand apart from what

@@ -25,7 +25,7 @@ use crate::store::{Applied, ApplyOrder, Mode};
 const EXAMPLES: &str = "\
 Examples:
   lkroute release binding.+971545335200@sasya
-  lkroute release --all                lkroute keeps its history, and nothing else
+  lkroute release --all             lkroute keeps only its history
 
 First take the objects out of the files: what is still declared would be
 adopted again by the next plan. Where the files no longer declare an object,

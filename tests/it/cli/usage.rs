@@ -16,6 +16,7 @@ fn usage_errors_end_in_1_and_respect_the_format() {
     for line in [
         "plan --format json --tagret x",
         "plan --tagret x --format=json",
+        "--format json plan --tagret x",
     ] {
         let report = run(&lkroute, line).expect_code(1).json();
         assert_eq!(report["format_version"], 1);
