@@ -1,0 +1,78 @@
+//! Where an API secret comes from. A secret in plain text is noticed and not
+//! kept. Imports only `value`.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::marker::PhantomData;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+
+use super::Str;
+
+/// Where the API secret comes from: exactly one of `sealed`, `env`, `file`.
+#[derive(Clone)]
+pub enum ApiSecret<'a> {
+    /// Written as plain text. What it was is not kept.
+    Plain,
+    Source(SecretSource<'a>),
+}
+
+/// The table form of an API secret.
+#[derive(Clone, serde::Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SecretSource<'a> {
+    /// Sealed by `lkroute secrets seal`.
+    #[serde(borrow)]
+    pub sealed: Str<'a>,
+    /// The name of an environment variable.
+    #[serde(borrow)]
+    pub env: Str<'a>,
+    /// A file, relative to this one.
+    #[serde(borrow)]
+    pub file: Str<'a>,
+}
+
+impl fmt::Debug for ApiSecret<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ApiSecret(…)")
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for ApiSecret<'a> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Read<'a>(PhantomData<&'a ()>);
+        impl<'de: 'a, 'a> Visitor<'de> for Read<'a> {
+            type Value = ApiSecret<'a>;
+
+            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+                f.write_str("a table with `sealed`, `env` or `file`")
+            }
+
+            fn visit_str<E>(self, _: &str) -> Result<ApiSecret<'a>, E> {
+                Ok(ApiSecret::Plain)
+            }
+
+            fn visit_i64<E>(self, _: i64) -> Result<ApiSecret<'a>, E> {
+                Ok(ApiSecret::Plain)
+            }
+
+            fn visit_map<M: MapAccess<'de>>(self, map: M) -> Result<ApiSecret<'a>, M::Error> {
+                let from = MapAccessDeserializer::new(map);
+                SecretSource::deserialize(from).map(ApiSecret::Source)
+            }
+        }
+        from.deserialize_any(Read(PhantomData))
+    }
+}
+
+impl JsonSchema for ApiSecret<'_> {
+    fn schema_name() -> Cow<'static, str> {
+        SecretSource::schema_name()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        SecretSource::json_schema(generator)
+    }
+}
