@@ -10,6 +10,7 @@ mod laws;
 mod look_up;
 mod migrate;
 mod read;
+mod refused;
 mod speed;
 
 /// Runs each of these functions, which take a [`base::Base`], on PostgreSQL

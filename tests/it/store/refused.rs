@@ -1,0 +1,221 @@
+//! What stops an apply: others changed what it was to write, the database is
+//! somebody else's, a secret is missing. Nothing is written then.
+
+use lkroute::error::Exit;
+use lkroute::fields::{Field, Fields};
+use lkroute::routing::SecretSource;
+use lkroute::store::Mode;
+
+use super::apply::{INDIA, one, outbound, refused};
+use super::base::*;
+use super::on_both;
+
+on_both!(
+    a_foreign_edit_of_another_key_does_no_harm,
+    a_foreign_edit_of_the_same_key_makes_it_stale,
+    a_number_that_appeared_makes_it_stale,
+    a_name_that_was_taken_makes_it_stale,
+    another_owner_is_refused,
+    a_missing_secret_is_told_before_anything_is_written,
+);
+
+async fn a_foreign_edit_of_another_key_does_no_harm(base: Base) {
+    base.number(
+        id(1),
+        TENANT_INDIA,
+        "'+91' 9513456728",
+        "'P', 'active', '{\"ui\":1}'",
+    )
+    .await;
+    let plan = base.plan(&one(INDIA, outbound(true))).await;
+    base.sql("UPDATE {voice_agent_numbers} SET rules = '{\"ui\": 2, \"new\": true}', provider = 'Q', status = NULL").await;
+    base.apply(&plan).await.unwrap();
+    let row = base.row(id(1)).await;
+    assert!(
+        row.contains(r#""ui":2"#) && row.contains(r#""new":true"#),
+        "{row}"
+    );
+    assert!(
+        row.contains(r#""outbound":true"#) && row.ends_with("||Q"),
+        "{row}"
+    );
+}
+
+async fn a_foreign_edit_of_the_same_key_makes_it_stale(base: Base) {
+    for n in 1..4 {
+        base.number(
+            id(n),
+            TENANT_INDIA,
+            &format!("'+91' 900000000{n}"),
+            "'P', 'active', '{}'",
+        )
+        .await;
+    }
+    let mut routing = files();
+    for n in 1..4 {
+        bind(
+            &mut routing,
+            &format!("+91900000000{n}"),
+            0,
+            "india",
+            outbound(true),
+        );
+    }
+    let plan = base.plan(&routing).await;
+    let edits = [
+        "rules = '{\"outbound\": false}'",
+        "rules = '{\"outbound\": null}'",
+        "rules = '[]'",
+        "rules = 'null'",
+        "status = 'inactive'",
+        "country_code = '+971', base_number = 545335200",
+        "tenant_id = '926070b5-189b-4682-9279-ea10ca090b84'",
+    ];
+    for edit in edits {
+        let was = base.sql("SELECT tenant_id, country_code, base_number FROM {voice_agent_numbers} ORDER BY id LIMIT 1 OFFSET 1").await;
+        let was: Vec<&str> = was.split('|').collect();
+        let set = |set: &str| {
+            format!(
+                "UPDATE {{voice_agent_numbers}} SET {set} WHERE id = '{}'",
+                id(2)
+            )
+        };
+        base.sql(&set(edit)).await;
+        let error = refused(&base, &plan).await;
+        assert_eq!(error.error.exit, Exit::Stale, "{edit}");
+        let moved: Vec<_> = error.moved.iter().map(ToString::to_string).collect();
+        assert_eq!(moved, ["binding.+919000000002@tenant-a"], "{edit}");
+        base.sql(&set(&format!(
+            "rules = '{{}}', status = NULL, tenant_id = '{}', country_code = '{}', base_number = {}",
+            was[0], was[1], was[2]
+        ))).await;
+    }
+    base.sql(&format!(
+        "DELETE FROM {{voice_agent_numbers}} WHERE id = '{}'",
+        id(2)
+    ))
+    .await;
+    assert_eq!(refused(&base, &plan).await.moved.len(), 1);
+}
+
+async fn a_number_that_appeared_makes_it_stale(base: Base) {
+    base.settle(&files()).await;
+    let plan = base.plan(&one("+12425550100", Fields::new())).await;
+    base.number(id(1), TENANT_B, "'+1242' 5550100", "NULL, NULL, NULL")
+        .await;
+    base.number(
+        id(2),
+        TENANT_INDIA,
+        "'+1242' 5550100",
+        "NULL, 'inactive', NULL",
+    )
+    .await;
+    let error = refused(&base, &plan).await;
+    assert_eq!(error.moved[0].to_string(), "binding.+12425550100@tenant-a");
+    base.sql("UPDATE {voice_agent_numbers} SET base_number = 5550101")
+        .await;
+    base.apply(&plan).await.unwrap();
+}
+
+async fn a_name_that_was_taken_makes_it_stale(base: Base) {
+    let plan = base.plan(&files()).await;
+    base.sql(&format!(
+        "INSERT INTO {{voice_agent_livekit}} (id, name, livekit_url, livekit_api_key, livekit_api_secret)
+         VALUES ('{}', 'uae', 'u', 'k', 's')",
+        id(7)
+    )).await;
+    let error = refused(&base, &plan).await;
+    assert_eq!(error.error.exit, Exit::Stale);
+    assert!(error.error.message.contains("taken"), "{}", error.error);
+    base.sql("DELETE FROM {voice_agent_livekit}").await;
+    base.apply(&plan).await.unwrap();
+
+    let mut changed = files();
+    changed.configs.get_mut("uae").unwrap().worker_name = Some("voag-dev-v2".to_owned());
+    let plan = base.plan(&changed).await;
+    base.sql("UPDATE {voice_agent_livekit} SET worker_name = 'other' WHERE name = 'uae'")
+        .await;
+    let error = refused(&base, &plan).await;
+    assert_eq!(error.moved[0].to_string(), "config.uae");
+    // Another column is not in the plan.
+    base.sql("UPDATE {voice_agent_livekit} SET worker_name = 'voag-dev', trunk_id = 'ST_other' WHERE name = 'uae'").await;
+    base.apply(&plan).await.unwrap();
+    assert_eq!(
+        describe(&base.plan(&changed).await),
+        "update config.uae: trunk_id Drift"
+    );
+}
+
+async fn another_owner_is_refused(base: Base) {
+    let plan = base.plan(&files()).await;
+    base.apply(&plan).await.unwrap();
+    let plan = base.plan(&one(INDIA, Fields::new())).await;
+    let mut store = base.open(Mode::Write).await;
+    let mut other = order(&plan);
+    other.owner = Some("another tree".to_owned());
+    let error = store
+        .apply(&plan, &other, &mut |_, _| ())
+        .await
+        .unwrap_err();
+    assert_eq!(error.error.exit, Exit::Conflict);
+    let mut prod = order(&plan);
+    prod.environment = Some("prod".to_owned());
+    store.apply(&plan, &prod, &mut |_, _| ()).await.unwrap();
+    let plan = base.plan(&files()).await;
+    let error = base.apply(&plan).await.unwrap_err();
+    assert!(
+        error.error.message.contains("environment `prod`"),
+        "{}",
+        error.error
+    );
+}
+
+async fn a_missing_secret_is_told_before_anything_is_written(base: Base) {
+    let mut routing = files();
+    routing.configs.get_mut("uae").unwrap().api_secret = SecretSource::Env("NONE".to_owned());
+    let plan = base.plan(&routing).await;
+    let error = refused(&base, &plan).await;
+    assert!(
+        error.error.message.contains("config.uae"),
+        "{}",
+        error.error
+    );
+    let mut order = order(&plan);
+    let stored = sealed("from-env");
+    order.secrets.insert(
+        uuid(CONFIG_UAE),
+        lkroute::store::PreparedSecret {
+            text: Some(stored.clone()),
+            fingerprint: Some("k1:made-up".to_owned()),
+            source: None,
+        },
+    );
+    let mut store = base.open(Mode::Write).await;
+    store.apply(&plan, &order, &mut |_, _| ()).await.unwrap();
+    let owned = |snapshot: lkroute::snapshot::Snapshot| {
+        let mut owned = snapshot.owned_configs.into_iter();
+        owned.find(|config| config.id == uuid(CONFIG_UAE)).unwrap()
+    };
+    store.begin_read().await.unwrap();
+    let config = owned(store.snapshot().await.unwrap());
+    store.end_read().await.unwrap();
+    assert_eq!(
+        config.fields.text(Field::ApiSecret),
+        Some(stored.digest().as_str())
+    );
+    assert_eq!(config.secret_source, "env:NONE");
+
+    // Without the source at hand, other fields change, the secret stays, and
+    // so does its fingerprint.
+    routing.configs.get_mut("uae").unwrap().worker_name = None;
+    let plan = base.plan(&routing).await;
+    assert_eq!(plan.unchecked, 1);
+    base.apply(&plan).await.unwrap();
+    let secret =
+        "SELECT livekit_api_secret, worker_name FROM {voice_agent_livekit} WHERE name = 'uae'";
+    assert_eq!(base.sql(secret).await, format!("{}|", stored.as_stored()));
+    store.begin_read().await.unwrap();
+    let config = owned(store.snapshot().await.unwrap());
+    assert_eq!(config.fingerprint.as_deref(), Some("k1:made-up"));
+    assert_eq!(config.since, 2);
+}
