@@ -11,7 +11,7 @@ use super::shell::Shell;
 use crate::error::{Error, Exit, Result};
 use crate::files::{self, Edit, Tree};
 use crate::render::style::counted;
-use crate::source::{Sources, format};
+use crate::source::{Sources, format, veiled};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -57,9 +57,14 @@ type Change<'a> = (&'a String, String, String);
 
 fn check(shell: &Shell, edits: &[Change<'_>]) -> Result<Exit, Stop> {
     for (name, before, after) in edits {
-        let diff = TextDiff::from_lines(before, after);
+        let (before, after) = (veiled(before), veiled(after));
+        let diff = TextDiff::from_lines(&before, &after);
         let mut diff = diff.unified_diff();
-        shell.print(&diff.context_radius(2).header(name, "canonical").to_string())?;
+        let text = diff.context_radius(2).header(name, "canonical").to_string();
+        shell.print(&match text.is_empty() {
+            true => format!("{name}: differs where it is not shown, as by a secret\n"),
+            false => text,
+        })?;
     }
     match edits.len() as u64 {
         0 => Ok(Exit::Done),

@@ -60,7 +60,9 @@ impl Merge<'_> {
             return known.unwrap_or_else(|| self.add_tenant(id, None));
         }
         if !self.is_unusable("tenants", &name.name) {
-            let known: Vec<String> = self.aliases.keys().cloned().collect();
+            let declared = |ix: &u32| !self.routing.tenants[*ix as usize].id.is_nil();
+            let known = self.aliases.iter().filter(|(_, ix)| declared(ix));
+            let known: Vec<String> = known.map(|(alias, _)| alias.clone()).collect();
             let known = known.iter().map(String::as_str);
             self.unknown("tenant", "unknown-tenant", name, known);
         }

@@ -44,7 +44,7 @@ use lines::Opened;
 use piece::Piece;
 
 pub use doubts::doubts;
-pub use format::format;
+pub use format::{format, veiled};
 pub use schema::schema;
 
 /// Files to load, wherever they are: a directory, a git revision, memory.

@@ -5,6 +5,7 @@
 
 mod brackets;
 mod notes;
+mod veil;
 
 use std::fmt::Write;
 
@@ -12,6 +13,7 @@ use toml_edit::{Array, DocumentMut, InlineTable, Item, Key, RawString, Table, Va
 
 use brackets::Items;
 use notes::Notes;
+pub use veil::veiled;
 
 use super::lines::Opened;
 use super::shape;
