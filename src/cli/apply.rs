@@ -102,6 +102,7 @@ impl ApplyArgs {
             },
             leave_drift: !asks && !seen && !self.revert_drift,
             to_write: true,
+            ..Wish::default()
         };
         let planned = planning::plan(shell, ring, wish).await?;
         let revision = git::revision(&shell.globals.routing)?;

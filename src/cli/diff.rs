@@ -7,6 +7,7 @@ use clap::Args;
 use jiff::Zoned;
 
 use super::globals::ReviewFormatted;
+use super::number::NumberArgs;
 use super::report::Report;
 use super::shell::Shell;
 use super::{Stop, planning};
@@ -15,9 +16,10 @@ use crate::files::{self, Tree};
 use crate::finding::Finding;
 use crate::git;
 use crate::plan::judgement::{Bench, judge};
+use crate::plan::number::OneNumber;
 use crate::plan::{offline, reroute};
 use crate::render::findings;
-use crate::resolve::Configs;
+use crate::resolve::{Configs, Facts};
 use crate::routing::Routing;
 use crate::source::{self, LoadOptions, Loaded, Texts};
 
@@ -55,6 +57,9 @@ pub struct DiffArgs {
     full: bool,
 
     #[command(flatten)]
+    number: NumberArgs,
+
+    #[command(flatten)]
     pub formatted: ReviewFormatted,
 }
 
@@ -62,7 +67,7 @@ impl DiffArgs {
     pub fn run(&self, shell: &Shell) -> Result<Exit, Stop> {
         let after = self.after.clone().map_or(State::Files, State::Revision);
         let before = State::Revision(self.before.clone());
-        let compared = Compared::new(shell, &before, &after)?;
+        let compared = Compared::new(shell, &before, &after, &self.number)?;
         let format = self.formatted.format;
         let report = compared.report();
         report.print(shell, format, self.full, self.detailed_exitcode)
@@ -94,10 +99,16 @@ pub struct Compared {
     reroutes: reroute::Reroutes,
     refusals: Vec<Finding>,
     what: String,
+    number: Option<OneNumber>,
 }
 
 impl Compared {
-    pub fn new(shell: &Shell, before: &State, after: &State) -> Result<Compared, Stop> {
+    pub fn new(
+        shell: &Shell,
+        before: &State,
+        after: &State,
+        number: &NumberArgs,
+    ) -> Result<Compared, Stop> {
         let environment = shell.globals.env.clone();
         let (old, old_name) = load_before(shell, before)?;
         let (new, new_name) = load(shell, after, environment)?;
@@ -120,7 +131,14 @@ impl Compared {
         };
         let judgement = judge(&plan, &bench);
         plan.findings.extend(judgement.warnings);
+        let number = match number.number {
+            Some(n) => {
+                number.resolve(&Facts::of_files(&old, n), &Facts::of_files(&new.routing, n))?
+            }
+            None => None,
+        };
         Ok(Compared {
+            number,
             plan,
             reroutes,
             refusals: judgement.refusals,
@@ -134,6 +152,7 @@ impl Compared {
             reroutes: &self.reroutes,
             refusals: &self.refusals,
             offline: Some(&self.what),
+            number: self.number.as_ref(),
         }
     }
 }

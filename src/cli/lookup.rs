@@ -200,7 +200,11 @@ fn secret(resolution: &Resolution, mut opened: Opened) -> Option<Result<Secret, 
     }
 }
 
-fn tenant(whose: &Whose, facts: &Facts) -> Result<TenantChoice> {
+/// The tenant that a command line names.
+///
+/// # Errors
+/// No tenant has that name, or several.
+pub fn tenant(whose: &Whose, facts: &Facts) -> Result<TenantChoice> {
     let name = match whose {
         Whose::Any => return Ok(TenantChoice::Any),
         Whose::User(id) => return Ok(TenantChoice::OfUser(*id)),

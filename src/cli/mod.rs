@@ -27,6 +27,7 @@ mod ledger;
 mod list;
 mod lookup;
 mod migrate;
+mod number;
 mod placing;
 mod plan;
 mod planning;

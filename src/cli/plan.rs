@@ -8,6 +8,7 @@ use clap::Args;
 use super::diff::{Compared, State};
 use super::globals::ReviewFormatted;
 use super::keys::KeyArgs;
+use super::number::NumberArgs;
 use super::planning::{self, Wish};
 use super::report::Report;
 use super::shell::Shell;
@@ -21,6 +22,7 @@ Examples:
   lkroute plan --detailed-exitcode            in CI: 2 where changes are pending
   lkroute plan --target config.uae-vm-selfhosted
   lkroute plan --format json > plan.json
+  lkroute plan --number +971545335200         one number, before and after
   lkroute plan --out routing.lkplan           for `apply routing.lkplan`
 
 It changes nothing and takes no lock. Deletes come first, each by its name;
@@ -52,6 +54,9 @@ pub struct PlanArgs {
     full: bool,
 
     #[command(flatten)]
+    number: NumberArgs,
+
+    #[command(flatten)]
     pub formatted: ReviewFormatted,
 
     #[command(flatten)]
@@ -61,7 +66,7 @@ pub struct PlanArgs {
 impl PlanArgs {
     pub fn run(&self, shell: &Shell) -> Result<Exit, Stop> {
         if let Some(state) = &self.against {
-            let compared = Compared::new(shell, &State::named(state), &State::Files)?;
+            let compared = Compared::new(shell, &State::named(state), &State::Files, &self.number)?;
             return self.print(shell, compared.report());
         }
         let ring = self.keys.ring()?;
@@ -75,6 +80,7 @@ impl PlanArgs {
     fn wish(&self) -> Wish<'_> {
         Wish {
             targets: &self.target,
+            number: Some(&self.number),
             ..Wish::default()
         }
     }

@@ -7,6 +7,7 @@ use jiff::Zoned;
 use uuid::Uuid;
 
 use super::database::{self, EnvironmentDatabase, Target};
+use super::number::NumberArgs;
 use super::progress::Progress;
 use super::report::Report;
 use super::shell::Shell;
@@ -17,6 +18,7 @@ use crate::files::Tree;
 use crate::finding::Finding;
 use crate::plan::diff::Differ;
 use crate::plan::judgement::{self, Bench};
+use crate::plan::number::{OneNumber, before_and_after};
 use crate::plan::reroute::{self, Reroutes};
 use crate::plan::secret::SecretFacts;
 use crate::plan::{Plan, expect, target};
@@ -25,7 +27,7 @@ use crate::routing::Routing;
 use crate::secrets::KeyRing;
 use crate::snapshot::{ApplyRecord, Snapshot};
 use crate::source::{self, LoadOptions, Loaded};
-use crate::store::{Mode, Store, check_stamp};
+use crate::store::{LookUp, Mode, Store, check_stamp};
 
 /// What is wanted of a plan.
 #[derive(Debug, Clone, Copy, Default)]
@@ -36,6 +38,8 @@ pub struct Wish<'a> {
     pub leave_drift: bool,
     /// The plan is to be carried out: a SQLite file is brought up to date.
     pub to_write: bool,
+    /// One number, to be looked at more closely.
+    pub number: Option<&'a NumberArgs>,
 }
 
 /// A plan, and what it was made of.
@@ -48,6 +52,8 @@ pub struct Planned {
     pub target: Target,
     /// What guards refuse.
     pub refusals: Vec<Finding>,
+    /// The number of the wish.
+    pub number: Option<OneNumber>,
     /// A digest of what the files hold.
     pub digest: String,
     /// All applies, the newest first, where the last was a rollback or a
@@ -62,6 +68,7 @@ impl Planned {
             reroutes: &self.reroutes,
             refusals: &self.refusals,
             offline: None,
+            number: self.number.as_ref(),
         }
     }
 }
@@ -203,6 +210,8 @@ async fn compare(
     let facts = sealing::facts(&routing, &snapshot, ring);
     let mut differ = Differ::new(&routing, &snapshot, &facts, Uuid::new_v4);
     let mut undone = Vec::new();
+    let number = wish.number.and_then(|args| args.number);
+    let mut rows = Vec::new();
     if let Some(mut store) = store {
         let last = snapshot.last_apply.as_ref();
         if last.is_some_and(|last| last.kind != "apply") {
@@ -212,6 +221,9 @@ async fn compare(
         store
             .feed(&mut differ, &mut |rows| progress.at(rows))
             .await?;
+        if let Some(number) = number {
+            rows = store.look_up(&LookUp::number(number)).await?.facts.rows;
+        }
         store.end_read().await?;
     }
     let mut plan = differ.finish(Uuid::now_v7);
@@ -226,6 +238,13 @@ async fn compare(
         plan = plan.without_drift();
     }
     let reroutes = reroute::reroutes(&plan, &Configs::of_snapshot(&snapshot));
+    let number = match (wish.number, number) {
+        (Some(args), Some(number)) => {
+            let (before, after) = before_and_after(&plan, &routing, &snapshot, rows, number);
+            args.resolve(&before, &after)?
+        }
+        _ => None,
+    };
     let judgement = judgement::judge(
         &plan,
         &Bench {
@@ -251,6 +270,7 @@ async fn compare(
         facts,
         target,
         refusals,
+        number,
         digest: loaded.digest,
         undone,
     })

@@ -125,6 +125,7 @@ impl ReleaseArgs {
             reroutes: &reroutes,
             refusals: &[],
             offline: None,
+            number: None,
         };
         if is_text {
             shell.print(&report.text(shell.view(self.full)))?;

@@ -10,11 +10,13 @@ use crate::files;
 use crate::finding::Finding;
 use crate::plan::Plan;
 use crate::plan::digest::digest;
+use crate::plan::number::OneNumber;
 use crate::plan::reroute::Reroutes;
 use crate::render::findings;
 use crate::render::github::{conflicts, github};
 use crate::render::json::{self, PlanReport};
 use crate::render::markdown::{self, ReportContext};
+use crate::render::number;
 use crate::render::sarif::sarif;
 use crate::render::style::counted;
 use crate::render::text::{self, View};
@@ -28,6 +30,8 @@ pub struct Report<'a> {
     pub refusals: &'a [Finding],
     /// What was compared, where that was not a database.
     pub offline: Option<&'a str>,
+    /// The number of `--number`.
+    pub number: Option<&'a OneNumber>,
 }
 
 impl<'a> Report<'a> {
@@ -87,11 +91,18 @@ impl<'a> Report<'a> {
     }
 
     pub fn text(&self, view: View) -> String {
-        text::plan(self.plan, Some(self.reroutes), self.refusals, view)
+        let plan = |view| text::plan(self.plan, Some(self.reroutes), self.refusals, view);
+        let Some(one) = self.number else {
+            return plan(view);
+        };
+        // Whoever asks for one number wants no other objects, unless they do.
+        let quiet = view.quiet || !view.full;
+        let number = number::text(one, view.width);
+        format!("{}\n{number}", plan(View { quiet, ..view }))
     }
 
     pub fn json(&self, error: Option<&Error>) -> PlanReport<'a> {
-        PlanReport::new(self.plan, self.reroutes, self.refusals, error)
+        PlanReport::new(self.plan, self.reroutes, self.refusals, error).with_number(self.number)
     }
 
     fn markdown(&self) -> String {
@@ -104,6 +115,7 @@ impl<'a> Report<'a> {
             offline: self.offline.is_some(),
             digest: digest.as_deref().filter(|_| !self.plan.is_empty()),
             refusals: self.refusals,
+            number: self.number,
             ..ReportContext::default()
         };
         markdown::markdown(self.plan, self.reroutes, &context)

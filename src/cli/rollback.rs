@@ -89,6 +89,7 @@ impl Judged {
             reroutes: &self.reroutes,
             refusals: &self.refusals,
             offline: None,
+            number: None,
         }
     }
 

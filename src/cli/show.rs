@@ -42,6 +42,7 @@ impl ShowArgs {
             reroutes: &saved.reroutes,
             refusals: &[],
             offline: None,
+            number: None,
         };
         shell.note(&saved.digest);
         report.print(shell, self.formatted.format, self.full, false)

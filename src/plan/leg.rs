@@ -118,7 +118,12 @@ pub fn configs_after(plan: &Plan, before: &Configs) -> Configs {
             config.fields.set(field.field, field.after.clone());
         }
         if let Some((file, line)) = plan.source(change) {
-            config.place.line = Some((file.to_owned(), line));
+            // The apply that will set it is still to come.
+            config.place = Provenance {
+                row: config.place.row,
+                line: Some((file.to_owned(), line)),
+                ..Provenance::default()
+            };
         }
         configs.insert(config);
     }

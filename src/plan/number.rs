@@ -1,13 +1,21 @@
 //! One number before and after a plan (`plan --number`): the facts for two
-//! resolutions, side by side. Core.
+//! resolutions, and the resolutions side by side. Core.
+
+use std::collections::BTreeSet;
+
+use uuid::Uuid;
 
 use super::judge::carried_out;
 use super::leg::configs_after;
 use super::{Action, Change, Object, Plan};
 use crate::fields::Fields;
 use crate::phone::E164;
-use crate::resolve::{Configs, Facts, Provenance, Regions, RowFact, Side};
-use crate::routing::Routing;
+use crate::resolve::facts::rows_of_files;
+use crate::resolve::{
+    Configs, Facts, Provenance, Query, Regions, Resolution, RoutingEnv, RowFact, Side,
+    TenantChoice, resolve,
+};
+use crate::routing::{Routing, Tenant};
 use crate::snapshot::Snapshot;
 
 /// Facts before, facts after. `rows` are all rows with the key of `number`,
@@ -33,7 +41,7 @@ pub fn before_and_after(
         agent: None,
     };
     let after = Facts {
-        rows: rows_after(plan, &before.rows, number),
+        rows: rows_after(plan, routing, &before.rows, number),
         configs: configs_after(plan, &before.configs),
         regions: Regions::of_files(routing),
         ..before.clone()
@@ -41,7 +49,12 @@ pub fn before_and_after(
     (before, after)
 }
 
-fn rows_after(plan: &Plan, before: &[RowFact], number: E164) -> Vec<RowFact> {
+fn rows_after(plan: &Plan, routing: &Routing, before: &[RowFact], number: E164) -> Vec<RowFact> {
+    let declared = rows_of_files(routing, |key| key == number.key());
+    let wave = |tenant: Uuid| {
+        let mut rows = declared.values().flatten();
+        rows.find(|row| row.tenant == tenant)?.rollout.clone()
+    };
     let mut rows = before.to_vec();
     for change in &plan.changes {
         let Object::Binding { number: n, tenant } = change.object else {
@@ -50,15 +63,17 @@ fn rows_after(plan: &Plan, before: &[RowFact], number: E164) -> Vec<RowFact> {
         if n.key() != number.key() || plan.in_conflict(change) {
             continue;
         }
+        let tenant = plan.tenants[tenant as usize].id;
         if let Some(row) = rows.iter_mut().find(|row| row.id == change.row) {
             carry_out(plan, change, row);
+            row.rollout = wave(tenant);
         } else if change.action == Action::Create {
             let mut row = RowFact {
                 id: change.row,
-                tenant: plan.tenants[tenant as usize].id,
+                tenant,
                 fields: Some(Fields::new()),
                 place: Provenance::default(),
-                rollout: None,
+                rollout: wave(tenant),
             };
             carry_out(plan, change, &mut row);
             rows.push(row);
@@ -71,9 +86,59 @@ fn carry_out(plan: &Plan, change: &Change, row: &mut RowFact) {
     if let Some((file, line)) = plan.source(change)
         && change.action != Action::Delete
     {
-        row.place.line = Some((file.to_owned(), line));
+        // The apply that will set it is still to come.
+        row.place = Provenance {
+            row: row.place.row,
+            line: Some((file.to_owned(), line)),
+            ..Provenance::default()
+        };
     }
     if let Some(fields) = &mut row.fields {
         *fields = carried_out(fields, plan.patch(change));
+    }
+}
+
+/// One number before and after a plan, for each tenant that has it.
+#[derive(Debug, Clone)]
+pub struct OneNumber {
+    pub number: E164,
+    /// Whether the live rows were asked, or the files alone.
+    pub side: Side,
+    /// By the name of the tenant; empty where nobody has the number.
+    pub pairs: Vec<Pair>,
+}
+
+/// Where the calls of one tenant go.
+#[derive(Debug, Clone)]
+pub struct Pair {
+    pub tenant: Tenant,
+    pub before: Resolution,
+    pub after: Resolution,
+}
+
+impl OneNumber {
+    /// Resolves the number on both sides: for this tenant, else for each that
+    /// has it on either side.
+    pub fn new(number: E164, tenant: Option<Uuid>, before: &Facts, after: &Facts) -> OneNumber {
+        let rows = before.rows.iter().chain(&after.rows);
+        let tenants: BTreeSet<Uuid> = match tenant {
+            Some(id) => [id].into(),
+            None => rows.map(|row| row.tenant).collect(),
+        };
+        let pair = |id| {
+            let query = Query::new(number, TenantChoice::Given(id));
+            Pair {
+                tenant: after.tenant(id),
+                before: resolve(&query, before, &RoutingEnv::Symbolic),
+                after: resolve(&query, after, &RoutingEnv::Symbolic),
+            }
+        };
+        let mut pairs: Vec<Pair> = tenants.into_iter().map(pair).collect();
+        pairs.sort_by_key(|pair| pair.tenant.label());
+        OneNumber {
+            number,
+            side: after.side,
+            pairs,
+        }
     }
 }

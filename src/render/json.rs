@@ -10,11 +10,13 @@ use serde::{Serialize, Serializer};
 use serde_json::Value;
 
 use super::lines::secret_word;
+use super::number::OneNumberReport;
 use super::rerouted::RoutingReport;
 use crate::error::Error;
 use crate::fields::Field;
 use crate::finding::{Finding, Place};
 use crate::plan::digest;
+use crate::plan::number::OneNumber;
 use crate::plan::reroute::Reroutes;
 use crate::plan::{Change, FieldChange, Kind, Plan};
 
@@ -176,6 +178,8 @@ pub struct PlanReport<'a> {
     pub foreign: ForeignReport,
     /// Whose calls go elsewhere.
     pub routing: RoutingReport,
+    /// The number of `--number`, before and after; null without it.
+    pub number: Option<OneNumberReport>,
     pub error: Option<ErrorReport>,
 }
 
@@ -355,7 +359,16 @@ impl<'a> PlanReport<'a> {
                 odd_rules: plan.foreign.odd_rules,
             },
             routing: reroutes.into(),
+            number: None,
             error: error.map(ErrorReport::from),
+        }
+    }
+
+    /// With one number before and after.
+    pub fn with_number(self, number: Option<&OneNumber>) -> PlanReport<'a> {
+        PlanReport {
+            number: number.map(OneNumberReport::from),
+            ..self
         }
     }
 
@@ -379,6 +392,7 @@ impl<'a> PlanReport<'a> {
             refusals: Vec::new(),
             foreign: ForeignReport::default(),
             routing: RoutingReport::default(),
+            number: None,
             error: Some(error.into()),
         }
     }

@@ -20,6 +20,7 @@ pub mod lines;
 pub mod listing;
 pub mod markdown;
 pub mod moves;
+pub mod number;
 pub mod picture;
 pub mod rerouted;
 pub mod resolution;

@@ -8,6 +8,7 @@
 
 mod deletes;
 mod details;
+mod number;
 mod page;
 mod picture;
 mod tables;
@@ -18,6 +19,7 @@ use super::moves;
 use super::style::{counted, thousands};
 use crate::error::Error;
 use crate::finding::Finding;
+use crate::plan::number::OneNumber;
 use crate::plan::reroute::Reroutes;
 use crate::plan::{Plan, Summary};
 use page::Page;
@@ -42,6 +44,8 @@ pub struct ReportContext<'a> {
     pub digest: Option<&'a str>,
     /// What guards refuse.
     pub refusals: &'a [Finding],
+    /// The number of `--number`.
+    pub number: Option<&'a OneNumber>,
     /// Not to be exceeded; in bytes, so that it holds however characters are
     /// counted. Less than 16,000 is taken for that.
     pub max_chars: usize,
@@ -55,6 +59,7 @@ impl Default for ReportContext<'_> {
             full_report: None,
             digest: None,
             refusals: &[],
+            number: None,
             max_chars: MAX_CHARS,
         }
     }
@@ -81,6 +86,9 @@ pub fn marker(environment: Option<&str>) -> String {
 pub fn markdown(plan: &Plan, reroutes: &Reroutes, context: &ReportContext<'_>) -> String {
     let limit = context.max_chars.max(LEAST_CHARS);
     let mut page = Page::new(head(plan, reroutes, context), limit);
+    if let Some(one) = context.number {
+        number::number(&mut page, one);
+    }
     verdict::refusals(&mut page, context.refusals);
     verdict::errors(&mut page, &plan.findings);
     tables::conflicts(&mut page, plan);

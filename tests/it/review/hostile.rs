@@ -4,9 +4,12 @@
 use comrak::nodes::{AstNode, NodeValue};
 use comrak::{Arena, Options, parse_document};
 use lkroute::finding::{Finding, Place};
+use lkroute::phone::E164;
 use lkroute::plan::Plan;
+use lkroute::plan::number::OneNumber;
 use lkroute::plan::reroute::Reroutes;
 use lkroute::render::markdown::{MAX_CHARS, ReportContext, markdown, marker};
+use lkroute::resolve::Facts;
 use proptest::prelude::*;
 use serde_json::json;
 use uuid::Uuid;
@@ -69,10 +72,12 @@ fn text() -> impl Strategy<Value = String> {
 }
 
 /// All that can hold text of somebody else's, filled with these.
-fn world(texts: &[String]) -> (Plan, Reroutes, Vec<Finding>) {
+fn world(texts: &[String]) -> (Plan, Reroutes, Vec<Finding>, OneNumber) {
     let text = |ix: usize| texts[ix % texts.len()].as_str();
     let names = [format!("{}a", text(0)), format!("{}b", text(0))];
     let regions = [format!("{}a", text(1)), format!("{}b", text(1))];
+    // An empty text is a line less in a table.
+    let provider = format!("{}p", text(7));
     let base = |worker: &str| {
         let mut files = Files::new(&[text(2)])
             .region(&regions[0], "+971", (0, 5))
@@ -85,11 +90,11 @@ fn world(texts: &[String]) -> (Plan, Reroutes, Vec<Finding>) {
         files
     };
     let before = base("before")
-        .numbers("+971545335200", 5, 0, &names[0], Some(text(7)), (0, 31))
+        .numbers("+971545335200", 5, 0, &names[0], Some(&provider), (0, 31))
         .numbers("+971545336500", 3, 1, &names[0], None, (0, 36));
     let mut after = base(text(3))
         .numbers("+971545335200", 3, 0, &names[0], Some(text(8)), (0, 31))
-        .numbers("+971545335203", 1, 0, &names[1], Some(text(7)), (0, 32))
+        .numbers("+971545335203", 1, 0, &names[1], Some(&provider), (0, 32))
         .numbers("+971545336500", 3, 1, &names[0], None, (0, 36))
         .numbers("+919513456728", 2, 0, &names[1], Some(text(9)), (0, 40));
     let settings = &mut after
@@ -111,7 +116,13 @@ fn world(texts: &[String]) -> (Plan, Reroutes, Vec<Finding>) {
     ));
     let hint = format!("paste\n[[guards.allow]]\nreason = \"{}\"", text(15));
     let refusals = vec![Finding::error("guard", text(16)).hint(hint)];
-    (plan, moved, refusals)
+    let from = E164::parse("+971545335203").expect("a number");
+    let (before, after) = (
+        Facts::of_files(&before.0, from),
+        Facts::of_files(&after.0, from),
+    );
+    let one = OneNumber::new(from, None, &before, &after);
+    (plan, moved, refusals, one)
 }
 
 fn finding(finding: Finding, text: &str) -> Finding {
@@ -123,13 +134,14 @@ fn finding(finding: Finding, text: &str) -> Finding {
 }
 
 fn drawn(texts: &[String]) -> String {
-    let (plan, moved, refusals) = world(texts);
+    let (plan, moved, refusals, one) = world(texts);
     let artifact = format!("artifact {}", texts[1]);
     let context = ReportContext {
         revisions: Some(&texts[0]),
         full_report: Some(&artifact),
         digest: Some("sha256:00"),
         refusals: &refusals,
+        number: Some(&one),
         ..ReportContext::default()
     };
     markdown(&plan, &moved, &context)

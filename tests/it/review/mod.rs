@@ -5,6 +5,7 @@ mod github;
 mod graph;
 mod hostile;
 mod markdown;
+mod number;
 mod sarif;
 pub mod schema;
 mod world;
