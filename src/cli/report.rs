@@ -2,6 +2,8 @@
 //! what `plan`, `diff`, `apply` and `validate` share. Imports core and
 //! `render`.
 
+use std::collections::BTreeSet;
+
 use super::Stop;
 use super::globals::ReviewFormat;
 use super::shell::Shell;
@@ -52,7 +54,8 @@ impl<'a> Report<'a> {
             return Some(Error::exit(Exit::Conflict, message));
         }
         if !self.refusals.is_empty() {
-            let codes: Vec<&str> = self.refusals.iter().map(|finding| finding.code).collect();
+            let codes: BTreeSet<&str> = self.refusals.iter().map(|finding| finding.code).collect();
+            let codes: Vec<&str> = codes.into_iter().collect();
             let message = format!("refused: {}", codes.join(", "));
             return Some(Error::exit(Exit::Refused, message));
         }

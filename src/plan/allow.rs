@@ -10,6 +10,7 @@ use super::Plan;
 use super::budgets::{Violation, addresses};
 use crate::finding::{Finding, Place};
 use crate::guards::Allowance;
+use crate::source::format;
 
 /// An exception ends after at most this many days.
 const LONGEST: i64 = 30;
@@ -118,18 +119,20 @@ fn refusal(plan: &Plan, violation: &Violation, today: Date) -> Finding {
     ))
 }
 
-/// The exception, ready to paste.
+/// The exception, ready to paste, as `fmt` would write it.
 fn block(plan: &Plan, violation: &Violation, today: Date) -> String {
     let quoted = violation.causes.iter().map(|ix| {
         let address = plan.address(plan.changes[*ix].object).to_string();
-        format!("    {},", toml::Value::String(address))
+        toml::Value::String(address).to_string()
     });
     let addresses: Vec<String> = quoted.collect();
-    format!(
-        "[[guards.allow]]\nguard = \"{}\"\naddresses = [\n{}\n]\nmax = {}\nreason = \"\"  # why\nexpires = \"{}\"",
+    let block = format!(
+        "[[guards.allow]]\nguard = \"{}\"\naddresses = [{}]\nmax = {}\nreason = \"\"  # why\nexpires = \"{}\"\n",
         violation.guard,
-        addresses.join("\n"),
+        addresses.join(", "),
         violation.figure,
         today.saturating_add(SUGGESTED.days())
-    )
+    );
+    let block = format("", &block).unwrap_or(block);
+    block.trim_end().to_owned()
 }

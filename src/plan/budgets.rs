@@ -1,6 +1,7 @@
 //! How much a plan does, against how much it may: budgets, lost routes,
 //! protected objects. Core.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use uuid::Uuid;
@@ -191,18 +192,32 @@ impl<'a> Scope<'a> {
             max: None,
             percent: Some(TENANT_SHARE),
         };
+        // Tenants that move for the same reasons, with the most that move.
+        let mut alike: BTreeMap<Vec<usize>, Vec<(u64, u64, u32)>> = BTreeMap::new();
         for (tenant, (rerouted, all)) in self.by_tenant() {
             if all >= SMALL_TENANT && limit.exceeded(rerouted, all) {
-                found.push(Violation {
-                    guard: "tenant-rerouted",
-                    message: format!(
-                        "{rerouted} of {all} numbers of tenant {} would be rerouted; more than half of a tenant may not without an exception",
-                        self.label(tenant)
-                    ),
-                    figure: rerouted,
-                    causes: self.movers(&BTreeSet::from([tenant]), false),
-                });
+                let causes = self.movers(&BTreeSet::from([tenant]), false);
+                let tenants = alike.entry(causes).or_default();
+                tenants.push((rerouted, all, tenant));
             }
+        }
+        for (causes, mut tenants) in alike {
+            tenants.sort_by_key(|(rerouted, ..)| Reverse(*rerouted));
+            let (figure, all, _) = tenants[0];
+            let names = tenants.iter().take(5).map(|(.., ix)| self.label(*ix));
+            let names = more(names.collect(), tenants.len());
+            let who = match tenants.len() {
+                1 => format!("{figure} of {all} numbers of tenant {names}"),
+                count => format!("up to {figure} numbers of each of {count} tenants ({names})"),
+            };
+            found.push(Violation {
+                guard: "tenant-rerouted",
+                message: format!(
+                    "{who} would be rerouted; more than half of a tenant may not without an exception"
+                ),
+                figure,
+                causes,
+            });
         }
     }
 
