@@ -37,11 +37,14 @@ pub enum Field {
     AllowedOutbound,
     RequiredLeadFormat,
     OutboundTrunkId,
+    /// The wave that put a binding on its config. Remembered with what is
+    /// ours, for explanations; never compared, and not in any row.
+    Rollout,
 }
 
 impl Field {
     /// Every field, in declaration order.
-    pub const ALL: [Field; 18] = [
+    pub const ALL: [Field; 19] = [
         Field::Name,
         Field::Description,
         Field::Region,
@@ -60,6 +63,7 @@ impl Field {
         Field::AllowedOutbound,
         Field::RequiredLeadFormat,
         Field::OutboundTrunkId,
+        Field::Rollout,
     ];
 
     /// The fields of a config; all of them are owned, an omitted one is NULL.
@@ -119,6 +123,7 @@ impl Field {
             Field::AllowedOutbound => "rules.allowed_outbound",
             Field::RequiredLeadFormat => "rules.required_lead_format",
             Field::OutboundTrunkId => "rules.outbound_trunk_id",
+            Field::Rollout => "rollout",
         }
     }
 
@@ -214,6 +219,11 @@ impl Fields {
     pub fn with(mut self, field: Field, value: impl Into<Value>) -> Fields {
         self.0.insert(field, value.into());
         self
+    }
+
+    /// What a row can hold.
+    pub fn managed(&self) -> impl Iterator<Item = (Field, &Value)> {
+        self.iter().filter(|(field, _)| *field != Field::Rollout)
     }
 
     pub fn iter(&self) -> impl Iterator<Item = (Field, &Value)> {

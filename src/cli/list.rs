@@ -103,6 +103,7 @@ impl ListArgs {
                 provider: settings.fields.text(Field::Provider).map(str::to_owned),
                 status: "active".to_owned(),
                 since: None,
+                rollout: settings.rollout.clone(),
                 file: routing.files.get(binding.origin.file as usize).cloned(),
                 line: Some(binding.origin.line),
             }
@@ -215,6 +216,7 @@ impl<'a> Rows<'a> {
             provider: row.provider.map(str::to_owned),
             status: row.status.unwrap_or("active").to_owned(),
             since: listed.since,
+            rollout: listed.rollout.map(str::to_owned),
             file: listed
                 .source
                 .and_then(|source| self.files.get(source.file as usize).cloned()),

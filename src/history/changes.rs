@@ -237,7 +237,8 @@ fn steps(before: &Fields, found: Option<&Fields>, after: &Fields) -> Vec<Step> {
     };
     let differing = Field::ALL.into_iter().filter_map(|field| {
         let (before, after) = (held(field), after.get(field).cloned());
-        (before != after && field != Field::Status).then_some(Step {
+        let told = !matches!(field, Field::Status | Field::Rollout);
+        (before != after && told).then_some(Step {
             field,
             before,
             after,

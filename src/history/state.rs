@@ -107,6 +107,7 @@ impl State {
     fn settings(&mut self, ix: FieldsIx, fields: &Fields) -> u32 {
         let mut declared = fields.clone();
         declared.set(Field::Config, None);
+        declared.set(Field::Rollout, None);
         let id = fields.text(Field::Config).unwrap_or_default();
         let named = Uuid::parse_str(id)
             .ok()
@@ -118,7 +119,7 @@ impl State {
             config: name.unwrap_or(id).to_owned(),
             fields: declared,
             adopt: Vec::new(),
-            rollout: None,
+            rollout: fields.text(Field::Rollout).map(str::to_owned),
         });
         let number = u32::try_from(settings.len() - 1).unwrap_or(u32::MAX);
         self.settings.insert(ix, number);

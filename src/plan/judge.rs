@@ -59,6 +59,7 @@ impl<'a> Judge<'a> {
         for settings in settings {
             let mut fields = settings.fields.clone();
             fields.set(Field::Config, config_id(&settings.config).map(Value::from));
+            fields.set_text(Field::Rollout, settings.rollout.as_deref());
             let ix = judge.pool.intern(fields);
             judge.declared.push(ix);
         }

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::judge::carried_out;
 use super::leg::configs_after;
 use super::{Action, Change, Object, Plan};
-use crate::fields::Fields;
+use crate::fields::{Field, Fields};
 use crate::phone::E164;
 use crate::resolve::facts::rows_of_files;
 use crate::resolve::{
@@ -93,6 +93,9 @@ fn carry_out(plan: &Plan, change: &Change, row: &mut RowFact) {
             ..Provenance::default()
         };
     }
+    let owned = change.owned.map(|owned| plan.pool.get(owned));
+    let rollout = owned.and_then(|owned| owned.text(Field::Rollout));
+    row.rollout = rollout.map(str::to_owned);
     if let Some(fields) = &mut row.fields {
         *fields = carried_out(fields, plan.patch(change));
     }

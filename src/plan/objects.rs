@@ -368,8 +368,8 @@ fn declared_config(
 /// The patch of a row that is not there. Where it was ours and the files say
 /// what they said, its absence is drift.
 pub fn inserted(declared: &Fields, owned: Option<&Fields>) -> Patch {
-    let gone = owned == Some(declared);
-    let fields = declared.iter().map(|(field, value)| FieldChange {
+    let gone = owned.is_some_and(|owned| owned.managed().eq(declared.managed()));
+    let fields = declared.managed().map(|(field, value)| FieldChange {
         field,
         before: None,
         after: Some(value.clone()),

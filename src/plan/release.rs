@@ -139,7 +139,7 @@ impl<'a> Release<'a> {
     }
 
     fn patch(&mut self, fields: &Fields) -> u32 {
-        let kept = fields.iter().map(|(field, value)| FieldChange {
+        let kept = fields.managed().map(|(field, value)| FieldChange {
             field,
             before: Some(value.clone()),
             after: Some(value.clone()),

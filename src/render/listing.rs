@@ -25,6 +25,8 @@ pub struct NumberReport {
     pub status: String,
     /// The apply that set it last; null where it is not lkroute's.
     pub since: Option<i64>,
+    /// The wave that put it on its config, as it was when that was applied.
+    pub rollout: Option<String>,
     pub file: Option<String>,
     pub line: Option<u32>,
 }
@@ -84,6 +86,9 @@ fn rest(number: &NumberReport) -> String {
     let mut parts = Vec::new();
     if number.status != "active" {
         parts.push(visible(&number.status));
+    }
+    if let Some(rollout) = &number.rollout {
+        parts.push(format!("by rollout {}", visible(rollout)));
     }
     if let (Some(file), Some(line)) = (&number.file, number.line) {
         parts.push(paint(DIM, format!("{file}:{line}")));

@@ -18,6 +18,8 @@ pub struct Listed<'a> {
     pub row: NumberRow<'a>,
     /// The apply that set it last.
     pub since: Option<ApplyId>,
+    /// The wave that put it on its config.
+    pub rollout: Option<&'a str>,
     /// Indexes the files of the last snapshot.
     pub source: Option<SourceLine>,
 }

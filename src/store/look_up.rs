@@ -50,13 +50,13 @@ pub struct LookedUp {
 
 /// Where the columns of a config begin in a row of the look-up, and those of
 /// our version of it.
-const CONFIG: usize = 13;
-const VERSION: usize = 22;
+const CONFIG: usize = 14;
+const VERSION: usize = 23;
 
 impl LookedUp {
     /// Takes in a row: id, tenant_id, country_code, base_number, provider,
     /// status, rules, default_agent_id, alias; since, path, line, revision of
-    /// our version; the columns of [`rows::live_config`]; since, path, line,
+    /// our version, and the settings; the columns of [`rows::live_config`]; since, path, line,
     /// revision, fields of our version of the config.
     pub(super) fn row(&mut self, row: &impl Cells, asked: &LookUp) -> Result<(), sqlx::Error> {
         let live = NumberRow {
@@ -84,7 +84,7 @@ impl LookedUp {
             tenant: live.tenant,
             fields: live::read_row(&live).ok(),
             place: place(row, live.id, 9)?,
-            rollout: None,
+            rollout: rollout(row.text(13)?)?,
         });
         if row.uuid(CONFIG)?.is_some() {
             self.config(row)?;
@@ -130,6 +130,12 @@ impl LookedUp {
         }
         Ok(())
     }
+}
+
+/// The wave among the settings of a binding.
+fn rollout(settings: Option<&str>) -> Result<Option<String>, sqlx::Error> {
+    let settings = settings.map(rows::fields).transpose()?;
+    Ok(settings.and_then(|fields| fields.text(Field::Rollout).map(str::to_owned)))
 }
 
 /// since, path, line and revision from `first` on.

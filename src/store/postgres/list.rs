@@ -21,14 +21,16 @@ impl PgStore {
         }
         let sql = format!(
             "COPY (SELECT n.id, n.tenant_id, n.country_code::text, n.base_number::int8,
-                 n.provider::text, n.status::text, n.rules::jsonb, b.since, b.file, b.line
+                 n.provider::text, n.status::text, n.rules::jsonb, b.since, b.file, b.line,
+                 s.fields::json->>'rollout'
                FROM {q}.voice_agent_numbers n LEFT JOIN {q}.lkroute_bindings b
                  ON b.number_id = n.id AND b.until IS NULL AND NOT b.retired
+                 LEFT JOIN {q}.lkroute_settings s ON s.id = b.settings
                WHERE {wanted} ORDER BY n.tenant_id, n.country_code, n.base_number, n.id
              ) TO STDOUT (FORMAT binary)",
             q = self.q
         );
-        self.stream(&sql, |row: Row<'_, 10>| {
+        self.stream(&sql, |row: Row<'_, 11>| {
             let source = row.int4(8)?.zip(row.int4(9)?);
             each(&Listed {
                 row: NumberRow {
@@ -41,6 +43,7 @@ impl PgStore {
                     rules: row.jsonb(6)?,
                 },
                 since: row.int4(7)?.map(i64::from),
+                rollout: row.text(10)?,
                 source: source.and_then(|(file, line)| {
                     Some(SourceLine {
                         file: file.try_into().ok()?,

@@ -94,7 +94,8 @@ impl PgStore {
                 "SELECT n.id, n.tenant_id, n.country_code::text, n.base_number::int8,
                    n.provider::text, n.status::text, n.rules::text, n.default_agent_id::int8,
                    (SELECT alias FROM {q}.lkroute_tenants t WHERE t.tenant_id = n.tenant_id),
-                   {binding}, {config}, {version}, v.fields
+                   {binding}, (SELECT fields FROM {q}.lkroute_settings s WHERE s.id = b.settings),
+                   {config}, {version}, v.fields
                  FROM {q}.voice_agent_numbers n
                    LEFT JOIN {q}.lkroute_bindings b
                      ON b.number_id = n.id AND b.until IS NULL AND NOT b.retired

@@ -22,9 +22,10 @@ impl SqliteStore {
         each: &mut dyn FnMut(&Listed<'_>),
     ) -> Result<(), sqlx::Error> {
         let sql = "SELECT n.id, n.tenant_id, n.country_code, n.base_number, n.provider, n.status,
-                     n.rules, b.since, b.file, b.line
+                     n.rules, b.since, b.file, b.line, s.fields ->> '$.rollout'
                    FROM voice_agent_numbers n LEFT JOIN lkroute_bindings b
                      ON b.number_id = n.id AND b.until IS NULL AND NOT b.retired
+                   LEFT JOIN lkroute_settings s ON s.id = b.settings
                    WHERE (?1 IS NULL OR n.tenant_id = ?1) AND (?2 IS NULL OR lower(
                        CASE WHEN json_valid(n.rules) THEN n.rules ->> '$.livekit_config' END)
                      IN (SELECT value FROM json_each(?2)))
@@ -38,6 +39,7 @@ impl SqliteStore {
             each(&Listed {
                 row: number_row(&row, 0)?,
                 since: row.int(7)?,
+                rollout: row.text(10)?,
                 source: rows::source(&row, 8)?,
             });
         }

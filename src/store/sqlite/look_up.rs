@@ -31,7 +31,8 @@ impl SqliteStore {
             "SELECT n.id, n.tenant_id, n.country_code, n.base_number, n.provider, n.status,
                n.rules, n.default_agent_id,
                (SELECT alias FROM lkroute_tenants t WHERE t.tenant_id = n.tenant_id),
-               {binding}, {CONFIG_COLUMNS}, {version}, v.fields
+               {binding}, (SELECT fields FROM lkroute_settings s WHERE s.id = b.settings),
+               {CONFIG_COLUMNS}, {version}, v.fields
              FROM voice_agent_numbers n
                LEFT JOIN lkroute_bindings b
                  ON b.number_id = n.id AND b.until IS NULL AND NOT b.retired
