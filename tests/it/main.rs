@@ -14,4 +14,5 @@ mod review;
 mod secrets_python;
 mod source;
 mod store;
+mod story;
 mod support;

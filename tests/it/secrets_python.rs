@@ -26,7 +26,7 @@ const PLAIN: [&str; 3] = [
 
 /// Runs Python code on `input`, which it finds as `data`; gives back the JSON
 /// that it prints. `None` where there is no such Python.
-fn python(code: &str, input: &Value) -> Option<Value> {
+pub fn python(code: &str, input: &Value) -> Option<Value> {
     let Some(interpreter) = part("LKROUTE_TEST_PYTHON") else {
         not_run("python cryptography");
         return None;

@@ -39,27 +39,54 @@ impl Base {
     /// A migrated database, in a schema with an awkward name where there are
     /// schemas, whose tables are in the shape of production.
     pub async fn postgres(name: &str) -> Option<Base> {
-        let db = Postgres::shared()?.database(name);
-        db.psql(&Legacy::named(SCHEMA).schema_sql());
-        let base = Base {
-            url: DatabaseUrl::parse(&db.url).expect("a URL"),
-            schema: Some(SCHEMA.to_owned()),
-            hold: Hold::Postgres(db),
-        };
+        let base = Base::legacy_postgres(name)?;
         base.migrated().await;
         Some(base)
     }
 
     pub async fn sqlite() -> Base {
+        let base = Base::empty_sqlite();
+        base.migrated().await;
+        base
+    }
+
+    /// The application's tables alone, before lkroute came.
+    pub fn legacy_postgres(name: &str) -> Option<Base> {
+        let db = Postgres::shared()?.database(name);
+        db.psql(&Legacy::named(SCHEMA).schema_sql());
+        Some(Base {
+            url: DatabaseUrl::parse(&db.url).expect("a URL"),
+            schema: Some(SCHEMA.to_owned()),
+            hold: Hold::Postgres(db),
+        })
+    }
+
+    /// The same on SQLite.
+    pub async fn legacy_sqlite() -> Base {
+        let base = Base::empty_sqlite();
+        let Hold::Sqlite(dir) = &base.hold else {
+            unreachable!("it is SQLite");
+        };
+        std::fs::write(dir.path().join("test.db"), "").expect("an empty file");
+        for sql in [
+            include_str!("../../../migrations/sqlite/application_configs.sql"),
+            include_str!("../../../migrations/sqlite/application_numbers.sql"),
+            "CREATE TABLE users (id TEXT PRIMARY KEY, tenant_id TEXT, email TEXT);
+             CREATE TABLE voice_agents (id INTEGER PRIMARY KEY, tenant_id TEXT, name TEXT)",
+        ] {
+            base.sql(sql).await;
+        }
+        base
+    }
+
+    fn empty_sqlite() -> Base {
         let dir = TempDir::new().expect("a directory");
         let url = format!("sqlite://{}/test.db", dir.path().display());
-        let base = Base {
+        Base {
             url: DatabaseUrl::parse(&url).expect("a URL"),
             schema: None,
             hold: Hold::Sqlite(dir),
-        };
-        base.migrated().await;
-        base
+        }
     }
 
     async fn migrated(&self) {
@@ -100,7 +127,8 @@ impl Base {
     pub async fn sql(&self, sql: &str) -> String {
         let mut sql = sql.to_owned();
         while let Some((before, rest)) = sql.split_once('{').filter(|(_, rest)| {
-            rest.starts_with("voice_") || rest.starts_with("lkroute_") || rest.starts_with("users")
+            let tables = ["voice_", "lkroute_", "users", "call_logs"];
+            tables.iter().any(|table| rest.starts_with(table))
         }) {
             let (table, after) = rest.split_once('}').expect("a closing brace");
             sql = format!("{before}{}{after}", self.table(table));
