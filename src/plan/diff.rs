@@ -25,7 +25,7 @@ type Map<K, V> = HashMap<K, V, RandomState>;
 /// No index.
 const NONE: u32 = u32::MAX;
 /// How many odd rows are named, rather than counted.
-const EXAMPLES: usize = 20;
+const EXAMPLES: usize = 3;
 
 /// What is known about one (tenant, number): indices, or [`NONE`].
 #[derive(Debug, Clone, Copy)]

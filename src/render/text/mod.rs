@@ -288,6 +288,14 @@ impl Page<'_> {
             notes.push(format!("{rows} of others can't be read and never match:"));
             let shown = foreign.unreadable_rows.iter();
             notes.extend(shown.map(|(id, reason)| format!("  row {id}: {}", visible(reason))));
+            if let Some(more @ 1..) = foreign
+                .unreadable
+                .checked_sub(foreign.unreadable_rows.len() as u64)
+            {
+                notes.push(format!(
+                    "  and {more} more: `lkroute list --format json` has their rows"
+                ));
+            }
         }
         if foreign.odd_rules > 0 {
             let rows = counted(foreign.odd_rules, "number row");

@@ -47,6 +47,22 @@ config = \"uae-wm\"
 }
 
 #[test]
+fn rows_of_others_that_cannot_be_read_are_few_lines() {
+    let lkroute = Lkroute::with_two_regions();
+    run(&lkroute, "apply --auto-approve -q").expect_code(0);
+    for n in 0..5 {
+        let tenant = uuid::Uuid::from_u128(n);
+        let insert = "INSERT INTO voice_agent_numbers (id, tenant_id, base_number) VALUES";
+        sql(&lkroute, &format!("{insert} ('{tenant}', '{tenant}', 7)"));
+    }
+    let plan = run(&lkroute, "plan").expect_code(0).stdout;
+    let expected = "5 number rows of others can't be read and never match:\n  row 0000";
+    assert!(plan.contains(expected), "{plan}");
+    assert_eq!(plan.matches("country_code is empty").count(), 3, "{plan}");
+    assert!(plan.contains("  and 2 more: "), "{plan}");
+}
+
+#[test]
 fn plan_and_apply() {
     let lkroute = Lkroute::with_two_regions();
     let plan = run(&lkroute, "plan").expect_code(0);
