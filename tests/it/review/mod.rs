@@ -8,4 +8,5 @@ mod markdown;
 mod number;
 mod sarif;
 pub mod schema;
+mod story;
 mod world;
