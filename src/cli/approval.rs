@@ -1,5 +1,5 @@
 //! What was approved, against what would be applied: saved plans and digests.
-//! Imports core, `files` and `git`.
+//! Imports core, `files`, `git` and `render`.
 
 use std::path::Path;
 
@@ -10,7 +10,8 @@ use crate::error::{Error, Exit, Result};
 use crate::files;
 use crate::git;
 use crate::plan::digest;
-use crate::plan::saved::{Saved, difference};
+use crate::plan::saved::Saved;
+use crate::render::stale;
 
 /// Writes a plan to a file.
 pub fn save(shell: &Shell, planned: &Planned, targets: &[Address], path: &Path) -> Result<()> {
@@ -73,10 +74,9 @@ impl Approved {
             }
             Approved::Plan(saved) if saved.digest == now => Ok(()),
             Approved::Plan(saved) => {
-                let lines = difference(&saved.plan, &planned.plan).join("\n  ");
-                let message = format!(
-                    "the plan is not the one that was approved (-) any more; what it is now (+):\n  {lines}"
-                );
+                let lines = stale::text(&saved.plan, &planned.plan);
+                let message =
+                    format!("the plan is not the one that was approved; what differs:\n{lines}");
                 Err(Error::exit(Exit::Stale, message).hint(hint))
             }
         }

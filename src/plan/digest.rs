@@ -49,27 +49,36 @@ pub fn same(typed: &str, digest: &str) -> bool {
 
 /// One change in canonical form, on one line.
 pub fn line(plan: &Plan, change: &Change) -> String {
-    let object = match change.object {
+    let mut line = format!("{} {}", object(plan, change), change.action.as_str());
+    for change in &plan.patch(change).fields {
+        let _ = write!(line, " {}", field(plan, change));
+    }
+    line
+}
+
+/// The object of a change, alike in every plan.
+pub fn object(plan: &Plan, change: &Change) -> String {
+    match change.object {
         Object::Region(ix) => format!("region.{}", quoted(&plan.names[ix as usize])),
         Object::Config(ix) => format!("config.{}", quoted(&plan.names[ix as usize])),
         Object::Binding { number, tenant } => {
             format!("binding.{number}@{}", plan.tenants[tenant as usize].id)
         }
-    };
-    let mut line = format!("{object} {}", change.action.as_str());
-    for field in &plan.patch(change).fields {
-        let value = |value: &Option<Value>| match value {
-            Some(value) => plan.shown(field.field, value).to_string(),
-            None => "-".to_owned(),
-        };
-        let FieldChange {
-            field: name,
-            before,
-            after,
-            kind,
-            applied: _,
-        } = field;
-        let _ = write!(line, " {name} {kind:?} {} {}", value(before), value(after));
     }
-    line
+}
+
+/// A field of a change: name, why, before and after.
+pub fn field(plan: &Plan, change: &FieldChange) -> String {
+    let FieldChange {
+        field,
+        before,
+        after,
+        kind,
+        applied: _,
+    } = change;
+    let value = |value: &Option<Value>| match value {
+        Some(value) => plan.shown(*field, value).to_string(),
+        None => "-".to_owned(),
+    };
+    format!("{field} {kind:?} {} {}", value(before), value(after))
 }

@@ -1,17 +1,15 @@
 //! A plan in a file: what was approved. It is shown, and compared with what
 //! would be applied now; it is never a source of writes. Core.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
 use super::reroute::Reroutes;
-use super::{Plan, digest};
+use super::{Change, FieldChange, Plan, digest};
 
 /// The form of the file; another one is not read.
 const FORMAT_VERSION: u32 = 1;
-/// How many differing changes are named, rather than counted.
-const SHOWN: usize = 20;
 
 /// A plan as `plan --out` writes it. It holds no secret: sealed values are
 /// there by their hash, others by their source.
@@ -74,21 +72,57 @@ impl Saved {
     }
 }
 
-/// How the plan of now differs from the approved one, a line a change: `-` was
-/// approved and is not there now, `+` is there now and was not approved.
-pub fn difference(approved: &Plan, now: &Plan) -> Vec<String> {
-    let lines = |plan: &Plan| -> BTreeSet<String> {
-        let changes = plan.changes.iter();
-        changes.map(|change| digest::line(plan, change)).collect()
+/// What differs about one object between the approved plan and that of now.
+#[derive(Debug)]
+pub struct Moved<'a> {
+    pub approved: Option<Half<'a>>,
+    pub now: Option<Half<'a>>,
+}
+
+/// A change, and those of its fields that the other plan does not have.
+#[derive(Debug)]
+pub struct Half<'a> {
+    pub change: &'a Change,
+    pub fields: Vec<&'a FieldChange>,
+}
+
+/// How the plan of now differs from the approved one, by object.
+pub fn difference<'a>(approved: &'a Plan, now: &'a Plan) -> Vec<Moved<'a>> {
+    let (old, new) = (by_object(approved), by_object(now));
+    let objects: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
+    let moved = objects.into_iter().filter_map(|object| {
+        let (old, new) = (old.get(object).copied(), new.get(object).copied());
+        let line = |plan, change: Option<&Change>| change.map(|c| digest::line(plan, c));
+        if line(approved, old) == line(now, new) {
+            return None;
+        }
+        Some(Moved {
+            approved: old.map(|change| half((approved, change), (now, new))),
+            now: new.map(|change| half((now, change), (approved, old))),
+        })
+    });
+    moved.collect()
+}
+
+fn by_object(plan: &Plan) -> BTreeMap<String, &Change> {
+    let changes = plan.changes.iter();
+    changes
+        .map(|change| (digest::object(plan, change), change))
+        .collect()
+}
+
+fn half<'a>((plan, change): (&'a Plan, &'a Change), other: (&Plan, Option<&Change>)) -> Half<'a> {
+    let there: BTreeSet<String> = match other {
+        (plan, Some(change)) => {
+            let fields = plan.patch(change).fields.iter();
+            fields.map(|field| digest::field(plan, field)).collect()
+        }
+        (_, None) => BTreeSet::new(),
     };
-    let (approved, now) = (lines(approved), lines(now));
-    let gone = approved.difference(&now).map(|line| format!("- {line}"));
-    let new = now.difference(&approved).map(|line| format!("+ {line}"));
-    let all: Vec<String> = gone.chain(new).collect();
-    let more = all.len().saturating_sub(SHOWN);
-    let mut shown: Vec<String> = all.into_iter().take(SHOWN).collect();
-    if more > 0 {
-        shown.push(format!("… and {more} more"));
+    let fields = plan.patch(change).fields.iter();
+    let fields = fields.filter(|field| !there.contains(&digest::field(plan, field)));
+    Half {
+        change,
+        fields: fields.collect(),
     }
-    shown
 }

@@ -26,11 +26,16 @@ pub fn of(plan: &Plan, change: &Change, wanted: impl Fn(Kind) -> bool) -> Vec<St
     let fields = plan.patch(change).fields.iter();
     fields
         .filter(|field| wanted(field.kind))
-        .flat_map(|field| match field.field {
-            Field::ApiSecret => secret(plan, change, field),
-            _ => lines(plan, field),
-        })
+        .flat_map(|field| of_field(plan, change, field))
         .collect()
+}
+
+/// The lines of one field.
+pub fn of_field(plan: &Plan, change: &Change, field: &FieldChange) -> Vec<String> {
+    match field.field {
+        Field::ApiSecret => secret(plan, change, field),
+        _ => lines(plan, field),
+    }
 }
 
 fn lines(plan: &Plan, change: &FieldChange) -> Vec<String> {

@@ -27,6 +27,7 @@ pub mod resolution;
 pub mod sarif;
 pub mod schema;
 pub mod secrets;
+pub mod stale;
 pub mod style;
 pub mod text;
 

@@ -1,0 +1,57 @@
+//! Why a plan is not the one that was approved. Imports core.
+
+use anstream::adapter::strip_str;
+
+use super::escape::visible;
+use super::lines;
+use super::style::counted;
+use crate::plan::saved::{Half, Moved, difference};
+use crate::plan::{Kind, Plan};
+
+/// How many differing objects are named, rather than counted.
+const SHOWN: usize = 20;
+
+/// What differs, without colours, object by object.
+pub fn text(approved: &Plan, now: &Plan) -> String {
+    let moved = difference(approved, now);
+    let shown = moved.iter().take(SHOWN);
+    let mut text: String = shown.map(|moved| object(approved, now, moved)).collect();
+    if let Some(more) = moved.len().checked_sub(SHOWN).filter(|more| *more > 0) {
+        text += &format!("  and {}\n", counted(more as u64, "more object"));
+    }
+    text.trim_end().to_owned()
+}
+
+fn object(approved: &Plan, now: &Plan, moved: &Moved<'_>) -> String {
+    let (plan, half) = match (&moved.now, &moved.approved) {
+        (Some(half), _) => (now, half),
+        (None, Some(half)) => (approved, half),
+        (None, None) => return String::new(),
+    };
+    let address = plan.address(half.change.object).to_string();
+    let place = plan.source(half.change);
+    let place = place.map_or(String::new(), |(file, line)| format!(", {file}:{line}"));
+    let sides = [
+        side("approved", approved, moved.approved.as_ref()),
+        side("now", now, moved.now.as_ref()),
+    ];
+    format!("  {}\n{}", visible(&(address + &place)), sides.concat())
+}
+
+/// `    now: update` and the lines that the other plan does not have.
+fn side(name: &str, plan: &Plan, half: Option<&Half<'_>>) -> String {
+    let Some(half) = half else {
+        return format!("    {name}: nothing to do\n");
+    };
+    let mut text = format!("    {name}: {}", half.change.action.as_str());
+    if half.fields.iter().any(|field| field.kind == Kind::Drift) {
+        text += ", as it was changed outside lkroute";
+    }
+    text += "\n";
+    for field in &half.fields {
+        for line in lines::of_field(plan, half.change, field) {
+            text += &format!("      {}\n", visible(&strip_str(&line).to_string()));
+        }
+    }
+    text
+}
