@@ -13,17 +13,88 @@ fn alike(output: String) -> String {
         Some(id) => output.replace(id, "01a1fc35-6254-760c-a9b3-0c50663c07e1"),
         None => output.clone(),
     };
-    let line = |line: &str| match (line.rsplit_once(" in "), line.split_once("expires = ")) {
-        (Some((head, tail)), _) if tail.ends_with(" s") => format!("{head} in 0.1 s\n"),
-        (_, Some((head, _))) => format!("{head}expires = \"2026-12-31\"\n"),
-        _ => format!("{line}\n"),
+    let line = |line: &str| {
+        let took = line
+            .strip_prefix("Applied as ")
+            .and_then(|_| line.split_once(" in "));
+        if let Some((head, tail)) = took {
+            let rest = tail.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.');
+            return format!("{head} in 0.1{rest}\n");
+        }
+        if let Some((head, _)) = line.split_once("expires = ") {
+            return format!("{head}expires = \"2026-12-31\"\n");
+        }
+        match line.split_once("  20") {
+            Some((head, rest)) => format!("{head}  2026-11-21 10:07{}\n", commit(&rest[14..])),
+            None => format!("{line}\n"),
+        }
     };
     output.lines().map(line).collect()
 }
 
+/// What the README tells in words: four hundred numbers more, and a branch.
+const BEGIN: &str = r#"set -e
+cat > routing/numbers.toml <<END
+[[bindings]]
+range = ["+971545335201", "+971545335599"]
+tenant = "sasya"
+
+[[bindings]]
+numbers = [
+    "+971545339000",
+    "+971545339001",
+    "+971545339002",
+]
+tenant = "techiemaya-test"
+END
+printf '%s\n' '/lkroute.db*' '/*.lkplan' '/.story/' > .gitignore
+git init -q --bare -b main .story/origin
+git init -q -b main
+git remote add origin .story/origin
+git add -A
+git commit -qm 'The two regions'
+git push -q origin main
+lkroute apply --auto-approve >/dev/null 2>&1
+git switch -qc change
+sed -i 's/"voag-staging"/"voag-production"/' routing/uae.toml
+sed -i -e '/+971545339002/d' \
+  -e '/"techiemaya-test"/a config = "india-techiemaya-cloud"' routing/numbers.toml
+git commit -qam 'Production for sasya'
+"#;
+
+/// The exceptions as they are printed, with a reason.
+const ALLOW: &str = r#"set -e
+lkroute plan --quiet 2>/dev/null |
+  sed -n -e '/^ *\[\[guards.allow/,/^ *expires/s/^      //p' -e '/^ *expires/a\ ' |
+  sed -e 's/reason = "".*/reason = "the pilot is over"/' -e 's/ *$//' > allow.toml
+sed '$d' allow.toml > routing/allow.toml
+rm allow.toml
+git add -A
+git commit -qm 'Allow it'
+"#;
+
+/// With the same commit every day: exceptions end some days from today.
+fn commit(line: &str) -> String {
+    let is_commit = |word: &&str| word.len() == 12 && word.chars().all(|c| c.is_ascii_hexdigit());
+    match line.split(' ').find(is_commit) {
+        Some(commit) => line.replace(commit, "8c01d774f2a9"),
+        None => line.to_owned(),
+    }
+}
+
 #[test]
 fn what_the_readme_shows_is_what_is_printed() {
-    console("../README.md", &Lkroute::with_two_regions(), alike);
+    let mut lkroute = Lkroute::with_two_regions();
+    lkroute.write(".story/begin.sh", BEGIN);
+    lkroute.write(".story/allow.sh", ALLOW);
+    for role in ["AUTHOR", "COMMITTER"] {
+        lkroute.env(&format!("GIT_{role}_NAME"), "Asha");
+        lkroute.env(&format!("GIT_{role}_EMAIL"), "asha@acme.example");
+        // So that its commits have the same names everywhere.
+        lkroute.env(&format!("GIT_{role}_DATE"), "2026-11-21T10:00:00Z");
+    }
+    lkroute.env("USER", "asha").env("HOSTNAME", "desk");
+    console("../README.md", &lkroute, alike);
 }
 
 #[test]

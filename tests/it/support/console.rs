@@ -2,12 +2,14 @@
 
 use std::{path::Path, process::Command};
 
-use super::{Lkroute, golden::same_file};
+use super::{Lkroute, block_on, golden::same_file};
 
 /// Runs every command of the ```` ```console ```` blocks of a page of `docs/`
-/// (a line that begins with `$ `) with `sh`, in one directory, and compares
-/// the page with the same page holding what they printed. `mask` replaces
-/// what changes from run to run. `LKROUTE_GOLDEN=refresh` writes the page.
+/// (a line that begins with `$ `, and those after it that begin with `>   `)
+/// with `sh`, in one directory, and compares the page with the same page
+/// holding what they printed. `mask` replaces what changes from run to run.
+/// A line `<!-- $ … -->` is run too, and must succeed without a word.
+/// `LKROUTE_GOLDEN=refresh` writes the page.
 ///
 /// # Panics
 /// With a diff where they differ.
@@ -19,10 +21,21 @@ pub fn console(page: &str, lkroute: &Lkroute, mask: impl Fn(String) -> String) {
     let text = std::fs::read_to_string(&path).expect("a page of docs/");
     let mut printed = String::new();
     let mut inside = false;
-    for line in text.lines() {
+    let mut lines = text.lines().peekable();
+    while let Some(line) = lines.next() {
+        let unseen = line.strip_prefix("<!-- $ ");
+        if let Some(command) = unseen.and_then(|rest| rest.strip_suffix(" -->")) {
+            assert_eq!(run(lkroute, command), "", "{command}");
+        }
         match (inside, line.strip_prefix("$ ")) {
             (true, Some(command)) => {
-                printed += &format!("{line}\n{}", mask(run(lkroute, command)));
+                let mut command = command.to_owned();
+                printed += &format!("{line}\n");
+                while let Some(more) = lines.next_if(|line| line.starts_with(">   ")) {
+                    command += &more[1..];
+                    printed += &format!("{more}\n");
+                }
+                printed += &mask(run(lkroute, &command));
                 continue;
             }
             (true, None) if line == "```" => inside = false,
@@ -34,8 +47,26 @@ pub fn console(page: &str, lkroute: &Lkroute, mask: impl Fn(String) -> String) {
     same_file(&path, &format!("docs/{page}"), &printed);
 }
 
+/// `sqlite3 FILE "SQL"`, without that program.
+fn sqlite(lkroute: &Lkroute, arguments: &str) -> String {
+    let (file, sql) = arguments.split_once(' ').expect("a file and SQL");
+    let url = format!("sqlite://{}", lkroute.path().join(file).display());
+    let sql = sql.trim_matches('"').to_owned();
+    block_on(async {
+        use sqlx::Connection;
+        let connection = sqlx::SqliteConnection::connect(&url).await;
+        let sql = sqlx::raw_sql(sqlx::AssertSqlSafe(sql));
+        let done = sql.execute(&mut connection.expect("a database")).await;
+        assert_eq!(done.expect("SQL").rows_affected(), 1);
+    });
+    String::new()
+}
+
 /// Both outputs as a terminal would show them.
 fn run(lkroute: &Lkroute, command: &str) -> String {
+    if let Some(arguments) = command.strip_prefix("sqlite3 ") {
+        return sqlite(lkroute, arguments);
+    }
     let binary = Path::new(env!("CARGO_BIN_EXE_lkroute"));
     let directory = binary.parent().expect("a directory").display();
     let like = lkroute.command(&[] as &[&str]);
