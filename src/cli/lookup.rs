@@ -40,7 +40,6 @@ pub struct Question {
 
 /// Where the call goes, and the secret that opens its server; why there is
 /// none is in the resolution where it is needed.
-#[derive(Debug)]
 pub struct Answer {
     pub resolution: Resolution,
     /// The agent asked for, else the number's own.

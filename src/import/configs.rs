@@ -14,7 +14,6 @@ use crate::snapshot::LiveConfig;
 use crate::source::{self, LoadOptions, Texts};
 
 /// A config row.
-#[derive(Debug)]
 pub struct Config {
     pub id: Uuid,
     pub name: String,

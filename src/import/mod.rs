@@ -75,7 +75,6 @@ struct Bound {
 }
 
 /// Collects rows and makes the files of them.
-#[derive(Debug)]
 pub struct Importer {
     filter: Filter,
     configs: Vec<Config>,

@@ -211,7 +211,6 @@ impl fmt::Debug for KeyRing {
 }
 
 /// A key that was just made.
-#[derive(Debug)]
 pub struct NewKey {
     pub id: String,
     /// `<key id>:<key>`, ready for a key ring.
@@ -361,16 +360,15 @@ mod tests {
         assert!(looks_derived(&key.id));
         let ring = KeyRing::parse(key.entry.expose()).unwrap();
         assert_eq!(ring.current(), Some(key.id.as_str()));
-        assert!(!format!("{key:?}").contains(&key.entry.expose()[10..]));
 
         let named = keygen(Some("prod-2026")).unwrap();
         assert!(named.entry.expose().starts_with("prod-2026:"));
         assert!(!named.entry.same(&keygen(Some("prod-2026")).unwrap().entry));
         assert_eq!(
-            keygen(Some("k0123abcd")).unwrap_err(),
+            keygen(Some("k0123abcd")).err().unwrap(),
             KeygenError::Reserved
         );
-        assert_eq!(keygen(Some("a b")).unwrap_err(), KeygenError::KeyId);
+        assert_eq!(keygen(Some("a b")).err().unwrap(), KeygenError::KeyId);
     }
 
     #[test]

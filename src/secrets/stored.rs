@@ -5,7 +5,7 @@ use super::{Sealed, SealedError, Secret};
 
 /// A stored value. Reading one never fails, so that a row nobody asked about
 /// is carried along as it is.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub enum Stored {
     Sealed(Sealed),
     /// No prefix of a sealed value: today's Python service takes it for the
@@ -81,7 +81,6 @@ mod tests {
             assert_eq!(stored.format_name(), format, "{text}");
             assert_eq!(stored.expose(), text);
             assert!(stored.sealed().is_none());
-            assert!(!format!("{stored:?}").contains("made"));
             assert!(stored.same(&stored.clone()));
             assert!(!stored.same(&Stored::read("other".into())));
         }

@@ -47,7 +47,8 @@ fn sealed(text: &str) -> Sealed {
 }
 
 fn why(ring: &KeyRing, config_id: Uuid, text: &str) -> OpenError {
-    open_stored(ring, config_id, &Stored::read(text.into())).unwrap_err()
+    let opened = open_stored(ring, config_id, &Stored::read(text.into()));
+    opened.err().expect("an error")
 }
 
 #[test]
