@@ -13,6 +13,7 @@ use tempfile::TempDir;
 use super::expression::{holds, substitute};
 use super::github::{GitHub, REPOSITORY, TOKEN};
 use crate::git::git;
+use crate::support::Plaintexts;
 
 type Env = BTreeMap<String, String>;
 
@@ -195,9 +196,12 @@ impl<'a> Runner<'a> {
         let pairs = outputs
             .lines()
             .map(|line| line.split_once('=').expect(line));
+        let log = String::from_utf8_lossy(&[done.stdout, done.stderr].concat()).into_owned();
+        Plaintexts::all().must_not_be_in(&log, "the log of a step");
+        Plaintexts::all().must_not_be_in(&text(&summary), "the summary of a step");
         Ran {
             success: done.status.success(),
-            log: String::from_utf8_lossy(&[done.stdout, done.stderr].concat()).into_owned(),
+            log,
             summary: text(&summary),
             outputs: pairs.map(|(k, v)| (k.to_owned(), v.into())).collect(),
         }

@@ -12,6 +12,7 @@ use tempfile::TempDir;
 
 use super::github::{Fault, GitHub, REPOSITORY, TOKEN};
 use super::runner::root;
+use crate::support::Plaintexts;
 
 /// A step with a directory of its own.
 struct Step {
@@ -76,13 +77,15 @@ impl Step {
         command.env("GITHUB_STEP_SUMMARY", &summary);
         let done = command.output().expect("run it");
         let outputs = fs::read_to_string(&output).expect("its outputs");
+        let log = String::from_utf8_lossy(&[done.stdout, done.stderr].concat()).into_owned();
+        Plaintexts::all().must_not_be_in(&(log.clone() + &outputs), script);
         let pair = |line: &str| {
             let (name, value) = line.split_once('=').expect("a value");
             (name.to_owned(), value.to_owned())
         };
         Done {
             success: done.status.success(),
-            log: String::from_utf8_lossy(&[done.stdout, done.stderr].concat()).into_owned(),
+            log,
             outputs: outputs.lines().map(pair).collect(),
         }
     }

@@ -81,7 +81,7 @@ impl World {
         })
     }
 
-    /// Runs a command, whose output must hold no secret, key or token.
+    /// Runs a command, whose output must hold no sealed secret either.
     pub fn run(&self, args: &[&str]) -> Run {
         clean(self.lkroute.run(args))
     }
@@ -130,12 +130,11 @@ pub fn sealed(id: &str, secret: &str) -> String {
     sealed.as_str().to_owned()
 }
 
-/// Asserts that no output holds a secret, a key or a token.
+/// Asserts that no output holds a token or a sealed secret, either.
 #[track_caller]
 pub fn clean(run: Run) -> Run {
     for text in [&run.stdout, &run.stderr] {
-        let held = [SECRET, &RING[6..], &OTHER_RING[6..], "eyJ", "lkr1:"];
-        let found = held.iter().find(|held| text.contains(**held));
+        let found = ["eyJ", "lkr1:"].iter().find(|held| text.contains(**held));
         assert_eq!(found, None, "{text}");
     }
     run

@@ -6,6 +6,7 @@ mod journey;
 mod list;
 mod output;
 mod past;
+mod plaintexts;
 mod revisions;
 mod sealing;
 mod takeover;

@@ -214,7 +214,7 @@ fn what_the_files_can_not_say_is_not_accepted() {
     run(&lkroute, "apply --auto-approve --revert-drift").expect_code(0);
     sql(
         &lkroute,
-        "UPDATE voice_agent_livekit SET livekit_api_secret = 'made-up plain text'",
+        "UPDATE voice_agent_livekit SET livekit_api_secret = 'made-up-plain text'",
     );
     accept("plain text");
     run(&lkroute, "apply --auto-approve --revert-drift").expect_code(0);

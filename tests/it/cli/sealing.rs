@@ -54,7 +54,7 @@ fn where_secrets_live_and_whether_they_open() {
     let last = if of_uae.ends_with('A') { "B" } else { "A" };
     let altered = format!("{}{last}", &of_uae[..of_uae.len() - 1]);
     for (text, state, code) in [
-        ("made-up plain text", "plain text", 0),
+        ("made-up-plain text", "plain text", 0),
         (SECRET_UAE, "no key", 0),
         ("lkr1:demo:a8799afa:cut", "damaged", 1),
         ("dev-s-t-cut", "damaged", 1),

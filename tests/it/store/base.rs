@@ -17,7 +17,7 @@ use sqlx::{AssertSqlSafe, Connection, Row, SqliteConnection};
 use tempfile::TempDir;
 use uuid::Uuid;
 
-use crate::support::{Db, Legacy, Postgres};
+use crate::support::{Db, Legacy, Plaintexts, Postgres, search_files};
 
 pub use crate::support::{CONFIG_INDIA, CONFIG_UAE, TENANT_B, TENANT_INDIA, TENANT_UAE};
 
@@ -33,6 +33,17 @@ pub struct Base {
 pub enum Hold {
     Postgres(Db),
     Sqlite(TempDir),
+}
+
+impl Drop for Base {
+    /// Looks for plain texts, as a database of PostgreSQL does by itself.
+    fn drop(&mut self) {
+        if let Hold::Sqlite(dir) = &self.hold
+            && !std::thread::panicking()
+        {
+            search_files(dir.path(), &BTreeMap::new(), &Plaintexts::all());
+        }
+    }
 }
 
 impl Base {

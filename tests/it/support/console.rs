@@ -2,7 +2,7 @@
 
 use std::{path::Path, process::Command};
 
-use super::{Lkroute, block_on, golden::same_file};
+use super::{Lkroute, Plaintexts, block_on, golden::same_file};
 
 /// Runs every command of the ```` ```console ```` blocks of a page of `docs/`
 /// (a line that begins with `$ `, and those after it that begin with `>   `)
@@ -79,6 +79,7 @@ fn run(lkroute: &Lkroute, command: &str) -> String {
     let script = format!("exec 2>&1 </dev/null; PATH={directory}:$PATH; {command}");
     let output = shell.args(["-c", &script]).output().expect("run sh");
     let text = String::from_utf8(output.stdout).expect("output in UTF-8");
+    Plaintexts::all().must_not_be_in(&text, command);
     match text.is_empty() || text.ends_with('\n') {
         true => text,
         false => text + "\n",

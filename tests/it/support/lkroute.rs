@@ -1,16 +1,20 @@
 //! Runs the real `lkroute` in a directory and an environment of its own.
 
 use std::{
+    collections::BTreeMap,
     ffi::OsStr,
     fmt::Write as _,
     fs,
     io::{Read, Write},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    sync::Mutex,
     thread,
     time::{Duration, Instant},
 };
 use tempfile::TempDir;
+
+use super::plaintexts::{Plaintexts, search_files};
 
 /// After this long a command counts as hanging.
 const LIMIT: Duration = Duration::from_secs(120);
@@ -18,9 +22,15 @@ const LIMIT: Duration = Duration::from_secs(120);
 /// A working directory for `lkroute`, with the environment that its commands
 /// get: `PATH`, `HOME` (the directory itself), `NO_COLOR`, and what
 /// [`env`](Self::env) adds; never the `DATABASE_URL` or `CI` of the tests.
+///
+/// No output of its commands and no file that they leave may hold a secret, a
+/// key or a token: that is looked for by itself.
 pub struct Lkroute {
     dir: TempDir,
     env: Vec<(String, String)>,
+    /// The files as the test wrote them.
+    written: Mutex<BTreeMap<PathBuf, String>>,
+    plaintexts: Plaintexts,
 }
 
 /// What a finished command left.
@@ -42,6 +52,8 @@ impl Lkroute {
         Self {
             dir,
             env: Vec::new(),
+            written: Mutex::default(),
+            plaintexts: Plaintexts::all(),
         }
     }
 
@@ -69,6 +81,8 @@ impl Lkroute {
         let path = self.dir.path().join(name);
         fs::create_dir_all(path.parent().expect("inside the directory")).expect("make it");
         fs::write(&path, text).expect("write a file");
+        let mut written = self.written.lock().expect("no panic");
+        written.insert(path.clone(), text.to_owned());
         path
     }
 
@@ -85,6 +99,12 @@ impl Lkroute {
 
     /// Sets a variable for all later commands.
     pub fn env(&mut self, name: &str, value: &str) -> &mut Self {
+        if ["SECRET", "KEYS", "ENCRYPTION_KEY"]
+            .iter()
+            .any(|word| name.contains(word))
+        {
+            self.plaintexts.learn(value);
+        }
         self.env.push((name.to_owned(), value.to_owned()));
         self
     }
@@ -123,14 +143,37 @@ impl Lkroute {
             let _ = write!(shown, " {}", arg.as_ref().display());
             shown
         });
-        finish(child, shown)
+        self.looked_through(finish(child, shown))
+    }
+
+    /// For outputs of commands that were run otherwise.
+    #[track_caller]
+    pub fn looked_through(&self, run: Run) -> Run {
+        self.plaintexts
+            .must_not_be_in(&run.stdout, format!("the output of {}", run.shown));
+        self.plaintexts
+            .must_not_be_in(&run.stderr, format!("the messages of {}", run.shown));
+        run
+    }
+}
+
+impl Drop for Lkroute {
+    fn drop(&mut self) {
+        if !thread::panicking() {
+            let written = self.written.lock().expect("no panic");
+            search_files(self.path(), &written, &self.plaintexts);
+        }
     }
 }
 
 impl Run {
     /// Waits for a command that [`Lkroute::command`] started with piped output.
     pub fn of(child: Child) -> Self {
-        finish(child, "lkroute".to_owned())
+        let run = finish(child, "lkroute".to_owned());
+        let plaintexts = Plaintexts::all();
+        plaintexts.must_not_be_in(&run.stdout, "the output of lkroute");
+        plaintexts.must_not_be_in(&run.stderr, "the messages of lkroute");
+        run
     }
 
     /// Asserts on the exit code; a failure shows the command's output.
@@ -161,6 +204,41 @@ impl Run {
         serde_json::from_str(stdout)
             .unwrap_or_else(|error| panic!("{shown}: {error}\n{stdout}\n--- stderr\n{stderr}"))
     }
+}
+
+#[test]
+#[should_panic(expected = "the output of lkroute completions bash holds")]
+fn a_secret_in_an_output_is_found() {
+    let mut lkroute = Lkroute::new();
+    lkroute.plaintexts.learn("_lkroute()");
+    lkroute.run(&["completions", "bash"]);
+}
+
+#[test]
+#[should_panic(expected = "left.txt holds \"made-up-secret\" in clear")]
+fn a_secret_in_a_file_is_found() {
+    let lkroute = Lkroute::new();
+    lkroute.write("mine.txt", "a made-up-secret of the test");
+    fs::write(lkroute.path().join("left.txt"), "a made-up-secret").expect("write");
+}
+
+#[test]
+#[should_panic(expected = "column voice_agent_livekit.description holds \"made-up-plain\"")]
+fn a_secret_in_a_column_of_sqlite_is_found() {
+    let lkroute = Lkroute::new();
+    let path = lkroute.path().join("lkroute.db");
+    super::block_on(async {
+        use sqlx::{Connection, SqliteConnection, sqlite::SqliteConnectOptions};
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(true);
+        let mut conn = SqliteConnection::connect_with(&options)
+            .await
+            .expect("open");
+        let sql = "CREATE TABLE voice_agent_livekit (livekit_api_secret text, description text);
+                   INSERT INTO voice_agent_livekit VALUES ('made-up-plain', 'of made-up-plain')";
+        sqlx::raw_sql(sql).execute(&mut conn).await.expect("write");
+    });
 }
 
 fn finish(mut child: Child, shown: String) -> Run {

@@ -10,6 +10,7 @@ mod golden;
 mod legacy;
 mod lkroute;
 mod pgbouncer;
+mod plaintexts;
 mod postgres;
 mod server;
 mod tcp_cut;
@@ -21,6 +22,7 @@ pub use {
     legacy::*,
     lkroute::{Lkroute, Run},
     pgbouncer::Pgbouncer,
+    plaintexts::{Plaintexts, search_files},
     postgres::{Db, Postgres},
     server::{Server, free_port, listens, on_free_port, unprivileged},
     tcp_cut::{Cut, TcpCut},

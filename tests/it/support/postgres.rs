@@ -2,16 +2,18 @@
 //! its own for each test.
 
 use super::{
-    not_run, part,
+    not_run, part, plaintexts,
     server::{self, Server, unprivileged},
 };
 use std::{
+    io::Write,
     path::PathBuf,
-    process::{Command, Output},
+    process::{Command, Output, Stdio},
     sync::{
         OnceLock,
         atomic::{AtomicU32, Ordering},
     },
+    thread,
 };
 
 /// The shared cluster. Its superuser is `lkroute`; loopback needs no password.
@@ -143,6 +145,21 @@ impl Db {
         (role, url)
     }
 
+    /// All rows of all tables, as [`plaintexts::search_postgres`] takes them.
+    fn rows(&self) -> String {
+        let mut command = unprivileged(self.postgres.program("psql"));
+        command.args(["-XqAt", "-v", "ON_ERROR_STOP=1", "-d", &self.url, "-f", "-"]);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut psql = command.spawn().expect("psql");
+        let mut stdin = psql.stdin.take().expect("piped");
+        let asked = stdin.write_all(plaintexts::postgres_rows().as_bytes());
+        asked.expect("ask psql");
+        drop(stdin);
+        let output = psql.wait_with_output().expect("psql");
+        assert!(output.status.success(), "psql can't read {}", self.name);
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
     /// The cluster that it is in.
     pub fn postgres(&self) -> &'static Postgres {
         self.postgres
@@ -150,7 +167,9 @@ impl Db {
 }
 
 impl Drop for Db {
+    /// Looks through every column for plain texts, and drops the database.
     fn drop(&mut self) {
+        let rows = (!thread::panicking()).then(|| self.rows());
         let Self {
             name,
             roles,
@@ -167,6 +186,9 @@ impl Drop for Db {
         roles
             .iter()
             .for_each(|role| sql(format!("DROP ROLE {role}")));
+        if let Some(rows) = rows {
+            plaintexts::search_postgres(&rows, name);
+        }
     }
 }
 
@@ -233,6 +255,20 @@ fn each_test_has_a_database_of_its_own() {
     drop(one);
     let count = format!("SELECT count(*) FROM pg_database WHERE datname = '{gone}'");
     assert_eq!(two.psql(&count), "0");
+}
+
+#[test]
+#[should_panic(expected = "holds \"made-up-secret\" in base64")]
+fn a_secret_in_a_column_is_found() {
+    let Some(postgres) = Postgres::shared() else {
+        panic!("not run: holds \"made-up-secret\" in base64");
+    };
+    let db = postgres.database("plaintexts");
+    db.psql(
+        "CREATE SCHEMA \"Weird \"\"schema\";
+         CREATE TABLE \"Weird \"\"schema\".t AS SELECT 1 AS one,
+           jsonb_build_object('a', encode('a made-up-secret', 'base64')) AS two",
+    );
 }
 
 #[test]
