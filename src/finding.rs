@@ -3,10 +3,14 @@
 //! Loading and planning never stop at the first one. Core: imports nothing of
 //! lkroute; drawing a finding is `render`'s work.
 
+use std::borrow::Cow;
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 /// How much a finding weighs: an error ends the command, a warning does not.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Severity {
     Warning,
     Error,
@@ -22,7 +26,7 @@ impl fmt::Display for Severity {
 }
 
 /// Where in the files something stands.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Place {
     /// The path as the user would type it, e.g. `routing/india.toml`.
     pub file: String,
@@ -33,7 +37,9 @@ pub struct Place {
     /// How many characters the caret underlines, at least 1.
     pub width: u32,
     /// The text of that line, so that it can be shown without the file.
-    /// Never the line of a plain-text secret: there it is left empty.
+    /// Never the line of a plain-text secret: there it is left empty. A saved
+    /// plan holds no such text.
+    #[serde(skip)]
     pub text: String,
 }
 
@@ -61,10 +67,10 @@ impl fmt::Display for Place {
 }
 
 /// One problem.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Finding {
     /// Stable, kebab-case: part of the contract with CI.
-    pub code: &'static str,
+    pub code: Cow<'static, str>,
     pub severity: Severity,
     /// One sentence, lower case, no full stop.
     pub message: String,
@@ -78,7 +84,7 @@ pub struct Finding {
 impl Finding {
     pub fn error(code: &'static str, message: impl Into<String>) -> Finding {
         Finding {
-            code,
+            code: Cow::Borrowed(code),
             severity: Severity::Error,
             message: message.into(),
             place: None,

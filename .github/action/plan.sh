@@ -17,25 +17,30 @@ set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 # plan: each step only where the one before found nothing in its way. Sets
-# `annotated`, the command whose findings go onto the lines.
+# `again`, the command that says the same in another format. A plan that was
+# made is asked of the database once: what it says is in the file.
 plan_database() {
   [ -z "${GIVEN_DATABASE_URL:-}" ] || export DATABASE_URL=$GIVEN_DATABASE_URL
-  annotated=(validate)
+  again=(validate)
   lkroute validate --format markdown >"$report" || return
+  again=()
   if ! lkroute migrate --check >"$reply.migrate"; then
     quote_log "$reply.migrate"
     # shellcheck disable=SC2016 # backquotes are Markdown
     echo '**The database could not be reached, or it is not ready for this version of lkroute.** `lkroute migrate --check` says which, as does the log of the run; `lkroute migrate` brings it up to date.' >"$report"
     return 1
   fi
-  annotated=(plan)
-  lkroute plan --detailed-exitcode --out "$plan" --format markdown >"$report"
+  local code=0
+  lkroute plan --detailed-exitcode --out "$plan" --format markdown >"$report" || code=$?
+  [ ! -s "$plan" ] || again=(show "$plan")
+  return "$code"
 }
 
-# diff asks for no database and no key, and gets none.
+# diff asks for no database and no key, and gets none. It reads the files alone,
+# so it can as well be run for each format.
 compare_revisions() {
   unset DATABASE_URL GIVEN_DATABASE_URL LKROUTE_KEYS
-  annotated=(diff "$BASE" HEAD)
+  again=(diff "$BASE" HEAD)
   lkroute diff --detailed-exitcode --format markdown "$BASE" HEAD >"$report"
 }
 
@@ -53,7 +58,7 @@ case $COMMAND in
 esac
 
 # A hint on the lines, so its exit code says nothing new; the log has it all.
-lkroute "${annotated[@]}" --format github || true
+[ "${#again[@]}" = 0 ] || lkroute "${again[@]}" --format github || true
 
 cat "$report" >>"$GITHUB_STEP_SUMMARY"
 output report "$report"
@@ -63,6 +68,6 @@ if [ -s "$plan" ]; then
 fi
 if [ -s "$plan" ] || [ "$COMMAND" = diff ]; then
   # The other report is folded, and cut where it would be too long.
-  lkroute "${annotated[@]}" --full >"$work/report.txt" || true
+  lkroute "${again[@]}" --full >"$work/report.txt" || true
   output artifact "$work"
 fi

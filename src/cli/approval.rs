@@ -21,6 +21,7 @@ pub fn save(shell: &Shell, planned: &Planned, targets: &[Address], path: &Path) 
         planned.reroutes.clone(),
         revision.map(|revision| revision.commit),
     );
+    saved.refusals.clone_from(&planned.refusals);
     saved.targets = targets.iter().map(ToString::to_string).collect();
     let text = serde_json::to_string(&saved)
         .map_err(|error| Error::new(format!("the plan can't be written: {error}")))?;

@@ -92,7 +92,7 @@ impl ReleaseArgs {
         let empty = ["no-files", "no-objects"];
         loaded
             .findings
-            .retain(|finding| !empty.contains(&finding.code));
+            .retain(|finding| !empty.contains(&finding.code.as_ref()));
         let routing = planning::valid(loaded)?.routing;
         let released = plan
             .changes

@@ -54,7 +54,11 @@ impl<'a> Report<'a> {
             return Some(Error::exit(Exit::Conflict, message));
         }
         if !self.refusals.is_empty() {
-            let codes: BTreeSet<&str> = self.refusals.iter().map(|finding| finding.code).collect();
+            let codes: BTreeSet<&str> = self
+                .refusals
+                .iter()
+                .map(|finding| finding.code.as_ref())
+                .collect();
             let codes: Vec<&str> = codes.into_iter().collect();
             let message = format!("refused: {}", codes.join(", "));
             return Some(Error::exit(Exit::Refused, message));

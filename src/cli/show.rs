@@ -16,7 +16,8 @@ Examples:
   lkroute show routing.lkplan
   lkroute show routing.lkplan --format markdown
 
-It reads the file only: no routing files, no database.";
+It reads the file only: no routing files, no database. What was refused stays
+refused, with the exit code of that plan.";
 
 /// Show a saved plan
 #[derive(Args)]
@@ -40,7 +41,7 @@ impl ShowArgs {
         let report = Report {
             plan: &saved.plan,
             reroutes: &saved.reroutes,
-            refusals: &[],
+            refusals: &saved.refusals,
             offline: None,
             number: None,
         };

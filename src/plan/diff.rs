@@ -456,7 +456,7 @@ fn sort(plan: &mut Plan) {
         (change.action != Action::Delete, kind, rank, number)
     });
     plan.findings
-        .sort_by(|a, b| (b.severity, &a.place, a.code).cmp(&(a.severity, &b.place, b.code)));
+        .sort_by(|a, b| (b.severity, &a.place, &a.code).cmp(&(a.severity, &b.place, &b.code)));
     plan.classes
         .sort_unstable_by_key(|class| (class.tenant, class.before, class.after));
     plan.held.sort_unstable();

@@ -61,7 +61,7 @@ fn codes(judgement: &Judgement) -> Vec<&str> {
     judgement
         .refusals
         .iter()
-        .map(|finding| finding.code)
+        .map(|finding| finding.code.as_ref())
         .collect()
 }
 
@@ -132,7 +132,10 @@ fn a_number_that_loses_its_route_is_refused_by_name_until_it_is_excepted() {
         let judgement = judged(&before, &after, None);
         assert_eq!(codes(&judgement), ["route-lost"]);
         assert_eq!(
-            judgement.warnings.first().map(|finding| finding.code),
+            judgement
+                .warnings
+                .first()
+                .map(|finding| finding.code.as_ref()),
             warning
         );
     }

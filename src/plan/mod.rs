@@ -92,7 +92,7 @@ pub struct Plan {
     #[serde(skip)]
     pub config_sources: BTreeMap<Uuid, SecretSource>,
     /// What the plan found wrong, or worth saying.
-    #[serde(skip)]
+    #[serde(default)]
     pub findings: Vec<Finding>,
 }
 

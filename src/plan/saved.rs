@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::reroute::Reroutes;
 use super::{Change, FieldChange, Plan, digest};
+use crate::finding::Finding;
 
 /// The form of the file; another one is not read.
 const FORMAT_VERSION: u32 = 1;
@@ -25,6 +26,9 @@ pub struct Saved {
     pub targets: Vec<String>,
     pub plan: Plan,
     pub reroutes: Reroutes,
+    /// What guards refused of it, for those who look at it.
+    #[serde(default)]
+    pub refusals: Vec<Finding>,
 }
 
 /// Why a file is no saved plan.
@@ -48,6 +52,7 @@ impl Saved {
             targets: Vec::new(),
             plan,
             reroutes,
+            refusals: Vec::new(),
         }
     }
 

@@ -40,7 +40,7 @@ fn draw(finding: &Finding, width: usize) -> String {
     let title = wrapped(&visible(&finding.message), width.saturating_sub(before), 0);
     let mut group = level
         .primary_title(title)
-        .id(finding.code)
+        .id(finding.code.as_ref())
         .elements([] as [Message<'_>; 0]);
     if let Some(place) = &finding.place {
         group = mark(group, place, AnnotationKind::Primary, "", width);

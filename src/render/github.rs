@@ -105,7 +105,7 @@ fn note(finding: &Finding) -> Note {
             Level::Warning
         },
         place: finding.place.clone(),
-        title: finding.code.to_owned(),
+        title: finding.code.to_string(),
         message,
     }
 }

@@ -95,7 +95,7 @@ impl ValidateReport {
 /// A [`Finding`].
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct FindingReport {
-    pub code: &'static str,
+    pub code: String,
     /// `error` or `warning`.
     #[schemars(extend("enum" = ["error", "warning"]))]
     pub severity: String,
@@ -132,7 +132,7 @@ impl From<&Finding> for FindingReport {
             message: message.clone(),
         });
         FindingReport {
-            code: finding.code,
+            code: finding.code.to_string(),
             severity: finding.severity.to_string(),
             message: finding.message.clone(),
             place: finding.place.as_ref().map(PlaceReport::from),

@@ -20,7 +20,7 @@ const RESULTS: usize = 5_000;
 pub fn sarif(findings: &[Finding], elsewhere: &str) -> Result<String, Error> {
     let mut rules: BTreeMap<&str, &Finding> = BTreeMap::new();
     for finding in findings {
-        let rule = rules.entry(finding.code).or_insert(finding);
+        let rule = rules.entry(finding.code.as_ref()).or_insert(finding);
         if finding.is_error() {
             *rule = finding;
         }
@@ -48,7 +48,7 @@ pub fn sarif(findings: &[Finding], elsewhere: &str) -> Result<String, Error> {
             *nth += 1;
             json!({
                 "ruleId": finding.code,
-                "ruleIndex": index.get(finding.code),
+                "ruleIndex": index.get(finding.code.as_ref()),
                 "level": finding.severity.to_string(),
                 "message": { "text": message(finding) },
                 "locations": [{ "physicalLocation": location(place) }],
@@ -144,7 +144,7 @@ fn fingerprint(finding: &Finding, place: &Place) -> String {
     } else {
         line
     };
-    for part in [finding.code, &place.file, what] {
+    for part in [finding.code.as_ref(), &place.file, what] {
         hash.update(part.as_bytes());
         hash.update([0]);
     }

@@ -53,6 +53,28 @@ fn a_saved_plan_is_shown_and_applied() {
 }
 
 #[test]
+fn a_saved_plan_says_all_that_was_said_of_it() {
+    let lkroute = changed();
+    let india = lkroute.read("routing/india.toml");
+    let (config, _) = india.split_once("[[bindings]]").expect("bindings");
+    lkroute.write("routing/india.toml", config);
+    lkroute.run(&["plan", "--out", "a.lkplan"]).expect_code(4);
+    for format in ["markdown", "github", "json"] {
+        let run = |args: &[&str]| {
+            let args = [args, &["--format", format]].concat();
+            lkroute.run(&args).expect_code(4).stdout
+        };
+        let shown = run(&["show", "a.lkplan"]);
+        let planned = run(&["plan"]);
+        assert!(
+            shown.contains("route-lost") && shown.contains("plain-http"),
+            "{shown}"
+        );
+        assert_eq!(shown, planned, "{format}");
+    }
+}
+
+#[test]
 fn a_plan_that_moved_is_stale_and_the_difference_is_shown() {
     let lkroute = changed();
     lkroute.run(&["plan", "--out", "a.lkplan"]).expect_code(0);

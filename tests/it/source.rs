@@ -127,7 +127,10 @@ fn the_sample_is_sound() {
     let Loaded {
         routing, findings, ..
     } = sample();
-    let codes: Vec<_> = findings.iter().map(|finding| finding.code).collect();
+    let codes: Vec<_> = findings
+        .iter()
+        .map(|finding| finding.code.as_ref())
+        .collect();
     assert_eq!(codes, ["plain-http"]);
     assert_eq!((routing.regions.len(), routing.configs.len()), (2, 2));
     assert_eq!(routing.bindings.len(), 2);

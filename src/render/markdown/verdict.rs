@@ -68,7 +68,7 @@ fn alert(page: &mut Page, kind: &str, title: &str, findings: &[&Finding]) {
 }
 
 fn row(finding: &Finding) -> String {
-    let mut text = format!("> - {} ({})", prose(&finding.message), code(finding.code));
+    let mut text = format!("> - {} ({})", prose(&finding.message), code(&finding.code));
     if let Some(place) = &finding.place {
         text += &format!(", at {}", at(place));
     }

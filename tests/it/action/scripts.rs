@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 use super::github::{Fault, GitHub, REPOSITORY, TOKEN};
 use super::runner::root;
-use crate::support::Plaintexts;
+use crate::support::{Lkroute, Plaintexts};
 
 /// A step with a directory of its own.
 struct Step {
@@ -188,6 +188,39 @@ fn with_lkroute(command: &str, text: &str) -> Step {
     let program = step.program("lkroute", text);
     step.set("LKROUTE", program.to_str().expect("plain"));
     step
+}
+
+#[test]
+fn a_database_is_planned_against_once_for_all_formats() {
+    let team = Lkroute::with_two_regions();
+    let database = format!("sqlite://{}", team.path().join("it.db").display());
+    let apply = ["apply", "--auto-approve", "--database", &database];
+    team.run(&apply).expect_code(0);
+    let india = team.read("routing/india.toml");
+    let (config, _) = india.split_once("[[bindings]]").expect("bindings");
+    team.write("routing/india.toml", config);
+    let real = env!("CARGO_BIN_EXE_lkroute");
+    let text = format!("printf '%s\\n' \"$5 $6\" >>\"$HOME/asked\"; exec {real} \"$@\"");
+    let mut step = with_lkroute("plan", &text);
+    let routing = team.path().join("routing");
+    step.set("ROUTING", routing.to_str().expect("plain"));
+    let done = step.set("GIVEN_DATABASE_URL", &database).run("run.sh");
+    assert_eq!(done.outputs["exitcode"], "4", "{}", done.log);
+    let asked = fs::read_to_string(step.path("asked")).expect("its commands");
+    let asked: Vec<&str> = asked
+        .lines()
+        .filter_map(|line| line.split(' ').next())
+        .collect();
+    assert_eq!(asked, ["validate", "migrate", "plan", "show", "show"]);
+    assert!(done.log.contains("title=route-lost::"), "{}", done.log);
+    assert!(
+        done.log.contains("title=delete%3A binding."),
+        "{}",
+        done.log
+    );
+    let report = Path::new(&done.outputs["artifact"]).join("report.txt");
+    let report = fs::read_to_string(report).expect("the report in full");
+    assert!(report.contains("error[route-lost]"), "{report}");
 }
 
 #[test]
