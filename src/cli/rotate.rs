@@ -24,7 +24,8 @@ Examples:
 
 All values are opened before the first is written, so the ring needs the old
 keys too. The database follows with the next apply, which writes the sealed
-texts of the files; no agent notices, since the secrets stay the same.";
+texts of the files; no agent notices, since the secrets stay the same. Secrets
+from variables and files the same apply seals with the first key of the ring.";
 
 /// Seal the secrets of the files anew, with another key or in another format
 #[derive(Args)]
@@ -83,6 +84,7 @@ impl RotateArgs {
             report += &format!("{}: config.{}: {what}\n", one.file, one.config);
         }
         shell.print(&report)?;
+        self.say_of_others(shell, &routing);
         shell.note(&match rotated.len() as u64 {
             0 => "every secret is sealed so already".to_owned(),
             count => format!(
@@ -91,6 +93,22 @@ impl RotateArgs {
             ),
         });
         Ok(Exit::Done)
+    }
+
+    /// Secrets that are not in the files follow the ring.
+    fn say_of_others(&self, shell: &Shell, routing: &Routing) {
+        let of_ring = |(name, config): &(&String, &ServerConfig)| {
+            (self.config.is_empty() || self.config.contains(name))
+                && !matches!(config.api_secret, SecretSource::Sealed(_))
+        };
+        let count = routing.configs.iter().filter(of_ring).count() as u64;
+        if count > 0 {
+            shell.note(&format!(
+                "{} from a variable or a file: `lkroute apply` seals {} with the first key of the ring",
+                counted(count, "secret"),
+                if count == 1 { "it" } else { "them" }
+            ));
+        }
     }
 
     fn rotated<'a>(

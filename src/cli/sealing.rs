@@ -60,19 +60,37 @@ impl<'a> Row<'a> {
         });
         Row { owned, live }
     }
+
+    fn is_as_applied(&self) -> bool {
+        let applied = |owned: &OwnedConfig| owned.fields.text(Field::ApiSecret).map(str::to_owned);
+        let applied = self.owned.and_then(applied);
+        applied.is_some() && applied == self.live.map(|live| live.secret.digest())
+    }
+
+    /// Whether what was applied is sealed with another key than the ring's
+    /// first.
+    fn is_under_old_key(&self, ring: &KeyRing) -> bool {
+        let sealed = self.live.map(|live| Sealed::parse(live.secret.as_stored()));
+        let sealed = sealed.and_then(Result::ok).filter(|_| self.is_as_applied());
+        let key = sealed.and_then(|sealed| sealed.key_id().map(str::to_owned));
+        let current = ring.current();
+        key.is_some() && current.is_some() && key.as_deref() != current
+    }
 }
 
 fn of_plain(secret: &Secret, row: &Row<'_>, ring: &KeyRing) -> SecretFact {
-    let applied = row.owned.and_then(|owned| {
-        let fingerprint = Fingerprint::parse(owned.fingerprint.as_deref()?).ok()?;
-        fingerprint.matches(ring, owned.id, secret).ok()
-    });
     let live = row
         .live
         .and_then(|live| Some(opened(live, ring)?.same(secret)));
+    let fingerprint = row.owned.and_then(|owned| {
+        let fingerprint = Fingerprint::parse(owned.fingerprint.as_deref()?).ok()?;
+        fingerprint.matches(ring, owned.id, secret).ok()
+    });
     SecretFact {
-        same_as_applied: applied,
+        // Without the key of the fingerprint, what was stored tells as much.
+        same_as_applied: fingerprint.or(live.filter(|_| row.is_as_applied())),
         same_as_live: live,
+        under_old_key: row.is_under_old_key(ring),
     }
 }
 
@@ -90,12 +108,10 @@ fn of_sealed(
     let sealed = Sealed::parse(text.as_stored()).ok()?;
     let declared = secrets::open(ring, config.id.unwrap_or(live.id), &sealed).ok()?;
     let same = opened(live, ring)?.same(&declared);
-    let as_applied = row.owned.is_some_and(|owned| {
-        owned.fields.text(Field::ApiSecret) == Some(live.secret.digest().as_str())
-    });
     Some(SecretFact {
-        same_as_applied: as_applied.then_some(same),
+        same_as_applied: row.is_as_applied().then_some(same),
         same_as_live: Some(same),
+        under_old_key: row.is_under_old_key(ring),
     })
 }
 

@@ -20,6 +20,8 @@ pub struct SecretFact {
     pub same_as_applied: Option<bool>,
     /// It is the secret that the row holds now.
     pub same_as_live: Option<bool>,
+    /// The row holds it as applied, but under a key that no longer seals.
+    pub under_old_key: bool,
 }
 
 impl SecretFacts {
@@ -66,6 +68,7 @@ pub fn wanted(
     };
     let source = config.api_secret.describe();
     let reseal = same_secret == Some(true);
+    let rekeyed = reseal && fact.under_old_key;
     let plainly = |after: String| Wanted {
         after,
         reseal,
@@ -78,7 +81,7 @@ pub fn wanted(
         SecretSource::Sealed(text) => {
             let converts = format.is_some() && format_of(text.as_stored()) != format;
             match applied {
-                Some(applied) if converts && same_source && stored_so => {
+                Some(applied) if converts && same_source && stored_so && !rekeyed => {
                     plainly(applied.to_owned())
                 }
                 _ if converts => plainly(format!("sealed-from:{source}")),
@@ -86,7 +89,7 @@ pub fn wanted(
             }
         }
         SecretSource::Env(_) | SecretSource::File(_) => match (applied, live) {
-            (_, Some(_)) if reseal && format.is_some() && !stored_so => {
+            (_, Some(_)) if rekeyed || reseal && format.is_some() && !stored_so => {
                 plainly(format!("sealed-from:{source}"))
             }
             (Some(applied), _) if reseal => plainly(applied.to_owned()),

@@ -10,6 +10,7 @@ fn known(same: bool) -> SecretFacts {
     let fact = SecretFact {
         same_as_applied: Some(same),
         same_as_live: Some(same),
+        under_old_key: false,
     };
     facts.insert("one", fact);
     facts
@@ -66,6 +67,20 @@ fn a_secret_from_outside_is_compared_where_that_is_possible() {
     assert_eq!(action(&case, &known(true)), None);
     assert_eq!(action(&case, &known(false)), Some(Action::Update));
     assert_eq!(action(&case, &SecretFacts::default()), None, "not checked");
+    for (same, expected) in [
+        (Some(true), Some(Action::Reseal)),
+        (Some(false), Some(Action::Update)),
+        (None, None),
+    ] {
+        let mut facts = SecretFacts::default();
+        let fact = SecretFact {
+            same_as_applied: same,
+            under_old_key: true,
+            ..SecretFact::default()
+        };
+        facts.insert("one", fact);
+        assert_eq!(action(&case, &facts), expected, "under an old key");
+    }
     case.routing.secret_format = Some(SecretFormat::Fernet);
     assert_eq!(
         action(&case, &known(true)),

@@ -192,3 +192,48 @@ fn an_override_of_an_environment_is_sealed_anew_where_it_stands() {
     assert!(after.contains("env = \"MADE_UP_SECRET\""), "{after}");
     run(&lkroute, "--env test secrets rotate --to demo").expect_code(0);
 }
+
+#[test]
+fn a_secret_from_a_variable_moves_to_the_key_that_is_first_in_the_ring() {
+    let mut lkroute = sample(DEMO);
+    let file = lkroute.read("routing/uae.toml");
+    let sealed = file.lines().find(|line| line.starts_with("api_secret"));
+    let sealed = sealed.expect("a sealed secret").to_owned();
+    let source = "api_secret = { env = \"MADE_UP_SECRET\" }";
+    lkroute.edit("routing/uae.toml", &sealed, source);
+    lkroute.env("MADE_UP_SECRET", "made-up-secret-one");
+    let summary = |lkroute: &Lkroute, what: &str| {
+        let plan = run(lkroute, "plan --format json").expect_code(0).json();
+        plan["summary"][what].clone()
+    };
+    run(&lkroute, "apply --auto-approve").expect_code(0);
+    lkroute.env("LKROUTE_KEYS", &format!("{OTHER},{DEMO}"));
+    assert_eq!(summary(&lkroute, "reseal"), 1);
+    let rotated = run(&lkroute, "secrets rotate").expect_code(0);
+    let said = "1 secret from a variable or a file: `lkroute apply` seals it";
+    assert!(rotated.stderr.contains(said), "{}", rotated.stderr);
+    run(&lkroute, "apply --auto-approve").expect_code(0);
+
+    // The old key has left; another secret is still told from the same.
+    lkroute.env("LKROUTE_KEYS", OTHER);
+    assert_eq!(listed(&lkroute, 0)["in_database"]["state"], "opens");
+    run(&lkroute, "plan --detailed-exitcode").expect_code(0);
+    lkroute.env("MADE_UP_SECRET", "made-up-secret-two");
+    assert_eq!(summary(&lkroute, "update"), 1);
+
+    // Without any key of the ring, nothing can be said of it.
+    lkroute.env("LKROUTE_KEYS", DEMO);
+    assert_eq!(summary(&lkroute, "update"), 0);
+    assert_eq!(summary(&lkroute, "unchecked"), 1);
+
+    // Fernet values have no key id; the stored one tells as much.
+    lkroute
+        .env("LKROUTE_KEYS", OTHER)
+        .env("LIVEKIT_SECRET_ENCRYPTION_KEY", FERNET_KEY);
+    lkroute.write("routing/secrets.toml", "[secrets]\nformat = \"fernet\"\n");
+    run(&lkroute, "apply --auto-approve").expect_code(0);
+    lkroute.env("LKROUTE_KEYS", "");
+    run(&lkroute, "plan --detailed-exitcode").expect_code(0);
+    lkroute.env("MADE_UP_SECRET", "made-up-secret-three");
+    assert_eq!(summary(&lkroute, "update"), 1);
+}
