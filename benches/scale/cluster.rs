@@ -107,11 +107,16 @@ impl Cluster {
         String::from_utf8_lossy(&out.stdout).trim().to_owned()
     }
 
-    /// The index that an application of this kind has on its numbers.
-    pub fn key_index(&self, url: &str) {
+    /// The application's table of numbers, with the two indexes that an
+    /// application of this kind has.
+    pub fn numbers_table(&self, url: &str) {
         self.psql(
             url,
-            "CREATE INDEX IF NOT EXISTS numbers_key ON voice_agent_numbers (tenant_id, country_code, base_number)",
+            "CREATE TABLE voice_agent_numbers (id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+               tenant_id uuid NOT NULL, country_code varchar, base_number bigint, provider varchar,
+               status varchar, rules jsonb, default_agent_id bigint,
+               created_at timestamptz DEFAULT now(), updated_at timestamptz DEFAULT now());
+             CREATE INDEX ON voice_agent_numbers (tenant_id, country_code, base_number)",
         );
     }
 
@@ -129,14 +134,7 @@ impl Cluster {
     /// The same rows into a table of the same shape and indexes.
     pub fn copy_in(&self, columns: &str, file: &Path) -> Run {
         let url = self.database("floor");
-        self.psql(
-            &url,
-            "CREATE TABLE voice_agent_numbers (id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
-               tenant_id uuid NOT NULL, country_code varchar, base_number bigint, provider varchar,
-               status varchar, rules jsonb, default_agent_id bigint,
-               created_at timestamptz DEFAULT now(), updated_at timestamptz DEFAULT now())",
-        );
-        self.key_index(&url);
+        self.numbers_table(&url);
         let sql = format!(
             "\\copy voice_agent_numbers ({columns}) FROM '{}'",
             file.display()

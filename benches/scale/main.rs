@@ -48,8 +48,8 @@ fn bench(cluster: &Cluster, size: u64) -> Report {
     let label = format!("the same in one file of {}", size.min(100_000));
     report.ours(&label, run(&["--routing", &one, "validate", "-q"]));
 
+    cluster.numbers_table(&url);
     run(&["migrate", "-q"]);
-    cluster.key_index(&url);
     report.ours("plan of the initial load", run(&["plan", "-q"]));
     let creates = run(&["apply", "--auto-approve", "-q"]);
     cluster.psql(&url, "VACUUM ANALYZE");
