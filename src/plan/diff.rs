@@ -13,28 +13,18 @@ use super::judge::{Case, Judge};
 use super::live::{NoObject, RowReader};
 use super::objects::{self, ObjectChange, Objects};
 use super::secret::SecretFacts;
+use super::slots::{NONE, Slots, index};
 use super::{Action, Change, Class, Foreign, Object, Plan};
 use crate::fields::{Field, FieldsIx, FieldsPool};
 use crate::finding::{Finding, Place};
-use crate::phone::{self, RowKey};
+use crate::phone;
 use crate::routing::{Origin, Routing, Tenant};
 use crate::snapshot::{NumberRow, OwnedBinding, Snapshot};
 
 type Map<K, V> = HashMap<K, V, RandomState>;
 
-/// No index.
-const NONE: u32 = u32::MAX;
 /// How many odd rows are named, rather than counted.
 const EXAMPLES: usize = 3;
-
-/// What is known about one (tenant, number): indices, or [`NONE`].
-#[derive(Debug, Clone, Copy)]
-struct Slot {
-    tenant: u32,
-    declared: u32,
-    owned: u32,
-    live: u32,
-}
 
 /// The row of a slot.
 #[derive(Debug, Clone, Copy)]
@@ -54,8 +44,7 @@ pub struct Differ<'a> {
     judge: Judge<'a>,
     tenants: Vec<Tenant>,
     tenant_ix: Map<Uuid, u32>,
-    slot_ix: Map<(u32, RowKey), u32>,
-    slots: Vec<Slot>,
+    slots: Slots,
     owned: Vec<OwnedBinding>,
     lives: Vec<Live>,
     /// Further active rows with the key of a slot.
@@ -84,7 +73,8 @@ impl<'a> Differ<'a> {
             id.map(|id| id.to_string())
         };
         let judge = Judge::new(&routing.settings, config_id);
-        let bindings = routing.bindings.len();
+        let declared = routing.bindings.iter();
+        let declared = declared.map(|binding| (binding.tenant, binding.number.key()));
         let mut differ = Differ {
             routing,
             snapshot,
@@ -92,10 +82,9 @@ impl<'a> Differ<'a> {
             judge,
             tenants: routing.tenants.clone(),
             tenant_ix: Map::default(),
-            slot_ix: Map::with_capacity_and_hasher(bindings, RandomState::default()),
-            slots: Vec::with_capacity(bindings),
-            owned: Vec::new(),
-            lives: Vec::with_capacity(bindings),
+            slots: Slots::new(declared),
+            owned: Vec::with_capacity(routing.bindings.len()),
+            lives: Vec::with_capacity(routing.bindings.len()),
             duplicates: Map::default(),
             reader: RowReader::default(),
             classes: Map::default(),
@@ -104,10 +93,6 @@ impl<'a> Differ<'a> {
         };
         for (ix, tenant) in (0u32..).zip(&routing.tenants) {
             differ.tenant_ix.insert(tenant.id, ix);
-        }
-        for (ix, binding) in (0u32..).zip(&routing.bindings) {
-            let slot = differ.slot(binding.tenant, binding.number.key());
-            differ.slots[slot as usize].declared = ix;
         }
         differ
     }
@@ -135,23 +120,11 @@ impl<'a> Differ<'a> {
         ix
     }
 
-    fn slot(&mut self, tenant: u32, key: RowKey) -> u32 {
-        *self.slot_ix.entry((tenant, key)).or_insert_with(|| {
-            self.slots.push(Slot {
-                tenant,
-                declared: NONE,
-                owned: NONE,
-                live: NONE,
-            });
-            index(self.slots.len() - 1)
-        })
-    }
-
     /// Takes in what the last apply set a binding to.
     pub fn owned(&mut self, owned: OwnedBinding) {
         let tenant = self.tenant(owned.tenant);
-        let slot = self.slot(tenant, owned.number.key());
-        self.slots[slot as usize].owned = index(self.owned.len());
+        let slot = self.slots.find_or_add(tenant, owned.number.key());
+        self.slots.all[slot as usize].owned = index(self.owned.len());
         self.owned.push(owned);
     }
 
@@ -163,7 +136,7 @@ impl<'a> Differ<'a> {
             Ok(number) => number,
             Err(reason) => return self.unreadable(row.id, reason.to_string(), fields),
         };
-        let Some(slot) = self.slot_ix.get(&(tenant, number.key())).copied() else {
+        let Some(slot) = self.slots.find(tenant, number.key()) else {
             return self.others(tenant, fields);
         };
         let live = Live {
@@ -199,9 +172,9 @@ impl<'a> Differ<'a> {
 
     /// A row with the key of a slot: the first, or a better one, or a duplicate.
     fn meet(&mut self, tenant: u32, ix: u32, row: Live) {
-        let slot = self.slots[ix as usize];
+        let slot = self.slots.all[ix as usize];
         if slot.live == NONE {
-            self.slots[ix as usize].live = index(self.lives.len());
+            self.slots.all[ix as usize].live = index(self.lives.len());
             self.lives.push(row);
             return;
         }
@@ -234,8 +207,7 @@ impl<'a> Differ<'a> {
         };
         self.name_configs(&mut plan);
         self.place_objects(&mut plan);
-        self.slot_ix = Map::default();
-        for slot in 0..index(self.slots.len()) {
+        for slot in 0..index(self.slots.all.len()) {
             self.compare_slot(slot, &mut plan);
         }
         self.warn_adopt(&mut plan);
@@ -306,7 +278,7 @@ impl<'a> Differ<'a> {
     }
 
     fn compare_slot(&mut self, ix: u32, plan: &mut Plan) {
-        let slot = self.slots[ix as usize];
+        let slot = self.slots.all[ix as usize];
         let tenant = slot.tenant;
         let binding = self.routing.bindings.get(slot.declared as usize).copied();
         let live = self.lives.get(slot.live as usize).copied();
@@ -434,10 +406,6 @@ impl<'a> Differ<'a> {
             });
         }
     }
-}
-
-fn index(len: usize) -> u32 {
-    u32::try_from(len).unwrap_or(NONE)
 }
 
 /// Deletes first, then by kind, then by name, or by tenant and number.

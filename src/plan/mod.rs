@@ -32,6 +32,7 @@ pub mod reroute;
 mod reroute_tests;
 pub mod saved;
 pub mod secret;
+mod slots;
 pub mod target;
 #[cfg(test)]
 mod tests;

@@ -1,0 +1,140 @@
+//! The (tenant, number)s that a plan is about, and what is known of each.
+//! Core.
+//!
+//! Those that are declared are sorted, and found by a search or, as what was
+//! written together is read together, most often by a look at the one after
+//! the last: a million of them cost no table of hashes.
+
+use foldhash::fast::RandomState;
+use hashbrown::HashMap;
+
+use crate::phone::RowKey;
+
+/// No index.
+pub const NONE: u32 = u32::MAX;
+
+/// What is known about one (tenant, number): indices, or [`NONE`].
+#[derive(Debug, Clone, Copy)]
+pub struct Slot {
+    key: RowKey,
+    pub tenant: u32,
+    pub declared: u32,
+    pub owned: u32,
+    pub live: u32,
+}
+
+impl Slot {
+    fn name(&self) -> (u32, RowKey) {
+        (self.tenant, self.key)
+    }
+}
+
+/// Slots by number, from 0 on.
+#[derive(Debug)]
+pub struct Slots {
+    pub all: Vec<Slot>,
+    /// How many of them are declared: sorted, and first.
+    declared: usize,
+    /// The rest.
+    others: HashMap<(u32, RowKey), u32, RandomState>,
+    /// The slot after the one that was met last.
+    next: usize,
+}
+
+impl Slots {
+    /// One for each that is declared: its tenant and key.
+    pub fn new(declared: impl Iterator<Item = (u32, RowKey)>) -> Slots {
+        let mut all: Vec<Slot> = (0u32..)
+            .zip(declared)
+            .map(|(declared, (tenant, key))| Slot {
+                key,
+                tenant,
+                declared,
+                owned: NONE,
+                live: NONE,
+            })
+            .collect();
+        all.sort_by_key(Slot::name);
+        // Of two alike the last one counts.
+        all.dedup_by(|later, kept| {
+            let same = later.name() == kept.name();
+            if same {
+                *kept = *later;
+            }
+            same
+        });
+        Slots {
+            declared: all.len(),
+            all,
+            others: HashMap::default(),
+            next: 0,
+        }
+    }
+
+    /// The slot of a number, where it has one.
+    pub fn find(&mut self, tenant: u32, key: RowKey) -> Option<u32> {
+        let name = (tenant, key);
+        if self
+            .all
+            .get(self.next)
+            .is_none_or(|slot| slot.name() != name)
+        {
+            let declared = &self.all[..self.declared];
+            self.next = match declared.binary_search_by_key(&name, Slot::name) {
+                Ok(found) => found,
+                Err(_) => *self.others.get(&name)? as usize,
+            };
+        }
+        self.next += 1;
+        Some(index(self.next - 1))
+    }
+
+    /// The same; a new one where it has none.
+    pub fn find_or_add(&mut self, tenant: u32, key: RowKey) -> u32 {
+        self.find(tenant, key).unwrap_or_else(|| {
+            let ix = index(self.all.len());
+            self.others.insert((tenant, key), ix);
+            self.all.push(Slot {
+                key,
+                tenant,
+                declared: NONE,
+                owned: NONE,
+                live: NONE,
+            });
+            self.next = self.all.len();
+            ix
+        })
+    }
+}
+
+pub fn index(len: usize) -> u32 {
+    u32::try_from(len).unwrap_or(NONE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::phone::E164;
+
+    fn key(n: u64) -> RowKey {
+        E164::from_digits(971_545_335_000 + n).unwrap().key()
+    }
+
+    #[test]
+    fn each_number_has_one_slot_in_whatever_order_it_is_asked_for() {
+        let declared = [(1, 7), (0, 3), (0, 9), (1, 3), (0, 3)];
+        let mut slots = Slots::new(declared.into_iter().map(|(tenant, n)| (tenant, key(n))));
+        assert_eq!(slots.all.len(), 4);
+        assert_eq!(slots.find_or_add(2, key(5)), 4);
+        for order in [[0, 1, 2, 3, 4], [4, 3, 2, 1, 0], [2, 0, 4, 1, 3]] {
+            for ix in order {
+                let (tenant, key) = slots.all[ix].name();
+                assert_eq!(slots.find(tenant, key), Some(index(ix)));
+                assert_eq!(slots.find_or_add(tenant, key), index(ix));
+            }
+            assert_eq!(slots.find(2, key(3)), None);
+        }
+        let last = slots.find(0, key(3)).map(|ix| slots.all[ix as usize]);
+        assert_eq!(last.map(|slot| slot.declared), Some(4));
+    }
+}
