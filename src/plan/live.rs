@@ -1,8 +1,9 @@
 //! Number rows as they pass by: the managed fields of each, interned. Core.
 //!
-//! Rows that say the same share one set; the raw text of the managed values
-//! is the cache's key, so that a row costs one scan of its `rules` and one
-//! look-up, and no allocation where its like has been seen.
+//! Rows that say the same share one set. A row whose columns are those of
+//! another, byte for byte, costs one look-up; where its `rules` differ in
+//! what is not managed, one scan of them and a second look-up, by the raw text
+//! of the managed values. Where its like has been seen nothing is allocated.
 
 use hashbrown::HashMap;
 use serde::{Deserialize, Deserializer};
@@ -51,12 +52,19 @@ impl<'a> Managed<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NoObject;
 
+/// How many whole rows are kept in mind. Where others keep something of its
+/// own in each row's `rules`, more would be of no use.
+const WHOLE: usize = 16 * 1024;
+
 /// Reads rows into sets of fields.
 #[derive(Debug, Default)]
 pub struct RowReader {
-    seen: HashMap<Box<[u8]>, FieldsIx, foldhash::fast::RandomState>,
+    whole: Seen,
+    managed: Seen,
     key: Vec<u8>,
 }
+
+type Seen = HashMap<Box<[u8]>, FieldsIx, foldhash::fast::RandomState>;
 
 impl RowReader {
     /// The managed fields of a row. `status` is among them only where the
@@ -66,23 +74,40 @@ impl RowReader {
         row: &NumberRow<'_>,
         pool: &mut FieldsPool,
     ) -> Result<FieldsIx, NoObject> {
-        let managed = managed(row.rules)?;
-        self.key.clear();
-        let columns = [row.provider, status(row)];
-        let raws = managed.pairs().map(|(_, raw)| raw);
-        for part in raws.into_iter().chain(columns) {
-            if let Some(part) = part {
-                self.key.extend_from_slice(part.as_bytes());
-                self.key.push(1);
-            }
-            self.key.push(0);
-        }
-        if let Some(ix) = self.seen.get(self.key.as_slice()) {
+        let columns = [
+            row.provider.map(str::as_bytes),
+            status(row).map(str::as_bytes),
+        ];
+        self.name([columns[0], columns[1], row.rules]);
+        if let Some(ix) = self.whole.get(self.key.as_slice()) {
             return Ok(*ix);
         }
-        let ix = pool.intern(fields(&managed, row).ok_or(NoObject)?);
-        self.seen.insert(self.key.as_slice().into(), ix);
+        let whole = (self.whole.len() < WHOLE).then(|| self.key.as_slice().into());
+        let managed = managed(row.rules)?;
+        let raws = managed.pairs().map(|(_, raw)| raw.map(str::as_bytes));
+        self.name(raws.into_iter().chain(columns));
+        let ix = match self.managed.get(self.key.as_slice()) {
+            Some(ix) => *ix,
+            None => {
+                let ix = pool.intern(fields(&managed, row).ok_or(NoObject)?);
+                self.managed.insert(self.key.as_slice().into(), ix);
+                ix
+            }
+        };
+        if let Some(whole) = whole {
+            self.whole.insert(whole, ix);
+        }
         Ok(ix)
+    }
+
+    /// Makes the key of these parts, each behind its length.
+    fn name<'a>(&mut self, parts: impl IntoIterator<Item = Option<&'a [u8]>>) {
+        self.key.clear();
+        for part in parts {
+            let length = part.map_or(usize::MAX, <[u8]>::len);
+            self.key.extend_from_slice(&length.to_ne_bytes());
+            self.key.extend_from_slice(part.unwrap_or_default());
+        }
     }
 }
 
