@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 
 use jiff::Zoned;
+use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
 use super::database::{self, EnvironmentDatabase, Target};
@@ -22,12 +23,16 @@ use crate::plan::number::{OneNumber, before_and_after};
 use crate::plan::reroute::{self, Reroutes};
 use crate::plan::secret::SecretFacts;
 use crate::plan::{Plan, expect, target};
-use crate::resolve::Configs;
+use crate::resolve::{Configs, RowFact};
 use crate::routing::Routing;
 use crate::secrets::KeyRing;
 use crate::snapshot::{ApplyRecord, Snapshot};
 use crate::source::{self, LoadOptions, Loaded};
-use crate::store::{LookUp, Mode, Store, check_stamp};
+use crate::store::{Batch, Intake, LookUp, Mode, RowIds, check_stamp};
+
+/// How many batches of rows may wait for the files to be parsed, or for the
+/// comparison: 32 MB.
+const WAITING: usize = 128;
 
 /// What is wanted of a plan.
 #[derive(Debug, Clone, Copy, Default)]
@@ -117,116 +122,154 @@ pub fn environment(shell: &Shell, loaded: &Loaded) -> Option<EnvironmentDatabase
 }
 
 /// Compares files and database. While the files are parsed on a thread of
-/// their own, the database is asked, where it is known without them; files
+/// their own, the database is read, where it is known without them; files
 /// that are invalid come before whatever goes wrong with it.
 pub async fn plan(shell: &Shell, ring: &KeyRing, wish: Wish<'_>) -> Result<Planned, Stop> {
+    let (tell_environment, environment) = oneshot::channel();
+    let (tell_snapshot, snapshot) = oneshot::channel();
+    let (batches, rows) = mpsc::channel(WAITING);
     let globals = &shell.globals;
-    let (dir, environment_name) = (globals.routing.clone(), globals.env.clone());
-    let mut parsing = tokio::task::spawn_blocking(move || read_files(dir, environment_name));
     // The schema may be in the files, too.
     let named = globals.database.is_some() && globals.schema.is_some();
     let early = globals.env.is_none() || named;
     let reading = async {
-        match early {
-            true => read(shell, database::target(shell, None)?, wish.to_write).await,
-            false => std::future::pending().await,
-        }
+        let environment = match early {
+            true => None,
+            false => environment.await.map_err(|_| unheard())?,
+        };
+        let target = database::target(shell, environment.as_ref())?;
+        let besides = read(shell, &target, wish, tell_snapshot, batches).await?;
+        Ok::<_, Error>((target, besides))
     };
-    tokio::pin!(reading);
-    let mut found = None;
-    let loaded = tokio::select! {
-        loaded = &mut parsing => loaded,
-        database = &mut reading => {
-            found = Some(database);
-            parsing.await
-        }
+    let comparing = async {
+        let loaded = valid(load_aside(shell).await?)?;
+        // Nobody waits for it where the database is known without it.
+        let _ = tell_environment.send(self::environment(shell, &loaded));
+        let Ok(snapshot) = snapshot.await else {
+            return Ok(None);
+        };
+        compare(ring, loaded, snapshot, rows).await.map(Some)
     };
-    let loaded =
-        loaded.map_err(|error| Error::new(format!("reading the files failed: {error}")))?;
-    let loaded = valid(loaded)?;
-    let found = match (found, early) {
-        (Some(found), _) => found?,
-        (None, true) => reading.await?,
-        (None, false) => {
-            let environment = environment(shell, &loaded);
-            read(
-                shell,
-                database::target(shell, environment.as_ref())?,
-                wish.to_write,
-            )
-            .await?
-        }
-    };
-    compare(shell, ring, wish, loaded, found).await
+    // What goes wrong with the files ends it at once.
+    let reading = async { Ok::<_, Stop>(reading.await) };
+    let (read, compared) = tokio::try_join!(reading, comparing)?;
+    let (target, besides) = read?;
+    judge(wish, compared.ok_or_else(unheard)?, target, besides)
 }
 
-/// A database, read up to its numbers; no store where there is nothing yet.
-struct Found {
-    target: Target,
-    store: Option<Store>,
-    snapshot: Snapshot,
+/// Why one side stopped, where that is the other side's doing: never shown.
+fn unheard() -> Error {
+    Error::new("the other side of the comparison ended")
 }
 
-async fn read(shell: &Shell, target: Target, to_write: bool) -> Result<Found> {
+/// Loads the files on a thread of their own.
+async fn load_aside(shell: &Shell) -> Result<Loaded> {
+    let (dir, environment) = (shell.globals.routing.clone(), shell.globals.env.clone());
+    let parsing = tokio::task::spawn_blocking(move || read_files(dir, environment));
+    let loaded = parsing.await;
+    loaded.map_err(|error| Error::new(format!("reading the files failed: {error}")))
+}
+
+/// What is read beside that which is compared.
+#[derive(Default)]
+struct Besides {
+    /// All applies, where the last was a rollback or a release.
+    undone: Vec<ApplyRecord>,
+    /// The rows of the number of the wish.
+    rows: Vec<RowFact>,
+}
+
+/// Reads a database, where there is one already: first all but the numbers,
+/// then these.
+async fn read(
+    shell: &Shell,
+    target: &Target,
+    wish: Wish<'_>,
+    snapshot: oneshot::Sender<Snapshot>,
+    batches: mpsc::Sender<Batch>,
+) -> Result<Besides> {
+    let mut besides = Besides::default();
     if !target.url.exists() {
         shell.detail(&format!("{} is not there yet", target.url.label()));
-        return Ok(Found {
-            target,
-            store: None,
-            snapshot: Snapshot::default(),
-        });
+        snapshot.send(Snapshot::default()).map_err(|_| unheard())?;
+        return Ok(besides);
     }
-    if to_write && target.url.file().is_some() {
-        let mut store = database::open(shell, &target, Mode::Write).await?;
+    if wish.to_write && target.url.file().is_some() {
+        let mut store = database::open(shell, target, Mode::Write).await?;
         migrate::say(shell, &store.migrate(false).await?);
     }
-    let mut store = database::open_current(shell, &target, Mode::Read).await?;
+    let mut store = database::open_current(shell, target, Mode::Read).await?;
     store.begin_read().await?;
-    let snapshot = store.snapshot().await?;
-    Ok(Found {
-        target,
-        store: Some(store),
-        snapshot,
-    })
+    let found = store.snapshot().await?;
+    let last = found.last_apply.as_ref();
+    if last.is_some_and(|last| last.kind != "apply") {
+        besides.undone = store.applies().await?;
+    }
+    snapshot.send(found).map_err(|_| unheard())?;
+    let progress = Progress::rows(shell, "comparing");
+    let mut each = async |batch| batches.send(batch).await.map_err(|_| unheard());
+    store.pour(&mut each, &mut |rows| progress.at(rows)).await?;
+    if let Some(number) = wish.number.and_then(|args| args.number) {
+        besides.rows = store.look_up(&LookUp::number(number)).await?.facts.rows;
+    }
+    store.end_read().await?;
+    Ok(besides)
 }
 
-async fn compare(
-    shell: &Shell,
-    ring: &KeyRing,
-    wish: Wish<'_>,
+/// Files and database, compared.
+struct Compared {
+    plan: Plan,
     loaded: Loaded,
-    found: Found,
-) -> Result<Planned, Stop> {
-    let Found {
-        target,
-        store,
-        snapshot,
-    } = found;
-    let routing = loaded.routing;
+    snapshot: Snapshot,
+    facts: SecretFacts,
+}
+
+/// Compares the rows as they come, on a thread of its own.
+async fn compare(
+    ring: &KeyRing,
+    loaded: Loaded,
+    snapshot: Snapshot,
+    mut rows: mpsc::Receiver<Batch>,
+) -> Result<Compared, Stop> {
+    let routing = &loaded.routing;
     check_stamp(
         (snapshot.owner.as_deref(), snapshot.environment.as_deref()),
         (routing.owner.as_deref(), routing.environment.as_deref()),
     )?;
-    let facts = sealing::facts(&routing, &snapshot, ring);
-    let mut differ = Differ::new(&routing, &snapshot, &facts, Uuid::new_v4);
-    let mut undone = Vec::new();
-    let number = wish.number.and_then(|args| args.number);
-    let mut rows = Vec::new();
-    if let Some(mut store) = store {
-        let last = snapshot.last_apply.as_ref();
-        if last.is_some_and(|last| last.kind != "apply") {
-            undone = store.applies().await?;
+    let facts = sealing::facts(routing, &snapshot, ring);
+    let comparing = tokio::task::spawn_blocking(move || {
+        let mut differ = Differ::new(&loaded.routing, &snapshot, &facts, Uuid::new_v4);
+        let mut intake = Intake::default();
+        while let Some(batch) = rows.blocking_recv() {
+            intake.take(batch, &mut differ)?;
         }
-        let progress = Progress::rows(shell, "comparing");
-        store
-            .feed(&mut differ, &mut |rows| progress.at(rows))
-            .await?;
-        if let Some(number) = number {
-            rows = store.look_up(&LookUp::number(number)).await?.facts.rows;
-        }
-        store.end_read().await?;
-    }
-    let mut plan = differ.finish(Uuid::now_v7);
+        let mut ids = RowIds::new()?;
+        let plan = differ.finish(|| ids.make());
+        Ok(Compared {
+            plan,
+            loaded,
+            snapshot,
+            facts,
+        })
+    });
+    let compared = comparing.await;
+    compared.map_err(|error| Error::new(format!("comparing failed: {error}")))?
+}
+
+/// What is wished of a plan, and what its guards say.
+fn judge(
+    wish: Wish<'_>,
+    compared: Compared,
+    target: Target,
+    besides: Besides,
+) -> Result<Planned, Stop> {
+    let Compared {
+        mut plan,
+        loaded,
+        snapshot,
+        facts,
+    } = compared;
+    let routing = loaded.routing;
     if let Some(unknown) = target::unknown(&plan, &routing, wish.targets).first() {
         let message = format!("--target {unknown}: neither the files nor the database know it");
         return Err(Error::new(message).into());
@@ -238,12 +281,14 @@ async fn compare(
         plan = plan.without_drift();
     }
     let reroutes = reroute::reroutes(&plan, &Configs::of_snapshot(&snapshot));
-    let number = match (wish.number, number) {
-        (Some(args), Some(number)) => {
+    let number = wish.number.and_then(|args| Some((args, args.number?)));
+    let number = match number {
+        Some((args, number)) => {
+            let rows = besides.rows;
             let (before, after) = before_and_after(&plan, &routing, &snapshot, rows, number);
             args.resolve(&before, &after)?
         }
-        _ => None,
+        None => None,
     };
     let judgement = judgement::judge(
         &plan,
@@ -272,6 +317,6 @@ async fn compare(
         refusals,
         number,
         digest: loaded.digest,
-        undone,
+        undone: besides.undone,
     })
 }

@@ -15,10 +15,12 @@ macro_rules! on {
     };
 }
 
+mod batch;
 mod books;
 mod cells;
 mod dispatches;
 mod history;
+mod ids;
 mod list;
 mod look_up;
 mod order;
@@ -30,8 +32,10 @@ mod trouble;
 mod url;
 mod work;
 
+pub use batch::{Batch, Intake};
 pub use dispatches::{CallNotes, Calls};
 pub use history::{Back, EachVersion, Select};
+pub use ids::RowIds;
 pub use list::{Filter, Listed};
 pub use look_up::{LookUp, LookedUp};
 pub use order::{Applied, ApplyError, ApplyOrder, LOCK_TIMEOUT, PreparedSecret, check_stamp};
@@ -180,7 +184,18 @@ impl Store {
         differ: &mut Differ<'_>,
         progress: &mut dyn FnMut(u64),
     ) -> Result<()> {
-        on!(self, engine => engine.feed(differ, progress).await)
+        let mut intake = Intake::default();
+        let mut each = async |batch| intake.take(batch, differ);
+        self.pour(&mut each, progress).await
+    }
+
+    /// The same in batches, for an [`Intake`] on another thread.
+    pub async fn pour(
+        &mut self,
+        each: &mut impl AsyncFnMut(Batch) -> Result<()>,
+        progress: &mut dyn FnMut(u64),
+    ) -> Result<()> {
+        on!(self, engine => engine.pour(each, progress).await)
     }
 
     /// Hands all owned bindings to `each`, their fields interned in `pool`.

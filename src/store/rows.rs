@@ -8,7 +8,7 @@ use sqlx::Error;
 use uuid::Uuid;
 
 use super::cells::Cells;
-use crate::fields::{Field, Fields};
+use crate::fields::{Field, Fields, FieldsIx, FieldsPool};
 use crate::history::{ConfigVersion, RegionVersion};
 use crate::routing::CipherText;
 use crate::snapshot::{ApplyRecord, LiveConfig, OwnedConfig, OwnedRegion, SourceLine};
@@ -153,7 +153,7 @@ pub(super) fn fields(text: &str) -> Result<Fields, Error> {
 
 /// Values by small numbers, as lkroute's tables keep what many rows share.
 /// A number that is not in use gives the default.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Numbered<T>(pub Vec<T>);
 
 impl<T> Default for Numbered<T> {
@@ -174,5 +174,26 @@ impl<T: Default + Clone> Numbered<T> {
 
     pub fn get(&self, ix: i64) -> Option<&T> {
         self.0.get(usize::try_from(ix).ok()?)
+    }
+}
+
+impl Numbered<Option<Fields>> {
+    /// Columns of `lkroute_settings`: id, fields.
+    pub fn settings<'a, R: Cells + 'a>(
+        rows: impl Iterator<Item = &'a R>,
+    ) -> Result<Numbered<Option<Fields>>, Error> {
+        let mut settings = Numbered::default();
+        for row in rows {
+            settings.put(row.some_int(0)?, Some(fields(row.some_text(1)?)?))?;
+        }
+        Ok(settings)
+    }
+
+    pub fn interned(self, pool: &mut FieldsPool) -> Numbered<Option<FieldsIx>> {
+        let sets = self.0.into_iter();
+        Numbered(
+            sets.map(|set| set.map(|fields| pool.intern(fields)))
+                .collect(),
+        )
     }
 }

@@ -82,11 +82,11 @@ impl Writer {
 /// The stream is not what it should be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the server's COPY stream can't be read")]
-pub(super) struct BadStream;
+pub(in crate::store) struct BadStream;
 
 /// Takes a stream of rows of `N` fields apart, in whatever pieces it comes.
 #[derive(Debug, Default)]
-pub(super) struct Reader<const N: usize> {
+pub(in crate::store) struct Reader<const N: usize> {
     started: bool,
     ended: bool,
     /// The beginning of a row whose end has not come yet.
@@ -188,7 +188,7 @@ fn fields<'a, const N: usize>(
 
 /// The fields of one row, borrowed from the stream.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Row<'a, const N: usize>([Option<&'a [u8]>; N]);
+pub(in crate::store) struct Row<'a, const N: usize>([Option<&'a [u8]>; N]);
 
 impl<'a, const N: usize> Row<'a, N> {
     fn array<const K: usize>(&self, ix: usize) -> Result<Option<[u8; K]>, BadStream> {

@@ -63,7 +63,7 @@ impl PgStore {
         pool: &mut FieldsPool,
         each: &mut EachVersion<'_>,
     ) -> Result<()> {
-        let settings = self.settings(pool).await?;
+        let settings = self.settings().await?.interned(pool);
         let sql = format!(
             "COPY (SELECT number_id, number, since, tenant, settings, file, line, inserted,
                retired, until, found FROM {}.lkroute_bindings WHERE {}

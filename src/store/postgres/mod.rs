@@ -4,7 +4,7 @@
 //! and nothing is set for longer than a transaction.
 
 mod apply;
-mod copy;
+pub(super) mod copy;
 mod dispatches;
 mod history;
 mod list;
@@ -15,6 +15,8 @@ mod objects;
 mod read;
 mod records;
 mod sql;
+
+pub(super) use read::{number_row, owned_binding};
 
 use std::time::Duration;
 

@@ -1,20 +1,20 @@
 //! Reading a PostgreSQL database: one snapshot of it, in few round trips, the
-//! numbers as streams of binary rows. Imports the plan's [`Differ`].
+//! numbers as streams of binary rows.
 
 use futures_util::TryStreamExt;
-use sqlx::postgres::PgRow;
 use uuid::Uuid;
 
 use super::PgStore;
 use super::copy::{BadStream, Reader, Row};
 use super::sql::{literal, run, sets};
-use crate::error::{Error, Result};
-use crate::fields::{FieldsIx, FieldsPool};
+use crate::error::Result;
+use crate::fields::{Fields, FieldsIx, FieldsPool};
 use crate::phone::E164;
-use crate::plan::diff::Differ;
 use crate::snapshot::{NumberRow, OwnedBinding, Snapshot, SourceLine};
+use crate::store::batch::{Batch, Names, Part, Rows};
 use crate::store::cells::Cells;
 use crate::store::rows::{self, MixedAgent, Numbered};
+use crate::store::trouble::trouble;
 
 /// RFC 3339 in UTC.
 pub(super) fn time(column: &str) -> String {
@@ -41,6 +41,8 @@ pub(super) fn apply_columns() -> String {
 
 /// How many rows pass between two reports of progress.
 pub(super) const STEP: u64 = 8192;
+/// Bytes of a stream that are handed on at a time.
+const BATCH: usize = 256 * 1024;
 
 impl PgStore {
     pub async fn begin_read(&mut self) -> Result<()> {
@@ -111,16 +113,45 @@ impl PgStore {
         Ok((snapshot, tenants))
     }
 
-    /// Hands all that is owned, then every number row, to the differ.
-    pub async fn feed(
+    /// Hands all that is owned, then every number row, to `each`, still as
+    /// the server sent it.
+    pub async fn pour(
         &mut self,
-        differ: &mut Differ<'_>,
+        each: &mut impl AsyncFnMut(Batch) -> Result<()>,
         progress: &mut dyn FnMut(u64),
     ) -> Result<()> {
-        let settings = self.settings(differ.pool()).await?;
-        self.owned_rows(&settings, &mut |owned| differ.owned(owned))
-            .await?;
-        self.numbers(&mut |row| differ.row(row), progress).await
+        let names = Names {
+            label: self.label.clone(),
+            tenants: self.tenants.clone(),
+            settings: self.settings().await?,
+        };
+        each(Batch(Part::Names(names))).await?;
+        let (owned, numbers) = (self.owned_sql(), self.numbers_sql());
+        self.batches(&owned, Part::Owned, each, &mut |_| ()).await?;
+        self.batches(&numbers, Part::Numbers, each, progress).await
+    }
+
+    async fn batches(
+        &mut self,
+        sql: &str,
+        part: fn(Rows) -> Part,
+        each: &mut impl AsyncFnMut(Batch) -> Result<()>,
+        progress: &mut dyn FnMut(u64),
+    ) -> Result<()> {
+        let trouble = |error| trouble(&self.label, &error);
+        let mut pieces = self.conn.copy_out_raw(sql).await.map_err(trouble)?;
+        let (mut bytes, mut rows) = (Vec::with_capacity(BATCH), 0);
+        while let Some(piece) = pieces.try_next().await.map_err(trouble)? {
+            if bytes.len() + piece.len() > BATCH {
+                let full = std::mem::replace(&mut bytes, Vec::with_capacity(BATCH));
+                each(Batch(part(Rows::Postgres(full)))).await?;
+                progress(rows);
+            }
+            bytes.extend_from_slice(&piece);
+            rows += 1;
+        }
+        progress(rows);
+        each(Batch(part(Rows::Postgres(bytes)))).await
     }
 
     /// Hands all that is owned to `each`.
@@ -129,29 +160,35 @@ impl PgStore {
         pool: &mut FieldsPool,
         each: &mut dyn FnMut(OwnedBinding),
     ) -> Result<()> {
-        let settings = self.settings(pool).await?;
-        self.owned_rows(&settings, each).await
-    }
-
-    async fn owned_rows(
-        &mut self,
-        settings: &Numbered<Option<FieldsIx>>,
-        each: &mut dyn FnMut(OwnedBinding),
-    ) -> Result<()> {
-        let owned = format!(
-            "COPY (SELECT number_id, number, since, tenant, settings, file, line, inserted, retired
-               FROM {}.lkroute_bindings WHERE until IS NULL) TO STDOUT (FORMAT binary)",
-            self.q
-        );
+        let settings = self.settings().await?.interned(pool);
+        let owned = self.owned_sql();
         let tenants = std::mem::take(&mut self.tenants);
         let read = self
             .stream(&owned, |row: Row<'_, 9>| {
-                each(owned_binding(row, &tenants, settings)?);
+                each(owned_binding(row, &tenants, &settings)?);
                 Ok(())
             })
             .await;
         self.tenants = tenants;
         read
+    }
+
+    /// The columns that [`owned_binding`] reads.
+    fn owned_sql(&self) -> String {
+        format!(
+            "COPY (SELECT number_id, number, since, tenant, settings, file, line, inserted, retired
+               FROM {}.lkroute_bindings WHERE until IS NULL) TO STDOUT (FORMAT binary)",
+            self.q
+        )
+    }
+
+    /// The columns that [`number_row`] reads.
+    fn numbers_sql(&self) -> String {
+        format!(
+            "COPY (SELECT id, tenant_id, country_code::text, base_number::int8, provider::text,
+               status::text, rules::jsonb FROM {}.voice_agent_numbers) TO STDOUT (FORMAT binary)",
+            self.q
+        )
     }
 
     pub async fn mixed_agents(&mut self) -> Result<Vec<MixedAgent>> {
@@ -180,21 +217,9 @@ impl PgStore {
         progress: &mut dyn FnMut(u64),
     ) -> Result<()> {
         let mut done = 0;
-        let numbers = format!(
-            "COPY (SELECT id, tenant_id, country_code::text, base_number::int8, provider::text,
-               status::text, rules::jsonb FROM {}.voice_agent_numbers) TO STDOUT (FORMAT binary)",
-            self.q
-        );
+        let numbers = self.numbers_sql();
         self.stream(&numbers, |row: Row<'_, 7>| {
-            each(&NumberRow {
-                id: row.uuid(0)?,
-                tenant: row.uuid(1)?,
-                country_code: row.text(2)?,
-                base_number: row.int8(3)?,
-                provider: row.text(4)?,
-                status: row.text(5)?,
-                rules: row.jsonb(6)?,
-            });
+            each(&number_row(row)?);
             done += 1;
             if done % STEP == 0 {
                 progress(done);
@@ -207,22 +232,12 @@ impl PgStore {
     }
 
     /// The sets of fields that versions of bindings name by number.
-    pub(super) async fn settings(
-        &mut self,
-        pool: &mut FieldsPool,
-    ) -> Result<Numbered<Option<FieldsIx>>> {
+    pub(super) async fn settings(&mut self) -> Result<Numbered<Option<Fields>>> {
         let sql = format!("SELECT id::int8, fields FROM {}.lkroute_settings", self.q);
         let read = sets(&mut self.conn, &sql).await;
         let read = read.map_err(|error| self.trouble(error))?;
-        let mut settings = Numbered::default();
-        let mut put = |row: &PgRow| {
-            let fields = pool.intern(rows::fields(row.some_text(1)?)?);
-            settings.put(row.some_int(0)?, Some(fields))
-        };
-        for row in read.iter().flatten() {
-            put(row).map_err(|error| self.trouble(error))?;
-        }
-        Ok(settings)
+        let settings = Numbered::settings(read.iter().flatten());
+        settings.map_err(|error| self.trouble(error))
     }
 
     /// Runs a COPY … TO STDOUT and hands each row to `each`.
@@ -242,13 +257,26 @@ impl PgStore {
         };
         let result = result.await;
         result.map_err(|error| self.trouble(error))?;
-        reader.finish().map_err(|bad| Error::new(bad.to_string()))
+        Ok(reader.finish()?)
     }
+}
+
+/// Columns: id, tenant_id, country_code, base_number, provider, status, rules.
+pub fn number_row<const N: usize>(row: Row<'_, N>) -> Result<NumberRow<'_>, BadStream> {
+    Ok(NumberRow {
+        id: row.uuid(0)?,
+        tenant: row.uuid(1)?,
+        country_code: row.text(2)?,
+        base_number: row.int8(3)?,
+        provider: row.text(4)?,
+        status: row.text(5)?,
+        rules: row.jsonb(6)?,
+    })
 }
 
 /// Columns: number_id, number, since, tenant, settings, file, line, inserted,
 /// retired.
-pub(super) fn owned_binding<const N: usize>(
+pub fn owned_binding<const N: usize>(
     row: Row<'_, N>,
     tenants: &Numbered<Option<Uuid>>,
     settings: &Numbered<Option<FieldsIx>>,

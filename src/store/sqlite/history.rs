@@ -63,7 +63,7 @@ impl SqliteStore {
         pool: &mut FieldsPool,
         each: &mut EachVersion<'_>,
     ) -> Result<(), sqlx::Error> {
-        let settings = self.settings(pool).await?;
+        let settings = self.settings().await?.interned(pool);
         let sql = format!(
             "SELECT number_id, number, since, tenant, settings, file, line, inserted, retired,
                until, found FROM lkroute_bindings WHERE {} ORDER BY number_id, since",

@@ -11,6 +11,8 @@ mod objects;
 mod read;
 mod records;
 
+pub(super) use read::{number_row, owned_binding};
+
 use std::path::Path;
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Reading a SQLite database. Imports the plan's [`Differ`].
+//! Reading a SQLite database.
 
 use futures_util::TryStreamExt;
 use sqlx::AssertSqlSafe;
@@ -7,12 +7,13 @@ use uuid::Uuid;
 
 use super::{SqliteStore, run};
 use crate::error::Result;
-use crate::fields::{FieldsIx, FieldsPool};
+use crate::fields::{Fields, FieldsIx, FieldsPool};
 use crate::phone::E164;
-use crate::plan::diff::Differ;
 use crate::snapshot::{NumberRow, OwnedBinding, Snapshot};
+use crate::store::batch::{Batch, Names, Part, Rows};
 use crate::store::cells::Cells;
 use crate::store::rows::{self, MixedAgent, Numbered};
+use crate::store::trouble::trouble;
 
 /// The columns that [`rows::live_config`] reads, of a row called `c`.
 pub(super) const CONFIG_COLUMNS: &str = "c.id, c.name, c.description, c.livekit_url,
@@ -24,6 +25,15 @@ pub(super) const APPLY_COLUMNS: &str = "a.id, a.at, a.actor, a.revision, a.dirty
 
 /// How many rows pass between two reports of progress.
 const STEP: u64 = 8192;
+/// Rows that are handed on at a time.
+const BATCH: usize = 1024;
+
+/// The columns that [`owned_binding`] reads.
+const OWNED: &str = "SELECT number_id, number, since, tenant, settings, file, line, inserted,
+    retired FROM lkroute_bindings WHERE until IS NULL";
+/// The columns that [`number_row`] reads.
+const NUMBERS: &str = "SELECT id, tenant_id, country_code, base_number, provider, status, rules
+    FROM voice_agent_numbers";
 
 impl SqliteStore {
     pub async fn begin_read(&mut self) -> Result<()> {
@@ -94,25 +104,45 @@ impl SqliteStore {
         Ok((snapshot, tenants))
     }
 
-    /// Hands all that is owned, then every number row, to the differ.
-    pub async fn feed(
+    /// Hands all that is owned, then every number row, to `each`, not yet
+    /// decoded.
+    pub async fn pour(
         &mut self,
-        differ: &mut Differ<'_>,
+        each: &mut impl AsyncFnMut(Batch) -> Result<()>,
         progress: &mut dyn FnMut(u64),
     ) -> Result<()> {
-        let fed = self.feed_rows(differ, progress).await;
-        fed.map_err(|error| self.trouble(error))
+        let settings = self.settings().await;
+        let names = Names {
+            label: self.label.clone(),
+            tenants: self.tenants.clone(),
+            settings: settings.map_err(|error| self.trouble(error))?,
+        };
+        each(Batch(Part::Names(names))).await?;
+        self.batches(OWNED, Part::Owned, each, &mut |_| ()).await?;
+        self.batches(NUMBERS, Part::Numbers, each, progress).await
     }
 
-    async fn feed_rows(
+    async fn batches(
         &mut self,
-        differ: &mut Differ<'_>,
+        sql: &'static str,
+        part: fn(Rows) -> Part,
+        each: &mut impl AsyncFnMut(Batch) -> Result<()>,
         progress: &mut dyn FnMut(u64),
-    ) -> Result<(), sqlx::Error> {
-        let settings = self.settings(differ.pool()).await?;
-        self.owned_rows(&settings, &mut |owned| differ.owned(owned))
-            .await?;
-        self.number_rows(&mut |row| differ.row(row), progress).await
+    ) -> Result<()> {
+        let trouble = |error| trouble(&self.label, &error);
+        let mut stream = sqlx::query(sql).fetch(&mut self.conn);
+        let (mut rows, mut done) = (Vec::with_capacity(BATCH), 0);
+        while let Some(row) = stream.try_next().await.map_err(trouble)? {
+            rows.push(row);
+            if rows.len() == BATCH {
+                let full = std::mem::replace(&mut rows, Vec::with_capacity(BATCH));
+                each(Batch(part(Rows::Sqlite(full)))).await?;
+                done += BATCH as u64;
+                progress(done);
+            }
+        }
+        progress(done + rows.len() as u64);
+        each(Batch(part(Rows::Sqlite(rows)))).await
     }
 
     /// Hands all that is owned to `each`.
@@ -122,25 +152,15 @@ impl SqliteStore {
         each: &mut dyn FnMut(OwnedBinding),
     ) -> Result<()> {
         let read = async {
-            let settings = self.settings(pool).await?;
-            self.owned_rows(&settings, each).await
+            let settings = self.settings().await?.interned(pool);
+            let mut stream = sqlx::query(OWNED).fetch(&mut self.conn);
+            while let Some(row) = stream.try_next().await? {
+                each(owned_binding(&row, &self.tenants, &settings)?);
+            }
+            Ok(())
         };
         let read = read.await;
         read.map_err(|error| self.trouble(error))
-    }
-
-    async fn owned_rows(
-        &mut self,
-        settings: &Numbered<Option<FieldsIx>>,
-        each: &mut dyn FnMut(OwnedBinding),
-    ) -> Result<(), sqlx::Error> {
-        let owned = "SELECT number_id, number, since, tenant, settings, file, line, inserted,
-                     retired FROM lkroute_bindings WHERE until IS NULL";
-        let mut stream = sqlx::query(owned).fetch(&mut self.conn);
-        while let Some(row) = stream.try_next().await? {
-            each(owned_binding(&row, &self.tenants, settings)?);
-        }
-        Ok(())
     }
 
     pub async fn mixed_agents(&mut self) -> Result<Vec<MixedAgent>> {
@@ -156,16 +176,9 @@ impl SqliteStore {
     }
 
     /// The sets of fields that versions of bindings name by number.
-    pub(super) async fn settings(
-        &mut self,
-        pool: &mut FieldsPool,
-    ) -> Result<Numbered<Option<FieldsIx>>, sqlx::Error> {
-        let mut settings = Numbered::default();
-        for row in self.all("SELECT id, fields FROM lkroute_settings").await? {
-            let fields = pool.intern(rows::fields(row.some_text(1)?)?);
-            settings.put(row.some_int(0)?, Some(fields))?;
-        }
-        Ok(settings)
+    pub(super) async fn settings(&mut self) -> Result<Numbered<Option<Fields>>, sqlx::Error> {
+        let read = self.all("SELECT id, fields FROM lkroute_settings").await?;
+        Numbered::settings(read.iter())
     }
 
     /// Hands every number row to `each`.
@@ -183,9 +196,7 @@ impl SqliteStore {
         each: &mut dyn FnMut(&NumberRow<'_>),
         progress: &mut dyn FnMut(u64),
     ) -> Result<(), sqlx::Error> {
-        let numbers = "SELECT id, tenant_id, country_code, base_number, provider, status, rules
-                       FROM voice_agent_numbers";
-        let mut stream = sqlx::query(numbers).fetch(&mut self.conn);
+        let mut stream = sqlx::query(NUMBERS).fetch(&mut self.conn);
         let mut done = 0;
         while let Some(row) = stream.try_next().await? {
             each(&number_row(&row, 0)?);
@@ -200,7 +211,7 @@ impl SqliteStore {
 }
 
 /// Columns: id, tenant_id, country_code, base_number, provider, status, rules.
-pub(super) fn number_row(row: &SqliteRow, first: usize) -> Result<NumberRow<'_>, sqlx::Error> {
+pub fn number_row(row: &SqliteRow, first: usize) -> Result<NumberRow<'_>, sqlx::Error> {
     Ok(NumberRow {
         id: row.some_uuid(first)?,
         tenant: row.some_uuid(first + 1)?,
@@ -214,7 +225,7 @@ pub(super) fn number_row(row: &SqliteRow, first: usize) -> Result<NumberRow<'_>,
 
 /// Columns: number_id, number, since, tenant, settings, file, line, inserted,
 /// retired.
-pub(super) fn owned_binding(
+pub fn owned_binding(
     row: &SqliteRow,
     tenants: &Numbered<Option<Uuid>>,
     settings: &Numbered<Option<FieldsIx>>,
