@@ -41,10 +41,10 @@ impl Shell {
         let _ = writeln!(anstream::stderr().lock(), "{text}");
     }
 
-    /// The same, unless asked to be quiet.
+    /// A sentence on standard error, unless asked to be quiet.
     pub fn note(&self, text: &str) {
         if !self.globals.quiet {
-            self.say(text);
+            self.say(&wrapped(text, self.width(), 0));
         }
     }
 

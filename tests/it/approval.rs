@@ -31,7 +31,7 @@ fn a_saved_plan_is_shown_and_applied() {
     let lkroute = changed();
     let planned = lkroute.run(&["plan", "--out", "a.lkplan"]).expect_code(0);
     assert!(
-        planned.stderr.contains("saved as a.lkplan (sha256:"),
+        planned.stderr.contains("saved as a.lkplan\n(sha256:"),
         "{}",
         planned.stderr
     );
