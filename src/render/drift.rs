@@ -131,14 +131,14 @@ fn one_field(drift: &Drift, change: &Change, field: &FieldChange) -> String {
         .set_by(change, field.field)
         .and_then(|id| drift.applies.get(&id));
     let by = by.map_or(String::new(), |apply| {
-        paint(DIM, format!("by {}", whose(apply)))
+        format!("        by               {}\n", whose(apply))
     });
     let (applied, live) = match field.field {
         Field::ApiSecret if field.before.is_some() => ("a secret".to_owned(), value(&field.before)),
         _ => (value(&field.after), value(&field.before)),
     };
     format!(
-        "      {}\n        set to           {applied}   {by}\n        in the database  {live}\n",
+        "      {}\n        set to           {applied}\n{by}        in the database  {live}\n",
         field.field
     )
 }

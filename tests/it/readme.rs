@@ -114,3 +114,42 @@ fn the_readme_names_its_commands_and_every_variable() {
         assert!(text.contains(name), "nothing about {name}");
     }
 }
+
+#[test]
+fn the_page_on_operation_is_true() {
+    let mut lkroute = Lkroute::with_two_regions();
+    lkroute
+        .env("USER", "asha")
+        .env("HOSTNAME", "desk")
+        .env("LKROUTE_KEYS_FILE", "keys")
+        .env("VM_2_SECRET", "made-up-secret-of-vm-2")
+        .env("TEST_DATABASE_URL", "sqlite://test.db");
+    lkroute.write("keys", "demo:bGtyb3V0ZSBkZW1vIGtleSwgbmV2ZXIgdXNlIHRoaXM\n");
+    console("operations.md", &lkroute, |output| alike(at_ten(&output)));
+}
+
+/// Moments as one, in either spelling.
+fn at_ten(output: &str) -> String {
+    let mut text = output.to_owned();
+    let starts: Vec<usize> = output.match_indices("20").map(|(at, _)| at).collect();
+    for at in starts {
+        let moment = output.get(at..at + 16).unwrap_or_default();
+        let rest = output.get(at + 16..at + 24).unwrap_or_default();
+        let shape: String = moment
+            .chars()
+            .map(|c| if c.is_ascii_digit() { '0' } else { c })
+            .collect();
+        if shape == "0000-00-00 00:00" {
+            text = text.replace(moment, "2026-11-21 10:07");
+        } else if shape == "0000-00-00T00:00" {
+            text = text.replace(&format!("{moment}{rest}"), "2026-11-21T10:07:14.159Z");
+        }
+    }
+    if let Some((before, after)) = text.split_once("it got the id ") {
+        text = format!(
+            "{before}it got the id 589ba7e1-4bae-4614-9041-6656d195f089{}",
+            &after[36..]
+        );
+    }
+    text
+}

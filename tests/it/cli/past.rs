@@ -126,7 +126,7 @@ fn drift_is_shown_and_accepted_into_the_files() {
     theirs(&lkroute);
     let text = run(&lkroute, "drift").expect_code(7).stdout;
     assert!(
-        text.contains("set to           \"sasya UAE Number\"   by apply 1 of"),
+        text.contains("set to           \"sasya UAE Number\"\n        by               apply 1 of"),
         "{text}"
     );
     let json = run(&lkroute, "drift --format json").expect_code(7);

@@ -8,7 +8,8 @@ use super::{Lkroute, Plaintexts, block_on, golden::same_file};
 /// (a line that begins with `$ `, and those after it that begin with `>   `)
 /// with `sh`, in one directory, and compares the page with the same page
 /// holding what they printed. `mask` replaces what changes from run to run.
-/// A line `<!-- $ … -->` is run too, and must succeed without a word.
+/// A line `<!-- $ … -->` is run too, and must succeed without a word; a block
+/// ```` ```toml FILE ```` is written into that file.
 /// `LKROUTE_GOLDEN=refresh` writes the page.
 ///
 /// # Panics
@@ -26,6 +27,11 @@ pub fn console(page: &str, lkroute: &Lkroute, mask: impl Fn(String) -> String) {
         let unseen = line.strip_prefix("<!-- $ ");
         if let Some(command) = unseen.and_then(|rest| rest.strip_suffix(" -->")) {
             assert_eq!(run(lkroute, command), "", "{command}");
+        }
+        if let Some(name) = line.strip_prefix("```toml ") {
+            let block = lines.clone().take_while(|line| *line != "```");
+            let text: String = block.map(|line| format!("{line}\n")).collect();
+            lkroute.write(name, &text);
         }
         match (inside, line.strip_prefix("$ ")) {
             (true, Some(command)) => {
