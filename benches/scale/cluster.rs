@@ -58,6 +58,8 @@ impl Cluster {
             "shared_buffers=1GB",
             "max_wal_size=8GB",
             "jit=off",
+            // So that the resolver's query can be read as it was sent.
+            "track_activity_query_size=16384",
         ] {
             command.args(["-c", setting]);
         }
@@ -183,41 +185,61 @@ impl Cluster {
         Run { seconds, peak: 0 }
     }
 
-    fn resolve_sql(number: &Number) -> String {
+    /// What lkroute, which is connected, has sent last.
+    pub fn last_query(&self, url: &str) -> String {
+        self.psql(
+            url,
+            "SELECT query FROM pg_stat_activity WHERE application_name = 'lkroute'",
+        )
+    }
+
+    /// The least that a resolver could ask for.
+    pub fn join(number: &Number) -> String {
         format!(
             "SELECT n.id, n.tenant_id, n.country_code, n.base_number, n.provider, n.status, n.rules, c.*
              FROM voice_agent_numbers n
              LEFT JOIN voice_agent_livekit c ON c.id::text = n.rules->>'livekit_config'
-             WHERE n.tenant_id = '{}' AND n.country_code = '+91' AND n.base_number = {};",
+             WHERE n.tenant_id = '{}' AND n.country_code = '+91' AND n.base_number = {}",
             number.tenant,
             &number.e164[3..]
         )
     }
 
-    /// The mean over five seconds on one warm connection.
-    pub fn pgbench_resolve(&self, url: &str, number: &Number) -> Run {
-        let script = tempfile::NamedTempFile::new().expect("a file");
-        std::fs::write(script.path(), Self::resolve_sql(number)).expect("written");
-        let out = Command::new(self.bin.join("pgbench"))
-            .args(["-n", "-M", "prepared", "-T", "3", "-f"])
-            .arg(script.path())
+    /// The median over two seconds on one warm connection; `protocol` is
+    /// `simple` or `prepared`.
+    pub fn pgbench(&self, url: &str, protocol: &str, sql: &str) -> Run {
+        let dir = tempfile::tempdir().expect("a directory");
+        let script = dir.path().join("script.sql");
+        // Several statements go in one message, as the resolver sends them.
+        let sql = format!("{};", sql.replace(";\n", "\\;\n"));
+        std::fs::write(&script, sql).expect("written");
+        let done = Command::new(self.bin.join("pgbench"))
+            .args(["-n", "-M", protocol, "-T", "2", "--log", "-f"])
+            .arg(&script)
             .arg(url)
+            .current_dir(dir.path())
             .output()
             .expect("pgbench runs");
-        let text = String::from_utf8_lossy(&out.stdout).into_owned();
-        let latency = text
-            .lines()
-            .find_map(|line| line.strip_prefix("latency average = "));
-        let ms = latency.and_then(|rest| rest.trim_end_matches(" ms").parse::<f64>().ok());
+        let error = String::from_utf8_lossy(&done.stderr);
+        assert!(done.status.success(), "{error}");
+        let log = std::fs::read_dir(dir.path()).expect("a directory");
+        let log = log
+            .flatten()
+            .map(|entry| entry.path())
+            .find(|path| *path != script)
+            .expect("pgbench's log");
+        let log = std::fs::read_to_string(log).expect("pgbench's log");
+        let times = log.lines().filter_map(|line| line.split(' ').nth(2));
+        let mut times: Vec<f64> = times.filter_map(|time| time.parse().ok()).collect();
+        times.sort_by(f64::total_cmp);
         Run {
-            seconds: ms.expect("a latency") / 1e3,
+            seconds: times[times.len() / 2] / 1e6,
             peak: 0,
         }
     }
 
-    pub fn psql_resolve(&self, url: &str, number: &Number) -> Run {
-        let sql = Self::resolve_sql(number);
-        measure::median(15, || measure::timed(&mut self.command(url, &sql)))
+    pub fn psql_running(&self, url: &str, sql: &str) -> Run {
+        measure::wall(&mut self.command(url, sql))
     }
 }
 

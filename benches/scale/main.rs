@@ -12,11 +12,12 @@ mod report;
 mod tree;
 
 use std::fs;
+use std::path::Path;
 
 use cluster::Cluster;
-use measure::{Run, lkroute};
+use measure::{InProcess, Run, lkroute, side_by_side};
 use report::Report;
-use tree::Tree;
+use tree::{Number, Tree};
 
 const SIZES: [u64; 2] = [10_000, 100_000];
 
@@ -83,25 +84,46 @@ fn bench(cluster: &Cluster, size: u64) -> Report {
     );
 
     run(&["migrate", "--index", "-q"]);
-    let number = tree.sample();
-    let floor = cluster.pgbench_resolve(&url, &number);
-    report.floor("pgbench of the resolver's query", floor);
-    let in_process = measure::resolve_in_process(&url, &number);
-    report.against("resolve in process", in_process, floor, 1.2);
-    let psql = cluster.psql_resolve(&url, &number);
-    report.floor("psql running that query", psql);
-    let command = measure::median(15, || {
-        run(&[
-            "resolve",
-            "--from",
-            &number.e164,
-            "--tenant",
-            &number.tenant,
-        ])
-    });
-    report.against("the command resolve", command, psql, 1.2);
+    resolve(cluster, &url, dir.path(), &tree.sample(), &mut report);
     let _ = fs::remove_dir_all(dir.path());
     report
+}
+
+/// One look-up: beside the same query from PostgreSQL's own tools, and beside
+/// the least that one could ask for.
+fn resolve(cluster: &Cluster, url: &str, dir: &Path, number: &Number, report: &mut Report) {
+    let mut in_process = InProcess::open(url, number);
+    in_process.resolve();
+    let query = cluster.last_query(url);
+    let (floor, ours) = side_by_side(
+        5,
+        || cluster.pgbench(url, "simple", &query),
+        || in_process.resolve(),
+    );
+    drop(in_process);
+    report.floor("pgbench of the resolver's query", floor);
+    report.against("resolve in process", ours, floor, 1.2);
+    let join = Cluster::join(number);
+    for (protocol, what) in [("simple", ""), ("prepared", ", prepared")] {
+        let least = cluster.pgbench(url, protocol, &join);
+        let what = format!("pgbench of a join by tenant and number{what}");
+        report.floor(&what, least);
+        report.beside("resolve in process over that", ours, least);
+    }
+    let args = [
+        "resolve",
+        "--from",
+        &number.e164,
+        "--tenant",
+        &number.tenant,
+    ];
+    let (psql, command) = side_by_side(
+        31,
+        || cluster.psql_running(url, &query),
+        || measure::wall(&mut measure::command(dir, url, &args)),
+    );
+    report.floor("psql running the resolver's query", psql);
+    report.against("the command resolve", command, psql, 1.2);
 }
 
 impl Run {

@@ -21,13 +21,30 @@ pub struct Run {
 
 /// Runs the release binary over a tree and a database; it has to succeed.
 pub fn lkroute(dir: &Path, url: &str, args: &[&str]) -> Run {
+    timed(&mut command(dir, url, args))
+}
+
+pub fn command(dir: &Path, url: &str, args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_lkroute"));
     command
         .current_dir(dir)
         .args(args)
         .env("DATABASE_URL", url)
         .env_remove("CI");
-    timed(&mut command)
+    command
+}
+
+/// Runs a short command to its end; looking at its memory would disturb it.
+pub fn wall(command: &mut Command) -> Run {
+    let start = Instant::now();
+    let status = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .status()
+        .expect("the command starts");
+    let seconds = start.elapsed().as_secs_f64();
+    assert!(status.success(), "{command:?} ended in {status}");
+    Run { seconds, peak: 0 }
 }
 
 /// Runs a command to its end, looking at its memory all the while.
@@ -63,35 +80,67 @@ fn high_water(status: &str) -> Option<u64> {
 
 /// The run in the middle of several.
 pub fn median(times: usize, run: impl Fn() -> Run) -> Run {
-    let mut runs: Vec<Run> = (0..times).map(|_| run()).collect();
-    runs.sort_by(|a, b| a.seconds.total_cmp(&b.seconds));
-    runs[times / 2]
+    middle((0..times).map(|_| run()).collect())
 }
 
-/// One look-up by number and tenant on a connection that is warm.
-pub fn resolve_in_process(url: &str, number: &Number) -> Run {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .expect("a runtime");
-    runtime.block_on(async {
+fn middle(mut runs: Vec<Run>) -> Run {
+    runs.sort_by(|a, b| a.seconds.total_cmp(&b.seconds));
+    runs[runs.len() / 2]
+}
+
+/// The middle of several runs of each of two, one after the other, so that
+/// both meet the same weather.
+pub fn side_by_side(
+    times: usize,
+    mut one: impl FnMut() -> Run,
+    mut other: impl FnMut() -> Run,
+) -> (Run, Run) {
+    let (ones, others) = (0..times).map(|_| (one(), other())).unzip();
+    (middle(ones), middle(others))
+}
+
+/// Look-ups by number and tenant on a connection that is warm.
+pub struct InProcess {
+    runtime: tokio::runtime::Runtime,
+    store: Store,
+    from: E164,
+    tenant: uuid::Uuid,
+}
+
+impl InProcess {
+    pub fn open(url: &str, number: &Number) -> InProcess {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .expect("a runtime");
         let url = DatabaseUrl::parse(url).expect("a URL");
-        let mut store = Store::open(&url, None, Mode::Read).await.expect("a store");
-        let from = E164::parse(&number.e164).expect("a number");
-        let tenant = number.tenant.parse().expect("a uuid");
-        let mut times = Vec::new();
-        for _ in 0..500 {
-            let start = Instant::now();
-            let found = look_up(&mut store, from, tenant).await;
-            times.push(start.elapsed().as_secs_f64());
-            assert!(found, "{} is not found", number.e164);
+        let store = runtime.block_on(Store::open(&url, None, Mode::Read));
+        InProcess {
+            runtime,
+            store: store.expect("a store"),
+            from: E164::parse(&number.e164).expect("a number"),
+            tenant: number.tenant.parse().expect("a uuid"),
         }
-        times.sort_by(f64::total_cmp);
-        Run {
-            seconds: times[times.len() / 2],
-            peak: 0,
-        }
-    })
+    }
+
+    /// The median of two thousand.
+    pub fn resolve(&mut self) -> Run {
+        let (from, tenant, store) = (self.from, self.tenant, &mut self.store);
+        self.runtime.block_on(async {
+            let mut times = Vec::new();
+            for _ in 0..2000 {
+                let start = Instant::now();
+                let found = look_up(store, from, tenant).await;
+                times.push(start.elapsed().as_secs_f64());
+                assert!(found, "{from} is not found");
+            }
+            times.sort_by(f64::total_cmp);
+            Run {
+                seconds: times[times.len() / 2],
+                peak: 0,
+            }
+        })
+    }
 }
 
 async fn look_up(store: &mut Store, from: E164, tenant: uuid::Uuid) -> bool {

@@ -43,6 +43,12 @@ impl Report {
         self.row(what, run, format!("{ratio:.2}"), format!("≤ {target}"));
     }
 
+    /// The same where there is nothing to reach.
+    pub fn beside(&mut self, what: &str, run: Run, floor: Run) {
+        let ratio = run.seconds / floor.seconds;
+        self.row(what, run, format!("{ratio:.2}"), String::new());
+    }
+
     pub fn note(&mut self, what: &str, text: &str) {
         self.rows.push([
             what.to_owned(),

@@ -230,13 +230,17 @@ pub async fn find(store: &mut Store, question: &Question, env: &RoutingEnv) -> R
     }
     let (tenant, initiated_by) = match &question.whose {
         Whose::Any => (None, None),
-        Whose::Tenant(name) => (Some(name.clone()), None),
+        Whose::Tenant(name) => {
+            let alias = Uuid::parse_str(name).is_err().then(|| name.clone());
+            (alias, None)
+        }
         Whose::User(id) => (None, Some(*id)),
     };
     let asked = LookUp {
         tenant,
         initiated_by,
         agent: question.agent,
+        called: question.to.is_some(),
         ..LookUp::number(question.from)
     };
     store.look_up(&asked).await

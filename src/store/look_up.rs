@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use uuid::Uuid;
 
-use super::cells::Cells;
+use super::cells::{Cells, Nested};
 use super::rows;
 use crate::fields::Field;
 use crate::phone::{self, E164};
@@ -23,6 +23,8 @@ pub struct LookUp {
     pub initiated_by: Option<Uuid>,
     /// The agent whose tenant is wanted.
     pub agent: Option<i64>,
+    /// A number is going to be called: its rules want the regions.
+    pub called: bool,
 }
 
 impl LookUp {
@@ -32,6 +34,7 @@ impl LookUp {
             tenant: None,
             initiated_by: None,
             agent: None,
+            called: false,
         }
     }
 }
@@ -48,15 +51,11 @@ pub struct LookedUp {
     pub default_agents: HashMap<Uuid, AgentFact>,
 }
 
-/// Where the columns of a config begin in a row of the look-up, and those of
-/// our version of it.
-const CONFIG: usize = 14;
-const VERSION: usize = 23;
-
 impl LookedUp {
     /// Takes in a row: id, tenant_id, country_code, base_number, provider,
-    /// status, rules, default_agent_id, alias; since, path, line, revision of
-    /// our version, and the settings; the columns of [`rows::live_config`]; since, path, line,
+    /// status, rules, default_agent_id, the tenant of that agent, alias; then,
+    /// each as a JSON array: since, path, line, revision, settings of our
+    /// version; the columns of [`rows::live_config`]; since, path, line,
     /// revision, fields of our version of the config.
     pub(super) fn row(&mut self, row: &impl Cells, asked: &LookUp) -> Result<(), sqlx::Error> {
         let live = NumberRow {
@@ -73,37 +72,40 @@ impl LookedUp {
             return Ok(());
         }
         if let Some(id) = row.int(7)? {
-            let agent = AgentFact { id, tenant: None };
-            self.default_agents.insert(live.tenant, agent);
+            let tenant = row.text(8)?.and_then(|text| Uuid::parse_str(text).ok());
+            self.default_agents
+                .insert(live.tenant, AgentFact { id, tenant });
         }
-        if let Some(alias) = row.text(8)? {
+        if let Some(alias) = row.text(9)? {
             self.facts.aliases.insert(live.tenant, alias.to_owned());
         }
+        let nested = |ix| Nested::read(row, ix);
+        let (binding, config, version) = (nested(10)?, nested(11)?, nested(12)?);
         self.facts.rows.push(RowFact {
             id: Some(live.id),
             tenant: live.tenant,
             fields: live::read_row(&live).ok(),
-            place: place(row, live.id, 9)?,
-            rollout: rollout(row.text(13)?)?,
+            place: place(binding.as_ref(), live.id)?,
+            rollout: binding.as_ref().map_or(Ok(None), rollout)?,
         });
-        if row.uuid(CONFIG)?.is_some() {
-            self.config(row)?;
+        match config {
+            Some(config) => self.config(&config, version.as_ref()),
+            None => Ok(()),
         }
-        Ok(())
     }
 
-    fn config(&mut self, row: &impl Cells) -> Result<(), sqlx::Error> {
-        let live = rows::live_config(row, CONFIG)?;
+    fn config(&mut self, config: &Nested, version: Option<&Nested>) -> Result<(), sqlx::Error> {
+        let live = rows::live_config(config, 0)?;
         let mut fields = live.fields;
-        if let Some(owned) = row.text(VERSION + 4)? {
-            let region = rows::fields(owned)?.get(Field::Region).cloned();
-            fields.set(Field::Region, region);
+        if let Some(version) = version {
+            let owned = rows::fields(version.some_text(4)?)?;
+            fields.set(Field::Region, owned.get(Field::Region).cloned());
         }
         self.secrets.insert(live.id, live.secret);
         self.facts.configs.insert(ConfigFact {
             id: Some(live.id),
             fields,
-            place: place(row, live.id, VERSION)?,
+            place: place(version, live.id)?,
             secret: SecretState::NotChecked,
         });
         Ok(())
@@ -119,34 +121,33 @@ impl LookedUp {
         Ok(())
     }
 
-    /// Takes in an agent: id, tenant_id.
+    /// Takes in the tenant of the agent asked for.
     pub(super) fn agent(&mut self, row: &impl Cells) -> Result<(), sqlx::Error> {
-        let (id, tenant) = (row.some_int(0)?, row.uuid(1)?);
-        let asked = self.facts.agent.iter_mut();
-        for agent in asked.chain(self.default_agents.values_mut()) {
-            if agent.id == id {
-                agent.tenant = tenant;
-            }
+        let tenant = row.text(0)?.and_then(|text| Uuid::parse_str(text).ok());
+        if let Some(agent) = &mut self.facts.agent {
+            agent.tenant = tenant;
         }
         Ok(())
     }
 }
 
 /// The wave among the settings of a binding.
-fn rollout(settings: Option<&str>) -> Result<Option<String>, sqlx::Error> {
-    let settings = settings.map(rows::fields).transpose()?;
+fn rollout(binding: &Nested) -> Result<Option<String>, sqlx::Error> {
+    let settings = binding.text(4)?.map(rows::fields).transpose()?;
     Ok(settings.and_then(|fields| fields.text(Field::Rollout).map(str::to_owned)))
 }
 
-/// since, path, line and revision from `first` on.
-fn place(row: &impl Cells, id: Uuid, first: usize) -> Result<Provenance, sqlx::Error> {
-    let line = row
-        .int(first + 2)?
-        .and_then(|line| u32::try_from(line).ok());
-    Ok(Provenance {
+/// since, path, line and revision of a version; without one, not ours.
+fn place(version: Option<&Nested>, id: Uuid) -> Result<Provenance, sqlx::Error> {
+    let mut place = Provenance {
         row: Some(id),
-        line: row.text(first + 1)?.map(str::to_owned).zip(line),
-        apply: row.int(first)?,
-        revision: row.text(first + 3)?.map(str::to_owned),
-    })
+        ..Provenance::default()
+    };
+    if let Some(version) = version {
+        let line = version.int(2)?.and_then(|line| u32::try_from(line).ok());
+        place.apply = version.int(0)?;
+        place.line = version.text(1)?.map(str::to_owned).zip(line);
+        place.revision = version.text(3)?.map(str::to_owned);
+    }
+    Ok(place)
 }

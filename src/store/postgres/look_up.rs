@@ -15,37 +15,43 @@ use crate::store::look_up::{LookUp, LookedUp};
 use crate::store::rows;
 use crate::store::trouble::code;
 
-/// What the statements of a look-up ask for, in their order. The last two ask
-/// tables that may not be there.
+/// What the statements of a look-up ask for, in their order. The last asks a
+/// table that may not be there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Part {
-    Rows,
+    /// With the tenants of the default agents, or without.
+    Rows(bool),
     Regions,
     Alias,
+    Agent,
     User,
-    Agents,
 }
 
 impl PgStore {
     pub async fn look_up(&mut self, asked: &LookUp) -> Result<LookedUp> {
         let mut found = LookedUp::default();
         found.facts.agent = asked.agent.map(|id| AgentFact { id, tenant: None });
-        let mut parts = vec![Part::Rows, Part::Regions];
+        let mut parts = vec![Part::Rows(true)];
+        parts.extend(asked.called.then_some(Part::Regions));
         parts.extend(asked.tenant.as_ref().map(|_| Part::Alias));
+        parts.extend(asked.agent.map(|_| Part::Agent));
         parts.extend(asked.initiated_by.map(|_| Part::User));
-        parts.push(Part::Agents);
         while !parts.is_empty() {
             let (failed, error) = match self.ask_all(&parts, asked, &mut found).await {
                 Ok(()) => break,
                 Err(failed) => failed,
             };
-            match (parts[failed], code(&error).as_deref()) {
-                (Part::User, Some("42P01")) => found.facts.user = Some(UserFact::NoTable),
+            let again = match (parts[failed], code(&error).as_deref()) {
+                (Part::User, Some("42P01")) => {
+                    found.facts.user = Some(UserFact::NoTable);
+                    None
+                }
                 // No more than a remark depends on agents.
-                (Part::Agents, Some("42P01" | "42703" | "42501")) => {}
+                (Part::Rows(true), Some("42703")) => Some(Part::Rows(false)),
+                (Part::Agent, Some("42703")) => None,
                 _ => return Err(self.trouble(error)),
-            }
-            parts.drain(..=failed);
+            };
+            parts.splice(..=failed, again);
         }
         Ok(found)
     }
@@ -65,7 +71,7 @@ impl PgStore {
             match step {
                 Either::Right(row) => rows.push(row),
                 Either::Left(_) => {
-                    let part = parts.get(ix).copied().unwrap_or(Part::Agents);
+                    let part = parts[ix];
                     take(part, &rows, asked, found).map_err(|error| (ix, error))?;
                     rows.clear();
                     ix += 1;
@@ -79,36 +85,32 @@ impl PgStore {
         let q = &self.q;
         let numbers = asked.number.key().base_numbers();
         let numbers: Vec<String> = numbers.map(|number| number.to_string()).collect();
-        let numbers = format!("base_number = ANY('{{{}}}'::int8[])", numbers.join(","));
-        let source = |version: &str| {
-            format!(
-                "{version}.since::int8,
-                 (SELECT path FROM {q}.lkroute_files f WHERE f.id = {version}.file),
-                 {version}.line::int8,
-                 (SELECT revision FROM {q}.lkroute_applies a WHERE a.id = {version}.since)"
-            )
-        };
+        let numbers = numbers.join(",");
         match part {
-            // A value that is no uuid must not fail the cast.
-            Part::Rows => format!(
-                "SELECT n.id, n.tenant_id, n.country_code::text, n.base_number::int8,
-                   n.provider::text, n.status::text, n.rules::text, n.default_agent_id::int8,
-                   (SELECT alias FROM {q}.lkroute_tenants t WHERE t.tenant_id = n.tenant_id),
-                   {binding}, (SELECT fields FROM {q}.lkroute_settings s WHERE s.id = b.settings),
-                   {config}, {version}, v.fields
-                 FROM {q}.voice_agent_numbers n
-                   LEFT JOIN {q}.lkroute_bindings b
-                     ON b.number_id = n.id AND b.until IS NULL AND NOT b.retired
-                   LEFT JOIN {q}.voice_agent_livekit c ON c.id =
-                     CASE WHEN n.rules->>'livekit_config'
-                         ~* '^[0-9a-f]{{8}}-?([0-9a-f]{{4}}-?){{3}}[0-9a-f]{{12}}$'
-                       THEN (n.rules->>'livekit_config')::uuid END
-                   LEFT JOIN {q}.lkroute_configs v ON v.id = c.id AND v.until IS NULL
-                 WHERE n.{numbers}",
-                binding = source("b"),
-                config = config_columns(),
-                version = source("v"),
-            ),
+            Part::Rows(agents) => {
+                let agent = match agents {
+                    true => self.tenant_of_agent("n.default_agent_id"),
+                    false => "NULL".to_owned(),
+                };
+                let config = config_id();
+                format!(
+                    "SELECT n.id, n.tenant_id, n.country_code::text, n.base_number::int8,
+                       n.provider::text, n.status::text, n.rules::text, n.default_agent_id::int8,
+                       {agent},
+                       (SELECT alias FROM {q}.lkroute_tenants t WHERE t.tenant_id = n.tenant_id),
+                       (SELECT json_build_array({source},
+                           (SELECT fields FROM {q}.lkroute_settings s WHERE s.id = v.settings))::text
+                          FROM {q}.lkroute_bindings v
+                          WHERE v.number_id = n.id AND v.until IS NULL AND NOT v.retired),
+                       (SELECT json_build_array({columns})::text
+                          FROM {q}.voice_agent_livekit c WHERE c.id = {config}),
+                       (SELECT json_build_array({source}, v.fields)::text
+                          FROM {q}.lkroute_configs v WHERE v.id = {config} AND v.until IS NULL)
+                     FROM {q}.voice_agent_numbers n WHERE n.base_number IN ({numbers})",
+                    source = self.source(),
+                    columns = config_columns(),
+                )
+            }
             Part::Regions => format!(
                 "SELECT name, since::int8, fields, file::int8, line::int8
                  FROM {q}.lkroute_regions WHERE until IS NULL"
@@ -121,15 +123,42 @@ impl PgStore {
                 "SELECT tenant_id FROM {q}.users WHERE id = '{}'",
                 asked.initiated_by.unwrap_or_default()
             ),
-            Part::Agents => {
-                let agent = asked.agent.map_or("NULL".to_owned(), |id| id.to_string());
-                format!(
-                    "SELECT id::int8, tenant_id FROM {q}.voice_agents WHERE id = {agent}
-                       OR id IN (SELECT default_agent_id FROM {q}.voice_agent_numbers WHERE {numbers})"
-                )
+            Part::Agent => {
+                let agent = asked.agent.unwrap_or_default().to_string();
+                format!("SELECT {}", self.tenant_of_agent(&agent))
             }
         }
     }
+
+    /// since, path, line and revision of a row called `v` of our tables.
+    fn source(&self) -> String {
+        let q = &self.q;
+        format!(
+            "v.since, (SELECT path FROM {q}.lkroute_files f WHERE f.id = v.file), v.line,
+             (SELECT revision FROM {q}.lkroute_applies a WHERE a.id = v.since)"
+        )
+    }
+
+    /// The tenant of an agent, as text. A statement that named a table that is
+    /// not there would fail, and be an error in the server's log each time; the
+    /// text inside is a statement only where the table can be read.
+    fn tenant_of_agent(&self, id: &str) -> String {
+        let table = format!("{}.voice_agents", self.q);
+        let ask = literal(&format!("SELECT tenant_id FROM {table} WHERE id = "));
+        let table = literal(&table);
+        format!(
+            "CASE WHEN {id} IS NOT NULL AND has_table_privilege(to_regclass({table}), 'SELECT')
+               THEN substring(query_to_xml({ask} || {id}, false, true, '')::text,
+                 '<tenant_id>(.*)</tenant_id>') END"
+        )
+    }
+}
+
+/// The id of the config that a row `n` names. A value that is no uuid must not
+/// fail the cast.
+fn config_id() -> &'static str {
+    "CASE WHEN n.rules->>'livekit_config' ~* '^[0-9a-f]{8}-?([0-9a-f]{4}-?){3}[0-9a-f]{12}$'
+       THEN (n.rules->>'livekit_config')::uuid END"
 }
 
 fn take(
@@ -139,7 +168,7 @@ fn take(
     found: &mut LookedUp,
 ) -> Result<(), sqlx::Error> {
     match part {
-        Part::Rows => rows.iter().try_for_each(|row| found.row(row, asked)),
+        Part::Rows(_) => rows.iter().try_for_each(|row| found.row(row, asked)),
         Part::Regions => {
             let regions: Result<Vec<_>, _> = rows.iter().map(rows::owned_region).collect();
             found.facts.regions = Regions::of_owned(&regions?);
@@ -151,6 +180,6 @@ fn take(
             Ok(())
         }),
         Part::User => found.user(rows.first()),
-        Part::Agents => rows.iter().try_for_each(|row| found.agent(row)),
+        Part::Agent => rows.iter().try_for_each(|row| found.agent(row)),
     }
 }

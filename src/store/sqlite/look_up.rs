@@ -11,6 +11,10 @@ use crate::store::cells::Cells;
 use crate::store::look_up::{LookUp, LookedUp};
 use crate::store::rows;
 
+/// since, path, line and revision of a row called `v` of our tables.
+const SOURCE: &str = "v.since, (SELECT path FROM lkroute_files f WHERE f.id = v.file), v.line,
+    (SELECT revision FROM lkroute_applies a WHERE a.id = v.since)";
+
 impl SqliteStore {
     pub async fn look_up(&mut self, asked: &LookUp) -> Result<LookedUp> {
         let found = self.look(asked).await;
@@ -20,39 +24,40 @@ impl SqliteStore {
     async fn look(&mut self, asked: &LookUp) -> Result<LookedUp, sqlx::Error> {
         let mut found = LookedUp::default();
         found.facts.agent = asked.agent.map(|id| AgentFact { id, tenant: None });
-        let source = |version: &str| {
-            format!(
-                "{version}.since, (SELECT path FROM lkroute_files f WHERE f.id = {version}.file),
-                 {version}.line,
-                 (SELECT revision FROM lkroute_applies a WHERE a.id = {version}.since)"
-            )
+        // No more than a remark depends on agents.
+        let agents = self.has("voice_agents").await?;
+        let agent = match agents {
+            true => "(SELECT a.tenant_id FROM voice_agents a WHERE a.id = n.default_agent_id)",
+            false => "NULL",
         };
+        let config = "lower(CASE WHEN json_valid(n.rules) THEN n.rules ->> '$.livekit_config' END)";
         let sql = format!(
             "SELECT n.id, n.tenant_id, n.country_code, n.base_number, n.provider, n.status,
-               n.rules, n.default_agent_id,
+               n.rules, n.default_agent_id, {agent},
                (SELECT alias FROM lkroute_tenants t WHERE t.tenant_id = n.tenant_id),
-               {binding}, (SELECT fields FROM lkroute_settings s WHERE s.id = b.settings),
-               {CONFIG_COLUMNS}, {version}, v.fields
+               (SELECT json_array({SOURCE},
+                   (SELECT fields FROM lkroute_settings s WHERE s.id = v.settings))
+                  FROM lkroute_bindings v
+                  WHERE v.number_id = n.id AND v.until IS NULL AND NOT v.retired),
+               (SELECT json_array({CONFIG_COLUMNS}) FROM voice_agent_livekit c
+                  WHERE c.id = {config}),
+               (SELECT json_array({SOURCE}, v.fields) FROM lkroute_configs v
+                  WHERE v.id = {config} AND v.until IS NULL)
              FROM voice_agent_numbers n
-               LEFT JOIN lkroute_bindings b
-                 ON b.number_id = n.id AND b.until IS NULL AND NOT b.retired
-               LEFT JOIN voice_agent_livekit c ON c.id = lower(
-                 CASE WHEN json_valid(n.rules) THEN n.rules ->> '$.livekit_config' END)
-               LEFT JOIN lkroute_configs v ON v.id = c.id AND v.until IS NULL
-             WHERE n.base_number IN (SELECT value FROM json_each(?))",
-            binding = source("b"),
-            version = source("v"),
+             WHERE n.base_number IN (SELECT value FROM json_each(?))"
         );
         let numbers: Vec<i64> = asked.number.key().base_numbers().collect();
         let numbers = statement(sql).bind(json(&numbers)?);
         for row in numbers.fetch_all(&mut self.conn).await? {
             found.row(&row, asked)?;
         }
-        let regions = "SELECT name, since, fields, file, line FROM lkroute_regions
-                       WHERE until IS NULL";
-        let regions = statement(regions).fetch_all(&mut self.conn).await?;
-        let regions: Result<Vec<_>, _> = regions.iter().map(rows::owned_region).collect();
-        found.facts.regions = Regions::of_owned(&regions?);
+        if asked.called {
+            let regions = "SELECT name, since, fields, file, line FROM lkroute_regions
+                           WHERE until IS NULL";
+            let regions = statement(regions).fetch_all(&mut self.conn).await?;
+            let regions: Result<Vec<_>, _> = regions.iter().map(rows::owned_region).collect();
+            found.facts.regions = Regions::of_owned(&regions?);
+        }
         if let Some(alias) = &asked.tenant {
             let sql = "SELECT tenant_id, alias FROM lkroute_tenants WHERE alias = ?";
             let named = statement(sql).bind(alias.clone());
@@ -61,11 +66,16 @@ impl SqliteStore {
                 found.facts.aliases.insert(row.some_uuid(0)?, alias);
             }
         }
-        self.people(asked, &mut found).await?;
+        self.people(asked, agents, &mut found).await?;
         Ok(found)
     }
 
-    async fn people(&mut self, asked: &LookUp, found: &mut LookedUp) -> Result<(), sqlx::Error> {
+    async fn people(
+        &mut self,
+        asked: &LookUp,
+        agents: bool,
+        found: &mut LookedUp,
+    ) -> Result<(), sqlx::Error> {
         if let Some(user) = asked.initiated_by {
             if self.has("users").await? {
                 let sql = "SELECT tenant_id FROM users WHERE id = ?";
@@ -76,17 +86,9 @@ impl SqliteStore {
                 found.facts.user = Some(UserFact::NoTable);
             }
         }
-        let mut agents: Vec<i64> = found
-            .default_agents
-            .values()
-            .map(|agent| agent.id)
-            .collect();
-        agents.extend(asked.agent);
-        if !agents.is_empty() && self.has("voice_agents").await? {
-            let sql = "SELECT id, tenant_id FROM voice_agents
-                       WHERE id IN (SELECT value FROM json_each(?))";
-            let agents = statement(sql).bind(json(&agents)?);
-            for row in agents.fetch_all(&mut self.conn).await? {
+        if let Some(agent) = asked.agent.filter(|_| agents) {
+            let tenant = statement("SELECT tenant_id FROM voice_agents WHERE id = ?").bind(agent);
+            if let Some(row) = tenant.fetch_optional(&mut self.conn).await? {
                 found.agent(&row)?;
             }
         }

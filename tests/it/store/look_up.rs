@@ -71,6 +71,7 @@ async fn what_is_ours_comes_with_its_line(base: Base) {
 
     let mut asked = LookUp::number(e164("+919513456728"));
     asked.tenant = Some("tenant-uae".to_owned());
+    asked.called = true;
     let found = store.look_up(&asked).await.unwrap();
     let facts = &found.facts;
     assert_eq!(facts.rows.len(), 3);
@@ -199,6 +200,16 @@ async fn people_may_be_missing(base: Base) {
         found.default_agents[&uuid(TENANT_B)].tenant,
         Some(uuid(TENANT_UAE))
     );
+
+    base.sql("DROP TABLE {voice_agents}").await;
+    base.sql("CREATE TABLE {voice_agents} (id bigint, owner text)")
+        .await;
+    if base.schema.is_some() {
+        let found = look(&base, &asked).await;
+        assert_eq!(found.facts.agent.map(|agent| agent.tenant), Some(None));
+        assert_eq!(found.default_agents[&uuid(TENANT_B)].tenant, None);
+        assert_eq!(found.facts.user, Some(UserFact::Tenant(uuid(TENANT_B))));
+    }
 }
 
 #[tokio::test]
