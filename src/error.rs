@@ -43,6 +43,8 @@ impl From<Exit> for std::process::ExitCode {
 #[derive(Debug, Clone)]
 pub struct Error {
     pub exit: Exit,
+    /// Stable, kebab-case, where programs may want to tell errors apart.
+    pub code: Option<&'static str>,
     pub message: String,
     pub hint: Option<String>,
 }
@@ -55,6 +57,7 @@ impl Error {
     pub fn exit(exit: Exit, message: impl Into<String>) -> Error {
         Error {
             exit,
+            code: None,
             message: message.into(),
             hint: None,
         }

@@ -114,11 +114,7 @@ impl Stop {
     /// As an error, for its exit code and its one sentence.
     fn error(&self) -> Error {
         match self {
-            Stop::Error(error) => Error {
-                exit: error.exit,
-                message: error.message.clone(),
-                hint: error.hint.clone(),
-            },
+            Stop::Error(error) => error.clone(),
             Stop::Invalid(findings) => {
                 let count = findings::summary(findings);
                 Error::exit(Exit::Invalid, format!("the files are invalid: {count}"))
@@ -153,7 +149,7 @@ pub fn run(cli: Cli) -> Exit {
     };
     let error = stop.error();
     let report = match cli.command.format() {
-        Some(ReviewFormat::Json) => cli.command.failed(&stop, &error),
+        Some(ReviewFormat::Json) => failed(cli.command.name(), stop.findings(), &error),
         Some(format) => report::failed(&shell, format, stop.findings(), &error),
         None => Ok(findings::text(stop.findings(), shell.width())),
     };
@@ -217,32 +213,41 @@ impl Command {
         }
     }
 
-    /// The JSON report of a command that could not be done.
-    fn failed(&self, stop: &Stop, error: &Error) -> Result<String, Error> {
-        let findings = stop.findings();
+    /// As [`failed`] knows it.
+    fn name(&self) -> &'static str {
         match self {
-            Command::Plan(_) | Command::Diff(_) | Command::Show(_) => {
-                json::text(&json::PlanReport::failed(findings, error))
-            }
-            Command::Secrets(_) => json::text(&render::secrets::SecretsReport::failed(error)),
-            Command::Drift(_) => json::text(&render::drift::DriftReport::failed(error)),
-            Command::History(_) => json::text(&render::history::HistoryReport::failed(error)),
-            Command::Apply(_) | Command::Rollback(_) | Command::Release(_) => {
-                json::text(&json::ApplyReport {
-                    plan: json::PlanReport::failed(findings, error),
-                    applied: None,
-                })
-            }
-            Command::Dispatch(args) if args.is_batch() => {
-                json::text(&calls::BatchReport::failed(error))
-            }
-            Command::Dispatch(_) => json::text(&calls::DispatchReport::failed(error)),
-            Command::Dispatches(_) => json::text(&calls::DispatchesReport::failed(error)),
-            Command::Doctor(_) => json::text(&render::doctor::DoctorReport::failed(error)),
-            _ => json::text(&json::Failed {
-                findings: json::reports(findings),
-                ..json::Failed::from(error)
-            }),
+            Command::Plan(_) | Command::Diff(_) | Command::Show(_) => "plan",
+            Command::Secrets(_) => "secrets",
+            Command::Drift(_) => "drift",
+            Command::History(_) => "history",
+            Command::Apply(_) | Command::Rollback(_) | Command::Release(_) => "apply",
+            Command::Dispatch(args) if args.is_batch() => "batch",
+            Command::Dispatch(_) => "dispatch",
+            Command::Dispatches(_) => "dispatches",
+            Command::Doctor(_) => "doctor",
+            _ => "",
         }
+    }
+}
+
+/// The JSON report of a command that could not be done, or was not understood.
+fn failed(command: &str, findings: &[Finding], error: &Error) -> Result<String, Error> {
+    match command {
+        "plan" | "diff" | "show" => json::text(&json::PlanReport::failed(findings, error)),
+        "secrets" => json::text(&render::secrets::SecretsReport::failed(error)),
+        "drift" => json::text(&render::drift::DriftReport::failed(error)),
+        "history" => json::text(&render::history::HistoryReport::failed(error)),
+        "apply" | "rollback" | "release" => json::text(&json::ApplyReport {
+            plan: json::PlanReport::failed(findings, error),
+            applied: None,
+        }),
+        "batch" => json::text(&calls::BatchReport::failed(error)),
+        "dispatch" => json::text(&calls::DispatchReport::failed(error)),
+        "dispatches" => json::text(&calls::DispatchesReport::failed(error)),
+        "doctor" => json::text(&render::doctor::DoctorReport::failed(error)),
+        _ => json::text(&json::Failed {
+            findings: json::reports(findings),
+            ..json::Failed::from(error)
+        }),
     }
 }

@@ -6,8 +6,9 @@ use std::io::Write;
 use clap::error::ErrorKind;
 
 use super::globals::Color;
+use super::{failed, help, shell};
 use crate::error::{Error, Exit};
-use crate::render::json;
+use crate::render::style::wrapped;
 
 /// Prints help, version or the error, and gives the code to exit with.
 pub fn report(error: &clap::Error, args: &[OsString]) -> Exit {
@@ -24,12 +25,27 @@ pub fn report(error: &clap::Error, args: &[OsString]) -> Exit {
     }
     if option(args, "--format").as_deref() == Some("json") {
         let plain = error.render().to_string();
-        if let Ok(report) = json::text(&json::Failed::from(&as_error(&plain, error.kind()))) {
+        if let Ok(report) = failed(&command(args), &[], &as_error(&plain, error.kind())) {
             let _ = anstream::stdout().lock().write_all(report.as_bytes());
         }
     }
+    let lines = text
+        .lines()
+        .map(|line| wrapped(line, shell::width(), 2) + "\n");
+    let text: String = lines.collect();
     let _ = anstream::stderr().lock().write_all(text.as_bytes());
     Exit::Error
+}
+
+/// The command that was meant, as far as the command line can be read.
+fn command(args: &[OsString]) -> String {
+    let read = help::command().ignore_errors(true);
+    let read = read.try_get_matches_from(args).ok();
+    let named = read.as_ref().and_then(clap::ArgMatches::subcommand_name);
+    match named {
+        Some("dispatch") if option(args, "--batch").is_some() => "batch".to_owned(),
+        named => named.unwrap_or_default().to_owned(),
+    }
 }
 
 /// Clap's text in two parts: what is wrong, and the advice after it.

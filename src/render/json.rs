@@ -35,6 +35,8 @@ pub fn text(report: &impl Serialize) -> Result<String, Error> {
 pub struct ErrorReport {
     /// The code that the process exits with.
     pub exit: u8,
+    /// Why there is no route or no call, in a word; null for other errors.
+    pub code: Option<&'static str>,
     pub message: String,
     pub hint: Option<String>,
 }
@@ -43,6 +45,7 @@ impl From<&Error> for ErrorReport {
     fn from(error: &Error) -> ErrorReport {
         ErrorReport {
             exit: error.exit as u8,
+            code: error.code,
             message: error.message.clone(),
             hint: error.hint.clone(),
         }

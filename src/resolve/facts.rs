@@ -253,6 +253,14 @@ impl Configs {
         self.0.values()
     }
 
+    /// The config that a `livekit_config` leads to.
+    pub fn find(&self, text: &str) -> Option<&ConfigFact> {
+        match self.follow(text) {
+            Link::To(config) => Some(config),
+            Link::Dangling | Link::Unreadable => None,
+        }
+    }
+
     pub fn follow(&self, text: &str) -> Link<'_> {
         if let Some(config) = self.0.get(text) {
             return Link::To(config);

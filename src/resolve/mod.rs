@@ -76,7 +76,18 @@ pub enum TenantChoice {
 pub struct Resolution {
     pub query: Query,
     pub outcome: Result<Outcome, ResolveError>,
+    /// What was found, also where it led to no route.
+    pub reached: Reached,
     pub trace: Trace,
+}
+
+/// What is known before, or without, a route.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Reached {
+    pub tenant: Option<Tenant>,
+    pub config: Option<ConfigRef>,
+    /// The config's region.
+    pub region: Option<String>,
 }
 
 /// Where a call goes.
@@ -94,16 +105,32 @@ pub struct Outcome {
 
 /// Resolves one call.
 pub fn resolve(query: &Query, facts: &Facts, env: &RoutingEnv) -> Resolution {
-    let mut trace = Trace::default();
+    let (mut trace, mut reached) = (Trace::default(), Reached::default());
     let outcome = if env.table_enabled() {
-        routed(query, facts, env, &mut trace)
+        routed(query, facts, env, &mut reached, &mut trace)
     } else {
+        if let TenantChoice::Given(id) = query.tenant {
+            reached.tenant = Some(facts.tenant(id));
+        }
         without_table(query, facts, env, &mut trace)
     };
     Resolution {
         query: query.clone(),
         outcome,
+        reached,
         trace,
+    }
+}
+
+impl Reached {
+    fn row(&mut self, tenant: Uuid, fields: &Fields, facts: &Facts) {
+        self.tenant = Some(facts.tenant(tenant));
+        let config = fields.text(Field::Config);
+        let Some(config) = config.and_then(|text| facts.configs.find(text)) else {
+            return;
+        };
+        self.config = Some(ConfigRef::from(config));
+        self.region = config.text(Field::Region).map(str::to_owned);
     }
 }
 
@@ -129,6 +156,7 @@ impl Resolution {
         Resolution {
             query: query.clone(),
             outcome: Err(ResolveError { hint, ..error }),
+            reached: Reached::default(),
             trace,
         }
     }
@@ -176,10 +204,15 @@ fn routed(
     query: &Query,
     facts: &Facts,
     env: &RoutingEnv,
+    reached: &mut Reached,
     trace: &mut Trace,
 ) -> Result<Outcome, ResolveError> {
     let tenant = number::tenant(query, facts, trace)?;
+    reached.tenant = tenant.map(|id| facts.tenant(id));
     let row = number::row(query.from, tenant, facts, trace)?;
+    if let Some((row, fields)) = row {
+        reached.row(row.tenant, fields, facts);
+    }
     let router = router(query, facts, env);
     let nothing = Fields::new();
     let (route, fields) = match row {

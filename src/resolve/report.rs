@@ -4,13 +4,14 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::{Called, Outcome, Resolution, ResolveError, Step};
+use super::{Called, Reached, Resolution, ResolveError, Step};
 
 /// The version of [`Report`].
 pub const FORMAT_VERSION: u32 = 1;
 
 /// What `resolve --format json` prints. Keys are always there; what is not
-/// known is null, and where there is no route, `error` says why.
+/// known is null. Where there is no route, `error` says why, and tenant, config
+/// and region are there as far as they were found.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Report {
     pub format_version: u32,
@@ -60,7 +61,10 @@ pub struct ReportStep {
 
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct ReportError {
-    pub code: &'static str,
+    /// The code that the process exits with.
+    pub exit: u8,
+    /// Why there is no route, in a word.
+    pub code: Option<&'static str>,
     pub message: String,
     pub hint: Option<String>,
 }
@@ -88,7 +92,8 @@ impl From<&Called> for ReportTo {
 impl From<&ResolveError> for ReportError {
     fn from(error: &ResolveError) -> ReportError {
         ReportError {
-            code: error.code,
+            exit: error.exit as u8,
+            code: Some(error.code),
             message: error.message.clone(),
             hint: error.hint.clone(),
         }
@@ -99,20 +104,21 @@ impl From<&Resolution> for Report {
     fn from(resolution: &Resolution) -> Report {
         let outcome = resolution.outcome.as_ref().ok();
         let route = outcome.map(|outcome| &outcome.route);
-        let tenant = outcome.and_then(|outcome: &Outcome| outcome.tenant.as_ref());
+        let Reached {
+            tenant,
+            config,
+            region,
+        } = &resolution.reached;
         Report {
             format_version: FORMAT_VERSION,
             source: route.map(|route| route.source.as_str()),
-            tenant: tenant.map(|tenant| tenant.id),
-            tenant_alias: tenant.and_then(|tenant| tenant.alias.clone()),
+            tenant: tenant.as_ref().map(|tenant| tenant.id),
+            tenant_alias: tenant.as_ref().and_then(|tenant| tenant.alias.clone()),
             from: resolution.query.from.to_string(),
-            region: route.and_then(|route| route.region.clone()),
-            config: route.and_then(|route| {
-                let config = route.config.as_ref()?;
-                Some(ReportConfig {
-                    id: config.id,
-                    name: config.name.clone(),
-                })
+            region: region.clone(),
+            config: config.as_ref().map(|config| ReportConfig {
+                id: config.id,
+                name: config.name.clone(),
             }),
             url: route.and_then(|route| route.url.clone()),
             api_key: route.and_then(|route| route.api_key.clone()),

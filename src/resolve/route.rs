@@ -38,6 +38,15 @@ pub struct ConfigRef {
     pub name: String,
 }
 
+impl From<&ConfigFact> for ConfigRef {
+    fn from(config: &ConfigFact) -> ConfigRef {
+        ConfigRef {
+            id: config.id,
+            name: config.name().to_owned(),
+        }
+    }
+}
+
 /// Server, trunk and worker.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Route {
@@ -100,10 +109,7 @@ impl Router<'_> {
                 Side::Database => Source::Database,
                 Side::Files => Source::Files,
             },
-            config: Some(ConfigRef {
-                id: config.id,
-                name: config.name().to_owned(),
-            }),
+            config: Some(ConfigRef::from(config)),
             region: config.text(Field::Region).map(str::to_owned),
             url: Some(url),
             api_key: Some(api_key),
@@ -241,7 +247,17 @@ impl Router<'_> {
         let looked = search.looked.join(", ");
         let message = format!("no trunk to call through; looked for {looked}");
         trace.push(Topic::Trunk, Verdict::Failed, &message);
-        let hint = "set `trunk_id` in the config, or `outbound_trunk_id` in the binding's rules";
+        let hint = match (config, fields) {
+            (Some(_), _) => {
+                "set `trunk_id` in the config, `outbound_trunk_id` in the binding's rules, or the \
+                 variable OUTBOUND_TRUNK_ID"
+            }
+            (None, Some(_)) => {
+                "set `outbound_trunk_id` in the binding's rules or the variable \
+                 OUTBOUND_TRUNK_ID; or bind the number to a config that has a `trunk_id`"
+            }
+            (None, None) => "set the variable OUTBOUND_TRUNK_ID, or bind the number to a config",
+        };
         Err(ResolveError::new("no-trunk", message).hint(hint))
     }
 

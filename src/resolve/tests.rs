@@ -422,8 +422,18 @@ fn the_report_has_every_key_and_no_secret() {
     assert_eq!(report["config"]["id"], json!(INDIA));
     assert_eq!(report["to"], Value::Null);
     let failed = Report::from(&ask(&given(), &facts(vec![]), ShellEnv::default()));
-    assert_eq!(failed.error.unwrap().code, "no-credentials");
+    let error = failed.error.unwrap();
+    assert_eq!((error.exit, error.code), (1, Some("no-credentials")));
     assert!(!failed.trace.is_empty());
+
+    let mut no_trunk = facts(vec![row(OURS, bound(INDIA))]);
+    let config = no_trunk.configs.get_mut(INDIA).unwrap();
+    config.fields.set(Field::TrunkId, None);
+    let failed = Report::from(&ask(&given(), &no_trunk, ShellEnv::default()));
+    assert_eq!(failed.error.unwrap().code, Some("no-trunk"));
+    assert_eq!(failed.tenant, Some(OURS), "found before that");
+    assert_eq!(failed.config.unwrap().id, Some(INDIA));
+    assert!(failed.region.is_some());
 }
 
 #[test]

@@ -156,6 +156,7 @@ impl From<ResolveError> for Error {
     fn from(error: ResolveError) -> Error {
         Error {
             exit: error.exit,
+            code: Some(error.code),
             message: error.message,
             hint: error.hint,
         }

@@ -27,7 +27,15 @@ fn usage_errors_end_in_1_and_respect_the_format() {
                 .unwrap()
                 .contains("--tagret")
         );
+        assert_eq!(report["summary"]["create"], 0, "a report like any other");
     }
+    let wide = run(
+        &lkroute,
+        "resolve --from +971545335200 --tenant a --initiated-by \
+                              00000000-0000-4000-8000-000000000001 --explain --strict",
+    );
+    let wide = wide.expect_code(1).stderr;
+    assert!(wide.lines().all(|line| line.len() <= 80), "{wide}");
     run(&lkroute, "").expect_code(1);
     run(&lkroute, "nonsense").expect_code(1);
     run(&lkroute, "plan --target nonsense").expect_code(1);

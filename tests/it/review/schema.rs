@@ -158,10 +158,19 @@ fn commands_print_what_the_schemas_say() {
     let plan = assert_valid("plan", &plan.stdout);
     let changes = plan["changes"].as_array().map_or(0, Vec::len);
     assert_eq!(plan["summary"]["create"], json!(changes));
-    let usage = lkroute
-        .run(&["plan", "--no-such", "--format", "json"])
-        .expect_code(1);
-    assert_valid("error", &usage.stdout);
+    for (command, schema) in [
+        ("plan", "plan"),
+        ("apply", "apply"),
+        ("drift", "drift"),
+        ("doctor", "doctor"),
+        ("dispatch", "dispatch"),
+        ("resolve", "error"),
+    ] {
+        let usage = lkroute
+            .run(&[command, "--no-such", "--format", "json"])
+            .expect_code(1);
+        assert_valid(schema, &usage.stdout);
+    }
     lkroute.edit(
         "routing/india.toml",
         "region = \"india\"",
