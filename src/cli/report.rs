@@ -10,10 +10,10 @@ use super::shell::Shell;
 use crate::error::{Error, Exit, Result};
 use crate::files;
 use crate::finding::Finding;
-use crate::plan::Plan;
 use crate::plan::digest::digest;
 use crate::plan::number::OneNumber;
 use crate::plan::reroute::Reroutes;
+use crate::plan::{Action, Change, Kind, Plan};
 use crate::render::findings;
 use crate::render::github::{conflicts, github};
 use crate::render::json::{self, PlanReport};
@@ -46,12 +46,8 @@ impl<'a> Report<'a> {
             let message = format!("the files are invalid: {count}");
             return Some(Error::exit(Exit::Invalid, message));
         }
-        let conflicts = self.plan.conflicts().count() as u64;
-        if conflicts > 0 {
-            let what = counted(conflicts, "object");
-            let message =
-                format!("{what} in conflict: nothing is applied until the files say what counts");
-            return Some(Error::exit(Exit::Conflict, message));
+        if let Some(conflict) = self.conflict() {
+            return Some(conflict);
         }
         if !self.refusals.is_empty() {
             let codes: BTreeSet<&str> = self
@@ -64,6 +60,31 @@ impl<'a> Report<'a> {
             return Some(Error::exit(Exit::Refused, message));
         }
         None
+    }
+
+    fn conflict(&self) -> Option<Error> {
+        let conflicts: Vec<&Change> = self.plan.conflicts().collect();
+        let first = conflicts.first()?;
+        let what = counted(conflicts.len() as u64, "object");
+        let message =
+            format!("{what} in conflict: nothing is applied until the files say what counts");
+        let adoptable = |change: &&&Change| {
+            change.action != Action::Delete && !self.plan.patch(change).has(Kind::Blocked)
+        };
+        let hint = match conflicts.iter().filter(adoptable).count() {
+            0 => "adopting can't resolve this: each conflict says what to do".to_owned(),
+            1 if conflicts.len() == 1 => {
+                let address = self.plan.address(first.object);
+                format!(
+                    "`lkroute adopt {address}` lets the files win; to keep what is there, write \
+                     it into the files"
+                )
+            }
+            _ => "`lkroute adopt ADDRESS` (or --all) lets the files win; to keep what is there, \
+                  write it into the files"
+                .to_owned(),
+        };
+        Some(Error::exit(Exit::Conflict, message).hint(hint))
     }
 
     /// Prints it, and gives the code to exit with.

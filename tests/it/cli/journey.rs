@@ -136,6 +136,11 @@ fn a_conflict_stops_everything_until_it_is_adopted() {
         (&"ST_theirs".into(), &"ST_ours".into())
     );
     assert_eq!(plan["error"]["exit"], 6);
+    let hint = plan["error"]["hint"].as_str().expect("a hint");
+    assert!(
+        hint.starts_with("`lkroute adopt config.uae-vm-selfhosted`"),
+        "{hint}"
+    );
     run(&lkroute, "apply --auto-approve").expect_code(6);
 
     run(&lkroute, "adopt config.uae-vm-selfhosted").expect_code(0);
