@@ -25,12 +25,21 @@ pub fn facts(routing: &Routing, snapshot: &Snapshot, ring: &KeyRing) -> SecretFa
         let row = Row::find(snapshot, name, config);
         let fact = match &config.api_secret {
             SecretSource::Sealed(text) => of_sealed(text, config, &row, ring),
-            SecretSource::Env(_) | SecretSource::File(_) => {
-                let secret = source(routing, config).ok();
-                secret.map(|secret| of_plain(&secret, &row, ring))
-            }
+            SecretSource::Env(_) | SecretSource::File(_) => match source(routing, config) {
+                Ok(secret) => Some(of_plain(&secret, &row, ring)),
+                Err(error) => {
+                    facts.insert_obstacle(name.as_str(), error.message);
+                    None
+                }
+            },
         };
-        facts.insert(name.as_str(), fact.unwrap_or_default());
+        let fact = fact.unwrap_or_default();
+        if fact.same_as_applied.is_none()
+            && let Some(key) = lacking(&row, ring)
+        {
+            facts.insert_obstacle(name.as_str(), format!("the key `{key}` is not at hand"));
+        }
+        facts.insert(name.as_str(), fact);
     }
     facts
 }
@@ -92,6 +101,13 @@ fn of_plain(secret: &Secret, row: &Row<'_>, ring: &KeyRing) -> SecretFact {
         same_as_live: live,
         under_old_key: row.is_under_old_key(ring),
     }
+}
+
+/// The key of what the last apply noted, where it is not in the ring.
+fn lacking(row: &Row<'_>, ring: &KeyRing) -> Option<String> {
+    let noted = row.owned?.fingerprint.as_deref()?;
+    let noted = Fingerprint::parse(noted).ok()?;
+    (!ring.has(noted.key_id())).then(|| noted.key_id().to_owned())
 }
 
 /// Another sealed text may hold the same secret, under another key.

@@ -5,6 +5,8 @@
 //! decision, made once for each distinct case. Memory grows with what is
 //! declared or owned, not with the rows of others.
 
+use std::collections::BTreeMap;
+
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 use uuid::Uuid;
@@ -201,7 +203,7 @@ impl<'a> Differ<'a> {
             base: self.snapshot.last_apply.as_ref().map(|apply| apply.id),
             files: ours.chain(&self.snapshot.files).cloned().collect(),
             unchanged: self.objects.unchanged,
-            unchecked: self.objects.unchecked,
+            unchecked: std::mem::take(&mut self.objects.unchecked),
             findings: std::mem::take(&mut self.objects.findings),
             ..Plan::default()
         };
@@ -389,7 +391,10 @@ impl<'a> Differ<'a> {
     /// Warns of `adopt` lines that no binding of their settings needed, at
     /// the first of those bindings.
     fn warn_adopt(&self, plan: &mut Plan) {
-        let unused: Vec<(u32, Field)> = self.judge.unused_adopt().collect();
+        let mut unused: BTreeMap<u32, Vec<Field>> = BTreeMap::new();
+        for (settings, field) in self.judge.unused_adopt() {
+            unused.entry(settings).or_default().push(field);
+        }
         if unused.is_empty() {
             return;
         }
@@ -398,8 +403,8 @@ impl<'a> Differ<'a> {
             let origin = first.entry(binding.settings).or_insert(binding.origin);
             *origin = binding.origin.min(*origin);
         }
-        for (settings, field) in unused {
-            let finding = objects::adopt_not_needed(field);
+        for (settings, fields) in unused {
+            let finding = objects::adopt_not_needed(&fields);
             plan.findings.push(match first.get(&settings) {
                 Some(origin) => finding.at(self.line(*origin)),
                 None => finding,

@@ -80,7 +80,8 @@ pub struct Plan {
     /// Declared objects that are as they should be.
     pub unchanged: u64,
     /// Configs whose secret could not be compared.
-    pub unchecked: u64,
+    #[serde(default)]
+    pub unchecked: Vec<Unchecked>,
     /// Numbers by what they are before and after: what `resolve` needs to say
     /// who is rerouted.
     pub classes: Vec<Class>,
@@ -95,6 +96,14 @@ pub struct Plan {
     /// What the plan found wrong, or worth saying.
     #[serde(default)]
     pub findings: Vec<Finding>,
+}
+
+/// A config whose secret could not be compared: what is stored stays.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unchecked {
+    pub config: String,
+    /// Absent where nobody tried, as with files alone.
+    pub why: Option<String>,
 }
 
 /// An object of a plan, by indices into it.
@@ -359,7 +368,7 @@ impl Plan {
     pub fn summary(&self) -> Summary {
         let mut summary = Summary {
             unchanged: self.unchanged,
-            unchecked: self.unchecked,
+            unchecked: self.unchecked.len() as u64,
             ..Summary::default()
         };
         for change in &self.changes {

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::compare::{Sides, compare};
 use super::secret::{self, SecretFacts};
-use super::{Action, FieldChange, Kind, Patch};
+use super::{Action, FieldChange, Kind, Patch, Unchecked};
 use crate::fields::{Field, Fields};
 use crate::finding::{Finding, Place};
 use crate::routing::{Origin, Region, Routing, ServerConfig};
@@ -37,7 +37,7 @@ pub struct Objects {
     /// The row id of each declared config.
     pub ids: BTreeMap<String, Uuid>,
     pub unchanged: u64,
-    pub unchecked: u64,
+    pub unchecked: Vec<Unchecked>,
     pub findings: Vec<Finding>,
 }
 
@@ -295,7 +295,12 @@ fn declared_config(
     let live = rows.live.get(&id).copied();
     let owned = rows.owned.get(&id).copied();
     let secret = secret::wanted(name, config, owned, live, routing.secret_format, facts);
-    found.unchecked += u64::from(secret.unchecked);
+    if secret.unchecked {
+        found.unchecked.push(Unchecked {
+            config: name.to_owned(),
+            why: facts.obstacle(name).map(str::to_owned),
+        });
+    }
     let declared = config_fields(name, config, secret.after);
     let (mut patch, needed) = match live {
         Some(live) => {
@@ -319,19 +324,21 @@ fn declared_config(
         patch.fields.push(name_taken(name, row.id));
     }
     let place = place(routing, config.origin);
-    for field in config.adopt.iter().filter(|field| !needed.contains(field)) {
+    let adopt = config.adopt.iter().copied();
+    let unused: Vec<Field> = adopt.filter(|field| !needed.contains(field)).collect();
+    if !unused.is_empty() {
         found
             .findings
-            .push(adopt_not_needed(*field).at(place.clone()));
+            .push(adopt_not_needed(&unused).at(place.clone()));
     }
     if let Some(former) = &config.formerly
         && !rows.owned_by_name.contains_key(former.as_str())
         && owned.is_some()
     {
         let message = format!("`formerly = \"{former}\"` is no longer needed");
-        found
-            .findings
-            .push(Finding::warning("formerly-not-needed", message).at(place));
+        let finding = Finding::warning("formerly-not-needed", message);
+        let hint = "take it out: the config has its row, and another could be renamed so";
+        found.findings.push(finding.hint(hint).at(place));
     }
     if patch.fields.is_empty() && owned.is_some() {
         found.unchanged += 1;
@@ -391,10 +398,16 @@ fn name_taken(name: &str, row: Uuid) -> FieldChange {
     }
 }
 
-pub fn adopt_not_needed(field: Field) -> Finding {
-    let message = format!("`{field}` in `adopt` is no longer needed");
-    Finding::warning("adopt-not-needed", message)
-        .hint("take it out: a line that stays would hide the next conflict")
+/// `fields` are those of one `adopt`.
+pub fn adopt_not_needed(fields: &[Field]) -> Finding {
+    let names: Vec<String> = fields.iter().map(|field| format!("`{field}`")).collect();
+    let (are, them) = match fields {
+        [_] => ("is", "it"),
+        _ => ("are", "them"),
+    };
+    let message = format!("{} in `adopt` {are} no longer needed", names.join(", "));
+    let hint = format!("take {them} out: what stays would hide the next conflict");
+    Finding::warning("adopt-not-needed", message).hint(hint)
 }
 
 fn removed_config(

@@ -11,6 +11,8 @@ use crate::snapshot::{LiveConfig, OwnedConfig};
 #[derive(Debug, Clone, Default)]
 pub struct SecretFacts {
     by_config: BTreeMap<String, SecretFact>,
+    /// Why nothing was found out.
+    obstacles: BTreeMap<String, String>,
 }
 
 /// About the secret that a config declares; `None` is "not checked".
@@ -27,6 +29,15 @@ pub struct SecretFact {
 impl SecretFacts {
     pub fn insert(&mut self, config: impl Into<String>, fact: SecretFact) {
         self.by_config.insert(config.into(), fact);
+    }
+
+    pub fn insert_obstacle(&mut self, config: impl Into<String>, why: impl Into<String>) {
+        self.obstacles.insert(config.into(), why.into());
+    }
+
+    /// Why a config's secret could not be compared.
+    pub fn obstacle(&self, config: &str) -> Option<&str> {
+        self.obstacles.get(config).map(String::as_str)
     }
 
     /// What is known of a config's secret; nothing, where nothing was found out.

@@ -248,11 +248,12 @@ fn a_number_is_claimed_adopted_or_in_conflict() {
 #[test]
 fn an_adopt_line_that_nothing_needs_is_a_warning() {
     let case = settled()
-        .binding("one", Fields::new(), &[Field::Config])
+        .binding("one", Fields::new(), &[Field::Config, Field::Provider])
         .row(row(5, json!({"livekit_config": id(1)})))
         .applied(id(5), pointing(1), false, false);
     let plan = case.plan();
     assert!(plan.is_empty());
+    assert_eq!(plan.findings.len(), 1, "one for both fields");
     assert_eq!(plan.findings[0].code, "adopt-not-needed");
     let place = plan.findings[0].place.as_ref().unwrap();
     assert_eq!(place.to_string(), "routing/test.toml:7");

@@ -46,6 +46,7 @@ pub fn plan(plan: &Plan, reroutes: Option<&Reroutes>, refusals: &[Finding], view
             page.releases(),
             page.changes(),
             page.outstanding(),
+            page.unchecked(),
             page.foreign(),
         ]);
     }
@@ -88,7 +89,13 @@ pub fn headline(plan: &Plan) -> String {
         text += &format!(", {} left alone", thousands(plan.left_alone.len() as u64));
     }
     if summary.unchecked > 0 {
-        text += &format!(", {} not checked", counted(summary.unchecked, "secret"));
+        let were = if summary.unchecked == 1 {
+            "was"
+        } else {
+            "were"
+        };
+        let secrets = counted(summary.unchecked, "secret");
+        text += &format!("; {secrets} {were} not checked");
     }
     text
 }
@@ -277,6 +284,19 @@ impl Page<'_> {
             let action = group.first().map_or("", |change| change.action.as_str());
             self.heads(&paint(DIM, "·"), group)
                 .replacen('\n', &format!("  {action}\n"), 1)
+        })
+    }
+
+    fn unchecked(&self) -> String {
+        let title = "Not checked: secrets that stay as the last apply stored them";
+        let unchecked = self.plan.unchecked.iter();
+        let tried: Vec<_> = unchecked
+            .filter_map(|unchecked| Some((&unchecked.config, unchecked.why.as_ref()?)))
+            .collect();
+        self.section(title, &tried, |(config, why)| {
+            let text = format!("config.{}: {}", visible(config), visible(why));
+            let text = wrapped(&text, self.view.width.saturating_sub(4), 4);
+            format!("  {} {text}\n", paint(DIM, "·"))
         })
     }
 

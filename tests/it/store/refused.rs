@@ -209,7 +209,7 @@ async fn a_missing_secret_is_told_before_anything_is_written(base: Base) {
     // so does its fingerprint.
     routing.configs.get_mut("uae").unwrap().worker_name = None;
     let plan = base.plan(&routing).await;
-    assert_eq!(plan.unchecked, 1);
+    assert_eq!(plan.unchecked.len(), 1);
     base.apply(&plan).await.unwrap();
     let secret =
         "SELECT livekit_api_secret, worker_name FROM {voice_agent_livekit} WHERE name = 'uae'";
