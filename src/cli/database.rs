@@ -113,7 +113,7 @@ pub fn behind(label: &str, state: &SchemaState) -> Error {
         ))
         .hint("use a newer lkroute"),
         SchemaState::Behind(steps) => {
-            let names: Vec<_> = steps.iter().map(|step| step.name).collect();
+            let names: Vec<_> = steps.iter().map(|step| step.name.as_str()).collect();
             let message = format!("{label} lacks what lkroute needs: {}", names.join(", "));
             Error::new(message)
                 .hint("run `lkroute migrate`, or `lkroute migrate --dry-run` to see the SQL")

@@ -67,7 +67,7 @@ impl ListArgs {
             }
         };
         match self.formatted.format {
-            Format::Text => shell.print(&listing::text(&report.numbers))?,
+            Format::Text => shell.print(&listing::text(&report.numbers, shell.width()))?,
             Format::Json => shell.print(&json::text(&report)?)?,
         }
         shell.note(&counted(report.numbers.len() as u64, "number"));

@@ -6,6 +6,7 @@ use clap::Args;
 use super::shell::Shell;
 use super::{Stop, database, planning};
 use crate::error::{Error, Exit, Result};
+use crate::render::style::wrapped;
 use crate::store::{Mode, SchemaState, Step, Store, script};
 
 const EXAMPLES: &str = "\
@@ -106,10 +107,12 @@ impl MigrateArgs {
             };
             shell.note(text);
         } else if store.index_missing().await? {
-            shell.note(
+            shell.note(&wrapped(
                 "the table of numbers has no index that begins with base_number, so look-ups \
-                 without a tenant read all of it: `lkroute migrate --index` builds one",
-            );
+                 read all of it: `lkroute migrate --index` builds one",
+                shell.width(),
+                0,
+            ));
         }
         Ok(Exit::Done)
     }
@@ -118,6 +121,7 @@ impl MigrateArgs {
 /// Reports the steps that were taken, if any.
 pub fn say(shell: &Shell, steps: &[Step]) {
     for step in steps {
-        shell.note(&format!("migrated: {}", step.name));
+        let text = format!("migrated: {}", step.name);
+        shell.note(&wrapped(&text, shell.width(), 10));
     }
 }

@@ -50,24 +50,40 @@ impl ListReport {
     }
 }
 
-/// A line for each number, in columns as wide as they have to be.
-pub fn text(numbers: &[NumberReport]) -> String {
+/// A line for each number, in columns as wide as they have to be; where that
+/// is too wide, the last column gets lines of its own.
+pub fn text(numbers: &[NumberReport], width: usize) -> String {
     let rows: Vec<[String; 3]> = numbers.iter().map(cells).collect();
     let wide = |ix: usize| {
         let cells = rows.iter().map(|row| row[ix].chars().count());
         cells.max().unwrap_or(0)
     };
     let (first, second, third) = (wide(0), wide(1), wide(2));
+    let rests: Vec<String> = numbers.iter().map(rest).collect();
+    let last = rests
+        .iter()
+        .map(|rest| plain_width(rest))
+        .max()
+        .unwrap_or(0);
+    let gap = match first + second + third + last + 6 <= width {
+        true => "  ",
+        false => "\n    ",
+    };
     let mut text = String::new();
-    for (number, [one, two, three]) in numbers.iter().zip(&rows) {
-        let line = format!(
-            "{one:first$}  {two:second$}  {three:third$}  {}",
-            rest(number)
-        );
+    for (rest, [one, two, three]) in rests.iter().zip(&rows) {
+        let third = if gap == "  " { third } else { 0 };
+        let line = format!("{one:first$}  {two:second$}  {three:third$}{gap}{rest}");
         text += line.trim_end();
         text.push('\n');
     }
     text
+}
+
+fn plain_width(text: &str) -> usize {
+    anstream::adapter::strip_str(text)
+        .to_string()
+        .chars()
+        .count()
 }
 
 fn cells(number: &NumberReport) -> [String; 3] {

@@ -18,7 +18,7 @@ pub enum SchemaState {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step {
     /// What it does, for people.
-    pub name: &'static str,
+    pub name: String,
     /// The SQL that does it.
     pub sql: String,
 }
@@ -27,6 +27,9 @@ pub struct Step {
 #[derive(Debug, Default)]
 pub(super) struct Found {
     pub schema: bool,
+    /// Other schemas that hold the application's table of numbers; looked for
+    /// where this one is missing, which may be a slip of the pen.
+    pub elsewhere: Vec<String>,
     pub tables: BTreeSet<String>,
     pub worker_name: bool,
     /// `lkroute_state.schema_version`.
@@ -47,18 +50,29 @@ pub(super) const CONFIGS: &str = "voice_agent_livekit";
 pub(super) const NUMBERS: &str = "voice_agent_numbers";
 pub(super) const STATE: &str = "lkroute_state";
 
+impl Found {
+    fn new_schema(&self, schema: &str) -> String {
+        let names: Vec<String> = self.elsewhere.iter().map(|s| format!("\"{s}\"")).collect();
+        let elsewhere = match names.is_empty() {
+            true => String::new(),
+            false => format!(" (the application's tables are in {})", names.join(", ")),
+        };
+        format!("create the schema {schema}, which is not there{elsewhere}")
+    }
+}
+
 impl Migrations {
     /// The steps that are left; `schema` is the quoted name of the schema.
     pub fn state(&self, found: &Found, schema: &str) -> SchemaState {
         let mut steps = Vec::new();
-        let mut step = |name, sql: &str| {
+        let mut step = |name: &str, sql: &str| {
             steps.push(Step {
-                name,
+                name: name.to_owned(),
                 sql: sql.replace("{schema}", schema).trim_end().to_owned(),
             });
         };
         if let (Some(sql), false) = (self.schema, found.schema) {
-            step("create the schema", sql);
+            step(&found.new_schema(schema), sql);
         }
         if !found.tables.contains(CONFIGS) {
             step("create the application's table of configs", self.configs);

@@ -59,12 +59,29 @@ pub(super) async fn inspect(conn: &mut PgConnection, schema: &str) -> Result<Fou
         let first = rows.into_iter().flatten().next();
         version = first.map(|row| row.some_int(0)).transpose()?;
     }
+    let elsewhere = match schema_there {
+        true => Vec::new(),
+        false => elsewhere(conn).await?,
+    };
     Ok(Found {
         schema: schema_there,
+        elsewhere,
         tables,
         worker_name,
         version,
     })
+}
+
+/// The schemas that hold the application's table of numbers.
+async fn elsewhere(conn: &mut PgConnection) -> Result<Vec<String>, sqlx::Error> {
+    let sql = format!(
+        "SELECT s.nspname::text FROM pg_catalog.pg_class c
+           JOIN pg_catalog.pg_namespace s ON s.oid = c.relnamespace
+         WHERE c.relname = '{NUMBERS}' AND c.relkind IN ('r', 'p', 'v', 'f') ORDER BY 1"
+    );
+    let rows = sets(conn, &sql).await?;
+    let names = rows.iter().flatten();
+    names.map(|row| Ok(row.some_text(0)?.to_owned())).collect()
 }
 
 /// Carries the steps out, all or none.

@@ -46,6 +46,8 @@ fn numbers_are_found_by_config_tenant_and_region() {
         .expect("theirs");
     assert_eq!(theirs["number"], "+919513456728");
     assert!(theirs["since"].is_null() && theirs["config"].is_null());
+    let narrow = run(&lkroute, "list").expect_code(0).stdout;
+    assert!(narrow.lines().all(|line| line.len() <= 80), "{narrow}");
     assert_eq!(
         run(&lkroute, "list --offline")
             .expect_code(0)

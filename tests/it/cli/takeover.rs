@@ -11,6 +11,63 @@ const OTHERS: &str = "NOT (base_number = 545335200 AND provider = 'sasya UAE Num
     AND NOT (base_number = 9513456728 AND provider = 'TechieMaya FZE')";
 
 #[test]
+fn without_the_rights_migrate_prints_what_somebody_else_can_run() {
+    let Some(postgres) = Postgres::shared() else {
+        return;
+    };
+    let mut db = postgres.database("cli-rights");
+    Legacy::named("lad_dev").install(&db);
+    let (role, url) = db.role("reader");
+    db.psql(&format!(
+        "GRANT USAGE ON SCHEMA lad_dev TO {role};
+         GRANT SELECT ON ALL TABLES IN SCHEMA lad_dev TO {role}"
+    ));
+    let mut lkroute = Lkroute::with_two_regions();
+    lkroute
+        .env("DATABASE_URL", &url)
+        .env("LKROUTE_SCHEMA", "lad_dev");
+    let refused = run(&lkroute, "migrate").expect_code(1).stderr;
+    assert!(refused.contains("permission denied"), "{refused}");
+    let (_, sql) = refused.split_once("BEGIN;").expect("the SQL");
+    let (sql, _) = sql.split_once("COMMIT;").expect("all of it");
+    assert!(
+        run(&lkroute, "migrate --check")
+            .expect_code(1)
+            .stderr
+            .contains("lacks")
+    );
+    db.psql(&format!("BEGIN; {sql} COMMIT"));
+    db.psql(&format!(
+        "GRANT SELECT ON ALL TABLES IN SCHEMA lad_dev TO {role}"
+    ));
+    run(&lkroute, "migrate --check").expect_code(0);
+    run(&lkroute, "migrate").expect_code(0);
+}
+
+#[test]
+fn a_schema_that_is_not_there_is_told() {
+    let Some(postgres) = Postgres::shared() else {
+        return;
+    };
+    let db = postgres.database("cli-schema");
+    Legacy::named("lad_dev").install(&db);
+    let mut lkroute = Lkroute::with_two_regions();
+    lkroute
+        .env("DATABASE_URL", &db.url)
+        .env("LKROUTE_SCHEMA", "lad_devv");
+    let told = "create the schema \"lad_devv\", which is not there (the application's tables are \
+                in \"lad_dev\")";
+    let behind = run(&lkroute, "plan --format json").expect_code(1).json();
+    let message = behind["error"]["message"].as_str().expect("a message");
+    assert!(message.contains(told), "{message}");
+    let sql = run(&lkroute, "migrate --dry-run").expect_code(0).stdout;
+    assert!(sql.contains(told), "{sql}");
+    let made = run(&lkroute, "migrate").expect_code(0).stderr;
+    let made: Vec<&str> = made.split_whitespace().collect();
+    assert!(made.join(" ").contains(told), "{made:?}");
+}
+
+#[test]
 fn from_a_live_database_to_an_empty_plan() {
     let Some(postgres) = Postgres::shared() else {
         return;
