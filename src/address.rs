@@ -7,6 +7,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::phone::E164;
+use crate::unseen::toml_string;
 
 /// An object, by name.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -47,7 +48,7 @@ pub fn quoted(name: &str) -> String {
     if !name.is_empty() && name.chars().all(is_bare) {
         return name.to_owned();
     }
-    toml::Value::String(name.to_owned()).to_string()
+    toml_string(name)
 }
 
 fn unquoted(text: &str) -> Option<String> {

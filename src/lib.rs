@@ -32,6 +32,7 @@ pub mod resolve;
 pub mod routing;
 pub mod snapshot;
 pub mod source;
+pub mod unseen;
 
 // edges: one outside thing each
 pub mod files;

@@ -5,6 +5,7 @@ use std::io::{self, IsTerminal, Write};
 
 use super::globals::Globals;
 use crate::error::{Error, Result};
+use crate::render::escape::visible;
 use crate::render::style::{BOLD, CHANGED, DIM, ERROR, NOTED, paint, wrapped};
 use crate::render::text::View;
 
@@ -101,7 +102,9 @@ impl Shell {
 pub fn complaint(error: &Error, width: usize) -> String {
     let tag = |style, word: &str, text: &str| {
         let margin = word.len() + 2;
-        let (first, rest) = text.split_once('\n').unwrap_or((text, ""));
+        let lines: Vec<String> = text.lines().map(visible).collect();
+        let text = lines.join("\n");
+        let (first, rest) = text.split_once('\n').unwrap_or((&text, ""));
         let first = wrapped(first, width.saturating_sub(margin), 0);
         let first = first.replace('\n', &format!("\n{}", " ".repeat(margin)));
         let rest = if rest.is_empty() {

@@ -12,6 +12,7 @@ use super::regions::Regions;
 use super::report::{self, LeftOut};
 use crate::fields::{Field, Fields, FieldsIx};
 use crate::phone::LeadPart;
+use crate::unseen::first_unseen;
 
 /// The most characters of a text that files can hold.
 const LONGEST: usize = 255;
@@ -110,10 +111,7 @@ fn trouble(field: Field, value: &Value, regions: &mut Regions) -> Option<&'stati
             (!known).then_some("neither `global` nor a region")
         }
         (_, Value::String(text)) if text.chars().count() > LONGEST => Some("too long"),
-        (_, Value::String(text)) => {
-            let control = |c: char| c.is_control() && c != '\n' && c != '\t';
-            text.contains(control).then_some("holds control characters")
-        }
+        (_, Value::String(text)) => first_unseen(text).map(|_| "holds what nobody sees"),
         _ => Some("no text"),
     }
 }

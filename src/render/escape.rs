@@ -1,12 +1,12 @@
 //! Text from files and rows, made harmless before it meets Markdown, a
-//! terminal or a picture. Imports nothing of lkroute.
+//! terminal or a picture. Imports core.
 //!
 //! Whatever is not lkroute's own wording goes through one of these. In
 //! Markdown it ends up inside a code span, where GitHub looks for no mention,
 //! issue, link or tag, and where the one thing that could end it, a backtick,
 //! is written as TOML writes it: `\u0060`.
 
-use std::fmt::Write;
+use crate::unseen;
 
 /// How much of one text is shown, in characters.
 const LONGEST: usize = 120;
@@ -21,37 +21,13 @@ fn written_out(text: &str, also: impl Fn(char) -> bool) -> String {
     let mut out = String::with_capacity(text.len());
     let mut last = ' ';
     for c in text.chars() {
-        match c {
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            _ if also(c) || invisible(c, last) => escape(&mut out, c),
-            _ => out.push(c),
+        match also(c) || unseen::is_unseen(c, last) {
+            true => out.push_str(&unseen::written_out(c)),
+            false => out.push(c),
         }
         last = c;
     }
     out
-}
-
-fn escape(out: &mut String, c: char) {
-    let code = u32::from(c);
-    let _ = match code {
-        0..=0xffff => write!(out, "\\u{code:04x}"),
-        _ => write!(out, "\\U{code:08x}"),
-    };
-}
-
-/// Characters without a shape of their own. The joiners that Indic and
-/// Persian writing needs are let through where they join such letters.
-fn invisible(c: char, last: char) -> bool {
-    match c {
-        '\u{200c}' | '\u{200d}' => last.is_ascii(),
-        '\u{ad}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{180e}' | '\u{2800}' => true,
-        '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' => true,
-        '\u{3164}' | '\u{feff}' | '\u{ffa0}' | '\u{fff9}'..='\u{fffb}' => true,
-        '\u{e0000}'..='\u{e007f}' => true,
-        _ => c.is_control(),
-    }
 }
 
 /// The first `most` characters, and `…` where there are more.

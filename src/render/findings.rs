@@ -31,7 +31,24 @@ pub fn summary(findings: &[Finding]) -> String {
     some.join(", ")
 }
 
+/// With names of files and what stands there to be seen.
+fn seen(finding: &Finding) -> Finding {
+    let mut seen = finding.clone();
+    for place in seen
+        .place
+        .iter_mut()
+        .chain(seen.also.iter_mut().map(|(place, _)| place))
+    {
+        place.file = visible(&place.file);
+    }
+    for (_, what) in &mut seen.also {
+        *what = visible(what);
+    }
+    seen
+}
+
 fn draw(finding: &Finding, width: usize) -> String {
+    let finding = seen(finding);
     let level = match finding.severity {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
@@ -52,7 +69,9 @@ fn draw(finding: &Finding, width: usize) -> String {
     let Some(hint) = &finding.hint else {
         return renderer.render(&[group]);
     };
-    let hint = wrapped(hint, width.saturating_sub("help: ".len()), 0);
+    let hint: Vec<String> = hint.lines().map(visible).collect();
+    let hint = hint.join("\n");
+    let hint = wrapped(&hint, width.saturating_sub("help: ".len()), 0);
     let hint = Group::with_title(Level::HELP.secondary_title(hint));
     match finding.place {
         Some(_) => renderer.render(&[group, hint]),

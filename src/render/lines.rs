@@ -3,16 +3,24 @@
 use serde_json::Value;
 use similar::{ChangeTag, TextDiff};
 
+use super::escape::visible;
 use super::style::{ADDED, DIM, REMOVED, paint};
 use crate::fields::Field;
 use crate::plan::{Action, Change, FieldChange, Kind, Plan};
 use crate::routing::SecretSource;
+use crate::unseen::toml_string;
 
-/// The value as TOML writes it; `null`, which TOML lacks, as `null`.
+/// The value as TOML writes it, on one line; `null`, which TOML lacks, as
+/// `null`.
 pub fn toml(value: &Value) -> String {
-    match toml::Value::try_from(value) {
-        Ok(value) => value.to_string(),
-        Err(_) => value.to_string(),
+    match value {
+        Value::String(text) => toml_string(text),
+        Value::Array(items) => {
+            let items: Vec<String> = items.iter().map(toml).collect();
+            format!("[{}]", items.join(", "))
+        }
+        Value::Object(_) => visible(&value.to_string()),
+        other => other.to_string(),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Where a call goes, and why, as people read it. Imports core.
 
+use super::escape::visible;
 use super::style::{ADDED, BOLD, CHANGED, DIM, ERROR, NOTED, paint};
 use crate::resolve::{Choice, Outcome, Resolution, Step, Verdict};
 
@@ -9,8 +10,8 @@ pub fn text(resolution: &Resolution, explain: bool, width: usize) -> String {
     if let Ok(outcome) = &resolution.outcome {
         parts.push(answer(resolution, outcome));
     }
-    let visible = |step: &&Step| explain || matches!(step.verdict, Verdict::Fallback);
-    let steps: Vec<&Step> = resolution.trace.iter().filter(visible).collect();
+    let told = |step: &&Step| explain || matches!(step.verdict, Verdict::Fallback);
+    let steps: Vec<&Step> = resolution.trace.iter().filter(told).collect();
     let title = if explain { "How" } else { "Note" };
     if !steps.is_empty() {
         let drawn: String = steps.iter().map(|step| draw(step, width)).collect();
@@ -27,15 +28,16 @@ fn answer(resolution: &Resolution, outcome: &Outcome) -> String {
         Some(config) => format!("config {}", config.name),
         None => format!("the {}", route.source.as_str()),
     };
-    let title = format!("{}{of}: {to}", resolution.query.from);
+    let title = visible(&format!("{}{of}: {to}", resolution.query.from));
     let mut text = paint(BOLD, title) + "\n";
     let mut line = |name: &str, value: Option<&str>, note: &str| {
         let Some(value) = value else { return };
-        let row = format!("  {name:<8} {value:<36} {}", paint(DIM, note));
+        let (value, note) = (visible(value), visible(note));
+        let row = format!("  {name:<8} {value:<36} {}", paint(DIM, &note));
         text += &format!(
             "{}\n",
             if note.is_empty() {
-                row_of(name, value)
+                row_of(name, &value)
             } else {
                 row
             }
@@ -92,7 +94,8 @@ fn draw(step: &Step, width: usize) -> String {
     let options = textwrap::Options::new(width.saturating_sub(MARGIN).max(20))
         .break_words(false)
         .word_splitter(textwrap::WordSplitter::NoHyphenation);
-    let lines = textwrap::wrap(&step.detail, options);
+    let detail = visible(&step.detail);
+    let lines = textwrap::wrap(&detail, options);
     let detail = lines.join(&format!("\n{}", " ".repeat(MARGIN)));
     format!("  {:<12} {verdict}{detail}\n", step.topic.as_str())
 }

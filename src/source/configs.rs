@@ -143,7 +143,7 @@ impl Reader<'_> {
                 value: region.value.to_string(),
                 span: region.span.clone(),
             }),
-            description: self.text("description", &raw.description, 10_000),
+            description: self.prose("description", &raw.description),
             url: self.text("url", &raw.url, 500),
             api_key: self.text("api_key", &raw.api_key, 255),
             api_secret: raw

@@ -200,7 +200,7 @@ impl Reader<'_> {
             self.missing(what, "addresses", allow);
         }
         let guard = self.text("guard", &raw.guard, 255);
-        let reason = self.text("reason", &raw.reason, 10_000);
+        let reason = self.prose("reason", &raw.reason);
         if let Some(date) = &raw.expires
             && date.value.parse::<jiff::civil::Date>().is_err()
         {

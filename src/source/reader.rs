@@ -16,6 +16,7 @@ use crate::fields::Field;
 use crate::finding::{Finding, Place};
 use crate::phone::Prefix;
 use crate::routing::{Origin, Region, SecretFormat};
+use crate::unseen;
 
 /// Reads the tables of one file.
 pub(super) struct Reader<'a> {
@@ -122,7 +123,7 @@ impl Reader<'_> {
         name: &At<Text<'_>>,
         read: impl FnOnce(&mut Self) -> T,
     ) -> Def<T> {
-        if let Some(reason) = unfit(&name.value, 255) {
+        if let Some(reason) = unfit(&name.value, 255, false) {
             self.error("bad-value", name, format!("the name of a {kind} {reason}"));
         }
         Def {
@@ -132,15 +133,29 @@ impl Reader<'_> {
         }
     }
 
-    /// A text that fits a column of `most` characters.
+    /// A text of one line that fits a column of `most` characters.
     pub fn text(
         &mut self,
         key: &str,
         text: &Option<At<Text<'_>>>,
         most: usize,
     ) -> Option<At<String>> {
+        self.fitting(key, text, |text| unfit(text, most, false))
+    }
+
+    /// A text that may have several lines.
+    pub fn prose(&mut self, key: &str, text: &Option<At<Text<'_>>>) -> Option<At<String>> {
+        self.fitting(key, text, |text| unfit(text, 10_000, true))
+    }
+
+    fn fitting(
+        &mut self,
+        key: &str,
+        text: &Option<At<Text<'_>>>,
+        unfit: impl Fn(&str) -> Option<String>,
+    ) -> Option<At<String>> {
         let text = text.as_ref()?;
-        if let Some(reason) = unfit(&text.value, most) {
+        if let Some(reason) = unfit(&text.value) {
             self.error("bad-value", text, format!("`{key}` {reason}"));
         }
         Some(At {
@@ -214,7 +229,7 @@ impl Reader<'_> {
         }
         let region = Region {
             description: self
-                .text("description", &raw.description, 10_000)
+                .prose("description", &raw.description)
                 .map(|text| text.value),
             country_codes: codes.iter().map(|(code, _)| *code).collect(),
             default_config: raw
@@ -298,16 +313,26 @@ impl Reader<'_> {
     }
 }
 
-/// Why a text can't be stored; `None` if it can.
-fn unfit(text: &str, most: usize) -> Option<String> {
+/// Why a text can't be stored; `None` if it can. Prose may have several lines,
+/// and the marks that writing from right to left needs.
+fn unfit(text: &str, most: usize, prose: bool) -> Option<String> {
     if text.trim().is_empty() {
         return Some("is empty".to_owned());
     }
-    if text
-        .chars()
-        .any(|c| c.is_control() && c != '\n' && c != '\t')
-    {
-        return Some("holds control characters".to_owned());
+    let unseen = match prose {
+        true => text
+            .chars()
+            .find(|c| c.is_control() && !"\n\t".contains(*c)),
+        false => unseen::first_unseen(text),
+    };
+    match unseen {
+        Some('\n' | '\r') => return Some("has more than one line".to_owned()),
+        Some('\t') => return Some("holds a tab".to_owned()),
+        Some(c) => {
+            let code = u32::from(c);
+            return Some(format!("holds U+{code:04X}, which nobody sees"));
+        }
+        None => {}
     }
     let long = text.chars().count() > most;
     long.then(|| format!("is longer than {most} characters"))

@@ -4,7 +4,7 @@ use hashbrown::HashMap;
 use serde_json::Value;
 
 use super::super::escape::visible;
-use super::super::style::{DIM, REMOVED, counted, paint};
+use super::super::style::{DIM, REMOVED, counted, paint, wrapped};
 use super::Page;
 use crate::fields::Field;
 use crate::plan::{Action, Change, Object};
@@ -79,6 +79,10 @@ impl Page<'_> {
             (false, true) => "its row stays, without the keys that lkroute set",
             (false, false) => "its row is gone already, or holds nothing of lkroute's",
         };
-        format!("      {}\n", paint(DIM, format!("{from}{rest}")))
+        let fate = wrapped(&format!("{from}{rest}"), self.view.width - 6, 0);
+        let lines = fate.lines();
+        lines
+            .map(|line| format!("      {}\n", paint(DIM, line)))
+            .collect()
     }
 }

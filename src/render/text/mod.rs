@@ -67,7 +67,8 @@ pub fn plan(plan: &Plan, reroutes: Option<&Reroutes>, refusals: &[Finding], view
 pub fn headline(plan: &Plan) -> String {
     let summary = plan.summary();
     let environment = plan.environment.as_deref();
-    let with = |word: &str| environment.map_or(String::new(), |name| format!(" {word} {name}"));
+    let with =
+        |word: &str| environment.map_or(String::new(), |name| format!(" {word} {}", visible(name)));
     let mut text = match changes(&summary) {
         none if none.is_empty() => format!(
             "No changes. {}{} {} as the files say",
@@ -170,8 +171,10 @@ impl Page<'_> {
     /// `  ~ config.uae   routing/uae.toml:12`, the place in a column of its own.
     fn line(&self, sign: &str, what: &str, change: &Change) -> String {
         let place = match self.plan.source(change) {
-            Some((file, line)) if change.action == Action::Delete => format!("was {file}:{line}"),
-            Some((file, line)) => format!("{file}:{line}"),
+            Some((file, line)) if change.action == Action::Delete => {
+                format!("was {}:{line}", visible(file))
+            }
+            Some((file, line)) => format!("{}:{line}", visible(file)),
             None => return format!("  {sign} {what}\n"),
         };
         let column = 46.min(self.view.width.saturating_sub(place.len() + 5));

@@ -242,3 +242,34 @@ fn many_files_load_in_order() {
         .is_sorted_by_key(|binding| (binding.origin, binding.number));
     assert!(sorted && loaded.routing.bindings.len() == 40);
 }
+
+#[test]
+fn what_nobody_sees_is_not_let_into_names_and_values() {
+    let found = |text: &str| {
+        let loaded = load_all(&[("routing/a.toml", text)], None);
+        let findings = loaded.findings.into_iter();
+        let messages = findings.map(|finding| finding.message);
+        messages
+            .filter(|message| message.contains("nobody sees") || message.contains("one line"))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        found("[regions.\"u\\u202eae\"]\ncountry_codes = [\"+971\"]\n"),
+        ["the name of a region holds U+202E, which nobody sees"]
+    );
+    assert_eq!(
+        found("[tenants]\n\"a\\nb\" = \"e0a3e9ca-3f46-4bb0-ac10-a91b5c1d20b5\"\n"),
+        ["the name of a tenant has more than one line"]
+    );
+    let region = |description: &str| {
+        format!("[regions.uae]\ncountry_codes = [\"+971\"]\ndescription = \"{description}\"\n")
+    };
+    assert_eq!(found(&region("one\\ntwo \\u200e")), [""; 0], "prose may");
+    assert_eq!(
+        found(&region("\\u001b[31m")),
+        ["`description` holds U+001B, which nobody sees"]
+    );
+    let binding =
+        "[[bindings]]\nnumber = \"+971545335200\"\ntenant = \"x\"\nprovider = \"a\\nb\"\n";
+    assert_eq!(found(binding), ["`provider` has more than one line"]);
+}

@@ -9,7 +9,10 @@ use lkroute::plan::Plan;
 use lkroute::plan::number::OneNumber;
 use lkroute::plan::reroute::Reroutes;
 use lkroute::render::markdown::{MAX_CHARS, ReportContext, markdown, marker};
+use lkroute::render::number;
+use lkroute::render::text::{self, View};
 use lkroute::resolve::Facts;
+use lkroute::unseen::first_unseen;
 use proptest::prelude::*;
 use serde_json::json;
 use uuid::Uuid;
@@ -257,6 +260,17 @@ proptest! {
         for tag in outside.split('<').skip(1) {
             let known = ["details>", "details open>", "/details>", "summary>", "/summary>", "br>", "!-- lkroute"];
             prop_assert!(known.iter().any(|known| tag.starts_with(known)), "<{}", tag);
+        }
+    }
+
+    #[test]
+    fn a_terminal_hides_nothing(texts in prop::collection::vec(text(), 17)) {
+        let (plan, moved, refusals, one) = world(&texts);
+        let view = View { width: 80, full: true, quiet: false };
+        let text = text::plan(&plan, Some(&moved), &refusals, view) + &number::text(&one, 80);
+        let text = anstream::adapter::strip_str(&text).to_string();
+        for line in text.lines() {
+            prop_assert_eq!(first_unseen(line), None, "{:?}", line);
         }
     }
 

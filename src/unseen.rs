@@ -1,0 +1,82 @@
+//! Characters that nobody sees, or that turn the direction of text: what is
+//! not let into names, and is written out wherever text is shown. Core:
+//! imports nothing of lkroute.
+
+/// Whether a character has no shape of its own. The joiners that Indic and
+/// Persian writing needs are let through where they join such letters: `last`
+/// is the character before.
+pub fn is_unseen(c: char, last: char) -> bool {
+    match c {
+        '\u{200c}' | '\u{200d}' => last.is_ascii(),
+        '\u{ad}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{180e}' | '\u{2800}' => true,
+        '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' => true,
+        '\u{3164}' | '\u{feff}' | '\u{ffa0}' | '\u{fff9}'..='\u{fffb}' => true,
+        '\u{e0000}'..='\u{e007f}' => true,
+        _ => c.is_control(),
+    }
+}
+
+/// The first such character of a text.
+pub fn first_unseen(text: &str) -> Option<char> {
+    let before = std::iter::once(' ').chain(text.chars());
+    let mut pairs = text.chars().zip(before);
+    pairs.find_map(|(c, last)| is_unseen(c, last).then_some(c))
+}
+
+/// A character as TOML and JSON write it: `\n`, `\u202e`.
+pub fn written_out(c: char) -> String {
+    match (c, u32::from(c)) {
+        ('\n', _) => "\\n".to_owned(),
+        ('\r', _) => "\\r".to_owned(),
+        ('\t', _) => "\\t".to_owned(),
+        (_, code @ 0..=0xffff) => format!("\\u{code:04x}"),
+        (_, code) => format!("\\U{code:08x}"),
+    }
+}
+
+/// A text as a TOML string on one line, with all of it to be seen.
+pub fn toml_string(text: &str) -> String {
+    if first_unseen(text).is_none() {
+        return toml::Value::String(text.to_owned()).to_string();
+    }
+    let mut out = String::from('"');
+    let mut last = ' ';
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => out.extend(['\\', c]),
+            _ if is_unseen(c, last) => out.push_str(&written_out(c)),
+            _ => out.push(c),
+        }
+        last = c;
+    }
+    out + "\""
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_out_is_read_back() {
+        for text in [
+            "a",
+            "a\nb \"\\",
+            "\u{202e}x\u{7f}\u{1b}[31m",
+            "\u{e0041}",
+            "क्\u{200d}ष",
+        ] {
+            let line = toml_string(text);
+            assert_eq!(line.lines().count(), 1, "{line}");
+            let read: toml::Table = format!("a = {line}").parse().unwrap();
+            assert_eq!(read["a"].as_str(), Some(text));
+        }
+        assert_eq!(toml_string("a\u{202e}\nb"), "\"a\\u202e\\nb\"");
+    }
+
+    #[test]
+    fn joiners_between_letters_that_need_them_are_seen() {
+        assert_eq!(first_unseen("क्\u{200d}ष 👨\u{200d}👩 sasya UAE"), None);
+        assert_eq!(first_unseen("a\u{200d}b"), Some('\u{200d}'));
+        assert_eq!(first_unseen("a\tb"), Some('\t'));
+    }
+}
