@@ -88,7 +88,7 @@ fn nothing_to_do_is_one_line() {
     let routing = routing("voag-dev", 3);
     let text = drawn(&offline::between(&routing, &routing), VIEW);
     let expected =
-        "No changes. 6 objects of production are as the files say; 2 secrets were not checked\n";
+        "No changes. 6 objects of production are as the files say; 2 secrets not checked\n";
     assert_eq!(text, expected);
 }
 
@@ -102,7 +102,7 @@ fn one_field_is_shown_at_its_line_and_repeats_are_folded() {
         binding.settings = 1;
     }
     let expected = "\
-Plan for production: 41 to update; 32 unchanged; 2 secrets were not checked
+Plan for production: 41 to update; 32 unchanged; 2 secrets not checked
 
 Changes
   ~ config.uae-vm                                   routing/uae.toml:9
@@ -124,7 +124,7 @@ fn deletes_come_first_and_by_name_until_they_are_many() {
     let mut after = routing("voag-production", 60);
     after.bindings.truncate(59);
     let expected = "\
-Plan for production: 1 to update, 1 to delete; 61 unchanged, 2 secrets not
+Plan for production: 1 to update, 1 to delete; 61 unchanged; 2 secrets not
 checked
 
 Delete

@@ -90,13 +90,7 @@ pub fn headline(plan: &Plan) -> String {
         text += &format!(", {} left alone", thousands(plan.left_alone.len() as u64));
     }
     if summary.unchecked > 0 {
-        let were = if summary.unchecked == 1 {
-            "was"
-        } else {
-            "were"
-        };
-        let secrets = counted(summary.unchecked, "secret");
-        text += &format!("; {secrets} {were} not checked");
+        text += &format!("; {} not checked", counted(summary.unchecked, "secret"));
     }
     text
 }
