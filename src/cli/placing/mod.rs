@@ -2,12 +2,17 @@
 //! for `dispatch` and for each row of a batch. Imports core, `livekit`, the
 //! store and `secrets`.
 
-use std::cell::RefCell;
+mod clients;
+mod ended;
+
 use std::rc::Rc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use uuid::Uuid;
+
+use clients::Clients;
+use ended::{Ended, meaning, not_placed};
 
 use super::actor;
 use super::ledger::Ledger;
@@ -16,12 +21,12 @@ use super::signals::asked_to_stop;
 use crate::dispatch::{Ids, Record, Request, Status, Traced, Wish, clash};
 use crate::error::{Error, Exit, Result};
 use crate::livekit::{
-    Call, CallOutcome, Cause, Client, Failure, JobSeen, JobStatus, Limits, Server, SipCall,
-    create_sip_participant, find_trunk, place_call, wait_for_agent,
+    Call, CallOutcome, Cause, Client, JobSeen, JobStatus, Limits, SipCall, create_sip_participant,
+    find_trunk, place_call, wait_for_agent,
 };
 use crate::render::calls::CallView;
 use crate::resolve::{Resolution, RoutingEnv};
-use crate::secrets::{KeyRing, Secret};
+use crate::secrets::KeyRing;
 
 /// How calls are placed.
 pub struct Placing {
@@ -320,104 +325,6 @@ async fn interrupted(heeded: bool) {
     }
 }
 
-/// Why a call did not get all the way.
-enum Ended {
-    Failed(Failure),
-    Unknown(Failure),
-    NoAgent(Duration, Option<Failure>),
-    /// The agent is there, the person is not.
-    NotDialled(Failure),
-    /// The agent is there; the phone may be ringing.
-    DialUnknown(Failure),
-    Interrupted,
-}
-
-/// What a failure means, in the words of who reported it.
-fn meaning(failure: &Failure) -> String {
-    let words = failure.detail.iter().map(|detail| format!(" ({detail})"));
-    failure.cause.meaning().to_owned() + &words.collect::<String>()
-}
-
-fn not_placed(failure: &Failure) -> Error {
-    Error::new(format!("no call was placed: {}", meaning(failure))).hint(failure.cause.remedy())
-}
-
-impl Ended {
-    fn failed(record: &mut Record, failure: Failure) -> Ended {
-        record.detail.cause = Some(failure.cause.code().to_owned());
-        Ended::Failed(failure)
-    }
-
-    /// The status to record, and the one line to say. `dialling` where the
-    /// person was to be dialled from here.
-    fn judge(self, request: &Request, accepted: bool, dialling: bool) -> (Status, Error) {
-        let room = &request.room;
-        let unknown = |what: &str| {
-            let message = format!("whether {what} can't be known; room {room}");
-            let hint = format!(
-                "look into that room before calling again: `lk dispatch list {room}` shows what \
-                 is there"
-            );
-            (
-                Status::Unknown,
-                Error::exit(Exit::Unknown, message).hint(hint),
-            )
-        };
-        match self {
-            Ended::Failed(failure) => (Status::Failed, not_placed(&failure)),
-            Ended::Unknown(failure) => {
-                unknown(&format!("the call was placed ({}),", meaning(&failure)))
-            }
-            Ended::NoAgent(wait, failure) => (Status::NoAgent, no_agent(request, wait, failure)),
-            Ended::NotDialled(failure) => {
-                let why = meaning(&failure);
-                let message = format!("the agent is in room {room}, but nobody was dialled: {why}");
-                (
-                    Status::NotDialled,
-                    Error::new(message).hint(failure.cause.remedy()),
-                )
-            }
-            Ended::DialUnknown(failure) => {
-                unknown(&format!("the person was dialled ({}),", meaning(&failure)))
-            }
-            Ended::Interrupted if accepted && dialling => {
-                unknown("the person was dialled before the interruption")
-            }
-            Ended::Interrupted if accepted => {
-                let message =
-                    format!("interrupted after the server accepted the call; room {room}");
-                (Status::NoAgent, Error::exit(Exit::NoAgent, message))
-            }
-            Ended::Interrupted => unknown("the call was placed before the interruption"),
-        }
-    }
-}
-
-fn no_agent(request: &Request, wait: Duration, failure: Option<Failure>) -> Error {
-    let Request { worker, room, .. } = request;
-    let message = match failure {
-        Some(failure) => format!(
-            "the server accepted the call, but whether an agent took it could not be seen: {}",
-            meaning(&failure)
-        ),
-        None => format!(
-            "the server accepted the call, but no agent took it within {}: no worker called \
-             `{worker}` is running there, or none is free",
-            shown(wait)
-        ),
-    };
-    Error::exit(Exit::NoAgent, message).hint(format!(
-        "start the worker under that name, or correct worker_name; a worker that starts later \
-         does not take this call (room {room})"
-    ))
-}
-
-/// `10s`, `1m 30s`.
-fn shown(wait: Duration) -> String {
-    let wait = jiff::SignedDuration::try_from(wait);
-    wait.map_or_else(|_| "that time".to_owned(), |wait| format!("{wait:#}"))
-}
-
 /// A call that has to go through a trunk that is not there is not placed.
 async fn trunk_is_there(
     client: &Client,
@@ -501,45 +408,5 @@ async fn dial(
                 false => Ended::NotDialled(refused.failure),
             })
         }
-    }
-}
-
-/// One connection to each server, shared by all calls to it.
-#[derive(Default)]
-struct Clients(RefCell<Vec<Known>>);
-
-struct Known {
-    url: String,
-    api_key: String,
-    secret: Secret,
-    client: Rc<Client>,
-}
-
-impl Clients {
-    fn get(
-        &self,
-        url: &str,
-        api_key: &str,
-        secret: Secret,
-        limits: Limits,
-    ) -> Result<Rc<Client>, Failure> {
-        let mut known = self.0.borrow_mut();
-        let same = |k: &&Known| k.url == url && k.api_key == api_key && k.secret.same(&secret);
-        if let Some(found) = known.iter().find(same) {
-            return Ok(found.client.clone());
-        }
-        let server = Server {
-            url,
-            api_key,
-            api_secret: secret.expose(),
-        };
-        let client = Rc::new(Client::new(&server, limits)?);
-        known.push(Known {
-            url: url.to_owned(),
-            api_key: api_key.to_owned(),
-            secret,
-            client: client.clone(),
-        });
-        Ok(client)
     }
 }
