@@ -6,6 +6,21 @@
 
 use std::collections::BTreeMap;
 
+/// The codes of the guards that an exception can name.
+pub const CODES: [&str; 11] = [
+    "route-lost",
+    "tenant-rerouted",
+    "budget-deletes",
+    "budget-updates",
+    "budget-reroutes",
+    "protected",
+    "cross-region",
+    "plain-http",
+    "host-not-allowed",
+    "worker-not-allowed",
+    "field-required",
+];
+
 use serde::{Deserialize, Serialize};
 
 use crate::fields::Field;

@@ -8,9 +8,12 @@ use jiff::civil::Date;
 
 use super::Plan;
 use super::budgets::{Violation, addresses};
+use super::policy::Broken;
+use crate::address::Address;
 use crate::finding::{Finding, Place};
 use crate::guards::Allowance;
 use crate::source::format;
+use crate::unseen::toml_string;
 
 /// An exception ends after at most this many days.
 const LONGEST: i64 = 30;
@@ -35,6 +38,20 @@ pub fn refuse(
         .map(|violation| refusal(plan, &violation, today))
         .collect();
     (refusals, warnings)
+}
+
+/// The configs that break a policy without an exception to it, as refusals.
+pub fn refuse_policies(broken: Vec<Broken>, allowances: &[Allowance], today: Date) -> Vec<Finding> {
+    let (counting, _) = judge(allowances, today);
+    let refusal = |Broken { config, finding }: Broken| {
+        let address = Address::Config(config).to_string();
+        let allowed = counting.iter().any(|allowance| {
+            allowance.guard == finding.code && allowance.addresses.contains(&address)
+        });
+        let block = block(&finding.code, &[address], 1, today);
+        (!allowed).then(|| finding.hint(to_paste(&block)))
+    };
+    broken.into_iter().filter_map(refusal).collect()
 }
 
 /// Those that count today, and what is wrong with the others.
@@ -113,24 +130,25 @@ fn refusal(plan: &Plan, violation: &Violation, today: Date) -> Finding {
             violation.causes.len()
         ));
     }
-    finding.hint(format!(
-        "if it is meant, paste this into a file under review:\n{}",
-        block(plan, violation, today)
-    ))
+    let causes = violation.causes.iter();
+    let addresses: Vec<String> = causes
+        .map(|ix| plan.address(plan.changes[*ix].object).to_string())
+        .collect();
+    let block = block(violation.guard, &addresses, violation.figure, today);
+    finding.hint(to_paste(&block))
+}
+
+fn to_paste(block: &str) -> String {
+    format!("if it is meant, paste this into a file under review:\n{block}")
 }
 
 /// The exception, ready to paste, as `fmt` would write it.
-fn block(plan: &Plan, violation: &Violation, today: Date) -> String {
-    let quoted = violation.causes.iter().map(|ix| {
-        let address = plan.address(plan.changes[*ix].object).to_string();
-        toml::Value::String(address).to_string()
-    });
+fn block(guard: &str, addresses: &[String], max: u64, today: Date) -> String {
+    let quoted = addresses.iter().map(|address| toml_string(address));
     let addresses: Vec<String> = quoted.collect();
     let block = format!(
-        "[[guards.allow]]\nguard = \"{}\"\naddresses = [{}]\nmax = {}\nreason = \"\"  # why\nexpires = \"{}\"\n",
-        violation.guard,
+        "[[guards.allow]]\nguard = \"{guard}\"\naddresses = [{}]\nmax = {max}\nreason = \"\"  # why\nexpires = \"{}\"\n",
         addresses.join(", "),
-        violation.figure,
         today.saturating_add(SUGGESTED.days())
     );
     let block = format("", &block).unwrap_or(block);

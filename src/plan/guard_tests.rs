@@ -256,6 +256,22 @@ fn policies_judge_every_config_and_moves_across_regions() {
         "field-required",
     ];
     assert_eq!(found, all.into_iter().collect());
+    let of = |judgement: &Judgement, config: &str| {
+        let at = |finding: &&crate::finding::Finding| {
+            finding.message.contains(&format!("config `{config}`"))
+        };
+        let found = judgement.refusals.iter().filter(at);
+        found
+            .map(|finding| finding.code.clone())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(of(&refused, VM)[0], "plain-http");
+    let address = format!("config.{VM}");
+    after.guards.allow = vec![allow("plain-http", &[address.as_str()], 1, "2026-12-01")];
+    let allowed = judged(&before, &after, None);
+    assert_eq!(of(&allowed, VM), of(&refused, VM)[1..]);
+    after.guards.allow = vec![allow("plain-http", &[address.as_str()], 1, "2026-11-20")];
+    assert_eq!(codes(&judged(&before, &after, None)), codes(&refused));
 
     let mut moved = before.clone();
     moved.guards.policy.deny_cross_region = true;

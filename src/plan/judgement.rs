@@ -55,8 +55,8 @@ pub fn judge(plan: &Plan, bench: &Bench<'_>) -> Judgement {
         warnings,
     };
     judgement.refusals.extend(refused);
-    judgement
-        .refusals
-        .extend(policy::broken(bench.routing, &enforced.policy));
+    let broken = policy::broken(bench.routing, &enforced.policy);
+    let refused = allow::refuse_policies(broken, &ours.allow, bench.today);
+    judgement.refusals.extend(refused);
     judgement
 }

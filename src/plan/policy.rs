@@ -10,8 +10,14 @@ use crate::guards::{self, Policy};
 use crate::routing::{Routing, ServerConfig};
 use crate::source::url;
 
-/// Every config that breaks a policy, at its line.
-pub fn broken(routing: &Routing, policy: &Policy) -> Vec<Finding> {
+/// A config that breaks a policy, by name, and at which line.
+pub struct Broken {
+    pub config: String,
+    pub finding: Finding,
+}
+
+/// Every config that breaks a policy.
+pub fn broken(routing: &Routing, policy: &Policy) -> Vec<Broken> {
     let mut found = Vec::new();
     for (name, config) in &routing.configs {
         let place = |field: Field| Place {
@@ -25,7 +31,11 @@ pub fn broken(routing: &Routing, policy: &Policy) -> Vec<Finding> {
             )
         };
         let mut refuse = |code, field, message: String| {
-            found.push(Finding::error(code, format!("config `{name}` {message}")).at(place(field)));
+            let message = format!("config `{name}` {message}");
+            found.push(Broken {
+                config: name.clone(),
+                finding: Finding::error(code, message).at(place(field)),
+            });
         };
         if policy.deny_plain_http && url::is_plain_to_public(&config.url) {
             refuse(

@@ -69,9 +69,7 @@ fn draw(finding: &Finding, width: usize) -> String {
     let Some(hint) = &finding.hint else {
         return renderer.render(&[group]);
     };
-    let hint: Vec<String> = hint.lines().map(visible).collect();
-    let hint = hint.join("\n");
-    let hint = wrapped(&hint, width.saturating_sub("help: ".len()), 0);
+    let hint = advice(hint, width.saturating_sub("help: ".len()));
     let hint = Group::with_title(Level::HELP.secondary_title(hint));
     match finding.place {
         Some(_) => renderer.render(&[group, hint]),
@@ -82,6 +80,19 @@ fn draw(finding: &Finding, width: usize) -> String {
             renderer.render(&[hint])
         ),
     }
+}
+
+/// A hint, wrapped up to where it is text to paste.
+fn advice(hint: &str, width: usize) -> String {
+    let mut to_paste = false;
+    let lines = hint.lines().map(|line| {
+        to_paste |= line.starts_with('[');
+        match to_paste {
+            true => visible(line),
+            false => wrapped(&visible(line), width, 0),
+        }
+    });
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 /// Adds a place: its line with a caret where the text is known, else the

@@ -9,7 +9,7 @@ use super::suggest;
 use crate::address::Address;
 use crate::fields::Field;
 use crate::finding::{Finding, Place};
-use crate::guards::{Allowance, Budget, Guards, Limit, Policy};
+use crate::guards::{Allowance, Budget, CODES, Guards, Limit, Policy};
 
 /// The guards of one file or environment; what is given, with its place.
 #[derive(Default)]
@@ -200,6 +200,14 @@ impl Reader<'_> {
             self.missing(what, "addresses", allow);
         }
         let guard = self.text("guard", &raw.guard, 255);
+        if let Some(guard) = &guard
+            && !CODES.contains(&guard.value.as_str())
+        {
+            let finding = Finding::error("bad-guard", "no guard has this name");
+            let hint = suggest::hint(&guard.value, CODES).unwrap_or_default();
+            let finding = finding.at(self.place(guard)).hint(hint);
+            self.findings.add(finding);
+        }
         let reason = self.prose("reason", &raw.reason);
         if let Some(date) = &raw.expires
             && date.value.parse::<jiff::civil::Date>().is_err()

@@ -14,7 +14,7 @@ hosts = { uae = ["*.uae.example"] }
 workers = { "*" = ["voag-*"] }
 require = ["trunk_id"]
 [[guards.allow]]
-guard = "deletes"
+guard = "budget-deletes"
 addresses = ["binding.+971545335200@sasya"]
 reason = "the number was returned to the carrier"
 expires = "2026-08-01"
@@ -52,6 +52,7 @@ expires = "2026-08-01"
         "[[guards.allow]]\nguard = \"deletes\"\naddresses = [\"x\"]\nexpires = \"soon\"",
         &[
             "b.toml:1:1 missing-key",
+            "b.toml:2:9 bad-guard",
             "b.toml:3:14 bad-guard",
             "b.toml:4:11 bad-guard",
         ],
