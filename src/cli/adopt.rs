@@ -49,7 +49,10 @@ impl AdoptArgs {
         let planned = database::block_on(planning::plan(shell, &ring, wish))?;
         let takeovers = self.takeovers(&planned)?;
         if takeovers.is_empty() {
-            shell.note("nothing is in conflict, so there is nothing to adopt");
+            shell.note(match planned.plan.conflicts().count() {
+                0 => "nothing is in conflict, so there is nothing to adopt",
+                _ => "no adopt line helps in these conflicts; `lkroute plan` says what does",
+            });
             return Ok(Exit::Done);
         }
         editing::write(shell, &edits(shell, &planned, &takeovers))?;

@@ -30,7 +30,7 @@ It needs a database and no files: it works outside the repository, too.";
 #[command(after_help = EXAMPLES)]
 pub struct HistoryArgs {
     /// The number of an apply: show what it changed
-    #[arg(value_name = "APPLY", conflicts_with = "address")]
+    #[arg(value_name = "APPLY", conflicts_with = "address", value_parser = number)]
     apply: Option<ApplyId>,
 
     /// An object: show what happened to it
@@ -43,6 +43,12 @@ pub struct HistoryArgs {
 
     #[command(flatten)]
     pub formatted: Formatted,
+}
+
+/// The number of an apply.
+pub(super) fn number(text: &str) -> Result<ApplyId, &'static str> {
+    text.parse()
+        .map_err(|_| "an apply is a number; `lkroute history` lists them")
 }
 
 impl HistoryArgs {

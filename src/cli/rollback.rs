@@ -13,7 +13,7 @@ use super::globals::{Format, Formatted};
 use super::progress::Progress;
 use super::report::Report;
 use super::shell::Shell;
-use super::{Stop, actor, database, lookup};
+use super::{Stop, actor, database, history, lookup};
 use crate::error::{Error, Exit, Result};
 use crate::finding::Finding;
 use crate::plan::judgement::{self, Bench};
@@ -22,7 +22,8 @@ use crate::plan::secret::format_of;
 use crate::render::applied;
 use crate::render::history::whose;
 use crate::render::json::{self, AppliedReport, ApplyReport};
-use crate::render::style::{BOLD, paint};
+use crate::render::style::{BOLD, counted, paint};
+use crate::render::text::View;
 use crate::resolve::Configs;
 use crate::snapshot::{ApplyId, ApplyRecord};
 use crate::store::{Applied, ApplyOrder, Back, Mode};
@@ -44,7 +45,7 @@ refuses to apply again what was undone.";
 #[command(after_help = EXAMPLES)]
 pub struct RollbackArgs {
     /// The apply whose state is to come back
-    #[arg(long, value_name = "APPLY")]
+    #[arg(long, value_name = "APPLY", value_parser = history::number)]
     to: ApplyId,
 
     /// Why; kept in the history
@@ -93,6 +94,21 @@ impl Judged {
         }
     }
 
+    fn verdict(&self) -> Option<Error> {
+        let error = self.report().verdict()?;
+        Some(match error.exit {
+            Exit::Conflict => {
+                let count = counted(self.back.plan.conflicts().count() as u64, "object");
+                let message = format!(
+                    "{count} in conflict: others changed what the rollback would set, and \
+                     nothing is applied"
+                );
+                Error::exit(Exit::Conflict, message)
+            }
+            _ => error,
+        })
+    }
+
     fn record(&self, apply: ApplyId) -> Option<&ApplyRecord> {
         self.back.applies.iter().find(|known| known.id == apply)
     }
@@ -133,7 +149,7 @@ impl RollbackArgs {
         if is_text {
             shell.print(&self.text(shell, &judged))?;
         }
-        if let Some(error) = judged.report().verdict() {
+        if let Some(error) = judged.verdict() {
             self.print_json(shell, &judged, None, Some(&error))?;
             shell.complain(&error);
             return Ok(error.exit);
@@ -196,7 +212,11 @@ impl RollbackArgs {
     fn text(&self, shell: &Shell, judged: &Judged) -> String {
         let to = judged.record(self.to).map(whose).unwrap_or_default();
         let title = paint(BOLD, format!("Back to {to}"));
-        format!("{title}\n{}", judged.report().text(shell.view(self.full)))
+        let view = View {
+            back: true,
+            ..shell.view(self.full)
+        };
+        format!("{title}\n{}", judged.report().text(view))
     }
 
     fn print_json(

@@ -76,6 +76,7 @@ impl Shell {
             width: self.width(),
             full,
             quiet: self.globals.quiet,
+            back: false,
         }
     }
 

@@ -15,6 +15,7 @@ const VIEW: View = View {
     width: 80,
     full: false,
     quiet: false,
+    back: false,
 };
 
 fn drawn(plan: &Plan, view: View) -> String {

@@ -18,7 +18,7 @@ pub struct Listed<'a> {
     pub row: NumberRow<'a>,
     /// The apply that set it last.
     pub since: Option<ApplyId>,
-    /// The wave that put it on its config.
+    /// The wave that put it on the config that it has.
     pub rollout: Option<&'a str>,
     /// Indexes the files of the last snapshot.
     pub source: Option<SourceLine>,

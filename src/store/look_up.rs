@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::cells::{Cells, Nested};
 use super::rows;
-use crate::fields::Field;
+use crate::fields::{Field, Fields};
 use crate::phone::{self, E164};
 use crate::plan::live;
 use crate::resolve::{AgentFact, ConfigFact, Facts, Provenance, RowFact, SecretState, UserFact};
@@ -81,12 +81,16 @@ impl LookedUp {
         }
         let nested = |ix| Nested::read(row, ix);
         let (binding, config, version) = (nested(10)?, nested(11)?, nested(12)?);
+        let fields = live::read_row(&live).ok();
+        let settings = binding.as_ref().map(|binding| binding.text(4));
+        let settings = settings.transpose()?.flatten().map(rows::fields);
+        let settings = settings.transpose()?;
         self.facts.rows.push(RowFact {
             id: Some(live.id),
             tenant: live.tenant,
-            fields: live::read_row(&live).ok(),
+            rollout: settings.and_then(|settings| rollout(&settings, fields.as_ref()?)),
+            fields,
             place: place(binding.as_ref(), live.id)?,
-            rollout: binding.as_ref().map_or(Ok(None), rollout)?,
         });
         match config {
             Some(config) => self.config(&config, version.as_ref()),
@@ -131,10 +135,13 @@ impl LookedUp {
     }
 }
 
-/// The wave among the settings of a binding.
-fn rollout(binding: &Nested) -> Result<Option<String>, sqlx::Error> {
-    let settings = binding.text(4)?.map(rows::fields).transpose()?;
-    Ok(settings.and_then(|fields| fields.text(Field::Rollout).map(str::to_owned)))
+/// The wave that put a number on its config, unless others changed that.
+fn rollout(owned: &Fields, live: &Fields) -> Option<String> {
+    let same = owned.get(Field::Config) == live.get(Field::Config);
+    owned
+        .text(Field::Rollout)
+        .filter(|_| same)
+        .map(str::to_owned)
 }
 
 /// since, path, line and revision of a version; without one, not ours.

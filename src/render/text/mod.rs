@@ -25,6 +25,8 @@ pub struct View {
     pub full: bool,
     /// The headline and what is wrong, no more.
     pub quiet: bool,
+    /// It goes back to what an earlier apply left, whatever the files say.
+    pub back: bool,
 }
 
 /// The report of a plan: what happens to whose calls, then to which objects.

@@ -49,8 +49,12 @@ impl Page<'_> {
                     ),
                     None => String::new(),
                 };
+                let declared = match self.view.back {
+                    true => "to go back to",
+                    false => "in the files",
+                };
                 format!(
-                    "      {name}\n        in the database  {}\n        in the files     {}\n{applied}",
+                    "      {name}\n        in the database  {}\n        {declared:<15}  {}\n{applied}",
                     value(&field.before, "a secret"),
                     value(&field.after, "another secret"),
                 )
@@ -71,6 +75,9 @@ impl Page<'_> {
             }
             Some(Field::Status) => "make all but one inactive in the application".to_owned(),
             Some(_) => "mend `rules` of that row in the application".to_owned(),
+            None if self.view.back => {
+                "to set it back first: lkroute apply --revert-drift".to_owned()
+            }
             None => {
                 let keep = match patch.fields.iter().any(|f| f.field == Field::Status) {
                     true => "take the number out of the files",

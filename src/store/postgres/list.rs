@@ -25,7 +25,9 @@ impl PgStore {
                  s.fields::json->>'rollout'
                FROM {q}.voice_agent_numbers n LEFT JOIN {q}.lkroute_bindings b
                  ON b.number_id = n.id AND b.until IS NULL AND NOT b.retired
-                 LEFT JOIN {q}.lkroute_settings s ON s.id = b.settings
+                 LEFT JOIN {q}.lkroute_settings s
+                   ON s.id = b.settings
+                     AND s.fields::json->>'config' = lower(n.rules->>'livekit_config')
                WHERE {wanted} ORDER BY n.tenant_id, n.country_code, n.base_number, n.id
              ) TO STDOUT (FORMAT binary)",
             q = self.q

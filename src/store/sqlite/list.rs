@@ -25,7 +25,9 @@ impl SqliteStore {
                      n.rules, b.since, b.file, b.line, s.fields ->> '$.rollout'
                    FROM voice_agent_numbers n LEFT JOIN lkroute_bindings b
                      ON b.number_id = n.id AND b.until IS NULL AND NOT b.retired
-                   LEFT JOIN lkroute_settings s ON s.id = b.settings
+                   LEFT JOIN lkroute_settings s
+                     ON s.id = b.settings AND s.fields ->> '$.config' = lower(
+                       CASE WHEN json_valid(n.rules) THEN n.rules ->> '$.livekit_config' END)
                    WHERE (?1 IS NULL OR n.tenant_id = ?1) AND (?2 IS NULL OR lower(
                        CASE WHEN json_valid(n.rules) THEN n.rules ->> '$.livekit_config' END)
                      IN (SELECT value FROM json_each(?2)))

@@ -269,3 +269,34 @@ fn what_is_given_back_stays_as_it_is_and_leaves_the_plan() {
     let history = run(&lkroute, "history").expect_code(0).stdout;
     assert!(history.contains("release"), "{history}");
 }
+
+#[test]
+fn what_a_wave_did_and_others_undid_is_not_said_of_it() {
+    let lkroute = Lkroute::with_two_regions();
+    run(&lkroute, "apply --auto-approve").expect_code(0);
+    lkroute.write(
+        "routing/wave.toml",
+        "[[rollouts]]\nfrom = \"uae-vm-selfhosted\"\nto = \"india-techiemaya-cloud\"\n\
+         region = \"uae\"\n",
+    );
+    run(&lkroute, "apply --auto-approve").expect_code(0);
+    let rollouts = || {
+        let list = run(&lkroute, "list --tenant sasya --format json").expect_code(0);
+        let rollout = list.json()["numbers"][0]["rollout"].clone();
+        let explained = run(&lkroute, "resolve --from +971545335200 --explain");
+        (rollout.is_string(), explained.stdout.contains("by rollout"))
+    };
+    assert_eq!(rollouts(), (true, true));
+    sql(
+        &lkroute,
+        "UPDATE voice_agent_numbers SET rules = json_set(rules, '$.livekit_config',
+           (SELECT id FROM voice_agent_livekit WHERE name = 'uae-vm-selfhosted'))",
+    );
+    assert_eq!(rollouts(), (false, false));
+    let unwritten = run(&lkroute, "drift --all").expect_code(1);
+    assert!(
+        unwritten.stderr.contains("a rollout"),
+        "{}",
+        unwritten.stderr
+    );
+}

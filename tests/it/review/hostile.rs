@@ -266,7 +266,7 @@ proptest! {
     #[test]
     fn a_terminal_hides_nothing(texts in prop::collection::vec(text(), 17)) {
         let (plan, moved, refusals, one) = world(&texts);
-        let view = View { width: 80, full: true, quiet: false };
+        let view = View { width: 80, full: true, quiet: false, back: false };
         let text = text::plan(&plan, Some(&moved), &refusals, view) + &number::text(&one, 80);
         let text = anstream::adapter::strip_str(&text).to_string();
         for line in text.lines() {
