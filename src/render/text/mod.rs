@@ -5,6 +5,7 @@ mod deletes;
 mod obstacles;
 
 use hashbrown::{HashMap, HashSet};
+use textwrap::core::display_width;
 
 use super::escape::visible;
 use super::style::{ADDED, BOLD, CHANGED, DIM, NOTED, counted, paint, thousands, wrapped};
@@ -164,7 +165,8 @@ impl Page<'_> {
         format!("{title}\n{drawn}")
     }
 
-    /// `  ~ config.uae   routing/uae.toml:12`, the place in a column of its own.
+    /// `  ~ config.uae   routing/uae.toml:12`, the place in a column of its own,
+    /// or below where there is no room.
     fn line(&self, sign: &str, what: &str, change: &Change) -> String {
         let place = match self.plan.source(change) {
             Some((file, line)) if change.action == Action::Delete => {
@@ -174,7 +176,10 @@ impl Page<'_> {
             None => return format!("  {sign} {what}\n"),
         };
         let column = 46.min(self.view.width.saturating_sub(place.len() + 5));
-        format!("  {sign} {what:<column$}  {}\n", paint(DIM, place))
+        match display_width(what).max(column) + display_width(&place) + 6 > self.view.width {
+            true => format!("  {sign} {what}\n      {}\n", paint(DIM, place)),
+            false => format!("  {sign} {what:<column$}  {}\n", paint(DIM, place)),
+        }
     }
 
     /// One line an object, or one for all of them where they are many.

@@ -146,6 +146,11 @@ fn a_change_is_reviewed_refused_allowed_approved_merged_and_applied() {
         assert!(diff.stdout.contains(part), "{part}: {}", diff.stdout);
     }
 
+    let wide = |line: &&str| line.chars().count() > 80;
+    assert_eq!(diff.stdout.lines().find(wide), None);
+    let plan = lkroute.run(&["plan", "--full"]).expect_code(4).stdout;
+    assert_eq!(plan.lines().find(wide), None);
+
     // With the database the same, refused too, as a comment and on the lines.
     let comment = lkroute.run(&["plan", "--format", "markdown"]);
     let comment = comment.expect_code(4).stdout;
