@@ -259,6 +259,7 @@ impl Batch<'_> {
                     to: Some(row.to),
                     agent: wish.agent_id,
                     strict: self.strict,
+                    environment: None,
                 },
                 wish,
                 key: Some(key(journal.batch, number)),

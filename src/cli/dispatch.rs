@@ -190,7 +190,7 @@ impl DispatchArgs {
             return self.batch(shell, file);
         }
         let from = self.from.ok_or_else(|| Error::new("--from is missing"))?;
-        let ask = self.ask(from);
+        let ask = self.ask(shell, from);
         let placed = match self.dry_run {
             true => self.rehearse(shell, &ask)?,
             false => self.place(shell, &ask)?,
@@ -199,7 +199,7 @@ impl DispatchArgs {
         Ok(placed.exit())
     }
 
-    fn ask(&self, from: E164) -> Ask {
+    fn ask(&self, shell: &Shell, from: E164) -> Ask {
         let whose = match (&self.tenant, self.initiated_by) {
             (Some(name), _) => Whose::Tenant(name.clone()),
             (None, Some(user)) => Whose::User(user),
@@ -212,6 +212,7 @@ impl DispatchArgs {
                 to: self.to.clone(),
                 agent: self.agent_id,
                 strict: self.strict,
+                environment: shell.globals.env.clone(),
             },
             wish: Wish {
                 agent_id: self.agent_id,

@@ -127,9 +127,14 @@ impl DoctorArgs {
 
     fn report(&self, shell: &Shell, report: &Report) -> Result<Exit, Stop> {
         let error = (!report.well).then(|| Error::new("not all is well"));
+        let environment = shell.globals.env.as_deref();
         shell.print(&match self.formatted.format {
-            Format::Text => doctor::text(report, shell.width()),
-            Format::Json => json::text(&doctor::DoctorReport::new(report, error.as_ref()))?,
+            Format::Text => doctor::text(report, environment, shell.width()),
+            Format::Json => json::text(&doctor::DoctorReport::new(
+                report,
+                environment,
+                error.as_ref(),
+            ))?,
         })?;
         Ok(error.map_or(Exit::Done, |error| error.exit))
     }

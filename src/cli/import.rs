@@ -6,11 +6,11 @@ use std::path::PathBuf;
 use clap::Args;
 use uuid::Uuid;
 
-use super::Stop;
 use super::database::{self, Target};
 use super::globals::{Format, Formatted};
 use super::progress::Progress;
 use super::shell::Shell;
+use super::{Stop, lookup};
 use crate::error::{Error, Exit, Result};
 use crate::files::{self, Tree};
 use crate::import::{Filter, Import, ImportFile, Importer};
@@ -54,7 +54,7 @@ pub struct ImportArgs {
 impl ImportArgs {
     pub fn run(&self, shell: &Shell) -> Result<Exit, Stop> {
         self.refuse_to_overwrite()?;
-        let target = database::target(shell, None)?;
+        let target = lookup::target(shell)?;
         let import = database::block_on(self.read(shell, &target))?;
         let named = |file: &ImportFile| self.out.join(&file.name).display().to_string();
         let paths: Vec<String> = import.files.iter().map(named).collect();
@@ -87,6 +87,7 @@ impl ImportArgs {
         let mut store = database::open_current(shell, target, Mode::Read).await?;
         store.begin_read().await?;
         let snapshot = store.snapshot().await?;
+        lookup::same_environment(shell, snapshot.environment.as_deref())?;
         let mut importer = Importer::new(self.filter(&snapshot)?, &snapshot);
         let progress = Progress::rows(shell, "reading numbers");
         let mut told = |rows| progress.at(rows);
@@ -99,7 +100,11 @@ impl ImportArgs {
             Some(schema) => format!("the schema {schema:?} of a PostgreSQL database"),
             None => "a database".to_owned(),
         };
-        Ok(importer.finish(&origin))
+        let environment = shell.globals.env.clone().or(snapshot.environment);
+        Ok(Import {
+            environment,
+            ..importer.finish(&origin)
+        })
     }
 
     fn filter(&self, snapshot: &Snapshot) -> Result<Filter> {

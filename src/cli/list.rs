@@ -56,21 +56,29 @@ pub struct ListArgs {
 
 impl ListArgs {
     pub fn run(&self, shell: &Shell) -> Result<Exit, Stop> {
-        let report = match self.offline {
+        let (source, numbers, stamped) = match self.offline {
             true => {
                 let loaded = planning::load_valid(shell)?;
-                ListReport::new("files", self.in_files(&loaded.routing)?)
+                ("files", self.in_files(&loaded.routing)?, None)
             }
             false => {
-                let numbers = database::block_on(self.in_database(shell))?;
-                ListReport::new("database", numbers)
+                let (numbers, stamped) = database::block_on(self.in_database(shell))?;
+                ("database", numbers, stamped)
             }
+        };
+        let report = ListReport {
+            environment: shell.globals.env.clone().or(stamped),
+            ..ListReport::new(source, numbers)
         };
         match self.formatted.format {
             Format::Text => shell.print(&listing::text(&report.numbers, shell.width()))?,
             Format::Json => shell.print(&json::text(&report)?)?,
         }
-        shell.note(&counted(report.numbers.len() as u64, "number"));
+        let count = counted(report.numbers.len() as u64, "number");
+        shell.note(&match &report.environment {
+            Some(name) => format!("{count} in {name}"),
+            None => count,
+        });
         Ok(Exit::Done)
     }
 
@@ -111,11 +119,15 @@ impl ListArgs {
         Ok(reports.collect())
     }
 
-    async fn in_database(&self, shell: &Shell) -> Result<Vec<NumberReport>, Stop> {
+    async fn in_database(
+        &self,
+        shell: &Shell,
+    ) -> Result<(Vec<NumberReport>, Option<String>), Stop> {
         let target = lookup::target(shell)?;
         let mut store = database::open_current(shell, &target, Mode::Read).await?;
         store.begin_read().await?;
         let snapshot = store.snapshot().await?;
+        lookup::same_environment(shell, snapshot.environment.as_deref())?;
         let aliases = snapshot.tenants.iter();
         let tenant = self.tenant_id(aliases.map(|(id, alias)| (*id, alias.as_str())))?;
         let configs = Configs::of_snapshot(&snapshot);
@@ -129,7 +141,7 @@ impl ListArgs {
             .list(&filter, &mut |row| numbers.push(rows.report(row)))
             .await?;
         store.end_read().await?;
-        Ok(numbers)
+        Ok((numbers, snapshot.environment))
     }
 
     fn tenant_id<'a>(

@@ -36,6 +36,8 @@ pub struct Question {
     pub to: Option<String>,
     pub agent: Option<i64>,
     pub strict: bool,
+    /// That of `--env`.
+    pub environment: Option<String>,
 }
 
 /// Where the call goes, and the secret that opens its server; why there is
@@ -108,6 +110,7 @@ pub fn failed(question: &Question, error: &Error) -> Resolution {
     let query = Query {
         to: question.to.clone(),
         strict: question.strict,
+        environment: question.environment.clone(),
         ..Query::new(question.from, TenantChoice::Any)
     };
     Resolution::failed(&query, error.message.clone(), error.hint.clone())
@@ -132,6 +135,7 @@ pub fn answer(
     let query = Query {
         to: question.to.clone(),
         strict: question.strict,
+        environment: question.environment.clone(),
         ..Query::new(question.from, whose)
     };
     let mut resolution = resolve::resolve(&query, &found.facts, env);

@@ -73,7 +73,7 @@ impl ResolveArgs {
     pub fn run(&self, shell: &Shell) -> Result<Exit, Stop> {
         let ring = self.keys.ring()?;
         let env = lookup::environment();
-        let question = self.question();
+        let question = self.question(shell);
         let found = match self.offline {
             true => Ok(lookup::in_files(shell, &question)?),
             false => {
@@ -119,7 +119,7 @@ impl ResolveArgs {
         lookup::find(&mut store, question, env).await
     }
 
-    fn question(&self) -> Question {
+    fn question(&self, shell: &Shell) -> Question {
         let whose = match (&self.tenant, self.initiated_by) {
             (Some(tenant), _) => Whose::Tenant(tenant.clone()),
             (None, Some(user)) => Whose::User(user),
@@ -131,6 +131,7 @@ impl ResolveArgs {
             to: self.to.clone(),
             agent: self.agent_id,
             strict: self.strict,
+            environment: shell.globals.env.clone(),
         }
     }
 }

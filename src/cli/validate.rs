@@ -39,7 +39,10 @@ impl ValidateArgs {
         }
         let report = match self.formatted.format {
             ReviewFormat::Text => text(&loaded, shell),
-            ReviewFormat::Json => json::text(&json::ValidateReport::new(&loaded.findings))?,
+            ReviewFormat::Json => {
+                let environment = shell.globals.env.as_deref();
+                json::text(&json::ValidateReport::new(environment, &loaded.findings))?
+            }
             ReviewFormat::Markdown => {
                 let environment = shell.globals.env.as_deref();
                 markdown::files(environment, &loaded.findings, &ReportContext::default())
@@ -76,7 +79,9 @@ fn text(loaded: &Loaded, shell: &Shell) -> String {
             } else {
                 format!("; {count}")
             };
-            format!("valid: {}{warnings}", what.join(", "))
+            let environment = shell.globals.env.as_ref();
+            let within = environment.map_or(String::new(), |name| format!(" for {name}"));
+            format!("valid{within}: {}{warnings}", what.join(", "))
         }
     };
     match drawn.is_empty() {

@@ -15,6 +15,8 @@ const SHOWN: usize = 60;
 /// The files to write, and what they leave out.
 #[derive(Debug, Clone, Default)]
 pub struct Import {
+    /// That of the database, where it has one.
+    pub environment: Option<String>,
     /// By name; empty where there was nothing to import.
     pub files: Vec<ImportFile>,
     pub counts: Counts,

@@ -13,6 +13,8 @@ use crate::error::Error;
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct DoctorReport<'a> {
     pub format_version: u32,
+    /// That of `--env`.
+    pub environment: Option<&'a str>,
     /// Whether there is no problem at all.
     pub well: bool,
     /// Active numbers looked at.
@@ -24,9 +26,14 @@ pub struct DoctorReport<'a> {
 }
 
 impl<'a> DoctorReport<'a> {
-    pub fn new(report: &'a Report, error: Option<&Error>) -> DoctorReport<'a> {
+    pub fn new(
+        report: &'a Report,
+        environment: Option<&'a str>,
+        error: Option<&Error>,
+    ) -> DoctorReport<'a> {
         DoctorReport {
             format_version: FORMAT_VERSION,
+            environment,
             well: report.well,
             numbers: report.numbers,
             configs: &report.configs,
@@ -39,6 +46,7 @@ impl<'a> DoctorReport<'a> {
     pub fn failed(error: &Error) -> DoctorReport<'static> {
         DoctorReport {
             format_version: FORMAT_VERSION,
+            environment: None,
             well: false,
             numbers: 0,
             configs: &[],
@@ -49,7 +57,7 @@ impl<'a> DoctorReport<'a> {
 }
 
 /// One row a config, under it what is wrong and what to do; then the rest.
-pub fn text(report: &Report, width: usize) -> String {
+pub fn text(report: &Report, environment: Option<&str>, width: usize) -> String {
     let name = widest(report.configs.iter().map(|row| row.name.as_str()));
     let server = widest(report.configs.iter().map(|row| row.server.as_str()));
     let mut text = String::new();
@@ -61,7 +69,7 @@ pub fn text(report: &Report, width: usize) -> String {
         text += &paint(BOLD, "Numbers, agents, drift, files\n");
         text += &complaints(&report.others, width);
     }
-    text + &last(report)
+    text + &last(report, environment)
 }
 
 fn widest<'a>(texts: impl Iterator<Item = &'a str>) -> usize {
@@ -104,7 +112,8 @@ fn complaint(complaint: &Complaint, width: usize) -> String {
     format!("{said}\n{}\n", paint(DIM, action))
 }
 
-fn last(report: &Report) -> String {
+fn last(report: &Report, environment: Option<&str>) -> String {
+    let within = environment.map_or(String::new(), |name| format!(" in {name}"));
     let all = report.configs.iter().flat_map(|row| &row.complaints);
     let all: Vec<&Complaint> = all.chain(&report.others).collect();
     let of = |severity| all.iter().filter(|c| c.severity == severity).count() as u64;
@@ -118,10 +127,10 @@ fn last(report: &Report) -> String {
         some => format!(", {}", counted(some, "note")),
     };
     match report.well {
-        true => format!("{}: {looked}{notes}\n", paint(ADDED, "All is well")),
+        true => format!("{}{within}: {looked}{notes}\n", paint(ADDED, "All is well")),
         false => {
             let problems = counted(of(Severity::Problem), "problem");
-            format!("{}: {looked}{notes}\n", paint(ERROR, problems))
+            format!("{}{within}: {looked}{notes}\n", paint(ERROR, problems))
         }
     }
 }

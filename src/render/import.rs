@@ -56,8 +56,10 @@ fn headline(import: &Import) -> String {
     if import.files.is_empty() {
         return "Nothing to import".to_owned();
     }
+    let environment = import.environment.as_ref();
+    let from = environment.map_or(String::new(), |name| format!(" from {name}"));
     format!(
-        "Imported {} and {} of {} into {}",
+        "Imported {} and {} of {}{from} into {}",
         counted(counts.configs, "config"),
         counted(counts.numbers, "number"),
         counted(counts.tenants, "tenant"),
@@ -139,6 +141,8 @@ fn notes(import: &Import) -> Vec<Item> {
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct ImportReport<'a> {
     pub format_version: u32,
+    /// That of the database, where it has one.
+    pub environment: Option<&'a str>,
     /// Paths of the files written.
     pub files: &'a [String],
     pub summary: SummaryReport,
@@ -228,6 +232,7 @@ impl<'a> ImportReport<'a> {
         });
         ImportReport {
             format_version: FORMAT_VERSION,
+            environment: import.environment.as_deref(),
             files: paths,
             summary: summary(import),
             not_imported: not_imported.collect(),

@@ -35,6 +35,8 @@ pub struct NumberReport {
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct ListReport {
     pub format_version: u32,
+    /// That of the database or of `--env`, where there is one.
+    pub environment: Option<String>,
     /// `database` or `files`.
     pub source: &'static str,
     pub numbers: Vec<NumberReport>,
@@ -44,6 +46,7 @@ impl ListReport {
     pub fn new(source: &'static str, numbers: Vec<NumberReport>) -> ListReport {
         ListReport {
             format_version: FORMAT_VERSION,
+            environment: None,
             source,
             numbers,
         }

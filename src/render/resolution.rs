@@ -24,11 +24,13 @@ fn answer(resolution: &Resolution, outcome: &Outcome) -> String {
     let route = &outcome.route;
     let tenant = outcome.tenant.as_ref().map(|tenant| tenant.label());
     let of = tenant.map_or(String::new(), |tenant| format!(" of {tenant}"));
+    let environment = resolution.query.environment.as_ref();
+    let within = environment.map_or(String::new(), |name| format!(" in {name}"));
     let to = match &route.config {
         Some(config) => format!("config {}", config.name),
         None => format!("the {}", route.source.as_str()),
     };
-    let title = visible(&format!("{}{of}: {to}", resolution.query.from));
+    let title = visible(&format!("{}{of}{within}: {to}", resolution.query.from));
     let mut text = paint(BOLD, title) + "\n";
     let mut line = |name: &str, value: Option<&str>, note: &str| {
         let Some(value) = value else { return };

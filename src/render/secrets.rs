@@ -65,7 +65,12 @@ impl SecretsReport {
 
 /// A line for each value; one where files and database hold the same kind.
 pub fn text(report: &SecretsReport) -> String {
-    let mut rows = vec![["CONFIG", "WHERE", "FORMAT", "KEY", "STATE"].map(str::to_owned)];
+    let title = ["CONFIG", "WHERE", "FORMAT", "KEY", "STATE"];
+    let mut title = title.map(str::to_owned);
+    if let Some(environment) = &report.environment {
+        title[0] += &format!(" OF {environment}");
+    }
+    let mut rows = vec![title];
     for secret in &report.secrets {
         let row = |place: &str, value: &SealedReport| {
             let format = match value.format {

@@ -48,6 +48,8 @@ pub struct Query {
     pub to: Option<String>,
     /// The environment must not be the source of credentials.
     pub strict: bool,
+    /// The name under which files and database are meant (`--env`).
+    pub environment: Option<String>,
 }
 
 impl Query {
@@ -57,6 +59,7 @@ impl Query {
             tenant,
             to: None,
             strict: false,
+            environment: None,
         }
     }
 }

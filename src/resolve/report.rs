@@ -15,6 +15,8 @@ pub const FORMAT_VERSION: u32 = 1;
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Report {
     pub format_version: u32,
+    /// That of `--env`.
+    pub environment: Option<String>,
     /// `database`, `environment` or `files`.
     pub source: Option<&'static str>,
     pub tenant: Option<Uuid>,
@@ -111,6 +113,7 @@ impl From<&Resolution> for Report {
         } = &resolution.reached;
         Report {
             format_version: FORMAT_VERSION,
+            environment: resolution.query.environment.clone(),
             source: route.map(|route| route.source.as_str()),
             tenant: tenant.as_ref().map(|tenant| tenant.id),
             tenant_alias: tenant.as_ref().and_then(|tenant| tenant.alias.clone()),

@@ -69,6 +69,8 @@ impl From<&Error> for Failed {
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct ValidateReport {
     pub format_version: u32,
+    /// That of `--env`.
+    pub environment: Option<String>,
     pub valid: bool,
     pub errors: usize,
     pub warnings: usize,
@@ -77,10 +79,11 @@ pub struct ValidateReport {
 }
 
 impl ValidateReport {
-    pub fn new(findings: &[Finding]) -> ValidateReport {
+    pub fn new(environment: Option<&str>, findings: &[Finding]) -> ValidateReport {
         let errors = findings.iter().filter(|finding| finding.is_error()).count();
         ValidateReport {
             format_version: FORMAT_VERSION,
+            environment: environment.map(str::to_owned),
             valid: errors == 0,
             errors,
             warnings: findings.len() - errors,

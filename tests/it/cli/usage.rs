@@ -214,3 +214,42 @@ fn with_the_routing_table_switched_off_nothing_is_looked_up() {
     assert_eq!(route.json()["source"], "environment");
     run(&lkroute, "resolve --from +971545335200 --strict").expect_code(1);
 }
+
+#[test]
+fn every_report_says_which_environment_it_speaks_of() {
+    let mut lkroute = Lkroute::with_two_regions();
+    lkroute.write(
+        "routing/env.toml",
+        "[environments.prod]\ndatabase = \"MADE_UP_URL\"\n[environments.dev]\ndatabase = \"OTHER_URL\"\n",
+    );
+    lkroute.env("MADE_UP_URL", "sqlite://prod.db");
+    run(&lkroute, "--env prod apply --auto-approve").expect_code(0);
+    for command in [
+        "validate",
+        "plan",
+        "drift",
+        "history",
+        "list",
+        "list --offline",
+        "secrets list",
+        "resolve --from +971545335200",
+        "resolve --from +971545335200 --offline",
+        "doctor --offline",
+        "rollback --to 1 --dry-run",
+        "import --out imported",
+    ] {
+        let text = run(&lkroute, &format!("--env prod {command}"));
+        let said = format!("{}{}", text.stdout, text.stderr);
+        let words: Vec<&str> = said.split([' ', ':', ',', '.', '\n']).collect();
+        assert!(words.contains(&"prod"), "{command}: {said}");
+        let again = command.replace("imported", "imported-again");
+        let json = run(&lkroute, &format!("--env prod {again} --format json")).json();
+        assert_eq!(json["environment"], "prod", "{command}: {json:#}");
+    }
+    let other = run(
+        &lkroute,
+        "--env dev --database sqlite://prod.db import --out x",
+    );
+    other.expect_code(6);
+    assert!(!lkroute.path().join("lkroute.db").exists());
+}
