@@ -35,6 +35,7 @@ pub struct Routing {
     /// What bindings declare, each distinct declaration once;
     /// [`Binding::settings`] is an index.
     pub settings: Vec<Settings>,
+    /// As the files are loaded, sorted by tenant and key.
     pub bindings: Vec<Binding>,
     pub guards: Guards,
     /// Routing tests: what a number is expected to resolve to.

@@ -209,7 +209,9 @@ impl<'a> Differ<'a> {
         };
         self.name_configs(&mut plan);
         self.place_objects(&mut plan);
-        for slot in 0..index(self.slots.all.len()) {
+        // In the order of the plan, so that there is next to nothing to sort.
+        let ranks = ranks(self.tenants.iter().map(|tenant| tenant.id));
+        for slot in self.slots.in_order(&ranks) {
             self.compare_slot(slot, &mut plan);
         }
         self.warn_adopt(&mut plan);

@@ -71,6 +71,22 @@ impl Slots {
         }
     }
 
+    /// All slots: the declared ones by the rank of their tenant, then the rest.
+    pub fn in_order(&self, ranks: &[u32]) -> impl Iterator<Item = u32> + use<> {
+        let mut from = 0;
+        let runs = self.all[..self.declared].chunk_by(|a, b| a.tenant == b.tenant);
+        let mut runs: Vec<_> = runs
+            .map(|run| {
+                let range = from..from + index(run.len());
+                from = range.end;
+                (ranks[run[0].tenant as usize], range)
+            })
+            .collect();
+        runs.sort_unstable_by_key(|(rank, _)| *rank);
+        let declared = runs.into_iter().flat_map(|(_, range)| range);
+        declared.chain(index(self.declared)..index(self.all.len()))
+    }
+
     /// The slot of a number, where it has one.
     pub fn find(&mut self, tenant: u32, key: RowKey) -> Option<u32> {
         let name = (tenant, key);
@@ -134,6 +150,7 @@ mod tests {
             }
             assert_eq!(slots.find(2, key(3)), None);
         }
+        assert!(slots.in_order(&[9, 7, 0]).eq([2, 3, 0, 1, 4]));
         let last = slots.find(0, key(3)).map(|ix| slots.all[ix as usize]);
         assert_eq!(last.map(|slot| slot.declared), Some(4));
     }

@@ -1,17 +1,14 @@
 //! Bindings: which config each number gets, and which stand twice. Core;
 //! imports only core.
 
-use std::hash::BuildHasher;
-
 use foldhash::fast::RandomState;
-use hashbrown::hash_table::Entry;
-use hashbrown::{HashMap, HashTable};
+use hashbrown::HashMap;
 
 use super::merge::Merge;
 use super::piece::{Piece, Ref, Spec};
 use super::suggest;
 use crate::finding::Finding;
-use crate::phone::{E164, Prefix};
+use crate::phone::{E164, Prefix, RowKey};
 use crate::routing::{Binding, Origin, Settings};
 
 /// What `allowed_outbound` can be for the Python service of today.
@@ -189,43 +186,46 @@ impl Merge<'_> {
     }
 
     /// No number of a tenant stands twice, and no two of them are one row.
+    /// Sorts the bindings, so that such would lie side by side.
     pub(super) fn duplicates(&mut self) {
-        let bindings = &self.routing.bindings;
-        let (relook, hasher) = (&mut self.relook, RandomState::default());
-        let hash = |binding: &Binding| hasher.hash_one((binding.tenant, binding.number.key()));
-        let mut seen: HashTable<u32> = HashTable::with_capacity(bindings.len());
-        for (ix, binding) in (0u32..).zip(bindings) {
-            let same = |other: &u32| {
-                let other = &bindings[*other as usize];
-                other.tenant == binding.tenant && other.number.key() == binding.number.key()
-            };
-            let rehash = |ix: &u32| hash(&bindings[*ix as usize]);
-            let first = match seen.entry(hash(binding), same, rehash) {
-                Entry::Vacant(free) => {
-                    free.insert(ix);
-                    continue;
-                }
-                Entry::Occupied(taken) => &bindings[*taken.get() as usize],
-            };
-            let tenant = self.routing.tenants[binding.tenant as usize].label();
-            if first.number == binding.number {
-                self.findings.add_many("duplicate-binding", || {
-                    let message = format!("{} of `{tenant}` is bound twice", binding.number);
-                    Finding::error("duplicate-binding", message)
-                        .at(relook.second_place(binding))
-                        .also(relook.place(first), "bound here first")
-                        .hint("keep one of them: there is no precedence")
-                });
-            } else {
-                self.findings.add_many("same-row", || {
-                    let (one, other) = (binding.number, first.number);
-                    let message = format!("{one} and {other} of `{tenant}` would be one row");
-                    Finding::error("same-row", message)
-                        .at(relook.place(binding))
-                        .also(relook.place(first), "the other number")
-                        .hint("the database keeps the national number as an integer, without its leading zero")
-                });
-            }
+        let bindings = std::mem::take(&mut self.routing.bindings);
+        let keys = (0u32..).zip(&bindings);
+        let mut keys: Vec<(u32, RowKey, u32)> = keys
+            .map(|(ix, binding)| (binding.tenant, binding.number.key(), ix))
+            .collect();
+        keys.sort();
+        let alike = keys.chunk_by(|a, b| (a.0, a.1) == (b.0, b.1));
+        let mut twice: Vec<(u32, u32)> = alike
+            .flat_map(|alike| alike[1..].iter().map(|(.., ix)| (*ix, alike[0].2)))
+            .collect();
+        twice.sort_unstable();
+        for (second, first) in twice {
+            self.twice(&bindings[second as usize], &bindings[first as usize]);
+        }
+        let sorted = keys.into_iter().map(|(.., ix)| bindings[ix as usize]);
+        self.routing.bindings = sorted.collect();
+    }
+
+    fn twice(&mut self, binding: &Binding, first: &Binding) {
+        let relook = &mut self.relook;
+        let tenant = self.routing.tenants[binding.tenant as usize].label();
+        if first.number == binding.number {
+            self.findings.add_many("duplicate-binding", || {
+                let message = format!("{} of `{tenant}` is bound twice", binding.number);
+                Finding::error("duplicate-binding", message)
+                    .at(relook.second_place(binding))
+                    .also(relook.place(first), "bound here first")
+                    .hint("keep one of them: there is no precedence")
+            });
+        } else {
+            self.findings.add_many("same-row", || {
+                let (one, other) = (binding.number, first.number);
+                let message = format!("{one} and {other} of `{tenant}` would be one row");
+                Finding::error("same-row", message)
+                    .at(relook.place(binding))
+                    .also(relook.place(first), "the other number")
+                    .hint("the database keeps the national number as an integer, without its leading zero")
+            });
         }
     }
 }

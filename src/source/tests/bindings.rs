@@ -41,22 +41,22 @@ fn a_binding_gets_its_config() {
     assert_eq!(
         shown,
         [
-            "+971545335200 sasya india-cloud routing/b.toml:6",
             "+97141234567 sasya uae-vm routing/b.toml:6",
+            "+442079460018 sasya uae-vm routing/b.toml:16",
+            "+971545335200 sasya india-cloud routing/b.toml:6",
             "+919513456700 techiemaya uae-vm routing/b.toml:9",
             "+919513456701 techiemaya uae-vm routing/b.toml:9",
             "+919513456702 techiemaya uae-vm routing/b.toml:9",
-            "+442079460018 sasya uae-vm routing/b.toml:16",
         ]
     );
-    let range = routing.settings(&routing.bindings[2]);
+    let range = routing.settings(&routing.bindings[3]);
     assert_eq!(range.fields.text(Field::Provider), Some("TechieMaya FZE"));
     assert_eq!(range.fields.get(Field::Outbound), Some(&true.into()));
     assert_eq!(
         range.adopt,
         [Field::Config, Field::Provider, Field::Outbound]
     );
-    assert_eq!(routing.bindings[2].settings, routing.bindings[4].settings);
+    assert_eq!(routing.bindings[3].settings, routing.bindings[5].settings);
     assert_eq!(routing.tenants.len(), 2);
 }
 
