@@ -130,7 +130,7 @@ impl Cluster {
 
     pub fn time_copy_out(&self, url: &str) -> Run {
         let sql = format!("COPY (SELECT {WITH_ID} FROM voice_agent_numbers) TO STDOUT");
-        measure::median(3, || measure::timed(&mut self.command(url, &sql)))
+        measure::timed(&mut self.command(url, &sql))
     }
 
     /// The same rows into a table of the same shape and indexes.
@@ -164,7 +164,7 @@ impl Cluster {
 
     /// What an administrator would write, with the old value in the WHERE;
     /// rolled back.
-    pub fn update_by_hand(&self, url: &str, rows: u64) -> Run {
+    pub fn update_by_hand(&self, url: &str, rows: u64, times: usize) -> Run {
         let sql = format!(
             "BEGIN; CREATE TEMP TABLE ids ON COMMIT DROP AS
                SELECT array_agg(id) AS ids, array_agg(config) AS old FROM
@@ -178,11 +178,13 @@ impl Cluster {
              SELECT extract(epoch FROM clock_timestamp() - :'start');
              ROLLBACK;"
         );
-        let mut command = Command::new(self.bin.join("psql"));
-        command.args(["-XqAt", "-v", "ON_ERROR_STOP=1", url]);
-        let seconds = with_input(command, &sql);
-        self.psql(url, "VACUUM voice_agent_numbers");
-        Run { seconds, peak: 0 }
+        measure::median(times, || {
+            let mut command = Command::new(self.bin.join("psql"));
+            command.args(["-XqAt", "-v", "ON_ERROR_STOP=1", url]);
+            let seconds = with_input(command, &sql);
+            self.psql(url, "VACUUM voice_agent_numbers");
+            Run { seconds, peak: 0 }
+        })
     }
 
     /// What lkroute, which is connected, has sent last.

@@ -11,13 +11,12 @@ mod measure;
 mod report;
 mod tree;
 
-use std::fs;
 use std::path::Path;
 
 use cluster::Cluster;
 use measure::{InProcess, Run, lkroute, side_by_side};
 use report::Report;
-use tree::{Number, Tree};
+use tree::Tree;
 
 const SIZES: [u64; 2] = [10_000, 100_000];
 
@@ -38,92 +37,173 @@ fn main() {
 
 /// One size, from the generated files to the last look-up.
 fn bench(cluster: &Cluster, size: u64) -> Report {
-    let mut report = Report::new(size);
     let dir = tempfile::tempdir().expect("a directory");
-    let tree = Tree::write(dir.path(), size);
-    let url = cluster.database("bench");
-    let run = |args: &[&str]| lkroute(dir.path(), &url, args);
-
-    report.ours("load and validate the files", run(&["validate", "-q"]));
-    let one = Tree::one_file(&dir.path().join("one"), size.min(100_000));
-    let label = format!("the same in one file of {}", size.min(100_000));
-    report.ours(&label, run(&["--routing", &one, "validate", "-q"]));
-
-    cluster.numbers_table(&url);
-    run(&["migrate", "-q"]);
-    report.ours("plan of the initial load", run(&["plan", "-q"]));
-    let creates = run(&["apply", "--auto-approve", "-q"]);
-    cluster.psql(&url, "VACUUM ANALYZE");
-    let rows = dir.path().join("rows.copy");
-    let ids = dir.path().join("ids.copy");
-    cluster.copy_out(&url, cluster::WITHOUT_ID, &rows);
-    cluster.copy_out(&url, cluster::WITH_ID, &ids);
-    let default_ids = cluster.copy_in(cluster::WITHOUT_ID, &rows);
-    let own_ids = cluster.copy_in(cluster::WITH_ID, &ids);
-    report.floor("psql COPY in, default ids", default_ids);
-    report.floor("psql COPY in, ids made before", own_ids);
-    report.against("apply of the initial load", creates, default_ids, 0.65);
-    report.against("the same", creates, own_ids, 1.1);
-    report.note("bookkeeping of that apply", &cluster.bookkeeping(&url));
-
-    let out = cluster.time_copy_out(&url);
-    report.floor("psql COPY out of the same rows", out);
-    report.against("plan, nothing changed", run(&["plan", "-q"]), out, 1.5);
-    tree.change_one_percent();
-    let plan = run(&["plan", "-q"]);
-    report.against("plan, 1 % changed", plan, out, 1.5);
-    let update = cluster.update_by_hand(&url, tree.changed());
-    report.floor("the hand-written UPDATE of 1 %", update);
-    let apply = run(&["apply", "--auto-approve", "-q"]);
-    let target = plan.plus(update, 1.3);
-    report.against(
-        "apply of 1 %, against plan + 1.3 UPDATEs",
-        apply,
-        target,
-        1.0,
-    );
-
-    run(&["migrate", "--index", "-q"]);
-    resolve(cluster, &url, dir.path(), &tree.sample(), &mut report);
-    let _ = fs::remove_dir_all(dir.path());
-    report
+    let mut bench = Bench {
+        cluster,
+        dir: dir.path(),
+        url: cluster.database("bench"),
+        tree: Tree::write(dir.path(), size),
+        report: Report::new(size),
+    };
+    bench.load(size.min(100_000));
+    bench.initial();
+    bench.plans();
+    bench.one_percent();
+    bench.history();
+    bench.run(&["migrate", "--index", "-q"]);
+    bench.resolve();
+    bench.report
 }
 
-/// One look-up: beside the same query from PostgreSQL's own tools, and beside
-/// the least that one could ask for.
-fn resolve(cluster: &Cluster, url: &str, dir: &Path, number: &Number, report: &mut Report) {
-    let mut in_process = InProcess::open(url, number);
-    in_process.resolve();
-    let query = cluster.last_query(url);
-    let (floor, ours) = side_by_side(
-        5,
-        || cluster.pgbench(url, "simple", &query),
-        || in_process.resolve(),
-    );
-    drop(in_process);
-    report.floor("pgbench of the resolver's query", floor);
-    report.against("resolve in process", ours, floor, 1.2);
-    let join = Cluster::join(number);
-    for (protocol, what) in [("simple", ""), ("prepared", ", prepared")] {
-        let least = cluster.pgbench(url, protocol, &join);
-        let what = format!("pgbench of a join by tenant and number{what}");
-        report.floor(&what, least);
-        report.beside("resolve in process over that", ours, least);
+/// How often what can be repeated is.
+const TIMES: usize = 3;
+
+struct Bench<'a> {
+    cluster: &'a Cluster,
+    dir: &'a Path,
+    url: String,
+    tree: Tree,
+    report: Report,
+}
+
+impl Bench<'_> {
+    fn run(&self, args: &[&str]) -> Run {
+        lkroute(self.dir, &self.url, args)
     }
-    let args = [
-        "resolve",
-        "--from",
-        &number.e164,
-        "--tenant",
-        &number.tenant,
-    ];
-    let (psql, command) = side_by_side(
-        31,
-        || cluster.psql_running(url, &query),
-        || measure::wall(&mut measure::command(dir, url, &args)),
-    );
-    report.floor("psql running the resolver's query", psql);
-    report.against("the command resolve", command, psql, 1.2);
+
+    fn load(&mut self, in_one: u64) {
+        let run = self.run(&["validate", "-q"]);
+        self.report.ours("load and validate the files", run);
+        let one = Tree::one_file(&self.dir.join("one"), in_one);
+        let run = self.run(&["--routing", &one, "validate", "-q"]);
+        let label = format!("the same in one file of {in_one}");
+        self.report.ours(&label, run);
+    }
+
+    /// The first apply, beside COPY into a table with the same indexes.
+    fn initial(&mut self) {
+        let (rows, ids) = (self.dir.join("rows.copy"), self.dir.join("ids.copy"));
+        let (mut applies, mut defaults, mut given) = (Vec::new(), Vec::new(), Vec::new());
+        for _ in 0..TIMES {
+            self.url = self.cluster.database("bench");
+            self.cluster.numbers_table(&self.url);
+            self.run(&["migrate", "-q"]);
+            applies.push(self.run(&["apply", "--auto-approve", "-q"]));
+            if !rows.exists() {
+                let copy_out = |columns, file| self.cluster.copy_out(&self.url, columns, file);
+                copy_out(cluster::WITHOUT_ID, &rows);
+                copy_out(cluster::WITH_ID, &ids);
+            }
+            defaults.push(self.cluster.copy_in(cluster::WITHOUT_ID, &rows));
+            given.push(self.cluster.copy_in(cluster::WITH_ID, &ids));
+        }
+        self.cluster.psql(&self.url, "VACUUM ANALYZE");
+        let [apply, default, given] = [applies, defaults, given].map(measure::middle);
+        let empty = self.cluster.database("empty");
+        lkroute(self.dir, &empty, &["migrate", "-q"]);
+        let plan = lkroute(self.dir, &empty, &["plan", "-q"]);
+        let report = &mut self.report;
+        report.ours("plan of the initial load", plan);
+        report.floor("psql COPY in, default ids", default);
+        report.floor("psql COPY in, ids made before", given);
+        report.against("apply of the initial load", apply, default, 0.65);
+        report.against("the same", apply, given, 1.1);
+        let size = self.cluster.bookkeeping(&self.url);
+        report.note("bookkeeping of that apply", &size);
+    }
+
+    /// Plans, beside COPY out of the same rows.
+    fn plans(&mut self) {
+        for (what, config) in [
+            ("plan, nothing changed", "alpha"),
+            ("plan, 1 % changed", "gamma"),
+        ] {
+            self.tree.move_one_percent(config);
+            let (out, plan) = side_by_side(
+                TIMES,
+                || self.cluster.time_copy_out(&self.url),
+                || self.run(&["plan", "-q"]),
+            );
+            let report = &mut self.report;
+            report.floor("psql COPY out of the same rows", out);
+            report.against(what, plan, out, 1.5);
+        }
+        let (plan, reroutes) = measure::reroutes(&self.dir.join("routing"), &self.url);
+        let report = &mut self.report;
+        report.ours("that plan in process", plan);
+        report.against("of that, who is rerouted", reroutes, plan, 0.2);
+    }
+
+    /// The apply of a change to a hundredth, there and back.
+    fn one_percent(&mut self) {
+        let (mut plans, mut applies) = (Vec::new(), Vec::new());
+        let update = self
+            .cluster
+            .update_by_hand(&self.url, self.tree.changed(), TIMES);
+        for config in ["gamma", "alpha", "gamma"] {
+            self.tree.move_one_percent(config);
+            plans.push(self.run(&["plan", "-q"]));
+            applies.push(self.run(&["apply", "--auto-approve", "-q"]));
+        }
+        let [plan, apply] = [plans, applies].map(measure::middle);
+        let report = &mut self.report;
+        report.floor("the hand-written UPDATE of 1 %", update);
+        report.ours("the plan before it", plan);
+        let target = plan.plus(update, 1.3);
+        let what = "apply of 1 %, against plan + 1.3 UPDATEs";
+        report.against(what, apply, target, 1.0);
+    }
+
+    /// What reads or brings back what applies have left.
+    fn history(&mut self) {
+        let drift = self.run(&["drift", "-q"]);
+        self.report.ours("drift", drift);
+        let back = ["rollback", "--to", "1", "--auto-approve", "-q"];
+        let rollback = self.run(&back);
+        self.report
+            .ours("rollback of that 1 %, by three applies", rollback);
+        let import = self.run(&["import", "--out", "imported", "-q"]);
+        self.report.ours("import", import);
+    }
+
+    /// One look-up: beside the same query from PostgreSQL's own tools, and beside
+    /// the least that one could ask for.
+    fn resolve(&mut self) {
+        let (cluster, url, report) = (self.cluster, &self.url, &mut self.report);
+        let number = &self.tree.sample();
+        let mut in_process = InProcess::open(url, number);
+        in_process.resolve();
+        let query = cluster.last_query(url);
+        let (floor, ours) = side_by_side(
+            5,
+            || cluster.pgbench(url, "simple", &query),
+            || in_process.resolve(),
+        );
+        drop(in_process);
+        report.floor("pgbench of the resolver's query", floor);
+        report.against("resolve in process", ours, floor, 1.2);
+        let join = Cluster::join(number);
+        for (protocol, what) in [("simple", ""), ("prepared", ", prepared")] {
+            let least = cluster.pgbench(url, protocol, &join);
+            let what = format!("pgbench of a join by tenant and number{what}");
+            report.floor(&what, least);
+            report.beside("resolve in process over that", ours, least);
+        }
+        let args = [
+            "resolve",
+            "--from",
+            &number.e164,
+            "--tenant",
+            &number.tenant,
+        ];
+        let (psql, command) = side_by_side(
+            31,
+            || cluster.psql_running(url, &query),
+            || measure::wall(&mut measure::command(self.dir, url, &args)),
+        );
+        report.floor("psql running the resolver's query", psql);
+        report.against("the command resolve", command, psql, 1.2);
+    }
 }
 
 impl Run {

@@ -5,8 +5,13 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use lkroute::files::Tree;
 use lkroute::phone::E164;
-use lkroute::resolve::{Query, RoutingEnv, TenantChoice, resolve};
+use lkroute::plan::diff::Differ;
+use lkroute::plan::reroute::reroutes as reroutes_of;
+use lkroute::plan::secret::SecretFacts;
+use lkroute::resolve::{Configs, Query, RoutingEnv, TenantChoice, resolve};
+use lkroute::source::{self, LoadOptions};
 use lkroute::store::{DatabaseUrl, LookUp, Mode, Store};
 
 use crate::tree::Number;
@@ -83,7 +88,7 @@ pub fn median(times: usize, run: impl Fn() -> Run) -> Run {
     middle((0..times).map(|_| run()).collect())
 }
 
-fn middle(mut runs: Vec<Run>) -> Run {
+pub fn middle(mut runs: Vec<Run>) -> Run {
     runs.sort_by(|a, b| a.seconds.total_cmp(&b.seconds));
     runs[runs.len() / 2]
 }
@@ -97,6 +102,34 @@ pub fn side_by_side(
 ) -> (Run, Run) {
     let (ones, others) = (0..times).map(|_| (one(), other())).unzip();
     (middle(ones), middle(others))
+}
+
+/// A whole plan in this process, and what of it goes into who is rerouted.
+pub fn reroutes(routing: &Path, url: &str) -> (Run, Run) {
+    let start = Instant::now();
+    let loaded = source::load(&Tree::open(routing), &LoadOptions::default());
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    let (plan, snapshot) = runtime.block_on(async {
+        let url = DatabaseUrl::parse(url).expect("a URL");
+        let mut store = Store::open(&url, None, Mode::Read).await.expect("a store");
+        store.begin_read().await.expect("begun");
+        let snapshot = store.snapshot().await.expect("a snapshot");
+        let facts = SecretFacts::default();
+        let mut differ = Differ::new(&loaded.routing, &snapshot, &facts, uuid::Uuid::now_v7);
+        store.feed(&mut differ, &mut |_| ()).await.expect("rows");
+        (differ.finish(uuid::Uuid::now_v7), snapshot)
+    });
+    let planned = Instant::now();
+    let reroutes = reroutes_of(&plan, &Configs::of_snapshot(&snapshot));
+    assert!(reroutes.rerouted > 0);
+    let run = |seconds: Duration| Run {
+        seconds: seconds.as_secs_f64(),
+        peak: 0,
+    };
+    (run(start.elapsed()), run(planned.elapsed()))
 }
 
 /// Look-ups by number and tenant on a connection that is warm.

@@ -74,9 +74,9 @@ impl Tree {
         (self.files / 75).max(1)
     }
 
-    pub fn change_one_percent(&self) {
+    pub fn move_one_percent(&self, config: &str) {
         for file in 0..self.moved() {
-            self.write_file(file, "gamma");
+            self.write_file(file, config);
         }
     }
 
