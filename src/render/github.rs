@@ -210,9 +210,11 @@ fn change(plan: &Plan, alike: Alike<'_>) -> Note {
         level: Level::Notice,
         place: place(plan, alike.0),
         title: format!("{action}: {}", subject(plan, alike)),
-        message: match body(plan, alike.0, |_| true) {
-            lines if lines.is_empty() => format!("{action}, with nothing to write"),
-            lines => lines,
+        message: match (alike.0.action, body(plan, alike.0, |_| true)) {
+            (_, lines) if lines.is_empty() => format!("{action}, with nothing to write"),
+            // The line is that of the file as it was.
+            (Action::Delete, lines) => format!("no longer declared; it was here\n{lines}"),
+            (_, lines) => lines,
         },
     }
 }
