@@ -6,7 +6,6 @@ use clap::Args;
 use super::shell::Shell;
 use super::{Stop, database, planning};
 use crate::error::{Error, Exit, Result};
-use crate::render::style::wrapped;
 use crate::store::{Mode, SchemaState, Step, Store, script};
 
 const EXAMPLES: &str = "\
@@ -107,12 +106,10 @@ impl MigrateArgs {
             };
             shell.note(text);
         } else if store.index_missing().await? {
-            shell.note(&wrapped(
+            shell.note(
                 "the table of numbers has no index that begins with base_number, so look-ups \
                  read all of it: `lkroute migrate --index` builds one",
-                shell.width(),
-                0,
-            ));
+            );
         }
         Ok(Exit::Done)
     }
@@ -121,7 +118,6 @@ impl MigrateArgs {
 /// Reports the steps that were taken, if any.
 pub fn say(shell: &Shell, steps: &[Step]) {
     for step in steps {
-        let text = format!("migrated: {}", step.name);
-        shell.note(&wrapped(&text, shell.width(), 10));
+        shell.note(&format!("migrated: {}", step.name));
     }
 }
