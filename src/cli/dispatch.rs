@@ -35,6 +35,19 @@ Examples:
 A call is recorded before anything is sent, and sent once. Exit 8: whether it
 was placed can't be known, the room's name says where to look. Exit 10: the
 server accepted it, no agent was seen; an id alone is no proof that one comes.
+
+--initiated-by is for calls that a person asked for: the tenant is that of the
+user, and the worker is told. Where a machine asks, say --tenant.
+
+A worker takes the calls that go to its name. Name stage and version, as in
+voag-staging or voag-dev-v2: a new version starts beside the old one, and gets
+the calls of a config once its worker_name says so.
+
+An error names its cause, such as
+  nothing accepts connections at that host and port
+  the server knows the key, but the secret is wrong
+  the server has no such SIP trunk (looked for with --wait-for-agent)
+  no worker called `voag-staging` is running there, or none is free
 docs/calls.md has the whole of it.";
 
 /// Place a call through the server that the number is routed to

@@ -54,7 +54,7 @@ impl DispatchesArgs {
             store.calls(&wanted).await
         })?;
         shell.print(&match self.formatted.format {
-            Format::Text => calls::list(&records),
+            Format::Text => calls::list(&records, shell.width()),
             Format::Json => json::text(&calls::DispatchesReport::new(&records))?,
         })?;
         Ok(Exit::Done)

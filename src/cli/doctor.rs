@@ -41,7 +41,11 @@ Examples:
 Exit 0 only if all is well; notes don't count. Servers are asked side by side,
 each with a time limit, and nothing is changed on them. --probe-worker starts
 each worker's entry point once, in a room of its own that is deleted afterwards,
-with the metadata {\"lkroute_probe\": true, \"job_id\": …} and no phone number.";
+with the metadata {\"lkroute_probe\": true, \"job_id\": …} and no phone number.
+
+Each cause has a name, and what to do about it: refused, dns, timeout, tls,
+not-livekit, key-unknown, secret-wrong, clock-skew, trunk-missing,
+sip-needs-redis, worker-missing, …; docs/calls.md lists them.";
 
 /// Servers that are asked at a time.
 const AT_ONCE: usize = 32;

@@ -150,7 +150,7 @@ impl Cause {
             ),
             Cause::TrunkMissing => (
                 "trunk-missing",
-                "the server has no SIP trunk with that id",
+                "the server has no such SIP trunk",
                 "create the trunk there, or correct the id in the config",
             ),
             Cause::SipNeedsRedis => (
@@ -199,10 +199,13 @@ pub struct Failure {
 
 impl Failure {
     pub(super) fn new(cause: Cause, detail: &str) -> Failure {
+        // Where the words of the server or the system say the same once more,
+        // they only make a long line of a short one.
+        let repeats = matches!(cause, Cause::Refused | Cause::SecretWrong);
         let detail = one_line(detail);
         Failure {
             cause,
-            detail: (!detail.is_empty()).then_some(detail),
+            detail: (!detail.is_empty() && !repeats).then_some(detail),
         }
     }
 }

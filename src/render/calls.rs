@@ -207,7 +207,7 @@ fn of_record(record: &Record) -> String {
     };
     add("dispatch", record.dispatch_id.as_deref(), note);
     let own = match called && detail.call_log_id == record.id.to_string() {
-        true => "lkroute's own record: the application's call log lacks it",
+        true => "lkroute's own record",
         false => "",
     };
     add("call log", Some(&detail.call_log_id), own);
@@ -324,15 +324,15 @@ impl DispatchesReport<'_> {
     }
 }
 
-/// One call in two lines: what was asked for, and what came of it.
-pub fn list(records: &[Record]) -> String {
+/// One call in a few lines: what was asked for, and what came of it.
+pub fn list(records: &[Record], width: usize) -> String {
     if records.is_empty() {
         return "No calls are recorded that fit.\n".to_owned();
     }
-    records.iter().map(listed).collect()
+    records.iter().map(|record| listed(record, width)).collect()
 }
 
-fn listed(record: &Record) -> String {
+fn listed(record: &Record, width: usize) -> String {
     let at = record.at.get(..19).unwrap_or(&record.at).replace('T', " ");
     let call = format!("{} → {}", record.from, visible(&record.to));
     let config = visible(record.config_name.as_deref().unwrap_or("environment"));
@@ -350,12 +350,13 @@ fn listed(record: &Record) -> String {
     };
     let status = paint(style(record.status), format!("{:<9}", record.status));
     let message = record.detail.message.iter();
+    let inside = |text: &str| wrapped(text, width.saturating_sub(4), 0).replace('\n', "\n    ");
     let message: String = message
-        .map(|message| format!("    {}\n", paint(DIM, visible(message))))
+        .map(|message| format!("    {}\n", paint(DIM, inside(&visible(message)))))
         .collect();
     let room = match record.status {
         Status::Failed => String::new(),
-        _ => format!("; room {}", record.room),
+        _ => format!("\n    room {}", record.room),
     };
     let worker = visible(&record.worker);
     format!("{at}  {status}  {call:<31}  {config}\n    asked for {worker}, {took}{room}\n{message}")

@@ -60,9 +60,14 @@ impl<'a> DoctorReport<'a> {
 pub fn text(report: &Report, environment: Option<&str>, width: usize) -> String {
     let name = widest(report.configs.iter().map(|row| row.name.as_str()));
     let server = widest(report.configs.iter().map(|row| row.server.as_str()));
+    let last_wide = widest(report.configs.iter().map(secret));
+    let gap = match name + server + last_wide + 20 <= width {
+        true => " ",
+        false => "\n     ",
+    };
     let mut text = String::new();
     for row in &report.configs {
-        text += &config(row, name, server);
+        text += &config(row, name, server, gap);
         text += &complaints(&row.complaints, width);
     }
     if !report.others.is_empty() {
@@ -72,28 +77,40 @@ pub fn text(report: &Report, environment: Option<&str>, width: usize) -> String 
     text + &last(report, environment)
 }
 
-fn widest<'a>(texts: impl Iterator<Item = &'a str>) -> usize {
-    texts.map(|text| text.chars().count()).max().unwrap_or(0)
+fn widest<T: AsRef<str>>(texts: impl Iterator<Item = T>) -> usize {
+    texts
+        .map(|text| text.as_ref().chars().count())
+        .max()
+        .unwrap_or(0)
 }
 
-fn config(row: &ConfigRow, name: usize, server: usize) -> String {
-    let (style, word) = match row.is_well() {
-        true => (ADDED, "ok  "),
-        false => (ERROR, "FAIL"),
-    };
+/// What was found of the secret, and by asking the server.
+fn secret(row: &ConfigRow) -> String {
     let probed = match (&row.figure, row.probed) {
         (Some(figure), _) => figure.as_str(),
         (None, true) => "no answer",
         (None, false) => "not probed",
     };
-    format!(
-        "{} {:<name$}  {:<server$}  {:<10} secret {}, {probed}\n",
-        paint(style, word),
+    format!("secret {}, {probed}", row.secret)
+}
+
+fn config(row: &ConfigRow, name: usize, server: usize, gap: &str) -> String {
+    let (style, word) = match row.is_well() {
+        true => (ADDED, "ok  "),
+        false => (ERROR, "FAIL"),
+    };
+    let head = format!(
+        "{:<name$}  {:<server$}  {:<10}",
         visible(&row.name),
         visible(&row.server),
         counted(row.numbers, "number"),
-        row.secret,
-    )
+    );
+    let head = if gap == " " {
+        head.as_str()
+    } else {
+        head.trim_end()
+    };
+    format!("{} {head}{gap}{}\n", paint(style, word), secret(row))
 }
 
 fn complaints(complaints: &[Complaint], width: usize) -> String {

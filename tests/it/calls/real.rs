@@ -107,7 +107,7 @@ fn from_the_files_to_the_worker_and_every_loss_is_named() {
         &lkroute,
         "trunk-missing",
         1,
-        "the server has no SIP trunk with that id",
+        "the server has no such SIP trunk",
     );
 
     lkroute.env("MADE_UP_SECRET", "another-made-up-secret-0123456789abcdef");
