@@ -22,7 +22,7 @@ use crate::error::{Error, Exit, Result};
 use crate::files;
 use crate::render::calls::BatchReport;
 use crate::render::json::{ErrorReport, FORMAT_VERSION};
-use crate::render::style::counted;
+use crate::render::style::{counted, wrapped};
 use crate::store::Mode;
 
 /// Connections to PostgreSQL; a SQLite file is written and read by one, which
@@ -202,10 +202,11 @@ impl Batch<'_> {
                     report.interrupted = true;
                     stop.set(asked_to_stop());
                     let calls = counted(running.len() as u64, "call");
-                    shell.say(&format!(
+                    let said = format!(
                         "stopping: {calls} under way will be finished; \
                          a second Ctrl-C leaves them, with their outcome unknown"
-                    ));
+                    );
+                    shell.say(&wrapped(&said, shell.width(), 0));
                 }
             }
         }
