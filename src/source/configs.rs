@@ -57,6 +57,23 @@ impl Given {
     }
 }
 
+fn only_overrides(raw: &Config<'_>) -> bool {
+    let Config {
+        id,
+        region,
+        description,
+        url,
+        api_key,
+        api_secret,
+        trunk_id,
+        worker_name,
+        env,
+        ..
+    } = raw;
+    let texts = [id, region, description, url, api_key, trunk_id, worker_name];
+    texts.iter().all(|text| text.is_none()) && api_secret.is_none() && !env.0.is_empty()
+}
+
 impl Reader<'_> {
     pub(super) fn config(&mut self, name: &At<Text<'_>>, raw: &Config<'_>) -> ConfigDef {
         let elsewhere = !self.included(&raw.only);
@@ -206,6 +223,12 @@ impl Reader<'_> {
             ("api_secret", has(|raw| raw.api_secret.is_some())),
         ];
         let what = format!("config `{}`", &*name.value);
+        if needed.iter().any(|(_, there)| !there) && raw[0].is_some_and(only_overrides) {
+            let message = format!("{what} has nothing here but what environments override");
+            let hint = "write that below the config itself, in the same file";
+            let finding = Finding::error("missing-key", message).at(self.place(name));
+            return self.findings.add(finding.hint(hint));
+        }
         for (key, _) in needed.into_iter().filter(|(_, there)| !there) {
             self.missing(&what, key, name);
         }

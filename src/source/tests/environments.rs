@@ -116,3 +116,13 @@ fn overrides_that_go_wrong() {
         &["b.toml:2:12 bad-value"],
     );
 }
+
+#[test]
+fn overrides_stand_with_their_config() {
+    let lone = format!("{ENVIRONMENTS}[configs.uae-vm.env.prod]\nworker_name = \"w\"\n");
+    let loaded = load_all(&[("a.toml", BASE), ("b.toml", &lone)], Some("prod"));
+    assert_eq!(
+        codes(&loaded),
+        ["b.toml:9:10 missing-key", "b.toml:9:10 duplicate"]
+    );
+}
