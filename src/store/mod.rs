@@ -28,6 +28,7 @@ mod postgres;
 mod rows;
 mod schema;
 mod sqlite;
+mod stop;
 mod trouble;
 mod url;
 mod work;

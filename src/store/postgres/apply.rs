@@ -15,35 +15,12 @@ use crate::plan::Plan;
 use crate::store::books::Books;
 use crate::store::cells::Cells;
 use crate::store::order::{Applied, ApplyError, ApplyOrder, Locked};
+use crate::store::stop::Stop;
 use crate::store::trouble::{code, passing, trouble};
 use crate::store::work::Work;
 
 /// How often a transaction that the server gave up is tried again.
 const TRIES: u32 = 4;
-
-/// Why an attempt ended.
-pub(super) enum Stop {
-    Sql(sqlx::Error),
-    Refused(ApplyError),
-}
-
-impl From<sqlx::Error> for Stop {
-    fn from(error: sqlx::Error) -> Stop {
-        Stop::Sql(error)
-    }
-}
-
-impl From<ApplyError> for Stop {
-    fn from(error: ApplyError) -> Stop {
-        Stop::Refused(error)
-    }
-}
-
-impl From<Error> for Stop {
-    fn from(error: Error) -> Stop {
-        Stop::Refused(error.into())
-    }
-}
 
 /// One attempt: what its steps share.
 pub(super) struct Run<'a> {

@@ -5,7 +5,7 @@ use futures_util::TryStreamExt;
 use hashbrown::{HashMap, HashSet};
 use uuid::Uuid;
 
-use super::apply::{Run, Stop};
+use super::apply::Run;
 use super::copy::{Reader, Row, Writer};
 use super::sql::{sets, statement};
 use crate::address::Address;
@@ -13,6 +13,7 @@ use crate::phone::{self, RowKey};
 use crate::plan::{Change, Object};
 use crate::store::cells::Cells;
 use crate::store::order::ApplyError;
+use crate::store::stop::Stop;
 use crate::store::work::{RowPatch, key, row};
 
 /// Rows to a statement.

@@ -1,6 +1,6 @@
 //! lkroute's own tables on PostgreSQL: what each apply set, as versions.
 
-use super::apply::{Run, Stop, known};
+use super::apply::{Run, known};
 use super::copy::Writer;
 use super::numbers::PIECE;
 use super::sql::statement;
@@ -10,6 +10,7 @@ use crate::store::books::{
     tampered,
 };
 use crate::store::cells::Cells;
+use crate::store::stop::Stop;
 
 /// Versions to a statement that ends them.
 const CHUNK: usize = 10_000;

@@ -11,31 +11,8 @@ use crate::error::Error;
 use crate::plan::Plan;
 use crate::store::cells::Cells;
 use crate::store::order::{Applied, ApplyError, ApplyOrder, Locked};
+use crate::store::stop::Stop;
 use crate::store::work::Work;
-
-/// Why an attempt ended.
-pub(super) enum Stop {
-    Sql(sqlx::Error),
-    Refused(ApplyError),
-}
-
-impl From<sqlx::Error> for Stop {
-    fn from(error: sqlx::Error) -> Stop {
-        Stop::Sql(error)
-    }
-}
-
-impl From<ApplyError> for Stop {
-    fn from(error: ApplyError) -> Stop {
-        Stop::Refused(error)
-    }
-}
-
-impl From<Error> for Stop {
-    fn from(error: Error) -> Stop {
-        Stop::Refused(error.into())
-    }
-}
 
 /// What the steps of an apply share.
 pub(super) struct Run<'a> {

@@ -6,7 +6,7 @@ use hashbrown::{HashMap, HashSet};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::apply::{Run, Stop, json, statement};
+use super::apply::{Run, json, statement};
 use super::read::number_row;
 use crate::address::Address;
 use crate::phone;
@@ -15,6 +15,7 @@ use crate::plan::{Change, Object};
 use crate::snapshot::NumberRow;
 use crate::store::cells::Cells;
 use crate::store::order::ApplyError;
+use crate::store::stop::Stop;
 use crate::store::work::{RowPatch, key, row};
 
 /// Rows to a statement.

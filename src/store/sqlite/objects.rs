@@ -3,13 +3,14 @@
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::apply::{Run, Stop};
+use super::apply::Run;
 use super::read::CONFIG_COLUMNS;
 use crate::plan::Change;
 use crate::store::books::{Before, Version};
 use crate::store::cells::Cells;
 use crate::store::order::ApplyError;
 use crate::store::rows;
+use crate::store::stop::Stop;
 use crate::store::trouble::code;
 use crate::store::work::{CONFIG_COLUMNS as COLUMNS, Write};
 

@@ -3,12 +3,13 @@
 use serde_json::json;
 use sqlx::sqlite::SqliteRow;
 
-use super::apply::{Run, Stop, statement};
+use super::apply::{Run, statement};
 use crate::store::books::{
     Before, BindingRow, Books, config_rows, ended_regions, ended_rows, region_rows,
 };
 use crate::store::cells::Cells;
 use crate::store::rows;
+use crate::store::stop::Stop;
 
 /// Rows to a statement.
 const CHUNK: usize = 5000;
