@@ -268,7 +268,7 @@ impl DispatchArgs {
         placing.interruptible = true;
         let target = lookup::target(shell)?;
         let placed = database::block_on(async {
-            match database::open_current(shell, &target, Mode::Record).await {
+            match database::open(shell, &target, Mode::Record).await {
                 Ok(store) => placing.place(&Ledger::new(store, []), ask).await,
                 Err(error) => Ok(Placed::lost(&ask.question, error)),
             }
@@ -310,7 +310,7 @@ impl DispatchArgs {
     fn look_up(&self, shell: &Shell, question: &Question) -> Result<LookedUp, Stop> {
         let (target, env) = (lookup::target(shell)?, lookup::environment());
         let found = database::block_on(async {
-            let mut store = database::open_current(shell, &target, Mode::Read).await?;
+            let mut store = database::open(shell, &target, Mode::Read).await?;
             lookup::find(&mut store, question, &env).await
         })?;
         Ok(found)

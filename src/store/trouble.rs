@@ -61,6 +61,9 @@ fn sqlite(label: &str, code: &str, message: &str) -> Error {
         11 | 26 => error.hint("this file is no intact SQLite database"),
         13 => error.hint("the disk is full; nothing was changed"),
         14 => error.hint("check the path and its permissions"),
+        1 if message.starts_with("no such") => {
+            error.hint("is it the right file? `lkroute migrate` brings it up to date")
+        }
         _ => error,
     }
 }

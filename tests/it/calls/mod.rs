@@ -5,5 +5,6 @@ mod batch;
 mod dispatch;
 mod doctor;
 mod postgres;
+mod readme;
 mod real;
 mod world;

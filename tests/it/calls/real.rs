@@ -35,12 +35,12 @@ fn told(lkroute: &Lkroute, check: &str, code: i32, words: &str) {
     assert!(said(&called).contains(words), "{}", called.stderr);
 }
 
-fn trunk(livekit: &Livekit) -> String {
+pub fn trunk(livekit: &Livekit, number: &str) -> String {
     let api = livekit.api();
     let made = api.sip().create_sip_outbound_trunk(
         "made up".into(),
         "sip.example".into(),
-        vec![FROM.to_owned()],
+        vec![number.to_owned()],
         CreateSIPOutboundTrunkOptions::default(),
     );
     block_on(made).expect("a trunk").sip_trunk_id
@@ -57,7 +57,7 @@ fn from_the_files_to_the_worker_and_every_loss_is_named() {
     let Some(other) = Worker::start(&livekit, "voag-dev-v2") else {
         return;
     };
-    let trunk = trunk(&livekit);
+    let trunk = trunk(&livekit, FROM);
     let mut lkroute = Lkroute::new();
     lkroute
         .env("MADE_UP_SECRET", SECRET)

@@ -43,6 +43,21 @@ fn usage_errors_end_in_1_and_respect_the_format() {
 }
 
 #[test]
+fn a_file_without_tables_is_no_database_yet() {
+    let lkroute = Lkroute::with_two_regions();
+    lkroute.write("lkroute.db", "");
+    let call = "dispatch --from +971545335200 --to +971501234567";
+    for line in ["resolve --from +971545335200", call] {
+        let failed = run(&lkroute, line).expect_code(1);
+        assert!(
+            failed.stderr.contains("`lkroute migrate`"),
+            "{}",
+            failed.stderr
+        );
+    }
+}
+
+#[test]
 fn invalid_files_come_before_the_database() {
     let lkroute = Lkroute::new();
     lkroute.write("routing/a.toml", "nonsense = 1\n");
