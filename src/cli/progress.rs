@@ -1,10 +1,15 @@
 //! A line on standard error for work that takes a while. Imports indicatif.
 
+use std::io::IsTerminal;
+use std::thread;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::shell::Shell;
+
+/// Work that ends sooner shows nothing.
+const PATIENCE: Duration = Duration::from_millis(400);
 
 /// Shown on a terminal; gone when dropped.
 pub struct Progress(ProgressBar);
@@ -25,15 +30,21 @@ impl Progress {
     }
 
     fn new(shell: &Shell, what: &'static str, template: &str) -> Progress {
-        let bar = match shell.globals.quiet {
-            true => ProgressBar::hidden(),
-            false => ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(5)),
-        };
+        let bar = ProgressBar::hidden();
         if let Ok(style) = ProgressStyle::with_template(template) {
             bar.set_style(style);
         }
         bar.set_message(what);
-        bar.enable_steady_tick(Duration::from_millis(200));
+        if !shell.globals.quiet && std::io::stderr().is_terminal() {
+            let bar = bar.clone();
+            thread::spawn(move || {
+                thread::sleep(PATIENCE);
+                if !bar.is_finished() {
+                    bar.set_draw_target(ProgressDrawTarget::stderr_with_hz(5));
+                    bar.enable_steady_tick(Duration::from_millis(200));
+                }
+            });
+        }
         Progress(bar)
     }
 

@@ -15,7 +15,7 @@ use crate::support::{CONFIG_INDIA, Lkroute, TENANT_B, TENANT_INDIA, TENANT_UAE};
 const INDIA: &str = "india-techiemaya-cloud";
 
 fn report(world: &World, args: &[&str], code: i32) -> Value {
-    let args = [&["doctor", "--timeout", "500ms", "--format", "json"], args].concat();
+    let args = [&["doctor", "--timeout", "1s", "--format", "json"], args].concat();
     let report = world.run(&args).expect_code(code).stdout;
     let report = assert_valid("doctor", &report);
     assert_eq!(report["well"], code == 0, "{report}");

@@ -89,7 +89,7 @@ impl World {
     /// Places a call; the limits are short.
     pub fn dispatch(&self, args: &[&str]) -> Run {
         let call = ["dispatch", "--from", FROM, "--to", TO];
-        let limits = ["--timeout", "400ms", "--settle", "600ms"];
+        let limits = ["--timeout", "1s", "--settle", "600ms"];
         self.run(&[&call[..], &limits, args].concat())
     }
 
