@@ -116,7 +116,7 @@ impl HistoryArgs {
         }
         let names = past.names();
         match self.formatted.format {
-            Format::Text => Ok(report::story(address, &events, &names)),
+            Format::Text => Ok(report::story(address, &events, &names, past.environment())),
             Format::Json => {
                 let mut report = HistoryReport::new(past.environment(), &[]);
                 let newest = events.iter().rev();

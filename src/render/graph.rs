@@ -42,7 +42,13 @@ fn drawn(routing: &Routing, configs: usize, tenants: usize) -> Picture {
     let counts = counts(routing);
     let none = Counts::new();
     let of = |name: &str| counts.get(name).unwrap_or(&none);
-    let mut picture = Picture::default();
+    let mut picture = Picture {
+        title: routing
+            .environment
+            .as_ref()
+            .map(|name| format!("environment {name}")),
+        ..Picture::default()
+    };
     let mut numbers = Vec::new();
     for (name, region) in &routing.regions {
         let codes: Vec<String> = region

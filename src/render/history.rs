@@ -231,8 +231,14 @@ fn one_step(step: &Step, names: &Names) -> String {
 }
 
 /// What happened to one object, the newest first.
-pub fn story(address: &Address, events: &[(&ApplyRecord, Event)], names: &Names) -> String {
-    let mut text = paint(BOLD, address) + "\n";
+pub fn story(
+    address: &Address,
+    events: &[(&ApplyRecord, Event)],
+    names: &Names,
+    environment: Option<&str>,
+) -> String {
+    let of = environment.map_or(String::new(), |name| format!(", environment {name}"));
+    let mut text = paint(BOLD, address) + &of + "\n";
     for (apply, event) in events.iter().rev() {
         let note = paint(NOTED, note(apply));
         let _ = writeln!(

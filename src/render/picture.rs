@@ -9,6 +9,7 @@ use super::escape::{clipped, visible};
 /// Boxes in frames, and arrows between them.
 #[derive(Debug, Clone, Default)]
 pub struct Picture {
+    pub title: Option<String>,
     pub frames: Vec<Frame>,
     pub arrows: Vec<Arrow>,
 }
@@ -50,7 +51,15 @@ pub struct Arrow {
 
 /// A Mermaid flowchart, from left to right.
 pub fn mermaid(picture: &Picture) -> String {
-    let mut out = "flowchart LR\n".to_owned();
+    let mut out = String::new();
+    if let Some(title) = &picture.title {
+        let _ = writeln!(
+            out,
+            "---\ntitle: {}\n---",
+            quoted(std::slice::from_ref(title))
+        );
+    }
+    out.push_str("flowchart LR\n");
     for (ix, frame) in picture.frames.iter().enumerate() {
         let indent = match &frame.label {
             Some(label) => {
@@ -125,6 +134,9 @@ fn label_of(text: &str) -> String {
 /// A digraph for Graphviz, from left to right.
 pub fn dot(picture: &Picture) -> String {
     let mut out = "digraph routing {\n  rankdir=LR\n  node [shape=box]\n".to_owned();
+    if let Some(title) = &picture.title {
+        let _ = writeln!(out, "  label={}", quoted(std::slice::from_ref(title)));
+    }
     for (ix, frame) in picture.frames.iter().enumerate() {
         let indent = match &frame.label {
             Some(label) => {

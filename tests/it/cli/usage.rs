@@ -244,6 +244,7 @@ fn every_report_says_which_environment_it_speaks_of() {
         "plan",
         "drift",
         "history",
+        "history --address config.uae-vm-selfhosted",
         "list",
         "list --offline",
         "secrets list",
@@ -260,6 +261,16 @@ fn every_report_says_which_environment_it_speaks_of() {
         let again = command.replace("imported", "imported-again");
         let json = run(&lkroute, &format!("--env prod {again} --format json")).json();
         assert_eq!(json["environment"], "prod", "{command}: {json:#}");
+    }
+    for (style, title) in [
+        (
+            "mermaid",
+            "---\ntitle: \"environment prod\"\n---\nflowchart LR\n",
+        ),
+        ("dot", "  label=\"environment prod\"\n"),
+    ] {
+        let picture = run(&lkroute, &format!("--env prod graph --format {style}"));
+        assert!(picture.stdout.contains(title), "{}", picture.stdout);
     }
     let other = run(
         &lkroute,
