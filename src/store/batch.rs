@@ -5,11 +5,11 @@
 use sqlx::sqlite::SqliteRow;
 use uuid::Uuid;
 
-use super::postgres::copy::{BadStream, Reader};
+use super::postgres::copy::Reader;
 use super::rows::Numbered;
 use super::trouble::trouble;
 use super::{postgres, sqlite};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::fields::{Fields, FieldsIx};
 use crate::plan::diff::Differ;
 
@@ -20,8 +20,9 @@ pub(super) enum Part {
     /// What owned bindings name by number. First.
     Names(Names),
     Owned(Rows),
-    /// Last.
     Numbers(Rows),
+    /// Last: the streams before have to be whole. SQLite has none.
+    End,
 }
 
 pub(super) struct Names {
@@ -60,6 +61,10 @@ impl Intake {
             }
             Part::Owned(rows) => self.owned(rows, differ),
             Part::Numbers(rows) => self.numbers(rows, differ),
+            Part::End => {
+                self.owned.finish()?;
+                Ok(self.numbers.finish()?)
+            }
         }
     }
 
@@ -97,8 +102,25 @@ impl Intake {
     }
 }
 
-impl From<BadStream> for Error {
-    fn from(bad: BadStream) -> Error {
-        Error::new(bad.to_string())
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::secret::SecretFacts;
+    use crate::routing::Routing;
+    use crate::snapshot::Snapshot;
+
+    #[test]
+    fn a_stream_that_is_cut_short_is_no_end() {
+        let (routing, snapshot) = (Routing::default(), Snapshot::default());
+        let facts = SecretFacts::default();
+        let mut differ = Differ::new(&routing, &snapshot, &facts, Uuid::nil);
+        let whole: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0\xff\xff";
+        for (length, ends) in [(whole.len(), true), (whole.len() - 2, false), (0, false)] {
+            let mut intake = Intake::default();
+            let mut take = |part| intake.take(Batch(part), &mut differ);
+            take(Part::Owned(Rows::Postgres(whole.to_vec()))).unwrap();
+            take(Part::Numbers(Rows::Postgres(whole[..length].to_vec()))).unwrap();
+            assert_eq!(take(Part::End).is_ok(), ends, "{length} bytes");
+        }
     }
 }

@@ -1,9 +1,11 @@
-//! PostgreSQL's binary COPY format, both ways. Imports nothing of lkroute.
+//! PostgreSQL's binary COPY format, both ways. Imports only the error type.
 //!
 //! A stream is a header, rows (a count of fields, then each with its length),
 //! and the count -1. Lengths are 32 bits, big-endian; -1 is NULL.
 
 use uuid::Uuid;
+
+use crate::error::Error;
 
 const HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
 /// The first byte of a `jsonb`, before its text.
@@ -84,6 +86,12 @@ impl Writer {
 #[error("the server's COPY stream can't be read")]
 pub(in crate::store) struct BadStream;
 
+impl From<BadStream> for Error {
+    fn from(bad: BadStream) -> Error {
+        Error::new(bad.to_string())
+    }
+}
+
 /// Takes a stream of rows of `N` fields apart, in whatever pieces it comes.
 #[derive(Debug, Default)]
 pub(in crate::store) struct Reader<const N: usize> {
@@ -113,7 +121,7 @@ impl<const N: usize> Reader<N> {
     }
 
     /// Whether the stream ended as it should.
-    pub fn finish(self) -> Result<(), BadStream> {
+    pub fn finish(&self) -> Result<(), BadStream> {
         match self.ended && self.rest.is_empty() {
             true => Ok(()),
             false => Err(BadStream),

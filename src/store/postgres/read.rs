@@ -128,7 +128,9 @@ impl PgStore {
         each(Batch(Part::Names(names))).await?;
         let (owned, numbers) = (self.owned_sql(), self.numbers_sql());
         self.batches(&owned, Part::Owned, each, &mut |_| ()).await?;
-        self.batches(&numbers, Part::Numbers, each, progress).await
+        self.batches(&numbers, Part::Numbers, each, progress)
+            .await?;
+        each(Batch(Part::End)).await
     }
 
     async fn batches(
