@@ -210,7 +210,11 @@ async fn read(
     let mut each = async |batch| batches.send(batch).await.map_err(|_| unheard());
     store.pour(&mut each, &mut |rows| progress.at(rows)).await?;
     if let Some(number) = wish.number.and_then(|args| args.number) {
-        besides.rows = store.look_up(&LookUp::number(number)).await?.facts.rows;
+        let asked = LookUp {
+            agents: false,
+            ..LookUp::number(number)
+        };
+        besides.rows = store.look_up(&asked).await?.facts.rows;
     }
     store.end_read().await?;
     Ok(besides)

@@ -61,13 +61,13 @@ pub fn text(report: &Report, environment: Option<&str>, width: usize) -> String 
     let name = widest(report.configs.iter().map(|row| row.name.as_str()));
     let server = widest(report.configs.iter().map(|row| row.server.as_str()));
     let last_wide = widest(report.configs.iter().map(secret));
-    let gap = match name + server + last_wide + 20 <= width {
-        true => " ",
-        false => "\n     ",
+    let (numbers, gap) = match name + server + last_wide + 20 <= width {
+        true => (10, " "),
+        false => (0, "\n     "),
     };
     let mut text = String::new();
     for row in &report.configs {
-        text += &config(row, name, server, gap);
+        text += &config(row, [name, server, numbers], gap);
         text += &complaints(&row.complaints, width);
     }
     if !report.others.is_empty() {
@@ -94,23 +94,19 @@ fn secret(row: &ConfigRow) -> String {
     format!("secret {}, {probed}", row.secret)
 }
 
-fn config(row: &ConfigRow, name: usize, server: usize, gap: &str) -> String {
+fn config(row: &ConfigRow, [name, server, numbers]: [usize; 3], gap: &str) -> String {
     let (style, word) = match row.is_well() {
         true => (ADDED, "ok  "),
         false => (ERROR, "FAIL"),
     };
-    let head = format!(
-        "{:<name$}  {:<server$}  {:<10}",
+    format!(
+        "{} {:<name$}  {:<server$}  {:<numbers$}{gap}{}\n",
+        paint(style, word),
         visible(&row.name),
         visible(&row.server),
         counted(row.numbers, "number"),
-    );
-    let head = if gap == " " {
-        head.as_str()
-    } else {
-        head.trim_end()
-    };
-    format!("{} {head}{gap}{}\n", paint(style, word), secret(row))
+        secret(row),
+    )
 }
 
 fn complaints(complaints: &[Complaint], width: usize) -> String {

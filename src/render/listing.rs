@@ -68,13 +68,12 @@ pub fn text(numbers: &[NumberReport], width: usize) -> String {
         .map(|rest| plain_width(rest))
         .max()
         .unwrap_or(0);
-    let gap = match first + second + third + last + 6 <= width {
-        true => "  ",
-        false => "\n    ",
+    let (third, gap) = match first + second + third + last + 6 <= width {
+        true => (third, "  "),
+        false => (0, "\n    "),
     };
     let mut text = String::new();
     for (rest, [one, two, three]) in rests.iter().zip(&rows) {
-        let third = if gap == "  " { third } else { 0 };
         let line = format!("{one:first$}  {two:second$}  {three:third$}{gap}{rest}");
         text += line.trim_end();
         text.push('\n');

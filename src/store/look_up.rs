@@ -25,6 +25,9 @@ pub struct LookUp {
     pub agent: Option<i64>,
     /// A number is going to be called: its rules want the regions.
     pub called: bool,
+    /// Whether the tenant of a number's agent is wanted, for a remark. Not in
+    /// a transaction, which ends where the table of agents is of another shape.
+    pub agents: bool,
 }
 
 impl LookUp {
@@ -35,6 +38,7 @@ impl LookUp {
             initiated_by: None,
             agent: None,
             called: false,
+            agents: true,
         }
     }
 }

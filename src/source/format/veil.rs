@@ -32,11 +32,7 @@ pub fn veiled(text: &str) -> String {
 /// `named`: the keys are names. `unknown`: the table stands under a key that
 /// lkroute does not know.
 fn table(table: &dyn TableLike, named: bool, unknown: bool, spans: &mut Vec<Range<usize>>) {
-    let known = |key| {
-        [&ORDER[..], &NAMED[..], &OTHERS[..]]
-            .concat()
-            .contains(&key)
-    };
+    let known = |key| ORDER.contains(&key) || NAMED.contains(&key) || OTHERS.contains(&key);
     for (key, item) in table.iter() {
         item_of(key, item, unknown || !named && !known(key), spans);
     }

@@ -31,7 +31,7 @@ impl PgStore {
     pub async fn look_up(&mut self, asked: &LookUp) -> Result<LookedUp> {
         let mut found = LookedUp::default();
         found.facts.agent = asked.agent.map(|id| AgentFact { id, tenant: None });
-        let mut parts = vec![Part::Rows(true)];
+        let mut parts = vec![Part::Rows(asked.agents)];
         parts.extend(asked.called.then_some(Part::Regions));
         parts.extend(asked.tenant.as_ref().map(|_| Part::Alias));
         parts.extend(asked.agent.map(|_| Part::Agent));

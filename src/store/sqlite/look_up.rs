@@ -25,7 +25,7 @@ impl SqliteStore {
         let mut found = LookedUp::default();
         found.facts.agent = asked.agent.map(|id| AgentFact { id, tenant: None });
         // No more than a remark depends on agents.
-        let agents = self.has("voice_agents").await?;
+        let agents = asked.agents && self.has("voice_agents").await?;
         let agent = match agents {
             true => "(SELECT a.tenant_id FROM voice_agents a WHERE a.id = n.default_agent_id)",
             false => "NULL",

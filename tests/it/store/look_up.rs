@@ -210,6 +210,14 @@ async fn people_may_be_missing(base: Base) {
         assert_eq!(found.default_agents[&uuid(TENANT_B)].tenant, None);
         assert_eq!(found.facts.user, Some(UserFact::Tenant(uuid(TENANT_B))));
     }
+    let mut store = base.open(Mode::Read).await;
+    store.begin_read().await.unwrap();
+    let asked = LookUp {
+        agents: false,
+        ..LookUp::number(e164("+919000000001"))
+    };
+    assert_eq!(store.look_up(&asked).await.unwrap().facts.rows.len(), 1);
+    store.end_read().await.unwrap();
 }
 
 #[tokio::test]
