@@ -41,15 +41,16 @@ impl PgStore {
                 Ok(()) => break,
                 Err(failed) => failed,
             };
-            let again = match (parts[failed], code(&error).as_deref()) {
-                (Part::User, Some("42P01")) => {
+            // An error may come behind the last of them: the link was cut.
+            let again = match (parts.get(failed), code(&error).as_deref()) {
+                (Some(Part::User), Some("42P01")) => {
                     found.facts.user = Some(UserFact::NoTable);
                     None
                 }
                 // No more than a remark depends on agents: a table of another
                 // shape, or a server without these functions, is no error.
-                (Part::Rows(true), Some(code)) if unknown(code) => Some(Part::Rows(false)),
-                (Part::Agent, Some(code)) if unknown(code) => None,
+                (Some(Part::Rows(true)), Some(code)) if unknown(code) => Some(Part::Rows(false)),
+                (Some(Part::Agent), Some(code)) if unknown(code) => None,
                 _ => return Err(self.trouble(error)),
             };
             parts.splice(..=failed, again);
@@ -72,8 +73,9 @@ impl PgStore {
             match step {
                 Either::Right(row) => rows.push(row),
                 Either::Left(_) => {
-                    let part = parts[ix];
-                    take(part, &rows, asked, found).map_err(|error| (ix, error))?;
+                    if let Some(part) = parts.get(ix) {
+                        take(*part, &rows, asked, found).map_err(|error| (ix, error))?;
+                    }
                     rows.clear();
                     ix += 1;
                 }
