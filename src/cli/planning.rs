@@ -28,7 +28,7 @@ use crate::routing::Routing;
 use crate::secrets::KeyRing;
 use crate::snapshot::{ApplyRecord, Snapshot};
 use crate::source::{self, LoadOptions, Loaded};
-use crate::store::{Batch, Intake, LookUp, Mode, check_stamp};
+use crate::store::{Batch, Intake, LookUp, Mode, RowIds, check_stamp};
 
 /// How many batches of rows may wait for the files to be parsed, or for the
 /// comparison: 32 MB.
@@ -247,7 +247,8 @@ async fn compare(
         while let Some(batch) = rows.blocking_recv() {
             intake.take(batch, &mut differ)?;
         }
-        let plan = differ.finish(Uuid::now_v7);
+        let mut ids = RowIds::new()?;
+        let plan = differ.finish(|| ids.make());
         Ok(Compared {
             plan,
             loaded,
