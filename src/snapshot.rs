@@ -18,6 +18,10 @@ pub struct Snapshot {
     /// Stamped by the first apply.
     pub owner: Option<String>,
     pub environment: Option<String>,
+    /// The name that `migrate` drew for this database; `None` before that.
+    pub identity: Option<Uuid>,
+    /// That of the tables, on PostgreSQL.
+    pub schema: Option<String>,
     pub last_apply: Option<ApplyRecord>,
     /// Every config row, ours or not.
     pub configs: Vec<LiveConfig>,

@@ -88,10 +88,19 @@ impl Migrations {
             return SchemaState::Newer(version);
         }
         for ((name, sql), to) in self.own.iter().zip(1i64..).skip(version as usize) {
-            step(name, sql);
-            if to > 1 {
-                let set = format!("UPDATE {{schema}}.lkroute_state SET schema_version = {to};");
-                step("note the version", &set);
+            match to {
+                1 => step(name, sql),
+                // An empty name of the schema is that of SQLite, which has none.
+                _ => {
+                    let state = match schema {
+                        "" => STATE.to_owned(),
+                        _ => format!("{{schema}}.{STATE}"),
+                    };
+                    step(
+                        name,
+                        &format!("{sql}UPDATE {state} SET schema_version = {to};"),
+                    );
+                }
             }
         }
         match steps.is_empty() {

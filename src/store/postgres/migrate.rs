@@ -14,10 +14,16 @@ pub(super) const MIGRATIONS: Migrations = Migrations {
     configs: include_str!("../../../migrations/postgres/application_configs.sql"),
     numbers: include_str!("../../../migrations/postgres/application_numbers.sql"),
     worker_name: include_str!("../../../migrations/postgres/application_worker_name.sql"),
-    own: &[(
-        "create lkroute's own tables",
-        include_str!("../../../migrations/postgres/0001_lkroute.sql"),
-    )],
+    own: &[
+        (
+            "create lkroute's own tables",
+            include_str!("../../../migrations/postgres/0001_lkroute.sql"),
+        ),
+        (
+            "give the database an identity",
+            include_str!("../../../migrations/postgres/0002_identity.sql"),
+        ),
+    ],
 };
 
 const INDEX: &str = include_str!("../../../migrations/postgres/index.sql");

@@ -68,7 +68,7 @@ impl PgStore {
     async fn read_snapshot(&mut self) -> Result<(Snapshot, Numbered<Option<Uuid>>), sqlx::Error> {
         let q = &self.q;
         let sql = format!(
-            "SELECT owner, environment FROM {q}.lkroute_state;
+            "SELECT owner, environment, identity FROM {q}.lkroute_state;
              SELECT {apply}
                FROM {q}.lkroute_applies a JOIN {q}.lkroute_state s ON s.last_apply = a.id;
              SELECT {config} FROM {q}.voice_agent_livekit c;
@@ -83,10 +83,14 @@ impl PgStore {
         );
         let found = sets(&mut self.conn, &sql).await?;
         let set = |ix: usize| found.get(ix).into_iter().flatten();
-        let mut snapshot = Snapshot::default();
+        let mut snapshot = Snapshot {
+            schema: Some(self.schema.clone()),
+            ..Snapshot::default()
+        };
         if let Some(state) = set(0).next() {
             snapshot.owner = state.text(0)?.map(str::to_owned);
             snapshot.environment = state.text(1)?.map(str::to_owned);
+            snapshot.identity = state.uuid(2)?;
         }
         snapshot.last_apply = set(1).next().map(rows::apply_record).transpose()?;
         for row in set(2) {

@@ -12,10 +12,16 @@ pub(super) const MIGRATIONS: Migrations = Migrations {
     configs: include_str!("../../../migrations/sqlite/application_configs.sql"),
     numbers: include_str!("../../../migrations/sqlite/application_numbers.sql"),
     worker_name: include_str!("../../../migrations/sqlite/application_worker_name.sql"),
-    own: &[(
-        "create lkroute's own tables",
-        include_str!("../../../migrations/sqlite/0001_lkroute.sql"),
-    )],
+    own: &[
+        (
+            "create lkroute's own tables",
+            include_str!("../../../migrations/sqlite/0001_lkroute.sql"),
+        ),
+        (
+            "give the database an identity",
+            include_str!("../../../migrations/sqlite/0002_identity.sql"),
+        ),
+    ],
 };
 
 pub(super) const INDEX: &str = include_str!("../../../migrations/sqlite/index.sql");

@@ -63,10 +63,11 @@ impl SqliteStore {
 
     async fn read_snapshot(&mut self) -> Result<(Snapshot, Numbered<Option<Uuid>>), sqlx::Error> {
         let mut snapshot = Snapshot::default();
-        let state = "SELECT owner, environment FROM lkroute_state";
+        let state = "SELECT owner, environment, identity FROM lkroute_state";
         if let Some(state) = self.all(state).await?.first() {
             snapshot.owner = state.text(0)?.map(str::to_owned);
             snapshot.environment = state.text(1)?.map(str::to_owned);
+            snapshot.identity = state.uuid(2)?;
         }
         let last = format!(
             "SELECT {APPLY_COLUMNS}
