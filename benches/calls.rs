@@ -6,7 +6,6 @@
 #[path = "../tests/it/livekit/standin/mod.rs"]
 mod standin;
 
-use std::fmt::Write;
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -18,7 +17,6 @@ use standin::{KEY, SECRET, StandIn};
 const RING: &str = "tests:bWFkZS11cCBrZXkgZm9yIGxrcm91dGUncyB0ZXN0cyE";
 const CALL: [&str; 4] = ["--from", "+919513456728", "--to", "+919876543210"];
 const TIMES: usize = 31;
-const ROWS: usize = 1000;
 
 fn main() {
     let standin = StandIn::start();
@@ -35,12 +33,8 @@ fn main() {
     row("dispatch", || {
         lkroute(dir, &[&["dispatch"][..], &CALL].concat())
     });
-    for concurrency in ["1", "10", "50"] {
-        let seconds = batch(dir, concurrency);
-        println!("batch of {ROWS}, {concurrency} at a time: {seconds:.2} s");
-    }
     let creates = standin.posts("CreateDispatch").len();
-    assert_eq!(creates, TIMES + 3 * ROWS, "each call was placed, and once");
+    assert_eq!(creates, TIMES, "each call was placed, and once");
 }
 
 /// The seconds that a command takes, which has to succeed.
@@ -65,19 +59,6 @@ fn row(name: &str, run: impl Fn() -> f64) {
     let mut times: Vec<f64> = (0..TIMES).map(|_| run()).collect();
     times.sort_by(f64::total_cmp);
     println!("{name:<14} {:6.1}", times[TIMES / 2] * 1000.0);
-}
-
-fn batch(dir: &Path, concurrency: &str) -> f64 {
-    let mut rows = "from,to\n".to_owned();
-    for n in 0..ROWS {
-        let _ = writeln!(rows, "+919513456728,+9198765{n:05}");
-    }
-    let name = format!("{concurrency}.csv");
-    fs::write(dir.join(&name), rows).expect("write the batch");
-    lkroute(
-        dir,
-        &["dispatch", "--batch", &name, "--concurrency", concurrency],
-    )
 }
 
 fn files(url: &str) -> String {

@@ -4,7 +4,7 @@
 
 use std::borrow::Cow;
 use std::fs;
-use std::io::{self, Read, Seek, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
@@ -253,76 +253,6 @@ pub fn write(path: &Path, text: &str) -> Result<()> {
     match write() {
         Ok(_) => Ok(()),
         Err(error) => Err(cannot("write", path, &error)),
-    }
-}
-
-/// A file to read piece by piece.
-///
-/// # Errors
-/// Names the file and why it can't be read.
-pub fn reader(path: &Path) -> Result<Box<dyn Read>> {
-    let file = fs::File::open(path).map_err(|error| cannot("read", path, &error))?;
-    Ok(Box::new(io::BufReader::new(file)))
-}
-
-/// A file of lines that grows, written by one process at a time.
-#[derive(Debug)]
-pub struct Log {
-    file: fs::File,
-    path: PathBuf,
-}
-
-impl Log {
-    /// Opens or makes it. Half a line at its end, left by a process that was
-    /// killed, is cut off.
-    ///
-    /// # Errors
-    /// Another process has it open, or it can't be written.
-    pub fn open(path: &Path) -> Result<Log> {
-        let mut options = fs::OpenOptions::new();
-        let file = options.read(true).append(true).create(true).open(path);
-        let mut log = Log {
-            file: file.map_err(|error| cannot("write", path, &error))?,
-            path: path.to_owned(),
-        };
-        match log.file.try_lock() {
-            Ok(()) => {}
-            Err(fs::TryLockError::WouldBlock) => {
-                let message = format!("`{}` is in use by another lkroute", path.display());
-                return Err(Error::new(message).hint("wait until it has ended"));
-            }
-            Err(fs::TryLockError::Error(error)) => return Err(cannot("lock", path, &error)),
-        }
-        log.cut_torn_line()
-            .map_err(|error| cannot("read", path, &error))?;
-        Ok(log)
-    }
-
-    fn cut_torn_line(&mut self) -> io::Result<()> {
-        let mut end = self.file.seek(io::SeekFrom::End(0))?;
-        let mut byte = [0];
-        while end > 0 {
-            self.file.seek(io::SeekFrom::Start(end - 1))?;
-            self.file.read_exact(&mut byte)?;
-            if byte == *b"\n" {
-                break;
-            }
-            end -= 1;
-        }
-        self.file.set_len(end)
-    }
-
-    /// All that it holds, from the beginning.
-    pub fn read(&mut self) -> Result<impl Read> {
-        let begun = self.file.rewind();
-        begun.map_err(|error| cannot("read", &self.path, &error))?;
-        Ok(io::BufReader::new(&self.file))
-    }
-
-    /// Adds lines, at once.
-    pub fn append(&mut self, lines: &[u8]) -> Result<()> {
-        let written = self.file.write_all(lines);
-        written.map_err(|error| cannot("write", &self.path, &error))
     }
 }
 

@@ -1,22 +1,18 @@
-//! `lkroute dispatch`: one call, or a batch of them. Imports what commands
-//! share, `livekit`'s limits, the store and `render`.
+//! `lkroute dispatch`: one call. Imports what commands share, `livekit`'s limits, the store and `render`.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
 use uuid::Uuid;
 
-use super::batch::Batch;
 use super::globals::{Format, Formatted};
 use super::keys::KeyArgs;
-use super::ledger::Ledger;
 use super::lookup::{self, Question, Whose};
 use super::placing::{Ask, Placed, Placing, ids};
 use super::shell::Shell;
 use super::{Stop, database};
 use crate::dispatch::{Request, Wish, is_reserved};
-use crate::error::{Error, Exit, Result};
+use crate::error::{Exit, Result};
 use crate::livekit::{JOB_LISTED_WITHIN, Limits};
 use crate::phone::E164;
 use crate::render::{calls, json, resolution};
@@ -30,7 +26,6 @@ Examples:
   lkroute dispatch --from +919513456728 --to 9876543210 \\
     --tenant techiemaya-test --agent-id 33 --idempotency-key order-4711 \\
     --context 'Renewal, asked for a callback'
-  lkroute dispatch --batch leads.csv --concurrency 20
 
 A call is recorded before anything is sent, and sent once. Exit 8: whether it
 was placed can't be known, the room's name says where to look. Exit 10: the
@@ -55,13 +50,13 @@ docs/calls.md has the whole of it.";
 #[command(after_help = EXAMPLES)]
 pub struct DispatchArgs {
     /// The calling number, in E.164 form
-    #[arg(long, value_name = "NUMBER", required_unless_present = "batch")]
+    #[arg(long, value_name = "NUMBER")]
     #[arg(allow_hyphen_values = true)]
-    from: Option<E164>,
+    from: E164,
 
     /// The number to call; a bare national one where the rules name a country
-    #[arg(long, value_name = "NUMBER", required_unless_present = "batch")]
-    to: Option<String>,
+    #[arg(long, value_name = "NUMBER")]
+    to: String,
 
     /// Whose number it is: alias or uuid; needed where several tenants have it
     #[arg(long, value_name = "TENANT", conflicts_with = "initiated_by")]
@@ -124,24 +119,6 @@ pub struct DispatchArgs {
     #[arg(requires = "sip", default_value = "45s")]
     ring: Duration,
 
-    /// One call for each row of a CSV file: from,to,tenant,context,…
-    #[arg(long, value_name = "FILE", conflicts_with_all = OF_ONE_CALL)]
-    batch: Option<PathBuf>,
-
-    /// What became of each row; a rerun skips what is done there
-    /// [default: FILE.results.csv]
-    #[arg(long, value_name = "FILE", requires = "batch")]
-    results: Option<PathBuf>,
-
-    /// Calls of a batch at a time
-    #[arg(long, value_name = "N", requires = "batch", default_value = "10")]
-    #[arg(value_parser = clap::value_parser!(u16).range(1..=500))]
-    concurrency: u16,
-
-    /// Call rows again whose outcome is unknown or that no agent took
-    #[arg(long, requires = "batch")]
-    retry_unknown: bool,
-
     /// Time limit for each request to LiveKit
     #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "10s")]
     timeout: Duration,
@@ -157,20 +134,6 @@ pub struct DispatchArgs {
     #[command(flatten)]
     keys: KeyArgs,
 }
-
-const OF_ONE_CALL: [&str; 11] = [
-    "from",
-    "to",
-    "tenant",
-    "initiated_by",
-    "agent_id",
-    "voice_id",
-    "context",
-    "metadata",
-    "call_log_id",
-    "idempotency_key",
-    "dry_run",
-];
 
 /// `10s`, `500ms`, `1m 30s`.
 pub fn duration(text: &str) -> Result<Duration, String> {
@@ -194,16 +157,8 @@ fn pair(text: &str) -> Result<(String, String), String> {
 }
 
 impl DispatchArgs {
-    pub fn is_batch(&self) -> bool {
-        self.batch.is_some()
-    }
-
     pub fn run(&self, shell: &Shell) -> Result<Exit, Stop> {
-        if let Some(file) = &self.batch {
-            return self.batch(shell, file);
-        }
-        let from = self.from.ok_or_else(|| Error::new("--from is missing"))?;
-        let ask = self.ask(shell, from);
+        let ask = self.ask(shell);
         let placed = match self.dry_run {
             true => self.rehearse(shell, &ask)?,
             false => self.place(shell, &ask)?,
@@ -212,7 +167,7 @@ impl DispatchArgs {
         Ok(placed.exit())
     }
 
-    fn ask(&self, shell: &Shell, from: E164) -> Ask {
+    fn ask(&self, shell: &Shell) -> Ask {
         let whose = match (&self.tenant, self.initiated_by) {
             (Some(name), _) => Whose::Tenant(name.clone()),
             (None, Some(user)) => Whose::User(user),
@@ -220,9 +175,9 @@ impl DispatchArgs {
         };
         Ask {
             question: Question {
-                from,
+                from: self.from,
                 whose,
-                to: self.to.clone(),
+                to: Some(self.to.clone()),
                 agent: self.agent_id,
                 strict: self.strict,
                 environment: shell.globals.env.clone(),
@@ -234,10 +189,8 @@ impl DispatchArgs {
                 initiated_by: self.initiated_by,
                 call_log_id: self.call_log_id,
                 extra: self.metadata.iter().cloned().collect(),
-                ..Wish::default()
             },
             key: self.idempotency_key.clone(),
-            may_repeat: true,
         }
     }
 
@@ -264,12 +217,11 @@ impl DispatchArgs {
     }
 
     fn place(&self, shell: &Shell, ask: &Ask) -> Result<Placed, Stop> {
-        let mut placing = self.placing(shell)?;
-        placing.interruptible = true;
+        let placing = self.placing(shell)?;
         let target = lookup::target(shell)?;
         let placed = database::block_on(async {
             match database::open(shell, &target, Mode::Record).await {
-                Ok(store) => placing.place(&Ledger::new(store, []), ask).await,
+                Ok(mut store) => placing.place(&mut store, ask).await,
                 Err(error) => Ok(Placed::lost(&ask.question, error)),
             }
         })?;
@@ -338,35 +290,5 @@ impl DispatchArgs {
             shell.complain(error);
         }
         Ok(())
-    }
-
-    fn batch(&self, shell: &Shell, file: &std::path::Path) -> Result<Exit, Stop> {
-        let mut placing = self.placing(shell)?;
-        placing.release_failed = true;
-        let results = self.results.clone().unwrap_or_else(|| {
-            let mut name = file.as_os_str().to_owned();
-            name.push(".results.csv");
-            name.into()
-        });
-        let target = lookup::target(shell)?;
-        let batch = Batch {
-            file,
-            results: &results,
-            concurrency: usize::from(self.concurrency),
-            retry_unknown: self.retry_unknown,
-            strict: self.strict,
-            target: &target,
-            placing: &placing,
-        };
-        let (report, error) = database::block_on(batch.run(shell))?;
-        shell.print(&match self.formatted.format {
-            Format::Json => json::text(&report)?,
-            Format::Text => calls::batch(&report),
-        })?;
-        if let Some(error) = error {
-            shell.complain(&error);
-            return Ok(error.exit);
-        }
-        Ok(Exit::Done)
     }
 }

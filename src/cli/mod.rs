@@ -6,7 +6,6 @@ pub mod actor;
 mod adopt;
 mod apply;
 mod approval;
-mod batch;
 mod completions;
 pub mod database;
 mod diff;
@@ -21,9 +20,7 @@ mod graph;
 mod help;
 mod history;
 mod import;
-mod journal;
 mod keys;
-mod ledger;
 mod list;
 mod lookup;
 mod migrate;
@@ -221,7 +218,6 @@ impl Command {
             Command::Drift(_) => "drift",
             Command::History(_) => "history",
             Command::Apply(_) | Command::Rollback(_) | Command::Release(_) => "apply",
-            Command::Dispatch(args) if args.is_batch() => "batch",
             Command::Dispatch(_) => "dispatch",
             Command::Dispatches(_) => "dispatches",
             Command::Doctor(_) => "doctor",
@@ -241,7 +237,6 @@ fn failed(command: &str, findings: &[Finding], error: &Error) -> Result<String, 
             plan: json::PlanReport::failed(findings, error),
             applied: None,
         }),
-        "batch" => json::text(&calls::BatchReport::failed(error)),
         "dispatch" => json::text(&calls::DispatchReport::failed(error)),
         "dispatches" => json::text(&calls::DispatchesReport::failed(error)),
         "doctor" => json::text(&render::doctor::DoctorReport::failed(error)),

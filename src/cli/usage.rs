@@ -42,10 +42,7 @@ fn command(args: &[OsString]) -> String {
     let read = help::command().ignore_errors(true);
     let read = read.try_get_matches_from(args).ok();
     let named = read.as_ref().and_then(clap::ArgMatches::subcommand_name);
-    match named {
-        Some("dispatch") if option(args, "--batch").is_some() => "batch".to_owned(),
-        named => named.unwrap_or_default().to_owned(),
-    }
+    named.unwrap_or_default().to_owned()
 }
 
 /// Clap's text in two parts: what is wrong, and the advice after it.

@@ -30,13 +30,14 @@ pub(super) struct Metadata<'a> {
     trunk_resolution: &'static str,
     initiated_by: Option<Uuid>,
     added_context: Option<&'a str>,
-    batch_id: Option<&'a str>,
-    entry_id: Option<&'a str>,
     #[serde(flatten)]
-    extra: &'a Extra,
+    extra: BTreeMap<&'a str, Option<&'a str>>,
 }
 
-const RESERVED: [&str; 15] = [
+/// Keys that the worker expects, and that only the caller can know.
+const FOR_THE_CALLER: [&str; 2] = ["batch_id", "entry_id"];
+
+const RESERVED: [&str; 13] = [
     "job_id",
     "call_log_id",
     "phone_number",
@@ -50,8 +51,6 @@ const RESERVED: [&str; 15] = [
     "trunk_resolution",
     "initiated_by",
     "added_context",
-    "batch_id",
-    "entry_id",
 ];
 
 /// Whether lkroute sets this key itself.
@@ -83,9 +82,7 @@ impl<'a> Metadata<'a> {
             },
             initiated_by: wish.initiated_by,
             added_context: wish.context.as_deref(),
-            batch_id: wish.batch_id.as_deref(),
-            entry_id: wish.entry_id.as_deref(),
-            extra: &wish.extra,
+            extra: extra(&wish.extra),
         }
     }
 
@@ -93,4 +90,12 @@ impl<'a> Metadata<'a> {
         serde_json::to_string(self)
             .map_err(|error| Error::new(format!("can't write the metadata: {error}")))
     }
+}
+
+fn extra(given: &Extra) -> BTreeMap<&str, Option<&str>> {
+    let absent = FOR_THE_CALLER.map(|key| (key, None)).into_iter();
+    let given = given.iter();
+    absent
+        .chain(given.map(|(key, value)| (key.as_str(), Some(value.as_str()))))
+        .collect()
 }

@@ -4,7 +4,6 @@
 //! The room's name and the metadata are those that the application's worker
 //! reads (`domain.md`, "Dispatch").
 
-pub mod batch;
 mod metadata;
 mod record;
 
@@ -28,8 +27,6 @@ pub struct Wish {
     pub initiated_by: Option<Uuid>,
     /// A row that the application made for this call.
     pub call_log_id: Option<Uuid>,
-    pub batch_id: Option<String>,
-    pub entry_id: Option<String>,
     /// Keys of the metadata that only the caller knows.
     pub extra: Extra,
 }

@@ -1,10 +1,8 @@
-//! What is sent and kept for a call, and how a batch is read.
+//! What is sent and kept for a call.
 
-use csv::StringRecord;
 use serde_json::{Value, json};
 use uuid::{Uuid, uuid};
 
-use super::batch::{self, Columns, Noted, RowEnd, Tally};
 use super::*;
 use crate::error::Exit;
 use crate::resolve::{Called, ConfigRef, Route, SecretState};
@@ -75,9 +73,9 @@ fn the_room_and_the_metadata_are_those_that_the_worker_reads() {
         "added_context": null, "batch_id": null, "entry_id": null,
     });
     assert_eq!(metadata(&request), expected);
-    for key in expected.as_object().unwrap().keys() {
-        assert!(is_reserved(key), "{key}");
-    }
+    let keys = expected.as_object().unwrap().keys();
+    let free: Vec<_> = keys.filter(|key| !is_reserved(key)).collect();
+    assert_eq!(free, ["batch_id", "entry_id"], "the caller's to know");
 }
 
 #[test]
@@ -89,15 +87,21 @@ fn what_the_caller_says_is_in_the_metadata() {
         context: Some("ünïcode \"quoted\"".to_owned()),
         initiated_by: Some(log),
         call_log_id: Some(log),
-        batch_id: Some("b".to_owned()),
-        entry_id: Some("7".to_owned()),
-        extra: [("campaign".to_owned(), "diwali".to_owned())].into(),
+        extra: [
+            ("campaign".to_owned(), "diwali".to_owned()),
+            ("batch_id".to_owned(), "b".to_owned()),
+        ]
+        .into(),
     };
     let sent = metadata(&request(&wish, Some(1)));
     assert_eq!(sent["agent_id"], 33);
     assert_eq!(sent["call_log_id"], log.to_string());
     assert_eq!(sent["added_context"], "ünïcode \"quoted\"");
     assert_eq!(sent["campaign"], "diwali");
+    assert_eq!(
+        (&sent["batch_id"], &sent["entry_id"]),
+        (&json!("b"), &Value::Null)
+    );
     assert_eq!(
         metadata(&request(&Wish::default(), Some(1)))["agent_id"],
         1,
@@ -150,117 +154,4 @@ fn a_key_that_belongs_to_another_call_is_an_error() {
     assert!(clash(&first, other, "98765 43210", None).is_err());
     let error = clash(&first, from(), "+919876543211", None).unwrap_err();
     assert!(error.message.contains("+919876543210"), "{error}");
-}
-
-fn line(values: &[&str]) -> StringRecord {
-    StringRecord::from(values)
-}
-
-#[test]
-fn columns_that_are_not_known_go_into_the_metadata() {
-    let header = ["\u{feff}from", " to ", "tenant", "agent_id", "campaign"];
-    let columns = Columns::read(&line(&header)).unwrap();
-    let row = columns.row(&line(&[
-        "+919513456728",
-        " 98765 ",
-        "techiemaya-test",
-        "33",
-        "diwali",
-    ]));
-    let row = row.unwrap();
-    assert_eq!((row.from, row.to.as_str()), (from(), "98765"));
-    assert_eq!(row.tenant.as_deref(), Some("techiemaya-test"));
-    assert_eq!(row.wish.agent_id, Some(33));
-    assert_eq!(row.wish.extra["campaign"], "diwali");
-
-    let empty = columns.row(&line(&["+919513456728", "98765", "", "", ""]));
-    let empty = empty.unwrap();
-    assert_eq!((empty.tenant, empty.wish), (None, Wish::default()));
-}
-
-#[test]
-fn a_row_that_cannot_be_read_says_which_column_it_is() {
-    let columns = Columns::read(&line(&["from", "to", "tenant", "initiated_by", "agent_id"]));
-    let columns = columns.unwrap();
-    let user = "00000000-0000-4000-8000-000000000001";
-    for (values, begins) in [
-        (["9513456728", "1", "", "", ""], "from"),
-        (["", "1", "", "", ""], "from"),
-        (["+919513456728", "", "", "", ""], "to"),
-        (["+919513456728", "1", "", "me", ""], "initiated_by"),
-        (["+919513456728", "1", "", "", "x"], "agent_id"),
-        (["+919513456728", "1", "a", user, ""], "tenant"),
-    ] {
-        let error = columns.row(&line(&values)).unwrap_err();
-        assert!(error.starts_with(begins), "{error}");
-    }
-    for header in [
-        &["from"][..],
-        &["from", "to", "to"],
-        &["from", "to", ""],
-        &["from", "to", "job_id"],
-    ] {
-        assert!(Columns::read(&line(header)).is_err(), "{header:?}");
-    }
-}
-
-#[test]
-fn the_check_of_a_row_depends_on_its_values_and_where_they_begin() {
-    let check = |values: &[&str]| batch::digest(&line(values));
-    assert_eq!(check(&["a", "b"]), check(&["a", "b"]));
-    assert_ne!(check(&["a", "b"]), check(&["ab", ""]));
-}
-
-#[test]
-fn another_run_leaves_alone_what_was_or_may_have_been_called() {
-    let alone = |status, retry| RowEnd::Called(status).is_done(retry);
-    for status in [Status::Accepted, Status::PickedUp, Status::NotDialled] {
-        assert!(alone(status, false) && alone(status, true));
-    }
-    for status in [Status::Unknown, Status::InQueue, Status::NoAgent] {
-        assert!(alone(status, false) && !alone(status, true));
-    }
-    assert!(!alone(Status::Failed, false));
-    assert!(!RowEnd::Refused.is_done(false));
-    for status in Status::ALL {
-        let end = RowEnd::Called(status);
-        assert_eq!(RowEnd::parse(end.as_str()), Some(end));
-    }
-    assert_eq!(RowEnd::parse("refused"), Some(RowEnd::Refused));
-}
-
-#[test]
-fn a_batch_ends_with_what_needs_a_person_first() {
-    let exit = |ends: &[RowEnd]| {
-        let mut tally = Tally::default();
-        ends.iter().for_each(|end| tally.add(*end));
-        assert_eq!(tally.total(), ends.len() as u64);
-        tally.exit()
-    };
-    use Status::{Accepted, Failed, InQueue, NoAgent};
-    let called = RowEnd::Called;
-    assert_eq!(exit(&[]), Exit::Done);
-    assert_eq!(exit(&[called(Accepted)]), Exit::Done);
-    assert_eq!(
-        exit(&[called(Accepted), RowEnd::Refused]),
-        Exit::CallRefused
-    );
-    assert_eq!(exit(&[RowEnd::Refused, called(NoAgent)]), Exit::NoAgent);
-    assert_eq!(exit(&[called(NoAgent), called(Failed)]), Exit::Error);
-    assert_eq!(exit(&[called(Failed), called(InQueue)]), Exit::Unknown);
-}
-
-#[test]
-fn a_line_of_the_result_file_is_read_back() {
-    let noted = Noted::read(&line(&["17", "0000beef", "10", "no_agent"])).unwrap();
-    assert_eq!((noted.row, noted.check), (17, 0xbeef));
-    assert_eq!(noted.end, RowEnd::Called(Status::NoAgent));
-    for odd in [
-        ["x", "1", "0", "failed"],
-        ["0", "1", "0", "failed"],
-        ["1", "z", "0", "failed"],
-        ["1", "1", "0", "?"],
-    ] {
-        assert_eq!(Noted::read(&line(&odd)), None, "{odd:?}");
-    }
 }

@@ -1,5 +1,5 @@
-//! What became of calls, as text and JSON: `dispatch`, `dispatches` and
-//! batches. Imports core.
+//! What became of calls, as text and JSON: `dispatch` and `dispatches`.
+//! Imports core.
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -8,8 +8,7 @@ use uuid::Uuid;
 
 use super::escape::visible;
 use super::json::{ErrorReport, FORMAT_VERSION};
-use super::style::{ADDED, BOLD, CHANGED, DIM, ERROR, counted, paint, thousands, wrapped};
-use crate::dispatch::batch::Tally;
+use super::style::{ADDED, BOLD, CHANGED, DIM, ERROR, paint, wrapped};
 use crate::dispatch::{Record, Request, Status, Traced};
 use crate::error::Error;
 use crate::resolve::{self, Resolution};
@@ -360,79 +359,4 @@ fn listed(record: &Record, width: usize) -> String {
     };
     let worker = visible(&record.worker);
     format!("{at}  {status}  {call:<31}  {config}\n    asked for {worker}, {took}{room}\n{message}")
-}
-
-/// How a batch ended.
-#[derive(Debug, Default, Serialize, JsonSchema)]
-pub struct BatchReport {
-    pub format_version: u32,
-    pub file: String,
-    /// The file that says what became of each row.
-    pub results: String,
-    pub batch_id: Option<Uuid>,
-    pub rows: u64,
-    /// Rows that earlier runs had done.
-    pub skipped: u64,
-    /// Over all runs, by how the row ended.
-    pub accepted: u64,
-    pub picked_up: u64,
-    pub no_agent: u64,
-    pub not_dialled: u64,
-    pub unknown: u64,
-    pub failed: u64,
-    pub refused: u64,
-    pub not_started: u64,
-    pub interrupted: bool,
-    pub error: Option<ErrorReport>,
-}
-
-impl BatchReport {
-    /// Where nothing was called.
-    pub fn failed(error: &Error) -> BatchReport {
-        BatchReport {
-            format_version: FORMAT_VERSION,
-            error: Some(error.into()),
-            ..BatchReport::default()
-        }
-    }
-
-    pub fn set(&mut self, tally: &Tally) {
-        let Tally {
-            accepted,
-            picked_up,
-            no_agent,
-            not_dialled,
-            unknown,
-            failed,
-            refused,
-        } = *tally;
-        (self.accepted, self.picked_up, self.no_agent) = (accepted, picked_up, no_agent);
-        (self.unknown, self.failed, self.refused) = (unknown, failed, refused);
-        self.not_dialled = not_dialled;
-        self.not_started = self.rows.saturating_sub(tally.total());
-    }
-}
-
-/// `1,000 rows: 997 accepted, 2 failed, 1 unknown`.
-pub fn batch(report: &BatchReport) -> String {
-    let counts = [
-        (report.picked_up, "picked up"),
-        (report.accepted, "accepted"),
-        (report.no_agent, "without an agent"),
-        (report.not_dialled, "not dialled"),
-        (report.unknown, "unknown"),
-        (report.failed, "failed"),
-        (report.refused, "refused by rules"),
-        (report.not_started, "not started"),
-    ];
-    let some = counts.iter().filter(|(count, _)| *count > 0);
-    let some: Vec<String> = some
-        .map(|(count, what)| format!("{} {what}", thousands(*count)))
-        .collect();
-    let rows = counted(report.rows, "row");
-    let mut text = paint(BOLD, format!("{rows}: {}", some.join(", "))) + "\n";
-    if report.skipped > 0 {
-        text += &format!("{} done by earlier runs\n", counted(report.skipped, "row"));
-    }
-    text + &format!("results: {}\n", report.results)
 }

@@ -6,7 +6,7 @@ use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::Value;
 
-use super::calls::{BatchReport, DispatchReport, DispatchesReport};
+use super::calls::{DispatchReport, DispatchesReport};
 use super::doctor::DoctorReport;
 use super::drift::DriftReport;
 use super::history::HistoryReport;
@@ -23,7 +23,6 @@ use crate::resolve::Report as ResolveReport;
 pub fn reports() -> Vec<(&'static str, Value)> {
     vec![
         ("apply", of::<ApplyReport<'_>>()),
-        ("batch", of::<BatchReport>()),
         ("dispatch", of::<DispatchReport<'_>>()),
         ("dispatches", of::<DispatchesReport<'_>>()),
         ("doctor", of::<DoctorReport<'_>>()),

@@ -1,29 +1,16 @@
 //! Records of calls: written before anything is sent, completed afterwards,
 //! listed. Imports core.
 //!
-//! Many are noted in one transaction and a few statements, whose values travel
-//! as one JSON text; the SQL of both engines differs in how that is read.
+//! The values of a record travel as one JSON text; the SQL of both engines
+//! differs in how that is read.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::cells::Cells;
 use super::{Engine, Store};
 use crate::dispatch::Record;
 use crate::error::{Error, Result};
 use crate::phone::E164;
-
-/// What to write down of calls, in the order of these fields.
-#[derive(Debug, Clone, Default)]
-pub struct CallNotes<'a> {
-    /// Idempotency keys to take from the records that have them, so that the
-    /// calls may be placed again.
-    pub released: Vec<&'a str>,
-    /// What became of calls: `finished_at`, `status`, `idempotency_key`,
-    /// `dispatch_id`, `worker_seen`, `detail` of the records with these ids.
-    pub done: Vec<&'a Record>,
-    /// Records to write, unless their idempotency key has one already.
-    pub new: Vec<&'a Record>,
-}
 
 /// Which records to list.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -37,17 +24,40 @@ pub struct Calls {
 }
 
 impl Store {
-    /// Writes all of it down, or nothing. Where the idempotency key of a new
-    /// record has one already, that one is returned.
-    pub async fn note_calls(&mut self, notes: &CallNotes<'_>) -> Result<Vec<Record>> {
-        let noted = match &mut self.0 {
-            Engine::Postgres(engine) => engine.note_calls(notes).await,
-            Engine::Sqlite(engine) => engine.note_calls(notes).await,
+    /// Writes a record. Where its idempotency key has one already, nothing is
+    /// written and that one is returned.
+    pub async fn record_call(&mut self, record: &Record) -> Result<Option<Record>> {
+        // A key that another call gives back in between is tried again.
+        for _ in 0..3 {
+            let written = match &mut self.0 {
+                Engine::Postgres(engine) => engine.record_call(record).await,
+                Engine::Sqlite(engine) => engine.record_call(record).await,
+            };
+            let written = written.map_err(|error| super::trouble::trouble(self.label(), &error))?;
+            match &record.idempotency_key {
+                Some(key) if written == 0 => {
+                    if let Some(first) = self.call_of_key(key).await? {
+                        return Ok(Some(first));
+                    }
+                }
+                _ => return Ok(None),
+            }
+        }
+        Err(Error::new(
+            "the idempotency key is being used by other calls at this moment",
+        ))
+    }
+
+    /// Sets what became of a call: `finished_at`, `status`, `idempotency_key`,
+    /// `dispatch_id`, `worker_seen`, `detail` of the record with this id.
+    pub async fn complete_call(&mut self, record: &Record) -> Result<()> {
+        let completed = match &mut self.0 {
+            Engine::Postgres(engine) => engine.complete_call(record).await,
+            Engine::Sqlite(engine) => engine.complete_call(record).await,
         };
-        let noted = noted.map_err(|error| super::trouble::trouble(self.label(), &error))?;
-        match noted.completed == notes.done.len() as u64 {
-            true => Ok(noted.taken),
-            false => Err(Error::new(format!(
+        match completed.map_err(|error| super::trouble::trouble(self.label(), &error))? {
+            1 => Ok(()),
+            _ => Err(Error::new(format!(
                 "{}: the record of a call is gone",
                 self.label()
             ))),
@@ -57,11 +67,10 @@ impl Store {
     /// The record of an idempotency key.
     pub async fn call_of_key(&mut self, key: &str) -> Result<Option<Record>> {
         let found = match &mut self.0 {
-            Engine::Postgres(engine) => engine.calls_of_keys(&[key]).await,
-            Engine::Sqlite(engine) => engine.calls_of_keys(&[key]).await,
+            Engine::Postgres(engine) => engine.call_of_key(key).await,
+            Engine::Sqlite(engine) => engine.call_of_key(key).await,
         };
-        let found = found.map_err(|error| super::trouble::trouble(self.label(), &error))?;
-        Ok(found.into_iter().next())
+        found.map_err(|error| super::trouble::trouble(self.label(), &error))
     }
 
     /// The records that were asked for, the latest first.
@@ -72,23 +81,6 @@ impl Store {
         };
         found.map_err(|error| super::trouble::trouble(self.label(), &error))
     }
-}
-
-/// What a transaction of notes gave.
-#[derive(Debug, Default)]
-pub(super) struct Noted {
-    /// How many records were completed.
-    pub completed: u64,
-    /// The records that have the keys of those that were not written.
-    pub taken: Vec<Record>,
-}
-
-/// The keys of the records that were not written, given the ids of those that
-/// were.
-pub(super) fn keys_taken<'a>(new: &[&'a Record], written: &[uuid::Uuid]) -> Vec<&'a str> {
-    let left = new.iter().filter(|record| !written.contains(&record.id));
-    left.filter_map(|record| record.idempotency_key.as_deref())
-        .collect()
 }
 
 /// The columns of `lkroute_dispatches`, with their types on PostgreSQL.
@@ -111,19 +103,11 @@ const COLUMNS: [(&str, &str); 16] = [
     ("detail", "text"),
 ];
 
-/// The values of records, by column.
-pub(super) fn values(records: &[&Record]) -> Result<String, sqlx::Error> {
-    let rows: Result<Vec<Value>, serde_json::Error> = records.iter().map(|r| row(r)).collect();
-    text(&rows.map_err(|error| sqlx::Error::Encode(error.into()))?)
-}
-
-/// A list as one JSON text.
-pub(super) fn text(list: &[impl serde::Serialize]) -> Result<String, sqlx::Error> {
-    serde_json::to_string(list).map_err(|error| sqlx::Error::Encode(error.into()))
-}
-
-fn row(record: &Record) -> Result<Value, serde_json::Error> {
-    Ok(json!({
+/// The values of a record, by column.
+pub(super) fn values(record: &Record) -> Result<String, sqlx::Error> {
+    let encode = |error: serde_json::Error| sqlx::Error::Encode(error.into());
+    let detail = serde_json::to_string(&record.detail).map_err(encode)?;
+    let row = json!({
         "id": record.id,
         "at": record.at,
         "finished_at": record.finished_at,
@@ -139,18 +123,17 @@ fn row(record: &Record) -> Result<Value, serde_json::Error> {
         "worker": record.worker,
         "worker_seen": record.worker_seen,
         "actor": record.actor,
-        "detail": serde_json::to_string(&record.detail)?,
-    }))
+        "detail": detail,
+    });
+    serde_json::to_string(&row).map_err(encode)
 }
 
 /// How an engine spells what differs.
 pub(super) struct Dialect {
     /// What precedes the table's name.
     pub schema: String,
-    /// Reads `$1`, a list of [`row`]s, as the table `r`.
-    pub rows: fn(&[(&str, &str)]) -> String,
-    /// Reads `$1`, a list of texts.
-    pub texts: &'static str,
+    /// Reads `$1`, the [`values`] of a record, as the table `r`.
+    pub row: fn(&[(&str, &str)]) -> String,
     /// A column with a time, as RFC 3339.
     pub shown: fn(&str) -> String,
 }
@@ -160,14 +143,13 @@ impl Dialect {
         format!("{}lkroute_dispatches", self.schema)
     }
 
-    /// Gives the ids that were written.
     pub fn insert(&self) -> String {
         let names = COLUMNS.map(|(name, _)| name).join(", ");
         format!(
             "INSERT INTO {} ({names}) SELECT {names} FROM {} WHERE true
-             ON CONFLICT (idempotency_key) DO NOTHING RETURNING id",
+             ON CONFLICT (idempotency_key) DO NOTHING",
             self.table(),
-            (self.rows)(&COLUMNS)
+            (self.row)(&COLUMNS)
         )
     }
 
@@ -178,15 +160,7 @@ impl Dialect {
                worker_seen = r.worker_seen, detail = r.detail
              FROM {} WHERE d.id = r.id",
             self.table(),
-            (self.rows)(&COLUMNS)
-        )
-    }
-
-    pub fn release(&self) -> String {
-        format!(
-            "UPDATE {} SET idempotency_key = NULL WHERE idempotency_key IN ({})",
-            self.table(),
-            self.texts
+            (self.row)(&COLUMNS)
         )
     }
 
@@ -202,12 +176,8 @@ impl Dialect {
         )
     }
 
-    pub fn of_keys(&self) -> String {
-        format!(
-            "{} WHERE idempotency_key IN ({})",
-            self.select(),
-            self.texts
-        )
+    pub fn of_key(&self) -> String {
+        format!("{} WHERE idempotency_key = $1", self.select())
     }
 
     /// Values: digits and text of a number, name of a config, how many; NULL

@@ -34,7 +34,7 @@ mod url;
 mod work;
 
 pub use batch::{Batch, Intake};
-pub use dispatches::{CallNotes, Calls};
+pub use dispatches::Calls;
 pub use history::{Back, EachVersion, Select};
 pub use ids::RowIds;
 pub use list::{Filter, Listed};

@@ -1,32 +1,28 @@
-//! Placing one call: look up, record, send, record what happened. The same
-//! for `dispatch` and for each row of a batch. Imports core, `livekit`, the
-//! store and `secrets`.
+//! Placing one call: look up, record, send, record what happened. Imports
+//! core, `livekit`, the store and `secrets`.
 
-mod clients;
 mod ended;
 
-use std::rc::Rc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use clients::Clients;
 use ended::{Ended, meaning, not_placed};
 
 use super::actor;
-use super::ledger::Ledger;
 use super::lookup::{self, Answer, Question};
 use super::signals::asked_to_stop;
 use crate::dispatch::{Ids, Record, Request, Status, Traced, Wish, clash};
 use crate::error::{Error, Exit, Result};
 use crate::livekit::{
-    Call, CallOutcome, Cause, Client, JobSeen, JobStatus, Limits, SipCall, create_sip_participant,
-    find_trunk, place_call, wait_for_agent,
+    Call, CallOutcome, Cause, Client, JobSeen, JobStatus, Limits, Server, SipCall,
+    create_sip_participant, find_trunk, place_call, wait_for_agent,
 };
 use crate::render::calls::CallView;
 use crate::resolve::{Resolution, RoutingEnv};
 use crate::secrets::KeyRing;
+use crate::store::Store;
 
 /// How calls are placed.
 pub struct Placing {
@@ -37,12 +33,7 @@ pub struct Placing {
     pub wait: Option<Duration>,
     /// How long to let it ring, where the person is dialled from here.
     pub sip: Option<Duration>,
-    /// Ctrl-C ends the one call at hand, and is said to have done so.
-    pub interruptible: bool,
-    /// A call that failed gives its key back, so that it may be tried again.
-    pub release_failed: bool,
     pub actor: String,
-    clients: Clients,
 }
 
 /// One call to place.
@@ -50,9 +41,6 @@ pub struct Ask {
     pub question: Question,
     pub wish: Wish,
     pub key: Option<String>,
-    /// There may be a record of this key already, which then answers before
-    /// anything is looked up.
-    pub may_repeat: bool,
 }
 
 /// What became of it.
@@ -65,9 +53,6 @@ pub struct Placed {
     /// Why there is no call, or none that is sure.
     pub error: Option<Error>,
     pub warnings: Vec<String>,
-    /// The database failed before anything was sent, or when the record was to
-    /// be completed: then the call is what it is.
-    pub database: Option<Error>,
 }
 
 impl Placed {
@@ -103,10 +88,7 @@ impl Placing {
             limits,
             wait: None,
             sip: None,
-            interruptible: false,
-            release_failed: false,
             actor: actor::actor(|name| std::env::var(name).ok()),
-            clients: Clients::default(),
         }
     }
 
@@ -114,15 +96,13 @@ impl Placing {
     ///
     /// # Errors
     /// The database can't be asked, or can't take the record: nothing was sent.
-    pub async fn place(&self, ledger: &Ledger, ask: &Ask) -> Result<Placed> {
-        if let Some(key) = ask.key.as_ref().filter(|_| ask.may_repeat)
-            && let Some(first) = ledger.reader().lock().await.call_of_key(key).await?
+    pub async fn place(&self, store: &mut Store, ask: &Ask) -> Result<Placed> {
+        if let Some(key) = &ask.key
+            && let Some(first) = store.call_of_key(key).await?
         {
             return Ok(repeat(first, &ask.question));
         }
-        let mut reader = ledger.reader().lock().await;
-        let found = lookup::find(&mut reader, &ask.question, &self.env).await;
-        drop(reader);
+        let found = lookup::find(store, &ask.question, &self.env).await;
         let mut placed = Placed::default();
         let found = match found {
             Ok(found) => found,
@@ -138,13 +118,13 @@ impl Placing {
             }
         };
         let mut record = request.record(now(), self.actor.clone(), ask.key.clone());
-        if let Some(first) = ledger.record(&record).await? {
+        if let Some(first) = store.record_call(&record).await? {
             return Ok(repeat(first, &ask.question));
         }
         placed.error = self
             .send(&client, &request, &mut record, &mut placed.warnings)
             .await;
-        self.complete(ledger, &mut record, &mut placed).await;
+        complete(store, &mut record, &mut placed).await;
         placed.request = Some(request);
         placed.record = Some(record);
         Ok(placed)
@@ -152,12 +132,7 @@ impl Placing {
 
     /// The request and the connection that it goes through; nothing is sent
     /// yet.
-    fn prepare(
-        &self,
-        answer: Answer,
-        ask: &Ask,
-        placed: &mut Placed,
-    ) -> Result<(Request, Rc<Client>)> {
+    fn prepare(&self, answer: Answer, ask: &Ask, placed: &mut Placed) -> Result<(Request, Client)> {
         let resolution = placed.resolution.insert(answer.resolution);
         let outcome = resolution.outcome.clone()?;
         let request = Request::new(ask.question.from, &outcome, &ask.wish, answer.agent, ids())?;
@@ -178,8 +153,12 @@ impl Placing {
             return Err(refused.err().map_or_else(|| Error::new(why), Error::from));
         };
         let api_key = outcome.route.api_key.as_deref().unwrap_or_default();
-        let client = self.clients.get(&request.url, api_key, secret, self.limits);
-        let client = client.map_err(|failure| not_placed(&failure))?;
+        let server = Server {
+            url: &request.url,
+            api_key,
+            api_secret: secret.expose(),
+        };
+        let client = Client::new(&server, self.limits).map_err(|failure| not_placed(&failure))?;
         Ok((request, client))
     }
 
@@ -194,7 +173,7 @@ impl Placing {
     ) -> Option<Error> {
         let ended = tokio::select! {
             ended = self.steps(client, request, record, warnings) => ended,
-            () = interrupted(self.interruptible) => Err(Ended::Interrupted),
+            () = asked_to_stop() => Err(Ended::Interrupted),
         };
         let ended = ended.err()?;
         let (status, error) =
@@ -244,21 +223,6 @@ impl Placing {
             None => Ok(()),
         }
     }
-
-    async fn complete(&self, ledger: &Ledger, record: &mut Record, placed: &mut Placed) {
-        record.finished_at = Some(now());
-        let key = record.idempotency_key.clone();
-        if self.release_failed && record.status == Status::Failed {
-            record.idempotency_key = None;
-        }
-        if let Err(error) = ledger.complete(record).await {
-            placed.warnings.push(format!(
-                "the record of this call could not be completed: {error}"
-            ));
-            placed.database = Some(error);
-        }
-        record.idempotency_key = key;
-    }
 }
 
 impl Placed {
@@ -266,11 +230,26 @@ impl Placed {
     pub fn lost(question: &Question, error: Error) -> Placed {
         Placed {
             resolution: Some(lookup::failed(question, &error)),
-            error: Some(error.clone()),
-            database: Some(error),
+            error: Some(error),
             ..Placed::default()
         }
     }
+}
+
+/// Completes the record. A call that failed gives its key back: there is no
+/// call, and it may be tried again.
+async fn complete(store: &mut Store, record: &mut Record, placed: &mut Placed) {
+    record.finished_at = Some(now());
+    let key = record.idempotency_key.clone();
+    if record.status == Status::Failed {
+        record.idempotency_key = None;
+    }
+    if let Err(error) = store.complete_call(record).await {
+        placed.warnings.push(format!(
+            "the record of this call could not be completed: {error}"
+        ));
+    }
+    record.idempotency_key = key;
 }
 
 /// The first outcome of this key.
@@ -315,13 +294,6 @@ pub fn ids() -> Ids {
         record,
         job,
         room: u32::from_be_bytes([a, b, c, d]),
-    }
-}
-
-async fn interrupted(heeded: bool) {
-    match heeded {
-        true => asked_to_stop().await,
-        false => std::future::pending().await,
     }
 }
 

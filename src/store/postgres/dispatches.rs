@@ -1,47 +1,50 @@
 //! Records of calls on PostgreSQL. Each method is one short transaction.
 
 use sqlx::PgConnection;
-use sqlx::postgres::PgRow;
 
 use super::PgStore;
 use super::read::time;
 use super::sql::{run, statement};
 use crate::dispatch::Record;
-use crate::store::cells::Cells;
-use crate::store::dispatches::{
-    CallNotes, Calls, Dialect, Noted, keys_taken, record, text, values,
-};
+use crate::store::dispatches::{Calls, Dialect, record, values};
 
 type Result<T> = std::result::Result<T, sqlx::Error>;
 
-fn rows(columns: &[(&str, &str)]) -> String {
+fn row(columns: &[(&str, &str)]) -> String {
     let typed = columns.iter().map(|(name, kind)| format!("{name} {kind}"));
     let typed: Vec<String> = typed.collect();
-    format!("json_to_recordset($1::json) AS r({})", typed.join(", "))
+    format!("json_to_record($1::json) AS r({})", typed.join(", "))
 }
 
 impl PgStore {
     fn dialect(&self) -> Dialect {
         Dialect {
             schema: format!("{}.", self.q),
-            rows,
-            texts: "SELECT json_array_elements_text($1::json)",
+            row,
             shown: time,
         }
     }
 
-    pub async fn note_calls(&mut self, notes: &CallNotes<'_>) -> Result<Noted> {
-        let dialect = self.dialect();
+    pub async fn record_call(&mut self, record: &Record) -> Result<u64> {
+        let insert = statement(self.dialect().insert()).bind(values(record)?);
         run(&mut self.conn, "BEGIN").await?;
-        let noted = note(&mut self.conn, &dialect, notes).await;
-        ended(&mut self.conn, noted).await
+        let written = insert.execute(&mut self.conn).await;
+        Ok(ended(&mut self.conn, written).await?.rows_affected())
     }
 
-    pub async fn calls_of_keys(&mut self, keys: &[&str]) -> Result<Vec<Record>> {
-        let dialect = self.dialect();
+    pub async fn complete_call(&mut self, record: &Record) -> Result<u64> {
+        let complete = statement(self.dialect().complete()).bind(values(record)?);
+        run(&mut self.conn, "BEGIN").await?;
+        let done = complete.execute(&mut self.conn).await;
+        Ok(ended(&mut self.conn, done).await?.rows_affected())
+    }
+
+    pub async fn call_of_key(&mut self, key: &str) -> Result<Option<Record>> {
+        let of_key = statement(self.dialect().of_key()).bind(key.to_owned());
         run(&mut self.conn, "BEGIN READ ONLY").await?;
-        let found = of_keys(&mut self.conn, &dialect, keys).await;
-        ended(&mut self.conn, found).await
+        let found = of_key.fetch_optional(&mut self.conn).await;
+        let found = ended(&mut self.conn, found).await?;
+        found.as_ref().map(record).transpose()
     }
 
     pub async fn calls(&mut self, wanted: &Calls) -> Result<Vec<Record>> {
@@ -55,34 +58,6 @@ impl PgStore {
         let rows = ended(&mut self.conn, rows).await?;
         rows.iter().map(record).collect()
     }
-}
-
-async fn note(conn: &mut PgConnection, dialect: &Dialect, notes: &CallNotes<'_>) -> Result<Noted> {
-    let mut noted = Noted::default();
-    if !notes.released.is_empty() {
-        let release = statement(dialect.release()).bind(text(&notes.released)?);
-        release.execute(&mut *conn).await?;
-    }
-    if !notes.done.is_empty() {
-        let complete = statement(dialect.complete()).bind(values(&notes.done)?);
-        noted.completed = complete.execute(&mut *conn).await?.rows_affected();
-    }
-    if !notes.new.is_empty() {
-        let insert = statement(dialect.insert()).bind(values(&notes.new)?);
-        let written = insert.fetch_all(&mut *conn).await?;
-        let written: Result<Vec<_>> = written.iter().map(|row: &PgRow| row.some_uuid(0)).collect();
-        let taken = keys_taken(&notes.new, &written?);
-        if !taken.is_empty() {
-            noted.taken = of_keys(conn, dialect, &taken).await?;
-        }
-    }
-    Ok(noted)
-}
-
-async fn of_keys(conn: &mut PgConnection, dialect: &Dialect, keys: &[&str]) -> Result<Vec<Record>> {
-    let of_keys = statement(dialect.of_keys()).bind(text(keys)?);
-    let rows = of_keys.fetch_all(conn).await?;
-    rows.iter().map(record).collect()
 }
 
 /// Ends the transaction that the result came from.

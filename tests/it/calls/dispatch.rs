@@ -156,6 +156,24 @@ fn a_key_means_one_call_and_a_repeat_returns_its_outcome() {
 }
 
 #[test]
+fn a_call_that_failed_gives_its_key_back() {
+    let world = World::new();
+    let refusal = Answer::twirp(400, "invalid_argument", "too long");
+    world
+        .standin
+        .fault("CreateDispatch", 1, Fault::Answer(refusal));
+    let keyed = ["--idempotency-key", "order-4711"];
+    assert_eq!(world.json(&keyed, 1)["outcome"], "failed");
+    let second = world.json(&keyed, 0);
+    assert_eq!(
+        (&second["outcome"], &second["repeated"]),
+        (&json!("accepted"), &json!(false))
+    );
+    assert_eq!(world.json(&keyed, 0)["repeated"], true);
+    assert_eq!(world.recorded(), ["accepted", "failed"]);
+}
+
+#[test]
 fn whatever_happens_to_the_create_there_is_one_and_the_exit_is_true() {
     for (fault, code, outcome) in [
         (Fault::Hang, 8, "unknown"),

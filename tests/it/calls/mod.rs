@@ -1,7 +1,6 @@
-//! `dispatch`, `dispatches`, batches and `doctor`, as commands: against a
+//! `dispatch`, `dispatches` and `doctor`, as commands: against a
 //! stand-in for what goes wrong, and against a real server and worker.
 
-mod batch;
 mod dispatch;
 mod doctor;
 mod postgres;

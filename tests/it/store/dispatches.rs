@@ -2,7 +2,7 @@
 
 use lkroute::dispatch::{Detail, Record, Status, Traced};
 use lkroute::error::Result;
-use lkroute::store::{CallNotes, Calls, Mode, Store};
+use lkroute::store::{Calls, Mode, Store};
 use uuid::Uuid;
 
 use super::base::{Base, CONFIG_INDIA, TENANT_INDIA, e164, id, uuid};
@@ -11,10 +11,9 @@ super::on_both!(
     a_record_is_read_back_as_it_was_written,
     a_key_has_one_record_and_the_second_caller_gets_it,
     two_at_once_write_one_record,
-    a_released_key_may_be_used_again,
+    a_key_that_was_given_back_may_be_used_again,
     records_are_listed_by_number_and_config,
     a_record_that_is_gone_is_an_error,
-    many_notes_are_one_transaction,
 );
 
 fn call(n: u16, key: Option<&str>) -> Record {
@@ -49,19 +48,11 @@ fn all() -> Calls {
 }
 
 async fn write(store: &mut Store, call: &Record) -> Result<Option<Record>> {
-    let notes = CallNotes {
-        new: vec![call],
-        ..CallNotes::default()
-    };
-    Ok(store.note_calls(&notes).await?.pop())
+    store.record_call(call).await
 }
 
-async fn complete(store: &mut Store, call: &Record) -> Result<Vec<Record>> {
-    let notes = CallNotes {
-        done: vec![call],
-        ..CallNotes::default()
-    };
-    store.note_calls(&notes).await
+async fn complete(store: &mut Store, call: &Record) -> Result<()> {
+    store.complete_call(call).await
 }
 
 async fn recorder(base: &Base) -> Store {
@@ -120,14 +111,12 @@ async fn two_at_once_write_one_record(base: Base) {
     assert_eq!(one.calls(&all()).await.unwrap().len(), 10);
 }
 
-async fn a_released_key_may_be_used_again(base: Base) {
+async fn a_key_that_was_given_back_may_be_used_again(base: Base) {
     let mut store = recorder(&base).await;
-    write(&mut store, &call(1, Some("k"))).await.unwrap();
-    let notes = CallNotes {
-        released: vec!["k"],
-        ..CallNotes::default()
-    };
-    store.note_calls(&notes).await.unwrap();
+    let mut first = call(1, Some("k"));
+    write(&mut store, &first).await.unwrap();
+    first.idempotency_key = None;
+    complete(&mut store, &first).await.unwrap();
     assert_eq!(write(&mut store, &call(2, Some("k"))).await.unwrap(), None);
     assert_eq!(store.calls(&all()).await.unwrap().len(), 2);
 }
@@ -166,35 +155,4 @@ async fn a_record_that_is_gone_is_an_error(base: Base) {
     let mut store = recorder(&base).await;
     let error = complete(&mut store, &call(1, None)).await.unwrap_err();
     assert!(error.message.contains("is gone"), "{error}");
-}
-
-async fn many_notes_are_one_transaction(base: Base) {
-    let mut store = recorder(&base).await;
-    let (first, mut second) = (call(1, Some("a")), call(2, Some("b")));
-    let notes = CallNotes {
-        new: vec![&first, &second],
-        ..CallNotes::default()
-    };
-    assert_eq!(store.note_calls(&notes).await.unwrap(), []);
-    second.status = Status::Unknown;
-    let (again, taken, keyless) = (call(3, Some("a")), call(4, Some("b")), call(5, None));
-    let notes = CallNotes {
-        released: vec!["a", "never used"],
-        done: vec![&second],
-        new: vec![&again, &taken, &keyless],
-    };
-    assert_eq!(store.note_calls(&notes).await.unwrap(), [second.clone()]);
-    let ids = async |store: &mut Store| -> Vec<Uuid> {
-        let calls = store.calls(&all()).await.unwrap();
-        calls.iter().map(|call| call.id).collect()
-    };
-    assert_eq!(ids(&mut store).await, [id(5), id(3), id(2), id(1)]);
-
-    let (same_id, more) = (call(5, None), call(6, None));
-    let notes = CallNotes {
-        new: vec![&more, &same_id],
-        ..CallNotes::default()
-    };
-    assert!(store.note_calls(&notes).await.is_err());
-    assert_eq!(ids(&mut store).await.len(), 4, "all or nothing");
 }
