@@ -7,6 +7,7 @@
 #   ENVIRONMENT         may be empty
 #   PLAN                a saved plan, or
 #   EXPECT              the digest of the plan that was approved
+#   APPROVED            what the digest of PLAN has to be; may be empty
 #   GIVEN_DATABASE_URL  may be empty where the job sets what is needed
 #   GIVEN_KEYS          as LKROUTE_KEYS; may be empty likewise
 #   TIME_LIMIT          for each command, in seconds
@@ -27,7 +28,10 @@ if [ -n "${EXPECT:-}" ]; then
   approved=(--expect "$EXPECT")
 elif [ -s "${PLAN:-}" ]; then
   approved=("$PLAN")
-  EXPECT=$(digest_of "$PLAN")
+  EXPECT=$(digest_of "$PLAN") || EXPECT=
+  [ -n "$EXPECT" ] || die 'what was saved as the approved plan is none: see above'
+  [ "$EXPECT" = "${APPROVED:-$EXPECT}" ] ||
+    die "Stale: the saved plan is $EXPECT, and its artifact was named for $APPROVED."
 else
   die 'say which plan was approved: a saved plan, or its digest as expect'
 fi

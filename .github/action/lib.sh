@@ -84,9 +84,22 @@ lkroute() {
   return "$code"
 }
 
-# digest_of FILE: what a saved plan says it is.
+# digest_of FILE: of a saved plan, computed from what it holds; what the file
+# says of itself is not believed. A plan that is refused has one too.
 digest_of() {
-  jq -r '.digest // empty' "$1"
+  local shown
+  shown=$(lkroute show "$1" --format json) || [ -n "$shown" ] || return 1
+  jq -r '.digest // empty' <<<"$shown"
+}
+
+# plan_artifact ENVIRONMENT PULL-REQUEST BASE HEAD: how the names of the
+# artifacts begin that hold plans of this commit for this branch. What follows
+# is the attempt of the run and the digest of the plan. The branch, whose name
+# may hold anything, stands there by its hash.
+plan_artifact() {
+  local base
+  base=$(printf '%s' "$3" | sha256sum)
+  printf 'lkroute-plan-%s-%s-%s-%s-' "$1" "$2" "${base:0:12}" "$4"
 }
 
 # ---- GitHub's API ----------------------------------------------------------

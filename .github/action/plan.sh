@@ -9,9 +9,13 @@
 #   BASE                diff: the revision to compare with
 #   GIVEN_DATABASE_URL  plan: may be empty where the job sets what is needed
 #   TIME_LIMIT          for each command, in seconds
+#   PULL_REQUEST        its number; empty where the run is of none
+#   BASE_REF            the branch that it is for
+#   HEAD_SHA            the commit that the plan speaks of
+#   GITHUB_RUN_ATTEMPT
 # Outputs: exitcode; report, a file of Markdown; artifact, a directory to keep
 # with the run: the saved plan, the report, and the report as text in full;
-# digest, of the saved plan, where there is one.
+# artifact-name; digest, of the saved plan, where there is one.
 set -euo pipefail
 # shellcheck source=lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -63,9 +67,17 @@ esac
 cat "$report" >>"$GITHUB_STEP_SUMMARY"
 output report "$report"
 output exitcode "$code"
+label=$(environment_label)
+name=lkroute-$COMMAND-$label-$HEAD_SHA
 if [ -s "$plan" ]; then
-  output digest "$(digest_of "$plan")"
+  digest=$(digest_of "$plan")
+  [[ $digest =~ ^sha256:[0-9a-f]{64}$ ]] || die 'the plan that was saved has no digest'
+  output digest "$digest"
+  # No attempt overwrites another: when a plan was saved says what was approved.
+  name=$(plan_artifact "$label" "${PULL_REQUEST:-0}" "${BASE_REF:-}" "$HEAD_SHA")
+  name=$name${GITHUB_RUN_ATTEMPT:-1}-${digest#sha256:}
 fi
+output artifact-name "$name"
 if [ -s "$plan" ] || [ "$COMMAND" = diff ]; then
   # The other report is folded, and cut where it would be too long.
   lkroute "${again[@]}" --full >"$work/report.txt" || true

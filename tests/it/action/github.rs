@@ -31,6 +31,9 @@ pub struct State {
     pub comments: Vec<Value>,
     pub pulls: Vec<Value>,
     pub artifacts: Vec<Value>,
+    /// Runs of workflows.
+    pub runs: Vec<Value>,
+    pub reviews: Vec<Value>,
     /// Method and path of every request.
     pub requests: Vec<String>,
     /// For the next requests of a method.
@@ -130,15 +133,27 @@ impl State {
                 }
             }
             ("GET", ["commits", _, "pulls"]) => done(200, self.pulls.clone().into()),
-            ("GET", ["actions", "artifacts"]) => {
-                let name = query.split('&').find_map(|pair| pair.strip_prefix("name="));
-                let named = |artifact: &&Value| artifact["name"].as_str() == name;
-                let found: Vec<_> = self.artifacts.iter().filter(named).cloned().collect();
-                done(
-                    200,
-                    json!({ "total_count": found.len(), "artifacts": found }),
-                )
+            ("GET", ["actions", "runs"]) => {
+                let asked = |name: &str| {
+                    let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+                    pairs.find_map(|(key, value)| (key == name).then_some(value))
+                };
+                let fits = |run: &&Value| {
+                    let same = |key| asked(key).is_none_or(|value| run[key] == value);
+                    same("head_sha") && same("event")
+                };
+                let found: Vec<_> = self.runs.iter().filter(fits).cloned().collect();
+                let count = found.len();
+                done(200, json!({ "total_count": count, "workflow_runs": found }))
             }
+            ("GET", ["actions", "runs", run, "artifacts"]) => {
+                let of =
+                    |artifact: &&Value| artifact["workflow_run"]["id"].as_u64() == run.parse().ok();
+                let found: Vec<_> = self.artifacts.iter().filter(of).cloned().collect();
+                let count = found.len();
+                done(200, json!({ "total_count": count, "artifacts": found }))
+            }
+            ("GET", ["pulls", "7", "reviews"]) => done(200, self.reviews.clone().into()),
             _ => done(404, json!({ "message": "Not Found" })),
         }
     }

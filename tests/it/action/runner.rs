@@ -67,6 +67,8 @@ impl<'a> Runner<'a> {
             ("GITHUB_SERVER_URL", "https://github.example"),
             ("GITHUB_REPOSITORY", REPOSITORY),
             ("GITHUB_RUN_ID", "41"),
+            ("GITHUB_RUN_ATTEMPT", "1"),
+            ("GITHUB_REF_NAME", "main"),
             ("GITHUB_SHA", sha),
             ("GITHUB_ACTIONS", "true"),
             ("CI", "true"),
@@ -258,12 +260,16 @@ impl<'a> Runner<'a> {
         let pull = &self.context["event"]["pull_request"];
         let head = pull["head"]["sha"].as_str();
         let head = head.or(self.context["sha"].as_str());
-        self.github.state().artifacts.push(json!({
+        let run: u64 = run.parse().expect("a number");
+        let mut state = self.github.state();
+        state.artifacts.push(json!({
             "name": name, "expired": false, "created_at": "2026-11-21T02:24:00Z",
-            "workflow_run": {
-                "id": run.parse::<u64>().expect("a number"), "head_sha": head,
-                "repository_id": 1, "head_repository_id": 1,
-            },
+            "workflow_run": { "id": run },
+        }));
+        state.runs.push(json!({
+            "id": run, "head_sha": head, "event": self.context["event_name"],
+            "path": ".github/workflows/routing-plan.yml", "created_at": "2026-11-21T02:23:00Z",
+            "repository": { "id": 1 }, "head_repository": { "id": 1 },
         }));
     }
 

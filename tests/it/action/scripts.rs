@@ -40,6 +40,7 @@ impl Step {
             ("GITHUB_ACTION_PATH", root().to_str().expect("plain")),
             ("TIME_LIMIT", "60"),
             ("RETRY_SECONDS", "0"),
+            ("HEAD_SHA", HEAD),
             ("NO_PROXY", "127.0.0.1"),
         ];
         for (name, value) in given.iter().chain(env) {
@@ -211,7 +212,10 @@ fn a_database_is_planned_against_once_for_all_formats() {
         .lines()
         .filter_map(|line| line.split(' ').next())
         .collect();
-    assert_eq!(asked, ["validate", "migrate", "plan", "show", "show"]);
+    assert_eq!(
+        asked,
+        ["validate", "migrate", "plan", "show", "show", "show"]
+    );
     assert!(done.log.contains("title=route-lost::"), "{}", done.log);
     assert!(
         done.log.contains("title=delete%3A binding."),
@@ -303,30 +307,48 @@ fn arguments_stay_what_they_are() {
 
 const HEAD: &str = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
 const MERGED: &str = "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb";
+/// The first digits of the SHA-256 of `main`.
+const MAIN: &str = "0d6e4079e367";
 
 fn pull(number: u64, merged_as: Option<&str>, head: &str) -> Value {
-    let at = merged_as.map(|_| "2026-11-21T02:24:00Z");
+    let at = merged_as.map(|_| "2026-11-21T12:00:00Z");
     json!({
         "number": number, "merged_at": at, "merge_commit_sha": merged_as,
-        "head": { "sha": head },
+        "head": { "sha": head }, "base": { "ref": "main" },
     })
 }
 
-fn artifact(run: u64, at: &str, change: Value) -> Value {
-    let mut artifact = json!({
-        "name": format!("lkroute-plan-production-{HEAD}"), "expired": false, "created_at": at,
-        "workflow_run": {
-            "id": run, "head_sha": HEAD, "repository_id": 1, "head_repository_id": 1,
-        },
+/// A run of the plan workflow as it should be, and what is otherwise.
+fn run_of(id: u64, otherwise: Value) -> Value {
+    let mut run = json!({
+        "id": id, "head_sha": HEAD, "event": "pull_request",
+        "path": ".github/workflows/routing-plan.yml", "created_at": "2026-11-20T00:00:00Z",
+        "repository": { "id": 1 }, "head_repository": { "id": 1 },
     });
-    for (key, value) in change.as_object().expect("an object") {
-        let place = match artifact.get(key) {
-            Some(_) => &mut artifact[key],
-            None => &mut artifact["workflow_run"][key],
-        };
-        *place = value.clone();
+    for (key, value) in otherwise.as_object().expect("an object") {
+        run[key] = value.clone();
     }
+    run
+}
+
+/// A plan that a run saved at a time; its digest is this digit over and over.
+fn artifact(run: u64, at: &str, digit: char) -> Value {
+    let digest = digit.to_string().repeat(64);
+    json!({
+        "name": format!("lkroute-plan-production-7-{MAIN}-{HEAD}-1-{digest}"),
+        "expired": false, "created_at": at, "workflow_run": { "id": run },
+    })
+}
+
+fn renamed(mut artifact: Value, from: &str, to: &str) -> Value {
+    let name = artifact["name"].as_str().expect("a name");
+    assert!(name.contains(from), "{name}");
+    artifact["name"] = name.replace(from, to).into();
     artifact
+}
+
+fn approval(at: &str, state: &str) -> Value {
+    json!({ "state": state, "submitted_at": at })
 }
 
 fn looking(github: &GitHub) -> Step {
@@ -335,6 +357,8 @@ fn looking(github: &GitHub) -> Step {
         ("GITHUB_API_URL", &github.url),
         ("GITHUB_REPOSITORY", REPOSITORY),
         ("GITHUB_SHA", MERGED),
+        ("GITHUB_REF_NAME", "main"),
+        ("PLAN_WORKFLOW", ".github/workflows/routing-plan.yml"),
         ("ENVIRONMENT", "production"),
     ])
 }
@@ -347,26 +371,144 @@ fn the_approved_plan_is_that_of_the_merged_pull_request() {
         pull(6, Some("d"), "d"),
         pull(7, Some(MERGED), HEAD),
     ];
+    let mut other_base = pull(8, Some(MERGED), "e");
+    other_base["base"]["ref"] = "release".into();
+    github.state().pulls.insert(0, other_base);
+    github.state().runs = vec![run_of(40, json!({})), run_of(41, json!({}))];
     github.state().artifacts = vec![
-        artifact(40, "2026-11-20T00:00:00Z", json!({})),
-        artifact(41, "2026-11-21T00:00:00Z", json!({})),
-        artifact(42, "2026-11-22T00:00:00Z", json!({ "expired": true })),
-        artifact(
-            43,
-            "2026-11-22T00:00:00Z",
-            json!({ "head_repository_id": 2 }),
-        ),
-        artifact(44, "2026-11-22T00:00:00Z", json!({ "head_sha": MERGED })),
+        artifact(40, "2026-11-20T00:00:00Z", '1'),
+        artifact(41, "2026-11-21T00:00:00Z", '2'),
     ];
     github.fail("GET", Fault::Answer(502, "X-A: b"));
     let done = looking(&github).run("approved.sh");
     assert!(done.success, "{}", done.log);
     let output = |name: &str| done.outputs[name].as_str();
     assert_eq!((output("pull-request"), output("run")), ("7", "41"));
-    assert_eq!(
-        output("artifact"),
-        format!("lkroute-plan-production-{HEAD}")
+    assert_eq!(output("artifact"), artifact(0, "", '2')["name"]);
+    assert_eq!(output("digest"), format!("sha256:{}", "2".repeat(64)));
+}
+
+/// Each is what somebody can make appear beside the plan that was looked at.
+#[test]
+fn no_other_artifact_is_taken_for_the_approved_plan() {
+    let early = "2026-11-21T00:00:00Z";
+    let mut expired = artifact(40, early, '2');
+    expired["expired"] = true.into();
+    let strangers = [
+        (
+            "another workflow",
+            json!({ "path": ".github/workflows/x.yml" }),
+            artifact(40, early, '2'),
+        ),
+        (
+            "another event",
+            json!({ "event": "push" }),
+            artifact(40, early, '2'),
+        ),
+        (
+            "another commit",
+            json!({ "head_sha": MERGED }),
+            artifact(40, early, '2'),
+        ),
+        (
+            "a fork",
+            json!({ "head_repository": { "id": 2 } }),
+            artifact(40, early, '2'),
+        ),
+        (
+            "a run after the merge",
+            json!({ "created_at": "2026-11-21T12:00:01Z" }),
+            artifact(40, early, '2'),
+        ),
+        (
+            "saved after the merge",
+            json!({}),
+            artifact(40, "2026-11-21T12:00:01Z", '2'),
+        ),
+        (
+            "another branch",
+            json!({}),
+            renamed(artifact(40, early, '2'), MAIN, "000000000000"),
+        ),
+        (
+            "another pull request",
+            json!({}),
+            renamed(artifact(40, early, '2'), "-7-", "-8-"),
+        ),
+        (
+            "another environment",
+            json!({}),
+            renamed(artifact(40, early, '2'), "production", "staging"),
+        ),
+        (
+            "no digest",
+            json!({}),
+            renamed(artifact(40, early, '2'), &"2".repeat(64), "22"),
+        ),
+        ("an expired one", json!({}), expired),
+    ];
+    for (what, run, artifact) in strangers {
+        let github = GitHub::start();
+        github.state().pulls = vec![pull(7, Some(MERGED), HEAD)];
+        github.state().runs = vec![run_of(40, run)];
+        github.state().artifacts = vec![artifact];
+        let done = looking(&github).run("approved.sh");
+        let said = done.log.contains("no saved plan of pull request #7");
+        assert!(!done.success && said, "{what}: {}", done.log);
+        assert!(!done.outputs.contains_key("run"), "{what}");
+    }
+}
+
+#[test]
+fn a_plan_that_came_after_the_last_approval_is_stale_unless_it_is_the_same() {
+    let (before, approved, after) = (
+        "2026-11-21T01:00:00Z",
+        "2026-11-21T02:00:00Z",
+        "2026-11-21T03:00:00Z",
     );
+    let look = |plans: Vec<Value>, reviews: Vec<Value>| {
+        let github = GitHub::start();
+        github.state().pulls = vec![pull(7, Some(MERGED), HEAD)];
+        github.state().runs = vec![run_of(40, json!({})), run_of(41, json!({}))];
+        github.state().artifacts = plans;
+        github.state().reviews = reviews;
+        looking(&github).run("approved.sh")
+    };
+    let approvals = || {
+        vec![
+            approval(before, "COMMENTED"),
+            approval(approved, "APPROVED"),
+        ]
+    };
+    let stale = look(
+        vec![artifact(40, before, '1'), artifact(41, after, '2')],
+        approvals(),
+    );
+    assert!(
+        !stale.success && stale.log.contains("Stale: the newest plan"),
+        "{}",
+        stale.log
+    );
+    assert!(!stale.outputs.contains_key("run"));
+    let stale = look(vec![artifact(41, after, '2')], approvals());
+    assert!(
+        !stale.success && stale.log.contains("nobody approved it"),
+        "{}",
+        stale.log
+    );
+    let same = look(
+        vec![artifact(40, before, '2'), artifact(41, after, '2')],
+        approvals(),
+    );
+    assert!(same.success, "{}", same.log);
+    assert_eq!(same.outputs["run"], "41");
+    // Dismissed, or of a time after the merge: no approval, so nothing to compare.
+    let none = vec![
+        approval(approved, "DISMISSED"),
+        approval("2026-11-21T13:00:00Z", "APPROVED"),
+    ];
+    let done = look(vec![artifact(41, after, '2')], none);
+    assert!(done.success, "{}", done.log);
 }
 
 #[test]
@@ -375,13 +517,14 @@ fn a_missing_plan_says_what_to_do_instead() {
     github.state().pulls = vec![pull(7, None, HEAD)];
     let done = looking(&github).run("approved.sh");
     assert!(
-        !done.success && done.log.contains("No merged pull request"),
+        !done.success
+            && done
+                .log
+                .contains("No pull request that was merged into main"),
         "{}",
         done.log
     );
     github.state().pulls = vec![pull(7, Some(MERGED), HEAD)];
-    let old = artifact(40, "2026-11-20T00:00:00Z", json!({ "expired": true }));
-    github.state().artifacts = vec![old];
     let done = looking(&github).run("approved.sh");
     assert!(
         !done.success && done.log.contains("it may have expired"),
@@ -428,4 +571,40 @@ fn an_apply_has_to_be_told_what_was_approved() {
         done.log
     );
     assert!(!step.path("ran").exists());
+}
+
+/// An artifact is a file of others: what it says of itself decides nothing.
+#[test]
+fn the_digest_is_that_of_what_the_saved_plan_holds() {
+    let team = Lkroute::with_two_regions();
+    let database = format!("sqlite://{}", team.path().join("it.db").display());
+    let plan = ["--database", &database, "plan", "--out", "plan.lkplan"];
+    team.run(&plan).expect_code(0);
+    let mut saved: Value = serde_json::from_str(&team.read("plan.lkplan")).expect("JSON");
+    let digest = saved["digest"].as_str().expect("a digest").to_owned();
+    let apply = |approved: &str| {
+        let mut step = Step::new(&[
+            ("COMMAND", "apply"),
+            ("LKROUTE", env!("CARGO_BIN_EXE_lkroute")),
+            ("GIVEN_DATABASE_URL", &database),
+        ]);
+        let file = |name: &str| team.path().join(name).to_str().expect("plain").to_owned();
+        step.set("ROUTING", &file("routing"))
+            .set("PLAN", &file("plan.lkplan"));
+        step.set("APPROVED", approved).run("run.sh")
+    };
+    let other = format!("sha256:{}", "0".repeat(64));
+    let done = apply(&other);
+    assert!(!done.success && done.log.contains("Stale"), "{}", done.log);
+    saved["digest"] = other.clone().into();
+    team.write("plan.lkplan", &saved.to_string());
+    for approved in [&other, &digest] {
+        let done = apply(approved);
+        assert!(
+            !done.success && done.log.contains("is none"),
+            "{}",
+            done.log
+        );
+    }
+    assert!(!team.path().join("it.db").exists(), "nothing was applied");
 }

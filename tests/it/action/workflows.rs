@@ -55,7 +55,8 @@ fn a_pull_request_of_a_fork_is_shown_without_a_secret() {
         "{}",
         ran.log
     );
-    let kept = world.kept(&format!("lkroute-diff-production-{}", pull.head));
+    let (name, kept) = world.kept();
+    assert_eq!(name, format!("lkroute-diff-production-{}", pull.head));
     assert_eq!(kept, ["report.md", "report.txt"]);
     assert_eq!(world.github.count(""), 0, "it asks GitHub for nothing");
 
@@ -150,7 +151,8 @@ fn a_merge_applies_what_was_approved_and_nothing_else() {
     world.branch("change");
     change_worker(&world, "voag-dev", "voag-dev-v2");
     let (pull, ..) = plan(&mut world, true);
-    let kept = world.kept(&format!("lkroute-plan-production-{}", pull.head));
+    let (name, kept) = world.kept();
+    has(&name, &pull.head);
     assert_eq!(kept, ["plan.lkplan", "report.md", "report.txt"]);
     let sha = world.squash(&pull);
     let ran = world.on_merge(&sha, "");
@@ -196,7 +198,10 @@ fn a_push_without_a_pull_request_applies_nothing() {
     let sha = world.commit("straight to main");
     let ran = world.on_merge(&sha, "");
     assert!(!ran.success, "{}", ran.log);
-    has(&ran.log, "No merged pull request brought the commit");
+    has(
+        &ran.log,
+        "No pull request that was merged into main brought the commit",
+    );
     assert_eq!(world.worker(CONFIG), "voag-dev");
 }
 

@@ -2,6 +2,7 @@
 //! database, and GitHub beside them.
 
 use std::fs;
+use std::path::Path;
 
 use serde_json::{Value, json};
 use sqlx::{Connection, SqliteConnection};
@@ -96,7 +97,7 @@ impl World {
         let sha = self.commit("squashed (#7)");
         self.github.state().pulls = vec![json!({
             "number": 7, "merged_at": "2026-11-21T02:24:00Z",
-            "merge_commit_sha": sha, "head": { "sha": pull.head },
+            "merge_commit_sha": sha, "head": { "sha": pull.head }, "base": { "ref": "main" },
         })];
         sha
     }
@@ -110,6 +111,7 @@ impl World {
         let event = json!({ "pull_request": {
             "number": 7,
             "head": { "sha": pull.head, "repo": { "full_name": pull.repository } },
+            "base": { "ref": "main" },
         }});
         let workflow = yaml("docs/ci/plan.yml");
         self.run(
@@ -150,17 +152,15 @@ impl World {
         runner.job(job)
     }
 
-    /// The files of an artifact that a run kept, sorted.
-    pub fn kept(&self, name: &str) -> Vec<String> {
+    /// The name of the artifact that the last run kept, and its files.
+    pub fn kept(&self) -> (String, Vec<String>) {
         let dir = self.origin.path().join("artifacts");
-        let dir = dir.join(self.runs.to_string()).join(name);
-        let files = fs::read_dir(dir).expect("the artifact");
-        let name = |entry: std::io::Result<fs::DirEntry>| entry.expect("a file").file_name();
-        let mut names: Vec<_> = files
-            .map(|entry| name(entry).into_string().expect("plain"))
-            .collect();
-        names.sort();
-        names
+        let dir = dir.join(self.runs.to_string());
+        let names = names(&dir);
+        let [name] = &names[..] else {
+            panic!("{names:?}");
+        };
+        (name.clone(), self::names(&dir.join(name)))
     }
 
     /// Lets other software write to the database.
@@ -185,4 +185,15 @@ impl World {
             worker.fetch_one(&mut database).await.expect("one row")
         })
     }
+}
+
+/// What a directory holds, sorted.
+fn names(dir: &Path) -> Vec<String> {
+    let entries = fs::read_dir(dir).expect("a directory");
+    let name = |entry: std::io::Result<fs::DirEntry>| entry.expect("an entry").file_name();
+    let mut names: Vec<_> = entries
+        .map(|entry| name(entry).into_string().expect("plain"))
+        .collect();
+    names.sort();
+    names
 }
