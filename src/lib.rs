@@ -1,8 +1,8 @@
 //! lkroute: config-as-code for LiveKit call routing.
 //!
 //! One direction of flow: files → `source` → [`routing`]; database → `store`
-//! → [`snapshot`]; both → [`plan`] → `render` or `store`; routing or rows →
-//! `resolve` → explain, dispatch, doctor.
+//! → [`snapshot`]; both → [`diff`] → [`impact`] → [`guards`] → `render` or
+//! `store`; routing or rows → [`resolve`] → explain, dispatch, doctor.
 
 // Input, files, a database or a network never end the process by a panic.
 #![cfg_attr(
@@ -18,6 +18,7 @@
 
 // core: values in, values out
 pub mod address;
+pub mod diff;
 pub mod dispatch;
 pub mod doctor;
 pub mod error;
@@ -25,9 +26,9 @@ pub mod fields;
 pub mod finding;
 pub mod guards;
 pub mod history;
+pub mod impact;
 pub mod import;
 pub mod phone;
-pub mod plan;
 pub mod resolve;
 pub mod routing;
 pub mod snapshot;

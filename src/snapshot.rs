@@ -5,9 +5,9 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::fields::{Fields, FieldsIx};
-use crate::guards::Guards;
 use crate::phone::E164;
 use crate::routing::CipherText;
+use crate::routing::guards::Guards;
 
 /// The number of an apply, counting from 1.
 pub type ApplyId = i64;

@@ -5,11 +5,11 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use lkroute::diff::differ::Differ;
+use lkroute::diff::secret::SecretFacts;
 use lkroute::files::Tree;
+use lkroute::impact::reroutes::reroutes as reroutes_of;
 use lkroute::phone::E164;
-use lkroute::plan::diff::Differ;
-use lkroute::plan::reroute::reroutes as reroutes_of;
-use lkroute::plan::secret::SecretFacts;
 use lkroute::resolve::{Configs, Query, RoutingEnv, TenantChoice, resolve};
 use lkroute::source::{self, LoadOptions};
 use lkroute::store::{DatabaseUrl, LookUp, Mode, Store};

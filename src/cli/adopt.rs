@@ -10,9 +10,9 @@ use super::planning::{self, Planned, Wish};
 use super::shell::Shell;
 use super::{Stop, database, editing};
 use crate::address::Address;
+use crate::diff::plan::{Action, Change, Kind, Object};
 use crate::error::{Error, Exit, Result};
 use crate::fields::Field;
-use crate::plan::{Action, Change, Kind, Object};
 use crate::render::style::counted;
 use crate::source::edit::{Edit, Edits};
 

@@ -9,8 +9,8 @@ use crate::address::Address;
 use crate::error::{Error, Exit, Result};
 use crate::files;
 use crate::git;
-use crate::plan::digest;
-use crate::plan::saved::Saved;
+use crate::impact::digest;
+use crate::impact::saved_plan::Saved;
 use crate::render::stale;
 
 /// Writes a plan to a file.

@@ -11,13 +11,14 @@ use super::number::NumberArgs;
 use super::report::Report;
 use super::shell::Shell;
 use super::{Stop, planning};
+use crate::diff::offline;
 use crate::error::{Error, Exit, Result};
 use crate::files::{self, Tree};
 use crate::finding::Finding;
 use crate::git;
-use crate::plan::judgement::{Bench, judge};
-use crate::plan::number::OneNumber;
-use crate::plan::{offline, reroute};
+use crate::guards::{Bench, evaluate};
+use crate::impact::one_number::OneNumber;
+use crate::impact::reroutes;
 use crate::render::findings;
 use crate::resolve::{Configs, Facts};
 use crate::routing::Routing;
@@ -95,8 +96,8 @@ impl State {
 
 /// The plan between two states, and what is said of it.
 pub struct Compared {
-    plan: crate::plan::Plan,
-    reroutes: reroute::Reroutes,
+    plan: crate::diff::plan::Plan,
+    reroutes: reroutes::Reroutes,
     refusals: Vec<Finding>,
     what: String,
     number: Option<OneNumber>,
@@ -120,7 +121,7 @@ impl Compared {
         let snapshot = offline::applied(&old);
         let mut plan = offline::between(&old, &new.routing);
         plan.findings.splice(0..0, new.findings);
-        let reroutes = reroute::reroutes(&plan, &Configs::of_snapshot(&snapshot));
+        let reroutes = reroutes::reroutes(&plan, &Configs::of_snapshot(&snapshot));
         let bench = Bench {
             routing: &new.routing,
             snapshot: &snapshot,
@@ -129,7 +130,7 @@ impl Compared {
             today: Zoned::now().date(),
             undoes: false,
         };
-        let judgement = judge(&plan, &bench);
+        let judgement = evaluate(&plan, &bench);
         plan.findings.extend(judgement.warnings);
         let number = match number.number {
             Some(n) => {

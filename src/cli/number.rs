@@ -5,8 +5,8 @@ use clap::Args;
 
 use super::lookup::{self, Whose};
 use crate::error::Result;
+use crate::impact::one_number::OneNumber;
 use crate::phone::E164;
-use crate::plan::number::OneNumber;
 use crate::resolve::{Facts, TenantChoice};
 
 #[derive(Args, Clone, Debug, Default)]

@@ -14,15 +14,17 @@ use super::report::Report;
 use super::shell::Shell;
 use super::{Stop, migrate, sealing};
 use crate::address::Address;
+use crate::diff::differ::Differ;
+use crate::diff::plan::Plan;
+use crate::diff::secret::SecretFacts;
+use crate::diff::target;
 use crate::error::{Error, Result};
 use crate::files::Tree;
 use crate::finding::Finding;
-use crate::plan::diff::Differ;
-use crate::plan::judgement::{self, Bench};
-use crate::plan::number::{OneNumber, before_and_after};
-use crate::plan::reroute::{self, Reroutes};
-use crate::plan::secret::SecretFacts;
-use crate::plan::{Plan, expect, target};
+use crate::guards::{self, Bench};
+use crate::impact::expectations;
+use crate::impact::one_number::{OneNumber, before_and_after};
+use crate::impact::reroutes::{self, Reroutes};
 use crate::resolve::{Configs, RowFact};
 use crate::routing::Routing;
 use crate::secrets::KeyRing;
@@ -93,7 +95,7 @@ fn read_files(dir: PathBuf, environment: Option<String>) -> Loaded {
 /// With the routing tests of the files tried.
 pub fn checked(mut loaded: Loaded) -> Loaded {
     if !loaded.has_errors() {
-        loaded.findings.extend(expect::check(&loaded.routing));
+        loaded.findings.extend(expectations::check(&loaded.routing));
     }
     loaded
 }
@@ -284,7 +286,7 @@ fn judge(
     if wish.leave_drift {
         plan = plan.without_drift();
     }
-    let reroutes = reroute::reroutes(&plan, &Configs::of_snapshot(&snapshot));
+    let reroutes = reroutes::reroutes(&plan, &Configs::of_snapshot(&snapshot));
     let number = wish.number.and_then(|args| Some((args, args.number?)));
     let number = match number {
         Some((args, number)) => {
@@ -294,7 +296,7 @@ fn judge(
         }
         None => None,
     };
-    let judgement = judgement::judge(
+    let judgement = guards::evaluate(
         &plan,
         &Bench {
             routing: &routing,

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::error::{Error, Exit, Result};
 use crate::git::{self, Ancestry, Revision};
-use crate::history::again;
+use crate::history::rolled_back;
 use crate::snapshot::ApplyRecord;
 
 /// Refuses to apply over a commit that the one at hand does not contain;
@@ -56,7 +56,7 @@ pub fn not_rolled_back(
     now: Option<&Revision>,
 ) -> Result<()> {
     let revision = now.filter(|now| !now.dirty).map(|now| now.commit.as_str());
-    let Some((rollback, undone)) = again::rolled_back(applies, digest, revision) else {
+    let Some((rollback, undone)) = rolled_back::rolled_back(applies, digest, revision) else {
         return Ok(());
     };
     let why = rollback.reason.as_ref();

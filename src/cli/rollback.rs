@@ -14,11 +14,11 @@ use super::progress::Progress;
 use super::report::Report;
 use super::shell::Shell;
 use super::{Stop, actor, database, history, lookup};
+use crate::diff::secret::format_of;
 use crate::error::{Error, Exit, Result};
 use crate::finding::Finding;
-use crate::plan::judgement::{self, Bench};
-use crate::plan::reroute::{self, Reroutes};
-use crate::plan::secret::format_of;
+use crate::guards::{self, Bench};
+use crate::impact::reroutes::{self, Reroutes};
 use crate::render::applied;
 use crate::render::history::whose;
 use crate::render::json::{self, AppliedReport, ApplyReport};
@@ -188,9 +188,9 @@ impl RollbackArgs {
         // Secrets come back in the form that they had, whatever that was.
         let mut stored = back.snapshot.configs.iter();
         back.state.routing.secret_format = stored.find_map(|row| format_of(row.secret.as_stored()));
-        let reroutes = reroute::reroutes(&back.plan, &Configs::of_snapshot(&back.snapshot));
+        let reroutes = reroutes::reroutes(&back.plan, &Configs::of_snapshot(&back.snapshot));
         let last = back.snapshot.last_apply.as_ref();
-        let judgement = judgement::judge(
+        let judgement = guards::evaluate(
             &back.plan,
             &Bench {
                 routing: &back.state.routing,

@@ -7,10 +7,10 @@ use std::path::Path;
 use uuid::Uuid;
 
 use super::{keys, lookup};
+use crate::diff::plan::{Action, Object, Plan};
+use crate::diff::secret::{SecretFact, SecretFacts, format_of};
 use crate::error::{Error, Result};
 use crate::fields::Field;
-use crate::plan::secret::{SecretFact, SecretFacts, format_of};
-use crate::plan::{Action, Object, Plan};
 use crate::resolve::SecretState;
 use crate::routing::{CipherText, Routing, SecretFormat, SecretSource, ServerConfig};
 use crate::secrets::{self, Fingerprint, Format, KeyRing, Sealed, Secret, Stored};

@@ -6,9 +6,9 @@ use hashbrown::HashMap;
 use uuid::Uuid;
 
 use crate::address::Address;
+use crate::diff::row_reader::RowReader;
 use crate::fields::{Field, Fields, FieldsIx, FieldsPool};
 use crate::phone::E164;
-use crate::plan::live::RowReader;
 use crate::resolve::Aliases;
 use crate::snapshot::{NumberRow, OwnedBinding, Snapshot};
 

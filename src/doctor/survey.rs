@@ -11,10 +11,10 @@ use hashbrown::HashMap;
 use serde::Serialize;
 use uuid::Uuid;
 
+use crate::diff::row_reader::RowReader;
 use crate::fields::{Field, FieldsIx, FieldsPool};
+use crate::impact::effective_route::{Leg, LegSource, leg};
 use crate::phone::{self, E164, RowKey};
-use crate::plan::leg::{Leg, LegSource, leg};
-use crate::plan::live::RowReader;
 use crate::resolve::{Aliases, Configs};
 use crate::routing::Routing;
 use crate::snapshot::NumberRow;

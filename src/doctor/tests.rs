@@ -4,8 +4,8 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::*;
+use crate::diff::offline;
 use crate::fields::Fields;
-use crate::plan::offline;
 use crate::resolve::Aliases;
 use crate::resolve::samples::{INDIA, OTHER, OURS, UAE, bind, number, tree};
 use crate::snapshot::NumberRow;

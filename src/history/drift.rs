@@ -7,8 +7,8 @@ use uuid::Uuid;
 
 use super::changes::set_by;
 use super::{BindingVersion, Versions};
+use crate::diff::plan::{Change, Object, Plan};
 use crate::fields::{Field, FieldsPool};
-use crate::plan::{Change, Object, Plan};
 use crate::snapshot::{ApplyId, ApplyRecord};
 
 /// Drift, and who had set what it changed.

@@ -1,17 +1,19 @@
 //! What every apply left behind: regions, configs and bindings as versions,
-//! each set by one apply and ended by another. Core: imports only core;
-//! `store` reads versions, and this room tells from them what was ([`State`]),
+//! each set by one apply and ended by another. Core: imports all rooms of the
+//! core from the model to `guards`; `store` reads versions, and this room tells from them what was ([`State`]),
 //! what an apply changed ([`changes`]), and what came from outside ([`drift`]).
 
-pub mod again;
 pub mod changes;
 pub mod drift;
-mod found;
+mod give_back;
+mod previous_values;
+pub mod release;
+pub mod rolled_back;
 mod state;
 #[cfg(test)]
 mod tests;
 
-pub use found::Found;
+pub use previous_values::Found;
 pub use state::State;
 
 use crate::fields::{Fields, FieldsIx};

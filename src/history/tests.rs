@@ -1,7 +1,7 @@
 //! What can be told from versions alone.
 
-use super::again::rolled_back;
 use super::changes::{Side, What, event, set_by};
+use super::rolled_back::rolled_back;
 use crate::fields::{Field, Fields};
 use crate::snapshot::{ApplyId, ApplyRecord};
 

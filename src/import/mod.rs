@@ -23,9 +23,9 @@ use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 use uuid::Uuid;
 
+use crate::diff::row_reader::RowReader;
 use crate::fields::{Field, FieldsIx, FieldsPool};
 use crate::phone::{self, RowKey, Unreadable};
-use crate::plan::live::RowReader;
 use crate::snapshot::{NumberRow, Snapshot};
 
 use configs::Config;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::style::{BOLD, counted, paint, thousands};
-use crate::plan::{Plan, Summary};
+use crate::diff::plan::{Plan, Summary};
 
 /// `Applied as 7: 2 created, 1 updated in 0.1 s; 412 unchanged`
 pub fn text(plan: &Plan, id: i64, took: Duration) -> String {

@@ -12,10 +12,10 @@ use super::history::{RecordReport, whose};
 use super::json::{ErrorReport, FORMAT_VERSION, SourceReport};
 use super::lines::toml;
 use super::style::{BOLD, CHANGED, DIM, ERROR, NOTED, counted, paint, wrapped};
+use crate::diff::plan::{Change, FieldChange, Kind, Object};
 use crate::error::Error;
 use crate::fields::Field;
 use crate::history::drift::Drift;
-use crate::plan::{Change, FieldChange, Kind, Object};
 use crate::snapshot::{ApplyId, ApplyRecord};
 
 /// Objects that drifted alike are named up to this many.

@@ -12,8 +12,8 @@ use hashbrown::HashMap;
 use super::escape::{clipped, visible};
 use super::lines;
 use super::style::{counted, thousands};
+use crate::diff::plan::{Action, Change, Kind, Object, Plan};
 use crate::finding::{Finding, Place};
-use crate::plan::{Action, Change, Kind, Object, Plan};
 
 /// Annotations of one kind that a step may make.
 const OF_A_KIND: usize = 10;

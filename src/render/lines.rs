@@ -5,8 +5,8 @@ use similar::{ChangeTag, TextDiff};
 
 use super::escape::visible;
 use super::style::{ADDED, DIM, REMOVED, paint};
+use crate::diff::plan::{Action, Change, FieldChange, Kind, Plan};
 use crate::fields::Field;
-use crate::plan::{Action, Change, FieldChange, Kind, Plan};
 use crate::routing::SecretSource;
 use crate::unseen::toml_string;
 

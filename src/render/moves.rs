@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::escape::code;
 use super::style::{counted, thousands};
-use crate::plan::reroute::{Aspect, Group, Leg, LegSource, Reroutes, tenants};
+use crate::impact::reroutes::{Aspect, Group, Leg, LegSource, Reroutes, tenants};
 
 /// How many different moves the sentence tells apart.
 const TOLD_APART: usize = 2;

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::escape::visible;
 use super::style::{ADDED, BOLD, CHANGED, DIM, REMOVED, paint, wrapped};
-use crate::plan::number::{OneNumber, Pair};
+use crate::impact::one_number::{OneNumber, Pair};
 use crate::resolve::{Outcome, Report, Resolution, Side, Source, Step, Topic};
 
 /// From this width on, before and after stand beside each other.

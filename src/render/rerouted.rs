@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use uuid::Uuid;
 
-use crate::plan::reroute::{Aspect, Group, Leg, LegSource, Reroutes, Share};
+use crate::impact::reroutes::{Aspect, Group, Leg, LegSource, Reroutes, Share};
 
 /// Where calls go before and after, and whose.
 #[derive(Debug, Default, Serialize, JsonSchema)]

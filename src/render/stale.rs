@@ -5,8 +5,8 @@ use anstream::adapter::strip_str;
 use super::escape::visible;
 use super::lines;
 use super::style::counted;
-use crate::plan::saved::{Half, Moved, difference};
-use crate::plan::{Kind, Plan};
+use crate::diff::plan::{Kind, Plan};
+use crate::impact::saved_plan::{Half, Moved, difference};
 
 /// How many differing objects are named, rather than counted.
 const SHOWN: usize = 20;

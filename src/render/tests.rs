@@ -1,10 +1,11 @@
 //! Plans as they are drawn, on values alone.
 
+use crate::diff::offline;
+use crate::diff::plan::Plan;
 use crate::error::Error;
 use crate::fields::{Field, Fields};
+use crate::impact::reroutes::Reroutes;
 use crate::phone::{E164, Prefix};
-use crate::plan::reroute::Reroutes;
-use crate::plan::{Plan, offline};
 use crate::render::json;
 use crate::render::text::{self, View};
 use crate::routing::{

@@ -118,7 +118,7 @@ pub struct RowFact {
     /// Absent for a binding of the files.
     pub id: Option<Uuid>,
     pub tenant: Uuid,
-    /// As [`crate::plan::live::read_row`] gives them; absent where `rules` is
+    /// As [`crate::diff::row_reader::read_row`] gives them; absent where `rules` is
     /// no object.
     pub fields: Option<Fields>,
     pub place: Provenance,

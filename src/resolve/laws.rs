@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::samples::{INDIA, OTHER, OURS, UAE, bind, number, tree};
 use super::tests::{ROW, ask, facts, given, row, shell};
 use super::*;
-use crate::plan::live::read_row;
+use crate::diff::row_reader::read_row;
 use crate::routing::Routing;
 use crate::snapshot::NumberRow;
 

@@ -9,7 +9,7 @@ use super::suggest;
 use crate::address::Address;
 use crate::fields::Field;
 use crate::finding::{Finding, Place};
-use crate::guards::{Allowance, Budget, CODES, Guards, Limit, Policy};
+use crate::routing::guards::{Allowance, Budget, CODES, Guards, Limit, Policy};
 
 /// The guards of one file or environment; what is given, with its place.
 #[derive(Default)]

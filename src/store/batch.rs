@@ -9,9 +9,9 @@ use super::postgres::copy::Reader;
 use super::rows::Numbered;
 use super::trouble::trouble;
 use super::{postgres, sqlite};
+use crate::diff::differ::Differ;
 use crate::error::Result;
 use crate::fields::{Fields, FieldsIx};
-use crate::plan::diff::Differ;
 
 /// A part of what [`super::Store::pour`] reads; to be taken in in its order.
 pub struct Batch(pub(super) Part);
@@ -105,7 +105,7 @@ impl Intake {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::secret::SecretFacts;
+    use crate::diff::secret::SecretFacts;
     use crate::routing::Routing;
     use crate::snapshot::Snapshot;
 

@@ -8,9 +8,9 @@ use uuid::Uuid;
 use super::cells::Cells;
 use super::order::ApplyOrder;
 use super::work::Work;
+use crate::diff::plan::{Change, Object};
 use crate::error::Error;
 use crate::fields::{Field, Fields, FieldsIx};
-use crate::plan::{Change, Object};
 use crate::routing::CipherText;
 
 /// What there was of the configs that change.

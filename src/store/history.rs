@@ -7,15 +7,15 @@ use uuid::Uuid;
 
 use super::{Engine, PreparedSecret, Store};
 use crate::address::Address;
+use crate::diff::differ::Differ;
+use crate::diff::plan::{Object, Plan};
+use crate::diff::secret::SecretFacts;
 use crate::error::{Error, Result};
 use crate::fields::FieldsPool;
 use crate::history::drift::Drift;
+use crate::history::release::Release;
 use crate::history::{BindingVersion, State, Versions};
 use crate::phone::E164;
-use crate::plan::diff::Differ;
-use crate::plan::release::Release;
-use crate::plan::secret::SecretFacts;
-use crate::plan::{Object, Plan};
 use crate::snapshot::{ApplyId, ApplyRecord, Snapshot};
 
 /// Rows that are asked for at a time.

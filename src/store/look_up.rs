@@ -6,9 +6,9 @@ use uuid::Uuid;
 
 use super::cells::{Cells, Nested};
 use super::rows;
+use crate::diff::row_reader;
 use crate::fields::{Field, Fields};
 use crate::phone::{self, E164};
-use crate::plan::live;
 use crate::resolve::{AgentFact, ConfigFact, Facts, Provenance, RowFact, SecretState, UserFact};
 use crate::routing::CipherText;
 use crate::snapshot::NumberRow;
@@ -85,7 +85,7 @@ impl LookedUp {
         }
         let nested = |ix| Nested::read(row, ix);
         let (binding, config, version) = (nested(10)?, nested(11)?, nested(12)?);
-        let fields = live::read_row(&live).ok();
+        let fields = row_reader::read_row(&live).ok();
         let settings = binding.as_ref().map(|binding| binding.text(4));
         let settings = settings.transpose()?.flatten().map(rows::fields);
         let settings = settings.transpose()?;

@@ -46,10 +46,10 @@ pub use url::DatabaseUrl;
 
 use std::fmt;
 
+use crate::diff::differ::Differ;
+use crate::diff::plan::Plan;
 use crate::error::{Error, Result};
 use crate::fields::FieldsPool;
-use crate::plan::Plan;
-use crate::plan::diff::Differ;
 use crate::snapshot::{NumberRow, OwnedBinding, Snapshot};
 use postgres::PgStore;
 use sqlite::SqliteStore;

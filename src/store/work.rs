@@ -7,10 +7,10 @@ use uuid::Uuid;
 
 use super::order::{ApplyError, ApplyOrder};
 use crate::address::Address;
+use crate::diff::plan::{Action, Change, FieldChange, Kind, Object, Patch, Plan};
 use crate::error::{Error, Exit};
 use crate::fields::{Field, Fields};
 use crate::phone::RowKey;
-use crate::plan::{Action, Change, FieldChange, Kind, Object, Patch, Plan};
 use crate::routing::CipherText;
 use crate::snapshot::LiveConfig;
 

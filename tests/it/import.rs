@@ -1,8 +1,8 @@
 //! `lkroute import` on both engines: an existing database as files, which a
 //! plan then adopts.
 
+use lkroute::diff::plan::{Action, Object};
 use lkroute::files::Tree;
-use lkroute::plan::{Action, Object};
 use lkroute::source::{self, LoadOptions};
 use serde_json::json;
 

@@ -3,11 +3,11 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::diff::differ::Differ;
+use crate::diff::plan::{Action, Object, Plan};
+use crate::diff::secret::SecretFacts;
 use crate::finding::Finding;
 use crate::phone;
-use crate::plan::diff::Differ;
-use crate::plan::secret::SecretFacts;
-use crate::plan::{Action, Object, Plan};
 use crate::routing::Routing;
 use crate::source::{self, LoadOptions, Texts};
 

@@ -5,13 +5,13 @@ use serde::{Serialize, Serializer};
 use serde_json::Value;
 
 use super::{ErrorReport, FORMAT_VERSION, FindingReport, reports};
+use crate::diff::plan::{Change, FieldChange, Kind, Plan};
 use crate::error::Error;
 use crate::fields::Field;
 use crate::finding::Finding;
-use crate::plan::digest;
-use crate::plan::number::OneNumber;
-use crate::plan::reroute::Reroutes;
-use crate::plan::{Change, FieldChange, Kind, Plan};
+use crate::impact::digest;
+use crate::impact::one_number::OneNumber;
+use crate::impact::reroutes::Reroutes;
 use crate::render::lines::secret_word;
 use crate::render::number::OneNumberReport;
 use crate::render::rerouted::RoutingReport;

@@ -3,8 +3,8 @@
 use hashbrown::HashMap;
 
 use super::page::Page;
+use crate::diff::plan::{Action, Change, Object, Plan};
 use crate::fields::Field;
-use crate::plan::{Action, Change, Object, Plan};
 use crate::render::escape::code;
 use crate::render::style::{counted, thousands};
 

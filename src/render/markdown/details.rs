@@ -3,8 +3,8 @@
 use anstream::adapter::strip_str;
 
 use super::page::Page;
+use crate::diff::plan::{Action, Change, Kind, Object, Plan};
 use crate::phone::E164;
-use crate::plan::{Action, Change, Kind, Object, Plan};
 use crate::render::escape::{clipped, fenced, visible};
 use crate::render::lines;
 use crate::render::style::{counted, thousands};

@@ -17,11 +17,11 @@ mod verdict;
 use super::escape::{code, prose};
 use super::moves;
 use super::style::{counted, thousands};
+use crate::diff::plan::{Plan, Summary};
 use crate::error::Error;
 use crate::finding::Finding;
-use crate::plan::number::OneNumber;
-use crate::plan::reroute::Reroutes;
-use crate::plan::{Plan, Summary};
+use crate::impact::one_number::OneNumber;
+use crate::impact::reroutes::Reroutes;
 use page::Page;
 
 /// GitHub takes comments of 65,536 characters; a step summary may hold a
@@ -40,7 +40,7 @@ pub struct ReportContext<'a> {
     pub offline: bool,
     /// Where the whole report is: a URL, or the name of a file or artifact.
     pub full_report: Option<&'a str>,
-    /// [`crate::plan::digest::digest`], for `apply --expect`.
+    /// [`crate::impact::digest::digest`], for `apply --expect`.
     pub digest: Option<&'a str>,
     /// What guards refuse.
     pub refusals: &'a [Finding],

@@ -1,7 +1,7 @@
 //! One number before and after. Imports core.
 
 use super::page::Page;
-use crate::plan::number::OneNumber;
+use crate::impact::one_number::OneNumber;
 use crate::render::escape::{clipped, code, fenced, prose};
 use crate::render::number::{self, Line, OFFLINE};
 use crate::resolve::Side;

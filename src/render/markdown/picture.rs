@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 use uuid::Uuid;
 
 use super::page::Page;
+use crate::diff::plan::Plan;
 use crate::fields::Field;
-use crate::plan::Plan;
-use crate::plan::reroute::{Aspect, Group, Leg, LegSource, Reroutes};
+use crate::impact::reroutes::{Aspect, Group, Leg, LegSource, Reroutes};
 use crate::render::escape::fenced;
 use crate::render::moves;
 use crate::render::picture::{Arrow, Box, Frame, Picture, Tone, mermaid};

@@ -3,9 +3,9 @@
 use serde_json::Value;
 
 use super::page::Page;
+use crate::diff::plan::{Change, FieldChange, Kind, Plan};
 use crate::fields::Field;
-use crate::plan::reroute::{Aspect, Group, Leg, Reroutes, Share};
-use crate::plan::{Change, FieldChange, Kind, Plan};
+use crate::impact::reroutes::{Aspect, Group, Leg, Reroutes, Share};
 use crate::render::escape::code;
 use crate::render::lines;
 use crate::render::moves::{self, Fate};

@@ -6,8 +6,8 @@ use serde_json::Value;
 use super::super::escape::visible;
 use super::super::style::{DIM, REMOVED, counted, paint, wrapped};
 use super::Page;
+use crate::diff::plan::{Action, Change, Object};
 use crate::fields::Field;
-use crate::plan::{Action, Change, Object};
 
 /// Deletes up to this many are named, whatever else is folded.
 const NAMED_DELETES: usize = 50;

@@ -10,9 +10,9 @@ use textwrap::core::display_width;
 use super::escape::visible;
 use super::style::{ADDED, BOLD, CHANGED, DIM, NOTED, counted, paint, thousands, wrapped};
 use super::{findings, lines, moves};
+use crate::diff::plan::{Action, Change, Kind, Object, Plan, Summary};
 use crate::finding::Finding;
-use crate::plan::reroute::Reroutes;
-use crate::plan::{Action, Change, Kind, Object, Plan, Summary};
+use crate::impact::reroutes::Reroutes;
 
 /// Objects that change alike are named up to this many.
 const NAMED_ALIKE: usize = 3;

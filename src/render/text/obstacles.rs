@@ -6,8 +6,8 @@ use super::super::escape::visible;
 use super::super::lines;
 use super::super::style::{CHANGED, ERROR, NOTED, paint};
 use super::{Alike, Page, alike};
+use crate::diff::plan::{Action, Change, FieldChange, Kind};
 use crate::fields::Field;
-use crate::plan::{Action, Change, FieldChange, Kind};
 
 impl Page<'_> {
     pub(super) fn conflicts(&self) -> String {

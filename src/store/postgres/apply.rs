@@ -10,8 +10,8 @@ use tokio::time::sleep;
 
 use super::sql::{literal, run, sets, statement};
 use super::{PgStore, connect, numbers, objects, records};
+use crate::diff::plan::Plan;
 use crate::error::{Error, Exit};
-use crate::plan::Plan;
 use crate::store::books::Books;
 use crate::store::cells::Cells;
 use crate::store::order::{Applied, ApplyError, ApplyOrder, Locked};

@@ -9,8 +9,8 @@ use super::apply::Run;
 use super::copy::{Reader, Row, Writer};
 use super::sql::{sets, statement};
 use crate::address::Address;
+use crate::diff::plan::{Change, Object};
 use crate::phone::{self, RowKey};
-use crate::plan::{Change, Object};
 use crate::store::cells::Cells;
 use crate::store::order::ApplyError;
 use crate::store::stop::Stop;
@@ -114,7 +114,7 @@ struct Patches {
 }
 
 impl Patches {
-    fn number(&mut self, plan: &crate::plan::Plan, change: &Change) -> i32 {
+    fn number(&mut self, plan: &crate::diff::plan::Plan, change: &Change) -> i32 {
         let known = (change.patch, change.owned.is_some());
         if let Some(no) = self.known.get(&known) {
             return *no;

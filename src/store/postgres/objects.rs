@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::apply::Run;
 use super::sql::statement;
-use crate::plan::Change;
+use crate::diff::plan::Change;
 use crate::store::books::{Before, Version};
 use crate::store::cells::Cells;
 use crate::store::order::ApplyError;

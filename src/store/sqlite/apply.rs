@@ -7,8 +7,8 @@ use sqlx::sqlite::{SqliteArguments, SqliteRow};
 use sqlx::{AssertSqlSafe, Sqlite, SqliteConnection};
 
 use super::{SqliteStore, numbers, objects, records, run as run_sql};
+use crate::diff::plan::Plan;
 use crate::error::Error;
-use crate::plan::Plan;
 use crate::store::cells::Cells;
 use crate::store::order::{Applied, ApplyError, ApplyOrder, Locked};
 use crate::store::stop::Stop;

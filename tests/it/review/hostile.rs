@@ -3,11 +3,11 @@
 
 use comrak::nodes::{AstNode, NodeValue};
 use comrak::{Arena, Options, parse_document};
+use lkroute::diff::plan::Plan;
 use lkroute::finding::{Finding, Place};
+use lkroute::impact::one_number::OneNumber;
+use lkroute::impact::reroutes::Reroutes;
 use lkroute::phone::E164;
-use lkroute::plan::Plan;
-use lkroute::plan::number::OneNumber;
-use lkroute::plan::reroute::Reroutes;
 use lkroute::render::markdown::{MAX_CHARS, ReportContext, markdown, marker};
 use lkroute::render::number;
 use lkroute::render::text::{self, View};

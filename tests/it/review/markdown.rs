@@ -3,7 +3,7 @@
 use lkroute::error::{Error, Exit};
 use lkroute::fields::Field;
 use lkroute::finding::{Finding, Place};
-use lkroute::plan::digest::digest;
+use lkroute::impact::digest::digest;
 use lkroute::render::markdown::{ReportContext, failed, markdown};
 use serde_json::json;
 

@@ -1,7 +1,7 @@
 //! One number before and after: `plan --number`, on both engines.
 
+use lkroute::impact::one_number::OneNumber;
 use lkroute::phone::E164;
-use lkroute::plan::number::OneNumber;
 use lkroute::render::number;
 use lkroute::resolve::Facts;
 

@@ -1,11 +1,12 @@
 //! Plans to draw: files before and after, and rows that others touched.
 
+use lkroute::diff::differ::Differ;
+use lkroute::diff::offline;
+use lkroute::diff::plan::Plan;
+use lkroute::diff::secret::SecretFacts;
 use lkroute::fields::{Field, Fields};
+use lkroute::impact::reroutes::{Reroutes, reroutes};
 use lkroute::phone::{E164, Prefix};
-use lkroute::plan::diff::Differ;
-use lkroute::plan::reroute::{Reroutes, reroutes};
-use lkroute::plan::secret::SecretFacts;
-use lkroute::plan::{Plan, offline};
 use lkroute::resolve::Configs;
 use lkroute::routing::{
     Binding, CipherText, Origin, Region, Routing, SecretSource, ServerConfig, Settings, Tenant,

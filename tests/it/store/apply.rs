@@ -1,8 +1,8 @@
 //! What an apply writes, and what it leaves alone.
 
+use lkroute::diff::plan::Plan;
 use lkroute::error::Exit;
 use lkroute::fields::{Field, Fields};
-use lkroute::plan::Plan;
 use lkroute::routing::Routing;
 use lkroute::store::Mode;
 use serde_json::Value;

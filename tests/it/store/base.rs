@@ -3,12 +3,12 @@
 
 use std::collections::BTreeMap;
 
+use lkroute::diff::differ::Differ;
+use lkroute::diff::plan::Plan;
+use lkroute::diff::secret::SecretFacts;
 use lkroute::error::Result;
 use lkroute::fields::{Field, Fields};
 use lkroute::phone::{E164, Prefix};
-use lkroute::plan::Plan;
-use lkroute::plan::diff::Differ;
-use lkroute::plan::secret::SecretFacts;
 use lkroute::routing::{
     Binding, CipherText, Origin, Region, Routing, SecretSource, ServerConfig, Settings, Tenant,
 };

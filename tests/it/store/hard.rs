@@ -3,9 +3,9 @@
 
 use std::time::Duration;
 
+use lkroute::diff::secret::SecretFacts;
 use lkroute::error::Exit;
 use lkroute::fields::{Field, Fields};
-use lkroute::plan::secret::SecretFacts;
 use lkroute::store::{DatabaseUrl, Mode, Store};
 use sqlx::Connection;
 

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use lkroute::diff::plan::Action;
 use lkroute::fields::{Field, FieldsPool};
 use lkroute::history::changes::{What, event};
-use lkroute::plan::Action;
-use lkroute::plan::release::Release;
+use lkroute::history::release::Release;
 use lkroute::routing::Routing;
 use lkroute::store::{Back, Mode, Select};
 use uuid::Uuid;

@@ -3,10 +3,10 @@
 
 use std::collections::BTreeMap;
 
+use lkroute::diff::row_reader::read_row;
 use lkroute::error::Exit;
 use lkroute::fields::{Field, Fields};
 use lkroute::phone;
-use lkroute::plan::live::read_row;
 use lkroute::resolve::{Facts, Query, RoutingEnv, ShellEnv, TenantChoice, resolve};
 use lkroute::routing::Routing;
 use lkroute::store::{LookUp, Mode};

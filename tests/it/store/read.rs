@@ -1,8 +1,8 @@
 //! Reading: snapshots, rows in odd shapes, rights, poolers.
 
+use lkroute::diff::plan::Action;
+use lkroute::diff::secret::SecretFacts;
 use lkroute::fields::{Field, Fields};
-use lkroute::plan::Action;
-use lkroute::plan::secret::SecretFacts;
 use lkroute::store::{DatabaseUrl, Mode, Store};
 
 use super::base::*;
@@ -66,7 +66,7 @@ async fn odd_rows_are_met_as_they_are(base: Base) {
     let plan = base.plan(&routing).await;
     assert_eq!(plan.foreign.unreadable, 2);
     let of = |number: &str| {
-        let object = |change: &&lkroute::plan::Change| {
+        let object = |change: &&lkroute::diff::plan::Change| {
             plan.address(change.object).to_string() == format!("binding.{number}@tenant-b")
         };
         let change = plan.changes.iter().find(object).expect("a change");

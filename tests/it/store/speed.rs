@@ -4,9 +4,9 @@
 
 use std::time::{Duration, Instant};
 
+use lkroute::diff::differ::Differ;
+use lkroute::diff::secret::SecretFacts;
 use lkroute::fields::{Field, Fields};
-use lkroute::plan::diff::Differ;
-use lkroute::plan::secret::SecretFacts;
 use lkroute::routing::{Binding, Origin, Routing};
 use lkroute::store::{DatabaseUrl, LookUp, Mode, Store};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
@@ -45,7 +45,10 @@ fn many(numbers: u32) -> Routing {
     routing
 }
 
-async fn planned(store: &mut Store, routing: &Routing) -> (lkroute::plan::Plan, [Duration; 3]) {
+async fn planned(
+    store: &mut Store,
+    routing: &Routing,
+) -> (lkroute::diff::plan::Plan, [Duration; 3]) {
     let start = Instant::now();
     store.begin_read().await.unwrap();
     let snapshot = store.snapshot().await.unwrap();

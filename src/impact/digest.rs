@@ -12,8 +12,8 @@ use std::fmt::Write;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::{Change, FieldChange, Object, Plan};
 use crate::address::quoted;
+use crate::diff::plan::{Change, FieldChange, Object, Plan};
 
 /// `sha256:` and 64 hex digits.
 pub fn digest(plan: &Plan) -> String {

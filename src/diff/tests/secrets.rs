@@ -2,7 +2,7 @@
 //! kept outside the files.
 
 use super::*;
-use crate::plan::secret::SecretFact;
+use crate::diff::secret::SecretFact;
 use crate::routing::SecretFormat;
 
 fn known(same: bool) -> SecretFacts {

@@ -4,9 +4,9 @@
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::Plan;
-use super::diff::Differ;
+use super::differ::Differ;
 use super::objects;
+use super::plan::Plan;
 use super::secret::SecretFacts;
 use crate::fields::{Field, Fields};
 use crate::routing::{CipherText, Origin, Routing, SecretFormat, SecretSource, Settings};

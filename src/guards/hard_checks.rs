@@ -3,8 +3,8 @@
 use hashbrown::HashMap;
 use uuid::Uuid;
 
-use super::secret;
-use super::{Action, Change, Object, Plan};
+use crate::diff::plan::{Action, Change, Object, Plan};
+use crate::diff::secret;
 use crate::fields::{Field, FieldsIx};
 use crate::finding::Finding;
 use crate::routing::{Routing, SecretFormat};

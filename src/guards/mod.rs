@@ -1,12 +1,20 @@
-//! All that the guards say of a plan, in one judgement. Core.
+//! All that the guards say of a plan. Core: imports the model, `phone`,
+//! `source`, `resolve`, `diff` and `impact`.
+
+pub mod budgets;
+pub mod exceptions;
+pub mod hard_checks;
+pub mod policies;
+#[cfg(test)]
+mod tests;
 
 use jiff::civil::Date;
 
-use super::reroute::Reroutes;
-use super::{Plan, allow, budgets, guards, policy};
+use crate::diff::plan::Plan;
 use crate::finding::Finding;
-use crate::guards::{Guards, Limit};
+use crate::impact::reroutes::Reroutes;
 use crate::routing::Routing;
+use crate::routing::guards::{Guards, Limit};
 use crate::snapshot::Snapshot;
 
 /// What a plan is judged by, beside itself.
@@ -32,7 +40,7 @@ pub struct Judgement {
 
 /// Judges a plan by the stricter of the guards in the files and those of the
 /// last apply, so that a change can't loosen its own guard.
-pub fn judge(plan: &Plan, bench: &Bench<'_>) -> Judgement {
+pub fn evaluate(plan: &Plan, bench: &Bench<'_>) -> Judgement {
     let ours = &bench.routing.guards;
     let enforced = bench
         .applied
@@ -44,19 +52,19 @@ pub fn judge(plan: &Plan, bench: &Bench<'_>) -> Judgement {
     if bench.undoes {
         violations.retain(|violation| violation.guard == "protected");
     }
-    violations.extend(policy::across_regions(
+    violations.extend(policies::across_regions(
         plan,
         bench.reroutes,
         &enforced.policy,
     ));
-    let (refused, warnings) = allow::refuse(plan, violations, &ours.allow, bench.today);
+    let (refused, warnings) = exceptions::refuse(plan, violations, &ours.allow, bench.today);
     let mut judgement = Judgement {
-        refusals: guards::refusals(plan, bench.routing, bench.snapshot),
+        refusals: hard_checks::refusals(plan, bench.routing, bench.snapshot),
         warnings,
     };
     judgement.refusals.extend(refused);
-    let broken = policy::broken(bench.routing, &enforced.policy);
-    let refused = allow::refuse_policies(broken, &ours.allow, bench.today);
+    let broken = policies::broken(bench.routing, &enforced.policy);
+    let refused = exceptions::refuse_policies(broken, &ours.allow, bench.today);
     judgement.refusals.extend(refused);
     judgement
 }

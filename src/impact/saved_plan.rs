@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::reroute::Reroutes;
-use super::{Change, FieldChange, Plan, digest};
+use super::digest;
+use super::reroutes::Reroutes;
+use crate::diff::plan::{Change, FieldChange, Plan};
 use crate::finding::Finding;
 
 /// The form of the file; another one is not read.

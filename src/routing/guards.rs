@@ -1,5 +1,6 @@
 //! `[guards]`: how much one change may do, what it may not touch, and what
-//! every config must look like. The types; `plan::guards` judges. Core.
+//! every config must look like. The types; the room `guards` checks plans
+//! against them. Core: imports only the model.
 //!
 //! They are reviewed lines in the files, and stored with each apply, so that
 //! a change can't loosen the guard that it would trip.

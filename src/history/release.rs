@@ -4,8 +4,8 @@
 use hashbrown::HashMap;
 use uuid::Uuid;
 
-use super::{Action, Change, FieldChange, Kind, Object, Patch, Plan};
 use crate::address::Address;
+use crate::diff::plan::{Action, Change, FieldChange, Kind, Object, Patch, Plan};
 use crate::fields::{Field, Fields, FieldsIx, FieldsPool};
 use crate::phone::E164;
 use crate::routing::{Origin, Tenant};

@@ -4,38 +4,8 @@
 //! hashed and executed. What changes in an object is a [`Patch`], kept once
 //! for all objects that change alike: a million moved numbers are one patch.
 //!
-//! [`diff`] makes it, `guards` judge it, `render` draws it, `store` executes
-//! it without making choices of its own.
-
-pub mod allow;
-pub mod budgets;
-pub mod compare;
-pub mod diff;
-pub mod digest;
-pub mod expect;
-mod give_back;
-#[cfg(test)]
-mod guard_tests;
-pub mod guards;
-pub mod judge;
-pub mod judgement;
-pub mod leg;
-pub mod live;
-pub mod number;
-pub mod objects;
-pub mod offline;
-pub mod partial;
-pub mod policy;
-pub mod release;
-pub mod reroute;
-#[cfg(test)]
-mod reroute_tests;
-pub mod saved;
-pub mod secret;
-mod slots;
-pub mod target;
-#[cfg(test)]
-mod tests;
+//! [`super::differ`] makes it, `guards` check it, `render` shows it, `store`
+//! executes it without making choices of its own.
 
 use std::collections::BTreeMap;
 

@@ -4,6 +4,8 @@
 //! Bindings are kept small (a million of them is the size to design for): the
 //! tenant, what is declared for the number, and where, are indices.
 
+pub mod guards;
+
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -13,8 +15,8 @@ use uuid::Uuid;
 
 use crate::fields::{Field, Fields};
 use crate::finding::Place;
-use crate::guards::Guards;
 use crate::phone::{E164, Prefix};
+use crate::routing::guards::Guards;
 
 /// Everything declared under `routing/`, for one environment.
 #[derive(Debug, Clone, Default)]

@@ -8,7 +8,8 @@ use hashbrown::HashMap;
 use serde_json::Value;
 
 use super::compare::{Sides, compare};
-use super::{Action, FieldChange, Kind, Patch, objects};
+use super::objects;
+use super::plan::{Action, FieldChange, Kind, Patch};
 use crate::fields::{Field, Fields, FieldsIx, FieldsPool};
 use crate::routing::Settings;
 

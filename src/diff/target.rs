@@ -5,7 +5,7 @@ use hashbrown::{HashMap, HashSet};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::{Change, Object, Plan};
+use super::plan::{Change, Object, Plan};
 use crate::address::Address;
 use crate::fields::Field;
 use crate::routing::{Routing, Tenant};

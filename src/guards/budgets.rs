@@ -6,12 +6,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use uuid::Uuid;
 
-use super::reroute::{Cell, Reroutes};
-use super::{Action, Change, Object, Plan};
 use crate::address::Address;
+use crate::diff::plan::{Action, Change, Object, Plan};
 use crate::fields::Field;
-use crate::guards::{self, Budget, Guards, Limit};
+use crate::impact::reroutes::{Cell, Reroutes};
 use crate::routing::Routing;
+use crate::routing::guards::{self, Budget, Guards, Limit};
 use crate::snapshot::Snapshot;
 
 /// A tenant with fewer numbers is not measured by the default share.

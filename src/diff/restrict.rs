@@ -6,11 +6,11 @@
 
 use hashbrown::HashMap;
 
-use super::judge::carried_out;
-use super::{Change, Class, Kind, Object, Patch, Plan};
+use super::binding_classes::carried_out;
+use super::plan::{Change, Class, Kind, Object, Patch, Plan};
 use crate::fields::FieldsIx;
 
-pub(super) type Counts = HashMap<(u32, Option<FieldsIx>, Option<FieldsIx>), u64>;
+pub type Counts = HashMap<(u32, Option<FieldsIx>, Option<FieldsIx>), u64>;
 
 impl Plan {
     /// The same plan with drift left alone: what an apply does that nobody
@@ -64,14 +64,14 @@ impl Plan {
         self
     }
 
-    pub(super) fn counts(&self) -> Counts {
+    pub fn counts(&self) -> Counts {
         let classes = self.classes.iter();
         classes
             .map(|class| ((class.tenant, class.before, class.after), class.numbers))
             .collect()
     }
 
-    pub(super) fn set_counts(&mut self, counts: Counts) {
+    pub fn set_counts(&mut self, counts: Counts) {
         let classes = counts.into_iter().filter(|(_, numbers)| *numbers > 0);
         self.classes = classes
             .map(|((tenant, before, after), numbers)| Class {
@@ -86,7 +86,7 @@ impl Plan {
     }
 
     /// Counts the number of a change as if only `kept` of it were done.
-    pub(super) fn uncount(&mut self, change: &Change, kept: &Patch, counts: &mut Counts) {
+    pub fn uncount(&mut self, change: &Change, kept: &Patch, counts: &mut Counts) {
         let Object::Binding { tenant, .. } = change.object else {
             return;
         };

@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::address::Address;
-use crate::plan::{guards, target};
+use crate::diff::target;
+use crate::guards::hard_checks;
 
 /// The number's row before and after, of the only class.
 fn class(plan: &Plan) -> (Option<Fields>, Option<Fields>) {
@@ -19,7 +20,7 @@ fn removed() -> Case {
 }
 
 fn refusals(case: &Case) -> Vec<crate::finding::Finding> {
-    guards::refusals(&case.plan(), &case.routing, &case.snapshot)
+    hard_checks::refusals(&case.plan(), &case.routing, &case.snapshot)
 }
 
 #[test]
@@ -55,11 +56,11 @@ fn a_config_may_go_with_its_last_number_but_not_before_it() {
         .applied(id(9), pointing(1), false, false);
     let plan = case.plan();
     assert_eq!(plan.changes.len(), 2);
-    assert!(guards::refusals(&plan, &case.routing, &case.snapshot).is_empty());
+    assert!(hard_checks::refusals(&plan, &case.routing, &case.snapshot).is_empty());
     let alone = target::narrow(plan, &[Address::Config("one".into())]);
     assert_eq!((alone.changes.len(), alone.outstanding.len()), (1, 1));
     assert_eq!(
-        guards::refusals(&alone, &case.routing, &case.snapshot).len(),
+        hard_checks::refusals(&alone, &case.routing, &case.snapshot).len(),
         1
     );
 }

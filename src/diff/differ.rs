@@ -11,12 +11,12 @@ use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 use uuid::Uuid;
 
-use super::judge::{Case, Judge};
-use super::live::{NoObject, RowReader};
+use super::binding_classes::{Case, Judge};
+use super::binding_index::{NONE, Slots, index};
 use super::objects::{self, ObjectChange, Objects};
+use super::plan::{Action, Change, Class, Foreign, Object, Plan};
+use super::row_reader::{NoObject, RowReader};
 use super::secret::SecretFacts;
-use super::slots::{NONE, Slots, index};
-use super::{Action, Change, Class, Foreign, Object, Plan};
 use crate::fields::{Field, FieldsIx, FieldsPool};
 use crate::finding::{Finding, Place};
 use crate::phone;

@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use super::{FieldChange, Kind, Patch};
+use super::plan::{FieldChange, Kind, Patch};
 use crate::fields::{Field, Fields};
 
 /// What three parties say about one object.

@@ -1,7 +1,7 @@
 //! Who is rerouted: every number that a plan can affect, resolved before and
 //! after by the resolver that dispatch uses, and grouped. Core.
 //!
-//! Numbers come as [`super::Class`]es, a few thousand for a million numbers,
+//! Numbers come as [`crate::diff::plan::Class`]es, a few thousand for a million numbers,
 //! and each distinct set of fields is resolved once.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,9 +9,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use hashbrown::HashMap;
 use serde::{Deserialize, Serialize};
 
-use super::Plan;
-pub use super::leg::{Aspect, Leg, LegSource, Legs};
-use super::leg::{configs_after, leg, nowhere};
+pub use super::effective_route::{Aspect, Leg, LegSource, Legs};
+use super::effective_route::{configs_after, leg, nowhere};
+use crate::diff::plan::Plan;
 use crate::fields::FieldsIx;
 use crate::resolve::Configs;
 

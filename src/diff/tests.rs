@@ -7,9 +7,9 @@ mod secrets;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::diff::Differ;
+use super::differ::Differ;
+use super::plan::{Action, Cause, Change, Kind, Plan};
 use super::secret::SecretFacts;
-use super::{Action, Cause, Change, Kind, Plan};
 use crate::fields::{Field, Fields};
 use crate::phone::E164;
 use crate::routing::{
@@ -469,7 +469,7 @@ fn the_digest_ignores_lines_and_generated_ids_but_no_value() {
         case.routing.bindings[0].origin.line = line;
         case.plan()
     };
-    let digest = super::digest::digest;
+    let digest = crate::impact::digest::digest;
     assert_eq!(digest(&case(1, "w1")), digest(&case(99, "w1")));
     assert_ne!(digest(&case(1, "w1")), digest(&case(1, "w2")));
 }
@@ -486,7 +486,10 @@ fn a_saved_plan_reads_back() {
     let plan = case.plan();
     let text = serde_json::to_string(&plan).unwrap();
     let back: Plan = serde_json::from_str(&text).unwrap();
-    assert_eq!(super::digest::digest(&back), super::digest::digest(&plan));
+    assert_eq!(
+        crate::impact::digest::digest(&back),
+        crate::impact::digest::digest(&plan)
+    );
     assert_eq!(
         back.patch(&back.changes[0]).fields[0].before,
         Some(Value::Null)
@@ -498,13 +501,13 @@ fn two_states_of_the_files_compare_without_a_database() {
     let before = settled()
         .binding("one", Fields::new().with(Field::Outbound, true), &[])
         .routing;
-    let same = super::offline::between(&before, &before);
+    let same = crate::diff::offline::between(&before, &before);
     assert!(same.is_empty(), "{:#?}", same.changes);
     let after = settled()
         .edit("one", |config| config.worker_name = Some("w2".into()))
         .binding("one", Fields::new(), &[])
         .routing;
-    let plan = super::offline::between(&before, &after);
+    let plan = crate::diff::offline::between(&before, &after);
     let actions: Vec<Action> = plan.changes.iter().map(|change| change.action).collect();
     assert_eq!(actions, [Action::Update, Action::Update]);
     let fields = &plan.patch(&plan.changes[1]).fields;
@@ -512,15 +515,19 @@ fn two_states_of_the_files_compare_without_a_database() {
         (fields[0].field, fields[0].kind),
         (Field::Outbound, Kind::Set)
     );
-    let gone = super::offline::between(&before, &settled().routing);
+    let gone = crate::diff::offline::between(&before, &settled().routing);
     assert_eq!(only(&gone).action, Action::Delete);
 }
 
 #[test]
 fn an_approved_plan_is_read_back_and_told_from_another() {
-    use super::saved::{NotSaved, Saved, difference};
+    use crate::impact::saved_plan::{NotSaved, Saved, difference};
     let plan = |worker: &str| Case::new().config("one", None, worker).plan();
-    let saved = Saved::new(plan("w1"), super::reroute::Reroutes::default(), None);
+    let saved = Saved::new(
+        plan("w1"),
+        crate::impact::reroutes::Reroutes::default(),
+        None,
+    );
     let text = serde_json::to_string(&saved).unwrap();
     let back = Saved::read(&text).unwrap();
     assert!(difference(&back.plan, &plan("w1")).is_empty());
@@ -529,7 +536,7 @@ fn an_approved_plan_is_read_back_and_told_from_another() {
     let [one] = moved.as_slice() else {
         panic!("{moved:?}");
     };
-    let worker = |half: &Option<super::saved::Half<'_>>| {
+    let worker = |half: &Option<crate::impact::saved_plan::Half<'_>>| {
         let fields = &half.as_ref().unwrap().fields;
         let names: Vec<Field> = fields.iter().map(|field| field.field).collect();
         assert_eq!(names, [Field::Url, Field::WorkerName]);

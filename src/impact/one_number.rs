@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 
 use uuid::Uuid;
 
-use super::judge::carried_out;
-use super::leg::configs_after;
-use super::{Action, Change, Object, Plan};
+use super::effective_route::configs_after;
+use crate::diff::binding_classes::carried_out;
+use crate::diff::plan::{Action, Change, Object, Plan};
 use crate::fields::{Field, Fields};
 use crate::phone::E164;
 use crate::resolve::facts::rows_of_files;

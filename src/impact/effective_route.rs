@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::{Action, FieldChange, Kind, Object, Plan};
+use crate::diff::plan::{Action, FieldChange, Kind, Object, Plan};
 use crate::fields::{Field, Fields};
 use crate::resolve::{
     ConfigFact, Configs, Provenance, Route, Router, RoutingEnv, SecretState, Side, Source, Trace,

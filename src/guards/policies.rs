@@ -2,11 +2,11 @@
 //! required fields, moves across regions. Core.
 
 use super::budgets::Violation;
-use super::reroute::Reroutes;
-use super::{Action, Object, Plan};
+use crate::diff::plan::{Action, Object, Plan};
 use crate::fields::Field;
 use crate::finding::{Finding, Place};
-use crate::guards::{self, Policy};
+use crate::impact::reroutes::Reroutes;
+use crate::routing::guards::{self, Policy};
 use crate::routing::{Routing, ServerConfig};
 use crate::source::url;
 

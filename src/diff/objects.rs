@@ -8,8 +8,8 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::compare::{Sides, compare};
+use super::plan::{Action, FieldChange, Kind, Patch, Unchecked};
 use super::secret::{self, SecretFacts};
-use super::{Action, FieldChange, Kind, Patch, Unchecked};
 use crate::fields::{Field, Fields};
 use crate::finding::{Finding, Place};
 use crate::routing::{Origin, Region, Routing, ServerConfig};

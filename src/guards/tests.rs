@@ -2,15 +2,16 @@
 
 use jiff::civil::{Date, date};
 
-use super::judgement::{Bench, Judgement, judge};
-use super::{offline, reroute};
+use super::{Bench, Judgement, evaluate};
+use crate::diff::offline;
 use crate::fields::{Field, Fields};
 use crate::finding::Place;
-use crate::guards::{Allowance, Guards, Limit};
+use crate::impact::reroutes;
 use crate::phone::E164;
 use crate::resolve::Configs;
 use crate::resolve::samples::{bind, tree};
 use crate::routing::Routing;
+use crate::routing::guards::{Allowance, Guards, Limit};
 
 const CLOUD: &str = "india-techiemaya-cloud";
 const VM: &str = "uae-vm-selfhosted";
@@ -43,8 +44,8 @@ fn numbers(on_cloud: u64) -> Routing {
 fn judged(before: &Routing, after: &Routing, applied: Option<&Guards>) -> Judgement {
     let snapshot = offline::applied(before);
     let plan = offline::between(before, after);
-    let reroutes = reroute::reroutes(&plan, &Configs::of_snapshot(&snapshot));
-    judge(
+    let reroutes = reroutes::reroutes(&plan, &Configs::of_snapshot(&snapshot));
+    evaluate(
         &plan,
         &Bench {
             routing: after,

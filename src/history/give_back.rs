@@ -3,7 +3,7 @@
 
 use hashbrown::HashMap;
 
-use super::{Action, Change, FieldChange, Kind, Object, Patch, Plan};
+use crate::diff::plan::{Action, Change, FieldChange, Kind, Object, Patch, Plan};
 use crate::fields::{Field, Fields, FieldsPool};
 use crate::finding::Finding;
 use crate::history::Found;

@@ -6,12 +6,12 @@ use std::collections::BTreeSet;
 use jiff::ToSpan;
 use jiff::civil::Date;
 
-use super::Plan;
 use super::budgets::{Violation, addresses};
-use super::policy::Broken;
+use super::policies::Broken;
 use crate::address::Address;
+use crate::diff::plan::Plan;
 use crate::finding::{Finding, Place};
-use crate::guards::Allowance;
+use crate::routing::guards::Allowance;
 use crate::source::format;
 use crate::unseen::toml_string;
 

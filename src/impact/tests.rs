@@ -6,8 +6,10 @@ use proptest::prelude::*;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::reroute::{Aspect, LegSource, Legs, Reroutes, reroutes};
-use super::{Action, Change, Class, FieldChange, Kind, Object, Patch, Plan, number, offline};
+use super::one_number;
+use super::reroutes::{Aspect, LegSource, Legs, Reroutes, reroutes};
+use crate::diff::offline;
+use crate::diff::plan::{Action, Change, Class, FieldChange, Kind, Object, Patch, Plan};
 use crate::fields::{Field, Fields};
 use crate::phone::E164;
 use crate::resolve::samples::{INDIA, OTHER, OURS, bind, tree};
@@ -254,7 +256,7 @@ fn one_number_is_shown_before_and_after() {
         rollout: None,
     };
     let snapshot = offline::applied(&before);
-    let sides = number::before_and_after(&plan, &after, &snapshot, vec![row], nth(3));
+    let sides = one_number::before_and_after(&plan, &after, &snapshot, vec![row], nth(3));
     let query = Query::new(nth(3), TenantChoice::Given(OURS));
     let worker = |facts: &Facts| {
         let outcome = resolve(&query, facts, &RoutingEnv::Symbolic).outcome;
@@ -266,7 +268,7 @@ fn one_number_is_shown_before_and_after() {
     let (none, created) = {
         let plan = offline::between(&tree(), &after);
         let snapshot = Snapshot::default();
-        number::before_and_after(&plan, &after, &snapshot, Vec::new(), nth(3))
+        one_number::before_and_after(&plan, &after, &snapshot, Vec::new(), nth(3))
     };
     assert!(none.rows.is_empty());
     assert_eq!(created.rows.len(), 2);

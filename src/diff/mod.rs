@@ -1,0 +1,16 @@
+//! Files against the last apply and the database: the plan of what an apply
+//! would do. Core: imports the model, `phone`, `source` and `resolve`.
+
+pub mod binding_classes;
+mod binding_index;
+pub mod compare;
+pub mod differ;
+pub mod objects;
+pub mod offline;
+pub mod plan;
+pub mod restrict;
+pub mod row_reader;
+pub mod secret;
+pub mod target;
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,12 @@
+//! What a plan does to calls: routes before and after, who is rerouted, what
+//! the files expect, and the digest that names it all. Core: imports the model,
+//! `phone`, `source`, `resolve` and `diff`.
+
+pub mod digest;
+pub mod effective_route;
+pub mod expectations;
+pub mod one_number;
+pub mod reroutes;
+pub mod saved_plan;
+#[cfg(test)]
+mod tests;
