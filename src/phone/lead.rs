@@ -5,7 +5,7 @@ use std::fmt;
 use thiserror::Error;
 
 /// One part of `rules.required_lead_format`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum LeadPart {
     /// `"country_code"`: the calling code.
     CountryCode,

@@ -1,7 +1,8 @@
 //! Phone numbers: E.164 inside, whatever shape they come in.
 //!
 //! - [`E164`] is a number, [`NumberRange`] a run of them, [`Prefix`] the
-//!   beginning that a region owns;
+//!   beginning that a region owns, [`PrefixSet`] the numbers with one of some
+//!   beginnings;
 //! - [`from_row`] reads a row of `voice_agent_numbers`, and [`RowKey`] is what
 //!   such a row can tell apart;
 //! - [`parse_dialled`], [`doubt`] and [`E164::country`] ask libphonenumber,
@@ -16,6 +17,7 @@ mod error;
 mod lead;
 mod plans;
 mod prefix;
+mod prefix_set;
 mod range;
 mod row;
 #[cfg(test)]
@@ -26,5 +28,6 @@ pub use e164::E164;
 pub use error::{PhoneError, Unreadable};
 pub use lead::{BadLeadPart, DEFAULT_LEAD, LeadPart, format_lead};
 pub use prefix::Prefix;
+pub use prefix_set::PrefixSet;
 pub use range::{NumberRange, RangeError};
 pub use row::{RowKey, from_row};

@@ -40,6 +40,10 @@ impl Prefix {
         plans::count(self.0.into())
     }
 
+    pub(super) fn digits(self) -> u32 {
+        self.0
+    }
+
     /// The calling code that the prefix begins with.
     pub fn calling_code(self) -> u16 {
         plans::split(self.0.into()).map_or(0, |split| split.plan.code)

@@ -11,7 +11,8 @@ use super::facts::Regions;
 use super::trace::{ResolveError, Topic, Trace, Verdict};
 use crate::fields::{Field, Fields};
 use crate::phone::{
-    Country, DEFAULT_LEAD, E164, LeadPart, PhoneError, Prefix, format_lead, parse_dialled,
+    Country, DEFAULT_LEAD, E164, LeadPart, PhoneError, Prefix, PrefixSet, format_lead,
+    parse_dialled,
 };
 
 /// Regions that today's Python reader knows by name, for databases where no
@@ -92,16 +93,32 @@ pub fn call(
     called.inspect_err(|error| trace.push(Topic::Rules, Verdict::Refused, &error.message))
 }
 
-/// The called number, and which rule lets it pass.
-fn read(fields: &Fields, to: &str, regions: &Regions) -> Result<(E164, String), ResolveError> {
-    let rule = match fields.get(Field::AllowedOutbound) {
-        None | Some(Value::Null) => None,
-        Some(Value::String(name)) => Some(name.as_str()),
+/// The value of `allowed_outbound`, where one is set.
+fn countries_rule(fields: &Fields) -> Result<Option<&str>, ResolveError> {
+    match fields.get(Field::AllowedOutbound) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(name)) => Ok(Some(name.as_str())),
         Some(other) => {
             let wanted = "it is \"global\" or the name of a region";
-            return Err(unreadable(Field::AllowedOutbound, other, wanted));
+            Err(unreadable(Field::AllowedOutbound, other, wanted))
         }
-    };
+    }
+}
+
+/// The countries that `allowed_outbound` lets through.
+pub(super) fn allowed_countries(
+    fields: &Fields,
+    regions: &Regions,
+) -> Result<PrefixSet, ResolveError> {
+    match countries_rule(fields)? {
+        None | Some("global") => Ok(PrefixSet::all()),
+        Some(name) => Ok(codes(name, regions)?.0.into_iter().collect()),
+    }
+}
+
+/// The called number, and which rule lets it pass.
+fn read(fields: &Fields, to: &str, regions: &Regions) -> Result<(E164, String), ResolveError> {
+    let rule = countries_rule(fields)?;
     let Some(name) = rule.filter(|name| *name != "global") else {
         let number = parse_dialled(to, None).map_err(|error| not_read(to, error, rule))?;
         let why = rule.map_or("no rule on countries", |_| "allowed_outbound = \"global\"");
@@ -152,13 +169,10 @@ fn home(codes: &[Prefix]) -> Option<Country> {
     countries.all(|other| other == Some(first)).then_some(first)
 }
 
-/// The number in the carrier's order, and the rule that gave it.
-fn format(fields: &Fields, number: E164) -> Result<(String, String), ResolveError> {
+/// The order in which the row's carrier wants the parts of a called number.
+pub(super) fn lead_parts(fields: &Fields) -> Result<Vec<LeadPart>, ResolveError> {
     let value = match fields.get(Field::RequiredLeadFormat) {
-        None | Some(Value::Null) => {
-            let order = "country code and national number, as no required_lead_format is set";
-            return Ok((format_lead(number, &DEFAULT_LEAD), order.to_owned()));
-        }
+        None | Some(Value::Null) => return Ok(DEFAULT_LEAD.to_vec()),
         Some(value) => value,
     };
     let parts = value.as_array().filter(|parts| !parts.is_empty());
@@ -174,7 +188,18 @@ fn format(fields: &Fields, number: E164) -> Result<(String, String), ResolveErro
         let wanted = "it has to hold \"base_number\", or nothing of the called number is dialled";
         return Err(unreadable(Field::RequiredLeadFormat, value, wanted));
     }
-    let order = format!("required_lead_format = {value}");
+    Ok(parts)
+}
+
+/// The number in the carrier's order, and the rule that gave it.
+fn format(fields: &Fields, number: E164) -> Result<(String, String), ResolveError> {
+    let parts = lead_parts(fields)?;
+    let order = match fields.get(Field::RequiredLeadFormat) {
+        None | Some(Value::Null) => {
+            "country code and national number, as no required_lead_format is set".to_owned()
+        }
+        Some(value) => format!("required_lead_format = {value}"),
+    };
     Ok((format_lead(number, &parts), order))
 }
 

@@ -13,6 +13,7 @@ pub mod env;
 pub mod facts;
 pub mod report;
 pub mod route;
+pub mod terms;
 pub mod trace;
 
 #[cfg(test)]
@@ -32,6 +33,7 @@ pub use facts::{AgentFact, Aliases, ConfigFact, Configs, Facts, Provenance, Regi
 pub use facts::{SecretState, Side, UserFact};
 pub use report::Report;
 pub use route::{ConfigRef, Route, Router, Source, host_of};
+pub use terms::{DialledForm, Switch, Terms};
 pub use trace::{ResolveError, Step, Topic, Trace, Verdict};
 
 use crate::fields::{Field, Fields};
