@@ -1,7 +1,7 @@
 //! A stand-in for GitHub's API on loopback: comments of a pull request, the
 //! pull requests of a commit, artifacts. It counts requests and has faults.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -34,6 +34,10 @@ pub struct State {
     /// Runs of workflows.
     pub runs: Vec<Value>,
     pub reviews: Vec<Value>,
+    /// The commits of tags.
+    pub tags: BTreeMap<String, String>,
+    /// Files of releases by tag and name, for a download without a token.
+    pub assets: BTreeMap<String, Vec<u8>>,
     /// Method and path of every request.
     pub requests: Vec<String>,
     /// For the next requests of a method.
@@ -132,6 +136,10 @@ impl State {
                     None => done(404, json!({ "message": "Not Found" })),
                 }
             }
+            ("GET", ["commits", tag]) => match self.tags.get(*tag) {
+                Some(sha) => done(200, json!({ "sha": sha })),
+                None => done(422, json!({ "message": "No commit found for SHA" })),
+            },
             ("GET", ["commits", _, "pulls"]) => done(200, self.pulls.clone().into()),
             ("GET", ["actions", "runs"]) => {
                 let asked = |name: &str| {
@@ -201,6 +209,20 @@ fn serve(stream: TcpStream, state: &Mutex<State>) -> Option<()> {
 
     let mut held = state.lock().ok()?;
     held.requests.push(format!("{method} {target}"));
+    let downloads = format!("/{REPOSITORY}/releases/download/");
+    if let Some(asset) = target.strip_prefix(&downloads) {
+        assert_eq!(token, "", "a download is given no token");
+        let (status, bytes) = match held.assets.get(asset) {
+            Some(bytes) => (200, bytes.clone()),
+            None => (404, Vec::new()),
+        };
+        let length = bytes.len();
+        let head = format!(
+            "HTTP/1.1 {status} Said\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n"
+        );
+        (&stream).write_all(head.as_bytes()).ok()?;
+        return (&stream).write_all(&bytes).ok();
+    }
     let fault = held.faults.iter().position(|(of, _)| *of == method);
     let fault = fault.and_then(|at| held.faults.remove(at));
     let (status, value, headers) = match &fault {

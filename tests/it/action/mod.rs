@@ -4,6 +4,7 @@
 mod comments;
 mod expression;
 mod github;
+mod install;
 mod rules;
 mod runner;
 mod scripts;

@@ -216,7 +216,6 @@ impl<'a> Runner<'a> {
         };
         let input = |name: &str| with.get(name).and_then(Value::as_str).unwrap_or_default();
         match uses.split('@').next().unwrap_or_default() {
-            "actions/cache" => done,
             "actions/checkout" => {
                 self.checkout(input("fetch-depth"));
                 done

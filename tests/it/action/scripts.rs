@@ -15,20 +15,20 @@ use super::runner::root;
 use crate::support::{Lkroute, Plaintexts};
 
 /// A step with a directory of its own.
-struct Step {
-    dir: TempDir,
+pub(super) struct Step {
+    pub dir: TempDir,
     env: BTreeMap<String, String>,
 }
 
 /// What it left.
-struct Done {
-    success: bool,
-    log: String,
-    outputs: BTreeMap<String, String>,
+pub(super) struct Done {
+    pub success: bool,
+    pub log: String,
+    pub outputs: BTreeMap<String, String>,
 }
 
 impl Step {
-    fn new(env: &[(&str, &str)]) -> Step {
+    pub fn new(env: &[(&str, &str)]) -> Step {
         let dir = tempfile::tempdir().expect("a directory");
         let mut step = Step {
             dir,
@@ -53,20 +53,20 @@ impl Step {
         step
     }
 
-    fn set(&mut self, name: &str, value: &str) -> &mut Step {
+    pub fn set(&mut self, name: &str, value: &str) -> &mut Step {
         self.env.insert(name.to_owned(), value.to_owned());
         self
     }
 
     /// A program for the step, written in bash.
-    fn program(&self, name: &str, text: &str) -> PathBuf {
+    pub fn program(&self, name: &str, text: &str) -> PathBuf {
         let path = self.dir.path().join(name);
         fs::write(&path, format!("#!/usr/bin/env bash\n{text}\n")).expect("write it");
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("may run");
         path
     }
 
-    fn run(&self, script: &str) -> Done {
+    pub fn run(&self, script: &str) -> Done {
         let (output, summary) = (self.path("output"), self.path("summary"));
         fs::write(&output, "").expect("a file");
         let mut command = Command::new("timeout");
@@ -91,47 +91,9 @@ impl Step {
         }
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
-}
-
-const CARGO: &str = r#"
-env >"${0%/*}/seen"
-printf '%s\n' "$@" >>"${0%/*}/asked"
-while [ "$1" != --root ]; do shift; done
-mkdir -p "$2/bin"
-printf '#!/bin/sh\necho lkroute 0.0.0-built\n' >"$2/bin/lkroute"
-chmod +x "$2/bin/lkroute"
-"#;
-
-#[test]
-fn lkroute_is_built_once_and_the_build_sees_no_secret() {
-    let mut step = Step::new(&[("DATABASE_URL", "made-up-secret"), ("GIVEN_LKROUTE", "")]);
-    step.program("cargo", CARGO);
-    let path = format!("{}:{}", step.dir.path().display(), step.env["PATH"]);
-    step.set("PATH", &path);
-    let done = step.run("install.sh");
-    assert!(done.success, "{}", done.log);
-    assert!(done.log.contains("lkroute 0.0.0-built"), "{}", done.log);
-    let built = &done.outputs["lkroute"];
-    assert!(Path::new(built).ends_with("lkroute/bin/lkroute"), "{built}");
-    let seen = fs::read_to_string(step.path("seen")).expect("its environment");
-    assert!(
-        seen.contains("HOME=") && !seen.contains("made-up-secret"),
-        "{seen}"
-    );
-    let asked = fs::read_to_string(step.path("asked")).expect("its arguments");
-    let sources = root().to_str().expect("plain");
-    assert!(
-        asked.starts_with(&format!("install\n--locked\n--path\n{sources}\n")),
-        "{asked}"
-    );
-
-    let again = step.run("install.sh");
-    assert_eq!(again.outputs["lkroute"], *built, "{}", again.log);
-    let same = fs::read_to_string(step.path("asked")).expect("its arguments");
-    assert_eq!(same, asked, "it was there already");
 }
 
 #[test]
@@ -153,30 +115,6 @@ fn a_program_that_is_named_has_to_run() {
         "{}",
         done.log
     );
-}
-
-#[test]
-fn the_key_of_the_cache_is_that_of_the_sources() {
-    let mut step = Step::new(&[]);
-    let key = |step: &Step| step.run("cache-key.sh").outputs["hash"].clone();
-    let real = key(&step);
-    assert_eq!(real.len(), 64);
-    assert_eq!(key(&step), real);
-    let sources = step.path("sources");
-    for name in [
-        "src/a b/main.rs",
-        "migrations/1.sql",
-        "Cargo.toml",
-        "Cargo.lock",
-    ] {
-        let path = sources.join(name);
-        fs::create_dir_all(path.parent().expect("a directory")).expect("make it");
-        fs::write(path, "one").expect("write it");
-    }
-    step.set("GITHUB_ACTION_PATH", sources.to_str().expect("plain"));
-    let one = key(&step);
-    fs::write(sources.join("src/a b/main.rs"), "two").expect("write it");
-    assert_ne!(key(&step), one);
 }
 
 /// A step that runs a program of ours in place of lkroute.

@@ -1,0 +1,260 @@
+//! How the action comes to an lkroute: the release of its own commit, checked;
+//! or a build that nothing of the caller's repository has a say in.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use sha2::{Digest, Sha256};
+
+use super::github::{GitHub, REPOSITORY, TOKEN};
+use super::scripts::{Done, Step};
+
+const COMMIT: &str = "cccccccccccccccccccccccccccccccccccccccc";
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+fn archive_name() -> String {
+    format!("lkroute-{VERSION}-x86_64-unknown-linux-musl.tar.gz")
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// An archive as a release has it, around a script in place of the program.
+fn archive(text: &str) -> Vec<u8> {
+    let dir = tempfile::tempdir().expect("a directory");
+    let inside = dir.path().join("lkroute-it");
+    fs::create_dir(&inside).expect("make it");
+    executable(&inside.join("lkroute"), text);
+    let packed = Command::new("tar")
+        .args(["-czf", "-", "lkroute-it"])
+        .current_dir(dir.path())
+        .output()
+        .expect("run tar");
+    assert!(packed.status.success());
+    packed.stdout
+}
+
+fn executable(path: &Path, text: &str) {
+    fs::create_dir_all(path.parent().expect("a directory")).expect("make it");
+    fs::write(path, text).expect("write it");
+    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).expect("may run");
+}
+
+fn publish(github: &GitHub, archive: Vec<u8>) {
+    let sum = hex(&Sha256::digest(&archive));
+    let mut state = github.state();
+    let tag = format!("v{VERSION}");
+    let sums = format!("{sum}  {}\n", archive_name());
+    state
+        .assets
+        .insert(format!("{tag}/SHA256SUMS"), sums.into_bytes());
+    state
+        .assets
+        .insert(format!("{tag}/{}", archive_name()), archive);
+    state.tags.insert(tag, COMMIT.to_owned());
+}
+
+fn program() -> String {
+    format!("#!/bin/sh\necho lkroute {VERSION}\n")
+}
+
+fn released() -> GitHub {
+    let github = GitHub::start();
+    publish(&github, archive(&program()));
+    github
+}
+
+/// The step on a runner whose system programs are the real ones.
+fn installing(github: &GitHub) -> Step {
+    Step::new(&[
+        ("GITHUB_API_URL", &github.url),
+        ("GITHUB_SERVER_URL", &github.url),
+        ("GITHUB_TOKEN", TOKEN),
+        ("ACTION_REPOSITORY", REPOSITORY),
+        ("ACTION_REF", COMMIT),
+        ("RUNNER_OS", "Linux"),
+        ("RUNNER_ARCH", "X64"),
+    ])
+}
+
+#[track_caller]
+fn refused(done: &Done, why: &str) {
+    assert!(!done.success && done.log.contains(why), "{}", done.log);
+    assert!(!done.outputs.contains_key("lkroute"), "{}", done.log);
+}
+
+#[test]
+fn the_release_of_the_actions_own_commit_is_there_in_seconds() {
+    let github = released();
+    let step = installing(&github);
+    let began = Instant::now();
+    let done = step.run("install.sh");
+    assert!(done.success, "{}", done.log);
+    assert!(
+        began.elapsed() < Duration::from_secs(5),
+        "{:?}",
+        began.elapsed()
+    );
+    assert!(
+        done.log.contains(&format!("lkroute {VERSION}")),
+        "{}",
+        done.log
+    );
+    assert!(Path::new(&done.outputs["lkroute"]).is_file());
+
+    // The archive is kept; the list of checksums is asked for each time.
+    let downloads = || {
+        let state = github.state();
+        let archives = state
+            .requests
+            .iter()
+            .filter(|line| line.contains(".tar.gz"));
+        archives.count()
+    };
+    assert_eq!(downloads(), 1);
+    assert!(step.run("install.sh").success);
+    assert_eq!(downloads(), 1);
+}
+
+#[test]
+fn what_somebody_planted_is_not_taken() {
+    let github = released();
+    let step = installing(&github);
+    assert!(step.run("install.sh").success);
+    let planted = "#!/bin/sh\necho planted >>\"$HOME/ran\"\n";
+    // In the place of the kept archive, and of a program that older versions kept.
+    let kept = step.path("lkroute");
+    for entry in fs::read_dir(&kept).expect("what is kept") {
+        fs::write(entry.expect("a file").path(), archive(planted)).expect("plant it");
+    }
+    executable(&kept.join("bin/lkroute"), planted);
+    executable(&step.path("lkroute-program/lkroute"), planted);
+    let done = step.run("install.sh");
+    assert!(done.success, "{}", done.log);
+    assert!(!step.path("ran").exists());
+}
+
+#[test]
+fn an_archive_that_was_tampered_with_is_refused() {
+    let github = released();
+    let name = format!("v{VERSION}/{}", archive_name());
+    let other = archive("#!/bin/sh\necho planted >>\"$HOME/ran\"\n");
+    github.state().assets.insert(name.clone(), other);
+    let step = installing(&github);
+    refused(&step.run("install.sh"), "its checksum differs");
+    github.state().assets.remove(&name);
+    let mut step = installing(&github);
+    step.set("RETRY_SECONDS", "0");
+    refused(&step.run("install.sh"), "could not be downloaded");
+    assert!(!step.path("ran").exists());
+}
+
+#[test]
+fn a_release_of_another_commit_is_refused() {
+    let github = released();
+    let mut step = installing(&github);
+    for other in ["main", &COMMIT.replace('c', "d"), &COMMIT[..12], "v0"] {
+        let done = step.set("ACTION_REF", other).run("install.sh");
+        refused(&done, "which is not release");
+    }
+    let tag = format!("v{VERSION}");
+    assert!(step.set("ACTION_REF", &tag).run("install.sh").success);
+    github.state().tags.clear();
+    refused(&step.run("install.sh"), "could not be looked up");
+    let done = step.set("ACTION_REF", "").run("install.sh");
+    refused(&done, "no release is its own");
+    let done = step
+        .set("ACTION_REF", COMMIT)
+        .set("RUNNER_OS", "Windows")
+        .run("install.sh");
+    refused(&done, "There is no release for Windows");
+}
+
+/// A gh that knows one digest: what the real one is asked, and says.
+fn with_gh(step: &Step, verdict: &str) -> PathBuf {
+    let gh = step.path(".cargo/bin/gh");
+    let text = format!(
+        "#!/bin/sh\nprintf '%s ' \"$@\" >>\"$HOME/asked\"\ncase $* in *--help*) exit 0 ;; esac\n{verdict}\n"
+    );
+    executable(&gh, &text);
+    step.path("asked")
+}
+
+#[test]
+fn the_attestation_has_to_name_the_workflow_and_the_commit() {
+    let github = released();
+    let step = installing(&github);
+    let asked = with_gh(&step, "exit 0");
+    let done = step.run("install.sh");
+    assert!(done.success, "{}", done.log);
+    let asked = fs::read_to_string(asked).expect("what it was asked");
+    for part in [
+        format!("--repo {REPOSITORY} "),
+        format!("--signer-workflow {REPOSITORY}/.github/workflows/release.yml "),
+        format!("--source-digest {COMMIT} "),
+    ] {
+        assert!(asked.contains(&part), "{asked}");
+    }
+    with_gh(&step, "echo '::error::not by you' >&2; exit 1");
+    let done = step.run("install.sh");
+    refused(&done, "does not hold");
+    assert!(done.log.contains("::stop-commands::"), "{}", done.log);
+}
+
+const CARGO: &str = r#"#!/usr/bin/env bash
+env >"${0%/*}/seen"; pwd >>"${0%/*}/seen"
+while [ "$1" != --root ]; do shift; done
+mkdir -p "$2/bin"
+printf '#!/bin/sh\necho lkroute 0.0.0-built\n' >"$2/bin/lkroute"
+chmod +x "$2/bin/lkroute"
+"#;
+
+#[test]
+fn a_build_sees_no_secret_and_obeys_no_file_of_the_caller() {
+    let github = GitHub::start();
+    let mut step = installing(&github);
+    step.set("BUILD", "true")
+        .set("DATABASE_URL", "made-up-secret");
+    for name in [
+        "CARGO_HOME",
+        "RUSTUP_TOOLCHAIN",
+        "RUSTC_WRAPPER",
+        "CARGO_BUILD_RUSTC",
+    ] {
+        step.set(name, "/callers/own");
+    }
+    executable(&step.path(".cargo/bin/cargo"), CARGO);
+    // The caller's repository, with all that cargo would read there, and a
+    // `cargo` put before others.
+    step.program("cargo", "touch \"$HOME/shadow\"; exit 1");
+    let path = format!(
+        "{}:{}",
+        step.dir.path().display(),
+        std::env::var("PATH").expect("a PATH")
+    );
+    step.set("PATH", &path);
+    let done = step.run("install.sh");
+    assert!(done.success, "{}", done.log);
+    assert!(done.log.contains("lkroute 0.0.0-built"), "{}", done.log);
+    assert!(!step.path("shadow").exists());
+    let seen = fs::read_to_string(step.path(".cargo/bin/seen")).expect("its environment");
+    assert!(!seen.contains("made-up-secret"), "{seen}");
+    assert!(!seen.contains("/callers/own"), "{seen}");
+    let directory = seen.lines().last().expect("its directory");
+    assert!(directory.ends_with("lkroute-program"), "{seen}");
+    assert_eq!(github.count(""), 0, "nothing is downloaded");
+}
+
+#[test]
+fn a_program_of_another_version_is_no_release() {
+    let github = GitHub::start();
+    publish(&github, archive("#!/bin/sh\necho lkroute 9.9.9\n"));
+    refused(
+        &installing(&github).run("install.sh"),
+        "the program says it is",
+    );
+}
