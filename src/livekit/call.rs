@@ -1,5 +1,5 @@
 //! Placing a call: a room, then one dispatch of one agent, and never a second
-//! one. Imports the client crate and its messages.
+//! one. Imports LiveKit's messages.
 //!
 //! A room is made by name, so asking twice does no harm. Each dispatch that
 //! the server accepts starts an agent, which dials a person; so it is sent
@@ -7,13 +7,14 @@
 
 use std::time::Duration;
 
-use livekit_api::services::room::CreateRoomOptions;
-use livekit_protocol::{self as proto, AgentDispatch, CreateAgentDispatchRequest};
+use livekit_protocol::{self as proto, AgentDispatch};
 use tokio::time::{Instant, sleep};
 
 use super::Client;
 use super::cause::{Cause, Failure};
-use super::trouble::{Asked, Done, Trouble};
+use super::request::{CREATE_DISPATCH, CREATE_ROOM, LIST_DISPATCH};
+use super::token::Grant;
+use super::trouble::{Done, Trouble};
 
 /// A call to place.
 #[derive(Debug, Clone, Copy)]
@@ -69,7 +70,11 @@ pub enum JobStatus {
 /// Await it to its end; what becomes of a dropped one is unknown.
 pub async fn place_call(client: &Client, call: &Call<'_>) -> CallOutcome {
     let until = Instant::now() + client.limits.whole;
-    match create_room(client, call.room, CreateRoomOptions::default(), until).await {
+    let room = proto::CreateRoomRequest {
+        name: call.room.to_owned(),
+        ..Default::default()
+    };
+    match create_room(client, &room, until).await {
         Ok(()) => dispatch(client, call, until).await,
         Err(failure) => CallOutcome::Failed(failure),
     }
@@ -89,17 +94,17 @@ pub(super) async fn dispatch(client: &Client, call: &Call<'_>, until: Instant) -
 
 pub(super) async fn create_room(
     client: &Client,
-    room: &str,
-    options: CreateRoomOptions,
+    room: &proto::CreateRoomRequest,
     until: Instant,
 ) -> Result<(), Failure> {
     let mut pauses = pauses(client);
     loop {
-        let request = client.api.room().create_room(room, options.clone());
-        let failure = match client.step(Asked::Rooms, until, request).await {
-            Ok(made) if made.name == room => return Ok(()),
+        let made = client.ask(CREATE_ROOM, Grant::CreateRooms, room, until);
+        let made: Result<proto::Room, Trouble> = made.await;
+        let failure = match made {
+            Ok(made) if made.name == room.name => return Ok(()),
             Ok(_) => Cause::NotLivekit.into(),
-            Err(trouble) => client.explain(trouble.failure).await,
+            Err(trouble) => trouble.failure,
         };
         if failure.cause.is_final() || !pause(&mut pauses, until).await {
             return Err(failure);
@@ -113,22 +118,20 @@ async fn create_dispatch(
     call: &Call<'_>,
     until: Instant,
 ) -> Result<String, Trouble> {
-    if Instant::now() >= until {
-        return Err(Trouble {
-            done: Done::NotSent,
-            ..Trouble::timed_out()
-        });
-    }
-    let request = client
-        .api
-        .agent_dispatch()
-        .create_dispatch(CreateAgentDispatchRequest {
-            agent_name: call.agent_name.to_owned(),
-            room: call.room.to_owned(),
-            metadata: call.metadata.to_owned(),
-            ..Default::default()
-        });
-    let made = client.step(Asked::Dispatches, until, request).await?;
+    let request = proto::CreateAgentDispatchRequest {
+        agent_name: call.agent_name.to_owned(),
+        room: call.room.to_owned(),
+        metadata: call.metadata.to_owned(),
+        ..Default::default()
+    };
+    let made: AgentDispatch = client
+        .ask(
+            CREATE_DISPATCH,
+            Grant::RoomAdmin(call.room),
+            &request,
+            until,
+        )
+        .await?;
     if made.id.is_empty() {
         Err(Trouble::unclear(Cause::Unreadable.into()))
     } else {
@@ -167,9 +170,10 @@ async fn settle(client: &Client, call: &Call<'_>, trouble: Trouble) -> CallOutco
             };
         }
         if Instant::now() + client.limits.poll >= until {
-            let room = call.room.to_owned();
-            let failure = client.explain(trouble.failure).await;
-            return CallOutcome::Unknown { room, failure };
+            return CallOutcome::Unknown {
+                room: call.room.to_owned(),
+                failure: trouble.failure,
+            };
         }
         sleep(client.limits.poll).await;
     }
@@ -212,7 +216,7 @@ pub async fn wait_for_agent(
         if Instant::now() + client.limits.poll >= until {
             return match looked {
                 Ok(_) => Ok(None),
-                Err(trouble) => Err(client.explain(trouble.failure).await),
+                Err(trouble) => Err(trouble.failure),
             };
         }
         sleep(client.limits.poll).await;
@@ -221,13 +225,14 @@ pub async fn wait_for_agent(
 
 async fn list(client: &Client, room: &str) -> Result<Vec<AgentDispatch>, Trouble> {
     let until = Instant::now() + client.limits.step;
-    client
-        .step(
-            Asked::Dispatches,
-            until,
-            client.api.agent_dispatch().list_dispatch(room),
-        )
-        .await
+    let request = proto::ListAgentDispatchRequest {
+        room: room.to_owned(),
+        ..Default::default()
+    };
+    let listed: proto::ListAgentDispatchResponse = client
+        .ask(LIST_DISPATCH, Grant::RoomAdmin(room), &request, until)
+        .await?;
+    Ok(listed.agent_dispatches)
 }
 
 impl From<&proto::Job> for JobSeen {
@@ -245,22 +250,6 @@ impl From<&proto::Job> for JobSeen {
             worker_id: state.worker_id,
             participant_identity: state.participant_identity,
             error: super::cause::one_line(&state.error),
-        }
-    }
-}
-
-impl Client {
-    /// The crate says neither why an answer wasn't readable nor that it followed
-    /// a redirect; a look at the server does, and changes nothing.
-    pub(super) async fn explain(&self, failure: Failure) -> Failure {
-        use Cause::{Dns, Refused, Tls, Unreadable};
-        if !matches!(failure.cause, Dns | Refused | Tls | Unreadable) {
-            return failure;
-        }
-        match self.look_with_key().await {
-            Ok(answer) => answer.key().err().unwrap_or(failure),
-            Err(_) if failure.cause != Unreadable => failure,
-            Err(seen) => seen,
         }
     }
 }

@@ -7,23 +7,24 @@
 //! is read from a database; every request has a time limit, and no error text
 //! leaves this room with a token in it.
 //!
-//! May import `livekit_api`, `livekit_protocol`, `reqwest`, `rustls` and, like
-//! every edge, the core. No other module imports the first three.
+//! A token is signed for one request, and sent to the one server that was
+//! named: who may be named is for the caller to decide.
+//!
+//! May import `livekit_protocol`, `livekit_token`, `prost`, `reqwest`, `rustls`
+//! and, like every edge, the core. No other module imports the first four.
 
 mod call;
 mod cause;
-mod look;
+mod http;
 mod probe;
+mod request;
 mod sip;
+mod token;
 mod trouble;
 
 use std::fmt;
-use std::future::Future;
-use std::sync::OnceLock;
 use std::time::Duration;
 
-use livekit_api::services::{LiveKitApi, ServiceResult};
-use tokio::time::{Instant, timeout_at};
 use zeroize::Zeroizing;
 
 pub use call::{
@@ -34,7 +35,6 @@ pub use probe::{
     Check, ProbeReport, WorkerProbe, WorkerSeen, find_trunk, probe, probe_worker, reach,
 };
 pub use sip::{SipCall, SipFailure, SipPlaced, create_sip_participant};
-use trouble::{Asked, Trouble};
 
 /// Makes ring the crypto of this process. `main` calls it once, before the
 /// first connection of any kind; a second call does nothing.
@@ -89,11 +89,10 @@ impl Default for Limits {
 /// One server, with connections that are kept and shared by all requests.
 pub struct Client {
     limits: Limits,
-    api: LiveKitApi,
+    http: reqwest::Client,
     base: reqwest::Url,
     api_key: String,
     api_secret: Zeroizing<String>,
-    looker: OnceLock<Result<reqwest::Client, Failure>>,
 }
 
 impl fmt::Debug for Client {
@@ -106,34 +105,17 @@ impl fmt::Debug for Client {
 }
 
 impl Client {
-    /// Connects to nothing yet. Fails only for a URL that names no LiveKit server.
+    /// Connects to nothing yet. Fails for a URL that names no LiveKit server,
+    /// and where this machine can't do TLS.
     pub fn new(server: &Server<'_>, limits: Limits) -> Result<Client, Failure> {
         let base = http_base(server.url)?;
-        // Another region must never get a create that the first may have
-        // carried out, so no request is failed over.
-        let api = LiveKitApi::with_api_key(base.as_str(), server.api_key, server.api_secret)
-            .with_failover(false)
-            .with_request_timeout(limits.step);
         Ok(Client {
             limits,
-            api,
+            http: http::client()?,
             base,
             api_key: server.api_key.to_owned(),
             api_secret: Zeroizing::new(server.api_secret.to_owned()),
-            looker: OnceLock::new(),
         })
-    }
-
-    async fn step<T>(
-        &self,
-        asked: Asked,
-        until: Instant,
-        request: impl Future<Output = ServiceResult<T>>,
-    ) -> Result<T, Trouble> {
-        match timeout_at(until, request).await {
-            Ok(answer) => answer.map_err(|error| Trouble::new(asked, &error)),
-            Err(_) => Err(Trouble::timed_out()),
-        }
     }
 }
 

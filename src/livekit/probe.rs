@@ -1,16 +1,17 @@
 //! Looking at one server for `doctor`: each check passed, failed with a cause,
-//! or was not reached because an earlier one failed. Imports the client crate.
+//! or was not reached because an earlier one failed. Imports LiveKit's messages.
 
 use std::time::Duration;
 
-use livekit_api::services::room::CreateRoomOptions;
-use livekit_api::services::sip::ListSIPOutboundTrunkFilter;
+use livekit_protocol as proto;
 use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::call::{Call, CallOutcome, JobSeen, create_room, dispatch, wait_for_agent};
 use super::cause::{Cause, Failure};
-use super::trouble::Asked;
+use super::request::{DELETE_ROOM, LIST_OUTBOUND_TRUNKS};
+use super::token::Grant;
+use super::trouble::Trouble;
 use super::{Client, Limits, Server};
 
 /// What became of one check.
@@ -144,11 +145,7 @@ async fn look_at_root(client: &Client, report: &mut ProbeReport) -> bool {
 }
 
 async fn look_with_key(client: &Client, report: &mut ProbeReport) -> bool {
-    let found = match client.look_with_key().await {
-        Ok(answer) => answer.key(),
-        Err(failure) => Err(failure),
-    };
-    let Err(failure) = found else {
+    let Err(failure) = client.look_with_key().await else {
         for check in [
             &mut report.key,
             &mut report.secret,
@@ -189,18 +186,14 @@ async fn look_for_trunk(client: &Client, trunk_id: &str, report: &mut ProbeRepor
 /// and this one is not among them.
 pub async fn find_trunk(client: &Client, trunk_id: &str) -> Result<Vec<String>, Failure> {
     let until = Instant::now() + client.limits.step;
-    let request = client
-        .api
-        .sip()
-        .list_sip_outbound_trunk(ListSIPOutboundTrunkFilter::All);
-    match client.step(Asked::Sip, until, request).await {
-        Ok(trunks) => {
-            let found = trunks.into_iter().find(|t| t.sip_trunk_id == trunk_id);
-            let found = found.map(|trunk| trunk.numbers);
-            found.ok_or_else(|| Failure::new(Cause::TrunkMissing, trunk_id))
-        }
-        Err(trouble) => Err(client.explain(trouble.failure).await),
-    }
+    let all = proto::ListSipOutboundTrunkRequest::default();
+    let listed = client.ask(LIST_OUTBOUND_TRUNKS, Grant::SipAdmin, &all, until);
+    let listed: proto::ListSipOutboundTrunkResponse =
+        listed.await.map_err(|trouble: Trouble| trouble.failure)?;
+    let mut trunks = listed.items.into_iter();
+    let found = trunks.find(|trunk| trunk.sip_trunk_id == trunk_id);
+    let found = found.map(|trunk| trunk.numbers);
+    found.ok_or_else(|| Failure::new(Cause::TrunkMissing, trunk_id))
 }
 
 /// What a trial of a worker left and found.
@@ -240,9 +233,9 @@ pub async fn probe_worker(client: &Client, agent_name: &str, wait: Duration) -> 
 
     let seen = try_worker(client, &call, wait).await;
     let until = Instant::now() + client.limits.step;
-    let deleted = client
-        .step(Asked::Rooms, until, client.api.room().delete_room(&room))
-        .await;
+    let delete = proto::DeleteRoomRequest { room: room.clone() };
+    let deleted = client.ask(DELETE_ROOM, Grant::CreateRooms, &delete, until);
+    let deleted: Result<proto::DeleteRoomResponse, Trouble> = deleted.await;
     let left_behind = deleted.err().map(|trouble| trouble.failure);
     WorkerProbe {
         seen,
@@ -252,12 +245,13 @@ pub async fn probe_worker(client: &Client, agent_name: &str, wait: Duration) -> 
 }
 
 async fn try_worker(client: &Client, call: &Call<'_>, wait: Duration) -> WorkerSeen {
-    let short_lived = CreateRoomOptions {
+    let short_lived = proto::CreateRoomRequest {
+        name: call.room.to_owned(),
         empty_timeout: 60,
         ..Default::default()
     };
     let until = Instant::now() + client.limits.whole;
-    if let Err(failure) = create_room(client, call.room, short_lived, until).await {
+    if let Err(failure) = create_room(client, &short_lived, until).await {
         return WorkerSeen::Failed(failure);
     }
     match dispatch(client, call, until).await {

@@ -1,14 +1,15 @@
 //! Dialling a person through a trunk, for workers that don't do it themselves.
-//! Sent once, whatever happens. Imports the client crate.
+//! Sent once, whatever happens. Imports LiveKit's messages.
 
 use std::time::Duration;
 
-use livekit_api::services::sip::CreateSIPParticipantOptions;
-use tokio::time::Instant;
+use livekit_protocol as proto;
 
 use super::Client;
 use super::cause::Failure;
-use super::trouble::{Asked, Done};
+use super::request::CREATE_SIP_PARTICIPANT;
+use super::token::Grant;
+use super::trouble::{Done, Trouble};
 
 /// Whom to dial, through what, into which room.
 #[derive(Debug, Clone, Copy)]
@@ -49,22 +50,20 @@ pub async fn create_sip_participant(
     client: &Client,
     call: &SipCall<'_>,
 ) -> Result<SipPlaced, SipFailure> {
-    let options = CreateSIPParticipantOptions {
+    let request = proto::CreateSipParticipantRequest {
+        sip_trunk_id: call.trunk_id.to_owned(),
+        sip_call_to: call.to.to_owned(),
+        sip_number: call.from.unwrap_or_default().to_owned(),
+        room_name: call.room.to_owned(),
         participant_identity: call.identity.to_owned(),
-        sip_number: call.from.map(str::to_owned),
-        wait_until_answered: Some(call.wait_for_answer.is_some()),
-        ringing_timeout: call.wait_for_answer,
+        wait_until_answered: call.wait_for_answer.is_some(),
+        ringing_timeout: call.wait_for_answer.map(Into::into),
         ..Default::default()
     };
-    let until = Instant::now() + client.limits.whole + call.wait_for_answer.unwrap_or_default();
-    let request = client.api.sip().create_sip_participant(
-        call.trunk_id.to_owned(),
-        call.to.to_owned(),
-        call.room.to_owned(),
-        options,
-        None,
-    );
-    match client.step(Asked::Sip, until, request).await {
+    let limit = client.limits.step + call.wait_for_answer.unwrap_or_default();
+    let made = client.ask_within(CREATE_SIP_PARTICIPANT, Grant::SipCall, &request, limit);
+    let made: Result<proto::SipParticipantInfo, Trouble> = made.await;
+    match made {
         Ok(made) => Ok(SipPlaced {
             sip_call_id: made.sip_call_id,
             participant_id: made.participant_id,
@@ -73,7 +72,7 @@ pub async fn create_sip_participant(
         Err(trouble) => Err(SipFailure {
             unclear: trouble.done == Done::Unclear,
             sip_status: trouble.sip_status,
-            failure: client.explain(trouble.failure).await,
+            failure: trouble.failure,
         }),
     }
 }

@@ -1,12 +1,10 @@
-//! From an error of the client crate to what a caller needs: the cause, and
-//! whether the server may have carried the request out. Imports the client
-//! crate's errors, `reqwest`'s and `rustls`'.
+//! From an answer or an error to what a caller needs: the cause, and whether
+//! the server may have carried the request out. Imports `reqwest`'s errors and
+//! `rustls`'.
 
 use std::collections::HashMap;
 use std::error::Error;
 use std::io;
-
-use livekit_api::services::{ServerError, ServerErrorCode, ServiceError};
 
 use super::cause::{Cause, Failure};
 
@@ -37,23 +35,7 @@ pub(super) struct Trouble {
 }
 
 impl Trouble {
-    pub fn new(asked: Asked, error: &ServiceError) -> Trouble {
-        let (failure, done) = match error {
-            ServiceError::Twirp(ServerError::Twirp(error)) => {
-                return Trouble::answered(asked, error);
-            }
-            ServiceError::Twirp(ServerError::Request(error)) => (of_request(error), sent(error)),
-            ServiceError::Twirp(ServerError::Prost(_)) => (Cause::Unreadable.into(), Done::Unclear),
-            ServiceError::Twirp(ServerError::Url(error)) => (
-                Failure::new(Cause::BadUrl, &error.to_string()),
-                Done::NotSent,
-            ),
-            ServiceError::AccessToken(error) => (
-                Failure::new(Cause::BadCredentials, &error.to_string()),
-                Done::NotSent,
-            ),
-            ServiceError::Env(_) => (Cause::BadCredentials.into(), Done::NotSent),
-        };
+    fn new(failure: Failure, done: Done) -> Trouble {
         Trouble {
             failure,
             done,
@@ -61,37 +43,50 @@ impl Trouble {
         }
     }
 
-    pub fn timed_out() -> Trouble {
-        Trouble::unclear(Cause::Timeout.into())
+    pub fn not_sent(failure: Failure) -> Trouble {
+        Trouble::new(failure, Done::NotSent)
+    }
+
+    pub fn refused(failure: Failure) -> Trouble {
+        Trouble::new(failure, Done::Refused)
     }
 
     pub fn unclear(failure: Failure) -> Trouble {
-        Trouble {
-            failure,
-            done: Done::Unclear,
-            sip_status: None,
-        }
+        Trouble::new(failure, Done::Unclear)
     }
 
-    fn answered(asked: Asked, error: &ServerErrorCode) -> Trouble {
-        let sip_status = error
-            .meta
-            .get("sip_status_code")
-            .and_then(|code| code.parse().ok());
-        let failure = of_answer(asked, &error.code, &error.msg, &error.meta);
+    /// No answer came, or none that could be read to its end.
+    pub fn of_request(error: &reqwest::Error) -> Trouble {
+        let done = if error.is_connect() || error.is_builder() {
+            Done::NotSent
+        } else {
+            Done::Unclear
+        };
+        Trouble::new(of_request(error), done)
+    }
+
+    /// An error of Twirp.
+    pub fn answered(
+        asked: Asked,
+        code: &str,
+        msg: &str,
+        meta: &HashMap<String, String>,
+    ) -> Trouble {
+        let failure = of_answer(asked, code, msg, meta);
         let no_one_dialled = matches!(
             failure.cause,
             Cause::SipRefused | Cause::SipNeedsRedis | Cause::SipNotRunning
         );
-        let done = if may_be_done(&error.code) && !no_one_dialled {
+        let done = if may_be_done(code) && !no_one_dialled {
             Done::Unclear
         } else {
             Done::Refused
         };
         Trouble {
-            failure,
-            done,
-            sip_status,
+            sip_status: meta
+                .get("sip_status_code")
+                .and_then(|code| code.parse().ok()),
+            ..Trouble::new(failure, done)
         }
     }
 }
@@ -99,31 +94,24 @@ impl Trouble {
 /// Twirp sends these codes with 5xx, or with 408 where the server itself gave
 /// up waiting; all others are a 4xx, and final.
 fn may_be_done(code: &str) -> bool {
-    use ServerErrorCode as C;
     !matches!(
         code,
-        C::INVALID_ARGUMENT
-            | C::MALFORMED
-            | C::OUT_OF_RANGE
-            | C::NOT_FOUND
-            | C::BAD_ROUTE
-            | C::ALREADY_EXISTS
-            | C::PERMISSION_DENIED
-            | C::UNAUTHENTICATED
-            | C::RESOURCE_EXHAUSTED
-            | C::FAILED_PRECONDITION
-            | C::ABORTED
+        "invalid_argument"
+            | "malformed"
+            | "out_of_range"
+            | "not_found"
+            | "bad_route"
+            | "already_exists"
+            | "permission_denied"
+            | "unauthenticated"
+            | "resource_exhausted"
+            | "failed_precondition"
+            | "aborted"
     )
 }
 
 /// What a Twirp error says.
-pub(super) fn of_answer(
-    asked: Asked,
-    code: &str,
-    msg: &str,
-    meta: &HashMap<String, String>,
-) -> Failure {
-    use ServerErrorCode as C;
+fn of_answer(asked: Asked, code: &str, msg: &str, meta: &HashMap<String, String>) -> Failure {
     if let Some(status) = meta.get("sip_status_code") {
         let words = meta.get("sip_status").map_or("", String::as_str);
         return Failure::new(Cause::SipRefused, &sip_words(status, words));
@@ -131,13 +119,13 @@ pub(super) fn of_answer(
     let msg = msg.trim_start_matches("twirp error unknown: ");
     let no_one_answers = msg.contains("no response from servers");
     let cause = match code {
-        C::UNAUTHENTICATED | C::PERMISSION_DENIED => Cause::NoGrant,
-        C::NOT_FOUND if msg.contains("sip trunk") => Cause::TrunkMissing,
-        C::NOT_FOUND if msg.contains("room") => Cause::RoomMissing,
+        "unauthenticated" | "permission_denied" => Cause::NoGrant,
+        "not_found" if msg.contains("sip trunk") => Cause::TrunkMissing,
+        "not_found" if msg.contains("room") => Cause::RoomMissing,
         _ if msg.contains("sip not connected") => Cause::SipNeedsRedis,
-        C::UNAVAILABLE if no_one_answers && asked == Asked::Dispatches => Cause::RoomMissing,
-        C::UNAVAILABLE if no_one_answers && asked == Asked::Sip => Cause::SipNotRunning,
-        C::RESOURCE_EXHAUSTED => Cause::Unavailable,
+        "unavailable" if no_one_answers && asked == Asked::Dispatches => Cause::RoomMissing,
+        "unavailable" if no_one_answers && asked == Asked::Sip => Cause::SipNotRunning,
+        "resource_exhausted" => Cause::Unavailable,
         _ if may_be_done(code) => Cause::Unavailable,
         _ => Cause::Rejected,
     };
@@ -160,14 +148,6 @@ fn sip_words(status: &str, words: &str) -> String {
     };
     let separator = if meaning.is_empty() { "" } else { ": " };
     format!("SIP {} {}{separator}{meaning}", status.trim(), words.trim())
-}
-
-fn sent(error: &reqwest::Error) -> Done {
-    if error.is_connect() || error.is_builder() {
-        Done::NotSent
-    } else {
-        Done::Unclear
-    }
 }
 
 /// Why a request brought no answer that could be read.

@@ -1,7 +1,6 @@
 //! From routing files to a real worker that has the job, and then one thing
 //! after the other taken away.
 
-use livekit_api::services::sip::CreateSIPOutboundTrunkOptions;
 use serde_json::Value;
 
 use super::world::{FROM, RING, TO, clean, files, said};
@@ -36,14 +35,7 @@ fn told(lkroute: &Lkroute, check: &str, code: i32, words: &str) {
 }
 
 pub fn trunk(livekit: &Livekit, number: &str) -> String {
-    let api = livekit.api();
-    let made = api.sip().create_sip_outbound_trunk(
-        "made up".into(),
-        "sip.example".into(),
-        vec![number.to_owned()],
-        CreateSIPOutboundTrunkOptions::default(),
-    );
-    block_on(made).expect("a trunk").sip_trunk_id
+    block_on(livekit.trunk(&[number.to_owned()]))
 }
 
 #[test]
@@ -101,8 +93,7 @@ fn from_the_files_to_the_worker_and_every_loss_is_named() {
     );
     assert_eq!(other.jobs().len(), 0);
 
-    let api = livekit.api();
-    block_on(api.sip().delete_sip_trunk(&trunk)).expect("delete the trunk");
+    block_on(livekit.delete_trunk(&trunk));
     told(
         &lkroute,
         "trunk-missing",

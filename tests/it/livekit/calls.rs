@@ -69,6 +69,11 @@ async fn each_request_says_what_it_should_and_asks_for_no_more() {
     assert_eq!(room.decode::<proto::CreateRoomRequest>().name, ROOM);
     let grants = &room.claims.as_ref().unwrap().video;
     assert!(grants.room_create && !grants.room_admin && !grants.room_join);
+    for post in &standin.world().posts {
+        let claims = post.claims.as_ref().unwrap();
+        assert_eq!(claims.exp - claims.nbf, 300, "a token lives five minutes");
+        assert!(!claims.sip.admin && !claims.sip.call, "{}", post.method);
+    }
 
     let [create] = &standin.posts("CreateDispatch")[..] else {
         panic!()
@@ -120,9 +125,11 @@ async fn a_create_of_which_nothing_is_found_stays_unknown() {
     let faults = [
         (Fault::Hang, Cause::Timeout),
         (Fault::Reset, Cause::ConnectionLost),
-        (Fault::Answer(Answer::html(502)), Cause::Unreadable),
-        (Fault::Answer(Answer::empty(503)), Cause::Unreadable),
-        (Fault::Answer(Answer::html(200)), Cause::Unreadable),
+        (Fault::Answer(Answer::html(502)), Cause::Unavailable),
+        (Fault::Answer(Answer::empty(503)), Cause::Unavailable),
+        (Fault::Answer(Answer::html(200)), Cause::NotLivekit),
+        (Fault::Answer(nonsense()), Cause::Unreadable),
+        (Fault::Answer(endless()), Cause::Unreadable),
         (
             Fault::Answer(Answer::twirp(500, "internal", "boom")),
             Cause::Unavailable,
@@ -242,14 +249,25 @@ async fn without_a_room_nothing_is_dispatched() {
 
 #[tokio::test]
 async fn a_redirect_to_a_living_server_is_named_and_not_dispatched_to() {
-    let target = StandIn::start();
-    let standin = StandIn::start();
-    for method in ["CreateRoom", "ListRooms", "CreateDispatch"] {
-        let to = format!("{}/twirp/livekit.RoomService/{method}", target.url());
-        standin.fault(method, 9, Fault::Answer(Answer::redirect(307, &to)));
+    for status in [301, 302, 303, 307, 308] {
+        let target = StandIn::start();
+        let standin = StandIn::start();
+        let to = format!("{}/twirp/livekit.RoomService/CreateRoom", target.url());
+        standin.fault(
+            "CreateRoom",
+            9,
+            Fault::Answer(Answer::redirect(status, &to)),
+        );
+        assert_eq!(failed(&place(&standin).await), Cause::Redirect);
+        assert_eq!(standin.posts("CreateRoom").len(), 1);
+        assert_eq!(target.world().connections, 0, "{status} was followed");
+
+        let standin = StandIn::start();
+        let to = Fault::Answer(Answer::redirect(status, &to));
+        standin.fault("CreateDispatch", 9, to);
+        assert_eq!(failed(&place(&standin).await), Cause::Redirect);
+        assert_eq!(target.world().connections, 0, "{status} was followed");
     }
-    assert_eq!(failed(&place(&standin).await), Cause::Redirect);
-    assert_eq!(target.dispatches().len() + standin.dispatches().len(), 0);
 }
 
 #[tokio::test]
@@ -315,6 +333,16 @@ async fn a_room_that_was_closed_in_between_is_not_dispatched_to_twice() {
     assert_eq!(standin.posts("CreateDispatch").len(), 1);
 }
 
+/// Bytes that are no message.
+fn nonsense() -> Answer {
+    Answer::new(200, "application/protobuf", [0xff; 9])
+}
+
+/// More than any message that is asked for.
+fn endless() -> Answer {
+    Answer::new(200, "application/protobuf", vec![0; 5 * 1024 * 1024])
+}
+
 /// The answer to a CreateRoom that made nothing.
 fn room() -> Vec<u8> {
     use prost::Message;
@@ -355,7 +383,7 @@ async fn an_agent_is_seen_by_its_job_and_by_nothing_else() {
     let failure = wait_for_agent(&client, ROOM, AGENT, wait)
         .await
         .unwrap_err();
-    assert_eq!(failure.cause, Cause::Unreadable);
+    assert_eq!(failure.cause, Cause::Unavailable);
 }
 
 fn sip_call() -> SipCall<'static> {
@@ -411,7 +439,8 @@ async fn dialling_is_never_repeated() {
     for (fault, cause, unclear) in [
         (Fault::Hang, Cause::Timeout, true),
         (Fault::Reset, Cause::ConnectionLost, true),
-        (Fault::Answer(Answer::html(502)), Cause::Unreadable, true),
+        (Fault::Answer(Answer::html(502)), Cause::Unavailable, true),
+        (Fault::Answer(Answer::html(404)), Cause::NotLivekit, false),
         (
             Fault::Answer(Answer::twirp(401, "unauthenticated", "permissions denied")),
             Cause::NoGrant,

@@ -37,7 +37,7 @@ fn behind(standin: &StandIn, host: &str, test: &str) {
     again(test, &variables);
 }
 
-/// For hosts of LiveKit's cloud the client crate would send a create again, to
+/// For hosts of LiveKit's cloud its own clients send a create again, to
 /// another region, after a 5xx. The name is never looked up: the proxy has it.
 #[test]
 fn a_create_is_not_sent_to_another_region() {

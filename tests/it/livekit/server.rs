@@ -3,7 +3,6 @@
 
 use std::time::Duration;
 
-use livekit_api::services::sip::CreateSIPOutboundTrunkOptions;
 use lkroute::livekit::{
     Call, CallOutcome, Cause, Check, Limits, Server, SipCall, WorkerSeen, create_sip_participant,
     place_call, probe, probe_worker, wait_for_agent,
@@ -69,12 +68,7 @@ async fn a_call_is_kept_as_it_was_sent_and_no_worker_means_unconfirmed() {
     else {
         panic!("{outcome:?}")
     };
-    let kept = livekit
-        .api()
-        .agent_dispatch()
-        .list_dispatch(&room)
-        .await
-        .unwrap();
+    let kept = livekit.dispatches(&room).await;
     let named: Vec<_> = kept
         .iter()
         .filter(|dispatch| !dispatch.agent_name.is_empty())
@@ -108,12 +102,7 @@ async fn a_lost_answer_to_the_create_is_settled_with_one_dispatch() {
     else {
         panic!("{outcome:?}")
     };
-    let kept = livekit
-        .api()
-        .agent_dispatch()
-        .list_dispatch(&room)
-        .await
-        .unwrap();
+    let kept = livekit.dispatches(&room).await;
     let named: Vec<_> = kept
         .iter()
         .filter(|dispatch| dispatch.agent_name == AGENT)
@@ -141,15 +130,7 @@ async fn a_wrong_key_and_a_wrong_secret_are_told_apart() {
         failure.detail.is_none() && !text.contains("eyJ") && !text.contains(wrong),
         "{text}"
     );
-    assert!(
-        livekit
-            .api()
-            .room()
-            .list_rooms(vec![room])
-            .await
-            .unwrap()
-            .is_empty()
-    );
+    assert!(!livekit.has_room(&room).await);
 }
 
 #[tokio::test]
@@ -163,19 +144,8 @@ async fn a_probe_finds_the_trunk_and_its_numbers() {
         api_secret: SECRET,
     };
     let numbers = vec!["+14155550100".to_owned(), "+911234567890".to_owned()];
-    let options = CreateSIPOutboundTrunkOptions::default();
-    let trunk = livekit
-        .api()
-        .sip()
-        .create_sip_outbound_trunk(
-            "made up".into(),
-            "sip.example".into(),
-            numbers.clone(),
-            options,
-        )
-        .await
-        .unwrap();
-    let report = probe(&server, Some(&trunk.sip_trunk_id), LIMITS).await;
+    let trunk = livekit.trunk(&numbers).await;
+    let report = probe(&server, Some(&trunk), LIMITS).await;
     assert!(
         report
             .checks()
@@ -186,13 +156,8 @@ async fn a_probe_finds_the_trunk_and_its_numbers() {
     assert_eq!(report.trunk_numbers, Some(numbers));
     assert!(report.clock_ahead.is_some_and(|seconds| seconds.abs() <= 1));
 
-    livekit
-        .api()
-        .sip()
-        .delete_sip_trunk(&trunk.sip_trunk_id)
-        .await
-        .unwrap();
-    let report = probe(&server, Some(&trunk.sip_trunk_id), LIMITS).await;
+    livekit.delete_trunk(&trunk).await;
+    let report = probe(&server, Some(&trunk), LIMITS).await;
     let [failure] = &report.failures().collect::<Vec<_>>()[..] else {
         panic!("{report:?}")
     };
@@ -219,16 +184,9 @@ async fn dialling_fails_with_the_reason() {
         (Cause::TrunkMissing, false)
     );
 
-    let options = CreateSIPOutboundTrunkOptions::default();
-    let numbers = vec!["+14155550101".to_owned()];
-    let api = livekit.api();
-    let trunk = api
-        .sip()
-        .create_sip_outbound_trunk("made up".into(), "sip.example".into(), numbers, options)
-        .await
-        .unwrap();
+    let trunk = livekit.trunk(&["+14155550101".to_owned()]).await;
     let sip = SipCall {
-        trunk_id: &trunk.sip_trunk_id,
+        trunk_id: &trunk,
         ..sip
     };
     let failure = create_sip_participant(&client, &sip).await.unwrap_err();
@@ -286,13 +244,5 @@ async fn a_trial_of_a_worker_that_is_not_there_leaves_no_room() {
     let tried = probe_worker(&client, "voag-nobody", Duration::from_millis(300)).await;
     assert_eq!(tried.seen, WorkerSeen::NoOne);
     assert_eq!(tried.left_behind, None);
-    assert!(
-        livekit
-            .api()
-            .room()
-            .list_rooms(vec![tried.room])
-            .await
-            .unwrap()
-            .is_empty()
-    );
+    assert!(!livekit.has_room(&tried.room).await);
 }

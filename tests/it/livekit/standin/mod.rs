@@ -17,8 +17,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread;
 use std::time::Duration;
 
-use livekit_api::access_token::Claims;
 use livekit_protocol as proto;
+use livekit_token::Claims;
 use prost::Message;
 
 pub const KEY: &str = "made-up-key";
@@ -39,6 +39,8 @@ pub struct World {
     pub trunks: Vec<proto::SipOutboundTrunkInfo>,
     pub rooms: BTreeMap<String, Vec<proto::AgentDispatch>>,
     pub posts: Vec<Post>,
+    /// Requests of any kind that came with an Authorization header.
+    pub authorized: usize,
     pub connections: usize,
     faults: Vec<(String, usize, Fault)>,
     ids: usize,

@@ -14,8 +14,9 @@ use super::{Answer, Fault, World};
 
 pub struct Request {
     pub path: String,
+    /// The value of the Authorization header.
+    authorization: Option<String>,
     pub token: Option<String>,
-    pub json: bool,
     length: usize,
 }
 
@@ -47,7 +48,11 @@ pub fn serve(
         None => Box::new(stream),
     };
     while let Some(request) = read_head(&mut wire)? {
-        let fault = world.lock().unwrap().next_fault(request.method());
+        let fault = {
+            let mut world = world.lock().unwrap();
+            world.authorized += usize::from(request.authorization.is_some());
+            world.next_fault(request.method())
+        };
         if let Some(Fault::Reset) = fault {
             world.lock().unwrap().record(&request, Vec::new());
             return Ok(());
@@ -131,14 +136,16 @@ fn read_head(wire: &mut Box<dyn Wire>) -> io::Result<Option<Request>> {
     let path = path.unwrap_or(target).to_owned();
     let mut request = Request {
         path,
+        authorization: None,
         token: None,
-        json: false,
         length: 0,
     };
     for (name, value) in lines.filter_map(|line| line.split_once(": ")) {
         match name.to_ascii_lowercase().as_str() {
-            "authorization" => request.token = value.strip_prefix("Bearer ").map(str::to_owned),
-            "content-type" => request.json = value == "application/json",
+            "authorization" => {
+                request.token = value.strip_prefix("Bearer ").map(str::to_owned);
+                request.authorization = Some(value.to_owned());
+            }
             "content-length" => request.length = value.parse().unwrap_or(0),
             _ => {}
         }
