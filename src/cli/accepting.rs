@@ -19,7 +19,7 @@ use crate::history::drift::Drift;
 use crate::phone::E164;
 use crate::routing::{Routing, SecretSource};
 use crate::snapshot::Snapshot;
-use crate::source::edit::{Edit, Edits};
+use crate::source::write::edit::{Edit, Edits};
 use crate::source::{self, LoadOptions, Sources, Texts};
 
 /// The drift, and the files that it goes into.

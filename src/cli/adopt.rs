@@ -14,7 +14,7 @@ use crate::diff::plan::{Action, Change, Kind, Object};
 use crate::error::{Error, Exit, Result};
 use crate::fields::Field;
 use crate::render::style::counted;
-use crate::source::edit::{Edit, Edits};
+use crate::source::write::edit::{Edit, Edits};
 
 const EXAMPLES: &str = "\
 Examples:

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::shell::Shell;
 use crate::error::{Error, Result};
 use crate::files::{self, Tree};
-use crate::source::edit::{EditError, Edits, edit};
+use crate::source::write::edit::{EditError, Edits, edit};
 
 /// Makes the changes of each file, by the names that reports show, and writes
 /// all of them or none.

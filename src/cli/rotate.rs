@@ -13,7 +13,7 @@ use crate::files;
 use crate::render::style::counted;
 use crate::routing::{CipherText, Routing, SecretSource, ServerConfig};
 use crate::secrets::{Format, KeyRing, Sealed, open, seal};
-use crate::source::edit::Edits;
+use crate::source::write::edit::Edits;
 
 const EXAMPLES: &str = "\
 Examples:

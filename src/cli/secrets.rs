@@ -16,7 +16,7 @@ use crate::files::{self, Tree};
 use crate::routing::SecretFormat;
 use crate::secrets::{Format, Secret, keygen, seal};
 use crate::source::Sources;
-use crate::source::edit::{Edit, Edits};
+use crate::source::write::edit::{Edit, Edits};
 
 /// Make keys, seal secrets into the files
 #[derive(Args)]

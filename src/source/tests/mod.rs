@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::fields::Field;
+use crate::finding::{Finding, Place};
 use crate::phone::E164;
 use crate::routing::SecretSource;
 

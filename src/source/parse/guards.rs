@@ -2,90 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use super::piece::{Ref, reference};
+use super::parsed_file::{GuardDefs, reference};
 use super::raw::{self, At, Named, Text};
 use super::reader::Reader;
-use super::suggest;
 use crate::address::Address;
 use crate::fields::Field;
 use crate::finding::{Finding, Place};
-use crate::routing::guards::{Allowance, Budget, CODES, Guards, Limit, Policy};
-
-/// The guards of one file or environment; what is given, with its place.
-#[derive(Default)]
-pub struct GuardDefs {
-    pub deletes: Option<(Budget, Place)>,
-    pub updates: Option<(Budget, Place)>,
-    pub reroutes: Option<(Budget, Place)>,
-    pub protected: Vec<String>,
-    pub policy: Option<(Policy, Place)>,
-    pub allow: Vec<Allowance>,
-    /// Regions that `policy.hosts` names.
-    pub regions: Vec<Ref>,
-}
-
-/// Something that stands twice: what, where, and where it stood first.
-pub type Twice = (&'static str, Place, Place);
-
-impl GuardDefs {
-    /// Takes in the guards of another file; returns what both give.
-    pub fn join(&mut self, other: GuardDefs) -> Vec<Twice> {
-        let mut twice = Vec::new();
-        keep_first(
-            &mut self.deletes,
-            other.deletes,
-            "guards.deletes",
-            &mut twice,
-        );
-        keep_first(
-            &mut self.updates,
-            other.updates,
-            "guards.updates",
-            &mut twice,
-        );
-        keep_first(
-            &mut self.reroutes,
-            other.reroutes,
-            "guards.reroutes",
-            &mut twice,
-        );
-        keep_first(&mut self.policy, other.policy, "guards.policy", &mut twice);
-        self.protected.extend(other.protected);
-        self.allow.extend(other.allow);
-        self.regions.extend(other.regions);
-        twice
-    }
-
-    /// What holds in the end, and the regions that it names.
-    pub fn finish(self) -> (Guards, Vec<Ref>) {
-        fn value<T: Default>(given: Option<(T, Place)>) -> T {
-            given.map(|(value, _)| value).unwrap_or_default()
-        }
-        let guards = Guards {
-            deletes: value(self.deletes),
-            updates: value(self.updates),
-            reroutes: value(self.reroutes),
-            protected: self.protected,
-            policy: value(self.policy),
-            allow: self.allow,
-        };
-        (guards, self.regions)
-    }
-}
-
-/// Keeps what is given first, and takes note of the second.
-pub fn keep_first<T>(
-    first: &mut Option<(T, Place)>,
-    second: Option<(T, Place)>,
-    what: &'static str,
-    twice: &mut Vec<Twice>,
-) {
-    let Some((value, place)) = second else { return };
-    match first {
-        Some((_, before)) => twice.push((what, place, before.clone())),
-        None => *first = Some((value, place)),
-    }
-}
+use crate::routing::guards::{Allowance, Budget, CODES, Limit, Policy};
+use crate::source::suggest;
 
 impl Reader<'_> {
     pub(super) fn guards(&mut self, raw: &raw::Guards<'_>) -> GuardDefs {

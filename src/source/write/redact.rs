@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use toml_edit::{Document, Item, TableLike};
 
-use super::{NAMED, ORDER};
+use super::key_order::{NAMED, ORDER};
 
 /// Keys that `fmt` need not order.
 const OTHERS: [&str; 7] = [

@@ -1,9 +1,9 @@
 //! Numbers that libphonenumber doubts: judged where a person asks (validate),
 //! never on the way to a plan. Core; imports only core.
 
-use super::Sources;
 use super::findings::Findings;
-use super::relook::Relook;
+use super::locate::Relook;
+use super::sources::Sources;
 use crate::finding::Finding;
 use crate::phone;
 use crate::routing::Routing;
@@ -34,8 +34,8 @@ pub fn doubts(routing: &Routing, sources: &dyn Sources) -> Vec<Finding> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{LoadOptions, Texts, load};
     use super::*;
+    use crate::source::{LoadOptions, Texts, load};
 
     #[test]
     fn one_warning_a_line() {

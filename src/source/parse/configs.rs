@@ -6,14 +6,14 @@ use std::collections::BTreeMap;
 
 use uuid::Uuid;
 
-use super::piece::{ConfigDef, reference};
+use super::parsed_file::{ConfigDef, reference};
 use super::raw::{self, ApiSecret, At, Config, Text};
 use super::reader::{Reader, is_variable};
-use super::url;
 use crate::fields::Field;
 use crate::finding::Finding;
 use crate::routing::{CipherText, SecretSource, ServerConfig};
 use crate::secrets::Sealed;
+use crate::source::url;
 
 /// The fields of a config or of an override, each judged by itself.
 #[derive(Default)]

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 
 use uuid::Uuid;
 
-use super::findings::Findings;
-use super::merge::Merge;
-use super::piece::{ConfigDef, Def, Piece, Ref, RegionDef};
+use super::merger::Merge;
 use crate::finding::{Finding, Place};
 use crate::routing::{ServerConfig, Tenant};
+use crate::source::findings::Findings;
+use crate::source::parse::parsed_file::{ConfigDef, Def, Piece, Ref, RegionDef};
 
 impl Merge<'_> {
     pub(super) fn tenants(&mut self, pieces: &mut [Piece]) {

@@ -71,9 +71,9 @@ fn what_is_no_toml_is_left_alone() {
 #[test]
 fn the_sample_is_formatted() {
     for text in [
-        include_str!("../../../routing/tenants.toml"),
-        include_str!("../../../routing/uae.toml"),
-        include_str!("../../../routing/india.toml"),
+        include_str!("../../../../routing/tenants.toml"),
+        include_str!("../../../../routing/uae.toml"),
+        include_str!("../../../../routing/india.toml"),
     ] {
         assert_formats(text, text);
     }

@@ -1,19 +1,17 @@
 //! What one file declares, with every problem that can be seen in it alone.
 //! Names that it uses are kept with their places; whether they exist is for
-//! [`super::merge`] to say. Core; imports only core.
+//! `merge` to say. Core; imports only core.
 
 use hashbrown::HashMap;
 use uuid::Uuid;
 
-use super::guards::GuardDefs;
-use super::lines::Lines;
 use super::raw::{At, Text};
-use super::reader::Reader;
-use super::{bulk, shape};
 use crate::fields::{Field, Fields};
 use crate::finding::{Finding, Place};
 use crate::phone::{E164, Prefix};
+use crate::routing::guards::{Allowance, Budget, Guards, Policy};
 use crate::routing::{Region, SecretFormat, ServerConfig};
+use crate::source::line_index::Lines;
 
 /// One file, read for one environment.
 #[derive(Default)]
@@ -158,14 +156,78 @@ pub fn reference(name: &At<Text<'_>>, lines: Lines<'_>) -> Ref {
     }
 }
 
-/// Reads one file; `number` is its index, for [`crate::routing::Origin`].
-pub fn read(lines: Lines<'_>, number: u32, environment: Option<&str>) -> Piece {
-    bulk::read(lines, number, environment)
-        .unwrap_or_else(|| read_plainly(lines, number, environment))
+/// The guards of one file or environment; what is given, with its place.
+#[derive(Default)]
+pub struct GuardDefs {
+    pub deletes: Option<(Budget, Place)>,
+    pub updates: Option<(Budget, Place)>,
+    pub reroutes: Option<(Budget, Place)>,
+    pub protected: Vec<String>,
+    pub policy: Option<(Policy, Place)>,
+    pub allow: Vec<Allowance>,
+    /// Regions that `policy.hosts` names.
+    pub regions: Vec<Ref>,
 }
 
-pub(super) fn read_plainly(lines: Lines<'_>, number: u32, environment: Option<&str>) -> Piece {
-    let mut reader = Reader::new(lines, number, environment);
-    reader.file(shape::read(lines, lines.text()));
-    reader.finish()
+/// Something that stands twice: what, where, and where it stood first.
+pub type Twice = (&'static str, Place, Place);
+
+impl GuardDefs {
+    /// Takes in the guards of another file; returns what both give.
+    pub fn join(&mut self, other: GuardDefs) -> Vec<Twice> {
+        let mut twice = Vec::new();
+        keep_first(
+            &mut self.deletes,
+            other.deletes,
+            "guards.deletes",
+            &mut twice,
+        );
+        keep_first(
+            &mut self.updates,
+            other.updates,
+            "guards.updates",
+            &mut twice,
+        );
+        keep_first(
+            &mut self.reroutes,
+            other.reroutes,
+            "guards.reroutes",
+            &mut twice,
+        );
+        keep_first(&mut self.policy, other.policy, "guards.policy", &mut twice);
+        self.protected.extend(other.protected);
+        self.allow.extend(other.allow);
+        self.regions.extend(other.regions);
+        twice
+    }
+
+    /// What holds in the end, and the regions that it names.
+    pub fn finish(self) -> (Guards, Vec<Ref>) {
+        fn value<T: Default>(given: Option<(T, Place)>) -> T {
+            given.map(|(value, _)| value).unwrap_or_default()
+        }
+        let guards = Guards {
+            deletes: value(self.deletes),
+            updates: value(self.updates),
+            reroutes: value(self.reroutes),
+            protected: self.protected,
+            policy: value(self.policy),
+            allow: self.allow,
+        };
+        (guards, self.regions)
+    }
+}
+
+/// Keeps what is given first, and takes note of the second.
+pub fn keep_first<T>(
+    first: &mut Option<(T, Place)>,
+    second: Option<(T, Place)>,
+    what: &'static str,
+    twice: &mut Vec<Twice>,
+) {
+    let Some((value, place)) = second else { return };
+    match first {
+        Some((_, before)) => twice.push((what, place, before.clone())),
+        None => *first = Some((value, place)),
+    }
 }

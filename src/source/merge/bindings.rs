@@ -4,12 +4,12 @@
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 
-use super::merge::Merge;
-use super::piece::{Piece, Ref, Spec};
-use super::suggest;
+use super::merger::Merge;
 use crate::finding::Finding;
 use crate::phone::{E164, Prefix, RowKey};
 use crate::routing::{Binding, Origin, Settings};
+use crate::source::parse::parsed_file::{Piece, Ref, Spec};
+use crate::source::suggest;
 
 /// What `allowed_outbound` can be for the Python service of today.
 const KNOWN_OUTBOUND: [&str; 3] = ["india", "uae", "global"];

@@ -12,12 +12,12 @@ use std::ops::Range;
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 
-use super::lines::Lines;
-use super::piece::{Local, Piece};
+use super::parsed_file::{Local, Piece};
 use super::raw::{At, Text};
 use super::reader::Reader;
-use super::shape;
+use super::syntax;
 use crate::phone::E164;
+use crate::source::line_index::Lines;
 
 const HEADER: &str = "[[bindings]]";
 /// With fewer blocks the plain way is as good.
@@ -41,7 +41,7 @@ pub fn read(lines: Lines<'_>, number: u32, environment: Option<&str>) -> Option<
         return None;
     }
     let mut reader = Reader::new(lines, number, environment);
-    reader.file(shape::read(lines, before));
+    reader.file(syntax::read(lines, before));
     if reader.piece.incomplete {
         return None;
     }
@@ -177,7 +177,7 @@ impl<'a> Bulk<'a> {
         let lines = self.reader.lines;
         let start = self.block.bytes.start;
         let text = lines.text().get(self.block.bytes.clone())?;
-        let shape = shape::read(lines.part(start), text);
+        let shape = syntax::read(lines.part(start), text);
         let before = self.reader.findings.len();
         self.reader.lines = lines.part(start);
         for binding in &shape.file.bindings {
@@ -217,9 +217,9 @@ fn is_name(text: &str) -> bool {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::lines::Opened;
-    use super::super::piece::read_plainly;
     use super::*;
+    use crate::source::line_index::Opened;
+    use crate::source::parse::read_plainly;
 
     /// All that a piece holds, but for its look-up tables.
     fn shown(piece: &Piece) -> String {

@@ -5,89 +5,21 @@
 
 mod brackets;
 mod notes;
-mod veil;
 
 use std::fmt::Write;
 
 use toml_edit::{Array, DocumentMut, InlineTable, Item, Key, RawString, Table, Value};
 
+use super::key_order::{NAMED, ORDER};
 use brackets::Items;
 use notes::Notes;
-pub use veil::veiled;
 
-use super::lines::Opened;
-use super::shape;
 use crate::finding::{Finding, Place};
+use crate::source::line_index::Opened;
+use crate::source::parse::syntax;
 
 /// How wide a list may get before each of its items has a line.
 const WIDTH: usize = 90;
-
-/// The keys of all tables, in the order in which they are written.
-const ORDER: [&str; 52] = [
-    "owner",
-    "guard",
-    "addresses",
-    "id",
-    "formerly",
-    "number",
-    "numbers",
-    "range",
-    "from",
-    "tenant",
-    "to",
-    "max",
-    "percent",
-    "per_region",
-    "per_tenant",
-    "tenants",
-    "config",
-    "worker",
-    "trunk",
-    "region",
-    "description",
-    "country_codes",
-    "default_config",
-    "url",
-    "api_key",
-    "api_secret",
-    "trunk_id",
-    "worker_name",
-    "provider",
-    "rules",
-    "inbound",
-    "outbound",
-    "allowed_outbound",
-    "required_lead_format",
-    "outbound_trunk_id",
-    "database",
-    "schema",
-    "secrets",
-    "deletes",
-    "updates",
-    "reroutes",
-    "protected",
-    "policy",
-    "plain_http",
-    "hosts",
-    "workers",
-    "cross_region",
-    "require",
-    "reason",
-    "expires",
-    "adopt",
-    "only",
-];
-
-/// Tables whose keys are names: these stay as they are ordered.
-const NAMED: [&str; 7] = [
-    "tenants",
-    "regions",
-    "configs",
-    "environments",
-    "env",
-    "hosts",
-    "workers",
-];
 
 /// The canonical form of a file.
 ///
@@ -96,7 +28,7 @@ const NAMED: [&str; 7] = [
 pub fn format(path: &str, text: &str) -> Result<String, Vec<Finding>> {
     let opened = Opened::new(path, text);
     let Ok(document) = text.parse::<DocumentMut>() else {
-        return Err(shape::read(opened.lines(), text).findings);
+        return Err(syntax::read(opened.lines(), text).findings);
     };
     let mut out = String::with_capacity(text.len());
     for (path, table, array) in tables(&document) {

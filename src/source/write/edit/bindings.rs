@@ -210,7 +210,7 @@ fn with(table: &Table, key: &str, value: toml_edit::Value) -> Table {
     for other in ["number", "numbers", "range"] {
         table.remove(other);
     }
-    super::values::set_first(&mut table, key, value);
+    crate::source::write::edit::values::set_first(&mut table, key, value);
     table
 }
 

@@ -5,17 +5,17 @@
 use hashbrown::HashMap;
 use uuid::Uuid;
 
-use super::findings::Findings;
-use super::guards::GuardDefs;
-use super::lines::Lines;
-use super::piece::{Def, EnvironmentDef, Piece, RegionDef, Spec, reference};
+use super::parsed_file::GuardDefs;
+use super::parsed_file::{Def, EnvironmentDef, Piece, RegionDef, Spec, reference};
 use super::raw::{self, At, Text, Texts};
-use super::shape::Shape;
-use super::suggest;
+use super::syntax::Shape;
 use crate::fields::Field;
 use crate::finding::{Finding, Place};
 use crate::phone::Prefix;
 use crate::routing::{Origin, Region, SecretFormat};
+use crate::source::findings::Findings;
+use crate::source::line_index::Lines;
+use crate::source::suggest;
 use crate::unseen;
 
 /// Reads the tables of one file.

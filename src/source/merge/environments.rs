@@ -3,11 +3,11 @@
 
 use std::collections::BTreeMap;
 
-use super::declared::once;
-use super::merge::Merge;
-use super::piece::{EnvironmentDef, Piece};
-use super::suggest;
+use super::merger::Merge;
+use super::objects::once;
 use crate::finding::Finding;
+use crate::source::parse::parsed_file::{EnvironmentDef, Piece};
+use crate::source::suggest;
 
 impl Merge<'_> {
     /// Whether the environment is chosen, where there are any.

@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use super::piece::{ExpectDef, Local, Ref, RolloutDef, Spec, Who, reference};
+use super::parsed_file::{ExpectDef, Local, Ref, RolloutDef, Spec, Who, reference};
 use super::raw::{self, At, Rules, Text};
 use super::reader::Reader;
 use crate::fields::{Field, Fields};

@@ -3,8 +3,8 @@
 
 use hashbrown::HashMap;
 
-use super::lines::Opened;
-use super::{Sources, as_text};
+use super::line_index::Opened;
+use super::sources::{Sources, as_text};
 use crate::finding::Place;
 use crate::routing::Binding;
 

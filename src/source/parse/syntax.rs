@@ -12,10 +12,10 @@ use serde::Deserialize;
 use toml::Spanned;
 use toml::de::{DeArray, DeString, DeTable, DeValue, Error, ValueDeserializer};
 
-use super::lines::Lines;
 use super::raw::{At, File, Named, Text};
-use super::suggest;
 use crate::finding::Finding;
+use crate::source::line_index::Lines;
+use crate::source::suggest;
 
 /// The keys that a file can have at its top.
 const TOP: [&str; 10] = [

@@ -8,31 +8,11 @@
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use super::merge::Merge;
-use super::piece::{RolloutDef, Who};
-use crate::finding::{Finding, Place};
+use super::merger::{Merge, Wave, Whom};
+use crate::finding::Finding;
 use crate::phone::E164;
 use crate::routing::{Binding, Settings};
-
-/// A wave whose names are known.
-pub(super) struct Wave {
-    from: String,
-    to: String,
-    who: Whom,
-    /// For explanations.
-    label: String,
-    place: Place,
-    /// Whether any binding uses `from`, and whether any was moved.
-    asked: bool,
-    moved: bool,
-}
-
-enum Whom {
-    Percent(f64),
-    /// By index.
-    Tenants(Vec<u32>),
-    Region(String),
-}
+use crate::source::parse::parsed_file::{RolloutDef, Who};
 
 impl Merge<'_> {
     pub(super) fn waves(&mut self, rollouts: Vec<RolloutDef>) {

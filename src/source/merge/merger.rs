@@ -7,20 +7,19 @@ use foldhash::fast::RandomState;
 use hashbrown::{HashMap, HashSet};
 use uuid::Uuid;
 
-use super::findings::Findings;
-use super::guards::{GuardDefs, keep_first};
-use super::piece::{EnvironmentDef, Piece, Ref};
-use super::relook::Relook;
-use super::suggest;
-use super::waves::Wave;
-use super::{LoadOptions, Loaded, Sources};
 use crate::finding::{Finding, Place};
 use crate::routing::{Expect, Routing, Settings};
+use crate::source::findings::Findings;
+use crate::source::loaded::{LoadOptions, Loaded};
+use crate::source::locate::Relook;
+use crate::source::parse::parsed_file::{EnvironmentDef, GuardDefs, Piece, Ref, keep_first};
+use crate::source::sources::Sources;
+use crate::source::suggest;
 
 /// Puts the pieces together.
 ///
 /// `complete` says whether all that there is could be read so far.
-pub(super) fn merge(
+pub fn merge(
     mut pieces: Vec<Piece>,
     sources: &dyn Sources,
     options: &LoadOptions,
@@ -77,6 +76,26 @@ pub(super) struct Merge<'a> {
     pub used_configs: HashSet<String>,
     pub settings_ix: HashMap<Settings, u32, RandomState>,
     pub waves: Vec<Wave>,
+}
+
+/// A wave whose names are known.
+pub(super) struct Wave {
+    pub from: String,
+    pub to: String,
+    pub who: Whom,
+    /// For explanations.
+    pub label: String,
+    pub place: Place,
+    /// Whether any binding uses `from`, and whether any was moved.
+    pub asked: bool,
+    pub moved: bool,
+}
+
+pub(super) enum Whom {
+    Percent(f64),
+    /// By index.
+    Tenants(Vec<u32>),
+    Region(String),
 }
 
 impl<'a> Merge<'a> {

@@ -1,0 +1,102 @@
+//! Loads all files: each is parsed for itself, on several threads, and then
+//! all are merged. Core.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use sha2::{Digest, Sha256};
+
+use super::line_index::Opened;
+use super::loaded::{LoadOptions, Loaded};
+use super::parse::parsed_file::Piece;
+use super::sources::{Sources, as_text};
+use super::{merge, parse};
+use crate::finding::{Finding, Place};
+
+/// Loads the files as one.
+pub fn load(sources: &dyn Sources, options: &LoadOptions) -> Loaded {
+    let mut problems = sources.problems();
+    if sources.paths().is_empty() && problems.is_empty() {
+        let finding = Finding::error("no-files", "there are no .toml files");
+        problems.push(finding.hint("an empty tree would delete everything, so it is refused"));
+    }
+    let pieces = read_all(sources, options.environment.as_deref());
+    let digest = digest(&pieces);
+    let mut loaded = merge::merger::merge(pieces, sources, options, problems.is_empty());
+    problems.append(&mut loaded.findings);
+    Loaded {
+        findings: problems,
+        digest,
+        ..loaded
+    }
+}
+
+fn digest(pieces: &[Piece]) -> String {
+    let mut hashes: Vec<[u8; 32]> = pieces.iter().map(|piece| piece.hash).collect();
+    hashes.sort_unstable();
+    hex::encode(Sha256::digest(hashes.concat()))
+}
+
+/// Reads all files, in as many threads as help.
+fn read_all(sources: &dyn Sources, environment: Option<&str>) -> Vec<Piece> {
+    let count = sources.paths().len();
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let threads = cores.min(8).min(count / 4).max(1);
+    let next = AtomicUsize::new(0);
+    let pieces = Mutex::new(Vec::with_capacity(count));
+    let work = || {
+        loop {
+            let file = next.fetch_add(1, Ordering::Relaxed);
+            if file >= count {
+                break;
+            }
+            let piece = read_one(sources, file, environment);
+            if let Ok(mut pieces) = pieces.lock() {
+                pieces.push((file, piece));
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 1..threads {
+            scope.spawn(work);
+        }
+        work();
+    });
+    let mut pieces = pieces.into_inner().unwrap_or_default();
+    pieces.sort_by_key(|(file, _)| *file);
+    pieces.into_iter().map(|(_, piece)| piece).collect()
+}
+
+fn read_one(sources: &dyn Sources, file: usize, environment: Option<&str>) -> Piece {
+    let path = &sources.paths()[file];
+    let unread = |code, message: String, place| Piece {
+        findings: vec![Finding::error(code, message).at(place)],
+        incomplete: true,
+        ..Piece::default()
+    };
+    let bytes = match sources.read(file) {
+        Ok(bytes) => bytes,
+        Err(reason) => {
+            let message = format!("can't be read: {reason}");
+            return unread("unreadable-file", message, Place::file(path));
+        }
+    };
+    match as_text(&bytes) {
+        Ok(text) => {
+            let number = u32::try_from(file).unwrap_or(u32::MAX);
+            Piece {
+                hash: Sha256::digest(&bytes).into(),
+                ..parse::read(Opened::new(path, text).lines(), number, environment)
+            }
+        }
+        Err((line, column)) => {
+            let place = Place {
+                line,
+                column,
+                width: 1,
+                ..Place::file(path)
+            };
+            unread("not-utf8", "not UTF-8 from here on".to_owned(), place)
+        }
+    }
+}

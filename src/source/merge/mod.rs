@@ -1,0 +1,8 @@
+//! The parsed files → one [`crate::routing::Routing`]: names are looked up,
+//! what stands twice is found. Core: imports `parse`, the model and `phone`.
+
+mod bindings;
+mod environments;
+pub mod merger;
+mod objects;
+mod rollouts;

@@ -1,0 +1,29 @@
+//! One file → what it declares, with every problem that can be seen in it
+//! alone. Core: imports the model, `phone`, and the text form of sealed values.
+
+mod bindings;
+mod configs;
+mod fast_path;
+mod guards;
+pub mod parsed_file;
+mod raw;
+mod reader;
+pub mod schema;
+pub mod syntax;
+
+use parsed_file::Piece;
+use reader::Reader;
+
+use super::line_index::Lines;
+
+/// Reads one file; `number` is its index, for [`crate::routing::Origin`].
+pub fn read(lines: Lines<'_>, number: u32, environment: Option<&str>) -> Piece {
+    fast_path::read(lines, number, environment)
+        .unwrap_or_else(|| read_plainly(lines, number, environment))
+}
+
+fn read_plainly(lines: Lines<'_>, number: u32, environment: Option<&str>) -> Piece {
+    let mut reader = Reader::new(lines, number, environment);
+    reader.file(syntax::read(lines, lines.text()));
+    reader.finish()
+}
