@@ -36,16 +36,37 @@ pub fn target(shell: &Shell, environment: Option<&EnvironmentDatabase>) -> Resul
         (None, Some(environment)) => of_environment(environment, get)?,
         (None, None) => default(get)?,
     };
+    let url = DatabaseUrl::parse(&url)?;
     let of_files = environment.and_then(|environment| environment.schema.clone());
-    let schema = globals
-        .schema
-        .clone()
-        .or(of_files)
-        .or_else(|| get("LKROUTE_SCHEMA"));
-    Ok(Target {
-        url: DatabaseUrl::parse(&url)?,
-        schema,
-    })
+    let beside = match of_files {
+        Some(schema) => ("the environment of the files", Some(schema)),
+        None => ("LKROUTE_SCHEMA", get("LKROUTE_SCHEMA")),
+    };
+    let of_url = ("the database URL", url.schema().map(str::to_owned));
+    let said = [of_url, beside];
+    let schema = match &globals.schema {
+        Some(schema) => Some(schema.clone()),
+        None => one_schema(&said)?,
+    };
+    Ok(Target { url, schema })
+}
+
+/// The schema that is said; what is said twice has to agree, as the wrong one
+/// of two is a schema without tables.
+fn one_schema(said: &[(&str, Option<String>)]) -> Result<Option<String>> {
+    let mut said = said
+        .iter()
+        .filter_map(|(whence, schema)| Some((whence, schema.as_ref()?)));
+    let Some((first, schema)) = said.next() else {
+        return Ok(None);
+    };
+    match said.find(|(_, other)| *other != schema) {
+        None => Ok(Some(schema.clone())),
+        Some((second, other)) => Err(Error::new(format!(
+            "{first} names the schema `{schema}`, {second} `{other}`"
+        ))
+        .hint("let them agree, or say --schema, which comes before all")),
+    }
 }
 
 fn named(name: &str, url: &str) -> Result<String> {

@@ -18,6 +18,9 @@ pub struct ShellEnv {
     pub routing_table: Option<String>,
     /// `LIVEKIT_URL`.
     pub url: Option<String>,
+    /// Whether `LIVEKIT_URL` holds user info, and is left out for that: it
+    /// would be shown and stored.
+    pub url_refused: bool,
     /// `LIVEKIT_API_KEY`.
     pub api_key: Option<String>,
     /// Whether `LIVEKIT_API_SECRET` is set.
@@ -42,9 +45,12 @@ impl ShellEnv {
     /// for the flag, where only `true` enables.
     pub fn read(get: impl Fn(&str) -> Option<String>) -> ShellEnv {
         let set = |name| get(name).filter(|value| !value.trim().is_empty());
+        let url = set(URL);
+        let url_refused = url.as_ref().is_some_and(|url| url.contains('@'));
         ShellEnv {
             routing_table: get(ROUTING_TABLE),
-            url: set(URL),
+            url: url.filter(|_| !url_refused),
+            url_refused,
             api_key: set(API_KEY),
             has_api_secret: set(API_SECRET).is_some(),
             trunk: set(TRUNK),
@@ -92,6 +98,17 @@ mod tests {
         }
         for off in ["", "1", "yes", "on", "false", " true"] {
             assert!(!enabled(Some(off)), "{off}");
+        }
+    }
+
+    #[test]
+    fn a_url_with_user_info_is_not_kept() {
+        for url in [
+            "wss://bob:made-up@lk.example",
+            "wss://bob:ma/de-up@lk.example",
+        ] {
+            let shell = ShellEnv::read(|name| (name == URL).then(|| url.to_owned()));
+            assert!(shell.url_refused && shell.url.is_none(), "{url}");
         }
     }
 

@@ -52,6 +52,7 @@ fn any_shell() -> impl Strategy<Value = ShellEnv> {
         ShellEnv {
             routing_table: None,
             url: all.url.filter(|_| url),
+            url_refused: false,
             api_key: all.api_key.filter(|_| key),
             has_api_secret: secret,
             trunk: all.trunk.filter(|_| trunk),

@@ -193,7 +193,10 @@ impl Router<'_> {
             }
             Some(shell) => {
                 let found = complete(shell).map_err(|missing| {
-                    let error = no_credentials(nothing, &missing);
+                    let error = match shell.url_refused {
+                        true => user_info(nothing),
+                        false => no_credentials(nothing, &missing),
+                    };
                     trace.push(Topic::Credentials, Verdict::Failed, &error.message);
                     error
                 })?;
@@ -351,6 +354,13 @@ fn complete(shell: &ShellEnv) -> Result<(String, String), Vec<&'static str>> {
                 .collect())
         }
     }
+}
+
+fn user_info(nothing: &str) -> ResolveError {
+    let message =
+        format!("no credentials: {nothing}, and LIVEKIT_URL of this shell holds user info");
+    ResolveError::new("no-credentials", message)
+        .hint("write wss://HOST alone: LiveKit takes its key from LIVEKIT_API_KEY")
 }
 
 fn no_credentials(nothing: &str, missing: &[&str]) -> ResolveError {

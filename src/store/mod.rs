@@ -27,6 +27,7 @@ mod order;
 mod postgres;
 mod rows;
 mod schema;
+mod server_url;
 mod sqlite;
 mod stop;
 mod trouble;
@@ -80,21 +81,21 @@ enum Engine {
 }
 
 impl Store {
-    /// Connects. `schema` is that of the application's tables on PostgreSQL,
-    /// `public` if not given.
+    /// Connects. `schema` is that of the application's tables on PostgreSQL;
+    /// if not given, that of the URL, else `public`.
     ///
     /// # Errors
-    /// No connection within 15 seconds, a SQLite file that is missing (to be
+    /// No connection within 15 seconds (5 for each of several hosts), a SQLite file that is missing (to be
     /// read) or can't be made, a schema for SQLite, which has none.
     pub async fn open(url: &DatabaseUrl, schema: Option<&str>, mode: Mode) -> Result<Store> {
         let label = url.label();
         match &url.0 {
-            url::Kind::Postgres(options) => {
-                let schema = schema.unwrap_or("public");
+            url::Kind::Postgres(server) => {
+                let schema = schema.or(url.schema()).unwrap_or("public");
                 if schema.is_empty() || schema.contains('\0') {
                     return Err(Error::new("the schema's name is empty"));
                 }
-                let store = PgStore::open(options, label, schema).await?;
+                let store = PgStore::open(server, schema).await?;
                 Ok(Store(Engine::Postgres(Box::new(store))))
             }
             url::Kind::Sqlite(path) => {

@@ -4,9 +4,9 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use sqlx::postgres::PgConnectOptions;
 use sqlx::sqlite::SqliteConnectOptions;
 
+use super::server_url::ServerUrl;
 use crate::error::{Error, Result};
 
 /// The URL of a database. It can hold a password, and is never shown whole:
@@ -16,7 +16,7 @@ pub struct DatabaseUrl(pub(super) Kind);
 
 #[derive(Clone)]
 pub(super) enum Kind {
-    Postgres(Box<PgConnectOptions>),
+    Postgres(Box<ServerUrl>),
     Sqlite(PathBuf),
 }
 
@@ -29,7 +29,7 @@ impl DatabaseUrl {
         let url = url.trim();
         match url.split_once(':') {
             _ if url.is_empty() => Err(invalid("the database URL is empty")),
-            Some(("postgres" | "postgresql", _)) => postgres(url),
+            Some(("postgres" | "postgresql", rest)) => postgres(rest),
             Some(("sqlite", _)) => sqlite(url),
             _ => Err(invalid(
                 "the database URL has to begin with sqlite://, postgres:// or postgresql://",
@@ -42,16 +42,15 @@ impl DatabaseUrl {
     pub fn label(&self) -> String {
         match &self.0 {
             Kind::Sqlite(path) => format!("sqlite://{}", path.display()),
-            Kind::Postgres(options) => {
-                let database = options.get_database().unwrap_or(options.get_username());
-                match options.get_socket() {
-                    Some(socket) => format!("postgres://{}/{database}", socket.display()),
-                    None => {
-                        let (host, port) = (options.get_host(), options.get_port());
-                        format!("postgres://{host}:{port}/{database}")
-                    }
-                }
-            }
+            Kind::Postgres(server) => server.label.clone(),
+        }
+    }
+
+    /// The schema of the tables, where the URL of a PostgreSQL names it.
+    pub fn schema(&self) -> Option<&str> {
+        match &self.0 {
+            Kind::Sqlite(_) => None,
+            Kind::Postgres(server) => server.schema.as_deref(),
         }
     }
 
@@ -81,25 +80,39 @@ fn invalid(message: &str) -> Error {
         .hint("write --database sqlite://lkroute.db or postgres://USER@HOST:PORT/DATABASE")
 }
 
-fn postgres(url: &str) -> Result<DatabaseUrl> {
-    let options = PgConnectOptions::from_str(url).map_err(|_| {
-        Error::new("the PostgreSQL URL can't be read")
-            .hint("write postgres://USER:PASSWORD@HOST:PORT/DATABASE, with characters such as @ : / # in user or password percent-encoded (%40 %3A %2F %23)")
-    })?;
-    Ok(DatabaseUrl(Kind::Postgres(Box::new(options))))
+fn postgres(rest: &str) -> Result<DatabaseUrl> {
+    let rest = rest
+        .strip_prefix("//")
+        .ok_or_else(|| invalid("after postgres: two slashes have to follow"))?;
+    Ok(DatabaseUrl(Kind::Postgres(Box::new(ServerUrl::parse(
+        rest,
+    )?))))
 }
 
 fn sqlite(url: &str) -> Result<DatabaseUrl> {
     let unreadable = || invalid("the SQLite URL can't be read");
-    let options = SqliteConnectOptions::from_str(url).map_err(|_| unreadable())?;
-    let path = options.get_filename();
-    if path.as_os_str().is_empty() {
-        return Err(unreadable());
-    }
     if url.contains(":memory:") || url.contains("mode=memory") {
         return Err(invalid(
             "an in-memory database is gone when the command ends",
         ));
+    }
+    // The URL of a server with its scheme changed would be a file whose name
+    // holds a password.
+    if url
+        .split_once("://")
+        .is_some_and(|(_, rest)| rest.contains('@') && rest.contains(':'))
+    {
+        return Err(unreadable());
+    }
+    if let Some((_, parameters)) = url.split_once('?')
+        && !matches!(parameters, "" | "mode=rwc")
+    {
+        return Err(invalid("lkroute knows no parameters of a SQLite URL"));
+    }
+    let options = SqliteConnectOptions::from_str(url).map_err(|_| unreadable())?;
+    let path = options.get_filename();
+    if path.as_os_str().is_empty() {
+        return Err(unreadable());
     }
     Ok(DatabaseUrl(Kind::Sqlite(path.to_owned())))
 }
@@ -138,6 +151,8 @@ mod tests {
             "sqlite::memory:",
             "sqlite://x.db?mode=memory",
             "sqlite://x.db?made-up=1",
+            "sqlite://bob:made-up@db.example/x",
+            "postgres:bob:made-up@db.example/x",
         ] {
             let error = DatabaseUrl::parse(url).expect_err(url);
             assert!(!format!("{error:?}").contains("made-up"), "{url}");

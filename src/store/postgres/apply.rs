@@ -143,7 +143,7 @@ impl PgStore {
     }
 
     async fn look_for(&mut self, order: &ApplyOrder) -> Result<Option<Applied>, Error> {
-        let mut conn = connect(&self.options, &self.label).await?;
+        let mut conn = connect(&self.server).await?;
         let sql = format!(
             "BEGIN; SET LOCAL lock_timeout = '10s';
              SELECT 1 FROM {q}.lkroute_state FOR UPDATE;

@@ -4,6 +4,7 @@
 //! and nothing is set for longer than a transaction.
 
 mod apply;
+mod connect;
 pub(super) mod copy;
 mod dispatches;
 mod history;
@@ -18,22 +19,18 @@ mod sql;
 
 pub(super) use read::{number_row, owned_binding};
 
-use std::time::Duration;
+use sqlx::PgConnection;
 
-use sqlx::postgres::PgConnectOptions;
-use sqlx::{ConnectOptions, Connection, PgConnection};
-use tokio::time::timeout;
+use connect::connect;
 
 use super::schema::{SchemaState, Step};
+use super::server_url::ServerUrl;
 use super::trouble::trouble;
 use crate::error::{Error, Result};
 
-/// How long a connection may take to come about.
-const CONNECT: Duration = Duration::from_secs(15);
-
 pub(super) struct PgStore {
     conn: PgConnection,
-    options: PgConnectOptions,
+    server: ServerUrl,
     pub(super) label: String,
     /// As given, and in quotes.
     schema: String,
@@ -43,19 +40,11 @@ pub(super) struct PgStore {
 }
 
 impl PgStore {
-    pub async fn open(options: &PgConnectOptions, label: String, schema: &str) -> Result<PgStore> {
-        let options = options
-            .clone()
-            .application_name("lkroute")
-            .statement_cache_capacity(0)
-            // A pooler refuses connections that ask for it.
-            .extra_float_digits(None)
-            .disable_statement_logging();
-        let conn = connect(&options, &label).await?;
+    pub async fn open(server: &ServerUrl, schema: &str) -> Result<PgStore> {
         Ok(PgStore {
-            conn,
-            options,
-            label,
+            conn: connect(server).await?,
+            label: server.label.clone(),
+            server: server.clone(),
             q: sql::quoted(schema),
             schema: schema.to_owned(),
             tenants: super::rows::Numbered::default(),
@@ -142,17 +131,5 @@ impl PgStore {
                 .trouble(error)
                 .hint("run it again: what a failed build leaves behind is taken away first"),
         }
-    }
-}
-
-async fn connect(options: &PgConnectOptions, label: &str) -> Result<PgConnection> {
-    match timeout(CONNECT, PgConnection::connect_with(options)).await {
-        Ok(Ok(conn)) => Ok(conn),
-        Ok(Err(error)) => Err(trouble(label, &error)),
-        Err(_) => Err(Error::new(format!(
-            "no connection to {label} within {} seconds",
-            CONNECT.as_secs()
-        ))
-        .hint("check host, port and network")),
     }
 }

@@ -1,0 +1,119 @@
+//! Connecting to the server that a URL means, of several the first that is as
+//! wanted. Imports sqlx.
+
+use std::time::Duration;
+
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{ConnectOptions, Connection, PgConnection};
+use tokio::time::timeout;
+
+use super::sql::sets;
+use crate::error::{Error, Result};
+use crate::store::cells::Cells;
+use crate::store::server_url::{ServerUrl, Wanted};
+use crate::store::trouble::trouble;
+
+/// How long a connection may take to come about.
+const CONNECT: Duration = Duration::from_secs(15);
+/// The same where there are other servers to try.
+const CONNECT_EACH: Duration = Duration::from_secs(5);
+
+/// What no connection of ours asks for: prepared statements that outlive a
+/// transaction, and settings that a pooler refuses.
+pub(super) fn plain(options: &PgConnectOptions) -> PgConnectOptions {
+    let options = match options.get_application_name() {
+        Some(_) => options.clone(),
+        None => options.clone().application_name("lkroute"),
+    };
+    options
+        .statement_cache_capacity(0)
+        .extra_float_digits(None)
+        .disable_statement_logging()
+}
+
+/// Connects to the first host that is as wanted.
+///
+/// # Errors
+/// No host answers, or none of them is as wanted.
+pub(super) async fn connect(server: &ServerUrl) -> Result<PgConnection> {
+    let passes: &[Wanted] = match server.wanted {
+        Wanted::PreferStandby => &[Wanted::Standby, Wanted::Any],
+        _ => &[server.wanted],
+    };
+    let mut failed = None;
+    for wanted in passes {
+        for host in &server.hosts {
+            match connect_to(server, host, *wanted).await {
+                Ok(conn) => return Ok(conn),
+                // The first host is the one that people expect to be used.
+                Err(error) => drop(failed.get_or_insert(error)),
+            }
+        }
+    }
+    let failed = failed.unwrap_or_else(|| Error::new(format!("no host in {}", server.label)));
+    match server.hosts.len() {
+        1 => Err(failed),
+        hosts => Err(Error {
+            message: format!(
+                "none of {hosts} hosts will do; the first: {}",
+                failed.message
+            ),
+            ..failed
+        }),
+    }
+}
+
+async fn connect_to(
+    server: &ServerUrl,
+    host: &PgConnectOptions,
+    wanted: Wanted,
+) -> Result<PgConnection> {
+    let limit = match (server.connect_timeout, server.hosts.len()) {
+        (Some(limit), _) => limit,
+        (None, 1) => CONNECT,
+        (None, _) => CONNECT_EACH,
+    };
+    let options = plain(host);
+    let label = server.label_of(host);
+    let connecting = async {
+        let conn = PgConnection::connect_with(&options).await;
+        let mut conn = conn.map_err(|error| trouble(&label, &error))?;
+        if wanted != Wanted::Any {
+            check_role(&mut conn, wanted, &label).await?;
+        }
+        Ok(conn)
+    };
+    match timeout(limit, connecting).await {
+        Ok(connected) => connected,
+        Err(_) => Err(Error::new(format!(
+            "no connection to {label} within {} seconds",
+            limit.as_secs()
+        ))
+        .hint("check host, port and network")),
+    }
+}
+
+/// Whether the server is what `target_session_attrs` asks for.
+async fn check_role(conn: &mut PgConnection, wanted: Wanted, label: &str) -> Result<()> {
+    let sql = "SELECT pg_catalog.pg_is_in_recovery(),
+                 pg_catalog.current_setting('transaction_read_only') = 'on'";
+    let asked = sets(conn, sql).await;
+    let asked = asked.map_err(|error| trouble(label, &error))?;
+    let row = asked.iter().flatten().next();
+    let flag = |ix: usize| row.is_some_and(|row| row.flag(ix).unwrap_or_default());
+    let (standby, read_only) = (flag(0), flag(0) || flag(1));
+    let (is_wanted, name) = match wanted {
+        Wanted::Any | Wanted::PreferStandby => (true, "any"),
+        Wanted::ReadWrite => (!read_only, "read-write"),
+        Wanted::ReadOnly => (read_only, "read-only"),
+        Wanted::Primary => (!standby, "primary"),
+        Wanted::Standby => (standby, "standby"),
+    };
+    match is_wanted {
+        true => Ok(()),
+        false => Err(Error::new(format!(
+            "{label} is not {name}, as target_session_attrs in the URL asks for"
+        ))
+        .hint("name the other servers too: postgres://USER@HOST1,HOST2/DATABASE")),
+    }
+}

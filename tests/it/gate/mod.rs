@@ -1,0 +1,33 @@
+//! What every command passes before it reads or writes: the URL, the stamps of
+//! a database, its schema, its tables and their columns; on real servers.
+
+mod urls;
+
+use crate::support::{Db, Legacy, Lkroute, Postgres, Run};
+
+/// Runs a command given as one line of words.
+fn run(lkroute: &Lkroute, line: &str) -> Run {
+    let words: Vec<&str> = line.split_whitespace().collect();
+    lkroute.run(&words)
+}
+
+/// The sample's routing files, and a database with the application's tables in
+/// the schema `lad_dev`, before lkroute came; `DATABASE_URL` leads to it.
+fn world(name: &str) -> Option<(Lkroute, Db)> {
+    let db = Postgres::shared()?.database(name);
+    let legacy = Legacy::default();
+    db.psql(&legacy.schema_sql());
+    db.psql(&legacy.numbers_sql(false));
+    let mut lkroute = Lkroute::with_two_regions();
+    lkroute.env("DATABASE_URL", &db.url);
+    lkroute.env("LKROUTE_SCHEMA", "lad_dev");
+    Some((lkroute, db))
+}
+
+/// The same with the sample applied.
+fn applied(name: &str) -> Option<(Lkroute, Db)> {
+    let (lkroute, db) = world(name)?;
+    run(&lkroute, "migrate").expect_code(0);
+    run(&lkroute, "apply --auto-approve").expect_code(0);
+    Some((lkroute, db))
+}

@@ -1,0 +1,125 @@
+//! What a database URL says, and what is never said of it.
+
+use super::{applied, run, world};
+use crate::support::{Lkroute, free_port};
+
+/// Every command that opens a database.
+const COMMANDS: [&str; 12] = [
+    "plan",
+    "plan --format markdown",
+    "plan --format json",
+    "plan --format github",
+    "apply --auto-approve",
+    "drift",
+    "history",
+    "list --format json",
+    "resolve --from +971545335200 --format json",
+    "dispatch --from +971545335200 --to +971501234567 --dry-run",
+    "migrate --check",
+    "doctor -v",
+];
+
+#[test]
+fn a_password_that_is_not_encoded_is_never_printed() {
+    let lkroute = Lkroute::with_two_regions();
+    for url in [
+        "postgres://lkroute:/Zq7xREALxx9K@127.0.0.1:1/lad",
+        "postgres://lkroute:4/ZqREAL@127.0.0.1:1/lad",
+        "postgres://lkroute:Zq?REAL@127.0.0.1:1/lad",
+        "postgres://lkroute:Zq7xREAL/lad",
+        "sqlite://lkroute:Zq7xREAL@127.0.0.1:1/lad",
+    ] {
+        for command in COMMANDS {
+            let ran = run(&lkroute, &format!("--database {url} {command}"));
+            let all = format!("{}{}", ran.stdout, ran.stderr);
+            assert!(!all.contains("REAL"), "{command}\n{all}");
+            ran.expect_code(1);
+        }
+    }
+}
+
+#[test]
+fn livekits_url_with_user_info_is_neither_printed_nor_used() {
+    let mut lkroute = Lkroute::with_two_regions();
+    lkroute.env("LIVEKIT_URL", "wss://bob:Zq7xREAL@lk.example");
+    lkroute
+        .env("LIVEKIT_API_KEY", "APImadeup")
+        .env("LIVEKIT_API_SECRET", "made-up-secret-env");
+    lkroute.env("OUTBOUND_TRUNK_ID", "ST_madeUp");
+    run(&lkroute, "apply --auto-approve").expect_code(0);
+    for command in [
+        "resolve --from +971545335201 --explain -v",
+        "resolve --from +971545335201 --format json",
+        "dispatch --from +971545335201 --to +971501234567 --dry-run",
+    ] {
+        let ran = run(&lkroute, command);
+        let all = format!("{}{}", ran.stdout, ran.stderr);
+        assert!(!all.contains("REAL"), "{command}\n{all}");
+        assert!(
+            all.contains("LIVEKIT_URL of this shell holds user info"),
+            "{all}"
+        );
+        ran.expect_code(1);
+    }
+    // A number with a config of its own goes on; the variable is not needed.
+    let own = run(&lkroute, "resolve --from +971545335200 --explain -v").expect_code(0);
+    assert!(!format!("{}{}", own.stdout, own.stderr).contains("REAL"));
+}
+
+#[test]
+fn the_schema_of_the_url_is_the_schema() {
+    let Some((_, db)) = world("url_schema") else {
+        return;
+    };
+    let url = format!(
+        "{}?schema=lad_dev&pgbouncer=true&connection_limit=1",
+        db.url
+    );
+    let lkroute = Lkroute::with_two_regions();
+    for command in [
+        "migrate",
+        "apply --auto-approve",
+        "list",
+        "history",
+        "migrate --check",
+    ] {
+        run(&lkroute, &format!("--database {url} {command}")).expect_code(0);
+    }
+    let tables = "SELECT string_agg(schemaname, ' ') FROM pg_tables
+                  WHERE tablename IN ('voice_agent_numbers', 'lkroute_state')";
+    assert_eq!(db.psql(tables), "lad_dev lad_dev");
+    let other = run(&lkroute, &format!("--database {url} --schema other list"));
+    assert!(other.stderr.contains("other"), "{}", other.stderr);
+    let mut variable = Lkroute::with_two_regions();
+    variable.env("LKROUTE_SCHEMA", "public");
+    let ran = run(&variable, &format!("--database {url} list")).expect_code(1);
+    assert!(ran.stderr.contains("`lad_dev`") && ran.stderr.contains("`public`"));
+    let unknown = run(&lkroute, &format!("--database {url}&made_up=1 list")).expect_code(1);
+    assert!(!unknown.stderr.contains("made_up"), "{}", unknown.stderr);
+    let refused = run(
+        &lkroute,
+        &format!("--database {url}&channel_binding=require list"),
+    );
+    assert!(refused.expect_code(1).stderr.contains("channel_binding"));
+}
+
+#[test]
+fn of_several_hosts_the_first_that_is_as_wanted_is_used() {
+    let Some((lkroute, db)) = applied("url_hosts") else {
+        return;
+    };
+    let here = format!("127.0.0.1:{}", db.postgres().port);
+    let hosts = format!("127.0.0.1:{},{here}", free_port());
+    let url = db.url.replace(&here, &hosts);
+    for wanted in ["any", "read-write", "primary", "prefer-standby"] {
+        let url = format!("{url}?target_session_attrs={wanted}");
+        run(&lkroute, &format!("--database {url} history")).expect_code(0);
+        run(&lkroute, &format!("--database {url} apply --auto-approve")).expect_code(0);
+    }
+    for wanted in ["standby", "read-only"] {
+        let url = format!("{}?target_session_attrs={wanted}", db.url);
+        let ran = run(&lkroute, &format!("--database {url} history")).expect_code(1);
+        let said = format!("is not {wanted}");
+        assert!(ran.stderr.contains(&said), "{}", ran.stderr);
+    }
+}
