@@ -7,7 +7,7 @@ use uuid::Uuid;
 use crate::fields::{Fields, FieldsIx};
 use crate::phone::E164;
 use crate::routing::CipherText;
-use crate::routing::guards::Guards;
+use crate::routing::guards::StoredGuards;
 
 /// The number of an apply, counting from 1.
 pub type ApplyId = i64;
@@ -23,6 +23,7 @@ pub struct Snapshot {
     /// That of the tables, on PostgreSQL.
     pub schema: Option<String>,
     pub last_apply: Option<ApplyRecord>,
+    pub guards: StoredGuards,
     /// Every config row, ours or not.
     pub configs: Vec<LiveConfig>,
     pub owned_configs: Vec<OwnedConfig>,
@@ -45,15 +46,13 @@ pub struct ApplyRecord {
     pub revision: Option<String>,
     /// Whether the files differed from that commit.
     pub dirty: bool,
-    /// `apply`, `rollback` or `release`.
+    /// `apply`, `rollback`, `release` or `reset-guards`.
     pub kind: String,
     pub reason: Option<String>,
     /// Of lkroute.
     pub version: String,
     /// How many objects were created, updated, …, as `apply` counts them.
     pub counts: Value,
-    /// The guards of its files.
-    pub guards: Option<Guards>,
     /// [`crate::source::Loaded::digest`] of the files.
     pub files: Option<String>,
     /// The apply whose state a rollback brought back.

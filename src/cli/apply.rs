@@ -180,7 +180,7 @@ impl ApplyArgs {
     fn order(&self, planned: &Planned, revision: Option<Revision>) -> Result<ApplyOrder> {
         let actor = actor::actor(|name| std::env::var(name).ok());
         let Planned { plan, routing, .. } = planned;
-        let guards = serde_json::to_value(&routing.guards);
+        let guards = serde_json::to_value(planned.guards_after()?);
         let guards = guards.map_err(|error| Error::new(format!("the guards: {error}")))?;
         Ok(ApplyOrder {
             dirty: revision.as_ref().is_some_and(|revision| revision.dirty),

@@ -22,6 +22,7 @@ use crate::impact::reroutes;
 use crate::render::findings;
 use crate::resolve::{Configs, Facts};
 use crate::routing::Routing;
+use crate::routing::guards::GuardsChange;
 use crate::source::{self, LoadOptions, Loaded, Texts};
 
 const EXAMPLES: &str = "\
@@ -120,6 +121,7 @@ impl Compared {
         let new = planning::valid(new)?;
         let snapshot = offline::applied(&old);
         let mut plan = offline::between(&old, &new.routing);
+        plan.guards = GuardsChange::between(Some(&old.guards), &new.routing.guards);
         plan.findings.splice(0..0, new.findings);
         let reroutes = reroutes::reroutes(&plan, &Configs::of_snapshot(&snapshot));
         let bench = Bench {

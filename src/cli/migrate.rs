@@ -2,11 +2,14 @@
 //! store and what commands share.
 
 use clap::Args;
+use uuid::Uuid;
 
 use super::shell::Shell;
-use super::{Stop, database, planning};
+use super::{Stop, actor, database, lookup, planning};
+use crate::diff::plan::Plan;
 use crate::error::{Error, Exit, Result};
-use crate::store::{Mode, SchemaState, Step, Store, script};
+use crate::routing::guards::{Guards, StoredGuards};
+use crate::store::{ApplyOrder, Mode, SchemaState, Step, Store, script};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -15,6 +18,7 @@ Examples:
   lkroute migrate             do it; again and again does no harm
   lkroute migrate --index     build the index that look-ups use, while others
                               go on writing
+  lkroute migrate --reset-guards --reason 'edited by hand'
 
 The application's own tables are left as they are, but for the column
 worker_name, which is added where it is absent. Where they are missing, as in
@@ -35,6 +39,15 @@ pub struct MigrateArgs {
     /// Build the index on numbers too (on PostgreSQL: CONCURRENTLY)
     #[arg(long)]
     index: bool,
+
+    /// Forget stored guards that can't be read: only those of the files hold
+    /// then; kept in the history
+    #[arg(long, requires = "reason", conflicts_with_all = ["check", "dry_run", "index"])]
+    reset_guards: bool,
+
+    /// Why
+    #[arg(long, value_name = "TEXT", requires = "reset_guards")]
+    reason: Option<String>,
 }
 
 impl MigrateArgs {
@@ -58,6 +71,7 @@ impl MigrateArgs {
             match (self.check, self.dry_run) {
                 (true, _) => self.check(shell, &mut store).await,
                 (_, true) => self.show(shell, &mut store).await,
+                _ if self.reset_guards => self.reset_guards(shell, &mut store).await,
                 _ => self.migrate(shell, &mut store).await,
             }
             .map_err(Stop::from)
@@ -89,6 +103,49 @@ impl MigrateArgs {
         if steps.is_empty() && !index {
             shell.note(&format!("{}: up to date", store.label()));
         }
+        Ok(Exit::Done)
+    }
+
+    /// Records an apply of nothing that stores guards anew.
+    async fn reset_guards(&self, shell: &Shell, store: &mut Store) -> Result<Exit> {
+        if let state @ (SchemaState::Behind(_) | SchemaState::Newer(_)) =
+            store.schema_state().await?
+        {
+            return Err(database::behind(store.label(), &state));
+        }
+        store.begin_read().await?;
+        let snapshot = store.snapshot().await?;
+        store.end_read().await?;
+        lookup::own_environment(shell, snapshot.environment.as_deref())?;
+        let StoredGuards::Unreadable(why) = &snapshot.guards else {
+            return Err(
+                Error::new("the stored guards can be read: nothing is reset")
+                    .hint("change them in the files: that is reviewed, and applied like the rest"),
+            );
+        };
+        let last = snapshot.last_apply.as_ref();
+        let plan = Plan {
+            base: last.map(|apply| apply.id),
+            ..Plan::default()
+        };
+        let actor = actor::actor(|name| std::env::var(name).ok());
+        let guards = serde_json::to_value(Guards::default());
+        let order = ApplyOrder {
+            // What is there is still of that commit.
+            revision: last.and_then(|apply| apply.revision.clone()),
+            dirty: last.is_some_and(|apply| apply.dirty),
+            owner: snapshot.owner.clone(),
+            environment: snapshot.environment.clone(),
+            reason: self.reason.clone(),
+            guards: guards.map_err(|error| Error::new(format!("the guards: {error}")))?,
+            ..ApplyOrder::new(Uuid::new_v4(), "reset-guards", &actor)
+        };
+        let done = store.apply(&plan, &order, &mut |_, _| ()).await;
+        let done = done.map_err(|failed| failed.error)?;
+        shell.note(&format!(
+            "the stored guards, which could not be read ({why}), are forgotten; recorded as {}",
+            done.id
+        ));
         Ok(Exit::Done)
     }
 

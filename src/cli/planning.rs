@@ -27,6 +27,7 @@ use crate::impact::one_number::{OneNumber, before_and_after};
 use crate::impact::reroutes::{self, Reroutes};
 use crate::resolve::{Configs, RowFact};
 use crate::routing::Routing;
+use crate::routing::guards::{Guards, GuardsChange};
 use crate::secrets::KeyRing;
 use crate::snapshot::{ApplyRecord, Snapshot};
 use crate::source::{self, LoadOptions, Loaded};
@@ -69,6 +70,17 @@ pub struct Planned {
 }
 
 impl Planned {
+    /// The guards that are stored when the plan is carried out.
+    pub fn guards_after(&self) -> Result<Guards> {
+        Ok(
+            match (&self.plan.guards, self.snapshot.guards.readable()?) {
+                (Some(change), _) => change.after.clone(),
+                (None, Some(stored)) => stored.clone(),
+                (None, None) => Guards::default(),
+            },
+        )
+    }
+
     pub fn report(&self) -> Report<'_> {
         Report {
             plan: &self.plan,
@@ -276,6 +288,8 @@ fn judge(
         facts,
     } = compared;
     let routing = loaded.routing;
+    let stored = snapshot.guards.readable()?;
+    plan.guards = GuardsChange::between(stored, &routing.guards);
     if let Some(unknown) = target::unknown(&plan, &routing, wish.targets).first() {
         let message = format!("--target {unknown}: neither the files nor the database know it");
         return Err(Error::new(message).into());
@@ -302,10 +316,7 @@ fn judge(
             routing: &routing,
             snapshot: &snapshot,
             reroutes: &reroutes,
-            applied: snapshot
-                .last_apply
-                .as_ref()
-                .and_then(|apply| apply.guards.as_ref()),
+            applied: stored,
             today: Zoned::now().date(),
             undoes: false,
         },

@@ -158,9 +158,6 @@ impl ReleaseArgs {
     fn order(&self, plan: &Plan, snapshot: &Snapshot) -> Result<ApplyOrder> {
         let actor = actor::actor(|name| std::env::var(name).ok());
         let last = snapshot.last_apply.as_ref();
-        let guards = last.and_then(|apply| apply.guards.as_ref());
-        let guards = serde_json::to_value(guards);
-        let guards = guards.map_err(|error| Error::new(format!("the guards: {error}")))?;
         Ok(ApplyOrder {
             // What is left is still of that commit.
             revision: last.and_then(|apply| apply.revision.clone()),
@@ -169,7 +166,6 @@ impl ReleaseArgs {
             environment: snapshot.environment.clone(),
             reason: self.reason.clone(),
             counts: counts(plan),
-            guards,
             lock_timeout: Duration::from_secs(self.lock_timeout),
             ..ApplyOrder::new(Uuid::new_v4(), "release", &actor)
         })

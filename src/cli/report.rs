@@ -111,7 +111,8 @@ impl<'a> Report<'a> {
             shell.complain(&verdict);
             return Ok(verdict.exit);
         }
-        let pending = !self.plan.is_empty() || !self.plan.outstanding.is_empty();
+        let left = !self.plan.outstanding.is_empty() || self.plan.guards_outstanding;
+        let pending = !self.plan.is_empty() || left;
         Ok(match pending && detailed_exitcode {
             true => Exit::Pending,
             false => Exit::Done,

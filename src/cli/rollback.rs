@@ -189,14 +189,13 @@ impl RollbackArgs {
         let mut stored = back.snapshot.configs.iter();
         back.state.routing.secret_format = stored.find_map(|row| format_of(row.secret.as_stored()));
         let reroutes = reroutes::reroutes(&back.plan, &Configs::of_snapshot(&back.snapshot));
-        let last = back.snapshot.last_apply.as_ref();
         let judgement = guards::evaluate(
             &back.plan,
             &Bench {
                 routing: &back.state.routing,
                 snapshot: &back.snapshot,
                 reroutes: &reroutes,
-                applied: last.and_then(|apply| apply.guards.as_ref()),
+                applied: back.snapshot.guards.readable()?,
                 today: Zoned::now().date(),
                 undoes: self.reason.is_some() && undoes_one(&back.applies, self.to),
             },

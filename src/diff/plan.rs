@@ -17,6 +17,7 @@ use crate::address::Address;
 use crate::fields::{Field, Fields, FieldsIx, FieldsPool};
 use crate::finding::Finding;
 use crate::phone::E164;
+use crate::routing::guards::GuardsChange;
 use crate::routing::{Origin, SecretSource, Tenant};
 use crate::snapshot::ApplyId;
 
@@ -40,10 +41,16 @@ pub struct Plan {
     /// The sets of fields that [`Change::owned`] and [`Class`] index.
     pub pool: FieldsPool,
     pub patches: Vec<Patch>,
+    /// The guards, where an apply stores others than there are.
+    #[serde(default)]
+    pub guards: Option<GuardsChange>,
     /// Sorted: deletes first, then by kind and address.
     pub changes: Vec<Change>,
     /// Left out by `--target`, sorted alike.
     pub outstanding: Vec<Change>,
+    /// Whether `--target` left a change of the guards out, too.
+    #[serde(default)]
+    pub guards_outstanding: bool,
     /// Changed outside lkroute and left so: see [`Plan::without_drift`].
     #[serde(default)]
     pub left_alone: Vec<Change>,
@@ -291,6 +298,8 @@ pub struct Summary {
     pub unchecked: u64,
     /// Objects in conflict; not among the changes above.
     pub conflict: u64,
+    /// Settings of the guards.
+    pub guards: u64,
 }
 
 impl Plan {
@@ -332,13 +341,14 @@ impl Plan {
 
     /// Whether an apply would do nothing.
     pub fn is_empty(&self) -> bool {
-        self.changes.is_empty()
+        self.changes.is_empty() && self.guards.is_none()
     }
 
     pub fn summary(&self) -> Summary {
         let mut summary = Summary {
             unchanged: self.unchanged,
             unchecked: self.unchecked.len() as u64,
+            guards: self.guards.iter().flat_map(GuardsChange::settings).count() as u64,
             ..Summary::default()
         };
         for change in &self.changes {

@@ -13,6 +13,8 @@ use crate::routing::{Routing, Tenant};
 /// The plan of these objects alone; all else is outstanding.
 pub fn narrow(plan: Plan, targets: &[Address]) -> Plan {
     let kept = reach(&plan, targets);
+    let mut plan = plan;
+    plan.guards_outstanding = plan.guards.take().is_some();
     plan.only(|change| kept.contains(&change.object))
 }
 

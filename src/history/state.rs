@@ -11,6 +11,7 @@ use uuid::Uuid;
 use super::{BindingVersion, ConfigVersion, Found, Versions};
 use crate::fields::{Field, Fields, FieldsIx, FieldsPool};
 use crate::phone::Prefix;
+use crate::routing::guards::{Guards, StoredGuards};
 use crate::routing::{
     Binding, CipherText, Origin, Region, Routing, SecretSource, ServerConfig, Settings, Tenant,
 };
@@ -38,16 +39,16 @@ impl State {
     /// Regions and configs as apply `apply` left them. Owner, environment,
     /// guards and names of files are those of today.
     pub fn at(apply: ApplyId, versions: &Versions, snapshot: &Snapshot) -> State {
-        let last = snapshot.last_apply.as_ref();
         let mut state = State {
             apply,
             routing: Routing {
                 owner: snapshot.owner.clone(),
                 environment: snapshot.environment.clone(),
                 files: snapshot.files.clone(),
-                guards: last
-                    .and_then(|apply| apply.guards.clone())
-                    .unwrap_or_default(),
+                guards: match &snapshot.guards {
+                    StoredGuards::Guards(guards) => (**guards).clone(),
+                    StoredGuards::None | StoredGuards::Unreadable(_) => Guards::default(),
+                },
                 ..Routing::default()
             },
             found: Found::of_configs(apply, &versions.configs),

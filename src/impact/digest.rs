@@ -14,6 +14,7 @@ use sha2::{Digest, Sha256};
 
 use crate::address::quoted;
 use crate::diff::plan::{Change, FieldChange, Object, Plan};
+use crate::routing::guards::SettingChange;
 
 /// `sha256:` and 64 hex digits.
 pub fn digest(plan: &Plan) -> String {
@@ -22,6 +23,8 @@ pub fn digest(plan: &Plan) -> String {
         .iter()
         .map(|change| line(plan, change))
         .collect();
+    let guards = plan.guards.iter().flat_map(|change| change.settings());
+    lines.extend(guards.map(|setting| guards_line(&setting)));
     lines.sort_unstable();
     let mut hash = Sha256::new();
     for line in &lines {
@@ -54,6 +57,13 @@ pub fn line(plan: &Plan, change: &Change) -> String {
         let _ = write!(line, " {}", field(plan, change));
     }
     line
+}
+
+/// A setting of the guards that changes, on one line.
+fn guards_line(setting: &SettingChange) -> String {
+    let text = |value: &Option<Value>| value.as_ref().map_or("-".to_owned(), Value::to_string);
+    let (before, after) = (text(&setting.before), text(&setting.after));
+    format!("guards.{} {before} {after}", setting.name)
 }
 
 /// The object of a change, alike in every plan.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::guards;
 use super::style::{BOLD, counted, paint, thousands};
 use crate::diff::plan::{Plan, Summary};
 
@@ -19,8 +20,9 @@ pub fn text(plan: &Plan, id: i64, took: Duration) -> String {
         line += &format!("; {} unchanged", thousands(summary.unchanged));
     }
     let mut text = paint(BOLD, line) + "\n";
-    if !plan.outstanding.is_empty() {
-        let rest = counted(plan.outstanding.len() as u64, "change");
+    let outstanding = plan.outstanding.len() as u64 + u64::from(plan.guards_outstanding);
+    if outstanding > 0 {
+        let rest = counted(outstanding, "change");
         text += &format!("Outstanding, left out by --target: {rest}\n");
     }
     text + &left_alone(plan)
@@ -36,8 +38,10 @@ fn done(summary: &Summary) -> String {
         (summary.release, "given back"),
     ];
     let some = counts.iter().filter(|(count, _)| *count > 0);
+    let guards = (summary.guards > 0).then(|| guards::changed(summary.guards));
     let some: Vec<String> = some
         .map(|(count, what)| format!("{} {what}", thousands(*count)))
+        .chain(guards)
         .collect();
     some.join(", ")
 }

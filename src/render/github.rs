@@ -7,13 +7,15 @@
 //! shows fifty. So the worst come first, and a last notice counts the rest.
 //! How commands are escaped: `src/Runner.Common/ActionCommand.cs` there.
 
+use anstream::adapter::strip_str;
 use hashbrown::HashMap;
 
 use super::escape::{clipped, visible};
-use super::lines;
 use super::style::{counted, thousands};
+use super::{guards, lines};
 use crate::diff::plan::{Action, Change, Kind, Object, Plan};
 use crate::finding::{Finding, Place};
+use crate::routing::guards::GuardsChange;
 
 /// Annotations of one kind that a step may make.
 const OF_A_KIND: usize = 10;
@@ -53,6 +55,7 @@ pub fn github(findings: &[Finding], plan: Option<&Plan>) -> String {
     let mut notes: Vec<Note> = findings.iter().map(note).collect();
     if let Some(plan) = plan {
         notes.extend(conflicts(plan).iter().map(note));
+        notes.extend(plan.guards.as_ref().map(guards_note));
         let calm = |change: &Change| !plan.in_conflict(change);
         let drifted = |change: &Change| calm(change) && plan.patch(change).has(Kind::Drift);
         notes.extend(alike(plan, drifted).map(|c| drift(plan, c)));
@@ -162,9 +165,7 @@ fn subject(plan: &Plan, (change, count): Alike<'_>) -> String {
 
 fn body(plan: &Plan, change: &Change, wanted: impl Fn(Kind) -> bool) -> String {
     let lines = lines::of(plan, change, wanted);
-    let plain = lines
-        .iter()
-        .map(|line| anstream::adapter::strip_str(line).to_string());
+    let plain = lines.iter().map(|line| strip_str(line).to_string());
     plain.collect::<Vec<_>>().join("\n")
 }
 
@@ -189,6 +190,17 @@ fn conflict(plan: &Plan, alike: Alike<'_>) -> Finding {
     match place(plan, alike.0) {
         Some(place) => finding.at(place),
         None => finding,
+    }
+}
+
+fn guards_note(change: &GuardsChange) -> Note {
+    let lines = guards::lines(change);
+    let plain = lines.iter().map(|line| strip_str(line).to_string());
+    Note {
+        level: Level::Notice,
+        place: None,
+        title: "guards: update".to_owned(),
+        message: plain.collect::<Vec<_>>().join("\n"),
     }
 }
 

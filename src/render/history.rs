@@ -11,8 +11,8 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::json::{ErrorReport, FORMAT_VERSION};
-use super::lines;
 use super::style::{ADDED, BOLD, CHANGED, DIM, NOTED, REMOVED, counted, paint, thousands};
+use super::{guards, lines};
 use crate::address::Address;
 use crate::error::Error;
 use crate::fields::Field;
@@ -107,7 +107,9 @@ fn counts(counts: &Value) -> String {
         let count = counts.get(key)?.as_u64().filter(|count| *count > 0)?;
         Some(format!("{} {word}", thousands(count)))
     });
-    let some: Vec<String> = some.collect();
+    let guards = counts.get("guards").and_then(Value::as_u64);
+    let guards = guards.filter(|count| *count > 0).map(guards::changed);
+    let some: Vec<String> = some.chain(guards).collect();
     match some.is_empty() {
         true => "-".to_owned(),
         false => some.join(", "),

@@ -73,11 +73,11 @@ fn lines(plan: &Plan, change: &FieldChange) -> Vec<String> {
     }
 }
 
-fn minus(text: &str) -> String {
+pub(super) fn minus(text: &str) -> String {
     format!("{REMOVED}- {text}{REMOVED:#}")
 }
 
-fn plus(text: &str) -> String {
+pub(super) fn plus(text: &str) -> String {
     format!("{ADDED}+ {text}{ADDED:#}")
 }
 

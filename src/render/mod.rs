@@ -13,6 +13,7 @@ pub mod escape;
 pub mod findings;
 pub mod github;
 pub mod graph;
+pub mod guards;
 pub mod history;
 pub mod import;
 pub mod json;

@@ -3,8 +3,8 @@
 use anstream::adapter::strip_str;
 
 use super::escape::visible;
-use super::lines;
 use super::style::counted;
+use super::{guards, lines};
 use crate::diff::plan::{Kind, Plan};
 use crate::impact::saved_plan::{Half, Moved, difference};
 
@@ -19,7 +19,25 @@ pub fn text(approved: &Plan, now: &Plan) -> String {
     if let Some(more) = moved.len().checked_sub(SHOWN).filter(|more| *more > 0) {
         text += &format!("  and {}\n", counted(more as u64, "more object"));
     }
+    for (name, plan) in [("approved", approved), ("now", now)] {
+        if approved.guards != now.guards {
+            text += &guards_of(name, plan);
+        }
+    }
     text.trim_end().to_owned()
+}
+
+/// What a plan does to the guards.
+fn guards_of(name: &str, plan: &Plan) -> String {
+    let Some(change) = &plan.guards else {
+        return format!("  guards, {name}: nothing to do\n");
+    };
+    let lines = guards::lines(change);
+    let lines = lines
+        .iter()
+        .map(|line| visible(&strip_str(line).to_string()));
+    let lines: String = lines.map(|line| format!("      {line}\n")).collect();
+    format!("  guards, {name}: update\n{lines}")
 }
 
 fn object(approved: &Plan, now: &Plan, moved: &Moved<'_>) -> String {

@@ -5,10 +5,10 @@
 //! They are reviewed lines in the files, and stored with each apply, so that
 //! a change can't loosen the guard that it would trip.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The codes of the guards that an exception can name.
-pub const CODES: [&str; 11] = [
+pub const CODES: [&str; 15] = [
     "route-lost",
     "tenant-rerouted",
     "budget-deletes",
@@ -20,16 +20,23 @@ pub const CODES: [&str; 11] = [
     "host-not-allowed",
     "worker-not-allowed",
     "field-required",
+    "policy-uncovered",
+    "terms-widened",
+    "trunk-lacks-number",
+    "undone",
 ];
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
+use crate::address::quoted;
+use crate::error::{Error, Result};
 use crate::fields::Field;
 use crate::finding::Place;
 
 /// Everything under `[guards]`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 pub struct Guards {
     pub deletes: Budget,
     pub updates: Budget,
@@ -44,7 +51,7 @@ pub struct Guards {
 
 /// A limit overall, for each region and for each tenant.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 pub struct Budget {
     pub overall: Limit,
     pub per_region: Limit,
@@ -53,7 +60,7 @@ pub struct Budget {
 
 /// An absolute number and a share of all that there is; both must hold.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 pub struct Limit {
     pub max: Option<u64>,
     /// 0 to 100.
@@ -62,7 +69,7 @@ pub struct Limit {
 
 /// Rules about configs, whatever the change.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 pub struct Policy {
     /// `plain_http = "deny"`: no `http` or `ws` to a public host.
     pub deny_plain_http: bool,
@@ -74,6 +81,90 @@ pub struct Policy {
     pub deny_cross_region: bool,
     /// Fields that every config must set.
     pub require: Vec<Field>,
+}
+
+/// The guards that a database keeps: those of the last apply that had any.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub enum StoredGuards {
+    /// No apply has stored any.
+    #[default]
+    None,
+    Guards(Box<Guards>),
+    /// Why they can't be read. They are never taken for none.
+    Unreadable(String),
+}
+
+impl StoredGuards {
+    /// Of the text that an apply stored, if one did.
+    pub fn read(text: Option<&str>) -> StoredGuards {
+        match text.map(serde_json::from_str::<Option<Box<Guards>>>) {
+            None | Some(Ok(None)) => StoredGuards::None,
+            Some(Ok(Some(guards))) => StoredGuards::Guards(guards),
+            Some(Err(error)) => StoredGuards::Unreadable(error.to_string()),
+        }
+    }
+
+    /// The guards, where there are any.
+    ///
+    /// # Errors
+    /// They can't be read.
+    pub fn readable(&self) -> Result<Option<&Guards>> {
+        match self {
+            StoredGuards::None => Ok(None),
+            StoredGuards::Guards(guards) => Ok(Some(guards)),
+            StoredGuards::Unreadable(why) => Err(Error::new(format!(
+                "the guards that the last apply stored can't be read: {why}"
+            ))
+            .hint(
+                "a newer lkroute may read them; `lkroute migrate --reset-guards --reason TEXT` \
+                 forgets them, and keeps a record of it: then only those of the files hold",
+            )),
+        }
+    }
+}
+
+/// What an apply stores as guards where that is not what is stored.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct GuardsChange {
+    pub before: Guards,
+    pub after: Guards,
+}
+
+/// One setting of the guards, before and after, by its name in the files.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SettingChange {
+    pub name: String,
+    pub before: Option<Value>,
+    pub after: Option<Value>,
+}
+
+impl GuardsChange {
+    /// Where they differ; exceptions are not stored and don't count.
+    pub fn between(stored: Option<&Guards>, declared: &Guards) -> Option<GuardsChange> {
+        let before = stored.cloned().unwrap_or_default();
+        let after = Guards {
+            allow: Vec::new(),
+            ..declared.clone()
+        };
+        let before = Guards {
+            allow: Vec::new(),
+            ..before
+        };
+        (before != after).then_some(GuardsChange { before, after })
+    }
+
+    /// The settings that differ, by name.
+    pub fn settings(&self) -> Vec<SettingChange> {
+        let (before, after) = (self.before.settings(), self.after.settings());
+        let names: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+        let both = names.into_iter().map(|name| SettingChange {
+            name: name.clone(),
+            before: before.get(name).cloned(),
+            after: after.get(name).cloned(),
+        });
+        both.filter(|setting| setting.before != setting.after)
+            .collect()
+    }
 }
 
 /// `[[guards.allow]]`: an exception, by name, with a reason and an end.
@@ -116,6 +207,26 @@ impl Limit {
 }
 
 impl Budget {
+    fn settings(&self, name: &str, settings: &mut BTreeMap<String, Value>) {
+        let Budget {
+            overall,
+            per_region,
+            per_tenant,
+        } = self;
+        for (part, limit) in [
+            ("", overall),
+            (".per_region", per_region),
+            (".per_tenant", per_tenant),
+        ] {
+            let Limit { max, percent } = limit;
+            let mut set = |what: &str, value: Option<Value>| {
+                settings.extend(value.map(|value| (format!("{name}{part}.{what}"), value)));
+            };
+            set("max", max.map(Value::from));
+            set("percent", percent.map(Value::from));
+        }
+    }
+
     fn stricter(self, other: Budget) -> Budget {
         Budget {
             overall: self.overall.stricter(other.overall),
@@ -126,6 +237,31 @@ impl Budget {
 }
 
 impl Guards {
+    /// What is set, by its name below `[guards]` in the files.
+    pub fn settings(&self) -> BTreeMap<String, Value> {
+        let Guards {
+            deletes,
+            updates,
+            reroutes,
+            protected,
+            policy,
+            allow: _,
+        } = self;
+        let mut settings = BTreeMap::new();
+        for (name, budget) in [
+            ("deletes", deletes),
+            ("updates", updates),
+            ("reroutes", reroutes),
+        ] {
+            budget.settings(name, &mut settings);
+        }
+        if !protected.is_empty() {
+            settings.insert("protected".to_owned(), protected.clone().into());
+        }
+        policy.settings(&mut settings);
+        settings
+    }
+
     /// What is enforced: the stricter of the guards in the files and those of
     /// the last apply. Exceptions are those of the files.
     pub fn stricter(&self, applied: &Guards) -> Guards {
@@ -147,6 +283,36 @@ impl Guards {
 }
 
 impl Policy {
+    fn settings(&self, settings: &mut BTreeMap<String, Value>) {
+        let Policy {
+            deny_plain_http,
+            hosts,
+            workers,
+            deny_cross_region,
+            require,
+        } = self;
+        let mut set = |name: String, value: Value| {
+            settings.insert(format!("policy.{name}"), value);
+        };
+        for (name, denied) in [
+            ("plain_http", deny_plain_http),
+            ("cross_region", deny_cross_region),
+        ] {
+            if *denied {
+                set(name.to_owned(), "deny".into());
+            }
+        }
+        for (name, lists) in [("hosts", hosts), ("workers", workers)] {
+            for (of, allowed) in lists {
+                set(format!("{name}.{}", quoted(of)), allowed.clone().into());
+            }
+        }
+        if !require.is_empty() {
+            let fields = require.iter().map(|field| field.as_str());
+            set("require".to_owned(), fields.collect::<Vec<_>>().into());
+        }
+    }
+
     fn stricter(&self, applied: &Policy) -> Policy {
         let mut require = self.require.clone();
         require.extend(&applied.require);

@@ -20,7 +20,7 @@ pub struct ApplyOrder {
     /// Names this apply before it has a number, so that its fate can be
     /// found out when the connection is lost. Fresh for each apply.
     pub token: Uuid,
-    /// `apply`, `rollback` or `release`.
+    /// `apply`, `rollback`, `release` or `reset-guards`.
     pub kind: String,
     pub actor: String,
     /// The commit of the files.
@@ -34,7 +34,7 @@ pub struct ApplyOrder {
     pub version: String,
     /// What `history` shows of the plan.
     pub counts: Value,
-    /// The guards of these files, for the next apply.
+    /// The guards for the next apply; null keeps those that are stored.
     pub guards: Value,
     /// A digest of what the files held.
     pub files: Option<String>,

@@ -83,7 +83,7 @@ pub(super) fn owned_region(row: &impl Cells) -> Result<OwnedRegion, Error> {
 }
 
 /// Columns of `lkroute_applies`: id, at, actor, revision, dirty, kind, reason,
-/// version, counts, guards, files, restores.
+/// version, counts, files, restores.
 pub(super) fn apply_record(row: &impl Cells) -> Result<ApplyRecord, Error> {
     let json = |ix| serde_json::from_str(row.some_text(ix)?).map_err(|e| Error::Decode(e.into()));
     Ok(ApplyRecord {
@@ -96,9 +96,8 @@ pub(super) fn apply_record(row: &impl Cells) -> Result<ApplyRecord, Error> {
         reason: row.text(6)?.map(str::to_owned),
         version: row.some_text(7)?.to_owned(),
         counts: json(8)?,
-        guards: serde_json::from_str(row.some_text(9)?).ok().flatten(),
-        files: row.text(10)?.map(str::to_owned),
-        restores: row.int(11)?,
+        files: row.text(9)?.map(str::to_owned),
+        restores: row.int(10)?,
     })
 }
 

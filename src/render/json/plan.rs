@@ -1,5 +1,7 @@
 //! The report of a plan, and of an apply. Imports core.
 
+use std::borrow::Cow;
+
 use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
 use serde_json::Value;
@@ -15,6 +17,7 @@ use crate::impact::reroutes::Reroutes;
 use crate::render::lines::secret_word;
 use crate::render::number::OneNumberReport;
 use crate::render::rerouted::RoutingReport;
+use crate::routing::guards::GuardsChange;
 
 /// `plan`, and what `apply` planned.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -73,6 +76,8 @@ pub struct SummaryReport {
     /// Secrets that could not be compared.
     pub unchecked: u64,
     pub conflict: u64,
+    /// Settings of the guards that change.
+    pub guards: u64,
     pub outstanding: u64,
 }
 
@@ -89,8 +94,9 @@ pub struct ForeignReport {
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct ChangeReport<'a> {
     pub address: String,
-    /// `region`, `config` or `binding`.
-    #[schemars(extend("enum" = ["region", "config", "binding"]))]
+    /// `region`, `config`, `binding`, or `guards`, of which there is one at most,
+    /// with `guards` as its address and the names of settings as fields.
+    #[schemars(extend("enum" = ["region", "config", "binding", "guards"]))]
     pub kind: &'static str,
     /// `create`, `update`, `delete`, `adopt`, `reseal` or `release`.
     #[schemars(extend("enum" = ["create", "update", "delete", "adopt", "reseal", "release"]))]
@@ -112,7 +118,7 @@ pub struct SourceReport<'a> {
 /// `unchanged`, `re-sealed` or `removed`.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct FieldReport {
-    pub name: &'static str,
+    pub name: Cow<'static, str>,
     pub before: Value,
     pub after: Value,
 }
@@ -157,6 +163,7 @@ pub struct DriftField {
 pub struct Changes<'a> {
     plan: Option<&'a Plan>,
     changes: Vec<&'a Change>,
+    guards: Option<&'a GuardsChange>,
 }
 
 impl JsonSchema for Changes<'_> {
@@ -179,7 +186,7 @@ impl Serialize for Changes<'_> {
             let plan = self.plan?;
             Some(change_report(plan, change))
         });
-        to.collect_seq(reports)
+        to.collect_seq(self.guards.map(guards_report).into_iter().chain(reports))
     }
 }
 
@@ -203,6 +210,7 @@ impl<'a> PlanReport<'a> {
             changes: Changes {
                 plan: Some(plan),
                 changes: peaceful.clone().collect(),
+                guards: plan.guards.as_ref(),
             },
             conflicts: plan
                 .conflicts()
@@ -212,6 +220,7 @@ impl<'a> PlanReport<'a> {
             outstanding: Changes {
                 plan: Some(plan),
                 changes: plan.outstanding.iter().collect(),
+                guards: None,
             },
             findings: reports(&plan.findings),
             refusals: reports(refusals),
@@ -239,6 +248,7 @@ impl<'a> PlanReport<'a> {
         let none = || Changes {
             plan: None,
             changes: Vec::new(),
+            guards: None,
         };
         PlanReport {
             format_version: FORMAT_VERSION,
@@ -273,7 +283,8 @@ pub fn summary(plan: &Plan) -> SummaryReport {
         unchanged: summary.unchanged,
         unchecked: summary.unchecked,
         conflict: summary.conflict,
-        outstanding: plan.outstanding.len() as u64,
+        guards: summary.guards,
+        outstanding: plan.outstanding.len() as u64 + u64::from(plan.guards_outstanding),
     }
 }
 
@@ -292,13 +303,31 @@ fn change_report<'a>(plan: &'a Plan, change: &Change) -> ChangeReport<'a> {
     }
 }
 
+fn guards_report(change: &GuardsChange) -> ChangeReport<'static> {
+    let settings = change.settings().into_iter();
+    ChangeReport {
+        address: "guards".to_owned(),
+        kind: "guards",
+        action: "update",
+        cause: "files",
+        source: None,
+        fields: settings
+            .map(|setting| FieldReport {
+                name: setting.name.into(),
+                before: setting.before.unwrap_or_default(),
+                after: setting.after.unwrap_or_default(),
+            })
+            .collect(),
+    }
+}
+
 fn source<'a>(plan: &'a Plan, change: &Change) -> Option<SourceReport<'a>> {
     let (file, line) = plan.source(change)?;
     Some(SourceReport { file, line })
 }
 
 fn field_report(plan: &Plan, change: &Change, field: &FieldChange) -> FieldReport {
-    let name = field.field.as_str();
+    let name = Cow::Borrowed(field.field.as_str());
     if field.field == Field::ApiSecret {
         let before = field
             .before

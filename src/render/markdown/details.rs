@@ -6,9 +6,9 @@ use super::page::Page;
 use crate::diff::plan::{Action, Change, Kind, Object, Plan};
 use crate::phone::E164;
 use crate::render::escape::{clipped, fenced, visible};
-use crate::render::lines;
 use crate::render::style::{counted, thousands};
 use crate::render::text::{Alike, alike};
+use crate::render::{guards, lines};
 
 /// Runs of numbers named in one hunk.
 const RUNS: usize = 6;
@@ -29,6 +29,22 @@ pub fn diffs(page: &mut Page, plan: &Plan) {
         let of_it = changes.filter(|c| c.action == action && !plan.in_conflict(c));
         fold(page, plan, action, &alike(of_it));
     }
+}
+
+/// What becomes of the guards; never folded, for it is about later changes.
+pub fn guards(page: &mut Page, plan: &Plan) {
+    let Some(change) = &plan.guards else {
+        return;
+    };
+    let lines = guards::lines(change);
+    let lines = lines.iter().map(|line| {
+        let plain = visible(&strip_str(line).to_string());
+        clipped(&plain, WIDEST) + "\n"
+    });
+    let block = fenced("diff", &lines.collect::<String>());
+    page.add(&format!(
+        "**The guards change**, by which later changes are judged:\n\n{block}\n"
+    ));
 }
 
 fn fold(page: &mut Page, plan: &Plan, action: Action, groups: &[Alike<'_>]) {

@@ -15,8 +15,8 @@ mod tables;
 mod verdict;
 
 use super::escape::{code, prose};
-use super::moves;
 use super::style::{counted, thousands};
+use super::{guards, moves};
 use crate::diff::plan::{Plan, Summary};
 use crate::error::Error;
 use crate::finding::Finding;
@@ -96,6 +96,7 @@ pub fn markdown(plan: &Plan, reroutes: &Reroutes, context: &ReportContext<'_>) -
     tables::drift(&mut page, plan);
     deletes::deletes(&mut page, plan);
     picture::moves(&mut page, plan, reroutes);
+    details::guards(&mut page, plan);
     verdict::warnings(&mut page, &plan.findings);
     details::diffs(&mut page, plan);
     let environment = plan.environment.as_deref();
@@ -159,7 +160,8 @@ fn head(plan: &Plan, reroutes: &Reroutes, context: &ReportContext<'_>) -> String
         (true, false) => text += "\n**No number is rerouted.**\n",
         (false, _) => text += &format!("\n**{}**\n", moved.join("**<br>\n**")),
     }
-    text += &format!("\n{}\n", counts(&summary, plan.outstanding.len() as u64));
+    let outstanding = plan.outstanding.len() as u64 + u64::from(plan.guards_outstanding);
+    text += &format!("\n{}\n", counts(&summary, outstanding));
     text
 }
 
@@ -193,6 +195,7 @@ fn counts(summary: &Summary, outstanding: u64) -> String {
     let mut some: Vec<String> = some
         .map(|(count, what)| format!("{} {what}", thousands(*count)))
         .collect();
+    some.extend((summary.guards > 0).then(|| guards::to_change(summary.guards)));
     some.push(format!("{} unchanged", thousands(summary.unchanged)));
     some.join(" · ")
 }

@@ -9,13 +9,16 @@ use textwrap::core::display_width;
 
 use super::escape::visible;
 use super::style::{ADDED, BOLD, CHANGED, DIM, NOTED, counted, paint, thousands, wrapped};
-use super::{findings, lines, moves};
+use super::{findings, guards, lines, moves};
 use crate::diff::plan::{Action, Change, Kind, Object, Plan, Summary};
 use crate::finding::Finding;
 use crate::impact::reroutes::Reroutes;
 
 /// Objects that change alike are named up to this many.
 const NAMED_ALIKE: usize = 3;
+
+/// The title of what is left for another apply.
+const OUTSTANDING: &str = "Outstanding: left out by --target";
 
 /// How a report is wanted.
 #[derive(Debug, Clone, Copy)]
@@ -48,6 +51,7 @@ pub fn plan(plan: &Plan, reroutes: Option<&Reroutes>, refusals: &[Finding], view
             page.adoptions(),
             page.releases(),
             page.changes(),
+            page.guards(),
             page.outstanding(),
             page.unchecked(),
             page.foreign(),
@@ -86,8 +90,9 @@ pub fn headline(plan: &Plan) -> String {
             thousands(summary.unchanged)
         ),
     };
-    if !plan.outstanding.is_empty() {
-        text += &format!(", {} outstanding", thousands(plan.outstanding.len() as u64));
+    let outstanding = plan.outstanding.len() as u64 + u64::from(plan.guards_outstanding);
+    if outstanding > 0 {
+        text += &format!(", {} outstanding", thousands(outstanding));
     }
     if !plan.left_alone.is_empty() {
         text += &format!(", {} left alone", thousands(plan.left_alone.len() as u64));
@@ -119,8 +124,10 @@ fn changes(summary: &Summary) -> String {
         (summary.conflict, "in conflict"),
     ];
     let some = counts.iter().filter(|(count, _)| *count > 0);
+    let guards = (summary.guards > 0).then(|| guards::to_change(summary.guards));
     let some: Vec<String> = some
         .map(|(count, what)| format!("{} {what}", thousands(*count)))
+        .chain(guards)
         .collect();
     some.join(", ")
 }
@@ -282,9 +289,31 @@ impl Page<'_> {
         }
     }
 
+    fn guards(&self) -> String {
+        let Some(change) = &self.plan.guards else {
+            return String::new();
+        };
+        let title = "Guards: stored with this apply, to judge the next ones";
+        self.section(title, &guards::lines(change), |line| {
+            format!("      {line}\n")
+        })
+    }
+
     fn outstanding(&self) -> String {
+        let guards = match self.plan.guards_outstanding {
+            true => format!("  {} guards  update\n", paint(DIM, "·")),
+            false => String::new(),
+        };
+        let objects = self.outstanding_objects();
+        match objects.is_empty() && !guards.is_empty() {
+            true => format!("{}\n{guards}", paint(BOLD, OUTSTANDING)),
+            false => objects + &guards,
+        }
+    }
+
+    fn outstanding_objects(&self) -> String {
         let groups = alike(self.plan.outstanding.iter());
-        self.section("Outstanding: left out by --target", &groups, |group| {
+        self.section(OUTSTANDING, &groups, |group| {
             let action = group.first().map_or("", |change| change.action.as_str());
             self.heads(&paint(DIM, "·"), group)
                 .replacen('\n', &format!("  {action}\n"), 1)

@@ -10,6 +10,7 @@ use super::sql::{literal, run, sets};
 use crate::error::Result;
 use crate::fields::{Fields, FieldsIx, FieldsPool};
 use crate::phone::E164;
+use crate::routing::guards::StoredGuards;
 use crate::snapshot::{NumberRow, OwnedBinding, Snapshot, SourceLine};
 use crate::store::batch::{Batch, Names, Part, Rows};
 use crate::store::cells::Cells;
@@ -34,7 +35,7 @@ pub(super) fn config_columns() -> String {
 pub(super) fn apply_columns() -> String {
     format!(
         "a.id::int8, {}, a.actor, a.revision, a.dirty, a.kind, a.reason, a.version, a.counts,
-         a.guards, a.files, a.restores::int8",
+         a.files, a.restores::int8",
         time("a.at")
     )
 }
@@ -77,7 +78,9 @@ impl PgStore {
              SELECT name, since::int8, fields, file::int8, line::int8
                FROM {q}.lkroute_regions WHERE until IS NULL;
              SELECT id::int8, path FROM {q}.lkroute_files;
-             SELECT id::int8, tenant_id, alias FROM {q}.lkroute_tenants",
+             SELECT id::int8, tenant_id, alias FROM {q}.lkroute_tenants;
+             SELECT guards FROM {q}.lkroute_applies
+               WHERE guards <> 'null' ORDER BY id DESC LIMIT 1",
             apply = apply_columns(),
             config = config_columns(),
         );
@@ -114,6 +117,9 @@ impl PgStore {
             let alias = row.text(2)?.map(|alias| (id, alias.to_owned()));
             snapshot.tenants.extend(alias);
         }
+        let guards = set(7).next();
+        let guards = guards.map(|row| row.some_text(0)).transpose()?;
+        snapshot.guards = StoredGuards::read(guards);
         Ok((snapshot, tenants))
     }
 

@@ -9,6 +9,7 @@ use super::{SqliteStore, run};
 use crate::error::Result;
 use crate::fields::{Fields, FieldsIx, FieldsPool};
 use crate::phone::E164;
+use crate::routing::guards::StoredGuards;
 use crate::snapshot::{NumberRow, OwnedBinding, Snapshot};
 use crate::store::batch::{Batch, Names, Part, Rows};
 use crate::store::cells::Cells;
@@ -21,7 +22,7 @@ pub(super) const CONFIG_COLUMNS: &str = "c.id, c.name, c.description, c.livekit_
 
 /// The columns that [`rows::apply_record`] reads, of a row called `a`.
 pub(super) const APPLY_COLUMNS: &str = "a.id, a.at, a.actor, a.revision, a.dirty, a.kind, a.reason,
-    a.version, a.counts, a.guards, a.files, a.restores";
+    a.version, a.counts, a.files, a.restores";
 
 /// How many rows pass between two reports of progress.
 const STEP: u64 = 8192;
@@ -89,6 +90,11 @@ impl SqliteStore {
         for row in self.all(owned).await? {
             snapshot.owned_regions.push(rows::owned_region(&row)?);
         }
+        let guards = "SELECT guards FROM lkroute_applies WHERE guards <> 'null'
+                      ORDER BY id DESC LIMIT 1";
+        let guards = self.all(guards).await?;
+        let guards = guards.first().map(|row| row.some_text(0)).transpose()?;
+        snapshot.guards = StoredGuards::read(guards);
         let mut files = Numbered::default();
         for row in self.all("SELECT id, path FROM lkroute_files").await? {
             files.put(row.some_int(0)?, row.some_text(1)?.to_owned())?;

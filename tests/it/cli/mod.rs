@@ -2,6 +2,7 @@
 //! and SQLite.
 
 mod editing;
+mod guards;
 mod journey;
 mod list;
 mod output;
