@@ -10,13 +10,13 @@ use crate::error::{Error, Exit, Result};
 use crate::files;
 use crate::git;
 use crate::impact::digest;
-use crate::impact::saved_plan::Saved;
+use crate::impact::saved_plan::SavedPlan;
 use crate::render::stale;
 
 /// Writes a plan to a file.
 pub fn save(shell: &Shell, planned: &Planned, targets: &[Address], path: &Path) -> Result<()> {
     let revision = git::revision(&shell.globals.routing).ok().flatten();
-    let mut saved = Saved::new(
+    let mut saved = SavedPlan::new(
         planned.plan.clone(),
         planned.reroutes.clone(),
         revision.map(|revision| revision.commit),
@@ -31,15 +31,15 @@ pub fn save(shell: &Shell, planned: &Planned, targets: &[Address], path: &Path) 
 }
 
 /// Reads a saved plan.
-pub fn read(path: &Path) -> Result<Saved> {
+pub fn read(path: &Path) -> Result<SavedPlan> {
     let text = files::read_text(path)?;
-    Saved::read(&text).map_err(|error| Error::new(format!("`{}`: {error}", path.display())))
+    SavedPlan::read(&text).map_err(|error| Error::new(format!("`{}`: {error}", path.display())))
 }
 
 /// What a plan must be, to be carried out.
 #[derive(Debug)]
 pub enum Approved {
-    Plan(Box<Saved>),
+    Plan(Box<SavedPlan>),
     Digest(String),
 }
 

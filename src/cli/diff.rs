@@ -16,7 +16,7 @@ use crate::error::{Error, Exit, Result};
 use crate::files::{self, Tree};
 use crate::finding::Finding;
 use crate::git;
-use crate::guards::{Bench, evaluate};
+use crate::guards::{GuardContext, evaluate};
 use crate::impact::one_number::OneNumber;
 use crate::impact::reroutes;
 use crate::render::findings;
@@ -124,7 +124,7 @@ impl Compared {
         plan.guards = GuardsChange::between(Some(&old.guards), &new.routing.guards);
         plan.findings.splice(0..0, new.findings);
         let reroutes = reroutes::reroutes(&plan, &Configs::of_snapshot(&snapshot));
-        let bench = Bench {
+        let context = GuardContext {
             routing: &new.routing,
             snapshot: &snapshot,
             reroutes: &reroutes,
@@ -132,8 +132,8 @@ impl Compared {
             today: Zoned::now().date(),
             undoes: false,
         };
-        let judgement = evaluate(&plan, &bench);
-        plan.findings.extend(judgement.warnings);
+        let guard_report = evaluate(&plan, &context);
+        plan.findings.extend(guard_report.warnings);
         let number = match number.number {
             Some(n) => {
                 number.resolve(&Facts::of_files(&old, n), &Facts::of_files(&new.routing, n))?
@@ -144,7 +144,7 @@ impl Compared {
             number,
             plan,
             reroutes,
-            refusals: judgement.refusals,
+            refusals: guard_report.refusals,
             what: format!("{old_name} … {new_name}"),
         })
     }

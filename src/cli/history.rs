@@ -9,7 +9,7 @@ use super::{Stop, database, lookup};
 use crate::address::Address;
 use crate::error::{Error, Exit, Result};
 use crate::fields::{Field, FieldsPool};
-use crate::history::changes::{self, Event, Side};
+use crate::history::changes::{self, Event, VersionSide};
 use crate::history::{BindingVersion, Versions};
 use crate::render::history::{self as report, ChangedReport, EventReport, HistoryReport, Names};
 use crate::render::json;
@@ -222,7 +222,7 @@ impl Past {
         address: &Address,
         bindings: &[BindingVersion],
         pool: &'a FieldsPool,
-    ) -> Vec<(ApplyId, Option<ApplyId>, Side<'a>)> {
+    ) -> Vec<(ApplyId, Option<ApplyId>, VersionSide<'a>)> {
         match address {
             Address::Region(name) => {
                 let regions = self

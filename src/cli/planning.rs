@@ -21,7 +21,7 @@ use crate::diff::target;
 use crate::error::{Error, Result};
 use crate::files::Tree;
 use crate::finding::Finding;
-use crate::guards::{self, Bench};
+use crate::guards::{self, GuardContext};
 use crate::impact::expectations;
 use crate::impact::one_number::{OneNumber, before_and_after};
 use crate::impact::reroutes::{self, Reroutes};
@@ -310,9 +310,9 @@ fn judge(
         }
         None => None,
     };
-    let judgement = guards::evaluate(
+    let guard_report = guards::evaluate(
         &plan,
-        &Bench {
+        &GuardContext {
             routing: &routing,
             snapshot: &snapshot,
             reroutes: &reroutes,
@@ -322,8 +322,8 @@ fn judge(
         },
     );
     plan.findings.splice(0..0, loaded.findings);
-    plan.findings.extend(judgement.warnings);
-    let refusals = judgement.refusals;
+    plan.findings.extend(guard_report.warnings);
+    let refusals = guard_report.refusals;
     Ok(Planned {
         plan,
         reroutes,

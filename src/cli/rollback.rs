@@ -17,7 +17,7 @@ use super::{Stop, actor, database, history, lookup};
 use crate::diff::secret::format_of;
 use crate::error::{Error, Exit, Result};
 use crate::finding::Finding;
-use crate::guards::{self, Bench};
+use crate::guards::{self, GuardContext};
 use crate::impact::reroutes::{self, Reroutes};
 use crate::render::applied;
 use crate::render::history::whose;
@@ -189,9 +189,9 @@ impl RollbackArgs {
         let mut stored = back.snapshot.configs.iter();
         back.state.routing.secret_format = stored.find_map(|row| format_of(row.secret.as_stored()));
         let reroutes = reroutes::reroutes(&back.plan, &Configs::of_snapshot(&back.snapshot));
-        let judgement = guards::evaluate(
+        let guard_report = guards::evaluate(
             &back.plan,
-            &Bench {
+            &GuardContext {
                 routing: &back.state.routing,
                 snapshot: &back.snapshot,
                 reroutes: &reroutes,
@@ -200,11 +200,11 @@ impl RollbackArgs {
                 undoes: self.reason.is_some() && undoes_one(&back.applies, self.to),
             },
         );
-        back.plan.findings.extend(judgement.warnings);
+        back.plan.findings.extend(guard_report.warnings);
         Ok(Judged {
             back,
             reroutes,
-            refusals: judgement.refusals,
+            refusals: guard_report.refusals,
         })
     }
 

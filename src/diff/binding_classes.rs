@@ -15,7 +15,7 @@ use crate::routing::Settings;
 
 /// A combination for which the comparison is made once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Case {
+pub struct BindingCase {
     /// Index of the declared settings; `None` when the files are silent.
     pub settings: Option<u32>,
     pub owned: Option<FieldsIx>,
@@ -27,7 +27,7 @@ pub struct Case {
 
 /// What the comparison of a [`Case`] gives.
 #[derive(Debug, Clone, Copy)]
-pub struct Verdict {
+pub struct BindingOutcome {
     /// `None`: nothing to do.
     pub action: Option<Action>,
     pub patch: u32,
@@ -39,23 +39,26 @@ pub struct Verdict {
 
 /// Judges cases, and keeps the sets and patches that they are made of.
 #[derive(Debug, Default)]
-pub struct Judge<'a> {
+pub struct BindingClassifier<'a> {
     settings: &'a [Settings],
     /// The declared fields of each of the settings.
     declared: Vec<FieldsIx>,
     pub pool: FieldsPool,
     pub patches: Vec<Patch>,
     patch_ix: HashMap<Patch, u32, RandomState>,
-    cases: HashMap<Case, Verdict, RandomState>,
+    cases: HashMap<BindingCase, BindingOutcome, RandomState>,
     used_adopt: BTreeSet<(u32, Field)>,
 }
 
-impl<'a> Judge<'a> {
+impl<'a> BindingClassifier<'a> {
     /// `config_id` gives the row id of a declared config, as text.
-    pub fn new(settings: &'a [Settings], config_id: impl Fn(&str) -> Option<String>) -> Judge<'a> {
-        let mut judge = Judge {
+    pub fn new(
+        settings: &'a [Settings],
+        config_id: impl Fn(&str) -> Option<String>,
+    ) -> BindingClassifier<'a> {
+        let mut judge = BindingClassifier {
             settings,
-            ..Judge::default()
+            ..BindingClassifier::default()
         };
         for settings in settings {
             let mut fields = settings.fields.clone();
@@ -79,7 +82,7 @@ impl<'a> Judge<'a> {
     }
 
     /// The verdict on a case, judged the first time it is met.
-    pub fn verdict(&mut self, case: Case) -> Verdict {
+    pub fn verdict(&mut self, case: BindingCase) -> BindingOutcome {
         if let Some(verdict) = self.cases.get(&case) {
             return *verdict;
         }
@@ -88,14 +91,14 @@ impl<'a> Judge<'a> {
         verdict
     }
 
-    fn judge(&mut self, case: Case) -> Verdict {
+    fn judge(&mut self, case: BindingCase) -> BindingOutcome {
         let owned = case.owned.filter(|_| !case.retired);
         match (case.settings, case.live) {
             (Some(settings), None) => self.missing(self.declared[settings as usize], owned),
             (Some(settings), Some(live)) => self.declared(settings, case.retired, owned, live),
             (None, live) => match owned {
                 Some(owned) => self.removed(owned, live, case.inserted),
-                None => Verdict {
+                None => BindingOutcome {
                     action: None,
                     patch: 0,
                     owned: case.owned,
@@ -105,10 +108,10 @@ impl<'a> Judge<'a> {
         }
     }
 
-    fn missing(&mut self, declared: FieldsIx, owned: Option<FieldsIx>) -> Verdict {
+    fn missing(&mut self, declared: FieldsIx, owned: Option<FieldsIx>) -> BindingOutcome {
         let before = owned.map(|owned| self.pool.get(owned).clone());
         let patch = objects::inserted(self.pool.get(declared), before.as_ref());
-        Verdict {
+        BindingOutcome {
             action: Some(Action::Create),
             patch: self.patch(patch),
             owned: Some(declared),
@@ -122,11 +125,11 @@ impl<'a> Judge<'a> {
         retired: bool,
         owned: Option<FieldsIx>,
         live: Option<FieldsIx>,
-    ) -> Verdict {
+    ) -> BindingOutcome {
         let declared = self.declared[settings as usize];
         let Some(live) = live else {
             let patch = self.patch(odd_rules(self.pool.get(declared)));
-            return Verdict {
+            return BindingOutcome {
                 action: Some(Action::Update),
                 patch,
                 owned: Some(declared),
@@ -161,7 +164,7 @@ impl<'a> Judge<'a> {
             false => Some(Action::Update),
         };
         let after = self.carried_out(live, &patch);
-        Verdict {
+        BindingOutcome {
             action,
             patch: self.patch(patch),
             owned: Some(declared),
@@ -176,11 +179,11 @@ impl<'a> Judge<'a> {
         owned: FieldsIx,
         live: Option<Option<FieldsIx>>,
         inserted: bool,
-    ) -> Verdict {
+    ) -> BindingOutcome {
         let nothing = Fields::new();
         let fields = match live {
             Some(None) => {
-                return Verdict {
+                return BindingOutcome {
                     action: Some(Action::Delete),
                     patch: self.patch(odd_rules(&nothing)),
                     owned: None,
@@ -203,7 +206,7 @@ impl<'a> Judge<'a> {
             patch.fields.push(status_change(None, inactive, Kind::Set));
         }
         let after = live.flatten().map(|live| self.carried_out(live, &patch));
-        Verdict {
+        BindingOutcome {
             action: Some(Action::Delete),
             patch: self.patch(patch),
             owned: None,

@@ -15,7 +15,7 @@ pub const NONE: u32 = u32::MAX;
 
 /// What is known about one (tenant, number): indices, or [`NONE`].
 #[derive(Debug, Clone, Copy)]
-pub struct Slot {
+pub struct BindingSlot {
     key: RowKey,
     pub tenant: u32,
     pub declared: u32,
@@ -23,7 +23,7 @@ pub struct Slot {
     pub live: u32,
 }
 
-impl Slot {
+impl BindingSlot {
     fn name(&self) -> (u32, RowKey) {
         (self.tenant, self.key)
     }
@@ -31,8 +31,8 @@ impl Slot {
 
 /// Slots by number, from 0 on.
 #[derive(Debug)]
-pub struct Slots {
-    pub all: Vec<Slot>,
+pub struct BindingIndex {
+    pub all: Vec<BindingSlot>,
     /// How many of them are declared: sorted, and first.
     declared: usize,
     /// The rest.
@@ -41,12 +41,12 @@ pub struct Slots {
     next: usize,
 }
 
-impl Slots {
+impl BindingIndex {
     /// One for each that is declared: its tenant and key.
-    pub fn new(declared: impl Iterator<Item = (u32, RowKey)>) -> Slots {
-        let mut all: Vec<Slot> = (0u32..)
+    pub fn new(declared: impl Iterator<Item = (u32, RowKey)>) -> BindingIndex {
+        let mut all: Vec<BindingSlot> = (0u32..)
             .zip(declared)
-            .map(|(declared, (tenant, key))| Slot {
+            .map(|(declared, (tenant, key))| BindingSlot {
                 key,
                 tenant,
                 declared,
@@ -54,7 +54,7 @@ impl Slots {
                 live: NONE,
             })
             .collect();
-        all.sort_by_key(Slot::name);
+        all.sort_by_key(BindingSlot::name);
         // Of two alike the last one counts.
         all.dedup_by(|later, kept| {
             let same = later.name() == kept.name();
@@ -63,7 +63,7 @@ impl Slots {
             }
             same
         });
-        Slots {
+        BindingIndex {
             declared: all.len(),
             all,
             others: HashMap::default(),
@@ -96,7 +96,7 @@ impl Slots {
             .is_none_or(|slot| slot.name() != name)
         {
             let declared = &self.all[..self.declared];
-            self.next = match declared.binary_search_by_key(&name, Slot::name) {
+            self.next = match declared.binary_search_by_key(&name, BindingSlot::name) {
                 Ok(found) => found,
                 Err(_) => *self.others.get(&name)? as usize,
             };
@@ -110,7 +110,7 @@ impl Slots {
         self.find(tenant, key).unwrap_or_else(|| {
             let ix = index(self.all.len());
             self.others.insert((tenant, key), ix);
-            self.all.push(Slot {
+            self.all.push(BindingSlot {
                 key,
                 tenant,
                 declared: NONE,
@@ -139,7 +139,7 @@ mod tests {
     #[test]
     fn each_number_has_one_slot_in_whatever_order_it_is_asked_for() {
         let declared = [(1, 7), (0, 3), (0, 9), (1, 3), (0, 3)];
-        let mut slots = Slots::new(declared.into_iter().map(|(tenant, n)| (tenant, key(n))));
+        let mut slots = BindingIndex::new(declared.into_iter().map(|(tenant, n)| (tenant, key(n))));
         assert_eq!(slots.all.len(), 4);
         assert_eq!(slots.find_or_add(2, key(5)), 4);
         for order in [[0, 1, 2, 3, 4], [4, 3, 2, 1, 0], [2, 0, 4, 1, 3]] {

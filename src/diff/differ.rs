@@ -11,10 +11,10 @@ use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 use uuid::Uuid;
 
-use super::binding_classes::{Case, Judge};
-use super::binding_index::{NONE, Slots, index};
+use super::binding_classes::{BindingCase, BindingClassifier};
+use super::binding_index::{BindingIndex, NONE, index};
 use super::objects::{self, ObjectChange, Objects};
-use super::plan::{Action, Change, Class, Foreign, Object, Plan};
+use super::plan::{Action, BindingGroup, Change, ForeignRows, Object, Plan};
 use super::row_reader::{NoObject, RowReader};
 use super::secret::SecretFacts;
 use crate::fields::{Field, FieldsIx, FieldsPool};
@@ -30,7 +30,7 @@ const EXAMPLES: usize = 3;
 
 /// The row of a slot.
 #[derive(Debug, Clone, Copy)]
-struct Live {
+struct LiveRow {
     id: Uuid,
     /// Absent where `rules` is no object.
     fields: Option<FieldsIx>,
@@ -43,19 +43,19 @@ pub struct Differ<'a> {
     routing: &'a Routing,
     snapshot: &'a Snapshot,
     objects: Objects,
-    judge: Judge<'a>,
+    judge: BindingClassifier<'a>,
     tenants: Vec<Tenant>,
     tenant_ix: Map<Uuid, u32>,
-    slots: Slots,
+    slots: BindingIndex,
     owned: Vec<OwnedBinding>,
-    lives: Vec<Live>,
+    lives: Vec<LiveRow>,
     /// Further active rows with the key of a slot.
     duplicates: Map<u32, Vec<Uuid>>,
     reader: RowReader,
     classes: Map<(u32, Option<FieldsIx>, Option<FieldsIx>), u64>,
     /// Rows without a readable number, by their fields.
     held: Map<FieldsIx, u64>,
-    foreign: Foreign,
+    foreign: ForeignRows,
 }
 
 impl<'a> Differ<'a> {
@@ -74,7 +74,7 @@ impl<'a> Differ<'a> {
             let id = objects.ids.get(name).copied().or_else(|| undeclared(name));
             id.map(|id| id.to_string())
         };
-        let judge = Judge::new(&routing.settings, config_id);
+        let judge = BindingClassifier::new(&routing.settings, config_id);
         let declared = routing.bindings.iter();
         let declared = declared.map(|binding| (binding.tenant, binding.number.key()));
         let mut differ = Differ {
@@ -84,14 +84,14 @@ impl<'a> Differ<'a> {
             judge,
             tenants: routing.tenants.clone(),
             tenant_ix: Map::default(),
-            slots: Slots::new(declared),
+            slots: BindingIndex::new(declared),
             owned: Vec::with_capacity(routing.bindings.len()),
             lives: Vec::with_capacity(routing.bindings.len()),
             duplicates: Map::default(),
             reader: RowReader::default(),
             classes: Map::default(),
             held: Map::default(),
-            foreign: Foreign::default(),
+            foreign: ForeignRows::default(),
         };
         for (ix, tenant) in (0u32..).zip(&routing.tenants) {
             differ.tenant_ix.insert(tenant.id, ix);
@@ -141,7 +141,7 @@ impl<'a> Differ<'a> {
         let Some(slot) = self.slots.find(tenant, number.key()) else {
             return self.others(tenant, fields);
         };
-        let live = Live {
+        let live = LiveRow {
             id: row.id,
             fields: fields.ok(),
             active: row.status.is_none_or(|status| status == "active"),
@@ -173,7 +173,7 @@ impl<'a> Differ<'a> {
     }
 
     /// A row with the key of a slot: the first, or a better one, or a duplicate.
-    fn meet(&mut self, tenant: u32, ix: u32, row: Live) {
+    fn meet(&mut self, tenant: u32, ix: u32, row: LiveRow) {
         let slot = self.slots.all[ix as usize];
         if slot.live == NONE {
             self.slots.all[ix as usize].live = index(self.lives.len());
@@ -181,7 +181,7 @@ impl<'a> Differ<'a> {
             return;
         }
         let ours = self.owned.get(slot.owned as usize).map(|owned| owned.row);
-        let rank = |live: &Live| (Some(live.id) == ours, live.active);
+        let rank = |live: &LiveRow| (Some(live.id) == ours, live.active);
         let kept = &mut self.lives[slot.live as usize];
         let mut other = row;
         if rank(&row) > rank(kept) {
@@ -217,7 +217,7 @@ impl<'a> Differ<'a> {
         self.warn_adopt(&mut plan);
         let classes = self.classes.iter();
         plan.classes = classes
-            .map(|(&(tenant, before, after), &numbers)| Class {
+            .map(|(&(tenant, before, after), &numbers)| BindingGroup {
                 tenant,
                 before,
                 after,
@@ -299,7 +299,7 @@ impl<'a> Differ<'a> {
         let verdict = match (binding, owned) {
             (None, Some(owned)) if replaced && !owned.retired => {
                 self.count(tenant, before, before);
-                self.judge.verdict(Case {
+                self.judge.verdict(BindingCase {
                     settings: None,
                     owned: Some(owned.fields),
                     retired: false,
@@ -308,7 +308,7 @@ impl<'a> Differ<'a> {
                 })
             }
             _ => {
-                let verdict = self.judge.verdict(Case {
+                let verdict = self.judge.verdict(BindingCase {
                     settings: binding.map(|binding| binding.settings),
                     owned: ours.map(|owned| owned.fields),
                     retired: ours.is_some_and(|owned| owned.retired),

@@ -160,17 +160,17 @@ fn regions(routing: &Routing, snapshot: &Snapshot, found: &mut Objects) {
 }
 
 /// The rows of configs, by what they are looked up by.
-struct Rows<'a> {
+struct ConfigRows<'a> {
     live: HashMap<Uuid, &'a LiveConfig>,
     live_by_name: HashMap<&'a str, &'a LiveConfig>,
     owned: HashMap<Uuid, &'a OwnedConfig>,
     owned_by_name: HashMap<&'a str, &'a OwnedConfig>,
 }
 
-impl<'a> Rows<'a> {
-    fn new(snapshot: &'a Snapshot) -> Rows<'a> {
+impl<'a> ConfigRows<'a> {
+    fn new(snapshot: &'a Snapshot) -> ConfigRows<'a> {
         let (live, owned) = (&snapshot.configs, &snapshot.owned_configs);
-        Rows {
+        ConfigRows {
             live: live.iter().map(|row| (row.id, row)).collect(),
             live_by_name: live
                 .iter()
@@ -209,7 +209,7 @@ fn configs(
     new_id: &mut dyn FnMut() -> Uuid,
     found: &mut Objects,
 ) {
-    let rows = Rows::new(snapshot);
+    let rows = ConfigRows::new(snapshot);
     let mut taken: BTreeSet<Uuid> = routing
         .configs
         .values()
@@ -287,7 +287,7 @@ fn live_fields(live: &LiveConfig, owned: Option<&OwnedConfig>) -> Fields {
 fn declared_config(
     routing: &Routing,
     (name, config, id): (&str, &ServerConfig, Uuid),
-    rows: &Rows<'_>,
+    rows: &ConfigRows<'_>,
     facts: &SecretFacts,
     taken_name: Option<&LiveConfig>,
     found: &mut Objects,

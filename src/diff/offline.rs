@@ -18,7 +18,7 @@ use crate::snapshot::{
 /// against a database makes.
 pub fn between(before: &Routing, after: &Routing) -> Plan {
     let snapshot = applied(before);
-    let ids = Ids::default();
+    let ids = OfflineIds::default();
     let mut differ = Differ::new(after, &snapshot, &SecretFacts::default(), || ids.next());
     let config_id = |name: &str| {
         let owned = |config: &&OwnedConfig| config.fields.text(Field::Name) == Some(name);
@@ -70,9 +70,9 @@ pub fn between(before: &Routing, after: &Routing) -> Plan {
 
 /// Ids that only have to differ from one another and from those in the files.
 #[derive(Default)]
-struct Ids(std::cell::Cell<u128>);
+struct OfflineIds(std::cell::Cell<u128>);
 
-impl Ids {
+impl OfflineIds {
     fn next(&self) -> Uuid {
         self.0.set(self.0.get() + 1);
         Uuid::from_u128(self.0.get())

@@ -38,7 +38,7 @@ pub struct Plan {
     pub tenants: Vec<Tenant>,
     /// Names of configs by id, before and after, for showing `config` fields.
     pub config_names: BTreeMap<Uuid, String>,
-    /// The sets of fields that [`Change::owned`] and [`Class`] index.
+    /// The sets of fields that [`Change::owned`] and [`BindingGroup`] index.
     pub pool: FieldsPool,
     pub patches: Vec<Patch>,
     /// The guards, where an apply stores others than there are.
@@ -61,12 +61,12 @@ pub struct Plan {
     pub unchecked: Vec<Unchecked>,
     /// Numbers by what they are before and after: what `resolve` needs to say
     /// who is rerouted.
-    pub classes: Vec<Class>,
+    pub classes: Vec<BindingGroup>,
     /// Rows whose number can't be read, counted by their fields: they may
     /// hold the id of a config all the same.
     pub held: Vec<(FieldsIx, u64)>,
     /// Rows of others.
-    pub foreign: Foreign,
+    pub foreign: ForeignRows,
     /// Where the secret of each declared config comes from, by row id.
     #[serde(skip)]
     pub config_sources: BTreeMap<Uuid, SecretSource>,
@@ -263,7 +263,7 @@ impl Patch {
 
 /// Numbers of one tenant that are alike before and alike after.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Class {
+pub struct BindingGroup {
     /// Index into [`Plan::tenants`].
     pub tenant: u32,
     /// The live fields, `status` included; `None` for a number that is new.
@@ -275,7 +275,7 @@ pub struct Class {
 
 /// Number rows that are not ours, counted; the odd ones with examples.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Foreign {
+pub struct ForeignRows {
     pub numbers: u64,
     /// Rows whose number can't be read: never matched.
     pub unreadable: u64,

@@ -7,10 +7,10 @@
 use hashbrown::HashMap;
 
 use super::binding_classes::carried_out;
-use super::plan::{Change, Class, Kind, Object, Patch, Plan};
+use super::plan::{BindingGroup, Change, Kind, Object, Patch, Plan};
 use crate::fields::FieldsIx;
 
-pub type Counts = HashMap<(u32, Option<FieldsIx>, Option<FieldsIx>), u64>;
+pub type GroupCounts = HashMap<(u32, Option<FieldsIx>, Option<FieldsIx>), u64>;
 
 impl Plan {
     /// The same plan with drift left alone: what an apply does that nobody
@@ -64,29 +64,29 @@ impl Plan {
         self
     }
 
-    pub fn counts(&self) -> Counts {
+    pub fn counts(&self) -> GroupCounts {
         let classes = self.classes.iter();
         classes
             .map(|class| ((class.tenant, class.before, class.after), class.numbers))
             .collect()
     }
 
-    pub fn set_counts(&mut self, counts: Counts) {
+    pub fn set_counts(&mut self, counts: GroupCounts) {
         let classes = counts.into_iter().filter(|(_, numbers)| *numbers > 0);
         self.classes = classes
-            .map(|((tenant, before, after), numbers)| Class {
+            .map(|((tenant, before, after), numbers)| BindingGroup {
                 tenant,
                 before,
                 after,
                 numbers,
             })
             .collect();
-        let key = |class: &Class| (class.tenant, class.before, class.after);
+        let key = |class: &BindingGroup| (class.tenant, class.before, class.after);
         self.classes.sort_unstable_by_key(key);
     }
 
     /// Counts the number of a change as if only `kept` of it were done.
-    pub fn uncount(&mut self, change: &Change, kept: &Patch, counts: &mut Counts) {
+    pub fn uncount(&mut self, change: &Change, kept: &Patch, counts: &mut GroupCounts) {
         let Object::Binding { tenant, .. } = change.object else {
             return;
         };

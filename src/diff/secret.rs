@@ -48,7 +48,7 @@ impl SecretFacts {
 
 /// The declared value of the field `api_secret`.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Wanted {
+pub struct WantedSecret {
     pub after: String,
     /// The secret is known to be the same; its form is not.
     pub reseal: bool,
@@ -71,7 +71,7 @@ pub fn wanted(
     live: Option<&LiveConfig>,
     format: Option<SecretFormat>,
     facts: &SecretFacts,
-) -> Wanted {
+) -> WantedSecret {
     let fact = facts.of(name);
     let same_secret = match owned {
         Some(_) => fact.same_as_applied,
@@ -80,7 +80,7 @@ pub fn wanted(
     let source = config.api_secret.describe();
     let reseal = same_secret == Some(true);
     let rekeyed = reseal && fact.under_old_key;
-    let plainly = |after: String| Wanted {
+    let plainly = |after: String| WantedSecret {
         after,
         reseal,
         unchecked: false,
@@ -104,7 +104,7 @@ pub fn wanted(
                 plainly(format!("sealed-from:{source}"))
             }
             (Some(applied), _) if reseal => plainly(applied.to_owned()),
-            (Some(applied), _) if same_secret.is_none() && same_source => Wanted {
+            (Some(applied), _) if same_secret.is_none() && same_source => WantedSecret {
                 after: applied.to_owned(),
                 reseal: false,
                 unchecked: true,

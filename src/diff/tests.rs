@@ -521,15 +521,15 @@ fn two_states_of_the_files_compare_without_a_database() {
 
 #[test]
 fn an_approved_plan_is_read_back_and_told_from_another() {
-    use crate::impact::saved_plan::{NotSaved, Saved, difference};
+    use crate::impact::saved_plan::{SavedPlan, SavedPlanError, difference};
     let plan = |worker: &str| Case::new().config("one", None, worker).plan();
-    let saved = Saved::new(
+    let saved = SavedPlan::new(
         plan("w1"),
         crate::impact::reroutes::Reroutes::default(),
         None,
     );
     let text = serde_json::to_string(&saved).unwrap();
-    let back = Saved::read(&text).unwrap();
+    let back = SavedPlan::read(&text).unwrap();
     assert!(difference(&back.plan, &plan("w1")).is_empty());
     let now = plan("w2");
     let moved = difference(&back.plan, &now);
@@ -545,14 +545,14 @@ fn an_approved_plan_is_read_back_and_told_from_another() {
     assert_eq!(worker(&one.approved), Some("w1".into()));
     assert_eq!(worker(&one.now), Some("w2".into()));
 
-    let read = |text: &str| Saved::read(text).map(|_| ());
-    assert_eq!(read("{}"), Err(NotSaved::Unreadable));
+    let read = |text: &str| SavedPlan::read(text).map(|_| ());
+    assert_eq!(read("{}"), Err(SavedPlanError::Unreadable));
     assert_eq!(
         read(&text.replace("\"w1\"", "\"w3\"")),
-        Err(NotSaved::Changed)
+        Err(SavedPlanError::Changed)
     );
     let newer = text.replace("\"format_version\":1", "\"format_version\":2");
-    assert_eq!(read(&newer), Err(NotSaved::Version(2)));
+    assert_eq!(read(&newer), Err(SavedPlanError::Version(2)));
     let out = text.replace("\"patch\":0", "\"patch\":99");
-    assert_eq!(read(&out), Err(NotSaved::Changed));
+    assert_eq!(read(&out), Err(SavedPlanError::Changed));
 }

@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use crate::diff::row_reader::RowReader;
 use crate::fields::{Field, FieldsIx, FieldsPool};
-use crate::impact::effective_route::{Leg, LegSource, leg};
+use crate::impact::effective_route::{EffectiveRoute, RouteSource, leg};
 use crate::phone::{self, E164, RowKey};
 use crate::resolve::{Aliases, Configs};
 use crate::routing::Routing;
@@ -78,7 +78,7 @@ pub struct Survey<'a> {
     aliases: &'a Aliases,
     pool: FieldsPool,
     reader: RowReader,
-    legs: HashMap<FieldsIx, Leg, RandomState>,
+    legs: HashMap<FieldsIx, EffectiveRoute, RandomState>,
     /// Whether a second active row of the same tenant and key was seen.
     seen: HashMap<(Uuid, RowKey), bool, RandomState>,
     numbers: Numbers,
@@ -143,7 +143,7 @@ impl<'a> Survey<'a> {
         let leg = known.or_insert_with(|| leg(configs, pool.get(fields)));
         let name = || named(self.aliases, tenant, number);
         match (leg.source, &leg.config, &leg.error) {
-            (LegSource::Database, Some(config), _) => match self.numbers.bound.get_mut(config) {
+            (RouteSource::Database, Some(config), _) => match self.numbers.bound.get_mut(config) {
                 Some(bound) => bound.push(number),
                 None => {
                     self.numbers.bound.insert(config.clone(), vec![number]);

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use crate::address::Address;
 use crate::diff::plan::{Action, Change, Object, Plan};
 use crate::fields::Field;
-use crate::impact::reroutes::{Cell, Reroutes};
+use crate::impact::reroutes::{Reroutes, TenantRegionCount};
 use crate::routing::Routing;
 use crate::routing::guards::{self, Budget, Guards, Limit};
 use crate::snapshot::Snapshot;
@@ -159,7 +159,7 @@ impl<'a> Scope<'a> {
         causes.into_iter().collect()
     }
 
-    fn tenants_where(&self, test: impl Fn(&Cell) -> bool) -> BTreeSet<u32> {
+    fn tenants_where(&self, test: impl Fn(&TenantRegionCount) -> bool) -> BTreeSet<u32> {
         let cells = self.reroutes.cells.iter();
         cells
             .filter(|cell| test(cell))
@@ -262,7 +262,8 @@ impl<'a> Scope<'a> {
             sum.1 += cell.numbers;
         }
         for (region, counts) in regions {
-            let here = |cell: &Cell| cell.region.as_deref().unwrap_or("(none)") == region;
+            let here =
+                |cell: &TenantRegionCount| cell.region.as_deref().unwrap_or("(none)") == region;
             let tenants = self.tenants_where(|cell| here(cell) && cell.rerouted > 0);
             check(
                 budget.per_region,

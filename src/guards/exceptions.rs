@@ -7,7 +7,7 @@ use jiff::ToSpan;
 use jiff::civil::Date;
 
 use super::budgets::{Violation, addresses};
-use super::policies::Broken;
+use super::policies::PolicyViolation;
 use crate::address::Address;
 use crate::diff::plan::Plan;
 use crate::finding::{Finding, Place};
@@ -41,9 +41,13 @@ pub fn refuse(
 }
 
 /// The configs that break a policy without an exception to it, as refusals.
-pub fn refuse_policies(broken: Vec<Broken>, allowances: &[Allowance], today: Date) -> Vec<Finding> {
+pub fn refuse_policies(
+    broken: Vec<PolicyViolation>,
+    allowances: &[Allowance],
+    today: Date,
+) -> Vec<Finding> {
     let (counting, _) = judge(allowances, today);
-    let refusal = |Broken { config, finding }: Broken| {
+    let refusal = |PolicyViolation { config, finding }: PolicyViolation| {
         let address = Address::Config(config).to_string();
         let allowed = counting.iter().any(|allowance| {
             allowance.guard == finding.code && allowance.addresses.contains(&address)

@@ -19,7 +19,7 @@ use crate::snapshot::Snapshot;
 
 /// What a plan is judged by, beside itself.
 #[derive(Debug, Clone, Copy)]
-pub struct Bench<'a> {
+pub struct GuardContext<'a> {
     pub routing: &'a Routing,
     pub snapshot: &'a Snapshot,
     pub reroutes: &'a Reroutes,
@@ -33,38 +33,38 @@ pub struct Bench<'a> {
 
 /// What the guards say: refusals, and warnings about exceptions.
 #[derive(Debug, Default)]
-pub struct Judgement {
+pub struct GuardReport {
     pub refusals: Vec<Finding>,
     pub warnings: Vec<Finding>,
 }
 
 /// Judges a plan by the stricter of the guards in the files and those of the
 /// last apply, so that a change can't loosen its own guard.
-pub fn evaluate(plan: &Plan, bench: &Bench<'_>) -> Judgement {
-    let ours = &bench.routing.guards;
-    let enforced = bench
+pub fn evaluate(plan: &Plan, context: &GuardContext<'_>) -> GuardReport {
+    let ours = &context.routing.guards;
+    let enforced = context
         .applied
         .map_or_else(|| ours.clone(), |applied| ours.stricter(applied));
     let left_open = |guards: &Guards| guards.reroutes.per_tenant == Limit::default();
-    let defaults = left_open(ours) || bench.applied.is_some_and(left_open);
-    let files = (bench.routing, bench.snapshot);
-    let mut violations = budgets::violations(plan, bench.reroutes, files, &enforced, defaults);
-    if bench.undoes {
+    let defaults = left_open(ours) || context.applied.is_some_and(left_open);
+    let files = (context.routing, context.snapshot);
+    let mut violations = budgets::violations(plan, context.reroutes, files, &enforced, defaults);
+    if context.undoes {
         violations.retain(|violation| violation.guard == "protected");
     }
     violations.extend(policies::across_regions(
         plan,
-        bench.reroutes,
+        context.reroutes,
         &enforced.policy,
     ));
-    let (refused, warnings) = exceptions::refuse(plan, violations, &ours.allow, bench.today);
-    let mut judgement = Judgement {
-        refusals: hard_checks::refusals(plan, bench.routing, bench.snapshot),
+    let (refused, warnings) = exceptions::refuse(plan, violations, &ours.allow, context.today);
+    let mut guard_report = GuardReport {
+        refusals: hard_checks::refusals(plan, context.routing, context.snapshot),
         warnings,
     };
-    judgement.refusals.extend(refused);
-    let broken = policies::broken(bench.routing, &enforced.policy);
-    let refused = exceptions::refuse_policies(broken, &ours.allow, bench.today);
-    judgement.refusals.extend(refused);
-    judgement
+    guard_report.refusals.extend(refused);
+    let broken = policies::broken(context.routing, &enforced.policy);
+    let refused = exceptions::refuse_policies(broken, &ours.allow, context.today);
+    guard_report.refusals.extend(refused);
+    guard_report
 }

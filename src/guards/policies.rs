@@ -11,13 +11,13 @@ use crate::routing::{Routing, ServerConfig};
 use crate::source::url;
 
 /// A config that breaks a policy, by name, and at which line.
-pub struct Broken {
+pub struct PolicyViolation {
     pub config: String,
     pub finding: Finding,
 }
 
 /// Every config that breaks a policy.
-pub fn broken(routing: &Routing, policy: &Policy) -> Vec<Broken> {
+pub fn broken(routing: &Routing, policy: &Policy) -> Vec<PolicyViolation> {
     let mut found = Vec::new();
     for (name, config) in &routing.configs {
         let place = |field: Field| Place {
@@ -32,7 +32,7 @@ pub fn broken(routing: &Routing, policy: &Policy) -> Vec<Broken> {
         };
         let mut refuse = |code, field, message: String| {
             let message = format!("config `{name}` {message}");
-            found.push(Broken {
+            found.push(PolicyViolation {
                 config: name.clone(),
                 finding: Finding::error(code, message).at(place(field)),
             });

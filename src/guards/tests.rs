@@ -2,7 +2,7 @@
 
 use jiff::civil::{Date, date};
 
-use super::{Bench, Judgement, evaluate};
+use super::{GuardContext, GuardReport, evaluate};
 use crate::diff::offline;
 use crate::fields::{Field, Fields};
 use crate::finding::Place;
@@ -41,13 +41,13 @@ fn numbers(on_cloud: u64) -> Routing {
     routing
 }
 
-fn judged(before: &Routing, after: &Routing, applied: Option<&Guards>) -> Judgement {
+fn judged(before: &Routing, after: &Routing, applied: Option<&Guards>) -> GuardReport {
     let snapshot = offline::applied(before);
     let plan = offline::between(before, after);
     let reroutes = reroutes::reroutes(&plan, &Configs::of_snapshot(&snapshot));
     evaluate(
         &plan,
-        &Bench {
+        &GuardContext {
             routing: after,
             snapshot: &snapshot,
             reroutes: &reroutes,
@@ -58,8 +58,8 @@ fn judged(before: &Routing, after: &Routing, applied: Option<&Guards>) -> Judgem
     )
 }
 
-fn codes(judgement: &Judgement) -> Vec<&str> {
-    judgement
+fn codes(guard_report: &GuardReport) -> Vec<&str> {
+    guard_report
         .refusals
         .iter()
         .map(|finding| finding.code.as_ref())
@@ -92,8 +92,8 @@ fn allow(guard: &str, addresses: &[&str], max: u64, expires: &str) -> Allowance 
 #[test]
 fn nothing_is_refused_where_nothing_changes() {
     let routing = numbers(10);
-    let judgement = judged(&routing, &routing, None);
-    assert!(judgement.refusals.is_empty() && judgement.warnings.is_empty());
+    let guard_report = judged(&routing, &routing, None);
+    assert!(guard_report.refusals.is_empty() && guard_report.warnings.is_empty());
 }
 
 #[test]
@@ -130,10 +130,10 @@ fn a_number_that_loses_its_route_is_refused_by_name_until_it_is_excepted() {
         ),
     ] {
         after.guards.allow = vec![other];
-        let judgement = judged(&before, &after, None);
-        assert_eq!(codes(&judgement), ["route-lost"]);
+        let guard_report = judged(&before, &after, None);
+        assert_eq!(codes(&guard_report), ["route-lost"]);
         assert_eq!(
-            judgement
+            guard_report
                 .warnings
                 .first()
                 .map(|finding| finding.code.as_ref()),
@@ -257,11 +257,11 @@ fn policies_judge_every_config_and_moves_across_regions() {
         "field-required",
     ];
     assert_eq!(found, all.into_iter().collect());
-    let of = |judgement: &Judgement, config: &str| {
+    let of = |guard_report: &GuardReport, config: &str| {
         let at = |finding: &&crate::finding::Finding| {
             finding.message.contains(&format!("config `{config}`"))
         };
-        let found = judgement.refusals.iter().filter(at);
+        let found = guard_report.refusals.iter().filter(at);
         found
             .map(|finding| finding.code.clone())
             .collect::<Vec<_>>()

@@ -41,7 +41,7 @@ impl What {
 
 /// A field before and after; `None` for NULL or no such key.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Step {
+pub struct FieldStep {
     pub field: Field,
     pub before: Option<Value>,
     pub after: Option<Value>,
@@ -51,12 +51,12 @@ pub struct Step {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Event {
     pub what: What,
-    pub steps: Vec<Step>,
+    pub steps: Vec<FieldStep>,
 }
 
 /// A version, as far as events are told from it.
 #[derive(Debug, Clone, Copy)]
-pub struct Side<'a> {
+pub struct VersionSide<'a> {
     pub fields: &'a Fields,
     /// What the row held before.
     pub found: Option<&'a Fields>,
@@ -65,8 +65,8 @@ pub struct Side<'a> {
 }
 
 impl BindingVersion {
-    pub fn side<'a>(&self, pool: &'a FieldsPool) -> Side<'a> {
-        Side {
+    pub fn side<'a>(&self, pool: &'a FieldsPool) -> VersionSide<'a> {
+        VersionSide {
             fields: pool.get(self.owned.fields),
             found: self.found.map(|found| pool.get(found)),
             inserted: self.owned.inserted,
@@ -76,8 +76,8 @@ impl BindingVersion {
 }
 
 impl ConfigVersion {
-    pub fn side(&self) -> Side<'_> {
-        Side {
+    pub fn side(&self) -> VersionSide<'_> {
+        VersionSide {
             fields: &self.owned.fields,
             found: Some(&self.found),
             inserted: self.owned.inserted,
@@ -87,8 +87,8 @@ impl ConfigVersion {
 }
 
 impl RegionVersion {
-    pub fn side(&self) -> Side<'_> {
-        Side {
+    pub fn side(&self) -> VersionSide<'_> {
+        VersionSide {
             fields: &self.owned.fields,
             found: None,
             inserted: true,
@@ -114,7 +114,7 @@ pub struct ChangedObject {
 
 /// What an apply did to regions and configs, by name.
 pub fn objects_of_apply(apply: ApplyId, kind: &str, versions: &Versions) -> Vec<ChangedObject> {
-    let mut objects: BTreeMap<Address, [Option<Side<'_>>; 2]> = BTreeMap::new();
+    let mut objects: BTreeMap<Address, [Option<VersionSide<'_>>; 2]> = BTreeMap::new();
     let mut meet = |address: Address, side, since, until: Option<ApplyId>| {
         let [ended, began] = objects.entry(address).or_default();
         if until == Some(apply) {
@@ -158,7 +158,7 @@ pub fn objects_of_apply(apply: ApplyId, kind: &str, versions: &Versions) -> Vec<
 /// What happened to one object: by apply, the oldest first. `versions`: since
 /// when, until when, and the side; `kind` gives that of an apply.
 pub fn story<'a>(
-    versions: &[(ApplyId, Option<ApplyId>, Side<'a>)],
+    versions: &[(ApplyId, Option<ApplyId>, VersionSide<'a>)],
     kind: impl Fn(ApplyId) -> &'a str,
 ) -> Vec<(ApplyId, Event)> {
     let since = versions.iter().map(|(since, ..)| *since);
@@ -199,7 +199,7 @@ pub fn of_apply(
 
 /// What an apply did that ended `before` and began `after`; `kind` is that of
 /// the apply.
-pub fn event(before: Option<Side<'_>>, after: Option<Side<'_>>, kind: &str) -> Event {
+pub fn event(before: Option<VersionSide<'_>>, after: Option<VersionSide<'_>>, kind: &str) -> Event {
     let before = before.filter(|side| !side.retired);
     let Some(after) = after.filter(|side| !side.retired) else {
         let nothing = Fields::new();
@@ -230,7 +230,7 @@ pub fn event(before: Option<Side<'_>>, after: Option<Side<'_>>, kind: &str) -> E
 
 /// The fields that differ. `found` is what the row held, where that is known
 /// better than by what was set last.
-fn steps(before: &Fields, found: Option<&Fields>, after: &Fields) -> Vec<Step> {
+fn steps(before: &Fields, found: Option<&Fields>, after: &Fields) -> Vec<FieldStep> {
     let held = |field| {
         let found = found.and_then(|found| found.get(field));
         found.or_else(|| before.get(field)).cloned()
@@ -238,7 +238,7 @@ fn steps(before: &Fields, found: Option<&Fields>, after: &Fields) -> Vec<Step> {
     let differing = Field::ALL.into_iter().filter_map(|field| {
         let (before, after) = (held(field), after.get(field).cloned());
         let told = !matches!(field, Field::Status | Field::Rollout);
-        (before != after && told).then_some(Step {
+        (before != after && told).then_some(FieldStep {
             field,
             before,
             after,

@@ -6,12 +6,12 @@ use hashbrown::HashMap;
 use crate::diff::plan::{Action, Change, FieldChange, Kind, Object, Patch, Plan};
 use crate::fields::{Field, Fields, FieldsPool};
 use crate::finding::Finding;
-use crate::history::Found;
+use crate::history::PreviousValues;
 
 impl Plan {
     /// The same plan, of a state that is to come back. `pool` is that of
     /// `found`.
-    pub fn giving_back(mut self, found: &Found, pool: &FieldsPool) -> Plan {
+    pub fn giving_back(mut self, found: &PreviousValues, pool: &FieldsPool) -> Plan {
         let mut counts = self.counts();
         let mut patches: HashMap<Patch, u32> = HashMap::new();
         let mut changes = std::mem::take(&mut self.changes);
@@ -35,7 +35,12 @@ impl Plan {
 
     /// The patch that gives back what others had, where it is not the one
     /// that is planned.
-    fn given_back(&mut self, change: &Change, found: &Found, pool: &FieldsPool) -> Option<Patch> {
+    fn given_back(
+        &mut self,
+        change: &Change,
+        found: &PreviousValues,
+        pool: &FieldsPool,
+    ) -> Option<Patch> {
         let row = change.row?;
         let stays = change.owned.is_some();
         if !stays && (change.inserted || change.action != Action::Delete) {

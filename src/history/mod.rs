@@ -13,8 +13,8 @@ mod state;
 #[cfg(test)]
 mod tests;
 
-pub use previous_values::Found;
-pub use state::State;
+pub use previous_values::PreviousValues;
+pub use state::AppliedState;
 
 use crate::fields::{Fields, FieldsIx};
 use crate::routing::CipherText;

@@ -14,35 +14,35 @@ use crate::snapshot::ApplyId;
 
 /// By row, what its fields held when they became lkroute's after some apply.
 #[derive(Debug, Default)]
-pub struct Found {
-    pub configs: BTreeMap<Uuid, FoundConfig>,
+pub struct PreviousValues {
+    pub configs: BTreeMap<Uuid, PreviousConfig>,
     /// In the pool of the versions.
     pub bindings: HashMap<Uuid, FieldsIx, RandomState>,
     /// The version that was taken in last.
     last: Option<BindingVersion>,
-    known: HashMap<Step, FieldsIx, RandomState>,
+    known: HashMap<TakeoverStep, FieldsIx, RandomState>,
 }
 
 /// What a config of others held.
 #[derive(Debug, Clone)]
-pub struct FoundConfig {
+pub struct PreviousConfig {
     pub fields: Fields,
     pub sealed: Option<CipherText>,
 }
 
 /// What is found so far, what was owned, what is owned, what was found now.
-type Step = (
+type TakeoverStep = (
     Option<FieldsIx>,
     Option<FieldsIx>,
     FieldsIx,
     Option<FieldsIx>,
 );
 
-impl Found {
+impl PreviousValues {
     /// Of configs that lkroute took over after `apply` and still had, or had
     /// again, last. Configs are taken over whole.
-    pub fn of_configs(apply: ApplyId, versions: &[ConfigVersion]) -> Found {
-        let mut found = Found::default();
+    pub fn of_configs(apply: ApplyId, versions: &[ConfigVersion]) -> PreviousValues {
+        let mut found = PreviousValues::default();
         let mut later: Vec<_> = versions.iter().filter(|v| v.owned.since > apply).collect();
         later.sort_by_key(|version| version.owned.since);
         for version in later {
@@ -52,7 +52,7 @@ impl Found {
             if version.owned.inserted || versions.iter().any(|other| follows(&other)) {
                 continue;
             }
-            let config = FoundConfig {
+            let config = PreviousConfig {
                 fields: version.found.clone(),
                 sealed: version.found_sealed.clone(),
             };
@@ -92,7 +92,7 @@ impl Found {
 }
 
 /// What was found so far, and now of the fields that are newly owned.
-fn taken_over((so_far, before, now, found): Step, pool: &FieldsPool) -> Fields {
+fn taken_over((so_far, before, now, found): TakeoverStep, pool: &FieldsPool) -> Fields {
     let get = |ix: Option<FieldsIx>| ix.map(|ix| pool.get(ix));
     let mut fields = get(so_far).cloned().unwrap_or_default();
     for (field, _) in pool.get(now).iter() {

@@ -13,7 +13,7 @@ use crate::snapshot::{OwnedBinding, Snapshot, SourceLine};
 
 /// Collects what is to be given back.
 #[derive(Debug)]
-pub struct Release<'a> {
+pub struct ReleasePlan<'a> {
     /// `None`: everything.
     wanted: Option<&'a [Address]>,
     met: Vec<bool>,
@@ -22,10 +22,10 @@ pub struct Release<'a> {
     plan: Plan,
 }
 
-impl<'a> Release<'a> {
+impl<'a> ReleasePlan<'a> {
     /// `wanted`: the objects, or `None` for all that lkroute has.
-    pub fn new(wanted: Option<&'a [Address]>, snapshot: &Snapshot) -> Release<'a> {
-        let mut release = Release {
+    pub fn new(wanted: Option<&'a [Address]>, snapshot: &Snapshot) -> ReleasePlan<'a> {
+        let mut release = ReleasePlan {
             wanted,
             met: vec![false; wanted.map_or(0, <[Address]>::len)],
             tenants: HashMap::new(),

@@ -8,7 +8,7 @@ use hashbrown::HashMap;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::{BindingVersion, ConfigVersion, Found, Versions};
+use super::{BindingVersion, ConfigVersion, PreviousValues, Versions};
 use crate::fields::{Field, Fields, FieldsIx, FieldsPool};
 use crate::phone::Prefix;
 use crate::routing::guards::{Guards, StoredGuards};
@@ -22,24 +22,24 @@ type Map<K, V> = HashMap<K, V, RandomState>;
 /// What was declared when an apply was done, and what has become lkroute's
 /// since.
 #[derive(Debug)]
-pub struct State {
+pub struct AppliedState {
     pub apply: ApplyId,
     /// All that was declared; complete once every version of a binding that
     /// outlived the apply has been taken in.
     pub routing: Routing,
     /// What the rows of others held before lkroute took them over since.
-    pub found: Found,
+    pub found: PreviousValues,
     /// The configs of that time, by row.
     pub configs: BTreeMap<Uuid, ConfigVersion>,
     tenants: Map<Uuid, u32>,
     settings: Map<FieldsIx, u32>,
 }
 
-impl State {
+impl AppliedState {
     /// Regions and configs as apply `apply` left them. Owner, environment,
     /// guards and names of files are those of today.
-    pub fn at(apply: ApplyId, versions: &Versions, snapshot: &Snapshot) -> State {
-        let mut state = State {
+    pub fn at(apply: ApplyId, versions: &Versions, snapshot: &Snapshot) -> AppliedState {
+        let mut state = AppliedState {
             apply,
             routing: Routing {
                 owner: snapshot.owner.clone(),
@@ -51,7 +51,7 @@ impl State {
                 },
                 ..Routing::default()
             },
-            found: Found::of_configs(apply, &versions.configs),
+            found: PreviousValues::of_configs(apply, &versions.configs),
             configs: BTreeMap::new(),
             tenants: Map::default(),
             settings: Map::default(),

@@ -1,6 +1,6 @@
 //! What can be told from versions alone.
 
-use super::changes::{Side, What, event, set_by};
+use super::changes::{VersionSide, What, event, set_by};
 use super::rolled_back::rolled_back;
 use crate::fields::{Field, Fields};
 use crate::snapshot::{ApplyId, ApplyRecord};
@@ -9,8 +9,8 @@ fn fields(outbound: bool) -> Fields {
     Fields::new().with(Field::Outbound, outbound)
 }
 
-fn side<'a>(fields: &'a Fields, found: Option<&'a Fields>) -> Side<'a> {
-    Side {
+fn side<'a>(fields: &'a Fields, found: Option<&'a Fields>) -> VersionSide<'a> {
+    VersionSide {
         fields,
         found,
         inserted: false,
@@ -36,15 +36,15 @@ fn a_field_was_set_by_the_apply_that_gave_it_its_value() {
 #[test]
 fn events_are_told_by_what_ended_and_began() {
     let (on, off) = (fields(true), fields(false));
-    let what = |before: Option<Side<'_>>, after: Option<Side<'_>>, kind: &str| {
+    let what = |before: Option<VersionSide<'_>>, after: Option<VersionSide<'_>>, kind: &str| {
         let event = event(before, after, kind);
         (event.what, event.steps.len())
     };
-    let own = |fields| Side {
+    let own = |fields| VersionSide {
         inserted: true,
         ..side(fields, None)
     };
-    let retired = |fields| Side {
+    let retired = |fields| VersionSide {
         retired: true,
         ..own(fields)
     };

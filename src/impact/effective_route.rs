@@ -17,8 +17,8 @@ use crate::resolve::{
 
 /// Where a number's calls go.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct Leg {
-    pub source: LegSource,
+pub struct EffectiveRoute {
+    pub source: RouteSource,
     pub config: Option<String>,
     pub config_id: Option<Uuid>,
     /// The server's URL.
@@ -36,7 +36,7 @@ pub struct Leg {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum LegSource {
+pub enum RouteSource {
     Database,
     Environment,
     Error,
@@ -45,7 +45,7 @@ pub enum LegSource {
 /// In what two legs differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Aspect {
+pub enum RouteField {
     /// Database, environment or error.
     Source,
     Config,
@@ -57,24 +57,24 @@ pub enum Aspect {
     Outbound,
 }
 
-impl Leg {
+impl EffectiveRoute {
     /// In what calls change. The same config under another name is no change,
     /// nor is a region that was not known before.
-    pub fn differs(&self, after: &Leg) -> Vec<Aspect> {
+    pub fn differs(&self, after: &EffectiveRoute) -> Vec<RouteField> {
         let moved = |a: &Option<String>, b: &Option<String>| a.is_some() && b.is_some() && a != b;
         let config = self.config_id != after.config_id
             || self.config_id.is_none() && self.config != after.config;
         [
             (
-                Aspect::Source,
+                RouteField::Source,
                 self.source != after.source || self.error != after.error,
             ),
-            (Aspect::Config, config),
-            (Aspect::Server, self.server != after.server),
-            (Aspect::Trunk, self.trunk != after.trunk),
-            (Aspect::Worker, self.worker != after.worker),
-            (Aspect::Region, moved(&self.region, &after.region)),
-            (Aspect::Outbound, self.refused != after.refused),
+            (RouteField::Config, config),
+            (RouteField::Server, self.server != after.server),
+            (RouteField::Trunk, self.trunk != after.trunk),
+            (RouteField::Worker, self.worker != after.worker),
+            (RouteField::Region, moved(&self.region, &after.region)),
+            (RouteField::Outbound, self.refused != after.refused),
         ]
         .into_iter()
         .filter_map(|(aspect, differs)| differs.then_some(aspect))
@@ -82,7 +82,7 @@ impl Leg {
     }
 
     pub fn is_database(&self) -> bool {
-        self.source == LegSource::Database
+        self.source == RouteSource::Database
     }
 
     /// Host and port of the server.
@@ -137,37 +137,37 @@ fn released(fields: &[FieldChange]) -> bool {
 
 /// Where numbers go before and after a plan.
 #[derive(Debug)]
-pub struct Legs {
+pub struct EffectiveRoutes {
     before: Configs,
     after: Configs,
 }
 
-impl Legs {
+impl EffectiveRoutes {
     /// `before`: [`Configs::of_snapshot`].
-    pub fn new(plan: &Plan, before: Configs) -> Legs {
+    pub fn new(plan: &Plan, before: Configs) -> EffectiveRoutes {
         let after = configs_after(plan, &before);
-        Legs { before, after }
+        EffectiveRoutes { before, after }
     }
 
     /// Where a number with these live fields goes today.
-    pub fn before(&self, fields: &Fields) -> Leg {
+    pub fn before(&self, fields: &Fields) -> EffectiveRoute {
         leg(&self.before, fields)
     }
 
     /// Where a number with these fields goes after the plan.
-    pub fn after(&self, fields: &Fields) -> Leg {
+    pub fn after(&self, fields: &Fields) -> EffectiveRoute {
         leg(&self.after, fields)
     }
 
     /// Before and after for numbers that stay bound to this config.
-    pub fn of_config(&self, id: Uuid) -> (Leg, Leg) {
+    pub fn of_config(&self, id: Uuid) -> (EffectiveRoute, EffectiveRoute) {
         let fields = Fields::new().with(Field::Config, id.to_string());
         (self.before(&fields), self.after(&fields))
     }
 }
 
 /// Where a number with these fields goes, with these configs.
-pub fn leg(configs: &Configs, fields: &Fields) -> Leg {
+pub fn leg(configs: &Configs, fields: &Fields) -> EffectiveRoute {
     let router = Router {
         configs,
         env: &RoutingEnv::Symbolic,
@@ -182,21 +182,21 @@ pub fn leg(configs: &Configs, fields: &Fields) -> Leg {
     };
     let refused = active && fields.get(Field::Outbound) == Some(&Value::Bool(false));
     match route {
-        Ok(route) => Leg {
+        Ok(route) => EffectiveRoute {
             refused,
             ..of_route(route)
         },
-        Err(error) => Leg {
+        Err(error) => EffectiveRoute {
             error: Some((error.code.to_owned(), error.message)),
             refused,
-            ..nowhere(LegSource::Error)
+            ..nowhere(RouteSource::Error)
         },
     }
 }
 
 /// A leg that says nothing but its source.
-pub(super) fn nowhere(source: LegSource) -> Leg {
-    Leg {
+pub(super) fn nowhere(source: RouteSource) -> EffectiveRoute {
+    EffectiveRoute {
         source,
         config: None,
         config_id: None,
@@ -209,16 +209,16 @@ pub(super) fn nowhere(source: LegSource) -> Leg {
     }
 }
 
-fn of_route(route: Route) -> Leg {
+fn of_route(route: Route) -> EffectiveRoute {
     let source = match route.source {
-        Source::Environment => LegSource::Environment,
-        Source::Database | Source::Files => LegSource::Database,
+        Source::Environment => RouteSource::Environment,
+        Source::Database | Source::Files => RouteSource::Database,
     };
     let (config, config_id) = match route.config {
         Some(config) => (Some(config.name), config.id),
         None => (None, None),
     };
-    Leg {
+    EffectiveRoute {
         config,
         config_id,
         server: route.url,

@@ -1,7 +1,7 @@
 //! Who is rerouted: every number that a plan can affect, resolved before and
 //! after by the resolver that dispatch uses, and grouped. Core.
 //!
-//! Numbers come as [`crate::diff::plan::Class`]es, a few thousand for a million numbers,
+//! Numbers come as [`crate::diff::plan::BindingGroup`]es, a few thousand for a million numbers,
 //! and each distinct set of fields is resolved once.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use hashbrown::HashMap;
 use serde::{Deserialize, Serialize};
 
-pub use super::effective_route::{Aspect, Leg, LegSource, Legs};
+pub use super::effective_route::{EffectiveRoute, EffectiveRoutes, RouteField, RouteSource};
 use super::effective_route::{configs_after, leg, nowhere};
 use crate::diff::plan::Plan;
 use crate::fields::FieldsIx;
@@ -25,13 +25,13 @@ pub struct Share {
 
 /// Numbers that move alike.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Group {
+pub struct RerouteGroup {
     pub count: u64,
     /// Absent for numbers that are new.
-    pub before: Option<Leg>,
-    pub after: Leg,
+    pub before: Option<EffectiveRoute>,
+    pub after: EffectiveRoute,
     /// In what they differ; empty for numbers that are new.
-    pub changed: Vec<Aspect>,
+    pub changed: Vec<RouteField>,
     /// Most numbers first.
     pub tenants: Vec<Share>,
     /// By the region before, else after.
@@ -41,7 +41,7 @@ pub struct Group {
 /// What a budget is measured against: the numbers of one tenant in one region
 /// that had a database route before.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Cell {
+pub struct TenantRegionCount {
     /// Index into [`Plan::tenants`].
     pub tenant: u32,
     pub region: Option<String>,
@@ -57,7 +57,7 @@ pub struct Cell {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reroutes {
     /// Database routes lost first, then by count.
-    pub groups: Vec<Group>,
+    pub groups: Vec<RerouteGroup>,
     /// Numbers that had a database route before.
     pub routed: u64,
     /// Of those, how many go elsewhere, the unrouted among them.
@@ -73,7 +73,7 @@ pub struct Reroutes {
     /// Numbers that were not there.
     pub new: u64,
     /// Sorted by tenant and region.
-    pub cells: Vec<Cell>,
+    pub cells: Vec<TenantRegionCount>,
 }
 
 impl Reroutes {
@@ -87,7 +87,7 @@ impl Reroutes {
 struct Memo<'a> {
     plan: &'a Plan,
     configs: &'a Configs,
-    seen: HashMap<FieldsIx, Leg, foldhash::fast::RandomState>,
+    seen: HashMap<FieldsIx, EffectiveRoute, foldhash::fast::RandomState>,
 }
 
 impl<'a> Memo<'a> {
@@ -99,7 +99,7 @@ impl<'a> Memo<'a> {
         }
     }
 
-    fn leg(&mut self, ix: FieldsIx) -> &Leg {
+    fn leg(&mut self, ix: FieldsIx) -> &EffectiveRoute {
         let (plan, configs) = (self.plan, self.configs);
         self.seen
             .entry(ix)
@@ -108,7 +108,7 @@ impl<'a> Memo<'a> {
 }
 
 /// Groups in the making, by their legs.
-type Groups = BTreeMap<(Option<Leg>, Leg), Parts>;
+type GroupsByRoute = BTreeMap<(Option<EffectiveRoute>, EffectiveRoute), Parts>;
 
 #[derive(Default)]
 struct Parts {
@@ -121,10 +121,10 @@ struct Parts {
 pub fn reroutes(plan: &Plan, before: &Configs) -> Reroutes {
     let after = configs_after(plan, before);
     let (mut old, mut new) = (Memo::new(plan, before), Memo::new(plan, &after));
-    let absent = nowhere(LegSource::Environment);
+    let absent = nowhere(RouteSource::Environment);
     let mut found = Reroutes::default();
-    let mut groups = Groups::new();
-    let mut cells: BTreeMap<(u32, Option<String>), Cell> = BTreeMap::new();
+    let mut groups = GroupsByRoute::new();
+    let mut cells: BTreeMap<(u32, Option<String>), TenantRegionCount> = BTreeMap::new();
     for class in &plan.classes {
         let before = class.before.map(|ix| old.leg(ix));
         let after = class.after.map_or(&absent, |ix| new.leg(ix));
@@ -134,7 +134,7 @@ pub fn reroutes(plan: &Plan, before: &Configs) -> Reroutes {
             let key = (class.tenant, before.region.clone());
             let cell = cells
                 .entry(key)
-                .or_insert_with_key(|(tenant, region)| Cell {
+                .or_insert_with_key(|(tenant, region)| TenantRegionCount {
                     tenant: *tenant,
                     region: region.clone(),
                     numbers: 0,
@@ -160,8 +160,11 @@ pub fn reroutes(plan: &Plan, before: &Configs) -> Reroutes {
         .map(|((before, after), parts)| group(plan, before, after, parts))
         .collect();
     found.groups.sort_by_key(|group| {
-        let lost =
-            group.before.as_ref().is_some_and(Leg::is_database) && !group.after.is_database();
+        let lost = group
+            .before
+            .as_ref()
+            .is_some_and(EffectiveRoute::is_database)
+            && !group.after.is_database();
         (
             !lost,
             group.before.is_none(),
@@ -172,14 +175,20 @@ pub fn reroutes(plan: &Plan, before: &Configs) -> Reroutes {
     found
 }
 
-fn count(found: &mut Reroutes, before: Option<&Leg>, after: &Leg, changed: Option<bool>, n: u64) {
+fn count(
+    found: &mut Reroutes,
+    before: Option<&EffectiveRoute>,
+    after: &EffectiveRoute,
+    changed: Option<bool>,
+    n: u64,
+) {
     let Some(before) = before else {
         found.new += n;
         return;
     };
     let if_so = |holds: bool| u64::from(holds) * n;
     let (routed, stays) = (before.is_database(), after.is_database());
-    let environment = LegSource::Environment;
+    let environment = RouteSource::Environment;
     found.routed += if_so(routed);
     found.rerouted += if_so(routed && changed == Some(true));
     found.unrouted += if_so(routed && !stays);
@@ -188,13 +197,18 @@ fn count(found: &mut Reroutes, before: Option<&Leg>, after: &Leg, changed: Optio
     found.from_environment += if_so(before.source == environment && stays);
 }
 
-fn group(plan: &Plan, before: Option<Leg>, after: Leg, parts: Parts) -> Group {
+fn group(
+    plan: &Plan,
+    before: Option<EffectiveRoute>,
+    after: EffectiveRoute,
+    parts: Parts,
+) -> RerouteGroup {
     let tenants = parts.tenants.into_iter().map(|(tenant, numbers)| Share {
         name: plan.tenants.get(tenant as usize).map(|t| t.label()),
         numbers,
     });
     let regions = parts.regions.into_iter();
-    Group {
+    RerouteGroup {
         count: parts.count,
         changed: before
             .as_ref()
@@ -217,7 +231,7 @@ fn most_first(mut shares: Vec<Share>) -> Vec<Share> {
 }
 
 /// The tenants of a group of groups, for "412 numbers of 3 tenants".
-pub fn tenants<'a>(groups: impl IntoIterator<Item = &'a Group>) -> usize {
+pub fn tenants<'a>(groups: impl IntoIterator<Item = &'a RerouteGroup>) -> usize {
     let shares = groups.into_iter().flat_map(|group| &group.tenants);
     let names: BTreeSet<_> = shares.map(|share| &share.name).collect();
     names.len()

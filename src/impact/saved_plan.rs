@@ -16,7 +16,7 @@ const FORMAT_VERSION: u32 = 1;
 /// A plan as `plan --out` writes it. It holds no secret: sealed values are
 /// there by their hash, others by their source.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Saved {
+pub struct SavedPlan {
     pub format_version: u32,
     /// The version of lkroute that wrote it.
     pub lkroute: String,
@@ -34,7 +34,7 @@ pub struct Saved {
 
 /// Why a file is no saved plan.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum NotSaved {
+pub enum SavedPlanError {
     #[error("it is no plan that `lkroute plan --out` wrote")]
     Unreadable,
     #[error("it is a plan of format {0}, and this lkroute reads format {FORMAT_VERSION}")]
@@ -43,9 +43,9 @@ pub enum NotSaved {
     Changed,
 }
 
-impl Saved {
-    pub fn new(plan: Plan, reroutes: Reroutes, revision: Option<String>) -> Saved {
-        Saved {
+impl SavedPlan {
+    pub fn new(plan: Plan, reroutes: Reroutes, revision: Option<String>) -> SavedPlan {
+        SavedPlan {
             format_version: FORMAT_VERSION,
             lkroute: env!("CARGO_PKG_VERSION").to_owned(),
             digest: digest::digest(&plan),
@@ -60,19 +60,21 @@ impl Saved {
     /// Reads a file back.
     ///
     /// # Errors
-    /// See [`NotSaved`].
-    pub fn read(text: &str) -> Result<Saved, NotSaved> {
+    /// See [`SavedPlanError`].
+    pub fn read(text: &str) -> Result<SavedPlan, SavedPlanError> {
         #[derive(Deserialize)]
         struct Version {
             format_version: u64,
         }
-        let version: Version = serde_json::from_str(text).map_err(|_| NotSaved::Unreadable)?;
+        let version: Version =
+            serde_json::from_str(text).map_err(|_| SavedPlanError::Unreadable)?;
         if version.format_version != u64::from(FORMAT_VERSION) {
-            return Err(NotSaved::Version(version.format_version));
+            return Err(SavedPlanError::Version(version.format_version));
         }
-        let saved: Saved = serde_json::from_str(text).map_err(|_| NotSaved::Unreadable)?;
+        let saved: SavedPlan =
+            serde_json::from_str(text).map_err(|_| SavedPlanError::Unreadable)?;
         if !saved.plan.is_sound() || digest::digest(&saved.plan) != saved.digest {
-            return Err(NotSaved::Changed);
+            return Err(SavedPlanError::Changed);
         }
         Ok(saved)
     }

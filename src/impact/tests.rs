@@ -7,9 +7,9 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::one_number;
-use super::reroutes::{Aspect, LegSource, Legs, Reroutes, reroutes};
+use super::reroutes::{EffectiveRoutes, Reroutes, RouteField, RouteSource, reroutes};
 use crate::diff::offline;
-use crate::diff::plan::{Action, Change, Class, FieldChange, Kind, Object, Patch, Plan};
+use crate::diff::plan::{Action, BindingGroup, Change, FieldChange, Kind, Object, Patch, Plan};
 use crate::fields::{Field, Fields};
 use crate::phone::E164;
 use crate::resolve::samples::{INDIA, OTHER, OURS, bind, tree};
@@ -52,7 +52,7 @@ fn a_changed_worker_reroutes_all_numbers_of_its_config() {
     };
     assert_eq!(
         (group.count, group.changed.as_slice()),
-        (15, &[Aspect::Worker][..])
+        (15, &[RouteField::Worker][..])
     );
     let old = group.before.as_ref().unwrap();
     assert_eq!(old.worker.as_deref(), Some("voag-dev"));
@@ -115,9 +115,9 @@ fn moved_lost_and_new_numbers_are_told_apart() {
         .iter()
         .map(|g| (g.count, g.after.source))
         .collect();
-    let (database, environment) = (LegSource::Database, LegSource::Environment);
+    let (database, environment) = (RouteSource::Database, RouteSource::Environment);
     assert_eq!(counts, [(1, environment), (1, database), (1, database)]);
-    assert!(found.groups[1].changed.contains(&Aspect::Region));
+    assert!(found.groups[1].changed.contains(&RouteField::Region));
     assert_eq!(found.groups[1].regions[0].name.as_deref(), Some("india"));
     assert!(found.groups[2].before.is_none());
     assert!(!found.is_empty());
@@ -132,7 +132,7 @@ fn a_number_that_may_no_longer_call_counts() {
     after.settings[3].fields = Fields::new().with(Field::Outbound, false);
     let found = between(&before, &after);
     assert_eq!((found.rerouted, found.unrouted), (1, 0));
-    assert_eq!(found.groups[0].changed, [Aspect::Outbound]);
+    assert_eq!(found.groups[0].changed, [RouteField::Outbound]);
 }
 
 /// A plan over rows of others: classes as given, one change to a config.
@@ -151,7 +151,7 @@ fn plan(
         ..Plan::default()
     };
     for (before, after, numbers) in classes {
-        let class = Class {
+        let class = BindingGroup {
             tenant: 0,
             before: before.clone().map(|fields| plan.pool.intern(fields)),
             after: after.clone().map(|fields| plan.pool.intern(fields)),
@@ -218,10 +218,10 @@ fn conflicts_change_nothing_and_a_deleted_config_breaks_its_numbers() {
     assert_eq!((found.broken, found.unrouted), (3, 3));
     let error = found.groups[0].after.error.as_ref().unwrap();
     assert_eq!(error.0, "config-dangling");
-    let (before, after) = Legs::new(&gone, configs).of_config(INDIA);
+    let (before, after) = EffectiveRoutes::new(&gone, configs).of_config(INDIA);
     assert_eq!(
         (before.source, after.source),
-        (LegSource::Database, LegSource::Error)
+        (RouteSource::Database, RouteSource::Error)
     );
 }
 

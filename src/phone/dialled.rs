@@ -3,7 +3,7 @@
 //! is loaded here at first use, which takes some 16 ms.
 
 use super::e164::without_separators;
-use super::plans::{self, Plan};
+use super::plans::{self, NumberingPlan};
 use super::{E164, PhoneError};
 use rlibphonenumber::{
     PHONE_NUMBER_UTIL, PhoneNumber, Region, ValidationError, get_national_significant_number_owned,
@@ -48,7 +48,7 @@ impl fmt::Display for Country {
     }
 }
 
-fn countries(plan: &'static Plan) -> impl Iterator<Item = &'static str> {
+fn countries(plan: &'static NumberingPlan) -> impl Iterator<Item = &'static str> {
     plan.countries.split(' ').filter(|code| !code.is_empty())
 }
 

@@ -7,7 +7,7 @@ pub(super) const MAX_DIGITS: u32 = 15;
 
 /// What one calling code allows.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Plan {
+pub(super) struct NumberingPlan {
     pub code: u16,
     /// Fewest national digits, leading zeros not counted.
     pub min: u8,
@@ -18,7 +18,7 @@ pub(super) struct Plan {
     pub countries: &'static str,
 }
 
-impl Plan {
+impl NumberingPlan {
     const fn code_digits(&self) -> u32 {
         self.code.ilog10() + 1
     }
@@ -35,7 +35,7 @@ impl Plan {
 
 /// A number taken apart at the end of its calling code.
 pub(super) struct Split {
-    pub plan: &'static Plan,
+    pub plan: &'static NumberingPlan,
     /// National digits, leading zeros counted.
     pub digits: u32,
     /// The national number as an integer: leading zeros are gone.
@@ -92,7 +92,7 @@ pub(super) fn split(number: u64) -> Result<Split, u16> {
 }
 
 /// The plan of one calling code.
-pub(super) fn plan(code: u16) -> Option<&'static Plan> {
+pub(super) fn plan(code: u16) -> Option<&'static NumberingPlan> {
     PLANS
         .binary_search_by_key(&code, |plan| plan.code)
         .ok()
@@ -100,7 +100,7 @@ pub(super) fn plan(code: u16) -> Option<&'static Plan> {
 }
 
 /// All plans, by calling code.
-pub(super) fn all() -> &'static [Plan] {
+pub(super) fn all() -> &'static [NumberingPlan] {
     &PLANS
 }
 
@@ -122,9 +122,9 @@ static PLAN_OF: [u8; 1000] = {
     table
 };
 
-static PLANS: [Plan; ROWS.len()] = {
+static PLANS: [NumberingPlan; ROWS.len()] = {
     let mut plans = [const {
-        Plan {
+        NumberingPlan {
             code: 0,
             min: 0,
             max: 0,
@@ -134,7 +134,7 @@ static PLANS: [Plan; ROWS.len()] = {
     let mut at = 0;
     while at < ROWS.len() {
         let (code, min, max, countries) = ROWS[at];
-        plans[at] = Plan {
+        plans[at] = NumberingPlan {
             code,
             min,
             max,

@@ -16,7 +16,7 @@ use super::{guards, lines};
 use crate::address::Address;
 use crate::error::Error;
 use crate::fields::Field;
-use crate::history::changes::{Event, Step, What};
+use crate::history::changes::{Event, FieldStep, What};
 use crate::snapshot::ApplyRecord;
 
 /// Objects that changed alike are named up to this many.
@@ -217,7 +217,7 @@ fn steps(event: &Event, names: &Names) -> String {
         .collect()
 }
 
-fn one_step(step: &Step, names: &Names) -> String {
+fn one_step(step: &FieldStep, names: &Names) -> String {
     let field = step.field;
     if let (Field::ApiSecret, Some(_), Some(_)) = (field, &step.before, &step.after) {
         return "        api_secret: changed\n".to_owned();
@@ -354,7 +354,7 @@ pub struct StepReport {
 
 impl StepReport {
     fn all(event: &Event, names: &Names) -> Vec<StepReport> {
-        let shown = |step: &Step, value: &Option<Value>| match value {
+        let shown = |step: &FieldStep, value: &Option<Value>| match value {
             Some(value) => names.shown(step.field, value),
             None => Value::Null,
         };

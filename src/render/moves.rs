@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use super::escape::code;
 use super::style::{counted, thousands};
-use crate::impact::reroutes::{Aspect, Group, Leg, LegSource, Reroutes, tenants};
+use crate::impact::reroutes::{
+    EffectiveRoute, RerouteGroup, Reroutes, RouteField, RouteSource, tenants,
+};
 
 /// How many different moves the sentence tells apart.
 const TOLD_APART: usize = 2;
@@ -24,15 +26,15 @@ pub enum Fate {
     New,
 }
 
-pub fn fate(group: &Group) -> Fate {
+pub fn fate(group: &RerouteGroup) -> Fate {
     let Some(before) = &group.before else {
         return Fate::New;
     };
     match (before.source, group.after.source) {
-        (LegSource::Error, LegSource::Error) => Fate::Moves,
-        (_, LegSource::Error) => Fate::Breaks,
-        (LegSource::Database, LegSource::Environment) => Fate::FallsBack,
-        (LegSource::Environment | LegSource::Error, LegSource::Database) => Fate::Gains,
+        (RouteSource::Error, RouteSource::Error) => Fate::Moves,
+        (_, RouteSource::Error) => Fate::Breaks,
+        (RouteSource::Database, RouteSource::Environment) => Fate::FallsBack,
+        (RouteSource::Environment | RouteSource::Error, RouteSource::Database) => Fate::Gains,
         _ => Fate::Moves,
     }
 }
@@ -61,7 +63,7 @@ pub fn clauses(reroutes: &Reroutes) -> Vec<String> {
         ),
         (Fate::New, "is new", "are new"),
     ] {
-        let groups: Vec<&Group> = reroutes
+        let groups: Vec<&RerouteGroup> = reroutes
             .groups
             .iter()
             .filter(|g| fate(g) == wanted)
@@ -76,7 +78,7 @@ pub fn clauses(reroutes: &Reroutes) -> Vec<String> {
 }
 
 /// `412 numbers of 3 tenants`, with the verb for as many.
-fn clause(groups: &[&Group], one: &str, many: &str) -> String {
+fn clause(groups: &[&RerouteGroup], one: &str, many: &str) -> String {
     let count: u64 = groups.iter().map(|group| group.count).sum();
     let numbers = counted(count, "number");
     let verb = if count == 1 { one } else { many };
@@ -94,7 +96,7 @@ fn clause(groups: &[&Group], one: &str, many: &str) -> String {
 
 /// The commonest moves told apart, the rest counted.
 fn told_apart(reroutes: &Reroutes) -> Vec<String> {
-    let mut kinds: BTreeMap<String, Vec<&Group>> = BTreeMap::new();
+    let mut kinds: BTreeMap<String, Vec<&RerouteGroup>> = BTreeMap::new();
     for group in reroutes
         .groups
         .iter()
@@ -102,8 +104,8 @@ fn told_apart(reroutes: &Reroutes) -> Vec<String> {
     {
         kinds.entry(difference(group)).or_default().push(group);
     }
-    let size = |groups: &Vec<&Group>| groups.iter().map(|group| group.count).sum::<u64>();
-    let mut kinds: Vec<(String, Vec<&Group>)> = kinds.into_iter().collect();
+    let size = |groups: &Vec<&RerouteGroup>| groups.iter().map(|group| group.count).sum::<u64>();
+    let mut kinds: Vec<(String, Vec<&RerouteGroup>)> = kinds.into_iter().collect();
     kinds.sort_by_key(|(_, groups)| std::cmp::Reverse(size(groups)));
     let rest = kinds.split_off(TOLD_APART.min(kinds.len()));
     let mut parts: Vec<String> = kinds
@@ -126,7 +128,7 @@ fn told_apart(reroutes: &Reroutes) -> Vec<String> {
 }
 
 /// `` `a` → `b` `` from config to config, else ``worker: `a` → `b` ``.
-fn difference(group: &Group) -> String {
+fn difference(group: &RerouteGroup) -> String {
     let Some(before) = &group.before else {
         return String::new();
     };
@@ -135,53 +137,53 @@ fn difference(group: &Group) -> String {
         let value = |leg| code(&value(leg, aspect));
         format!("{} → {}", value(before), value(after))
     };
-    if group.changed.contains(&Aspect::Config) {
-        return pair(Aspect::Config);
+    if group.changed.contains(&RouteField::Config) {
+        return pair(RouteField::Config);
     }
     match group.changed.as_slice() {
         [aspect] => format!("{}: {}", name(*aspect), pair(*aspect)),
         many => {
             let names: Vec<&str> = many.iter().map(|aspect| name(*aspect)).collect();
-            let config = code(&value(before, Aspect::Config));
+            let config = code(&value(before, RouteField::Config));
             format!("{} of {config}", names.join(" and "))
         }
     }
 }
 
 /// What people call it.
-pub fn name(aspect: Aspect) -> &'static str {
+pub fn name(aspect: RouteField) -> &'static str {
     match aspect {
-        Aspect::Source => "route",
-        Aspect::Config => "config",
-        Aspect::Server => "server",
-        Aspect::Trunk => "trunk",
-        Aspect::Worker => "worker",
-        Aspect::Region => "region",
-        Aspect::Outbound => "outbound calls",
+        RouteField::Source => "route",
+        RouteField::Config => "config",
+        RouteField::Server => "server",
+        RouteField::Trunk => "trunk",
+        RouteField::Worker => "worker",
+        RouteField::Region => "region",
+        RouteField::Outbound => "outbound calls",
     }
 }
 
 /// The value of one aspect of a leg, as people read it.
-pub fn value(leg: &Leg, aspect: Aspect) -> String {
+pub fn value(leg: &EffectiveRoute, aspect: RouteField) -> String {
     let or =
         |value: &Option<String>, other: &str| value.clone().unwrap_or_else(|| other.to_owned());
     match aspect {
-        Aspect::Source => place(leg),
-        Aspect::Config => or(&leg.config, &place(leg)),
-        Aspect::Server => or(&leg.server, "LIVEKIT_URL"),
-        Aspect::Trunk => or(&leg.trunk, "OUTBOUND_TRUNK_ID"),
-        Aspect::Worker => or(&leg.worker, "VOICE_AGENT_NAME or inbound-agent"),
-        Aspect::Region => or(&leg.region, "none"),
-        Aspect::Outbound if leg.refused => "refused".to_owned(),
-        Aspect::Outbound => "allowed".to_owned(),
+        RouteField::Source => place(leg),
+        RouteField::Config => or(&leg.config, &place(leg)),
+        RouteField::Server => or(&leg.server, "LIVEKIT_URL"),
+        RouteField::Trunk => or(&leg.trunk, "OUTBOUND_TRUNK_ID"),
+        RouteField::Worker => or(&leg.worker, "VOICE_AGENT_NAME or inbound-agent"),
+        RouteField::Region => or(&leg.region, "none"),
+        RouteField::Outbound if leg.refused => "refused".to_owned(),
+        RouteField::Outbound => "allowed".to_owned(),
     }
 }
 
 /// Where a leg ends, in a few words.
-pub fn place(leg: &Leg) -> String {
+pub fn place(leg: &EffectiveRoute) -> String {
     match (leg.source, &leg.config) {
-        (LegSource::Database, Some(config)) => config.clone(),
-        (LegSource::Error, _) => "no route".to_owned(),
+        (RouteSource::Database, Some(config)) => config.clone(),
+        (RouteSource::Error, _) => "no route".to_owned(),
         _ => "environment".to_owned(),
     }
 }

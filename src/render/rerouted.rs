@@ -5,7 +5,9 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use uuid::Uuid;
 
-use crate::impact::reroutes::{Aspect, Group, Leg, LegSource, Reroutes, Share};
+use crate::impact::reroutes::{
+    EffectiveRoute, RerouteGroup, Reroutes, RouteField, RouteSource, Share,
+};
 
 /// Where calls go before and after, and whose.
 #[derive(Debug, Default, Serialize, JsonSchema)]
@@ -89,8 +91,8 @@ impl From<&Reroutes> for RoutingReport {
     }
 }
 
-impl From<&Group> for GroupReport {
-    fn from(group: &Group) -> GroupReport {
+impl From<&RerouteGroup> for GroupReport {
+    fn from(group: &RerouteGroup) -> GroupReport {
         GroupReport {
             count: group.count,
             before: group.before.as_ref().map(LegReport::from),
@@ -102,21 +104,21 @@ impl From<&Group> for GroupReport {
     }
 }
 
-fn name(aspect: Aspect) -> &'static str {
+fn name(aspect: RouteField) -> &'static str {
     match aspect {
-        Aspect::Source => "source",
-        Aspect::Config => "config",
-        Aspect::Server => "server",
-        Aspect::Trunk => "trunk",
-        Aspect::Worker => "worker",
-        Aspect::Region => "region",
-        Aspect::Outbound => "outbound",
+        RouteField::Source => "source",
+        RouteField::Config => "config",
+        RouteField::Server => "server",
+        RouteField::Trunk => "trunk",
+        RouteField::Worker => "worker",
+        RouteField::Region => "region",
+        RouteField::Outbound => "outbound",
     }
 }
 
-impl From<&Leg> for LegReport {
-    fn from(leg: &Leg) -> LegReport {
-        let Leg {
+impl From<&EffectiveRoute> for LegReport {
+    fn from(leg: &EffectiveRoute) -> LegReport {
+        let EffectiveRoute {
             source,
             config,
             config_id,
@@ -129,9 +131,9 @@ impl From<&Leg> for LegReport {
         } = leg.clone();
         LegReport {
             source: match source {
-                LegSource::Database => "database",
-                LegSource::Environment => "environment",
-                LegSource::Error => "error",
+                RouteSource::Database => "database",
+                RouteSource::Environment => "environment",
+                RouteSource::Error => "error",
             },
             config,
             config_id,

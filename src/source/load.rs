@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::line_index::Opened;
 use super::loaded::{LoadOptions, Loaded};
-use super::parse::parsed_file::Piece;
+use super::parse::parsed_file::ParsedFile;
 use super::sources::{Sources, as_text};
 use super::{merge, parse};
 use crate::finding::{Finding, Place};
@@ -31,14 +31,14 @@ pub fn load(sources: &dyn Sources, options: &LoadOptions) -> Loaded {
     }
 }
 
-fn digest(pieces: &[Piece]) -> String {
+fn digest(pieces: &[ParsedFile]) -> String {
     let mut hashes: Vec<[u8; 32]> = pieces.iter().map(|piece| piece.hash).collect();
     hashes.sort_unstable();
     hex::encode(Sha256::digest(hashes.concat()))
 }
 
 /// Reads all files, in as many threads as help.
-fn read_all(sources: &dyn Sources, environment: Option<&str>) -> Vec<Piece> {
+fn read_all(sources: &dyn Sources, environment: Option<&str>) -> Vec<ParsedFile> {
     let count = sources.paths().len();
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let threads = cores.min(8).min(count / 4).max(1);
@@ -67,12 +67,12 @@ fn read_all(sources: &dyn Sources, environment: Option<&str>) -> Vec<Piece> {
     pieces.into_iter().map(|(_, piece)| piece).collect()
 }
 
-fn read_one(sources: &dyn Sources, file: usize, environment: Option<&str>) -> Piece {
+fn read_one(sources: &dyn Sources, file: usize, environment: Option<&str>) -> ParsedFile {
     let path = &sources.paths()[file];
-    let unread = |code, message: String, place| Piece {
+    let unread = |code, message: String, place| ParsedFile {
         findings: vec![Finding::error(code, message).at(place)],
         incomplete: true,
-        ..Piece::default()
+        ..ParsedFile::default()
     };
     let bytes = match sources.read(file) {
         Ok(bytes) => bytes,
@@ -84,7 +84,7 @@ fn read_one(sources: &dyn Sources, file: usize, environment: Option<&str>) -> Pi
     match as_text(&bytes) {
         Ok(text) => {
             let number = u32::try_from(file).unwrap_or(u32::MAX);
-            Piece {
+            ParsedFile {
                 hash: Sha256::digest(&bytes).into(),
                 ..parse::read(Opened::new(path, text).lines(), number, environment)
             }

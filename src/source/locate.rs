@@ -9,14 +9,14 @@ use crate::finding::Place;
 use crate::routing::Binding;
 
 /// Opens files again, each once.
-pub struct Relook<'a> {
+pub struct BindingLocator<'a> {
     sources: &'a dyn Sources,
     open: HashMap<u32, Option<Opened<'a>>>,
 }
 
-impl<'a> Relook<'a> {
-    pub fn new(sources: &'a dyn Sources) -> Relook<'a> {
-        Relook {
+impl<'a> BindingLocator<'a> {
+    pub fn new(sources: &'a dyn Sources) -> BindingLocator<'a> {
+        BindingLocator {
             sources,
             open: HashMap::new(),
         }

@@ -2,7 +2,7 @@
 //! never on the way to a plan. Core; imports only core.
 
 use super::findings::Findings;
-use super::locate::Relook;
+use super::locate::BindingLocator;
 use super::sources::Sources;
 use crate::finding::Finding;
 use crate::phone;
@@ -12,7 +12,7 @@ use crate::routing::Routing;
 /// number.
 pub fn doubts(routing: &Routing, sources: &dyn Sources) -> Vec<Finding> {
     let mut findings = Findings::default();
-    let mut relook = Relook::new(sources);
+    let mut relook = BindingLocator::new(sources);
     for line in routing.bindings.chunk_by(|a, b| a.origin == b.origin) {
         let mut doubtful = line
             .iter()

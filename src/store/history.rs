@@ -13,8 +13,8 @@ use crate::diff::secret::SecretFacts;
 use crate::error::{Error, Result};
 use crate::fields::FieldsPool;
 use crate::history::drift::Drift;
-use crate::history::release::Release;
-use crate::history::{BindingVersion, State, Versions};
+use crate::history::release::ReleasePlan;
+use crate::history::{AppliedState, BindingVersion, Versions};
 use crate::phone::E164;
 use crate::snapshot::{ApplyId, ApplyRecord, Snapshot};
 
@@ -72,7 +72,7 @@ pub struct Back {
     /// All of them, the newest first.
     pub applies: Vec<ApplyRecord>,
     pub versions: Versions,
-    pub state: State,
+    pub state: AppliedState,
     pub plan: Plan,
 }
 
@@ -173,7 +173,7 @@ impl Store {
         };
         let versions = self.versions().await?;
         let mut pool = FieldsPool::default();
-        let mut state = State::at(apply, &versions, &snapshot);
+        let mut state = AppliedState::at(apply, &versions, &snapshot);
         self.binding_versions(&Select::After(apply), &mut pool, &mut |pool, version| {
             state.binding(&version, pool);
         })
@@ -226,7 +226,7 @@ impl Store {
     ) -> Result<(Result<Plan, Vec<Address>>, Snapshot)> {
         self.begin_read().await?;
         let snapshot = self.snapshot().await?;
-        let mut release = Release::new(wanted, &snapshot);
+        let mut release = ReleasePlan::new(wanted, &snapshot);
         let select = release.numbers().map_or(Select::Current, Select::Numbers);
         let mut pool = FieldsPool::default();
         let mut take = |pool: &mut FieldsPool, version: BindingVersion| {

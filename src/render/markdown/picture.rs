@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::page::Page;
 use crate::diff::plan::Plan;
 use crate::fields::Field;
-use crate::impact::reroutes::{Aspect, Group, Leg, LegSource, Reroutes};
+use crate::impact::reroutes::{EffectiveRoute, RerouteGroup, Reroutes, RouteField, RouteSource};
 use crate::render::escape::fenced;
 use crate::render::moves;
 use crate::render::picture::{Arrow, Box, Frame, Picture, Tone, mermaid};
@@ -24,7 +24,7 @@ pub fn moves(page: &mut Page, plan: &Plan, reroutes: &Reroutes) {
     if reroutes.is_empty() {
         return;
     }
-    let mut groups: Vec<&Group> = reroutes.groups.iter().collect();
+    let mut groups: Vec<&RerouteGroup> = reroutes.groups.iter().collect();
     groups.sort_by_key(|group| std::cmp::Reverse(group.count));
     let left = groups.split_off(DRAWN.min(groups.len())).len() as u64;
     let note = match left {
@@ -48,11 +48,11 @@ enum Spot {
 }
 
 impl Spot {
-    fn of(leg: &Leg) -> Spot {
+    fn of(leg: &EffectiveRoute) -> Spot {
         match (leg.source, leg.config_id, &leg.config) {
-            (LegSource::Database, Some(id), _) => Spot::Config(Some(id), String::new()),
-            (LegSource::Database, None, Some(name)) => Spot::Config(None, name.clone()),
-            (LegSource::Error, ..) => Spot::NoRoute,
+            (RouteSource::Database, Some(id), _) => Spot::Config(Some(id), String::new()),
+            (RouteSource::Database, None, Some(name)) => Spot::Config(None, name.clone()),
+            (RouteSource::Error, ..) => Spot::NoRoute,
             _ => Spot::Environment,
         }
     }
@@ -76,7 +76,7 @@ struct Drawing {
 }
 
 impl Drawing {
-    fn of(plan: &Plan, groups: &[&Group]) -> Drawing {
+    fn of(plan: &Plan, groups: &[&RerouteGroup]) -> Drawing {
         let mut drawing = Drawing {
             counts: counts(plan),
             ..Drawing::default()
@@ -87,7 +87,7 @@ impl Drawing {
         drawing
     }
 
-    fn add(&mut self, group: &Group) {
+    fn add(&mut self, group: &RerouteGroup) {
         let before = match &group.before {
             Some(leg) => self.spot(leg),
             None => {
@@ -106,7 +106,7 @@ impl Drawing {
         for aspect in &group.changed {
             let value = |leg| moves::value(leg, *aspect);
             let change = match (value(leg), value(&group.after)) {
-                (old, new) if *aspect == Aspect::Config => format!("{old} → {new}"),
+                (old, new) if *aspect == RouteField::Config => format!("{old} → {new}"),
                 (old, new) => format!("{} {old} → {new}", moves::name(*aspect)),
             };
             if !facts.changes.contains(&change) {
@@ -115,7 +115,7 @@ impl Drawing {
         }
     }
 
-    fn spot(&mut self, leg: &Leg) -> Spot {
+    fn spot(&mut self, leg: &EffectiveRoute) -> Spot {
         let spot = Spot::of(leg);
         let facts = self.spots.entry(spot.clone()).or_default();
         facts.region = leg.region.clone().or(facts.region.take());

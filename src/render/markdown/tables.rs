@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::page::Page;
 use crate::diff::plan::{Change, FieldChange, Kind, Plan};
 use crate::fields::Field;
-use crate::impact::reroutes::{Aspect, Group, Leg, Reroutes, Share};
+use crate::impact::reroutes::{EffectiveRoute, RerouteGroup, Reroutes, RouteField, Share};
 use crate::render::escape::code;
 use crate::render::lines;
 use crate::render::moves::{self, Fate};
@@ -24,7 +24,7 @@ pub fn reroutes(page: &mut Page, reroutes: &Reroutes) {
     });
 }
 
-fn reroute(group: &Group) -> String {
+fn reroute(group: &RerouteGroup) -> String {
     let before = match &group.before {
         Some(before) => end(before, group, false),
         None => "not there".to_owned(),
@@ -45,7 +45,7 @@ fn shares(shares: &[Share]) -> String {
 
 /// One end of a move: where it is, and the values that differ there; what is
 /// new in bold.
-fn end(leg: &Leg, group: &Group, new: bool) -> String {
+fn end(leg: &EffectiveRoute, group: &RerouteGroup, new: bool) -> String {
     let strong = |text: String, bold: bool| if bold { format!("**{text}**") } else { text };
     let lost = matches!(moves::fate(group), Fate::Breaks | Fate::FallsBack);
     let place = match (&leg.config, &leg.error) {
@@ -53,7 +53,7 @@ fn end(leg: &Leg, group: &Group, new: bool) -> String {
         (_, Some((reason, _))) => format!("no route ({})", code(reason)),
         _ => "environment".to_owned(),
     };
-    let differs = group.changed.contains(&Aspect::Config) || lost;
+    let differs = group.changed.contains(&RouteField::Config) || lost;
     let mut text = strong(place, new && differs);
     if !leg.is_database() {
         let what = if leg.error.is_some() {
@@ -66,13 +66,13 @@ fn end(leg: &Leg, group: &Group, new: bool) -> String {
     if let Some(region) = &leg.region {
         let region = code(region);
         text += " in ";
-        text += &strong(region, new && group.changed.contains(&Aspect::Region));
+        text += &strong(region, new && group.changed.contains(&RouteField::Region));
     }
     for aspect in [
-        Aspect::Server,
-        Aspect::Trunk,
-        Aspect::Worker,
-        Aspect::Outbound,
+        RouteField::Server,
+        RouteField::Trunk,
+        RouteField::Worker,
+        RouteField::Outbound,
     ] {
         if group.changed.contains(&aspect) && !lost {
             let value = strong(code(&moves::value(leg, aspect)), new);

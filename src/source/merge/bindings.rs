@@ -8,14 +8,14 @@ use super::merger::Merge;
 use crate::finding::Finding;
 use crate::phone::{E164, Prefix, RowKey};
 use crate::routing::{Binding, Origin, Settings};
-use crate::source::parse::parsed_file::{Piece, Ref, Spec};
+use crate::source::parse::parsed_file::{ParsedFile, Ref, Spec};
 use crate::source::suggest;
 
 /// What `allowed_outbound` can be for the Python service of today.
 const KNOWN_OUTBOUND: [&str; 3] = ["india", "uae", "global"];
 
 /// Settings, and why they are no good.
-type Outcome = (u32, Option<Trouble>);
+type MergedBinding = (u32, Option<Trouble>);
 
 /// A binding that gets no config.
 #[derive(Debug, Clone)]
@@ -55,7 +55,7 @@ impl Merge<'_> {
     }
 
     /// Takes over the bindings of one file.
-    pub(super) fn bindings(&mut self, file: u32, piece: Piece, prefixes: &Prefixes) {
+    pub(super) fn bindings(&mut self, file: u32, piece: ParsedFile, prefixes: &Prefixes) {
         let used = &piece.used;
         let tenants: Vec<u32> = used
             .tenants
@@ -72,7 +72,8 @@ impl Merge<'_> {
         for name in &used.outbound.list {
             self.outbound(name);
         }
-        let mut outcomes: HashMap<(u32, Option<usize>), Outcome, RandomState> = HashMap::default();
+        let mut outcomes: HashMap<(u32, Option<usize>), MergedBinding, RandomState> =
+            HashMap::default();
         self.routing.bindings.reserve(piece.bindings.len());
         for local in &piece.bindings {
             let spec = &piece.specs[local.spec as usize];
@@ -111,7 +112,7 @@ impl Merge<'_> {
     }
 
     /// The settings of a spec, for numbers of a region.
-    fn outcome(&mut self, piece: &Piece, spec: &Spec, region: Option<&str>) -> Outcome {
+    fn outcome(&mut self, piece: &ParsedFile, spec: &Spec, region: Option<&str>) -> MergedBinding {
         let named = |list: &[Ref], ix: Option<u32>| Some(list.get(ix? as usize)?.name.clone());
         let config = named(&piece.used.configs.list, spec.config);
         let region = named(&piece.used.regions.list, spec.region).or(region.map(str::to_owned));

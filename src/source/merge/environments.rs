@@ -6,12 +6,12 @@ use std::collections::BTreeMap;
 use super::merger::Merge;
 use super::objects::once;
 use crate::finding::Finding;
-use crate::source::parse::parsed_file::{EnvironmentDef, Piece};
+use crate::source::parse::parsed_file::{EnvironmentDef, ParsedFile};
 use crate::source::suggest;
 
 impl Merge<'_> {
     /// Whether the environment is chosen, where there are any.
-    pub(super) fn environments(&mut self, pieces: &mut [Piece]) -> bool {
+    pub(super) fn environments(&mut self, pieces: &mut [ParsedFile]) -> bool {
         let mut places = BTreeMap::new();
         for def in pieces
             .iter_mut()

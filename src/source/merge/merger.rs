@@ -11,8 +11,8 @@ use crate::finding::{Finding, Place};
 use crate::routing::{Expect, Routing, Settings};
 use crate::source::findings::Findings;
 use crate::source::loaded::{LoadOptions, Loaded};
-use crate::source::locate::Relook;
-use crate::source::parse::parsed_file::{EnvironmentDef, GuardDefs, Piece, Ref, keep_first};
+use crate::source::locate::BindingLocator;
+use crate::source::parse::parsed_file::{EnvironmentDef, GuardDefs, ParsedFile, Ref, keep_first};
 use crate::source::sources::Sources;
 use crate::source::suggest;
 
@@ -20,7 +20,7 @@ use crate::source::suggest;
 ///
 /// `complete` says whether all that there is could be read so far.
 pub fn merge(
-    mut pieces: Vec<Piece>,
+    mut pieces: Vec<ParsedFile>,
     sources: &dyn Sources,
     options: &LoadOptions,
     complete: bool,
@@ -56,7 +56,7 @@ pub fn merge(
 pub(super) struct Merge<'a> {
     pub routing: Routing,
     pub findings: Findings,
-    pub relook: Relook<'a>,
+    pub relook: BindingLocator<'a>,
     /// Whether there may be definitions that could not be read: then nothing
     /// is called unknown or unused.
     pub incomplete: bool,
@@ -99,7 +99,7 @@ pub(super) enum Whom {
 }
 
 impl<'a> Merge<'a> {
-    fn new(pieces: &[Piece], sources: &'a dyn Sources, options: &'a LoadOptions) -> Merge<'a> {
+    fn new(pieces: &[ParsedFile], sources: &'a dyn Sources, options: &'a LoadOptions) -> Merge<'a> {
         Merge {
             routing: Routing {
                 files: sources.paths().to_vec(),
@@ -107,7 +107,7 @@ impl<'a> Merge<'a> {
                 ..Routing::default()
             },
             findings: Findings::default(),
-            relook: Relook::new(sources),
+            relook: BindingLocator::new(sources),
             incomplete: pieces.iter().any(|piece| piece.incomplete),
             options,
             unusable: pieces
@@ -176,7 +176,7 @@ impl<'a> Merge<'a> {
         self.findings.add(finding);
     }
 
-    fn settings(&mut self, pieces: &mut [Piece]) {
+    fn settings(&mut self, pieces: &mut [ParsedFile]) {
         let (mut owner, mut format, mut guards) = (None, None, GuardDefs::default());
         let mut twice = Vec::new();
         for piece in pieces {
@@ -217,7 +217,7 @@ impl<'a> Merge<'a> {
         }
     }
 
-    fn expects(&mut self, pieces: &mut [Piece]) {
+    fn expects(&mut self, pieces: &mut [ParsedFile]) {
         for def in pieces.iter_mut().flat_map(|piece| piece.expects.drain(..)) {
             let tenant = self.tenant(&def.tenant);
             if let Some(region) = &def.region {

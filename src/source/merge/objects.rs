@@ -9,10 +9,10 @@ use super::merger::Merge;
 use crate::finding::{Finding, Place};
 use crate::routing::{ServerConfig, Tenant};
 use crate::source::findings::Findings;
-use crate::source::parse::parsed_file::{ConfigDef, Def, Piece, Ref, RegionDef};
+use crate::source::parse::parsed_file::{ConfigDef, Def, ParsedFile, Ref, RegionDef};
 
 impl Merge<'_> {
-    pub(super) fn tenants(&mut self, pieces: &mut [Piece]) {
+    pub(super) fn tenants(&mut self, pieces: &mut [ParsedFile]) {
         let mut places = BTreeMap::new();
         let mut by_id: BTreeMap<Uuid, (String, Place)> = BTreeMap::new();
         for def in pieces.iter_mut().flat_map(|piece| piece.tenants.drain(..)) {
@@ -72,7 +72,7 @@ impl Merge<'_> {
     }
 
     /// Returns the configs that are defaults, to be looked up once all are known.
-    pub(super) fn regions(&mut self, pieces: &mut [Piece]) -> Vec<Ref> {
+    pub(super) fn regions(&mut self, pieces: &mut [ParsedFile]) -> Vec<Ref> {
         let mut defaults = Vec::new();
         let mut prefixes = BTreeMap::new();
         for def in pieces.iter_mut().flat_map(|piece| piece.regions.drain(..)) {
@@ -135,7 +135,7 @@ impl Merge<'_> {
         false
     }
 
-    pub(super) fn configs(&mut self, pieces: &mut [Piece]) {
+    pub(super) fn configs(&mut self, pieces: &mut [ParsedFile]) {
         let mut ids: BTreeMap<Uuid, (String, Place)> = BTreeMap::new();
         let mut formers: Vec<(String, Ref)> = Vec::new();
         for def in pieces.iter_mut().flat_map(|piece| piece.configs.drain(..)) {

@@ -12,7 +12,7 @@ use std::ops::Range;
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 
-use super::parsed_file::{Local, Piece};
+use super::parsed_file::{Local, ParsedFile};
 use super::raw::{At, Text};
 use super::reader::Reader;
 use super::syntax;
@@ -29,7 +29,7 @@ const NUMBER: char = '\0';
 const TENANT: char = '\u{1}';
 
 /// Reads a file; `None` if it is not for this way.
-pub fn read(lines: Lines<'_>, number: u32, environment: Option<&str>) -> Option<Piece> {
+pub fn read(lines: Lines<'_>, number: u32, environment: Option<&str>) -> Option<ParsedFile> {
     let text = lines.text();
     let first = match text.starts_with(HEADER) {
         true => 0,
@@ -222,7 +222,7 @@ mod tests {
     use crate::source::parse::read_plainly;
 
     /// All that a piece holds, but for its look-up tables.
-    fn shown(piece: &Piece) -> String {
+    fn shown(piece: &ParsedFile) -> String {
         let used = &piece.used;
         let names = [
             &used.tenants,

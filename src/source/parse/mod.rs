@@ -11,18 +11,18 @@ mod reader;
 pub mod schema;
 pub mod syntax;
 
-use parsed_file::Piece;
+use parsed_file::ParsedFile;
 use reader::Reader;
 
 use super::line_index::Lines;
 
 /// Reads one file; `number` is its index, for [`crate::routing::Origin`].
-pub fn read(lines: Lines<'_>, number: u32, environment: Option<&str>) -> Piece {
+pub fn read(lines: Lines<'_>, number: u32, environment: Option<&str>) -> ParsedFile {
     fast_path::read(lines, number, environment)
         .unwrap_or_else(|| read_plainly(lines, number, environment))
 }
 
-fn read_plainly(lines: Lines<'_>, number: u32, environment: Option<&str>) -> Piece {
+fn read_plainly(lines: Lines<'_>, number: u32, environment: Option<&str>) -> ParsedFile {
     let mut reader = Reader::new(lines, number, environment);
     reader.file(syntax::read(lines, lines.text()));
     reader.finish()

@@ -15,7 +15,7 @@ use crate::source::line_index::Lines;
 
 /// One file, read for one environment.
 #[derive(Default)]
-pub struct Piece {
+pub struct ParsedFile {
     pub findings: Vec<Finding>,
     /// Names that are defined, by top-level key, in a way that can't be read.
     pub unusable: Vec<(String, String)>,

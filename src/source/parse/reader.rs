@@ -1,4 +1,4 @@
-//! Reads the tables of one file into a [`Piece`], judging each value by itself.
+//! Reads the tables of one file into a [`ParsedFile`], judging each value by itself.
 //! `configs`, `bindings` and `guards` hold the larger tables. Core; imports
 //! only core.
 
@@ -6,7 +6,7 @@ use hashbrown::HashMap;
 use uuid::Uuid;
 
 use super::parsed_file::GuardDefs;
-use super::parsed_file::{Def, EnvironmentDef, Piece, RegionDef, Spec, reference};
+use super::parsed_file::{Def, EnvironmentDef, ParsedFile, RegionDef, Spec, reference};
 use super::raw::{self, At, Text, Texts};
 use super::syntax::Shape;
 use crate::fields::Field;
@@ -24,7 +24,7 @@ pub(super) struct Reader<'a> {
     pub number: u32,
     pub environment: Option<&'a str>,
     pub findings: Findings,
-    pub piece: Piece,
+    pub piece: ParsedFile,
     /// Whether the file has keys that don't exist.
     pub unknown_keys: bool,
     pub spec_index: HashMap<Spec, u32>,
@@ -37,13 +37,13 @@ impl<'a> Reader<'a> {
             number,
             environment,
             findings: Findings::default(),
-            piece: Piece::default(),
+            piece: ParsedFile::default(),
             unknown_keys: false,
             spec_index: HashMap::new(),
         }
     }
 
-    pub fn finish(mut self) -> Piece {
+    pub fn finish(mut self) -> ParsedFile {
         let place = Place::file(self.lines.path());
         self.piece.findings = self.findings.finish(Some(place));
         self.piece

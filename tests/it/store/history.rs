@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use lkroute::diff::plan::Action;
 use lkroute::fields::{Field, FieldsPool};
 use lkroute::history::changes::{What, event};
-use lkroute::history::release::Release;
+use lkroute::history::release::ReleasePlan;
 use lkroute::routing::Routing;
 use lkroute::store::{Back, Mode, Select};
 use uuid::Uuid;
@@ -394,5 +394,5 @@ async fn an_apply_and_an_object_tell_their_story(base: Base) {
         ]
     );
     assert_eq!(event(None, None, "release").what, What::Released);
-    let _ = Release::new(None, &Default::default());
+    let _ = ReleasePlan::new(None, &Default::default());
 }
