@@ -19,7 +19,7 @@ use super::{Stop, actor, database, revision, sealing};
 use crate::address::Address;
 use crate::diff::plan::Plan;
 use crate::error::{Error, Exit, Result};
-use crate::git::{self, Revision};
+use crate::git::Revision;
 use crate::render::{applied, json};
 use crate::secrets::KeyRing;
 use crate::store::{Applied, ApplyOrder, Mode};
@@ -105,7 +105,9 @@ impl ApplyArgs {
             ..Wish::default()
         };
         let planned = planning::plan(shell, ring, wish).await?;
-        let revision = git::revision(&shell.globals.routing)?;
+        planned.tell_uncommitted(shell);
+        let revision = planned.checked_out.as_ref();
+        let revision = revision.map(|found| found.revision.clone());
         if self.is_text() {
             shell.print(&planned.report().text(shell.view(self.full)))?;
         }

@@ -1,5 +1,5 @@
 //! What was approved, against what would be applied: saved plans and digests.
-//! Imports core, `files`, `git` and `render`.
+//! Imports core, `files` and `render`.
 
 use std::path::Path;
 
@@ -8,18 +8,17 @@ use super::shell::Shell;
 use crate::address::Address;
 use crate::error::{Error, Exit, Result};
 use crate::files;
-use crate::git;
 use crate::impact::digest;
 use crate::impact::saved_plan::SavedPlan;
 use crate::render::stale;
 
 /// Writes a plan to a file.
 pub fn save(shell: &Shell, planned: &Planned, targets: &[Address], path: &Path) -> Result<()> {
-    let revision = git::revision(&shell.globals.routing).ok().flatten();
+    let checked_out = planned.checked_out.as_ref();
     let mut saved = SavedPlan::new(
         planned.plan.clone(),
         planned.reroutes.clone(),
-        revision.map(|revision| revision.commit),
+        checked_out.map(|found| found.revision.commit.clone()),
     );
     saved.refusals.clone_from(&planned.refusals);
     saved.targets = targets.iter().map(ToString::to_string).collect();

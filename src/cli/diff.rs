@@ -10,12 +10,12 @@ use super::globals::ReviewFormatted;
 use super::number::NumberArgs;
 use super::report::Report;
 use super::shell::Shell;
-use super::{Stop, planning};
+use super::{Stop, planning, revision};
 use crate::diff::offline;
 use crate::error::{Error, Exit, Result};
 use crate::files::{self, Tree};
-use crate::finding::Finding;
-use crate::git;
+use crate::finding::{Finding, Place};
+use crate::git::Repository;
 use crate::guards::{GuardContext, evaluate};
 use crate::impact::one_number::OneNumber;
 use crate::impact::reroutes;
@@ -211,20 +211,31 @@ fn load(
 }
 
 fn at(routing: &Path, revision: &str, options: &LoadOptions) -> Result<(Option<Loaded>, String)> {
-    let Some(tree) = git::tree(routing, revision)? else {
+    let Some(checkout) = files::find_checkout(routing)? else {
+        let message = format!("`{}` is in no git repository", files::shown(routing));
+        return Err(Error::new(message).hint("revisions are read from a clone of the repository"));
+    };
+    let repository = Repository::open(&checkout.top)?;
+    let commit = repository.commit(revision)?;
+    let Some(tree) = repository.tree(&commit, &checkout.inside)? else {
         return Ok((None, revision.to_owned()));
     };
+    let below = |path: &str| revision::below(routing, path);
+    let problems = tree.problems.iter();
+    let problems = problems.map(|(path, finding)| finding.clone().at(Place::file(below(path))));
+    let problems = problems.collect();
     let mut found = Vec::new();
-    tree.read(files::is_routing, |path, bytes| {
-        found.push((files::shown(&routing.join(path)), bytes));
+    tree.read(|path, content| {
+        found.push((below(path), content));
         Ok(())
     })?;
-    let short = tree.commit.get(..12).unwrap_or(&tree.commit);
-    let name = match tree.commit.starts_with(revision) {
+    let short = commit.get(..12).unwrap_or(&commit);
+    let name = match commit.starts_with(revision) {
         true => short.to_owned(),
         false => format!("{revision} ({short})"),
     };
-    Ok((Some(source::load(&Texts::new(found), options)), name))
+    let texts = Texts::with_problems(found, problems);
+    Ok((Some(source::load(&texts, options)), name))
 }
 
 fn dir(shell: &Shell) -> String {

@@ -71,6 +71,7 @@ impl PlanArgs {
         }
         let ring = self.keys.ring()?;
         let planned = database::block_on(planning::plan(shell, &ring, self.wish()))?;
+        planned.tell_uncommitted(shell);
         if let Some(path) = &self.out {
             approval::save(shell, &planned, &self.target, path)?;
         }

@@ -11,6 +11,7 @@ use super::database::{self, EnvironmentDatabase, Target};
 use super::number::NumberArgs;
 use super::progress::Progress;
 use super::report::Report;
+use super::revision::{CheckedOut, checked_out};
 use super::shell::Shell;
 use super::{Stop, migrate, sealing};
 use crate::address::Address;
@@ -67,6 +68,8 @@ pub struct Planned {
     /// All applies, the newest first, where the last was a rollback or a
     /// release.
     pub undone: Vec<ApplyRecord>,
+    /// What the files are a checkout of.
+    pub checked_out: Option<CheckedOut>,
 }
 
 impl Planned {
@@ -79,6 +82,13 @@ impl Planned {
                 (None, None) => Guards::default(),
             },
         )
+    }
+
+    /// Says which of the files are in no commit.
+    pub fn tell_uncommitted(&self, shell: &Shell) {
+        if let Some(note) = self.checked_out.as_ref().and_then(CheckedOut::note) {
+            shell.note(&note);
+        }
     }
 
     pub fn report(&self) -> Report<'_> {
@@ -156,19 +166,30 @@ pub async fn plan(shell: &Shell, ring: &KeyRing, wish: Wish<'_>) -> Result<Plann
         Ok::<_, Error>((target, besides))
     };
     let comparing = async {
+        let dir = globals.routing.clone();
+        let asking = tokio::task::spawn_blocking(move || checked_out(&dir));
         let loaded = valid(load_aside(shell).await?)?;
+        let checked_out = asking.await;
+        let checked_out =
+            checked_out.map_err(|error| Error::new(format!("asking git failed: {error}")))??;
         // Nobody waits for it where the database is known without it.
         let _ = tell_environment.send(self::environment(shell, &loaded));
         let Ok(snapshot) = snapshot.await else {
             return Ok(None);
         };
-        compare(ring, loaded, snapshot, rows).await.map(Some)
+        let compared = compare(ring, loaded, snapshot, rows).await?;
+        Ok(Some((compared, checked_out)))
     };
     // What goes wrong with the files ends it at once.
     let reading = async { Ok::<_, Stop>(reading.await) };
     let (read, compared) = tokio::try_join!(reading, comparing)?;
     let (target, besides) = read?;
-    judge(wish, compared.ok_or_else(unheard)?, target, besides)
+    let (compared, checked_out) = compared.ok_or_else(unheard)?;
+    let planned = judge(wish, compared, target, besides)?;
+    Ok(Planned {
+        checked_out,
+        ..planned
+    })
 }
 
 /// Why one side stopped, where that is the other side's doing: never shown.
@@ -335,5 +356,6 @@ fn judge(
         number,
         digest: loaded.digest,
         undone: besides.undone,
+        checked_out: None,
     })
 }

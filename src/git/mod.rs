@@ -1,15 +1,24 @@
-//! The edge to git: which revision the files are of, and which of two came
-//! first. Imports core. It runs the command `git` and reads its answers;
-//! without git, or outside a repository, there is no revision.
+//! The edge to git: which revision the files are of, which of two came first,
+//! and the files as they were. Imports core. It runs the command `git` and
+//! reads its answers.
+//!
+//! Whoever writes files of a repository, or its configuration, must not get
+//! git to run anything or to reach out: see [`command`]. Only commands that
+//! read objects and references are used, none that looks at the index or at
+//! the work tree, where filters, file system monitors and submodules are.
 
+mod objects;
 mod tree;
 
 use std::ffi::OsStr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use crate::error::{Error, Result};
-pub use tree::{Tree, tree};
+pub use tree::CommitTree;
+
+/// The oldest git that is tried in tests of ours: see docs/operations.md.
+const OLDEST: (u32, u32) = (2, 25);
 
 /// What the files in a directory are a checkout of.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,84 +40,212 @@ pub enum Ancestry {
     Shallow,
 }
 
-/// The revision of a directory; none where it is in no repository, or in
-/// one without a commit.
-pub fn revision(dir: &Path) -> Result<Option<Revision>> {
-    let Some(inside) = git(dir, ["rev-parse", "--is-inside-work-tree"])? else {
-        return Ok(None);
-    };
-    if !inside.status.success() {
-        let why = text(&inside.stderr);
-        return match why.contains("not a git repository") {
-            true => Ok(None),
-            false => Err(failed("rev-parse", &why)),
+/// A repository that git has taken for one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Repository {
+    /// The directory that holds `.git`; a real path.
+    top: PathBuf,
+}
+
+impl Repository {
+    /// The repository whose `.git` is in `top`.
+    ///
+    /// # Errors
+    /// No git, one that is too old, or one that refuses this repository.
+    pub fn open(top: &Path) -> Result<Repository> {
+        let repository = Repository {
+            top: top.to_owned(),
         };
+        let version = repository.git(["--version"])?;
+        if !version.status.success() {
+            return Err(failed("--version", &version.stderr));
+        }
+        check_version(&text(&version.stdout))?;
+        let is_it = repository.git(["rev-parse", "--is-bare-repository", "--show-prefix"])?;
+        if !is_it.status.success() {
+            return Err(failed("rev-parse", &is_it.stderr));
+        }
+        if is_it.stdout != b"false\n\n" {
+            let message = format!("git does not take `{}` for a work tree", top.display());
+            return Err(Error::new(message)
+                .hint("look at core.bare and core.worktree in its configuration"));
+        }
+        Ok(repository)
     }
-    let Some(head) = git(dir, ["rev-parse", "--verify", "--quiet", "HEAD"])? else {
-        return Ok(None);
-    };
-    if !head.status.success() {
-        return Ok(None);
+
+    /// The commit that is checked out; none in a repository without one.
+    pub fn head(&self) -> Result<Option<String>> {
+        self.ask(&["rev-parse", "--verify", "--quiet", "HEAD^{commit}"])
     }
-    let status = git(
-        dir,
-        ["status", "--porcelain", "--untracked-files=all", "--", "."],
-    )?;
-    let dirty = match status {
-        Some(status) if status.status.success() => !status.stdout.is_empty(),
-        Some(status) => return Err(failed("status", &text(&status.stderr))),
-        None => false,
-    };
-    let commit = text(&head.stdout);
-    Ok(Some(Revision { commit, dirty }))
+
+    /// The commit that a revision names, in full hex.
+    pub fn commit(&self, revision: &str) -> Result<String> {
+        let name = format!("{revision}^{{commit}}");
+        // No name begins with a dash: that would be an option.
+        if !revision.starts_with('-')
+            && let Some(commit) = self.ask(&["rev-parse", "--verify", "--quiet", &name])?
+        {
+            return Ok(commit);
+        }
+        Err(match self.is_shallow()? {
+            true => Error::new(format!(
+                "this clone does not have the revision {revision}: it is shallow, \
+                 its history was cut off when it was fetched"
+            ))
+            .hint(
+                "in GitHub Actions, give actions/checkout `fetch-depth: 0`; in GitLab, set \
+                 `GIT_DEPTH: 0`; by hand, run `git fetch --unshallow`",
+            ),
+            false => Error::new(format!("git knows no revision {revision}"))
+                .hint("`git fetch` may bring it; a branch of a remote is origin/NAME"),
+        })
+    }
+
+    /// Whether `old` is `new` or came before it; both in full hex.
+    pub fn ancestry(&self, old: &str, new: &str) -> Result<Ancestry> {
+        let known = format!("{old}^{{commit}}");
+        if !self.git(["cat-file", "-e", &known])?.status.success() {
+            return Ok(match self.is_shallow()? {
+                true => Ancestry::Shallow,
+                false => Ancestry::Unknown,
+            });
+        }
+        let answer = self.git(["merge-base", "--is-ancestor", old, new])?;
+        match answer.status.code() {
+            Some(0) => Ok(Ancestry::Ancestor),
+            Some(1) => Ok(Ancestry::NotAncestor),
+            _ => Err(failed("merge-base", &answer.stderr)),
+        }
+    }
+
+    /// Whether only a part of the files was checked out.
+    pub fn is_sparse(&self) -> Result<bool> {
+        let set = self.ask(&["config", "--type=bool", "--get", "core.sparseCheckout"])?;
+        Ok(set.is_some_and(|value| value == "true"))
+    }
+
+    fn is_shallow(&self) -> Result<bool> {
+        let shallow = self.ask(&["rev-parse", "--is-shallow-repository"])?;
+        Ok(shallow.is_some_and(|answer| answer == "true"))
+    }
+
+    /// What git says to a question; none where it says no.
+    fn ask(&self, args: &[&str]) -> Result<Option<String>> {
+        let answer = self.git(args)?;
+        Ok(answer.status.success().then(|| text(&answer.stdout)))
+    }
+
+    fn git<I>(&self, args: I) -> Result<Output>
+    where
+        I: IntoIterator<Item: AsRef<OsStr>>,
+    {
+        let mut command = command(&self.top);
+        let output = command.args(args).stdin(Stdio::null()).output();
+        output.map_err(|error| not_started(&error))
+    }
 }
 
-/// Whether `old` is `new` or came before it.
-pub fn ancestry(dir: &Path, old: &str, new: &str) -> Result<Ancestry> {
-    let known = git(dir, ["cat-file", "-e", &format!("{old}^{{commit}}")])?;
-    if !known.is_some_and(|known| known.status.success()) {
-        let shallow = git(dir, ["rev-parse", "--is-shallow-repository"])?;
-        let shallow = shallow.is_some_and(|answer| text(&answer.stdout) == "true");
-        return Ok(if shallow {
-            Ancestry::Shallow
-        } else {
-            Ancestry::Unknown
-        });
-    }
-    let Some(answer) = git(dir, ["merge-base", "--is-ancestor", old, new])? else {
-        return Ok(Ancestry::Unknown);
-    };
-    match answer.status.code() {
-        Some(0) => Ok(Ancestry::Ancestor),
-        Some(1) => Ok(Ancestry::NotAncestor),
-        _ => Err(failed("merge-base", &text(&answer.stderr))),
-    }
-}
+/// What git gets of the environment: where it finds its own configuration
+/// (containers need the `safe.directory` in it), other programs and libraries,
+/// and whose processes these are. No `GIT_*`, which would lead it elsewhere,
+/// and no secret.
+const ENVIRONMENT: [&str; 13] = [
+    "HOME",
+    "XDG_CONFIG_HOME",
+    "PATH",
+    "USER",
+    "LOGNAME",
+    "SUDO_UID",
+    "TMPDIR",
+    "LD_LIBRARY_PATH",
+    "DYLD_LIBRARY_PATH",
+    "NIX_LD",
+    "USERPROFILE",
+    "SYSTEMROOT",
+    "TEMP",
+];
 
-/// Runs git in a directory; `None` where there is no git.
-fn git<I>(dir: &Path, args: I) -> Result<Option<Output>>
-where
-    I: IntoIterator<Item: AsRef<OsStr>>,
-{
-    match command(dir).args(args).stdin(Stdio::null()).output() {
-        Ok(output) => Ok(Some(output)),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(failed("start", &error.to_string())),
-    }
-}
+/// Switches off what runs a program or reaches out, whatever a configuration
+/// says; none of it is needed to read objects.
+const SWITCHED_OFF: [&str; 11] = [
+    // A directory that looks like a repository is none (git 2.38 and later).
+    "safe.bareRepository=explicit",
+    "core.fsmonitor=",
+    "core.hooksPath=/dev/null",
+    "core.pager=cat",
+    "core.askPass=",
+    "core.sshCommand=false",
+    "core.alternateRefsCommand=",
+    "credential.helper=",
+    "diff.external=",
+    "protocol.allow=never",
+    "submodule.recurse=false",
+];
 
-fn command(dir: &Path) -> Command {
+/// `git` in a directory that holds a `.git`, obeying nobody but us.
+fn command(top: &Path) -> Command {
     let mut command = Command::new("git");
-    command.arg("-C").arg(dir);
-    command.env("LC_ALL", "C").env("GIT_OPTIONAL_LOCKS", "0");
-    // Nobody is there to answer where git fetches what a partial clone lacks.
-    command.env("GIT_TERMINAL_PROMPT", "0");
+    command.env_clear();
+    for name in ENVIRONMENT {
+        if let Some(value) = std::env::var_os(name) {
+            command.env(name, value);
+        }
+    }
+    command
+        .env("LC_ALL", "C")
+        .env("GIT_TERMINAL_PROMPT", "0")
+        .env("GIT_OPTIONAL_LOCKS", "0")
+        .env("GIT_NO_REPLACE_OBJECTS", "1")
+        // A partial clone fetches what it lacks, with the program that its
+        // configuration names. Git before 2.45 knows only the second.
+        .env("GIT_NO_LAZY_FETCH", "1")
+        .env("GIT_ALLOW_PROTOCOL", "");
+    // Never a directory further up. Never GIT_DIR or --git-dir, with which git
+    // does not look whose repository it is.
+    if let Some(parent) = top.parent() {
+        command.env("GIT_CEILING_DIRECTORIES", parent);
+    }
+    command.arg("-C").arg(top).arg("--no-pager");
+    for switch in SWITCHED_OFF {
+        command.args(["-c", switch]);
+    }
     command
 }
 
-fn failed(what: &str, why: &str) -> Error {
-    let first = why.lines().next().unwrap_or_default();
-    Error::new(format!("git {what} failed: {first}"))
+/// `git version 2.39.5`, with whatever a vendor adds.
+fn check_version(answer: &str) -> Result<()> {
+    let version = answer.split_whitespace().nth(2).unwrap_or_default();
+    let mut parts = version.split('.').map(str::parse::<u32>);
+    let (oldest, old) = (OLDEST, "is too old");
+    let what = match (parts.next(), parts.next()) {
+        (Some(Ok(major)), Some(Ok(minor))) if (major, minor) >= oldest => return Ok(()),
+        (Some(Ok(_)), Some(Ok(_))) => format!("git {version} {old}"),
+        _ => "git does not tell its version".to_owned(),
+    };
+    let (major, minor) = oldest;
+    Err(Error::new(format!(
+        "{what}: lkroute needs git {major}.{minor} or later"
+    )))
+}
+
+fn not_started(error: &std::io::Error) -> Error {
+    if error.kind() != std::io::ErrorKind::NotFound {
+        return Error::new(format!("git can't be started: {error}"));
+    }
+    Error::new("git is not installed, and the routing files are in a git repository").hint(
+        "install git: which commit is applied, and that none undoes a newer one, is read with it; \
+         or work on a copy without `.git`",
+    )
+}
+
+/// With all that git says: what to do about it is often at the end.
+fn failed(what: &str, why: &[u8]) -> Error {
+    let why = String::from_utf8_lossy(why).replace('\t', "  ");
+    let lines = why.lines().map(str::trim_end);
+    let lines: Vec<&str> = lines.filter(|line| !line.is_empty()).collect();
+    let why = lines.join("\n");
+    let why = why.strip_prefix("fatal: ").unwrap_or(&why);
+    Error::new(format!("git {what} failed: {why}"))
 }
 
 fn text(bytes: &[u8]) -> String {

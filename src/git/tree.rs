@@ -1,208 +1,269 @@
-//! The files of a directory as they were at a revision, read with one process
-//! for the list and one for all contents. Imports core.
+//! The routing files of a directory as they were at a commit. Imports core.
 
-use std::io::{BufRead, BufReader, Write};
-use std::path::{Path, PathBuf};
-use std::process::{ChildStdin, Stdio};
-use std::thread;
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::rc::Rc;
 
-use super::{command, failed, git, text};
+use super::Repository;
+use super::objects::{FoundObject, GitObject, ObjectReader};
 use crate::error::{Error, Result};
+use crate::finding::Finding;
+use crate::source::tree_rules::{
+    self, FollowError, LinkFault, MAX_DEPTH, MAX_ENTRIES, MAX_FILE_BYTES, MAX_SYMLINKS, PathNode,
+    is_toml,
+};
 
-/// A directory at a revision.
+/// Bytes of a directory as git keeps it, and of a link's target.
+const MAX_TREE_BYTES: u64 = 64 << 20;
+const MAX_LINK_BYTES: u64 = 4096;
+
+/// The routing files of a directory at a commit; hidden files and directories
+/// are passed over.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Tree {
+pub struct CommitTree {
     /// In full hex.
     pub commit: String,
-    /// What git runs in.
-    root: PathBuf,
-    /// From the top of the repository to the directory; ends in `/`, or empty.
-    prefix: String,
-    /// Sorted by path.
-    entries: Vec<Entry>,
+    top: PathBuf,
+    /// From the top of the repository to the directory, its links followed.
+    inside: String,
+    /// Path from the directory and id of the content, sorted; the path is
+    /// empty where the directory is a file itself.
+    files: Vec<(String, String)>,
+    /// What is wrong, with the path from the directory.
+    pub problems: Vec<(String, Finding)>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Entry {
-    /// From the directory, with `/`.
-    path: String,
-    id: String,
-    symlink: bool,
-}
-
-/// The directory `dir` at a revision; none where it did not exist then. It
-/// need not exist now.
-pub fn tree(dir: &Path, revision: &str) -> Result<Option<Tree>> {
-    let (root, rest) = existing(dir);
-    let prefix = prefix(&root)?;
-    let commit = commit(&root, revision)?;
-    let prefix = match rest.to_string_lossy() {
-        rest if rest.is_empty() => prefix,
-        rest => format!("{prefix}{}/", rest.trim_end_matches('/')),
-    };
-    let name = format!("{commit}:{}", prefix.trim_end_matches('/'));
-    let found = ask(&root, &["cat-file", "-t", &name])?;
-    if found.is_none_or(|kind| kind != b"tree\n") {
-        return Ok(None);
+impl Repository {
+    /// The routing files below `inside`, a path from the top, at a commit (in
+    /// full hex); none where it did not exist then.
+    pub fn tree(&self, commit: &str, inside: &str) -> Result<Option<CommitTree>> {
+        let mut walk = TreeWalk {
+            objects: ObjectReader::start(&self.top)?,
+            root: format!("{commit}^{{tree}}"),
+            trees: HashMap::new(),
+            found: CommitTree {
+                commit: commit.to_owned(),
+                top: self.top.clone(),
+                inside: String::new(),
+                files: Vec::new(),
+                problems: Vec::new(),
+            },
+        };
+        let there = match tree_rules::follow("", inside, &mut |path| walk.node(path)) {
+            Ok((path, PathNode::Directory)) => {
+                walk.found.inside.clone_from(&path);
+                walk.directory(&path)?;
+                true
+            }
+            Ok((path, PathNode::File)) => walk.single_file(&path).map(|()| true)?,
+            Ok(_) | Err(FollowError::Fault(LinkFault::Nowhere)) => false,
+            Err(FollowError::Fault(fault)) => {
+                walk.found.problems.push((String::new(), fault.finding()));
+                true
+            }
+            Err(FollowError::Failed(error)) => return Err(error),
+        };
+        walk.found.files.sort();
+        let path = |problem: &(String, Finding)| problem.0.clone();
+        walk.found.problems.sort_by_key(path);
+        Ok(there.then_some(walk.found))
     }
-    let list = ask(&root, &["ls-tree", "-r", "-z", "--full-tree", &name])?;
-    let list = list.ok_or_else(|| failed("ls-tree", "it can't list the directory"))?;
-    let list = String::from_utf8_lossy(&list);
-    Ok(Some(Tree {
-        commit,
-        root,
-        prefix,
-        entries: list.split_terminator('\0').filter_map(entry).collect(),
-    }))
 }
 
-impl Tree {
-    /// Reads the files whose path (from the directory, with `/`) is wanted,
-    /// one after the other, sorted by path.
+impl CommitTree {
+    /// The paths of the files, sorted.
+    pub fn paths(&self) -> impl Iterator<Item = &str> {
+        self.files.iter().map(|(path, _)| path.as_str())
+    }
+
+    /// Reads the files one after the other, sorted by path; a file that is too
+    /// long comes as the reason.
     pub fn read(
         &self,
-        wanted: impl Fn(&str) -> bool,
-        mut each: impl FnMut(&str, Vec<u8>) -> Result<()>,
+        mut each: impl FnMut(&str, Result<Vec<u8>, String>) -> Result<()>,
     ) -> Result<()> {
-        let entries = self.entries.iter().filter(|entry| wanted(&entry.path));
-        let entries: Vec<&Entry> = entries.collect();
-        let mut command = command(&self.root);
-        command
-            .args(["cat-file", "--batch", "--buffer", "--follow-symlinks"])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null());
-        let mut child = command
-            .spawn()
-            .map_err(|error| failed("start", &error.to_string()))?;
-        let names: String = entries.iter().map(|entry| self.object(entry)).collect();
-        let (Some(stdin), Some(stdout)) = (child.stdin.take(), child.stdout.take()) else {
-            return Err(failed("cat-file", "it has no pipes"));
+        let mut objects = ObjectReader::start(&self.top)?;
+        for (path, id) in &self.files {
+            let content = match objects.read(id, MAX_FILE_BYTES)? {
+                FoundObject::Whole(object) => Ok(object.bytes),
+                FoundObject::TooLong => Err(tree_rules::too_long()),
+                FoundObject::Missing => {
+                    let path = format!("{}/{path}", self.inside);
+                    return Err(lacks(&self.commit, path.trim_matches('/')));
+                }
+            };
+            each(path, content)?;
+        }
+        Ok(())
+    }
+}
+
+/// An entry of a directory.
+#[derive(Debug, Clone)]
+struct TreeEntry {
+    mode: String,
+    id: String,
+}
+
+type Entries = Rc<HashMap<String, TreeEntry>>;
+
+struct TreeWalk {
+    objects: ObjectReader,
+    /// What git calls the directory at the top.
+    root: String,
+    /// Directories that were read, by id.
+    trees: HashMap<String, Entries>,
+    found: CommitTree,
+}
+
+impl TreeWalk {
+    /// Goes through a directory, given by its path from the top.
+    fn directory(&mut self, top: &str) -> Result<()> {
+        let Some(id) = self.tree_id(top)? else {
+            return Ok(());
         };
-        let feeding = thread::spawn(move || feed(stdin, &names));
-        let mut answers = BufReader::new(stdout);
-        let read = entries.iter().try_for_each(|entry| {
-            let bytes = answer(&mut answers).map_err(|why| self.unreadable(entry, &why))?;
-            each(&entry.path, bytes)
-        });
-        // Where reading stopped early, git ends on its closed pipe.
-        drop(answers);
-        let _ = feeding.join();
-        let _ = child.wait();
-        read
-    }
-
-    /// The object's name for git, as a line.
-    fn object(&self, entry: &Entry) -> String {
-        match entry.symlink {
-            true => format!("{}:{}{}\n", self.commit, self.prefix, entry.path),
-            false => format!("{}\n", entry.id),
+        let (mut entries, mut links) = (0, 0);
+        let mut ahead = vec![(String::new(), id, 1)];
+        while let Some((dir, id, depth)) = ahead.pop() {
+            for (name, entry) in self.entries(&id)?.iter() {
+                if name.starts_with('.') {
+                    continue;
+                }
+                let path = format!("{dir}{name}");
+                entries += 1;
+                links += usize::from(entry.mode == "120000");
+                if entries > MAX_ENTRIES || links > MAX_SYMLINKS || depth > MAX_DEPTH {
+                    self.found.files.clear();
+                    self.found.problems = vec![(String::new(), tree_rules::too_many_files())];
+                    return Ok(());
+                }
+                match entry.mode.as_str() {
+                    "40000" => ahead.push((format!("{path}/"), entry.id.clone(), depth + 1)),
+                    "160000" => self
+                        .found
+                        .problems
+                        .push((path, tree_rules::nested_repository())),
+                    "120000" => self.link(top, path)?,
+                    _ if is_toml(&path) => self.found.files.push((path, entry.id.clone())),
+                    _ => {}
+                }
+            }
         }
+        Ok(())
     }
 
-    fn unreadable(&self, entry: &Entry, why: &str) -> Error {
-        let short = self.commit.get(..12).unwrap_or(&self.commit);
-        let (prefix, path) = (&self.prefix, &entry.path);
-        Error::new(format!("can't read {prefix}{path} at {short}: {why}"))
-    }
-}
-
-/// The nearest directory that exists, and the way on from there.
-fn existing(dir: &Path) -> (PathBuf, PathBuf) {
-    let found = dir.ancestors().find(|path| path.is_dir());
-    let found = found.unwrap_or(Path::new(""));
-    let rest = dir.strip_prefix(found).unwrap_or(dir).to_owned();
-    match found.as_os_str().is_empty() {
-        true => (PathBuf::from("."), rest),
-        false => (found.to_owned(), rest),
-    }
-}
-
-/// The way from the top of the repository to a directory in it.
-fn prefix(root: &Path) -> Result<String> {
-    let answer = git(root, ["rev-parse", "--show-prefix"])?;
-    let Some(answer) = answer else {
-        return Err(Error::new(
-            "git is not installed, and revisions are read with it",
-        ));
-    };
-    match answer.status.success() {
-        true => Ok(text(&answer.stdout)),
-        false => {
-            let why = text(&answer.stderr);
-            Err(failed("rev-parse", &why).hint("revisions are read from a clone of the repository"))
+    fn single_file(&mut self, path: &str) -> Result<()> {
+        if let Some(entry) = self.entry(path)? {
+            self.found.files.push((String::new(), entry.id));
         }
+        Ok(())
+    }
+
+    fn link(&mut self, top: &str, path: String) -> Result<()> {
+        let link = format!("{top}/{path}");
+        match tree_rules::linked_file(&link, &mut |path| self.node(path)) {
+            Ok(file) if is_toml(&path) => {
+                let entry = self.entry(&file)?;
+                self.found.files.extend(entry.map(|entry| (path, entry.id)));
+            }
+            Ok(_) => {}
+            Err(FollowError::Fault(fault)) => self.found.problems.push((path, fault.finding())),
+            Err(FollowError::Failed(error)) => return Err(error),
+        }
+        Ok(())
+    }
+
+    fn node(&mut self, path: &str) -> Result<PathNode> {
+        let Some(TreeEntry { mode, id }) = self.entry(path)? else {
+            return Ok(PathNode::Missing);
+        };
+        Ok(match mode.as_str() {
+            "40000" => PathNode::Directory,
+            "160000" => PathNode::Repository,
+            "120000" => match self.objects.read(&id, MAX_LINK_BYTES)? {
+                FoundObject::Whole(link) => match String::from_utf8(link.bytes) {
+                    Ok(target) => PathNode::Link(target),
+                    Err(_) => PathNode::Missing,
+                },
+                FoundObject::TooLong => PathNode::Missing,
+                FoundObject::Missing => return Err(lacks(&self.found.commit, path)),
+            },
+            _ => PathNode::File,
+        })
+    }
+
+    /// The id of a directory by its path from the top.
+    fn tree_id(&mut self, path: &str) -> Result<Option<String>> {
+        if path.is_empty() {
+            return Ok(Some(self.root.clone()));
+        }
+        Ok(self.entry(path)?.map(|entry| entry.id))
+    }
+
+    /// The entry at a path from the top, through directories alone.
+    fn entry(&mut self, path: &str) -> Result<Option<TreeEntry>> {
+        let mut tree = self.root.clone();
+        let mut found = None;
+        for name in path.split('/').filter(|name| !name.is_empty()) {
+            if found.is_some_and(|entry: TreeEntry| entry.mode != "40000") {
+                return Ok(None);
+            }
+            let Some(entry) = self.entries(&tree)?.get(name).cloned() else {
+                return Ok(None);
+            };
+            tree.clone_from(&entry.id);
+            found = Some(entry);
+        }
+        Ok(found)
+    }
+
+    fn entries(&mut self, id: &str) -> Result<Entries> {
+        if let Some(known) = self.trees.get(id) {
+            return Ok(Rc::clone(known));
+        }
+        let commit = &self.found.commit;
+        let entries = match self.objects.read(id, MAX_TREE_BYTES)? {
+            FoundObject::Whole(object) => parse(&object, commit.len() / 2)
+                .ok_or_else(|| Error::new(format!("git gives no directory for {id}")))?,
+            FoundObject::TooLong => return Err(Error::new("a directory in git is too long")),
+            FoundObject::Missing => return Err(lacks(commit, "a directory")),
+        };
+        let entries = Rc::new(entries);
+        self.trees.insert(id.to_owned(), Rc::clone(&entries));
+        Ok(entries)
     }
 }
 
-/// The commit that a revision names, in full hex.
-fn commit(root: &Path, revision: &str) -> Result<String> {
-    let name = format!("{revision}^{{commit}}");
-    let verify = [
-        "rev-parse",
-        "--verify",
-        "--quiet",
-        "--end-of-options",
-        &name,
-    ];
-    if let Some(commit) = ask(root, &verify)? {
-        return Ok(text(&commit));
+/// `<mode> <name>\0<id>` for each entry; an id is as long as the hash that the
+/// repository uses. Names that are no UTF-8 are shown so, and lead nowhere.
+fn parse(tree: &GitObject, id_length: usize) -> Option<HashMap<String, TreeEntry>> {
+    if tree.kind != "tree" {
+        return None;
     }
-    let shallow = ask(root, &["rev-parse", "--is-shallow-repository"])?;
-    Err(match shallow.is_some_and(|answer| answer == b"true\n") {
-        true => Error::new(format!(
-            "this clone does not have the revision {revision}: it is shallow, \
-             its history was cut off when it was fetched"
-        ))
-        .hint(
-            "in GitHub Actions, give actions/checkout `fetch-depth: 0`; in GitLab, set \
-             `GIT_DEPTH: 0`; by hand, run `git fetch --unshallow`",
-        ),
-        false => Error::new(format!("git knows no revision {revision}"))
-            .hint("`git fetch` may bring it; a branch of a remote is origin/NAME"),
-    })
+    let mut entries = HashMap::new();
+    let mut rest = tree.bytes.as_slice();
+    while !rest.is_empty() {
+        let blank = rest.iter().position(|byte| *byte == b' ')?;
+        let end = rest.iter().position(|byte| *byte == 0)?;
+        let id = rest.get(end + 1..end + 1 + id_length)?;
+        let name = rest.get(blank + 1..end)?;
+        let entry = TreeEntry {
+            mode: String::from_utf8_lossy(&rest[..blank]).into_owned(),
+            id: hex::encode(id),
+        };
+        entries.insert(String::from_utf8_lossy(name).into_owned(), entry);
+        rest = &rest[end + 1 + id_length..];
+    }
+    Some(entries)
 }
 
-/// What git says to a question; none where it fails.
-fn ask(root: &Path, args: &[&str]) -> Result<Option<Vec<u8>>> {
-    let answer = git(root, args)?;
-    Ok(answer
-        .filter(|answer| answer.status.success())
-        .map(|answer| answer.stdout))
-}
-
-/// `<mode> <type> <id>\t<path>`; submodules hold no files of ours.
-fn entry(line: &str) -> Option<Entry> {
-    let (facts, path) = line.split_once('\t')?;
-    let mut facts = facts.split(' ');
-    let (mode, kind, id) = (facts.next()?, facts.next()?, facts.next()?);
-    (kind == "blob").then(|| Entry {
-        path: path.to_owned(),
-        id: id.to_owned(),
-        symlink: mode == "120000",
-    })
-}
-
-/// A reader that stopped early is seen where the answers are read.
-fn feed(mut stdin: ChildStdin, names: &str) {
-    let _ = stdin.write_all(names.as_bytes());
-}
-
-/// The next answer of `cat-file`: a file's bytes, or why there are none.
-fn answer(from: &mut impl BufRead) -> Result<Vec<u8>, String> {
-    let mut head = String::new();
-    from.read_line(&mut head).map_err(|why| why.to_string())?;
-    let words: Vec<&str> = head.trim_end().rsplitn(3, ' ').collect();
-    let size = match words[..] {
-        [size, "blob", _] => size.parse().map_err(|_| "git gives no size")?,
-        [_, "tree", _] => return Err("it is a link to a directory".to_owned()),
-        [_, "loop"] => return Err("its links go in a circle".to_owned()),
-        [_, "symlink"] => return Err("it is a link that leaves the repository".to_owned()),
-        [_, "dangling" | "notdir"] => return Err("it is a link to nothing".to_owned()),
-        _ => return Err("git does not have it".to_owned()),
-    };
-    let mut bytes = vec![0; size];
-    from.read_exact(&mut bytes).map_err(|why| why.to_string())?;
-    from.read_exact(&mut [0]).map_err(|why| why.to_string())?;
-    Ok(bytes)
+fn lacks(commit: &str, what: &str) -> Error {
+    let short = commit.get(..12).unwrap_or(commit);
+    Error::new(format!(
+        "this clone does not have {what} as it was at {short}"
+    ))
+    .hint(
+        "it was cloned without all contents (`--filter`), and lkroute fetches nothing: clone it \
+         without, or run `git checkout` of that commit once",
+    )
 }

@@ -19,6 +19,7 @@ mod sources;
 mod suggest;
 #[cfg(test)]
 mod tests;
+pub mod tree_rules;
 pub mod url;
 pub mod write;
 

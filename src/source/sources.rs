@@ -23,16 +23,31 @@ pub trait Sources: Sync {
 #[derive(Debug, Clone, Default)]
 pub struct Texts {
     paths: Vec<String>,
-    contents: Vec<Vec<u8>>,
+    contents: Vec<Result<Vec<u8>, String>>,
+    problems: Vec<Finding>,
 }
 
 impl Texts {
     /// Path and content of each file.
     pub fn new(files: impl IntoIterator<Item = (String, Vec<u8>)>) -> Texts {
+        let files = files.into_iter();
+        Texts::with_problems(files.map(|(path, bytes)| (path, Ok(bytes))), Vec::new())
+    }
+
+    /// Path and content of each file, or why it can't be read; and what else
+    /// is wrong.
+    pub fn with_problems(
+        files: impl IntoIterator<Item = (String, Result<Vec<u8>, String>)>,
+        problems: Vec<Finding>,
+    ) -> Texts {
         let mut files: Vec<_> = files.into_iter().collect();
         files.sort();
         let (paths, contents) = files.into_iter().unzip();
-        Texts { paths, contents }
+        Texts {
+            paths,
+            contents,
+            problems,
+        }
     }
 }
 
@@ -42,8 +57,15 @@ impl Sources for Texts {
     }
 
     fn read(&self, file: usize) -> Result<Cow<'_, [u8]>, String> {
-        let content = self.contents.get(file).ok_or("there is no such file")?;
-        Ok(Cow::Borrowed(content))
+        match self.contents.get(file) {
+            Some(Ok(content)) => Ok(Cow::Borrowed(content)),
+            Some(Err(reason)) => Err(reason.clone()),
+            None => Err("there is no such file".to_owned()),
+        }
+    }
+
+    fn problems(&self) -> Vec<Finding> {
+        self.problems.clone()
     }
 }
 

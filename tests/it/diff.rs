@@ -206,7 +206,7 @@ fn a_shallow_clone_says_what_to_set() {
     let outside = Lkroute::with_two_regions();
     let outside = outside.run(&["diff"]).expect_code(1);
     assert!(
-        outside.stderr.contains("not a git repository"),
+        outside.stderr.contains("`routing` is in no git repository"),
         "{}",
         outside.stderr
     );

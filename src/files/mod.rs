@@ -1,0 +1,138 @@
+//! The edge to the file system: the only room that uses `std::fs`. Reads a
+//! tree of routing files, and writes edited files so that each is whole at any
+//! time. Imports `error`, `finding`, and of `source` what a tree of files is.
+
+mod checkout;
+mod tree;
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use tempfile::NamedTempFile;
+
+use crate::error::{Error, Exit, Result};
+use crate::source::Sources as _;
+
+pub use checkout::{Checkout, find_checkout};
+pub use tree::Tree;
+
+/// A path as the user would type it: with `/` between the parts and without a
+/// leading `./`.
+pub fn shown(path: &Path) -> String {
+    let text = path.to_string_lossy().replace('\\', "/");
+    match text.strip_prefix("./") {
+        Some(rest) if !rest.is_empty() => rest.to_owned(),
+        _ => text,
+    }
+}
+
+/// Reads a file of text: a key ring, a secret, a saved plan.
+///
+/// # Errors
+/// Names the file and why it can't be read; never says what is in it.
+pub fn read_text(path: &Path) -> Result<String> {
+    let bytes = fs::read(path).map_err(|error| cannot("read", path, &error))?;
+    String::from_utf8(bytes).map_err(|_| Error::new(format!("`{}` is not UTF-8", path.display())))
+}
+
+/// A file to rewrite.
+#[derive(Debug, Clone)]
+pub struct Edit {
+    pub path: PathBuf,
+    /// What it holds; it is not written if that has changed.
+    pub before: String,
+    pub after: String,
+}
+
+/// Rewrites files. Each is replaced as a whole or not at all, with its
+/// permissions kept and links followed; none is touched before all new texts
+/// are on the disk.
+///
+/// # Errors
+/// A file that can't be written, or that no longer holds what was read (exit
+/// 5).
+pub fn rewrite(edits: &[Edit]) -> Result<()> {
+    let mut ready = Vec::new();
+    for edit in edits {
+        let path =
+            fs::canonicalize(&edit.path).map_err(|error| cannot("find", &edit.path, &error))?;
+        if read_text(&path)? != edit.before {
+            let message = format!("`{}` has changed while it was edited", edit.path.display());
+            return Err(Error::exit(Exit::Stale, message).hint("nothing was written: try again"));
+        }
+        let file = beside(&path, &edit.after);
+        ready.push((
+            file.map_err(|error| cannot("write", &edit.path, &error))?,
+            path,
+        ));
+    }
+    for (file, path) in ready {
+        file.persist(&path)
+            .map_err(|error| cannot("write", &path, &error.error))?;
+    }
+    Ok(())
+}
+
+/// A new file in the directory of `path`, with its permissions.
+fn beside(path: &Path, text: &str) -> io::Result<NamedTempFile> {
+    let dir = path.parent().unwrap_or(Path::new("."));
+    let mut file = tempfile::Builder::new()
+        .prefix(".lkroute-")
+        .tempfile_in(dir)?;
+    file.write_all(text.as_bytes())?;
+    file.as_file()
+        .set_permissions(fs::metadata(path)?.permissions())?;
+    file.as_file().sync_all()?;
+    Ok(file)
+}
+
+/// Writes new files into a directory, which is made where it is missing.
+///
+/// # Errors
+/// Where one of the files exists already, or the directory holds other
+/// `.toml` files; nothing is written then.
+pub fn create(dir: &Path, files: &[(String, String)]) -> Result<()> {
+    let tree = Tree::open(dir);
+    if !tree.paths().is_empty() {
+        let message = format!("`{}` holds routing files already", shown(dir));
+        return Err(Error::new(message).hint("name a new directory: nothing is overwritten"));
+    }
+    fs::create_dir_all(dir).map_err(|error| cannot("make", dir, &error))?;
+    for (name, text) in files {
+        let path = dir.join(name);
+        let written =
+            fs::File::create_new(&path).and_then(|mut file| file.write_all(text.as_bytes()));
+        written.map_err(|error| cannot("write", &path, &error))?;
+    }
+    Ok(())
+}
+
+/// Writes a file of our own making, such as a saved plan, whole or not at all.
+///
+/// # Errors
+/// Names the file and why it can't be written.
+pub fn write(path: &Path, text: &str) -> Result<()> {
+    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty());
+    let write = || {
+        let dir = dir.unwrap_or(Path::new("."));
+        let mut file = tempfile::Builder::new()
+            .prefix(".lkroute-")
+            .tempfile_in(dir)?;
+        file.write_all(text.as_bytes())?;
+        file.as_file().sync_all()?;
+        file.persist(path).map_err(|error| error.error)
+    };
+    match write() {
+        Ok(_) => Ok(()),
+        Err(error) => Err(cannot("write", path, &error)),
+    }
+}
+
+fn cannot(what: &str, path: &Path, error: &io::Error) -> Error {
+    let why = match error.kind() {
+        io::ErrorKind::NotFound => "there is no such file or directory".to_owned(),
+        kind => kind.to_string(),
+    };
+    Error::new(format!("can't {what} `{}`: {why}", path.display()))
+}
