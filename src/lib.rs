@@ -42,6 +42,9 @@ pub mod livekit;
 pub mod secrets;
 pub mod store;
 
+// use cases
+pub mod app;
+
 // shell
 pub mod cli;
 pub mod render;

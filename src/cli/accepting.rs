@@ -7,7 +7,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::shell::Shell;
-use super::{Stop, editing, planning};
+use super::{Stop, editing, routing_files};
 use crate::address::Address;
 use crate::diff::objects::config_fields;
 use crate::diff::plan::{Change, FieldChange, Kind, Object};
@@ -58,7 +58,7 @@ impl<'a> Accepting<'a> {
             shell,
             drift,
             snapshot,
-            routing: planning::load_valid(shell)?.routing,
+            routing: routing_files::load_valid(&shell.context())?.routing,
             files: BTreeMap::new(),
             expected: Vec::new(),
         })

@@ -13,10 +13,10 @@ use super::database::Target;
 use super::globals::{Format, Formatted};
 use super::keys::KeyArgs;
 use super::planning::{self, Planned, Wish};
-use super::progress::Progress;
 use super::shell::Shell;
 use super::{Stop, actor, database, revision, sealing};
 use crate::address::Address;
+use crate::app::Total;
 use crate::diff::plan::Plan;
 use crate::error::{Error, Exit, Result};
 use crate::git::Revision;
@@ -180,7 +180,7 @@ impl ApplyArgs {
     }
 
     fn order(&self, planned: &Planned, revision: Option<Revision>) -> Result<ApplyOrder> {
-        let actor = actor::actor(|name| std::env::var(name).ok());
+        let actor = actor::current_actor();
         let Planned { plan, routing, .. } = planned;
         let guards = serde_json::to_value(planned.guards_after()?);
         let guards = guards.map_err(|error| Error::new(format!("the guards: {error}")))?;
@@ -231,13 +231,13 @@ pub(super) async fn carry_out(
     plan: &Plan,
     order: &ApplyOrder,
 ) -> Result<Applied> {
-    let mut store = database::open(shell, target, Mode::Write).await?;
+    let mut store = database::open(&shell.context(), target, Mode::Write).await?;
     if target.url.file().is_some() {
         for step in store.migrate(false).await? {
             shell.detail(&format!("{}: {}", target.url.label(), step.name));
         }
     }
-    let progress = Progress::counting(shell, "applying");
+    let progress = shell.count("applying", Total::Known);
     let mut tell = |done, total| progress.of(done, total);
     let done = store.apply(plan, order, &mut tell).await;
     done.map_err(|failed| failed.error)

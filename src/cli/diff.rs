@@ -10,7 +10,7 @@ use super::globals::ReviewFormatted;
 use super::number::NumberArgs;
 use super::report::Report;
 use super::shell::Shell;
-use super::{Stop, planning, revision};
+use super::{Stop, revision, routing_files};
 use crate::diff::offline;
 use crate::error::{Error, Exit, Result};
 use crate::files::{self, Tree};
@@ -114,11 +114,11 @@ impl Compared {
         let environment = shell.globals.env.clone();
         let (old, old_name) = load_before(shell, before)?;
         let (new, new_name) = load(shell, after, environment)?;
-        let Some(new) = new.map(planning::checked) else {
+        let Some(new) = new.map(routing_files::checked) else {
             let message = format!("there is no {} at {new_name}", dir(shell));
             return Err(Stop::Invalid(vec![Finding::error("no-directory", message)]));
         };
-        let new = planning::valid(new)?;
+        let new = routing_files::valid(new)?;
         let snapshot = offline::applied(&old);
         let mut plan = offline::between(&old, &new.routing);
         plan.guards = GuardsChange::between(Some(&old.guards), &new.routing.guards);

@@ -1,23 +1,26 @@
-//! `lkroute dispatch`: one call. Imports what commands share, `livekit`'s limits, the store and `render`.
+//! `lkroute dispatch`: one call. Imports `app`, `livekit`'s limits and
+//! `render`.
 
 use std::time::Duration;
 
 use clap::Args;
 use uuid::Uuid;
 
+use super::Stop;
 use super::globals::{Format, Formatted};
 use super::keys::KeyArgs;
-use super::lookup::{self, Question, Whose};
-use super::placing::{Ask, Placed, Placing, ids};
 use super::shell::Shell;
-use super::{Stop, database};
-use crate::dispatch::{Request, Wish, is_reserved};
+use super::signals::asked_to_stop;
+use crate::app::database::block_on;
+use crate::app::dispatch::{CallRequest, CallResult, dispatch_call, rehearse_call};
+use crate::app::lookup::{Question, Whose};
+use crate::dispatch::{Wish, is_reserved};
 use crate::error::{Exit, Result};
 use crate::livekit::{JOB_LISTED_WITHIN, Limits};
 use crate::phone::E164;
-use crate::render::{calls, json, resolution};
+use crate::render::calls::{self, CallView};
+use crate::render::{json, resolution};
 use crate::secrets::KeyRing;
-use crate::store::{LookedUp, Mode};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -158,49 +161,71 @@ fn pair(text: &str) -> Result<(String, String), String> {
 
 impl DispatchArgs {
     pub fn run(&self, shell: &Shell) -> Result<Exit, Stop> {
-        let ask = self.ask(shell);
-        let placed = match self.dry_run {
-            true => self.rehearse(shell, &ask)?,
-            false => self.place(shell, &ask)?,
+        let context = shell.context();
+        let result = match self.dry_run {
+            true => {
+                let request = self.request(shell)?;
+                block_on(rehearse_call(&context, &request, self.offline))?
+            }
+            false => {
+                self.warn_of_short_wait(shell);
+                let request = self.request(shell)?;
+                block_on(dispatch_call(&context, &request, asked_to_stop()))?
+            }
         };
-        self.report(shell, &placed)?;
-        Ok(placed.exit())
+        self.report(shell, &result)?;
+        Ok(result.exit())
     }
 
-    fn ask(&self, shell: &Shell) -> Ask {
+    fn request(&self, shell: &Shell) -> Result<CallRequest> {
+        let ring = match self.offline {
+            true => KeyRing::default(),
+            false => self.keys.ring()?,
+        };
+        Ok(CallRequest {
+            question: self.question(shell),
+            wish: self.wish(),
+            idempotency_key: self.idempotency_key.clone(),
+            ring,
+            limits: Limits {
+                step: self.timeout,
+                whole: self.timeout * 6,
+                settle: self.settle,
+                ..Limits::default()
+            },
+            wait_for_agent: self.wait_for_agent,
+            sip_ring: self.sip.then_some(self.ring),
+        })
+    }
+
+    fn question(&self, shell: &Shell) -> Question {
         let whose = match (&self.tenant, self.initiated_by) {
             (Some(name), _) => Whose::Tenant(name.clone()),
             (None, Some(user)) => Whose::User(user),
             (None, None) => Whose::Any,
         };
-        Ask {
-            question: Question {
-                from: self.from,
-                whose,
-                to: Some(self.to.clone()),
-                agent: self.agent_id,
-                strict: self.strict,
-                environment: shell.globals.env.clone(),
-            },
-            wish: Wish {
-                agent_id: self.agent_id,
-                voice_id: self.voice_id.clone(),
-                context: self.context.clone(),
-                initiated_by: self.initiated_by,
-                call_log_id: self.call_log_id,
-                extra: self.metadata.iter().cloned().collect(),
-            },
-            key: self.idempotency_key.clone(),
+        Question {
+            from: self.from,
+            whose,
+            to: Some(self.to.clone()),
+            agent: self.agent_id,
+            strict: self.strict,
+            environment: shell.globals.env.clone(),
         }
     }
 
-    fn placing(&self, shell: &Shell) -> Result<Placing> {
-        let limits = Limits {
-            step: self.timeout,
-            whole: self.timeout * 6,
-            settle: self.settle,
-            ..Limits::default()
-        };
+    fn wish(&self) -> Wish {
+        Wish {
+            agent_id: self.agent_id,
+            voice_id: self.voice_id.clone(),
+            context: self.context.clone(),
+            initiated_by: self.initiated_by,
+            call_log_id: self.call_log_id,
+            extra: self.metadata.iter().cloned().collect(),
+        }
+    }
+
+    fn warn_of_short_wait(&self, shell: &Shell) {
         if let Some(wait) = self.wait_for_agent
             && wait < JOB_LISTED_WITHIN
         {
@@ -210,72 +235,22 @@ impl DispatchArgs {
                 JOB_LISTED_WITHIN.as_secs()
             ));
         }
-        let mut placing = Placing::new(self.keys.ring()?, limits);
-        placing.wait = self.wait_for_agent;
-        placing.sip = self.sip.then_some(self.ring);
-        Ok(placing)
     }
 
-    fn place(&self, shell: &Shell, ask: &Ask) -> Result<Placed, Stop> {
-        let placing = self.placing(shell)?;
-        let target = lookup::target(shell)?;
-        let placed = database::block_on(async {
-            match database::open(shell, &target, Mode::Record).await {
-                Ok(mut store) => placing.place(&mut store, ask).await,
-                Err(error) => Ok(Placed::lost(&ask.question, error)),
-            }
-        })?;
-        Ok(placed)
-    }
-
-    /// The whole request, without a secret, a record or a connection to
-    /// LiveKit.
-    fn rehearse(&self, shell: &Shell, ask: &Ask) -> Result<Placed, Stop> {
-        let (question, env) = (&ask.question, lookup::environment());
-        let (found, ring) = match self.offline {
-            true => (lookup::in_files(shell, question)?, KeyRing::default()),
-            false => match self.look_up(shell, question) {
-                Ok(found) => (found, self.keys.ring()?),
-                Err(Stop::Error(error)) => return Ok(Placed::lost(question, error)),
-                Err(invalid) => return Err(invalid),
-            },
+    fn report(&self, shell: &Shell, result: &CallResult) -> Result<()> {
+        let view = CallView {
+            resolution: result.resolution.as_ref(),
+            request: result.request.as_ref(),
+            record: result.record.as_ref(),
+            repeated: result.repeated,
+            error: result.error.as_ref(),
         };
-        let answer = lookup::answer(found, question, &env, &ring)?;
-        let mut placed = Placed::default();
-        if let Some(why) = &answer.sealed {
-            placed.warnings.push(format!(
-                "this call would fail, as its secret does not open: {why}"
-            ));
-        }
-        let request = match &answer.resolution.outcome {
-            Ok(outcome) => Request::new(question.from, outcome, &ask.wish, answer.agent, ids()),
-            Err(error) => Err(error.clone().into()),
-        };
-        match request {
-            Ok(request) => placed.request = Some(request),
-            Err(error) => placed.error = Some(error),
-        }
-        placed.resolution = Some(answer.resolution);
-        Ok(placed)
-    }
-
-    fn look_up(&self, shell: &Shell, question: &Question) -> Result<LookedUp, Stop> {
-        let (target, env) = (lookup::target(shell)?, lookup::environment());
-        let found = database::block_on(async {
-            let mut store = database::open(shell, &target, Mode::Read).await?;
-            lookup::find(&mut store, question, &env).await
-        })?;
-        Ok(found)
-    }
-
-    fn report(&self, shell: &Shell, placed: &Placed) -> Result<()> {
-        let view = placed.view();
         let report = match self.formatted.format {
             Format::Json => json::text(&calls::DispatchReport::from(&view))?,
             Format::Text => {
                 let mut text = calls::text(&view, shell.width());
-                if let Some(resolution) = &placed.resolution
-                    && (self.explain || placed.record.is_none() && placed.request.is_none())
+                if let Some(resolution) = &result.resolution
+                    && (self.explain || result.record.is_none() && result.request.is_none())
                 {
                     text += &resolution::text(resolution, self.explain, shell.width());
                 }
@@ -283,10 +258,10 @@ impl DispatchArgs {
             }
         };
         shell.print(&report)?;
-        for warning in &placed.warnings {
+        for warning in &result.warnings {
             shell.warn(warning);
         }
-        if let Some(error) = &placed.error {
+        if let Some(error) = &result.error {
             shell.complain(error);
         }
         Ok(())

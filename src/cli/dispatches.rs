@@ -1,15 +1,17 @@
-//! `lkroute dispatches`: the calls that lkroute placed. Imports what commands
-//! share, the store and `render`.
+//! `lkroute dispatches`: the calls that lkroute placed. Imports `app` and
+//! `render`.
 
 use clap::Args;
 
+use super::Stop;
 use super::globals::{Format, Formatted};
 use super::shell::Shell;
-use super::{Stop, database, lookup};
+use crate::app::database::block_on;
+use crate::app::dispatches::list_calls;
 use crate::error::{Exit, Result};
 use crate::phone::E164;
 use crate::render::{calls, json};
-use crate::store::{Calls, Mode};
+use crate::store::Calls;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -43,16 +45,12 @@ pub struct DispatchesArgs {
 
 impl DispatchesArgs {
     pub fn run(&self, shell: &Shell) -> Result<Exit, Stop> {
-        let target = lookup::target(shell)?;
         let wanted = Calls {
             last: self.last,
             number: self.number,
             config: self.config.clone(),
         };
-        let records = database::block_on(async {
-            let mut store = database::open_current(shell, &target, Mode::Read).await?;
-            store.calls(&wanted).await
-        })?;
+        let records = block_on(list_calls(&shell.context(), &wanted))?;
         shell.print(&match self.formatted.format {
             Format::Text => calls::list(&records, shell.width()),
             Format::Json => json::text(&calls::DispatchesReport::new(&records))?,

@@ -1,34 +1,21 @@
 //! `lkroute doctor`: everything that would fail a call, before a customer
-//! finds it. Imports what commands share, `doctor`, `livekit`, the store,
-//! `secrets` and `render`.
+//! finds it. Imports `app`, `livekit`'s limits and `render`.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 use clap::Args;
-use futures_util::{StreamExt, stream};
-use uuid::Uuid;
 
+use super::Stop;
 use super::dispatch::duration;
 use super::globals::{Format, Formatted};
 use super::keys::KeyArgs;
-use super::progress::Progress;
 use super::shell::Shell;
-use super::{Stop, database, lookup, planning, sealing};
-use crate::doctor::{Complaint, Drift, Facts, Mixed, Numbers, Probed, Remark, Report, Survey};
-use crate::doctor::{Severity, examine};
-use crate::error::{Error, Exit, Result};
-use crate::fields::{Field, FieldsPool};
-use crate::livekit::{
-    Client, Failure, JOB_LISTED_WITHIN, Limits, ProbeReport, Server, WorkerSeen, probe,
-    probe_worker, reach,
-};
-use crate::phone;
-use crate::render::json;
-use crate::render::{doctor, findings};
-use crate::resolve::{Aliases, ConfigFact, Configs};
-use crate::secrets::{self, KeyRing, Secret, Stored};
-use crate::store::{Mode, Store};
+use crate::app::database::block_on;
+use crate::app::doctor::{DoctorRequest, Scope, examine_routing};
+use crate::doctor::Report;
+use crate::error::{Error, Exit};
+use crate::livekit::Limits;
+use crate::render::{doctor, json};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -46,9 +33,6 @@ with the metadata {\"lkroute_probe\": true, \"job_id\": …} and no phone number
 Each cause has a name, and what to do about it: refused, dns, timeout, tls,
 not-livekit, key-unknown, secret-wrong, clock-skew, trunk-missing,
 sip-needs-redis, worker-missing, …; docs/calls.md lists them.";
-
-/// Servers that are asked at a time.
-const AT_ONCE: usize = 32;
 
 /// Find everything that would fail a call
 #[derive(Args)]
@@ -81,52 +65,35 @@ pub struct DoctorArgs {
     keys: KeyArgs,
 }
 
-/// All that was gathered.
-#[derive(Default)]
-struct Gathered {
-    configs: Configs,
-    numbers: Numbers,
-    mixed: Vec<Mixed>,
-    drift: Vec<String>,
-    /// The secrets that open.
-    opened: HashMap<Uuid, Secret>,
-}
-
 impl DoctorArgs {
     pub fn run(&self, shell: &Shell) -> Result<Exit, Stop> {
-        let ring = self.keys.ring()?;
-        let gathered = match self.offline {
-            true => in_files(shell, &ring)?,
-            false => {
-                let target = lookup::target(shell)?;
-                database::block_on(async {
-                    let mut store = database::open_current(shell, &target, Mode::Read).await?;
-                    in_database(shell, &mut store, &ring).await
-                })?
-            }
+        let request = DoctorRequest {
+            only: self.config.iter().cloned().collect(),
+            scope: self.scope(),
+            limits: Limits {
+                step: self.timeout,
+                whole: self.timeout * 3,
+                ..Limits::default()
+            },
+            ring: self.keys.ring()?,
         };
-        let only: BTreeSet<String> = self.config.iter().cloned().collect();
-        known(&only, &gathered.configs)?;
-        let probes = match self.offline || self.no_probe {
-            true => BTreeMap::new(),
-            false => {
-                let probes = async { Ok::<_, Error>(self.probe(shell, &gathered, &only).await) };
-                database::block_on(probes)?
-            }
-        };
-        let mut report = examine(&Facts {
-            configs: &gathered.configs,
-            numbers: &gathered.numbers,
-            mixed: &gathered.mixed,
-            drift: &gathered.drift,
-            probes: &probes,
-            only: &only,
-        });
-        if !self.offline && only.is_empty() {
-            add_environment(&mut report);
-            add_files(shell, &mut report);
+        if self.probe_worker {
+            shell.note(
+                "--probe-worker: each worker's entry point runs once, in a room of its own, with \
+                 metadata that says lkroute_probe and holds no phone number",
+            );
         }
+        let report = block_on(examine_routing(&shell.context(), &request))?;
         self.report(shell, &report)
+    }
+
+    fn scope(&self) -> Scope {
+        match (self.offline, self.no_probe, self.probe_worker) {
+            (true, ..) => Scope::Files,
+            (_, true, _) => Scope::Database,
+            (_, _, true) => Scope::Workers,
+            _ => Scope::Servers,
+        }
     }
 
     fn report(&self, shell: &Shell, report: &Report) -> Result<Exit, Stop> {
@@ -141,247 +108,5 @@ impl DoctorArgs {
             ))?,
         })?;
         Ok(error.map_or(Exit::Done, |error| error.exit))
-    }
-
-    /// Asks the servers side by side.
-    async fn probe(
-        &self,
-        shell: &Shell,
-        gathered: &Gathered,
-        only: &BTreeSet<String>,
-    ) -> BTreeMap<String, Probed> {
-        let limits = Limits {
-            step: self.timeout,
-            whole: self.timeout * 3,
-            ..Limits::default()
-        };
-        if self.probe_worker {
-            shell.note(
-                "--probe-worker: each worker's entry point runs once, in a room of its own, with \
-                 metadata that says lkroute_probe and holds no phone number",
-            );
-        }
-        let wanted = |c: &&ConfigFact| only.is_empty() || only.contains(c.name());
-        let configs: Vec<&ConfigFact> = gathered.configs.iter().filter(wanted).collect();
-        let progress = Progress::counting(shell, "asking servers");
-        let total = configs.len() as u64;
-        let probes = stream::iter(configs).map(|config| async move {
-            let secret = config.id.and_then(|id| gathered.opened.get(&id));
-            let probed = look(config, secret, limits, self.probe_worker).await;
-            (config.name().to_owned(), probed)
-        });
-        let mut probes = probes.buffer_unordered(AT_ONCE);
-        let mut found = BTreeMap::new();
-        while let Some((name, probed)) = probes.next().await {
-            found.extend(probed.map(|probed| (name, probed)));
-            progress.of(found.len() as u64, total);
-        }
-        found
-    }
-}
-
-fn known(only: &BTreeSet<String>, configs: &Configs) -> Result<()> {
-    let names: BTreeSet<&str> = configs.iter().map(ConfigFact::name).collect();
-    match only.iter().find(|name| !names.contains(name.as_str())) {
-        None => Ok(()),
-        Some(name) => {
-            let names: Vec<&str> = names.into_iter().collect();
-            let hint = format!("there are: {}", names.join(", "));
-            Err(Error::new(format!("no config is called `{name}`")).hint(hint))
-        }
-    }
-}
-
-/// In one pass over the rows, all of one moment.
-async fn in_database(shell: &Shell, store: &mut Store, ring: &KeyRing) -> Result<Gathered> {
-    store.begin_read().await?;
-    let snapshot = store.snapshot().await?;
-    let aliases: Aliases = snapshot.tenants.iter().cloned().collect();
-    let mut configs = Configs::of_snapshot(&snapshot);
-    let mut opened = HashMap::new();
-    for config in &snapshot.configs {
-        let stored = Stored::read(config.secret.as_stored().to_owned());
-        let secret = secrets::open_stored(ring, config.id, &stored);
-        if let Some(fact) = configs.get_mut(config.id) {
-            fact.secret = lookup::state(&secret);
-        }
-        opened.extend(secret.ok().map(|secret| (config.id, secret)));
-    }
-    let mut drift = Drift::new(&snapshot, &aliases);
-    let mut pool = FieldsPool::default();
-    store
-        .owned(&mut pool, &mut |binding| drift.owned(binding))
-        .await?;
-    let mut survey = Survey::new(&configs, &aliases);
-    let progress = Progress::rows(shell, "examining");
-    let mut each = |row: &crate::snapshot::NumberRow<'_>| {
-        survey.row(row);
-        drift.row(row, &mut pool);
-    };
-    store
-        .numbers(&mut each, &mut |rows| progress.at(rows))
-        .await?;
-    let mixed = store.mixed_agents().await?;
-    store.end_read().await?;
-    let label = |id: Uuid| aliases.get(&id).cloned().unwrap_or_else(|| id.to_string());
-    let mixed = mixed.into_iter().filter_map(|mixed| {
-        Some(Mixed {
-            number: phone::from_row(mixed.country_code.as_deref(), mixed.base_number).ok()?,
-            tenant: label(mixed.tenant),
-            agent: mixed.agent,
-            agent_tenant: label(mixed.agent_tenant),
-        })
-    });
-    let (mixed, drift, numbers) = (mixed.collect(), drift.finish(), survey.finish());
-    Ok(Gathered {
-        configs,
-        numbers,
-        mixed,
-        drift,
-        opened,
-    })
-}
-
-/// What the files say; their secrets as far as keys and sources are at hand.
-fn in_files(shell: &Shell, ring: &KeyRing) -> Result<Gathered, Stop> {
-    let routing = planning::load_valid(shell)?.routing;
-    let aliases = routing.tenants.iter();
-    let aliases: Aliases = aliases
-        .filter_map(|tenant| Some((tenant.id, tenant.alias.clone()?)))
-        .collect();
-    let mut configs = Configs::default();
-    for mut fact in Configs::of_files(&routing).iter().cloned() {
-        if let Some(config) = routing.configs.get(fact.name()) {
-            fact.secret = sealing::state(&routing, config, ring);
-        }
-        configs.insert(fact);
-    }
-    let numbers = Survey::of_files(&routing, &configs, &aliases);
-    Ok(Gathered {
-        configs,
-        numbers,
-        ..Gathered::default()
-    })
-}
-
-/// One server, as far as it can be asked; none without a URL.
-async fn look(
-    config: &ConfigFact,
-    secret: Option<&Secret>,
-    limits: Limits,
-    worker: bool,
-) -> Option<Probed> {
-    let url = config.text(Field::Url)?;
-    let (Some(secret), Some(api_key)) = (secret, config.text(Field::ApiKey)) else {
-        return Some(probed(reach(url, limits).await));
-    };
-    let server = Server {
-        url,
-        api_key,
-        api_secret: secret.expose(),
-    };
-    let mut probed = probed(probe(&server, config.text(Field::TrunkId), limits).await);
-    if let Some(name) = config.text(Field::WorkerName).filter(|_| worker)
-        && probed.failures.is_empty()
-        && let Ok(client) = Client::new(&server, limits)
-    {
-        try_worker(&client, name, &mut probed).await;
-    }
-    Some(probed)
-}
-
-fn probed(report: ProbeReport) -> Probed {
-    let took = report
-        .answered_in
-        .map(|took| format!("{} ms", took.as_millis()));
-    let clock = report.clock_ahead.filter(|seconds| seconds.abs() > 1);
-    let clock = clock.map(|seconds| format!("its clock {seconds:+} s"));
-    let figures: Vec<String> = took.into_iter().chain(clock).collect();
-    Probed {
-        failures: report.failures().map(remark).collect(),
-        figure: (!figures.is_empty()).then(|| figures.join(", ")),
-        trunk_numbers: report.trunk_numbers,
-    }
-}
-
-fn remark(failure: &Failure) -> Remark {
-    let words = failure.detail.iter().map(|detail| format!(" ({detail})"));
-    Remark {
-        code: failure.cause.code().to_owned(),
-        message: failure.cause.meaning().to_owned() + &words.collect::<String>(),
-        action: failure.cause.remedy().to_owned(),
-    }
-}
-
-async fn try_worker(client: &Client, name: &str, probed: &mut Probed) {
-    let wait = JOB_LISTED_WITHIN + Duration::from_secs(2);
-    let tried = probe_worker(client, name, wait).await;
-    let figure = match tried.seen {
-        WorkerSeen::Took(_) => Some(format!("worker {name} took a job")),
-        WorkerSeen::NoOne => {
-            probed.failures.push(Remark {
-                code: "worker-missing".to_owned(),
-                message: format!(
-                    "no worker called `{name}` took a job within {} s",
-                    wait.as_secs()
-                ),
-                action: "start the worker under that name, or correct worker_name".to_owned(),
-            });
-            None
-        }
-        WorkerSeen::Failed(failure) => {
-            probed.failures.push(remark(&failure));
-            None
-        }
-    };
-    let figures = probed.figure.take().into_iter().chain(figure);
-    probed.figure = Some(figures.collect::<Vec<_>>().join(", ")).filter(|text| !text.is_empty());
-    if let Some(failure) = tried.left_behind {
-        probed.failures.push(Remark {
-            code: "room-left-behind".to_owned(),
-            message: format!(
-                "the trial's room {} could not be deleted: {failure}",
-                tried.room
-            ),
-            action: "nothing: it closes by itself after a minute".to_owned(),
-        });
-    }
-}
-
-/// A shell that switches routing off makes all of this moot for its own calls.
-fn add_environment(report: &mut Report) {
-    if !lookup::environment().table_enabled() {
-        report.others.push(Complaint {
-            check: "table-switched-off".to_owned(),
-            severity: Severity::Note,
-            subject: "environment".to_owned(),
-            message: "USE_SELFHOST_ROUTING_TABLE is not \"true\" in this shell: calls from here \
-                      use the environment's credentials"
-                .to_owned(),
-            action: "unset it, unless that is meant".to_owned(),
-        });
-    }
-}
-
-/// Files that are at hand have to be valid; outside the repository there are
-/// none.
-fn add_files(shell: &Shell, report: &mut Report) {
-    if !shell.globals.routing.exists() {
-        return;
-    }
-    let loaded = planning::load(shell);
-    if loaded.has_errors() {
-        let count = findings::summary(&loaded.findings);
-        report.well = false;
-        report.others.push(Complaint {
-            check: "files-invalid".to_owned(),
-            severity: Severity::Problem,
-            subject: "files".to_owned(),
-            message: format!(
-                "the files in {} have {count}",
-                shell.globals.routing.display()
-            ),
-            action: "see `lkroute validate`".to_owned(),
-        });
     }
 }

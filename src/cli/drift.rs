@@ -6,10 +6,10 @@ use uuid::Uuid;
 
 use super::accepting::Accepting;
 use super::globals::{Format, Formatted};
-use super::progress::Progress;
 use super::shell::Shell;
 use super::{Stop, database, lookup};
 use crate::address::Address;
+use crate::app::Total;
 use crate::error::{Error, Exit, Result};
 use crate::history::drift::Drift;
 use crate::render::drift::{self as report, DriftReport};
@@ -51,14 +51,14 @@ pub struct DriftArgs {
 
 impl DriftArgs {
     pub fn run(&self, shell: &Shell) -> Result<Exit, Stop> {
-        let target = lookup::target(shell)?;
+        let target = lookup::target(&shell.context())?;
         let (drift, snapshot) = database::block_on(async {
-            let mut store = database::open_current(shell, &target, Mode::Read).await?;
-            let progress = Progress::rows(shell, "comparing");
+            let mut store = database::open_current(&shell.context(), &target, Mode::Read).await?;
+            let progress = shell.count("comparing", Total::Unknown);
             let mut tell = |rows| progress.at(rows);
             store.drift(&mut tell, Uuid::now_v7).await
         })?;
-        lookup::same_environment(shell, snapshot.environment.as_deref())?;
+        lookup::same_environment(&shell.context(), snapshot.environment.as_deref())?;
         let last = snapshot.last_apply.as_ref();
         let last = last.ok_or_else(|| Error::new("nothing has been applied to this database"))?;
         match self.all || !self.accept.is_empty() {

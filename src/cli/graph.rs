@@ -4,7 +4,7 @@
 use clap::{Args, ValueEnum};
 
 use super::shell::Shell;
-use super::{Stop, planning};
+use super::{Stop, routing_files};
 use crate::error::Exit;
 use crate::render::graph::{Style, graph};
 
@@ -36,7 +36,7 @@ enum GraphFormat {
 
 impl GraphArgs {
     pub fn run(&self, shell: &Shell) -> Result<Exit, Stop> {
-        let loaded = planning::load_valid(shell)?;
+        let loaded = routing_files::load_valid(&shell.context())?;
         let style = match self.format {
             GraphFormat::Mermaid => Style::Mermaid,
             GraphFormat::Dot => Style::Dot,

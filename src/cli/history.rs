@@ -53,9 +53,9 @@ pub(super) fn number(text: &str) -> Result<ApplyId, &'static str> {
 
 impl HistoryArgs {
     pub fn run(&self, shell: &Shell) -> Result<Exit, Stop> {
-        let target = lookup::target(shell)?;
+        let target = lookup::target(&shell.context())?;
         let text = database::block_on(async {
-            let mut store = database::open_current(shell, &target, Mode::Read).await?;
+            let mut store = database::open_current(&shell.context(), &target, Mode::Read).await?;
             store.begin_read().await?;
             let snapshot = store.snapshot().await?;
             let past = Past {

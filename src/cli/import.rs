@@ -8,9 +8,9 @@ use uuid::Uuid;
 
 use super::database::{self, Target};
 use super::globals::{Format, Formatted};
-use super::progress::Progress;
 use super::shell::Shell;
 use super::{Stop, lookup};
+use crate::app::Total;
 use crate::error::{Error, Exit, Result};
 use crate::files::{self, Tree};
 use crate::import::{Filter, Import, ImportFile, Importer};
@@ -54,7 +54,7 @@ pub struct ImportArgs {
 impl ImportArgs {
     pub fn run(&self, shell: &Shell) -> Result<Exit, Stop> {
         self.refuse_to_overwrite()?;
-        let target = lookup::target(shell)?;
+        let target = lookup::target(&shell.context())?;
         let import = database::block_on(self.read(shell, &target))?;
         let named = |file: &ImportFile| self.out.join(&file.name).display().to_string();
         let paths: Vec<String> = import.files.iter().map(named).collect();
@@ -84,12 +84,12 @@ impl ImportArgs {
     }
 
     async fn read(&self, shell: &Shell, target: &Target) -> Result<Import> {
-        let mut store = database::open_current(shell, target, Mode::Read).await?;
+        let mut store = database::open_current(&shell.context(), target, Mode::Read).await?;
         store.begin_read().await?;
         let snapshot = store.snapshot().await?;
-        lookup::same_environment(shell, snapshot.environment.as_deref())?;
+        lookup::same_environment(&shell.context(), snapshot.environment.as_deref())?;
         let mut importer = Importer::new(self.filter(&snapshot)?, &snapshot);
-        let progress = Progress::rows(shell, "reading numbers");
+        let progress = shell.count("reading numbers", Total::Unknown);
         let mut told = |rows| progress.at(rows);
         let mut take = |row: &NumberRow<'_>| importer.row(row);
         store.numbers(&mut take, &mut told).await?;

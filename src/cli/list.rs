@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::globals::{Format, Formatted};
 use super::shell::Shell;
-use super::{Stop, database, lookup, planning};
+use super::{Stop, database, lookup, routing_files};
 use crate::diff::row_reader::read_row;
 use crate::error::{Error, Exit, Result};
 use crate::fields::Field;
@@ -58,7 +58,7 @@ impl ListArgs {
     pub fn run(&self, shell: &Shell) -> Result<Exit, Stop> {
         let (source, numbers, stamped) = match self.offline {
             true => {
-                let loaded = planning::load_valid(shell)?;
+                let loaded = routing_files::load_valid(&shell.context())?;
                 ("files", self.in_files(&loaded.routing)?, None)
             }
             false => {
@@ -123,11 +123,11 @@ impl ListArgs {
         &self,
         shell: &Shell,
     ) -> Result<(Vec<NumberReport>, Option<String>), Stop> {
-        let target = lookup::target(shell)?;
-        let mut store = database::open_current(shell, &target, Mode::Read).await?;
+        let target = lookup::target(&shell.context())?;
+        let mut store = database::open_current(&shell.context(), &target, Mode::Read).await?;
         store.begin_read().await?;
         let snapshot = store.snapshot().await?;
-        lookup::same_environment(shell, snapshot.environment.as_deref())?;
+        lookup::same_environment(&shell.context(), snapshot.environment.as_deref())?;
         let aliases = snapshot.tenants.iter();
         let tenant = self.tenant_id(aliases.map(|(id, alias)| (*id, alias.as_str())))?;
         let configs = Configs::of_snapshot(&snapshot);

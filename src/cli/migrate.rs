@@ -5,7 +5,7 @@ use clap::Args;
 use uuid::Uuid;
 
 use super::shell::Shell;
-use super::{Stop, actor, database, lookup, planning};
+use super::{Stop, actor, database, lookup, routing_files};
 use crate::diff::plan::Plan;
 use crate::error::{Error, Exit, Result};
 use crate::routing::guards::{Guards, StoredGuards};
@@ -54,10 +54,13 @@ impl MigrateArgs {
     pub fn run(&self, shell: &Shell) -> Result<Exit, Stop> {
         database::block_on(async {
             let environment = match shell.globals.env {
-                Some(_) => planning::environment(shell, &planning::load_valid(shell)?),
+                Some(_) => routing_files::environment_database(
+                    &shell.context(),
+                    &routing_files::load_valid(&shell.context())?,
+                ),
                 None => None,
             };
-            let target = database::target(shell, environment.as_ref())?;
+            let target = database::target(&shell.context(), environment.as_ref())?;
             if !target.url.exists() && (self.check || self.dry_run) {
                 let message = format!("{} is missing", target.url.label());
                 let error = Error::new(message).hint("`lkroute migrate` creates it");
@@ -67,7 +70,7 @@ impl MigrateArgs {
                 true => Mode::Read,
                 false => Mode::Write,
             };
-            let mut store = database::open(shell, &target, mode).await?;
+            let mut store = database::open(&shell.context(), &target, mode).await?;
             match (self.check, self.dry_run) {
                 (true, _) => self.check(shell, &mut store).await,
                 (_, true) => self.show(shell, &mut store).await,
@@ -116,7 +119,7 @@ impl MigrateArgs {
         store.begin_read().await?;
         let snapshot = store.snapshot().await?;
         store.end_read().await?;
-        lookup::own_environment(shell, snapshot.environment.as_deref())?;
+        lookup::own_environment(&shell.context(), snapshot.environment.as_deref())?;
         let StoredGuards::Unreadable(why) = &snapshot.guards else {
             return Err(
                 Error::new("the stored guards can be read: nothing is reset")
@@ -128,7 +131,7 @@ impl MigrateArgs {
             base: last.map(|apply| apply.id),
             ..Plan::default()
         };
-        let actor = actor::actor(|name| std::env::var(name).ok());
+        let actor = actor::current_actor();
         let guards = serde_json::to_value(Guards::default());
         let order = ApplyOrder {
             // What is there is still of that commit.

@@ -2,12 +2,10 @@
 //! Imports everything; only `main` imports it.
 
 mod accepting;
-pub mod actor;
 mod adopt;
 mod apply;
 mod approval;
 mod completions;
-pub mod database;
 mod diff;
 mod dispatch;
 mod dispatches;
@@ -22,10 +20,8 @@ mod history;
 mod import;
 mod keys;
 mod list;
-mod lookup;
 mod migrate;
 mod number;
-mod placing;
 mod plan;
 mod planning;
 mod progress;
@@ -36,7 +32,6 @@ mod revision;
 mod rollback;
 mod rotate;
 mod schema;
-mod sealing;
 mod secret_list;
 mod secrets;
 pub mod shell;
@@ -50,6 +45,7 @@ use std::ffi::OsString;
 
 use clap::{FromArgMatches, Parser, Subcommand};
 
+use crate::app::{Stop, actor, database, lookup, routing_files, sealing};
 use crate::error::{Error, Exit};
 use crate::finding::Finding;
 use crate::render::{self, calls, findings, json};
@@ -93,37 +89,21 @@ enum Command {
     Completions(completions::CompletionsArgs),
 }
 
-/// Why a command ended before its work was done.
-#[derive(Debug)]
-pub enum Stop {
-    /// The files have errors.
-    Invalid(Vec<Finding>),
-    Error(Error),
-}
-
-impl From<Error> for Stop {
-    fn from(error: Error) -> Stop {
-        Stop::Error(error)
+/// As an error, for its exit code and its one sentence.
+fn error_of(stop: &Stop) -> Error {
+    match stop {
+        Stop::Error(error) => error.clone(),
+        Stop::Invalid(findings) => {
+            let count = findings::summary(findings);
+            Error::exit(Exit::Invalid, format!("the files are invalid: {count}"))
+        }
     }
 }
 
-impl Stop {
-    /// As an error, for its exit code and its one sentence.
-    fn error(&self) -> Error {
-        match self {
-            Stop::Error(error) => error.clone(),
-            Stop::Invalid(findings) => {
-                let count = findings::summary(findings);
-                Error::exit(Exit::Invalid, format!("the files are invalid: {count}"))
-            }
-        }
-    }
-
-    fn findings(&self) -> &[Finding] {
-        match self {
-            Stop::Invalid(findings) => findings,
-            Stop::Error(_) => &[],
-        }
+fn findings_of(stop: &Stop) -> &[Finding] {
+    match stop {
+        Stop::Invalid(findings) => findings,
+        Stop::Error(_) => &[],
     }
 }
 
@@ -144,11 +124,11 @@ pub fn run(cli: Cli) -> Exit {
         Ok(exit) => return exit,
         Err(stop) => stop,
     };
-    let error = stop.error();
+    let error = error_of(&stop);
     let report = match cli.command.format() {
-        Some(ReviewFormat::Json) => failed(cli.command.name(), stop.findings(), &error),
-        Some(format) => report::failed(&shell, format, stop.findings(), &error),
-        None => Ok(findings::text(stop.findings(), shell.width())),
+        Some(ReviewFormat::Json) => failed(cli.command.name(), findings_of(&stop), &error),
+        Some(format) => report::failed(&shell, format, findings_of(&stop), &error),
+        None => Ok(findings::text(findings_of(&stop), shell.width())),
     };
     match (report, cli.command.format()) {
         (Ok(text), Some(_)) => drop(shell.print(&text)),

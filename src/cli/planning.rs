@@ -1,29 +1,25 @@
 //! From files and database to a plan: what `plan`, `apply` and `adopt` share.
 //! Imports core, the store, `files` and `secrets`.
 
-use std::path::PathBuf;
-
 use jiff::Zoned;
 use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
-use super::database::{self, EnvironmentDatabase, Target};
+use super::database::{self, Target};
 use super::number::NumberArgs;
-use super::progress::Progress;
 use super::report::Report;
 use super::revision::{CheckedOut, checked_out};
 use super::shell::Shell;
-use super::{Stop, migrate, sealing};
+use super::{Stop, migrate, routing_files, sealing};
 use crate::address::Address;
+use crate::app::Total;
 use crate::diff::differ::Differ;
 use crate::diff::plan::Plan;
 use crate::diff::secret::SecretFacts;
 use crate::diff::target;
 use crate::error::{Error, Result};
-use crate::files::Tree;
 use crate::finding::Finding;
 use crate::guards::{self, GuardContext};
-use crate::impact::expectations;
 use crate::impact::one_number::{OneNumber, before_and_after};
 use crate::impact::reroutes::{self, Reroutes};
 use crate::resolve::{Configs, RowFact};
@@ -31,7 +27,7 @@ use crate::routing::Routing;
 use crate::routing::guards::{Guards, GuardsChange};
 use crate::secrets::KeyRing;
 use crate::snapshot::{ApplyRecord, Snapshot};
-use crate::source::{self, LoadOptions, Loaded};
+use crate::source::Loaded;
 use crate::store::{Batch, Intake, LookUp, Mode, RowIds, check_stamp};
 
 /// How many batches of rows may wait for the files to be parsed, or for the
@@ -102,49 +98,6 @@ impl Planned {
     }
 }
 
-/// Loads the files of `--routing`, for the environment of `--env`.
-pub fn load(shell: &Shell) -> Loaded {
-    read_files(shell.globals.routing.clone(), shell.globals.env.clone())
-}
-
-fn read_files(dir: PathBuf, environment: Option<String>) -> Loaded {
-    checked(source::load(
-        &Tree::open(&dir),
-        &LoadOptions { environment },
-    ))
-}
-
-/// With the routing tests of the files tried.
-pub fn checked(mut loaded: Loaded) -> Loaded {
-    if !loaded.has_errors() {
-        loaded.findings.extend(expectations::check(&loaded.routing));
-    }
-    loaded
-}
-
-/// Loads the files, which must be valid.
-pub fn load_valid(shell: &Shell) -> Result<Loaded, Stop> {
-    valid(load(shell))
-}
-
-/// Loaded files that are valid.
-pub fn valid(loaded: Loaded) -> Result<Loaded, Stop> {
-    match loaded.has_errors() {
-        true => Err(Stop::Invalid(loaded.findings)),
-        false => Ok(loaded),
-    }
-}
-
-/// What the chosen environment says about its database.
-pub fn environment(shell: &Shell, loaded: &Loaded) -> Option<EnvironmentDatabase> {
-    let name = shell.globals.env.clone()?;
-    Some(EnvironmentDatabase {
-        name,
-        variable: loaded.database.clone(),
-        schema: loaded.schema.clone(),
-    })
-}
-
 /// Compares files and database. While the files are parsed on a thread of
 /// their own, the database is read, where it is known without them; files
 /// that are invalid come before whatever goes wrong with it.
@@ -161,19 +114,22 @@ pub async fn plan(shell: &Shell, ring: &KeyRing, wish: Wish<'_>) -> Result<Plann
             true => None,
             false => environment.await.map_err(|_| unheard())?,
         };
-        let target = database::target(shell, environment.as_ref())?;
+        let target = database::target(&shell.context(), environment.as_ref())?;
         let besides = read(shell, &target, wish, tell_snapshot, batches).await?;
         Ok::<_, Error>((target, besides))
     };
     let comparing = async {
         let dir = globals.routing.clone();
         let asking = tokio::task::spawn_blocking(move || checked_out(&dir));
-        let loaded = valid(load_aside(shell).await?)?;
+        let loaded = routing_files::valid(load_aside(shell).await?)?;
         let checked_out = asking.await;
         let checked_out =
             checked_out.map_err(|error| Error::new(format!("asking git failed: {error}")))??;
         // Nobody waits for it where the database is known without it.
-        let _ = tell_environment.send(self::environment(shell, &loaded));
+        let _ = tell_environment.send(routing_files::environment_database(
+            &shell.context(),
+            &loaded,
+        ));
         let Ok(snapshot) = snapshot.await else {
             return Ok(None);
         };
@@ -200,7 +156,7 @@ fn unheard() -> Error {
 /// Loads the files on a thread of their own.
 async fn load_aside(shell: &Shell) -> Result<Loaded> {
     let (dir, environment) = (shell.globals.routing.clone(), shell.globals.env.clone());
-    let parsing = tokio::task::spawn_blocking(move || read_files(dir, environment));
+    let parsing = tokio::task::spawn_blocking(move || routing_files::read_files(dir, environment));
     let loaded = parsing.await;
     loaded.map_err(|error| Error::new(format!("reading the files failed: {error}")))
 }
@@ -230,10 +186,10 @@ async fn read(
         return Ok(besides);
     }
     if wish.to_write && target.url.file().is_some() {
-        let mut store = database::open(shell, target, Mode::Write).await?;
+        let mut store = database::open(&shell.context(), target, Mode::Write).await?;
         migrate::say(shell, &store.migrate(false).await?);
     }
-    let mut store = database::open_current(shell, target, Mode::Read).await?;
+    let mut store = database::open_current(&shell.context(), target, Mode::Read).await?;
     store.begin_read().await?;
     let found = store.snapshot().await?;
     let last = found.last_apply.as_ref();
@@ -241,7 +197,7 @@ async fn read(
         besides.undone = store.applies().await?;
     }
     snapshot.send(found).map_err(|_| unheard())?;
-    let progress = Progress::rows(shell, "comparing");
+    let progress = shell.count("comparing", Total::Unknown);
     let mut each = async |batch| batches.send(batch).await.map_err(|_| unheard());
     store.pour(&mut each, &mut |rows| progress.at(rows)).await?;
     if let Some(number) = wish.number.and_then(|args| args.number) {

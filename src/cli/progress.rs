@@ -7,29 +7,20 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::shell::Shell;
+use crate::app::{Counter, Total};
 
 /// Work that ends sooner shows nothing.
 const PATIENCE: Duration = Duration::from_millis(400);
 
 /// Shown on a terminal; gone when dropped.
-pub struct Progress(ProgressBar);
+pub struct ProgressLine(ProgressBar);
 
-impl Progress {
-    /// Counts rows of which nobody knows how many there are.
-    pub fn rows(shell: &Shell, what: &'static str) -> Progress {
-        Progress::new(shell, what, "{spinner} {msg}: {human_pos} rows")
-    }
-
-    /// Counts rows of a number that [`Progress::of`] tells.
-    pub fn counting(shell: &Shell, what: &'static str) -> Progress {
-        Progress::new(
-            shell,
-            what,
-            "{spinner} {msg} {wide_bar} {human_pos}/{human_len} rows",
-        )
-    }
-
-    fn new(shell: &Shell, what: &'static str, template: &str) -> Progress {
+impl ProgressLine {
+    pub fn new(shell: &Shell, what: &'static str, total: Total) -> ProgressLine {
+        let template = match total {
+            Total::Known => "{spinner} {msg} {wide_bar} {human_pos}/{human_len} rows",
+            Total::Unknown => "{spinner} {msg}: {human_pos} rows",
+        };
         let bar = ProgressBar::hidden();
         if let Ok(style) = ProgressStyle::with_template(template) {
             bar.set_style(style);
@@ -45,20 +36,22 @@ impl Progress {
                 }
             });
         }
-        Progress(bar)
+        ProgressLine(bar)
     }
+}
 
-    pub fn at(&self, rows: u64) {
+impl Counter for ProgressLine {
+    fn at(&self, rows: u64) {
         self.0.set_position(rows);
     }
 
-    pub fn of(&self, rows: u64, total: u64) {
+    fn of(&self, rows: u64, total: u64) {
         self.0.set_length(total);
         self.0.set_position(rows);
     }
 }
 
-impl Drop for Progress {
+impl Drop for ProgressLine {
     fn drop(&mut self) {
         self.0.finish_and_clear();
     }

@@ -11,7 +11,7 @@ use super::database::Target;
 use super::globals::{Format, Formatted};
 use super::report::Report;
 use super::shell::Shell;
-use super::{Stop, actor, database, lookup, planning};
+use super::{Stop, actor, database, lookup, routing_files};
 use crate::address::Address;
 use crate::diff::plan::Plan;
 use crate::diff::target;
@@ -65,12 +65,12 @@ pub struct ReleaseArgs {
 
 impl ReleaseArgs {
     pub fn run(&self, shell: &Shell) -> Result<Exit, Stop> {
-        let target = lookup::target(shell)?;
+        let target = lookup::target(&shell.context())?;
         let (plan, snapshot) = database::block_on(async {
-            let mut store = database::open_current(shell, &target, Mode::Read).await?;
+            let mut store = database::open_current(&shell.context(), &target, Mode::Read).await?;
             store.release(self.wanted()).await
         })?;
-        lookup::own_environment(shell, snapshot.environment.as_deref())?;
+        lookup::own_environment(&shell.context(), snapshot.environment.as_deref())?;
         let plan = plan.map_err(|unknown| not_ours(&unknown))?;
         self.no_longer_declared(shell, &plan)?;
         Ok(database::block_on(
@@ -88,12 +88,12 @@ impl ReleaseArgs {
         if !shell.globals.routing.exists() {
             return Ok(());
         }
-        let mut loaded = planning::load(shell);
+        let mut loaded = routing_files::load_files(&shell.context());
         let empty = ["no-files", "no-objects"];
         loaded
             .findings
             .retain(|finding| !empty.contains(&finding.code.as_ref()));
-        let routing = planning::valid(loaded)?.routing;
+        let routing = routing_files::valid(loaded)?.routing;
         let released = plan
             .changes
             .iter()
@@ -156,7 +156,7 @@ impl ReleaseArgs {
     }
 
     fn order(&self, plan: &Plan, snapshot: &Snapshot) -> Result<ApplyOrder> {
-        let actor = actor::actor(|name| std::env::var(name).ok());
+        let actor = actor::current_actor();
         let last = snapshot.last_apply.as_ref();
         Ok(ApplyOrder {
             // What is left is still of that commit.

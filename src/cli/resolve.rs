@@ -75,12 +75,12 @@ impl ResolveArgs {
         let env = lookup::environment();
         let question = self.question(shell);
         let found = match self.offline {
-            true => Ok(lookup::in_files(shell, &question)?),
+            true => Ok(lookup::in_files(&shell.context(), &question)?),
             false => {
                 // Settings that are wrong are an error of their own; what the
                 // database then does belongs into the trace.
                 let target = match env.table_enabled() {
-                    true => Some(lookup::target(shell)?),
+                    true => Some(lookup::target(&shell.context())?),
                     false => None,
                 };
                 database::block_on(self.find(shell, target, &question, &env))
@@ -115,7 +115,7 @@ impl ResolveArgs {
         let Some(target) = target else {
             return Ok(LookedUp::default());
         };
-        let mut store = database::open(shell, &target, Mode::Read).await?;
+        let mut store = database::open(&shell.context(), &target, Mode::Read).await?;
         lookup::find(&mut store, question, env).await
     }
 

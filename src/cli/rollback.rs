@@ -10,10 +10,10 @@ use uuid::Uuid;
 use super::apply::{approve, carry_out, counts};
 use super::database::Target;
 use super::globals::{Format, Formatted};
-use super::progress::Progress;
 use super::report::Report;
 use super::shell::Shell;
 use super::{Stop, actor, database, history, lookup};
+use crate::app::Total;
 use crate::diff::secret::format_of;
 use crate::error::{Error, Exit, Result};
 use crate::finding::Finding;
@@ -137,7 +137,7 @@ fn undoes_one(applies: &[ApplyRecord], to: ApplyId) -> bool {
 
 impl RollbackArgs {
     pub fn run(&self, shell: &Shell) -> Result<Exit, Stop> {
-        let target = lookup::target(shell)?;
+        let target = lookup::target(&shell.context())?;
         Ok(database::block_on(self.roll_back(shell, &target))?)
     }
 
@@ -171,13 +171,13 @@ impl RollbackArgs {
     }
 
     async fn judged(&self, shell: &Shell, target: &Target, seen: bool) -> Result<Judged> {
-        let mut store = database::open_current(shell, target, Mode::Read).await?;
-        let progress = Progress::rows(shell, "comparing");
+        let mut store = database::open_current(&shell.context(), target, Mode::Read).await?;
+        let progress = shell.count("comparing", Total::Unknown);
         let mut tell = |rows| progress.at(rows);
         let mut back = store
             .back_to(Some(self.to), &mut tell, Uuid::now_v7)
             .await?;
-        lookup::own_environment(shell, back.snapshot.environment.as_deref())?;
+        lookup::own_environment(&shell.context(), back.snapshot.environment.as_deref())?;
         if back.state.routing.configs.is_empty() && back.state.routing.bindings.is_empty() {
             let message = format!("apply {} left nothing that could come back", self.to);
             return Err(Error::new(message).hint("`lkroute release` gives objects back"));
@@ -238,7 +238,7 @@ impl RollbackArgs {
     }
 
     fn order(&self, judged: &Judged) -> Result<ApplyOrder> {
-        let actor = actor::actor(|name| std::env::var(name).ok());
+        let actor = actor::current_actor();
         let back = &judged.back;
         let guards = serde_json::to_value(&back.state.routing.guards);
         let guards = guards.map_err(|error| Error::new(format!("the guards: {error}")))?;

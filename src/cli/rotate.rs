@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::keys::KeyArgs;
 use super::shell::Shell;
-use super::{Stop, editing, planning};
+use super::{Stop, editing, routing_files};
 use crate::error::{Error, Exit, Result};
 use crate::files;
 use crate::render::style::counted;
@@ -66,7 +66,7 @@ impl RotateArgs {
             let error = Error::new(format!("the key ring has no key named `{key}`"));
             return Err(error.hint("`lkroute secrets keygen` makes one").into());
         }
-        let routing = planning::load_valid(shell)?.routing;
+        let routing = routing_files::load_valid(&shell.context())?.routing;
         for name in &self.config {
             if !routing.configs.contains_key(name) {
                 return Err(Error::new(format!("there is no config `{name}` in the files")).into());

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::globals::{Format, Formatted};
 use super::keys::KeyArgs;
 use super::shell::Shell;
-use super::{Stop, database, lookup, planning, sealing};
+use super::{Stop, database, lookup, routing_files, sealing};
 use crate::error::{Error, Exit, Result};
 use crate::fields::Field;
 use crate::render::json;
@@ -47,7 +47,7 @@ impl ListArgs {
     pub fn run(&self, shell: &Shell) -> Result<Exit, Stop> {
         let ring = self.keys.ring()?;
         let routing = match self.offline || shell.globals.routing.exists() {
-            true => Some(planning::load_valid(shell)?.routing),
+            true => Some(routing_files::load_valid(&shell.context())?.routing),
             false => None,
         };
         let snapshot = match self.offline {
@@ -84,13 +84,13 @@ impl ListArgs {
 
 /// The rows of configs; none where there is no database yet.
 fn snapshot(shell: &Shell) -> Result<Snapshot, Stop> {
-    let target = lookup::target(shell)?;
+    let target = lookup::target(&shell.context())?;
     if !target.url.exists() {
         shell.note(&format!("{} is not there yet", target.url.label()));
         return Ok(Snapshot::default());
     }
     Ok(database::block_on(async {
-        let mut store = database::open_current(shell, &target, Mode::Read).await?;
+        let mut store = database::open_current(&shell.context(), &target, Mode::Read).await?;
         store.begin_read().await?;
         store.snapshot().await
     })?)

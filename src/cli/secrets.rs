@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::keys::KeyArgs;
 use super::shell::Shell;
-use super::{Stop, editing, globals, planning, rotate, secret_list};
+use super::{Stop, editing, globals, rotate, routing_files, secret_list};
 use crate::error::{Error, Exit, Result};
 use crate::fields::Field;
 use crate::files::{self, Tree};
@@ -103,7 +103,10 @@ impl SealArgs {
     fn run(&self, shell: &Shell) -> Result<Exit, Stop> {
         let ring = self.keys.ring()?;
         let place = self.find(shell)?;
-        let format = match planning::load(shell).routing.secret_format {
+        let format = match routing_files::load_files(&shell.context())
+            .routing
+            .secret_format
+        {
             Some(SecretFormat::Fernet) => Format::Fernet,
             Some(SecretFormat::Aes256Gcm) | None => Format::Aes256Gcm,
         };

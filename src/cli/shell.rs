@@ -3,7 +3,11 @@
 
 use std::io::{self, IsTerminal, Write};
 
+use jiff::Timestamp;
+
 use super::globals::Globals;
+use super::progress::ProgressLine;
+use crate::app::{self, Context, Counter, Settings, Total};
 use crate::error::{Error, Result};
 use crate::render::escape::visible;
 use crate::render::style::{BOLD, CHANGED, DIM, ERROR, NOTED, paint, wrapped};
@@ -15,12 +19,28 @@ const WIDTH: usize = 80;
 /// What a command runs in.
 pub struct Shell {
     pub globals: Globals,
+    settings: Settings,
 }
 
 impl Shell {
     pub fn new(globals: Globals) -> Shell {
         anstream::ColorChoice::from(globals.color).write_global();
-        Shell { globals }
+        let settings = Settings {
+            routing: globals.routing.clone(),
+            environment: globals.env.clone(),
+            database: globals.database.clone(),
+            schema: globals.schema.clone(),
+        };
+        Shell { globals, settings }
+    }
+
+    /// What the use cases work with.
+    pub fn context(&self) -> Context<'_> {
+        Context {
+            settings: &self.settings,
+            progress: self,
+            clock: Timestamp::now,
+        }
     }
 
     /// Writes a report to standard output. A reader that left early, as
@@ -67,6 +87,11 @@ impl Shell {
         self.say(&complaint(error, self.width()));
     }
 
+    /// Begins work that is counted.
+    pub fn count(&self, what: &'static str, total: Total) -> Box<dyn Counter> {
+        Box::new(ProgressLine::new(self, what, total))
+    }
+
     pub fn width(&self) -> usize {
         width()
     }
@@ -95,6 +120,16 @@ impl Shell {
             .read_line(&mut answer)
             .map_err(|error| Error::new(format!("can't read the answer: {error}")))?;
         Ok(answer.trim().to_owned())
+    }
+}
+
+impl app::Progress for Shell {
+    fn detail(&self, text: &str) {
+        Shell::detail(self, text);
+    }
+
+    fn count(&self, what: &'static str, total: Total) -> Box<dyn Counter> {
+        Shell::count(self, what, total)
     }
 }
 

@@ -5,7 +5,7 @@ use clap::Args;
 
 use super::globals::{ReviewFormat, ReviewFormatted};
 use super::shell::Shell;
-use super::{Stop, planning, report};
+use super::{Stop, report, routing_files};
 use crate::error::{Exit, Result};
 use crate::files::Tree;
 use crate::render::markdown::{self, ReportContext};
@@ -32,7 +32,7 @@ pub struct ValidateArgs {
 
 impl ValidateArgs {
     pub fn run(&self, shell: &Shell) -> Result<Exit, Stop> {
-        let mut loaded = planning::load(shell);
+        let mut loaded = routing_files::load_files(&shell.context());
         if !loaded.has_errors() {
             let tree = Tree::open(&shell.globals.routing);
             loaded.findings.extend(doubts(&loaded.routing, &tree));

@@ -1,7 +1,9 @@
-//! Who applies. Imports nothing of lkroute.
+//! Who applies, and who calls. Imports nothing of lkroute.
 
 use std::process::Command;
 use std::{fs, io};
+
+use super::process_variable;
 
 /// What pipelines call the one who started them.
 const PIPELINES: [&str; 5] = [
@@ -12,8 +14,13 @@ const PIPELINES: [&str; 5] = [
     "BUILD_REQUESTEDFOR",
 ];
 
+/// Who runs this process.
+pub fn current_actor() -> String {
+    actor(process_variable)
+}
+
 /// The user of the pipeline, else `user@host`.
-pub fn actor(get: impl Fn(&str) -> Option<String>) -> String {
+fn actor(get: impl Fn(&str) -> Option<String>) -> String {
     let set = |name: &str| get(name).filter(|value| !value.trim().is_empty());
     if let Some(user) = PIPELINES.iter().find_map(|name| set(name)) {
         return user;

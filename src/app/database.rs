@@ -1,6 +1,6 @@
 //! Which database a command means, and opening it. Imports the store.
 
-use super::shell::Shell;
+use super::{Context, process_variable};
 use crate::error::{Error, Result};
 use crate::store::{DatabaseUrl, Mode, SchemaState, Store};
 
@@ -25,13 +25,10 @@ pub struct Target {
 
 /// The database that the command line, the environment of the files or the
 /// variables mean, in this order.
-pub fn target(shell: &Shell, environment: Option<&EnvironmentDatabase>) -> Result<Target> {
-    let get = |name: &str| match std::env::var_os(name)?.into_string() {
-        Ok(value) => Some(value),
-        Err(_) => Some(String::new()),
-    };
-    let globals = &shell.globals;
-    let url = match (&globals.database, environment) {
+pub fn target(context: &Context<'_>, environment: Option<&EnvironmentDatabase>) -> Result<Target> {
+    let get = process_variable;
+    let settings = context.settings;
+    let url = match (&settings.database, environment) {
         (Some(url), _) => named("--database", url)?,
         (None, Some(environment)) => of_environment(environment, get)?,
         (None, None) => default(get)?,
@@ -44,7 +41,7 @@ pub fn target(shell: &Shell, environment: Option<&EnvironmentDatabase>) -> Resul
     };
     let of_url = ("the database URL", url.schema().map(str::to_owned));
     let said = [of_url, beside];
-    let schema = match &globals.schema {
+    let schema = match &settings.schema {
         Some(schema) => Some(schema.clone()),
         None => one_schema(&said)?,
     };
@@ -112,14 +109,16 @@ fn default(get: impl Fn(&str) -> Option<String>) -> Result<String> {
 }
 
 /// Connects.
-pub async fn open(shell: &Shell, target: &Target, mode: Mode) -> Result<Store> {
-    shell.detail(&format!("database: {}", target.url.label()));
+pub async fn open(context: &Context<'_>, target: &Target, mode: Mode) -> Result<Store> {
+    context
+        .progress
+        .detail(&format!("database: {}", target.url.label()));
     Store::open(&target.url, target.schema.as_deref(), mode).await
 }
 
 /// Connects to a database whose schema is up to date.
-pub async fn open_current(shell: &Shell, target: &Target, mode: Mode) -> Result<Store> {
-    let mut store = open(shell, target, mode).await?;
+pub async fn open_current(context: &Context<'_>, target: &Target, mode: Mode) -> Result<Store> {
+    let mut store = open(context, target, mode).await?;
     match store.schema_state().await? {
         SchemaState::Current => Ok(store),
         state => Err(behind(store.label(), &state)),

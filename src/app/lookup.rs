@@ -7,8 +7,7 @@ use std::collections::HashMap;
 use uuid::Uuid;
 
 use super::database::{self, Target};
-use super::shell::Shell;
-use super::{Stop, keys, planning};
+use super::{Context, Stop, keys, process_variable, routing_files};
 use crate::error::{Error, Exit, Result};
 use crate::phone::E164;
 use crate::resolve::{
@@ -53,26 +52,26 @@ pub struct Answer {
 
 /// The routing variables of this shell.
 pub fn environment() -> RoutingEnv {
-    RoutingEnv::Shell(ShellEnv::read(|name| std::env::var(name).ok()))
+    RoutingEnv::Shell(ShellEnv::read(process_variable))
 }
 
 /// The database of a command that needs no files: they are read only where
 /// the environment that they describe names it.
-pub fn target(shell: &Shell) -> Result<Target, Stop> {
-    let globals = &shell.globals;
+pub fn target(context: &Context<'_>) -> Result<Target, Stop> {
+    let settings = context.settings;
     let named =
-        globals.database.is_some() && (globals.schema.is_some() || !globals.routing.is_dir());
-    if globals.env.is_none() || named {
-        return Ok(database::target(shell, None)?);
+        settings.database.is_some() && (settings.schema.is_some() || !settings.routing.is_dir());
+    if settings.environment.is_none() || named {
+        return Ok(database::target(context, None)?);
     }
-    let loaded = planning::load_valid(shell)?;
-    let environment = planning::environment(shell, &loaded);
-    Ok(database::target(shell, environment.as_ref())?)
+    let loaded = routing_files::load_valid(context)?;
+    let environment = routing_files::environment_database(context, &loaded);
+    Ok(database::target(context, environment.as_ref())?)
 }
 
 /// Refuses a database of another environment than the one of `--env`.
-pub fn same_environment(shell: &Shell, stamped: Option<&str>) -> Result<()> {
-    match (shell.globals.env.as_deref(), stamped) {
+pub fn same_environment(context: &Context<'_>, stamped: Option<&str>) -> Result<()> {
+    match (context.settings.environment.as_deref(), stamped) {
         (Some(wanted), Some(stamped)) if wanted != stamped => {
             let message = format!("the database belongs to the environment `{stamped}`");
             Err(Error::exit(Exit::Conflict, message)
@@ -83,9 +82,9 @@ pub fn same_environment(shell: &Shell, stamped: Option<&str>) -> Result<()> {
 }
 
 /// The same for what writes: there the environment has to be said.
-pub fn own_environment(shell: &Shell, stamped: Option<&str>) -> Result<()> {
-    same_environment(shell, stamped)?;
-    match (shell.globals.env.as_deref(), stamped) {
+pub fn own_environment(context: &Context<'_>, stamped: Option<&str>) -> Result<()> {
+    same_environment(context, stamped)?;
+    match (context.settings.environment.as_deref(), stamped) {
         (None, Some(stamped)) => {
             let message = format!("the database belongs to the environment `{stamped}`");
             Err(Error::exit(Exit::Conflict, message).hint(format!("say --env {stamped}")))
@@ -95,8 +94,8 @@ pub fn own_environment(shell: &Shell, stamped: Option<&str>) -> Result<()> {
 }
 
 /// What the files say.
-pub fn in_files(shell: &Shell, question: &Question) -> Result<LookedUp, Stop> {
-    let loaded = planning::load_valid(shell)?;
+pub fn in_files(context: &Context<'_>, question: &Question) -> Result<LookedUp, Stop> {
+    let loaded = routing_files::load_valid(context)?;
     let mut facts = Facts::of_files(&loaded.routing, question.from);
     facts.agent = question.agent.map(|id| AgentFact { id, tenant: None });
     Ok(LookedUp {

@@ -8,7 +8,7 @@ use crate::error::{Error, Exit};
 use crate::livekit::Failure;
 
 /// Why a call did not get all the way.
-pub(super) enum Ended {
+pub(super) enum CallFailure {
     Failed(Failure),
     Unknown(Failure),
     NoAgent(Duration, Option<Failure>),
@@ -29,15 +29,15 @@ pub(super) fn not_placed(failure: &Failure) -> Error {
     Error::new(format!("no call was placed: {}", meaning(failure))).hint(failure.cause.remedy())
 }
 
-impl Ended {
-    pub(super) fn failed(record: &mut Record, failure: Failure) -> Ended {
+impl CallFailure {
+    pub(super) fn failed(record: &mut Record, failure: Failure) -> CallFailure {
         record.detail.cause = Some(failure.cause.code().to_owned());
-        Ended::Failed(failure)
+        CallFailure::Failed(failure)
     }
 
     /// The status to record, and the one line to say. `dialling` where the
     /// person was to be dialled from here.
-    pub(super) fn judge(
+    pub(super) fn status_and_error(
         self,
         request: &Request,
         accepted: bool,
@@ -56,12 +56,14 @@ impl Ended {
             )
         };
         match self {
-            Ended::Failed(failure) => (Status::Failed, not_placed(&failure)),
-            Ended::Unknown(failure) => {
+            CallFailure::Failed(failure) => (Status::Failed, not_placed(&failure)),
+            CallFailure::Unknown(failure) => {
                 unknown(&format!("the call was placed ({}),", meaning(&failure)))
             }
-            Ended::NoAgent(wait, failure) => (Status::NoAgent, no_agent(request, wait, failure)),
-            Ended::NotDialled(failure) => {
+            CallFailure::NoAgent(wait, failure) => {
+                (Status::NoAgent, no_agent(request, wait, failure))
+            }
+            CallFailure::NotDialled(failure) => {
                 let why = meaning(&failure);
                 let message = format!("the agent is in room {room}, but nobody was dialled: {why}");
                 (
@@ -69,18 +71,18 @@ impl Ended {
                     Error::new(message).hint(failure.cause.remedy()),
                 )
             }
-            Ended::DialUnknown(failure) => {
+            CallFailure::DialUnknown(failure) => {
                 unknown(&format!("the person was dialled ({}),", meaning(&failure)))
             }
-            Ended::Interrupted if accepted && dialling => {
+            CallFailure::Interrupted if accepted && dialling => {
                 unknown("the person was dialled before the interruption")
             }
-            Ended::Interrupted if accepted => {
+            CallFailure::Interrupted if accepted => {
                 let message =
                     format!("interrupted after the server accepted the call; room {room}");
                 (Status::NoAgent, Error::exit(Exit::NoAgent, message))
             }
-            Ended::Interrupted => unknown("the call was placed before the interruption"),
+            CallFailure::Interrupted => unknown("the call was placed before the interruption"),
         }
     }
 }

@@ -1,0 +1,254 @@
+//! Placing one call: look up, record, send, record what happened. Imports
+//! core, `livekit`, the store and `secrets`.
+
+mod call_failure;
+mod call_recorder;
+mod call_steps;
+
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use call_failure::not_placed;
+use call_recorder::{Recorded, begin_record, complete_record};
+use call_steps::send_call;
+
+use super::lookup::{self, Answer, Question};
+use super::{Context, Stop, database};
+use crate::dispatch::{Ids, Record, Request, Status, Wish, clash};
+use crate::error::{Error, Exit, Result};
+use crate::livekit::{Client, Limits, Server};
+use crate::resolve::{Resolution, RoutingEnv};
+use crate::secrets::KeyRing;
+use crate::store::{LookedUp, Mode, Store};
+
+/// One call to place, and how.
+pub struct CallRequest {
+    pub question: Question,
+    pub wish: Wish,
+    /// One call for each key: a repeat gives the first outcome.
+    pub idempotency_key: Option<String>,
+    /// What opens the config's secret.
+    pub ring: KeyRing,
+    pub limits: Limits,
+    /// How long to wait for an agent, where one is waited for.
+    pub wait_for_agent: Option<Duration>,
+    /// How long to let it ring, where the person is dialled from here.
+    pub sip_ring: Option<Duration>,
+}
+
+/// What became of it.
+#[derive(Debug, Default)]
+pub struct CallResult {
+    pub resolution: Option<Resolution>,
+    /// What was sent, or would be.
+    pub request: Option<Request>,
+    pub record: Option<Record>,
+    /// Nothing was sent: the record is that of the first call with this key.
+    pub repeated: bool,
+    /// Why there is no call, or none that is sure.
+    pub error: Option<Error>,
+    pub warnings: Vec<String>,
+}
+
+impl CallResult {
+    pub fn exit(&self) -> Exit {
+        match (&self.error, &self.record) {
+            (Some(error), _) => error.exit,
+            (None, Some(record)) => record.status.exit(),
+            (None, None) => Exit::Done,
+        }
+    }
+
+    /// The look-up itself failed.
+    fn lost(question: &Question, error: Error) -> CallResult {
+        CallResult {
+            resolution: Some(lookup::failed(question, &error)),
+            error: Some(error),
+            ..CallResult::default()
+        }
+    }
+}
+
+/// Places one call, at most once for each key. `stop` ends the wait for it.
+///
+/// # Errors
+/// The database can't be asked, or can't take the record: nothing was sent.
+pub async fn dispatch_call(
+    context: &Context<'_>,
+    request: &CallRequest,
+    stop: impl Future<Output = ()>,
+) -> Result<CallResult, Stop> {
+    let target = lookup::target(context)?;
+    let mut store = match database::open(context, &target, Mode::Record).await {
+        Ok(store) => store,
+        Err(error) => return Ok(CallResult::lost(&request.question, error)),
+    };
+    if let Some(key) = &request.idempotency_key
+        && let Some(first) = store.call_of_key(key).await?
+    {
+        return Ok(repeated_call(first, &request.question));
+    }
+    Ok(place_new(context, &mut store, request, stop).await?)
+}
+
+async fn place_new(
+    context: &Context<'_>,
+    store: &mut Store,
+    asked: &CallRequest,
+    stop: impl Future<Output = ()>,
+) -> Result<CallResult> {
+    let (question, env) = (&asked.question, lookup::environment());
+    let found = match lookup::find(store, question, &env).await {
+        Ok(found) => found,
+        Err(error) => return Ok(CallResult::lost(question, error)),
+    };
+    let mut result = CallResult::default();
+    let answer = lookup::answer(found, question, &env, &asked.ring);
+    let ready = answer.and_then(|answer| prepare_call(answer, asked, &mut result));
+    let (request, client) = match ready {
+        Ok(ready) => ready,
+        Err(error) => {
+            result.error = Some(error);
+            return Ok(result);
+        }
+    };
+    let key = asked.idempotency_key.as_ref();
+    let mut record = match begin_record(context, store, &request, key).await? {
+        Recorded::New(record) => *record,
+        Recorded::Taken(first) => return Ok(repeated_call(*first, question)),
+    };
+    let warnings = &mut result.warnings;
+    result.error = send_call(asked, &client, &request, &mut record, warnings, stop).await;
+    complete_record(context, store, &mut record, &mut result).await;
+    result.request = Some(request);
+    result.record = Some(record);
+    Ok(result)
+}
+
+/// The request and the connection that it goes through; nothing is sent yet.
+fn prepare_call(
+    answer: Answer,
+    asked: &CallRequest,
+    result: &mut CallResult,
+) -> Result<(Request, Client)> {
+    let resolution = result.resolution.insert(answer.resolution);
+    let outcome = resolution.outcome.clone()?;
+    let (from, wish) = (asked.question.from, &asked.wish);
+    let request = Request::new(from, &outcome, wish, answer.agent, draw_ids())?;
+    let Some(secret) = answer.secret else {
+        let whose = match &request.config {
+            Some((_, name)) => format!("the secret of config {name}"),
+            None => "LIVEKIT_API_SECRET".to_owned(),
+        };
+        let why = answer.sealed.clone();
+        let why = why.unwrap_or_else(|| "it is not there".to_owned());
+        let hint = "put its key into LKROUTE_KEYS (or LIVEKIT_SECRET_ENCRYPTION_KEY), or seal \
+                    the secret again and apply; today's service would have fallen back to the \
+                    environment here, without a word";
+        resolution.without_secret(format!("{whose} does not open: {why}"), hint);
+        let refused = resolution.outcome.clone().map(drop);
+        return Err(refused.err().map_or_else(|| Error::new(why), Error::from));
+    };
+    let server = Server {
+        url: &request.url,
+        api_key: outcome.route.api_key.as_deref().unwrap_or_default(),
+        api_secret: secret.expose(),
+    };
+    let client = Client::new(&server, asked.limits).map_err(|failure| not_placed(&failure))?;
+    Ok((request, client))
+}
+
+/// The first outcome of this key.
+fn repeated_call(first: Record, question: &Question) -> CallResult {
+    let tenant = match &question.whose {
+        lookup::Whose::Tenant(name) => Uuid::parse_str(name).ok(),
+        _ => None,
+    };
+    let to = question.to.as_deref().unwrap_or_default();
+    if let Err(error) = clash(&first, question.from, to, tenant) {
+        return CallResult {
+            error: Some(error),
+            ..CallResult::default()
+        };
+    }
+    let message = match (&first.detail.message, first.status) {
+        (Some(message), _) => Some(message.clone()),
+        (None, Status::InQueue) => Some(format!(
+            "lkroute was ended before it knew what became of it; its room would be {}",
+            first.room
+        )),
+        _ => None,
+    };
+    let error = message.map(|message| {
+        let message = format!("the first call with this key: {message}");
+        Error::exit(first.status.exit(), message)
+    });
+    CallResult {
+        record: Some(first),
+        repeated: true,
+        error,
+        ..CallResult::default()
+    }
+}
+
+/// Ids that nobody has had.
+fn draw_ids() -> Ids {
+    let (record, job) = (Uuid::now_v7(), Uuid::new_v4());
+    let [a, b, c, d, ..] = *Uuid::new_v4().as_bytes();
+    Ids {
+        record,
+        job,
+        room: u32::from_be_bytes([a, b, c, d]),
+    }
+}
+
+/// The whole request, without a record or a connection to LiveKit; `offline`
+/// on the files alone, which open no secret.
+///
+/// # Errors
+/// The files are invalid, or the tenant's name is not known.
+pub async fn rehearse_call(
+    context: &Context<'_>,
+    asked: &CallRequest,
+    offline: bool,
+) -> Result<CallResult, Stop> {
+    let (question, env) = (&asked.question, lookup::environment());
+    let no_keys = KeyRing::default();
+    let (found, ring) = match offline {
+        true => (lookup::in_files(context, question)?, &no_keys),
+        false => match look_up(context, question, &env).await {
+            Ok(found) => (found, &asked.ring),
+            Err(Stop::Error(error)) => return Ok(CallResult::lost(question, error)),
+            Err(invalid) => return Err(invalid),
+        },
+    };
+    let answer = lookup::answer(found, question, &env, ring)?;
+    let mut result = CallResult::default();
+    if let Some(why) = &answer.sealed {
+        result.warnings.push(format!(
+            "this call would fail, as its secret does not open: {why}"
+        ));
+    }
+    let (from, wish) = (question.from, &asked.wish);
+    let request = match &answer.resolution.outcome {
+        Ok(outcome) => Request::new(from, outcome, wish, answer.agent, draw_ids()),
+        Err(error) => Err(error.clone().into()),
+    };
+    match request {
+        Ok(request) => result.request = Some(request),
+        Err(error) => result.error = Some(error),
+    }
+    result.resolution = Some(answer.resolution);
+    Ok(result)
+}
+
+async fn look_up(
+    context: &Context<'_>,
+    question: &Question,
+    env: &RoutingEnv,
+) -> Result<LookedUp, Stop> {
+    let target = lookup::target(context)?;
+    let mut store = database::open(context, &target, Mode::Read).await?;
+    Ok(lookup::find(&mut store, question, env).await?)
+}

@@ -1,0 +1,55 @@
+//! The keys at hand, from a file or from variables. Imports `files` and
+//! `secrets`.
+
+use std::path::Path;
+
+use super::process_variable;
+use crate::error::{Error, Result};
+use crate::files;
+use crate::secrets::{KeyRing, Secret};
+
+const RING: &str = "LKROUTE_KEYS";
+const RING_FILE: &str = "LKROUTE_KEYS_FILE";
+const FERNET: &str = "LIVEKIT_SECRET_ENCRYPTION_KEY";
+
+/// The key ring, which is empty where there is none.
+///
+/// # Errors
+/// A ring or a Fernet key that is there, but can't be read.
+pub fn read_ring(file: Option<&Path>) -> Result<KeyRing> {
+    let (ring, ring_file) = (variable(RING), variable(RING_FILE));
+    let ring = match (file, ring, ring_file) {
+        (Some(file), ..) => parse_ring(&read(file)?, &file.display().to_string())?,
+        (None, Some(ring), _) => parse_ring(&ring, RING)?,
+        (None, None, Some(file)) => parse_ring(&read(Path::new(file.expose()))?, RING_FILE)?,
+        (None, None, None) => KeyRing::default(),
+    };
+    match variable(FERNET) {
+        Some(key) => ring
+            .with_fernet(key.expose())
+            .map_err(|error| Error::new(format!("{FERNET}: {error}"))),
+        None => Ok(ring),
+    }
+}
+
+fn parse_ring(text: &Secret, from: &str) -> Result<KeyRing> {
+    KeyRing::parse(text.expose()).map_err(|error| {
+        Error::new(format!("{from}: {error}"))
+            .hint("`lkroute secrets keygen` writes an entry; docs/secrets.md has the format")
+    })
+}
+
+/// A variable that is set to something.
+pub fn variable(name: &str) -> Option<Secret> {
+    let value = process_variable(name)?;
+    (!value.trim().is_empty()).then(|| Secret::new(value))
+}
+
+/// A file's text without the line end that editors leave.
+pub fn read(path: &Path) -> Result<Secret> {
+    let text = files::read_text(path)?;
+    let end = text.trim_end_matches(['\r', '\n']).len();
+    let mut text = text;
+    text.truncate(end);
+    Ok(Secret::new(text))
+}

@@ -1,0 +1,95 @@
+//! The use cases: what lkroute does, one file each. A request and a
+//! [`Context`] go in, a value comes out. Nothing here knows a command line,
+//! prints, or ends the process. Imports model, core and adapters; shells
+//! import it.
+
+pub mod actor;
+pub mod database;
+pub mod dispatch;
+pub mod dispatches;
+pub mod doctor;
+pub mod keys;
+pub mod lookup;
+pub mod routing_files;
+pub mod sealing;
+
+use std::path::PathBuf;
+
+use jiff::Timestamp;
+
+use crate::error::Error;
+use crate::finding::Finding;
+
+/// What a use case works with, beside its request.
+#[derive(Clone, Copy)]
+pub struct Context<'a> {
+    pub settings: &'a Settings,
+    pub progress: &'a dyn Progress,
+    /// The time of day.
+    pub clock: fn() -> Timestamp,
+}
+
+impl Context<'_> {
+    /// RFC 3339, UTC, with milliseconds.
+    pub fn now(&self) -> String {
+        format!("{:.3}", (self.clock)())
+    }
+}
+
+/// Where files and database are: the same for all that a process does.
+#[derive(Clone)]
+pub struct Settings {
+    /// The directory of the routing files.
+    pub routing: PathBuf,
+    /// The environment whose values of the files count.
+    pub environment: Option<String>,
+    /// The database's URL, where it is not left to the variables.
+    pub database: Option<String>,
+    /// The schema of the tables, on PostgreSQL.
+    pub schema: Option<String>,
+}
+
+/// A variable of this process; one that is no Unicode text reads as empty.
+pub fn process_variable(name: &str) -> Option<String> {
+    match std::env::var_os(name)?.into_string() {
+        Ok(value) => Some(value),
+        Err(_) => Some(String::new()),
+    }
+}
+
+/// How far a use case has come, for whoever waits for it.
+pub trait Progress {
+    /// Something to say only where more was asked for.
+    fn detail(&self, text: &str);
+
+    /// Begins work that is counted.
+    fn count(&self, what: &'static str, total: Total) -> Box<dyn Counter>;
+}
+
+/// Whether it is known beforehand how much there is to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Total {
+    Known,
+    Unknown,
+}
+
+/// Work that is counted; it has ended when dropped.
+pub trait Counter {
+    fn at(&self, done: u64);
+
+    fn of(&self, done: u64, total: u64);
+}
+
+/// Why a use case ended before its work was done.
+#[derive(Debug)]
+pub enum Stop {
+    /// The files have errors.
+    Invalid(Vec<Finding>),
+    Error(Error),
+}
+
+impl From<Error> for Stop {
+    fn from(error: Error) -> Stop {
+        Stop::Error(error)
+    }
+}

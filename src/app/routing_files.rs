@@ -1,0 +1,55 @@
+//! The routing files as a use case needs them: loaded, and valid. Imports core
+//! and `files`.
+
+use std::path::PathBuf;
+
+use super::database::EnvironmentDatabase;
+use super::{Context, Stop};
+use crate::files::Tree;
+use crate::impact::expectations;
+use crate::source::{self, LoadOptions, Loaded};
+
+/// Loads the files, for the environment of the settings.
+pub fn load_files(context: &Context<'_>) -> Loaded {
+    let settings = context.settings;
+    read_files(settings.routing.clone(), settings.environment.clone())
+}
+
+/// Loads the files of a directory, and tries the routing tests in them.
+pub fn read_files(dir: PathBuf, environment: Option<String>) -> Loaded {
+    checked(source::load(
+        &Tree::open(&dir),
+        &LoadOptions { environment },
+    ))
+}
+
+/// With the routing tests of the files tried.
+pub fn checked(mut loaded: Loaded) -> Loaded {
+    if !loaded.has_errors() {
+        loaded.findings.extend(expectations::check(&loaded.routing));
+    }
+    loaded
+}
+
+/// Loads the files, which must be valid.
+pub fn load_valid(context: &Context<'_>) -> Result<Loaded, Stop> {
+    valid(load_files(context))
+}
+
+/// Loaded files that are valid.
+pub fn valid(loaded: Loaded) -> Result<Loaded, Stop> {
+    match loaded.has_errors() {
+        true => Err(Stop::Invalid(loaded.findings)),
+        false => Ok(loaded),
+    }
+}
+
+/// What the chosen environment says about its database.
+pub fn environment_database(context: &Context<'_>, loaded: &Loaded) -> Option<EnvironmentDatabase> {
+    let name = context.settings.environment.clone()?;
+    Some(EnvironmentDatabase {
+        name,
+        variable: loaded.database.clone(),
+        schema: loaded.schema.clone(),
+    })
+}
