@@ -74,8 +74,6 @@ impl Config {
     }
 }
 
-const OPTIONAL: [Field; 3] = [Field::Description, Field::TrunkId, Field::WorkerName];
-
 /// What the loader says against a config: asked, rather than known twice.
 fn refusal(config: &Config) -> Option<String> {
     const REGION: &str = "any";
@@ -95,7 +93,10 @@ fn refusal(config: &Config) -> Option<String> {
 
 fn blank(fields: &Fields) -> Vec<Field> {
     let blank = |field: &Field| fields.text(*field).is_some_and(is_blank);
-    OPTIONAL.into_iter().filter(blank).collect()
+    Field::OPTIONAL_OF_CONFIG
+        .into_iter()
+        .filter(blank)
+        .collect()
 }
 
 fn is_blank(text: &str) -> bool {

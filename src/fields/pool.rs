@@ -1,0 +1,76 @@
+//! Sets of fields, each kept once. Core: imports nothing of lkroute but its
+//! siblings.
+
+use serde::{Deserialize, Serialize};
+
+use super::set::Fields;
+
+/// Distinct [`Fields`] kept once and named by a small number: a million
+/// bindings share a few hundred sets.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(from = "Vec<Fields>", into = "Vec<Fields>")]
+pub struct FieldsPool {
+    sets: Vec<Fields>,
+    index: hashbrown::HashMap<Fields, FieldsIx, foldhash::fast::RandomState>,
+}
+
+/// The number of a set in a [`FieldsPool`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct FieldsIx(pub u32);
+
+impl FieldsPool {
+    /// The number of this set, which is added where it is new.
+    pub fn intern(&mut self, fields: Fields) -> FieldsIx {
+        if let Some(found) = self.index.get(&fields) {
+            return *found;
+        }
+        let ix = FieldsIx(u32::try_from(self.sets.len()).unwrap_or(u32::MAX));
+        self.sets.push(fields.clone());
+        self.index.insert(fields, ix);
+        ix
+    }
+
+    pub fn get(&self, ix: FieldsIx) -> &Fields {
+        &self.sets[ix.0 as usize]
+    }
+
+    pub fn len(&self) -> usize {
+        self.sets.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.sets.is_empty()
+    }
+}
+
+impl From<Vec<Fields>> for FieldsPool {
+    fn from(sets: Vec<Fields>) -> FieldsPool {
+        let mut pool = FieldsPool::default();
+        for fields in sets {
+            pool.intern(fields);
+        }
+        pool
+    }
+}
+
+impl From<FieldsPool> for Vec<Fields> {
+    fn from(pool: FieldsPool) -> Vec<Fields> {
+        pool.sets
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::field::Field;
+    use super::*;
+
+    #[test]
+    fn equal_sets_share_a_number() {
+        let mut pool = FieldsPool::default();
+        let one = pool.intern(Fields::new().with(Field::Provider, "a"));
+        let two = pool.intern(Fields::new().with(Field::Provider, "b"));
+        assert_ne!(one, two);
+        assert_eq!(pool.intern(Fields::new().with(Field::Provider, "a")), one);
+        assert_eq!(pool.len(), 2);
+    }
+}
