@@ -4,19 +4,18 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use jiff::Zoned;
 
 use super::globals::ReviewFormatted;
 use super::number::NumberArgs;
 use super::report::Report;
 use super::shell::Shell;
-use super::{Stop, revision, routing_files};
+use super::{Stop, planning, revision, routing_files};
 use crate::diff::offline;
 use crate::error::{Error, Exit, Result};
 use crate::files::{self, Tree};
 use crate::finding::{Finding, Place};
 use crate::git::Repository;
-use crate::guards::{GuardContext, evaluate};
+use crate::guards::{Basis, GuardContext, evaluate};
 use crate::impact::one_number::OneNumber;
 use crate::impact::reroutes;
 use crate::render::findings;
@@ -129,8 +128,8 @@ impl Compared {
             snapshot: &snapshot,
             reroutes: &reroutes,
             applied: Some(&old.guards),
-            today: Zoned::now().date(),
-            undoes: false,
+            today: planning::today(),
+            basis: Basis::Files,
         };
         let guard_report = evaluate(&plan, &context);
         plan.findings.extend(guard_report.warnings);

@@ -1,7 +1,9 @@
 //! From files and database to a plan: what `plan`, `apply` and `adopt` share.
 //! Imports core, the store, `files` and `secrets`.
 
-use jiff::Zoned;
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
 use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
@@ -19,7 +21,7 @@ use crate::diff::secret::SecretFacts;
 use crate::diff::target;
 use crate::error::{Error, Result};
 use crate::finding::Finding;
-use crate::guards::{self, GuardContext};
+use crate::guards::{self, Basis, GuardContext};
 use crate::impact::one_number::{OneNumber, before_and_after};
 use crate::impact::reroutes::{self, Reroutes};
 use crate::resolve::{Configs, RowFact};
@@ -96,6 +98,11 @@ impl Planned {
             number: self.number.as_ref(),
         }
     }
+}
+
+/// The day in UTC, with which exceptions end.
+pub fn today() -> Date {
+    Timestamp::now().to_zoned(TimeZone::UTC).date()
 }
 
 /// Compares files and database. While the files are parsed on a thread of
@@ -294,8 +301,8 @@ fn judge(
             snapshot: &snapshot,
             reroutes: &reroutes,
             applied: stored,
-            today: Zoned::now().date(),
-            undoes: false,
+            today: today(),
+            basis: Basis::Files,
         },
     );
     plan.findings.splice(0..0, loaded.findings);

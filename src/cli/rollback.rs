@@ -4,7 +4,6 @@
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use jiff::Zoned;
 use uuid::Uuid;
 
 use super::apply::{approve, carry_out, counts};
@@ -12,12 +11,12 @@ use super::database::Target;
 use super::globals::{Format, Formatted};
 use super::report::Report;
 use super::shell::Shell;
-use super::{Stop, actor, database, history, lookup};
+use super::{Stop, actor, database, history, lookup, planning};
 use crate::app::Total;
 use crate::diff::secret::format_of;
 use crate::error::{Error, Exit, Result};
 use crate::finding::Finding;
-use crate::guards::{self, GuardContext};
+use crate::guards::{self, Basis, GuardContext};
 use crate::impact::reroutes::{self, Reroutes};
 use crate::render::applied;
 use crate::render::history::whose;
@@ -196,8 +195,11 @@ impl RollbackArgs {
                 snapshot: &back.snapshot,
                 reroutes: &reroutes,
                 applied: back.snapshot.guards.readable()?,
-                today: Zoned::now().date(),
-                undoes: self.reason.is_some() && undoes_one(&back.applies, self.to),
+                today: planning::today(),
+                basis: Basis::Rollback {
+                    reason: self.reason.is_some(),
+                    one: undoes_one(&back.applies, self.to),
+                },
             },
         );
         back.plan.findings.extend(guard_report.warnings);

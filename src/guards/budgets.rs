@@ -1,17 +1,17 @@
-//! How much a plan does, against how much it may: budgets, lost routes,
-//! protected objects. Core.
+//! How much a plan does, against how much it may: budgets and lost routes.
+//! Core: imports the model, `diff` and `impact`.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use uuid::Uuid;
 
-use crate::address::Address;
+use super::protection::changes_calls;
 use crate::diff::plan::{Action, Change, Object, Plan};
 use crate::fields::Field;
 use crate::impact::reroutes::{Reroutes, TenantRegionCount};
 use crate::routing::Routing;
-use crate::routing::guards::{self, Budget, Guards, Limit};
+use crate::routing::guards::{Budget, Guards, Limit};
 use crate::snapshot::Snapshot;
 
 /// A tenant with fewer numbers is not measured by the default share.
@@ -29,13 +29,27 @@ pub struct Violation {
     pub figure: u64,
     /// The objects of the plan that cause it, by index into its changes.
     pub causes: Vec<usize>,
+    /// What to do where no exception can name it.
+    pub hint: Option<&'static str>,
+}
+
+impl Violation {
+    /// About one object, which nothing causes yet.
+    pub fn new(guard: &'static str, message: String) -> Violation {
+        Violation {
+            guard,
+            message,
+            figure: 1,
+            causes: Vec::new(),
+            hint: None,
+        }
+    }
 }
 
 /// What the budgets look at, gathered once.
 struct Scope<'a> {
     plan: &'a Plan,
     reroutes: &'a Reroutes,
-    routing: &'a Routing,
     /// The region of each config, as of the last apply, else of the files.
     regions: BTreeMap<Uuid, String>,
     /// Configs by id whose change moves the numbers on them: index of it.
@@ -72,25 +86,7 @@ pub fn violations(
         |change| matches!(change.action, Action::Update | Action::Reseal),
     );
     scope.reroutes(&enforced.reroutes, &mut found);
-    scope.protected(&enforced.protected, &mut found);
     found
-}
-
-/// Whether a change can send calls elsewhere.
-fn moves(plan: &Plan, change: &Change) -> bool {
-    if plan.in_conflict(change) {
-        return false;
-    }
-    let routed = |field: Field| match change.object {
-        Object::Region(_) => false,
-        Object::Config(_) => matches!(field, Field::Url | Field::TrunkId | Field::WorkerName),
-        Object::Binding { .. } => matches!(
-            field,
-            Field::Config | Field::Status | Field::Outbound | Field::OutboundTrunkId
-        ),
-    };
-    let mut fields = plan.patch(change).fields.iter();
-    !change.insert && fields.any(|field| field.kind.writes() && routed(field.field))
 }
 
 impl<'a> Scope<'a> {
@@ -112,7 +108,7 @@ impl<'a> Scope<'a> {
             .changes
             .iter()
             .enumerate()
-            .filter(|(_, change)| moves(plan, change));
+            .filter(|(_, change)| changes_calls(plan, change));
         let configs = moving
             .filter(|(_, change)| matches!(change.object, Object::Config(_)))
             .filter_map(|(ix, change)| Some((change.row.or(change.previous)?, ix)))
@@ -120,7 +116,6 @@ impl<'a> Scope<'a> {
         Scope {
             plan,
             reroutes,
-            routing,
             regions: declared.chain(owned).collect(),
             configs,
         }
@@ -134,7 +129,10 @@ impl<'a> Scope<'a> {
             let Object::Binding { tenant, .. } = change.object else {
                 continue;
             };
-            if tenants.contains(&tenant) && moves(plan, change) && (!lost || loses(plan, change)) {
+            if tenants.contains(&tenant)
+                && changes_calls(plan, change)
+                && (!lost || loses(plan, change))
+            {
                 causes.insert(ix);
             }
         }
@@ -175,15 +173,17 @@ impl<'a> Scope<'a> {
         let tenants = self.tenants_where(|cell| cell.unrouted > 0);
         let labels: Vec<String> = tenants.iter().take(5).map(|ix| self.label(*ix)).collect();
         found.push(Violation {
-            guard: "route-lost",
-            message: format!(
-                "{} would lose {} database route (tenant {}); none may without an exception",
-                numbers(lost),
-                if lost == 1 { "its" } else { "their" },
-                more(labels, tenants.len())
-            ),
             figure: lost,
             causes: self.movers(&tenants, true),
+            ..Violation::new(
+                "route-lost",
+                format!(
+                    "{} would lose {} database route (tenant {}); none may without an exception",
+                    numbers(lost),
+                    if lost == 1 { "its" } else { "their" },
+                    more(labels, tenants.len())
+                ),
+            )
         });
     }
 
@@ -211,12 +211,11 @@ impl<'a> Scope<'a> {
                 count => format!("up to {figure} numbers of each of {count} tenants ({names})"),
             };
             found.push(Violation {
-                guard: "tenant-rerouted",
-                message: format!(
-                    "{who} would be rerouted; more than half of a tenant may not without an exception"
-                ),
                 figure,
                 causes,
+                ..Violation::new("tenant-rerouted", format!(
+                    "{who} would be rerouted; more than half of a tenant may not without an exception"
+                ))
             });
         }
     }
@@ -236,13 +235,12 @@ impl<'a> Scope<'a> {
             |limit: Limit, of: String, (rerouted, all): (u64, u64), tenants: BTreeSet<u32>| {
                 if rerouted > 0 && limit.exceeded(rerouted, all) {
                     found.push(Violation {
-                        guard: "budget-reroutes",
-                        message: format!(
-                            "{rerouted} of {all} numbers{of} would be rerouted; the budget is {}",
-                            shown(limit)
-                        ),
                         figure: rerouted,
                         causes: self.movers(&tenants, false),
+                        ..Violation::new("budget-reroutes", format!(
+                            "{rerouted} of {all} numbers{of} would be rerouted; the budget is {}",
+                            shown(limit)
+                        ))
                     });
                 }
             };
@@ -299,14 +297,14 @@ impl<'a> Scope<'a> {
         let mut check = |limit: Limit, of: String, causes: Vec<usize>, all: u64| {
             let figure = causes.len() as u64;
             if limit.exceeded(figure, all) {
+                let message = format!(
+                    "{figure} of {all} objects{of} would be {verb}; the budget is {}",
+                    shown(limit)
+                );
                 found.push(Violation {
-                    guard,
-                    message: format!(
-                        "{figure} of {all} objects{of} would be {verb}; the budget is {}",
-                        shown(limit)
-                    ),
                     figure,
                     causes,
+                    ..Violation::new(guard, message)
                 });
             }
         };
@@ -377,86 +375,9 @@ impl<'a> Scope<'a> {
         }
     }
 
-    fn protected(&self, globs: &[String], found: &mut Vec<Violation>) {
-        let plan = self.plan;
-        for (ix, change) in plan.changes.iter().enumerate() {
-            let deletes = change.action == Action::Delete;
-            if !deletes && !moves(plan, change) {
-                continue;
-            }
-            let names = addresses(plan, change);
-            let Some(glob) = globs
-                .iter()
-                .find(|glob| names.iter().any(|name| guards::matches(glob, name)))
-            else {
-                continue;
-            };
-            let verb = if deletes { "deleted" } else { "rerouted" };
-            found.push(Violation {
-                guard: "protected",
-                message: format!("{} is protected by `{glob}` and would be {verb}", names[0]),
-                figure: 1,
-                causes: vec![ix],
-            });
-        }
-        self.protected_movers(globs, found);
-    }
-
-    /// Protected numbers that move because their config does.
-    fn protected_movers(&self, globs: &[String], found: &mut Vec<Violation>) {
-        let globs: Vec<&String> = globs
-            .iter()
-            .filter(|glob| glob.starts_with("binding."))
-            .collect();
-        if globs.is_empty() || self.configs.is_empty() {
-            return;
-        }
-        let moving: BTreeMap<&str, usize> = self
-            .configs
-            .iter()
-            .filter_map(|(id, ix)| Some((self.plan.config_names.get(id)?.as_str(), *ix)))
-            .collect();
-        let mut held: BTreeMap<(usize, &str), u64> = BTreeMap::new();
-        for binding in &self.routing.bindings {
-            let Some(ix) = moving.get(self.routing.settings(binding).config.as_str()) else {
-                continue;
-            };
-            let tenant = self.routing.tenant(binding);
-            let names = [tenant.label(), tenant.id.to_string()]
-                .map(|tenant| Address::Binding(binding.number, tenant).to_string());
-            let by = |glob: &&&String| names.iter().any(|name| guards::matches(glob, name));
-            if let Some(glob) = globs.iter().find(by) {
-                *held.entry((*ix, glob.as_str())).or_default() += 1;
-            }
-        }
-        for ((ix, glob), count) in held {
-            let address = self.plan.address(self.plan.changes[ix].object);
-            found.push(Violation {
-                guard: "protected",
-                message: format!(
-                    "{address} would reroute {} that `{glob}` protects",
-                    numbers(count)
-                ),
-                figure: count,
-                causes: vec![ix],
-            });
-        }
-    }
-
     fn label(&self, tenant: u32) -> String {
         self.plan.tenants[tenant as usize].label()
     }
-}
-
-/// The names by which a change can be protected: a binding's tenant by alias
-/// and by uuid.
-pub fn addresses(plan: &Plan, change: &Change) -> Vec<String> {
-    let mut names = vec![plan.address(change.object).to_string()];
-    if let Object::Binding { number, tenant } = change.object {
-        let id = plan.tenants[tenant as usize].id.to_string();
-        names.push(Address::Binding(number, id).to_string());
-    }
-    names
 }
 
 /// Whether a number without its config goes to the environment.
@@ -467,7 +388,7 @@ fn loses(plan: &Plan, change: &Change) -> bool {
     unset || gone(Field::Status).is_some_and(|status| status.after != Some("active".into()))
 }
 
-fn numbers(count: u64) -> String {
+pub(super) fn numbers(count: u64) -> String {
     match count {
         1 => "1 number".to_owned(),
         count => format!("{count} numbers"),

@@ -5,10 +5,12 @@ use std::collections::BTreeSet;
 
 use jiff::ToSpan;
 use jiff::civil::Date;
+use uuid::Uuid;
 
-use super::budgets::{Violation, addresses};
+use super::budgets::Violation;
 use super::policies::PolicyViolation;
-use crate::address::Address;
+use super::protection::addresses;
+use super::{Basis, GuardContext};
 use crate::diff::plan::Plan;
 use crate::finding::{Finding, Place};
 use crate::routing::guards::Allowance;
@@ -27,33 +29,36 @@ const PASTED: usize = 200;
 pub fn refuse(
     plan: &Plan,
     violations: Vec<Violation>,
-    allowances: &[Allowance],
-    today: Date,
+    context: &GuardContext<'_>,
 ) -> (Vec<Finding>, Vec<Finding>) {
-    let (counting, warnings) = judge(allowances, today);
+    let (counting, warnings) = judge(&context.routing.guards.allow, context.today);
+    let aliases = &context.snapshot.tenants;
     let left = violations
         .into_iter()
-        .filter(|violation| !covered(plan, violation, &counting));
+        .filter(|violation| !covered(plan, aliases, violation, &counting));
     let refusals = left
-        .map(|violation| refusal(plan, &violation, today))
+        .map(|violation| refusal(plan, &violation, context))
         .collect();
     (refusals, warnings)
 }
 
-/// The configs that break a policy without an exception to it, as refusals.
-pub fn refuse_policies(
-    broken: Vec<PolicyViolation>,
-    allowances: &[Allowance],
-    today: Date,
-) -> Vec<Finding> {
-    let (counting, _) = judge(allowances, today);
-    let refusal = |PolicyViolation { config, finding }: PolicyViolation| {
-        let address = Address::Config(config).to_string();
+/// The configs and regions that break a policy without an exception to it, as
+/// refusals.
+pub fn refuse_policies(broken: Vec<PolicyViolation>, context: &GuardContext<'_>) -> Vec<Finding> {
+    let (counting, _) = judge(&context.routing.guards.allow, context.today);
+    let refusal = |PolicyViolation { names, finding }: PolicyViolation| {
+        let named = |address: &String| names.contains(address);
         let allowed = counting.iter().any(|allowance| {
-            allowance.guard == finding.code && allowance.addresses.contains(&address)
+            allowance.guard == finding.code && allowance.addresses.iter().any(named)
         });
-        let block = block(&finding.code, &[address], 1, today);
-        (!allowed).then(|| finding.hint(to_paste(&block)))
+        if allowed {
+            return None;
+        }
+        let hint = match rollback_hint(context.basis, &finding.code) {
+            Some(hint) => hint.to_owned(),
+            None => to_paste(&block(&finding.code, names.get(..1)?, 1, context.today)),
+        };
+        Some(finding.hint(hint))
     };
     broken.into_iter().filter_map(refusal).collect()
 }
@@ -94,7 +99,12 @@ fn judge(allowances: &[Allowance], today: Date) -> (Vec<&Allowance>, Vec<Finding
 }
 
 /// Whether exceptions of this guard name every cause and allow the figure.
-fn covered(plan: &Plan, violation: &Violation, allowances: &[&Allowance]) -> bool {
+fn covered(
+    plan: &Plan,
+    aliases: &[(Uuid, String)],
+    violation: &Violation,
+    allowances: &[&Allowance],
+) -> bool {
     let ours: Vec<&&Allowance> = allowances
         .iter()
         .filter(|allowance| allowance.guard == violation.guard)
@@ -108,12 +118,33 @@ fn covered(plan: &Plan, violation: &Violation, allowances: &[&Allowance]) -> boo
     !ours.is_empty()
         && !violation.causes.is_empty()
         && violation.causes.iter().all(|ix| {
-            let names = addresses(plan, &plan.changes[*ix]);
+            let names = addresses(plan, aliases, &plan.changes[*ix]);
             names.iter().any(|name| named.contains(name.as_str()))
         })
 }
 
-fn refusal(plan: &Plan, violation: &Violation, today: Date) -> Finding {
+/// What helps where a rollback is refused, which reads no files.
+fn rollback_hint(basis: Basis, guard: &str) -> Option<&'static str> {
+    let Basis::Rollback { one, .. } = basis else {
+        return None;
+    };
+    let budget = matches!(guard, "route-lost" | "tenant-rerouted") || guard.starts_with("budget-");
+    Some(match (budget, one) {
+        (true, true) => {
+            "say why, with --reason TEXT: the undoing of one apply is then not held up by budgets"
+        }
+        (true, false) => {
+            "budgets hold where more than one apply is undone at once: `lkroute rollback --reason \
+             TEXT` goes back one at a time"
+        }
+        (false, _) => {
+            "protection and policies hold for a rollback too, with a --reason or without; \
+             they are those of the last apply, and another apply changes them"
+        }
+    })
+}
+
+fn refusal(plan: &Plan, violation: &Violation, context: &GuardContext<'_>) -> Finding {
     let mut finding = Finding::error(violation.guard, violation.message.clone());
     let first = violation
         .causes
@@ -124,6 +155,10 @@ fn refusal(plan: &Plan, violation: &Violation, today: Date) -> Finding {
             line,
             ..Place::file(file)
         });
+    }
+    let special = rollback_hint(context.basis, violation.guard).or(violation.hint);
+    if let Some(hint) = special {
+        return finding.hint(hint);
     }
     if violation.causes.is_empty() {
         return finding.hint("nothing in this plan can be named as an exception; split the change");
@@ -138,7 +173,7 @@ fn refusal(plan: &Plan, violation: &Violation, today: Date) -> Finding {
     let addresses: Vec<String> = causes
         .map(|ix| plan.address(plan.changes[*ix].object).to_string())
         .collect();
-    let block = block(violation.guard, &addresses, violation.figure, today);
+    let block = block(violation.guard, &addresses, violation.figure, context.today);
     finding.hint(to_paste(&block))
 }
 

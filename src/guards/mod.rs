@@ -5,6 +5,7 @@ pub mod budgets;
 pub mod exceptions;
 pub mod hard_checks;
 pub mod policies;
+pub mod protection;
 #[cfg(test)]
 mod tests;
 
@@ -14,7 +15,7 @@ use crate::diff::plan::Plan;
 use crate::finding::Finding;
 use crate::impact::reroutes::Reroutes;
 use crate::routing::Routing;
-use crate::routing::guards::{Guards, Limit};
+use crate::routing::guards::{Guards, Limit, Policy};
 use crate::snapshot::Snapshot;
 
 /// What a plan is judged by, beside itself.
@@ -26,9 +27,43 @@ pub struct GuardContext<'a> {
     /// The guards of the last apply, where there was one.
     pub applied: Option<&'a Guards>,
     pub today: Date,
-    /// Whether this undoes the latest apply, with a reason: then budgets and
-    /// shares do not count, protection and policies do.
-    pub undoes: bool,
+    pub basis: Basis,
+}
+
+/// What a plan comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Basis {
+    /// The files, where a review can make exceptions.
+    Files,
+    /// The state of an earlier apply.
+    Rollback {
+        /// Whether somebody said why.
+        reason: bool,
+        /// Whether it undoes one apply alone.
+        one: bool,
+    },
+}
+
+impl Basis {
+    /// Whether budgets and shares do not count; protection and policies
+    /// always do.
+    fn has_no_budgets(self) -> bool {
+        matches!(
+            self,
+            Basis::Rollback {
+                reason: true,
+                one: true
+            }
+        )
+    }
+}
+
+impl<'a> GuardContext<'a> {
+    /// The policies of the files, and those of the last apply.
+    fn policies(&self) -> impl Iterator<Item = &'a Policy> {
+        let both = [Some(&self.routing.guards), self.applied];
+        both.into_iter().flatten().map(|guards| &guards.policy)
+    }
 }
 
 /// What the guards say: refusals, and warnings about exceptions.
@@ -38,8 +73,8 @@ pub struct GuardReport {
     pub warnings: Vec<Finding>,
 }
 
-/// Judges a plan by the stricter of the guards in the files and those of the
-/// last apply, so that a change can't loosen its own guard.
+/// Judges a plan by the guards in the files and those of the last apply, each
+/// for itself, so that a change can't loosen its own guard.
 pub fn evaluate(plan: &Plan, context: &GuardContext<'_>) -> GuardReport {
     let ours = &context.routing.guards;
     let enforced = context
@@ -49,22 +84,19 @@ pub fn evaluate(plan: &Plan, context: &GuardContext<'_>) -> GuardReport {
     let defaults = left_open(ours) || context.applied.is_some_and(left_open);
     let files = (context.routing, context.snapshot);
     let mut violations = budgets::violations(plan, context.reroutes, files, &enforced, defaults);
-    if context.undoes {
-        violations.retain(|violation| violation.guard == "protected");
+    if context.basis.has_no_budgets() {
+        violations.clear();
     }
-    violations.extend(policies::across_regions(
-        plan,
-        context.reroutes,
-        &enforced.policy,
-    ));
-    let (refused, warnings) = exceptions::refuse(plan, violations, &ours.allow, context.today);
+    let protected = protection::violations(plan, context, &enforced.protected);
+    violations.extend(protected);
+    violations.extend(policies::moved_numbers(plan, context));
+    let (refused, warnings) = exceptions::refuse(plan, violations, context);
     let mut guard_report = GuardReport {
         refusals: hard_checks::refusals(plan, context.routing, context.snapshot),
         warnings,
     };
     guard_report.refusals.extend(refused);
-    let broken = policies::broken(context.routing, &enforced.policy);
-    let refused = exceptions::refuse_policies(broken, &ours.allow, context.today);
+    let refused = exceptions::refuse_policies(policies::broken(context), context);
     guard_report.refusals.extend(refused);
     guard_report
 }

@@ -1,99 +1,218 @@
 //! Rules about configs, whatever the change: hosts, workers, plain http,
-//! required fields, moves across regions. Core.
+//! required fields, moves across regions. Core: imports the model, `merge`,
+//! `diff` and `impact`.
+//!
+//! The policies of the files and those of the last apply are judged one by
+//! one, never merged: a list that is added can't widen another.
 
-use super::budgets::Violation;
+use std::collections::{BTreeMap, BTreeSet};
+
+use uuid::Uuid;
+
+use super::budgets::{Violation, numbers};
+use super::{Basis, GuardContext};
+use crate::address::Address;
 use crate::diff::plan::{Action, Object, Plan};
 use crate::fields::Field;
 use crate::finding::{Finding, Place};
-use crate::impact::reroutes::Reroutes;
+use crate::impact::effective_route::EffectiveRoute;
 use crate::routing::guards::{self, Policy};
 use crate::routing::{Routing, ServerConfig};
 use crate::source::url;
 
-/// A config that breaks a policy, by name, and at which line.
+/// A region or config that breaks a policy, by every name that it has, the
+/// one to name in an exception first.
+#[derive(Debug, PartialEq)]
 pub struct PolicyViolation {
-    pub config: String,
+    pub names: Vec<String>,
     pub finding: Finding,
 }
 
-/// Every config that breaks a policy.
-pub fn broken(routing: &Routing, policy: &Policy) -> Vec<PolicyViolation> {
-    let mut found = Vec::new();
-    for (name, config) in &routing.configs {
-        let place = |field: Field| Place {
-            line: *config.lines.get(&field).unwrap_or(&config.origin.line),
-            ..Place::file(
-                routing
-                    .files
-                    .get(config.origin.file as usize)
-                    .cloned()
-                    .unwrap_or_default(),
-            )
+/// Every config and region that breaks a policy.
+pub fn broken(context: &GuardContext<'_>) -> Vec<PolicyViolation> {
+    let mut found = uncovered(context);
+    let owned = context.snapshot.owned_configs.iter();
+    let by_id: BTreeMap<Uuid, &str> = owned
+        .clone()
+        .filter_map(|config| Some((config.id, config.fields.text(Field::Region)?)))
+        .collect();
+    let by_name: BTreeMap<&str, Uuid> = owned
+        .filter_map(|config| Some((config.fields.text(Field::Name)?, config.id)))
+        .collect();
+    for (name, config) in &context.routing.configs {
+        let known = [Some(name.as_str()), config.formerly.as_deref()];
+        let known = known.into_iter().flatten();
+        let id = config.id.or_else(|| {
+            let mut ids = known.filter_map(|name| by_name.get(name).copied());
+            ids.next()
+        });
+        let judged = Judged {
+            routing: context.routing,
+            name,
+            config,
+            id,
+            before: id.and_then(|id| by_id.get(&id).copied()),
         };
-        let mut refuse = |code, field, message: String| {
-            let message = format!("config `{name}` {message}");
-            found.push(PolicyViolation {
-                config: name.clone(),
-                finding: Finding::error(code, message).at(place(field)),
-            });
-        };
-        if policy.deny_plain_http && url::is_plain_to_public(&config.url) {
-            refuse(
-                "plain-http",
-                Field::Url,
-                "uses plain http to a public host".into(),
-            );
-        }
-        if let Some(allowed) = policy.hosts.get(&config.region)
-            && !allowed
-                .iter()
-                .any(|glob| guards::matches(glob, host(&config.url)))
-        {
-            let message = format!(
-                "is on host {}, which region `{}` does not allow ({})",
-                host(&config.url),
-                config.region,
-                allowed.join(", ")
-            );
-            refuse("host-not-allowed", Field::Url, message);
-        }
-        if let Some(message) = worker(routing, config, policy) {
-            refuse("worker-not-allowed", Field::WorkerName, message);
-        }
-        for field in policy.require.iter().filter(|field| !has(config, **field)) {
-            refuse(
-                "field-required",
-                *field,
-                format!("has no `{field}`, which `[guards.policy]` requires"),
-            );
+        for policy in context.policies() {
+            for broken in judged.breaks(policy) {
+                if !found.contains(&broken) {
+                    found.push(broken);
+                }
+            }
         }
     }
     found
 }
 
-fn worker(routing: &Routing, config: &ServerConfig, policy: &Policy) -> Option<String> {
-    let environment = routing.environment.as_deref().unwrap_or("*");
-    let allowed = policy
-        .workers
-        .get(environment)
-        .or_else(|| policy.workers.get("*"))?;
-    let worker = config.worker_name.as_deref()?;
-    if allowed.iter().any(|glob| guards::matches(glob, worker)) {
-        return None;
-    }
-    let allowed = allowed.join(", ");
-    Some(match routing.environment {
-        Some(_) => format!("uses worker `{worker}`; environment `{environment}` allows {allowed}"),
-        None => format!("uses worker `{worker}`; allowed is {allowed}"),
-    })
+/// A declared config, and the region that it had in the last apply.
+struct Judged<'a> {
+    routing: &'a Routing,
+    name: &'a str,
+    config: &'a ServerConfig,
+    id: Option<Uuid>,
+    before: Option<&'a str>,
 }
 
+impl Judged<'_> {
+    fn breaks(&self, policy: &Policy) -> Vec<PolicyViolation> {
+        let config = self.config;
+        let mut found = Vec::new();
+        if policy.deny_plain_http && url::is_plain_to_public(&config.url) {
+            let message = "uses plain http to a public host".to_owned();
+            found.push(self.broken("plain-http", Field::Url, message));
+        }
+        let regions = BTreeSet::from([config.region.as_str()]);
+        let regions = regions.into_iter().chain(self.before);
+        for region in regions.collect::<BTreeSet<&str>>() {
+            let host = host(&config.url);
+            let Some(allowed) = refused_host(policy, region, host) else {
+                continue;
+            };
+            let message = format!(
+                "is on host {host}, which region `{region}` does not allow ({})",
+                allowed.join(", ")
+            );
+            found.push(self.broken("host-not-allowed", Field::Url, message));
+        }
+        let environment = self.routing.environment.as_deref();
+        let worker = config.worker_name.as_deref();
+        if let Some((whose, allowed)) = refused_worker(policy, environment, worker) {
+            let message = worker_message(worker, whose, allowed);
+            found.push(self.broken("worker-not-allowed", Field::WorkerName, message));
+        }
+        for field in policy.require.iter().filter(|field| !has(config, **field)) {
+            let message = format!("has no `{field}`, which `[guards.policy]` requires");
+            found.push(self.broken("field-required", *field, message));
+        }
+        found
+    }
+
+    fn broken(&self, code: &'static str, field: Field, message: String) -> PolicyViolation {
+        let line = self.config.lines.get(&field);
+        let origin = self.config.origin;
+        let file = self.routing.files.get(origin.file as usize);
+        let place = Place {
+            line: *line.unwrap_or(&origin.line),
+            ..Place::file(file.cloned().unwrap_or_default())
+        };
+        let id = self.id.map(|id| Address::Config(id.to_string()));
+        let names = [Some(Address::Config(self.name.to_owned())), id];
+        PolicyViolation {
+            names: names.iter().flatten().map(Address::to_string).collect(),
+            finding: Finding::error(code, format!("config `{}` {message}", self.name)).at(place),
+        }
+    }
+}
+
+/// Regions that are new and have no line among the hosts of the files, where
+/// another region has one.
+fn uncovered(context: &GuardContext<'_>) -> Vec<PolicyViolation> {
+    let known: BTreeSet<&str> = context
+        .snapshot
+        .owned_regions
+        .iter()
+        .map(|region| region.name.as_str())
+        .collect();
+    let any = context.policies().any(|policy| !policy.hosts.is_empty());
+    if !any || known.is_empty() || context.basis != Basis::Files {
+        return Vec::new();
+    }
+    let routing = context.routing;
+    let new = routing.regions.iter().filter(|(name, _)| {
+        !known.contains(name.as_str()) && !routing.guards.policy.hosts.contains_key(*name)
+    });
+    let broken = new.map(|(name, region)| {
+        let message = format!(
+            "region `{name}` is new and has no line in `[guards.policy.hosts]`, where other \
+             regions have one"
+        );
+        let file = routing.files.get(region.origin.file as usize);
+        PolicyViolation {
+            names: vec![Address::Region(name.clone()).to_string()],
+            finding: Finding::error("policy-uncovered", message).at(Place {
+                line: region.origin.line,
+                ..Place::file(file.cloned().unwrap_or_default())
+            }),
+        }
+    });
+    broken.collect()
+}
+
+/// What a region allows, where the host is not among it.
+fn refused_host<'a>(policy: &'a Policy, region: &str, host: &str) -> Option<&'a [String]> {
+    let allowed = policy.hosts.get(region)?;
+    let fits = allowed.iter().any(|glob| guards::matches(glob, host));
+    (!fits).then_some(allowed)
+}
+
+/// The first entry for this environment that does not allow the worker, where
+/// all that match have to. A worker that is left out is whatever the caller's
+/// environment says: no entry allows that.
+fn refused_worker<'a>(
+    policy: &'a Policy,
+    environment: Option<&str>,
+    worker: Option<&str>,
+) -> Option<(&'a str, &'a [String])> {
+    let mut entries = policy.workers.iter().filter(|(name, allowed)| {
+        let meant = guards::matches(name, environment.unwrap_or_default());
+        let fits = |worker| allowed.iter().any(|glob| guards::matches(glob, worker));
+        meant && !worker.is_some_and(fits)
+    });
+    entries
+        .next()
+        .map(|(name, allowed)| (name.as_str(), allowed.as_slice()))
+}
+
+fn worker_message(worker: Option<&str>, whose: &str, allowed: &[String]) -> String {
+    let allowed = allowed.join(", ");
+    let what = match worker {
+        Some(worker) => format!("uses worker `{worker}`"),
+        None => "leaves `worker_name` out, so that VOICE_AGENT_NAME of each caller decides".into(),
+    };
+    match whose {
+        "*" => format!("{what}; allowed is {allowed}"),
+        whose => format!("{what}; environment `{whose}` allows {allowed}"),
+    }
+}
+
+/// Whether a config sets a field. One that no config has is never set.
 fn has(config: &ServerConfig, field: Field) -> bool {
     match field {
         Field::Description => config.description.is_some(),
         Field::TrunkId => config.trunk_id.is_some(),
         Field::WorkerName => config.worker_name.is_some(),
-        _ => true,
+        Field::Name | Field::Region | Field::Url | Field::ApiKey | Field::ApiSecret => true,
+        Field::CountryCodes
+        | Field::DefaultConfig
+        | Field::Config
+        | Field::Provider
+        | Field::Status
+        | Field::Inbound
+        | Field::Outbound
+        | Field::AllowedOutbound
+        | Field::RequiredLeadFormat
+        | Field::OutboundTrunkId
+        | Field::Rollout => false,
     }
 }
 
@@ -107,44 +226,87 @@ fn host(url: &str) -> &str {
     }
 }
 
-/// Numbers that would move from one region to another.
-pub fn across_regions(plan: &Plan, reroutes: &Reroutes, policy: &Policy) -> Vec<Violation> {
-    if !policy.deny_cross_region {
-        return Vec::new();
-    }
-    let mut found = Vec::new();
-    for group in &reroutes.groups {
-        let Some(before) = &group.before else {
+/// Numbers that had a route and would go where a policy does not let them.
+pub fn moved_numbers(plan: &Plan, context: &GuardContext<'_>) -> Vec<Violation> {
+    let mut found: Vec<Violation> = Vec::new();
+    let database = |route: &&EffectiveRoute| route.is_database();
+    for group in &context.reroutes.groups {
+        let Some(before) = group.before.as_ref().filter(database) else {
             continue;
         };
-        let (Some(from), Some(to)) = (&before.region, &group.after.region) else {
-            continue;
-        };
-        if from == to {
+        let after = &group.after;
+        if !after.is_database() {
             continue;
         }
-        let ids = (before.config_id, group.after.config_id);
-        found.push(Violation {
-            guard: "cross-region",
-            message: format!(
-                "{} would move from region {from} to {to}, which `[guards.policy]` denies",
-                if group.count == 1 {
-                    "1 number".to_owned()
-                } else {
-                    format!("{} numbers", group.count)
-                }
-            ),
-            figure: group.count,
-            causes: causes(plan, ids),
+        let mut refuse = |guard, message: String| {
+            let violation = Violation {
+                figure: group.count,
+                causes: causes(plan, (before.config_id, after.config_id)),
+                ..Violation::new(guard, message)
+            };
+            if !found.contains(&violation) {
+                found.push(violation);
+            }
+        };
+        let some = numbers(group.count);
+        for policy in context.policies() {
+            if let Some(message) = crosses(policy, before, after) {
+                refuse("cross-region", format!("{some} would move {message}"));
+            }
+        }
+        // A config that stays is judged for itself.
+        if before.config_id == after.config_id {
+            continue;
+        }
+        let Some(stored) = context.applied.map(|guards| &guards.policy) else {
+            continue;
+        };
+        let server = after.server.as_deref().unwrap_or_default();
+        let refused = before.region.as_deref().and_then(|region| {
+            let allowed = refused_host(stored, region, host(server))?;
+            Some((region, allowed))
         });
+        if let Some((region, allowed)) = refused {
+            let (host, allowed) = (host(server), allowed.join(", "));
+            let message = format!(
+                "{some} of region `{region}` would go to host {host}, which that region does not \
+                 allow ({allowed})"
+            );
+            refuse("host-not-allowed", message);
+        }
+        let environment = plan.environment.as_deref();
+        let worker = after.worker.as_deref();
+        if let Some((whose, allowed)) = refused_worker(stored, environment, worker) {
+            let config = after.config.as_deref().unwrap_or_default();
+            let message = worker_message(worker, whose, allowed);
+            let message = format!("{some} would go to config `{config}`, which {message}");
+            refuse("worker-not-allowed", message);
+        }
+        if stored.deny_plain_http && url::is_plain_to_public(server) {
+            let message = format!("{some} would go to a public host by plain http");
+            refuse("plain-http", message);
+        }
     }
     found
 }
 
+/// From which region to which, where a policy denies that. Out of every known
+/// region counts too.
+fn crosses(policy: &Policy, before: &EffectiveRoute, after: &EffectiveRoute) -> Option<String> {
+    let from = before.region.as_ref()?;
+    if !policy.deny_cross_region || after.region.as_ref() == Some(from) {
+        return None;
+    }
+    Some(match &after.region {
+        Some(to) => format!("from region {from} to {to}, which `[guards.policy]` denies"),
+        None => format!("from region {from} to none that is known, which `[guards.policy]` denies"),
+    })
+}
+
 /// The changes that move numbers from one config to another, or a config
 /// from one region to another.
-fn causes(plan: &Plan, (from, to): (Option<uuid::Uuid>, Option<uuid::Uuid>)) -> Vec<usize> {
-    let text = |id: Option<uuid::Uuid>| id.map(|id| id.to_string());
+fn causes(plan: &Plan, (from, to): (Option<Uuid>, Option<Uuid>)) -> Vec<usize> {
+    let text = |id: Option<Uuid>| id.map(|id| id.to_string());
     let (from, to) = (text(from), text(to));
     let mut causes = Vec::new();
     for (ix, change) in plan.changes.iter().enumerate() {

@@ -2,7 +2,7 @@
 
 use jiff::civil::{Date, date};
 
-use super::{GuardContext, GuardReport, evaluate};
+use super::{Basis, GuardContext, GuardReport, evaluate};
 use crate::diff::offline;
 use crate::fields::{Field, Fields};
 use crate::finding::Place;
@@ -53,7 +53,7 @@ fn judged(before: &Routing, after: &Routing, applied: Option<&Guards>) -> GuardR
             reroutes: &reroutes,
             applied,
             today: TODAY,
-            undoes: false,
+            basis: Basis::Files,
         },
     )
 }
@@ -288,4 +288,123 @@ fn policies_judge_every_config_and_moves_across_regions() {
         .unwrap();
     moved.bindings[binding].settings = u32::try_from(vm).unwrap();
     assert_eq!(codes(&judged(&before, &moved, None)), ["cross-region"]);
+}
+
+/// What is refused of these files where the same were applied before.
+fn judged_again(routing: &Routing, applied: &Guards) -> GuardReport {
+    judged(routing, routing, Some(applied))
+}
+
+#[test]
+fn one_more_pattern_of_workers_does_not_widen_another() {
+    let mut routing = numbers(3);
+    routing.environment = Some("production".into());
+    for config in routing.configs.values_mut() {
+        config.worker_name = Some("voag-production".into());
+    }
+    let mut applied = Guards::default();
+    let workers = &mut applied.policy.workers;
+    workers.insert("*".into(), vec!["voag-*".into()]);
+    routing.guards = applied.clone();
+    assert!(judged_again(&routing, &applied).refusals.is_empty());
+    let after = routing.configs.get_mut(VM).unwrap();
+    after.worker_name = Some("evil".into());
+    let workers = &mut routing.guards.policy.workers;
+    workers.insert("production".into(), vec!["evil".into(), "voag-*".into()]);
+    assert_eq!(
+        codes(&judged_again(&routing, &applied)),
+        ["worker-not-allowed"]
+    );
+    workers_of_another(&mut routing);
+    let after = routing.configs.get_mut(VM).unwrap();
+    after.worker_name = Some("voag-production".into());
+    assert!(judged_again(&routing, &applied).refusals.is_empty());
+}
+
+/// A list of another environment says nothing about this one.
+fn workers_of_another(routing: &mut Routing) {
+    let workers = &mut routing.guards.policy.workers;
+    workers.insert("staging".into(), vec!["voag-staging".into()]);
+}
+
+#[test]
+fn a_stored_list_holds_beside_that_of_the_files_whatever_its_patterns_are() {
+    let mut routing = numbers(3);
+    let host = "livekit.uae.example";
+    routing.configs.get_mut(VM).unwrap().url = format!("wss://{host}");
+    let list = |globs: &[&str]| {
+        let mut guards = Guards::default();
+        let globs = globs.iter().map(|glob| (*glob).to_owned()).collect();
+        guards.policy.hosts.insert("uae".into(), globs);
+        guards
+    };
+    let stored = list(&["*.uae.example"]);
+    // The same host, written in another way: both allow it.
+    routing.guards = list(&[host]);
+    assert!(judged_again(&routing, &stored).refusals.is_empty());
+    // The files allow another one: the last apply did not.
+    routing.guards = list(&["*"]);
+    routing.configs.get_mut(VM).unwrap().url = "wss://elsewhere.example".into();
+    assert_eq!(
+        codes(&judged_again(&routing, &stored)),
+        ["host-not-allowed"]
+    );
+    // No list in the files does not end that of the last apply.
+    routing.guards = Guards::default();
+    assert_eq!(
+        codes(&judged_again(&routing, &stored)),
+        ["host-not-allowed"]
+    );
+}
+
+#[test]
+fn numbers_stay_with_the_hosts_and_workers_of_their_region() {
+    let before = numbers(3);
+    let mut stored = Guards::default();
+    let policy = &mut stored.policy;
+    policy
+        .hosts
+        .insert("uae".into(), vec!["*.uae.example".into()]);
+    policy.deny_cross_region = true;
+    let mut after = before.clone();
+    after.guards = stored.clone();
+    let moved = |routing: &mut Routing, config: &str| {
+        for binding in routing
+            .bindings
+            .iter()
+            .filter(|binding| binding.tenant == 1)
+        {
+            let settings = &mut routing.settings[binding.settings as usize];
+            settings.config = config.to_owned();
+        }
+    };
+    moved(&mut after, CLOUD);
+    let mut found = codes(&judged(&before, &after, Some(&stored)))
+        .into_iter()
+        .map(str::to_owned)
+        .collect::<Vec<_>>();
+    found.sort();
+    assert_eq!(
+        found,
+        ["cross-region", "host-not-allowed", "tenant-rerouted"]
+    );
+    // Nor does a new name for the region help.
+    let mut after = before.clone();
+    let region = after.regions.remove("uae").unwrap();
+    after.regions.insert("gulf".into(), region);
+    after.configs.get_mut(VM).unwrap().region = "gulf".into();
+    let refused = judged(&before, &after, Some(&stored));
+    let found = codes(&refused);
+    assert!(found.contains(&"cross-region"), "{found:?}");
+    assert!(found.contains(&"policy-uncovered"), "{found:?}");
+}
+
+#[test]
+fn an_exception_may_name_an_object_by_its_id_or_its_old_name() {
+    let before = numbers(3);
+    let mut after = without_last(&before, 1);
+    let (number, tenant) = (971_545_335_209u64, before.tenants[1].id);
+    let by_id = format!("binding.+{number}@{tenant}");
+    after.guards.allow = vec![allow("route-lost", &[by_id.as_str()], 1, "2026-12-01")];
+    assert!(judged(&before, &after, None).refusals.is_empty());
 }

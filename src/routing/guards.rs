@@ -262,8 +262,9 @@ impl Guards {
         settings
     }
 
-    /// What is enforced: the stricter of the guards in the files and those of
-    /// the last apply. Exceptions are those of the files.
+    /// The budgets and the protection that are enforced: the stricter of those
+    /// in the files and those of the last apply. Policies, which are judged one
+    /// by one, and exceptions are those of the files.
     pub fn stricter(&self, applied: &Guards) -> Guards {
         let mut protected = self.protected.clone();
         let more = applied
@@ -276,7 +277,7 @@ impl Guards {
             updates: self.updates.stricter(applied.updates),
             reroutes: self.reroutes.stricter(applied.reroutes),
             protected,
-            policy: self.policy.stricter(&applied.policy),
+            policy: self.policy.clone(),
             allow: self.allow.clone(),
         }
     }
@@ -312,37 +313,6 @@ impl Policy {
             set("require".to_owned(), fields.collect::<Vec<_>>().into());
         }
     }
-
-    fn stricter(&self, applied: &Policy) -> Policy {
-        let mut require = self.require.clone();
-        require.extend(&applied.require);
-        require.sort_unstable();
-        require.dedup();
-        Policy {
-            deny_plain_http: self.deny_plain_http || applied.deny_plain_http,
-            hosts: both(&self.hosts, &applied.hosts),
-            workers: both(&self.workers, &applied.workers),
-            deny_cross_region: self.deny_cross_region || applied.deny_cross_region,
-            require,
-        }
-    }
-}
-
-/// Lists of what is allowed: where both have one, what stands in both.
-fn both(
-    ours: &BTreeMap<String, Vec<String>>,
-    applied: &BTreeMap<String, Vec<String>>,
-) -> BTreeMap<String, Vec<String>> {
-    let mut lists = ours.clone();
-    for (name, allowed) in applied {
-        match lists.get_mut(name) {
-            Some(list) => list.retain(|glob| allowed.contains(glob)),
-            None => {
-                lists.insert(name.clone(), allowed.clone());
-            }
-        }
-    }
-    lists
 }
 
 /// Whether a glob, in which `*` stands for any run of characters, matches the

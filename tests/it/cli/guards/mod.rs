@@ -1,5 +1,6 @@
 //! Guards, tried by somebody who wants past them.
 
+mod enforced;
 mod stored;
 
 use crate::cli::{run, sql};

@@ -1,0 +1,279 @@
+//! `protected`: objects that no change deletes or sends elsewhere, by whatever
+//! name they go. Core: imports the model and `diff`.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use hashbrown::HashMap;
+use uuid::Uuid;
+
+use super::GuardContext;
+use super::budgets::{Violation, numbers};
+use crate::address::Address;
+use crate::diff::plan::{Action, Change, Object, Plan};
+use crate::fields::Field;
+use crate::routing::guards;
+
+/// Whether calls can depend on a field of such an object.
+fn affects_calls(object: Object, field: Field) -> bool {
+    match object {
+        Object::Region(_) => field == Field::CountryCodes,
+        Object::Config(_) => matches!(
+            field,
+            Field::Region
+                | Field::Url
+                | Field::ApiKey
+                | Field::ApiSecret
+                | Field::TrunkId
+                | Field::WorkerName
+        ),
+        Object::Binding { .. } => matches!(
+            field,
+            Field::Config
+                | Field::Status
+                | Field::Inbound
+                | Field::Outbound
+                | Field::AllowedOutbound
+                | Field::RequiredLeadFormat
+                | Field::OutboundTrunkId
+        ),
+    }
+}
+
+/// Whether a change of an object that was there can change calls.
+pub fn changes_calls(plan: &Plan, change: &Change) -> bool {
+    let mut fields = plan.patch(change).fields.iter();
+    !plan.in_conflict(change)
+        && !change.insert
+        && change.action != Action::Reseal
+        && fields.any(|field| field.kind.writes() && affects_calls(change.object, field.field))
+}
+
+/// Every name by which the object of a change is known: its address, the one
+/// that it had before, and those by id.
+pub fn addresses(plan: &Plan, aliases: &[(Uuid, String)], change: &Change) -> Vec<String> {
+    let mut names = vec![plan.address(change.object)];
+    match change.object {
+        Object::Region(_) => {}
+        Object::Config(_) => {
+            let mut fields = plan.patch(change).fields.iter();
+            let name = fields.find(|field| field.field == Field::Name);
+            let before = name.and_then(|name| name.before.as_ref()?.as_str());
+            names.extend(before.map(|name| Address::Config(name.to_owned())));
+            let id = change.row.or(change.previous);
+            names.extend(id.map(|id| Address::Config(id.to_string())));
+        }
+        Object::Binding { number, tenant } => {
+            let id = plan.tenants[tenant as usize].id;
+            let before = aliases.iter().find(|(known, _)| *known == id);
+            let labels = before.map(|(_, alias)| alias.clone());
+            let labels = labels.into_iter().chain([id.to_string()]);
+            names.extend(labels.map(|label| Address::Binding(number, label)));
+        }
+    }
+    let mut texts: Vec<String> = names.iter().map(Address::to_string).collect();
+    let mut seen = BTreeSet::new();
+    texts.retain(|name| seen.insert(name.clone()));
+    texts
+}
+
+/// The protected objects that a plan deletes, sends elsewhere, or takes out of
+/// their protection by another name. `globs`: of the files and of the last
+/// apply.
+pub fn violations(plan: &Plan, context: &GuardContext<'_>, globs: &[String]) -> Vec<Violation> {
+    if globs.is_empty() {
+        return Vec::new();
+    }
+    let protection = Protection {
+        plan,
+        context,
+        globs,
+    };
+    let mut found = protection.of_changes();
+    found.extend(protection.of_numbers_elsewhere());
+    found.extend(protection.of_other_aliases());
+    found
+}
+
+struct Protection<'a> {
+    plan: &'a Plan,
+    context: &'a GuardContext<'a>,
+    globs: &'a [String],
+}
+
+fn first_match<'a>(globs: &'a [String], names: &[String]) -> Option<&'a str> {
+    let by = |glob: &&String| names.iter().any(|name| guards::matches(glob, name));
+    globs.iter().find(by).map(String::as_str)
+}
+
+impl<'a> Protection<'a> {
+    fn of_changes(&self) -> Vec<Violation> {
+        let plan = self.plan;
+        let aliases = &self.context.snapshot.tenants;
+        let mut found = Vec::new();
+        for (ix, change) in plan.changes.iter().enumerate() {
+            let verb = if change.action == Action::Delete {
+                "deleted"
+            } else if changes_calls(plan, change) {
+                "changed in what calls depend on"
+            } else if renames(plan, change) {
+                "renamed, out of that protection"
+            } else {
+                continue;
+            };
+            let names = addresses(plan, aliases, change);
+            let Some(glob) = first_match(self.globs, &names) else {
+                continue;
+            };
+            let stays = renames(plan, change) && !changes_calls(plan, change);
+            if stays && self.still_protected(plan, change) {
+                continue;
+            }
+            let address = &names[0];
+            found.push(Violation {
+                causes: vec![ix],
+                ..Violation::new(
+                    "protected",
+                    format!("{address} is protected by `{glob}` and would be {verb}"),
+                )
+            });
+        }
+        found
+    }
+
+    /// Whether the files protect the object under the name that it gets.
+    fn still_protected(&self, plan: &Plan, change: &Change) -> bool {
+        let id = change.row.map(|id| Address::Config(id.to_string()));
+        let names = [Some(plan.address(change.object)), id];
+        let names: Vec<String> = names.iter().flatten().map(Address::to_string).collect();
+        first_match(&self.context.routing.guards.protected, &names).is_some()
+    }
+
+    /// Globs that can mean a number.
+    fn of_bindings(&self) -> Vec<String> {
+        let wanted = |glob: &&String| glob.starts_with("binding.") || glob.starts_with('*');
+        self.globs.iter().filter(wanted).cloned().collect()
+    }
+
+    fn old_alias(&self, tenant: Uuid) -> Option<&'a str> {
+        let mut aliases = self.context.snapshot.tenants.iter();
+        let alias = aliases.find(|(id, _)| *id == tenant);
+        alias.map(|(_, alias)| alias.as_str())
+    }
+
+    /// Protected numbers whose calls change because their config does, or the
+    /// region whose countries they may call.
+    fn of_numbers_elsewhere(&self) -> Vec<Violation> {
+        let plan = self.plan;
+        let routing = self.context.routing;
+        let globs = self.of_bindings();
+        let (mut configs, mut regions) = (HashMap::new(), HashMap::new());
+        for (ix, change) in plan.changes.iter().enumerate() {
+            if !changes_calls(plan, change) {
+                continue;
+            }
+            match change.object {
+                Object::Config(name) => configs.insert(plan.names[name as usize].as_str(), ix),
+                Object::Region(name) => regions.insert(plan.names[name as usize].as_str(), ix),
+                Object::Binding { .. } => None,
+            };
+        }
+        if globs.is_empty() || configs.is_empty() && regions.is_empty() {
+            return Vec::new();
+        }
+        let mut held: BTreeMap<(usize, &str), u64> = BTreeMap::new();
+        for binding in &routing.bindings {
+            let settings = routing.settings(binding);
+            let outbound = settings.fields.text(Field::AllowedOutbound);
+            let by_config = configs.get(settings.config.as_str());
+            let by_region = outbound.and_then(|region| regions.get(region));
+            let Some(ix) = by_config.or(by_region) else {
+                continue;
+            };
+            let tenant = routing.tenant(binding);
+            let labels = [
+                Some(tenant.label()),
+                self.old_alias(tenant.id).map(Into::into),
+            ];
+            let labels = labels.into_iter().flatten().chain([tenant.id.to_string()]);
+            let names: Vec<String> = labels
+                .map(|label| Address::Binding(binding.number, label).to_string())
+                .collect();
+            if let Some(glob) = first_match(&globs, &names) {
+                let glob = self.globs.iter().find(|known| *known == glob);
+                *held
+                    .entry((*ix, glob.map_or("", String::as_str)))
+                    .or_default() += 1;
+            }
+        }
+        let violations = held.into_iter().map(|((ix, glob), count)| {
+            let address = plan.address(plan.changes[ix].object);
+            let message = format!(
+                "{address} would change calls of {} that `{glob}` protects",
+                numbers(count)
+            );
+            Violation {
+                figure: count,
+                causes: vec![ix],
+                ..Violation::new("protected", message)
+            }
+        });
+        violations.collect()
+    }
+
+    /// Tenants whose new alias takes numbers out of their protection.
+    fn of_other_aliases(&self) -> Vec<Violation> {
+        let routing = self.context.routing;
+        let globs = self.of_bindings();
+        let renamed: BTreeMap<u32, &str> = (0..)
+            .zip(&routing.tenants)
+            .filter_map(|(ix, tenant)| {
+                let before = self.old_alias(tenant.id)?;
+                (tenant.alias.as_deref() != Some(before)).then_some((ix, before))
+            })
+            .collect();
+        if globs.is_empty() || renamed.is_empty() {
+            return Vec::new();
+        }
+        let mut out: BTreeMap<(u32, &str), u64> = BTreeMap::new();
+        for binding in &routing.bindings {
+            let Some(before) = renamed.get(&binding.tenant) else {
+                continue;
+            };
+            let name = |label: String| Address::Binding(binding.number, label).to_string();
+            let Some(glob) = first_match(&globs, &[name((*before).to_owned())]) else {
+                continue;
+            };
+            let tenant = routing.tenant(binding);
+            let now = [name(tenant.label()), name(tenant.id.to_string())];
+            if first_match(&routing.guards.protected, &now).is_none() {
+                let glob = self.globs.iter().find(|known| *known == glob);
+                let glob = glob.map_or("", String::as_str);
+                *out.entry((binding.tenant, glob)).or_default() += 1;
+            }
+        }
+        let violations = out.into_iter().map(|((tenant, glob), count)| {
+            let after = routing.tenants[tenant as usize].label();
+            let before = renamed.get(&tenant).copied().unwrap_or_default();
+            let message = format!(
+                "tenant `{before}` would be called `{after}`, which takes {} out of the \
+                 protection of `{glob}`",
+                numbers(count)
+            );
+            Violation {
+                figure: count,
+                hint: Some(
+                    "write a pattern for the new alias, or for the tenant's uuid, into `protected`",
+                ),
+                ..Violation::new("protected", message)
+            }
+        });
+        violations.collect()
+    }
+}
+
+fn renames(plan: &Plan, change: &Change) -> bool {
+    let mut fields = plan.patch(change).fields.iter();
+    matches!(change.object, Object::Config(_))
+        && change.action != Action::Create
+        && fields.any(|field| field.field == Field::Name && field.before != field.after)
+}
