@@ -23,6 +23,8 @@ pub struct BindingCase {
     pub inserted: bool,
     /// Outer `None`: no row. Inner `None`: its `rules` is no object.
     pub live: Option<Option<FieldsIx>>,
+    /// How many other active rows hold the number.
+    pub rivals: usize,
 }
 
 /// What the comparison of a [`Case`] gives.
@@ -92,6 +94,56 @@ impl<'a> BindingClassifier<'a> {
     }
 
     fn judge(&mut self, case: BindingCase) -> BindingOutcome {
+        let verdict = self.judge_alone(case);
+        match case.live.flatten() {
+            Some(live) if case.rivals > 0 => self.beside_rivals(case, live, verdict),
+            _ => verdict,
+        }
+    }
+
+    /// A change to a number that several active rows hold, before or after
+    /// it, is a conflict: nothing of it is carried out.
+    fn beside_rivals(
+        &mut self,
+        case: BindingCase,
+        live: FieldsIx,
+        verdict: BindingOutcome,
+    ) -> BindingOutcome {
+        if verdict.action.is_none() {
+            return verdict;
+        }
+        let active = |patch: &Patch| {
+            let wakes = |change: &FieldChange| change.after.as_ref() == Some(&"active".into());
+            let mut fields = patch.fields.iter();
+            fields.any(|change| change.field == Field::Status && wakes(change))
+        };
+        let is_active = !self.pool.get(live).contains(Field::Status);
+        let wakes = active(&self.patches[verdict.patch as usize]);
+        if !(is_active || wakes) {
+            return verdict;
+        }
+        let rows = case.rivals + 1;
+        let before = match is_active {
+            true => format!("{rows} active rows"),
+            false => format!("inactive, beside {} of others", active_rows(case.rivals)),
+        };
+        let mut patch = self.patches[verdict.patch as usize].clone();
+        patch.fields.retain(|change| change.field != Field::Status);
+        patch.fields.push(FieldChange {
+            field: Field::Status,
+            before: Some(Value::from(before)),
+            after: Some(Value::from("one active row")),
+            kind: Kind::Blocked,
+            applied: None,
+        });
+        BindingOutcome {
+            patch: self.patch(patch),
+            after: Some(live),
+            ..verdict
+        }
+    }
+
+    fn judge_alone(&mut self, case: BindingCase) -> BindingOutcome {
         let owned = case.owned.filter(|_| !case.retired);
         match (case.settings, case.live) {
             (Some(settings), None) => self.missing(self.declared[settings as usize], owned),
@@ -219,19 +271,6 @@ impl<'a> BindingClassifier<'a> {
         self.pool.intern(fields)
     }
 
-    /// A change to a number that `rows` active rows hold is a conflict.
-    pub fn duplicated(&mut self, patch: u32, rows: usize) -> u32 {
-        let mut patch = self.patches[patch as usize].clone();
-        patch.fields.push(FieldChange {
-            field: Field::Status,
-            before: Some(Value::from(format!("{rows} active rows"))),
-            after: Some(Value::from("one active row")),
-            kind: Kind::Blocked,
-            applied: None,
-        });
-        self.patch(patch)
-    }
-
     /// The `adopt` lines of settings that no binding needed.
     pub fn unused_adopt(&self) -> impl Iterator<Item = (u32, Field)> {
         (0u32..)
@@ -251,6 +290,13 @@ pub fn carried_out(live: &Fields, patch: &Patch) -> Fields {
         fields.set(change.field, change.after.clone().filter(|_| shows));
     }
     fields
+}
+
+fn active_rows(rows: usize) -> String {
+    match rows {
+        1 => "an active row".to_owned(),
+        rows => format!("{rows} active rows"),
+    }
 }
 
 fn status_change(before: Option<Value>, after: Option<Value>, kind: Kind) -> FieldChange {

@@ -49,8 +49,8 @@ pub struct Differ<'a> {
     slots: BindingIndex,
     owned: Vec<OwnedBinding>,
     lives: Vec<LiveRow>,
-    /// Further active rows with the key of a slot.
-    duplicates: Map<u32, Vec<Uuid>>,
+    /// The active rows with the key of a slot, beside the one that is kept.
+    rivals: Map<u32, Vec<Uuid>>,
     reader: RowReader,
     classes: Map<(u32, Option<FieldsIx>, Option<FieldsIx>), u64>,
     /// Rows without a readable number, by their fields.
@@ -87,7 +87,7 @@ impl<'a> Differ<'a> {
             slots: BindingIndex::new(declared),
             owned: Vec::with_capacity(routing.bindings.len()),
             lives: Vec::with_capacity(routing.bindings.len()),
-            duplicates: Map::default(),
+            rivals: Map::default(),
             reader: RowReader::default(),
             classes: Map::default(),
             held: Map::default(),
@@ -187,8 +187,8 @@ impl<'a> Differ<'a> {
         if rank(&row) > rank(kept) {
             std::mem::swap(kept, &mut other);
         }
-        if kept.active && other.active {
-            self.duplicates.entry(ix).or_default().push(other.id);
+        if other.active {
+            self.rivals.entry(ix).or_default().push(other.id);
         }
         self.others(tenant, other.fields.ok_or(NoObject));
     }
@@ -296,6 +296,7 @@ impl<'a> Differ<'a> {
             .is_some_and(|(owned, live)| owned.row != live.id);
         let ours = owned.filter(|_| !replaced);
         let before = live.and_then(|live| live.fields);
+        let rivals = self.rivals.get(&ix).map_or(0, Vec::len);
         let verdict = match (binding, owned) {
             (None, Some(owned)) if replaced && !owned.retired => {
                 self.count(tenant, before, before);
@@ -305,6 +306,7 @@ impl<'a> Differ<'a> {
                     retired: false,
                     inserted: owned.inserted,
                     live: None,
+                    rivals: 0,
                 })
             }
             _ => {
@@ -314,6 +316,7 @@ impl<'a> Differ<'a> {
                     retired: ours.is_some_and(|owned| owned.retired),
                     inserted: ours.is_some_and(|owned| owned.inserted),
                     live: live.map(|live| live.fields),
+                    rivals,
                 });
                 if before.is_some() || verdict.after.is_some() {
                     self.count(tenant, before, verdict.after);
@@ -324,12 +327,10 @@ impl<'a> Differ<'a> {
         let object = Object::Binding { number, tenant };
         let applied = || objects::applied_origin(self.routing, owned?.source);
         let origin = binding.map(|binding| binding.origin).or_else(applied);
-        let rows = self
-            .duplicates
-            .get(&ix)
-            .map_or(1, |others| others.len() + 1);
+        let rows = rivals + usize::from(live.is_some_and(|live| live.active));
         if rows > 1 {
-            plan.findings.push(self.duplicates_of(ix, object, origin));
+            plan.findings
+                .push(self.duplicates_of(ix, rows, object, origin));
         }
         let Some(action) = verdict.action else {
             plan.unchanged += u64::from(binding.is_some());
@@ -339,10 +340,7 @@ impl<'a> Differ<'a> {
         plan.changes.push(Change {
             object,
             action,
-            patch: match rows {
-                1 => verdict.patch,
-                rows => self.judge.duplicated(verdict.patch, rows),
-            },
+            patch: verdict.patch,
             row: live
                 .filter(|_| binding.is_some() || !replaced)
                 .map(|live| live.id),
@@ -355,8 +353,14 @@ impl<'a> Differ<'a> {
         });
     }
 
-    fn duplicates_of(&self, ix: u32, object: Object, origin: Option<Origin>) -> Finding {
-        let others = self.duplicates.get(&ix).map_or(&[][..], Vec::as_slice);
+    fn duplicates_of(
+        &self,
+        ix: u32,
+        rows: usize,
+        object: Object,
+        origin: Option<Origin>,
+    ) -> Finding {
+        let others = self.rivals.get(&ix).map_or(&[][..], Vec::as_slice);
         let subject = match object {
             Object::Binding { number, tenant } => {
                 format!(
@@ -366,13 +370,11 @@ impl<'a> Differ<'a> {
             }
             Object::Region(_) | Object::Config(_) => String::new(),
         };
-        let message = format!(
-            "{} active rows hold {subject}: calls from it fail until one is left",
-            others.len() + 1
-        );
+        let message =
+            format!("{rows} active rows hold {subject}: calls from it fail until one is left");
         let ids: Vec<String> = others.iter().map(Uuid::to_string).collect();
         let finding = Finding::warning("duplicate-rows", message).hint(format!(
-            "make all but one inactive in the application; besides the one compared here: {}",
+            "make all but one inactive in the application; besides what is compared here: {}",
             ids.join(", ")
         ));
         match origin {

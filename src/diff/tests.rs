@@ -348,6 +348,46 @@ fn a_retired_row_is_reactivated_and_anothers_inactive_row_is_a_conflict() {
 }
 
 #[test]
+fn a_row_is_not_woken_beside_an_active_one_of_others() {
+    let inactive = || Row {
+        status: "inactive",
+        ..row(5, json!({}))
+    };
+    let theirs = || row(6, json!({"outbound": true}));
+    for retired in [true, false] {
+        for adopt in [&[][..], &[Field::Status]] {
+            for ours_first in [true, false] {
+                let case = settled().binding("one", Fields::new(), adopt);
+                let case = match ours_first {
+                    true => case.row(inactive()).row(theirs()),
+                    false => case.row(theirs()).row(inactive()),
+                };
+                let plan = case.applied(id(5), Fields::new(), true, retired).plan();
+                assert!(plan.in_conflict(only(&plan)), "{retired} {adopt:?}");
+                assert!(kinds(&plan).contains(&(Field::Status, Kind::Blocked)));
+                // What is counted of calls is what is there.
+                let moved = plan
+                    .classes
+                    .iter()
+                    .find(|class| class.before != class.after);
+                assert_eq!(moved.map(|class| class.numbers), None);
+            }
+        }
+    }
+    // Nobody declares it: nothing to do, and nothing to report.
+    let gone = settled().row(inactive()).row(theirs());
+    let gone = gone.applied(id(5), Fields::new(), true, true).plan();
+    assert!(gone.is_empty() && gone.findings.is_empty());
+    // Two of others fail calls, whatever ours is.
+    let two = settled()
+        .row(inactive())
+        .row(theirs())
+        .row(row(7, json!({})));
+    let two = two.applied(id(5), Fields::new(), true, true).plan();
+    assert_eq!(two.findings[0].code, "duplicate-rows");
+}
+
+#[test]
 fn several_active_rows_are_reported_and_never_picked_from() {
     let case = settled()
         .binding("one", Fields::new(), &[])
