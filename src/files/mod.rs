@@ -5,9 +5,12 @@
 mod checkout;
 mod tree;
 
-use std::fs;
+use std::collections::BTreeSet;
+use std::fs::{self, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use tempfile::NamedTempFile;
 
@@ -53,6 +56,8 @@ pub struct Edit {
 /// A file that can't be written, or that no longer holds what was read (exit
 /// 5).
 pub fn rewrite(edits: &[Edit]) -> Result<()> {
+    // From the comparison on nobody else of us writes here.
+    let _locks = lock_directories(edits)?;
     let mut ready = Vec::new();
     for edit in edits {
         let path =
@@ -72,6 +77,34 @@ pub fn rewrite(edits: &[Edit]) -> Result<()> {
             .map_err(|error| cannot("write", &path, &error.error))?;
     }
     Ok(())
+}
+
+/// How long other programs of ours may take to write their files.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Locks the directories of these files, until the value is dropped. Where
+/// directories can't be locked, the comparison alone has to do.
+fn lock_directories(edits: &[Edit]) -> Result<Vec<fs::File>> {
+    let paths = edits.iter().map(|edit| fs::canonicalize(&edit.path));
+    let dirs = paths.filter_map(|path| Some(path.ok()?.parent()?.to_owned()));
+    // In one order, so that two never wait for each other.
+    let dirs: BTreeSet<PathBuf> = dirs.collect();
+    let mut locks = Vec::new();
+    let until = Instant::now() + PATIENCE;
+    for dir in dirs {
+        let Ok(handle) = fs::File::open(&dir) else {
+            continue;
+        };
+        while let Err(TryLockError::WouldBlock) = handle.try_lock() {
+            if Instant::now() > until {
+                let message = format!("another lkroute is writing files in `{}`", shown(&dir));
+                return Err(Error::new(message).hint("nothing was written: try again"));
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
+        locks.push(handle);
+    }
+    Ok(locks)
 }
 
 /// A new file in the directory of `path`, with its permissions.

@@ -104,6 +104,37 @@ fn files_are_rewritten_whole() {
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 3);
 }
 
+/// Four programs edit one file at once; each tries again where it has changed.
+#[test]
+fn of_many_who_edit_one_file_none_loses_a_line() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.toml");
+    fs::write(&path, "").unwrap();
+    let add = |line: String| {
+        for _ in 0..1000 {
+            let before = fs::read_to_string(&path).unwrap();
+            let after = format!("{before}{line}\n");
+            let edit = Edit {
+                path: path.clone(),
+                before,
+                after,
+            };
+            match rewrite(&[edit]) {
+                Ok(()) => return,
+                Err(stale) => assert_eq!(stale.exit as u8, 5, "{stale}"),
+            }
+        }
+        panic!("it never got its turn");
+    };
+    std::thread::scope(|scope| {
+        for writer in 0..4 {
+            let add = &add;
+            scope.spawn(move || (0..15).for_each(|n| add(format!("{writer} {n}"))));
+        }
+    });
+    assert_eq!(fs::read_to_string(&path).unwrap().lines().count(), 60);
+}
+
 #[test]
 fn new_files_overwrite_nothing() {
     let dir = tempfile::tempdir().unwrap();
