@@ -2,10 +2,12 @@
 //! transaction. Imports what commands share, the store and `render`.
 
 use std::path::PathBuf;
+use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use clap::Args;
 use serde_json::Value;
+use tokio::sync::watch;
 use uuid::Uuid;
 
 use super::approval::{self, Approved};
@@ -14,6 +16,7 @@ use super::globals::{Format, Formatted};
 use super::keys::KeyArgs;
 use super::planning::{self, Planned, Wish};
 use super::shell::Shell;
+use super::signals::asked_to_stop;
 use super::{Stop, actor, database, revision, sealing};
 use crate::address::Address;
 use crate::app::Total;
@@ -239,6 +242,20 @@ pub(super) async fn carry_out(
     }
     let progress = shell.count("applying", Total::Known);
     let mut tell = |done, total| progress.of(done, total);
-    let done = store.apply(plan, order, &mut tell).await;
+    let (ask, stop) = watch::channel(false);
+    let order = ApplyOrder {
+        stop: Some(stop),
+        notice: |text| anstream::eprintln!("note: {text}"),
+        ..order.clone()
+    };
+    let mut applying = pin!(store.apply(plan, &order, &mut tell));
+    let done = tokio::select! {
+        done = &mut applying => done,
+        () = asked_to_stop() => {
+            // It rolls back, or has begun to commit and says what became of it.
+            ask.send_replace(true);
+            applying.await
+        }
+    };
     done.map_err(|failed| failed.error)
 }

@@ -88,12 +88,6 @@ pub fn region_fields(region: &Region) -> Fields {
     fields
 }
 
-const OF_REGION: [Field; 3] = [
-    Field::Description,
-    Field::CountryCodes,
-    Field::DefaultConfig,
-];
-
 fn regions(routing: &Routing, snapshot: &Snapshot, found: &mut Objects) {
     let owned: BTreeMap<&str, &OwnedRegion> = snapshot
         .owned_regions
@@ -111,7 +105,7 @@ fn regions(routing: &Routing, snapshot: &Snapshot, found: &mut Objects) {
             whole: true,
             adopt: &[],
         };
-        let (patch, _) = compare(sides, &OF_REGION);
+        let (patch, _) = compare(sides, &Field::OF_REGION);
         if patch.fields.is_empty() && before.is_some() {
             found.unchanged += 1;
             continue;
@@ -143,7 +137,7 @@ fn regions(routing: &Routing, snapshot: &Snapshot, found: &mut Objects) {
             whole: true,
             adopt: &[],
         };
-        let mut patch = compare(sides, &OF_REGION).0;
+        let mut patch = compare(sides, &Field::OF_REGION).0;
         patch.fields.retain(|change| change.kind != Kind::Release);
         found.regions.push(ObjectChange {
             name: name.to_owned(),

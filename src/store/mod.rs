@@ -18,6 +18,7 @@ macro_rules! on {
 mod batch;
 mod books;
 mod cells;
+mod checks;
 mod dispatches;
 mod history;
 mod ids;
@@ -25,6 +26,7 @@ mod list;
 mod look_up;
 mod order;
 mod postgres;
+mod row_patch;
 mod rows;
 mod schema;
 mod server_url;

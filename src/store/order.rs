@@ -1,9 +1,11 @@
-//! What an apply is told beside its plan, and what it tells. Imports core.
+//! What an apply is told beside its plan, and what it tells. Imports core and
+//! tokio's channels.
 
 use std::collections::HashMap;
 use std::time::Duration;
 
 use serde_json::Value;
+use tokio::sync::watch;
 use uuid::Uuid;
 
 use crate::address::Address;
@@ -13,6 +15,10 @@ use crate::snapshot::ApplyId;
 
 /// How long an apply waits for locks, where nobody says otherwise.
 pub const LOCK_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How long a failover may take: Patroni's ttl is 30 s, and the new primary
+/// may have to recover.
+pub const FAILOVER: Duration = Duration::from_secs(90);
 
 /// Who applies, why, and with which secrets.
 #[derive(Debug, Clone)]
@@ -41,6 +47,12 @@ pub struct ApplyOrder {
     /// The apply whose state a rollback brings back.
     pub restores: Option<ApplyId>,
     pub lock_timeout: Duration,
+    /// How long it is looked for after its connection was lost during COMMIT.
+    pub find_out: Duration,
+    /// Told what takes long, for people who wait.
+    pub notice: fn(&str),
+    /// Becomes true where the apply is to be given up.
+    pub stop: Option<watch::Receiver<bool>>,
     /// By config row: of every config to insert, and every one whose
     /// `api_secret` the plan writes.
     pub secrets: HashMap<Uuid, PreparedSecret>,
@@ -75,7 +87,23 @@ impl ApplyOrder {
             files: None,
             restores: None,
             lock_timeout: LOCK_TIMEOUT,
+            find_out: FAILOVER,
+            notice: |_| (),
+            stop: None,
             secrets: HashMap::new(),
+        }
+    }
+}
+
+impl ApplyOrder {
+    /// Ends when the apply is to be given up.
+    pub(super) async fn asked_to_stop(&self) {
+        let asked = match self.stop.clone() {
+            Some(mut stop) => stop.wait_for(|asked| *asked).await.is_ok(),
+            None => false,
+        };
+        if !asked {
+            std::future::pending::<()>().await;
         }
     }
 }
@@ -108,15 +136,35 @@ impl From<Error> for ApplyError {
 /// How many moved objects an error names.
 const NAMED: usize = 10;
 
+/// The first few, and how many more there are.
+fn few(names: impl ExactSizeIterator<Item = String>) -> String {
+    let more = match names.len().saturating_sub(NAMED) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let first: Vec<String> = names.take(NAMED).collect();
+    first.join(", ") + &more
+}
+
 impl ApplyError {
+    /// What is read back is not what was written: an object, and what of it.
+    pub(super) fn rewritten(mut found: Vec<(Address, String)>) -> ApplyError {
+        found.sort_unstable();
+        let names = found
+            .iter()
+            .map(|(address, what)| format!("{address} ({what})"));
+        Error::new(format!(
+            "the database keeps other values than were written: {}",
+            few(names)
+        ))
+        .hint("nothing was written; a trigger or rule of the table does that: change it, or what is declared")
+        .into()
+    }
+
     /// Exit 5, naming what moved.
     pub(super) fn moved(what: &str, moved: Vec<Address>) -> ApplyError {
-        let names: Vec<String> = moved.iter().take(NAMED).map(Address::to_string).collect();
-        let more = match moved.len().saturating_sub(NAMED) {
-            0 => String::new(),
-            more => format!(" and {more} more"),
-        };
-        let message = format!("{what} since the plan was made: {}{more}", names.join(", "));
+        let names = moved.iter().map(Address::to_string);
+        let message = format!("{what} since the plan was made: {}", few(names));
         let error = Error::exit(Exit::Stale, message)
             .hint("nothing was written; plan again, and look at what has changed");
         ApplyError { error, moved }

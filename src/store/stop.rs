@@ -8,6 +8,13 @@ use crate::error::Error;
 pub(super) enum Stop {
     Sql(sqlx::Error),
     Refused(ApplyError),
+    /// By [`super::ApplyOrder::stop`].
+    Asked,
+}
+
+/// What is said then.
+pub(super) fn stopped() -> Error {
+    Error::new("stopped by a signal: the transaction was rolled back, nothing was written")
 }
 
 impl From<sqlx::Error> for Stop {

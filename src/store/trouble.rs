@@ -51,12 +51,22 @@ fn postgres(label: &str, code: &str, message: &str) -> Error {
     }
 }
 
+/// Whether a SQLite file holds what a program that was killed left half
+/// written: SQLITE_READONLY_RECOVERY, SQLITE_READONLY_ROLLBACK.
+pub(super) fn needs_recovery(error: &Sql) -> bool {
+    matches!(code(error).as_deref(), Some("264" | "776"))
+}
+
 /// SQLite's extended result codes, the primary one in the low byte.
 fn sqlite(label: &str, code: &str, message: &str) -> Error {
     let error = Error::new(format!("{label}: {message}"));
     match code.parse::<u32>().unwrap_or(0) & 0xff {
         5 | 6 => Error::new(format!("{label} is locked by another process"))
             .hint("another apply is running, or a program has the file open; nothing was changed"),
+        8 if matches!(code, "264" | "776") => Error::new(format!(
+            "{label}: a program was killed while it wrote, and what it left can't be rolled back"
+        ))
+        .hint("run a command as a user who may write the file and its directory; that mends it"),
         8 => error.hint("the file, or its directory, is read-only"),
         11 | 26 => error.hint("this file is no intact SQLite database"),
         13 => error.hint("the disk is full; nothing was changed"),

@@ -5,14 +5,13 @@ use hashbrown::HashMap;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::order::{ApplyError, ApplyOrder};
+use super::order::ApplyOrder;
 use crate::address::Address;
-use crate::diff::plan::{Action, Change, FieldChange, Kind, Object, Patch, Plan};
+use crate::diff::plan::{Action, Change, FieldChange, Kind, Object, Plan};
 use crate::error::{Error, Exit};
 use crate::fields::{Field, Fields};
 use crate::phone::RowKey;
 use crate::routing::CipherText;
-use crate::snapshot::LiveConfig;
 
 /// The changes of a plan, by kind of object.
 pub(super) struct Work<'a> {
@@ -21,7 +20,7 @@ pub(super) struct Work<'a> {
     pub configs: Vec<&'a Change>,
     pub bindings: Vec<&'a Change>,
     /// The written secret of each config that gets one.
-    secrets: HashMap<Uuid, &'a CipherText>,
+    pub secrets: HashMap<Uuid, &'a CipherText>,
 }
 
 impl<'a> Work<'a> {
@@ -95,7 +94,39 @@ impl<'a> Work<'a> {
             .collect()
     }
 
-    fn writes(&self, change: &Change) -> bool {
+    /// The number rows that are there and stay as they are: what is recorded
+    /// of them has to be so all the same.
+    pub fn adopted(&self) -> Vec<&'a Change> {
+        let adopted = |change: &&Change| {
+            let there = !change.insert && change.row.is_some() && change.owned.is_some();
+            there && !self.writes(change)
+        };
+        self.bindings.iter().copied().filter(adopted).collect()
+    }
+
+    /// The numbers that get an active row, new or woken.
+    pub fn made_active(&self) -> HashMap<(Uuid, RowKey), &'a Change> {
+        let changes = self.bindings.iter().filter(|change| self.appears(change));
+        let keyed = changes.filter_map(|change| Some((key(self.plan, change)?, *change)));
+        keyed.collect()
+    }
+
+    /// Whether a change brings an active row.
+    pub fn appears(&self, change: &Change) -> bool {
+        let active = Some(Value::from("active"));
+        let wakes = |field: &FieldChange| field.kind.writes() && field.after == active;
+        let fields = &self.plan.patch(change).fields;
+        let status = |field: &FieldChange| field.field == Field::Status && wakes(field);
+        change.insert || fields.iter().any(status)
+    }
+
+    /// Whether the plan relies on there being no rows but those that it knows.
+    pub fn relies_on_numbers(&self) -> bool {
+        let mut bindings = self.bindings.iter();
+        !self.configs_to(Write::Delete).is_empty() || bindings.any(|change| self.appears(change))
+    }
+
+    pub fn writes(&self, change: &Change) -> bool {
         let fields = &self.plan.patch(change).fields;
         fields.iter().any(|field| field.kind.writes())
     }
@@ -182,27 +213,6 @@ impl<'a> Work<'a> {
             .filter_map(|field| Some((field.field, field.before.clone()?)));
         Some(held.collect())
     }
-
-    /// # Errors
-    /// Configs whose rows, now locked, are not as the plan saw them.
-    pub fn check_configs(&self, live: &[LiveConfig]) -> Result<(), ApplyError> {
-        let live: HashMap<Uuid, &LiveConfig> = live.iter().map(|row| (row.id, row)).collect();
-        let as_planned = |change: &Change| {
-            let row = change.row.and_then(|id| live.get(&id));
-            match row {
-                // One that is no longer ours may be there or not.
-                _ if change.owned.is_none() && !self.writes(change) => true,
-                None => change.insert,
-                Some(row) => !change.insert && as_before(self.plan.patch(change), &row.fields),
-            }
-        };
-        let moved = self.configs.iter().filter(|change| !as_planned(change));
-        let moved: Vec<Address> = moved.map(|change| self.address(change)).collect();
-        match moved.is_empty() {
-            true => Ok(()),
-            false => Err(ApplyError::moved("configs have changed", moved)),
-        }
-    }
 }
 
 /// What happens to a config's row.
@@ -241,7 +251,7 @@ pub(super) const CONFIG_COLUMNS: [&str; 7] = [
     "worker_name",
 ];
 
-fn config_column(field: Field) -> Option<&'static str> {
+pub(super) fn config_column(field: Field) -> Option<&'static str> {
     Some(match field {
         Field::Name => "name",
         Field::Description => "description",
@@ -252,115 +262,4 @@ fn config_column(field: Field) -> Option<&'static str> {
         Field::WorkerName => "worker_name",
         _ => return None,
     })
-}
-
-/// Whether a row still holds what a patch says it held; the region is not in
-/// the row.
-pub(super) fn as_before(patch: &Patch, live: &Fields) -> bool {
-    patch
-        .fields
-        .iter()
-        .filter(|field| field.field != Field::Region)
-        .all(|field| live.get(field.field) == field.before.as_ref())
-}
-
-/// What a patch does to a number row.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct RowPatch {
-    /// The keys of `rules` that change: those that go and those that are set.
-    pub touched: Vec<&'static str>,
-    /// What these keys hold before and after, as far as they are there.
-    pub before: Map<String, Value>,
-    pub after: Map<String, Value>,
-    /// The column before and after, where it changes.
-    pub provider: Option<(Option<String>, Option<String>)>,
-    /// What the status has to be, NULL counting as active; `None`: anything.
-    pub status_before: Option<String>,
-    pub status_after: Option<String>,
-}
-
-impl RowPatch {
-    /// `ours`: whether the row is lkroute's afterwards. One that goes back to
-    /// others may be inactive already.
-    pub fn of(patch: &Patch, ours: bool) -> RowPatch {
-        let mut row = RowPatch {
-            status_before: ours.then(|| "active".to_owned()),
-            ..RowPatch::default()
-        };
-        for field in &patch.fields {
-            if !field.kind.writes() {
-                continue;
-            }
-            match (field.field, field.field.rules_key()) {
-                (_, Some(key)) => {
-                    row.touched.push(key);
-                    let put = |map: &mut Map<String, Value>, value: &Option<Value>| {
-                        if let Some(value) = value {
-                            map.insert(key.to_owned(), value.clone());
-                        }
-                    };
-                    put(&mut row.before, &field.before);
-                    put(&mut row.after, &field.after);
-                }
-                (Field::Provider, _) => {
-                    row.provider = Some((text(&field.before), text(&field.after)));
-                }
-                (Field::Status, _) => {
-                    row.status_before = text(&field.before);
-                    row.status_after = text(&field.after);
-                }
-                _ => {}
-            }
-        }
-        row
-    }
-}
-
-fn text(value: &Option<Value>) -> Option<String> {
-    value.as_ref().map(|value| match value {
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_patch_tells_absent_from_null() {
-        let change = |field, before, after, kind| FieldChange {
-            field,
-            before,
-            after,
-            kind,
-            applied: None,
-        };
-        let patch = Patch {
-            fields: vec![
-                change(
-                    Field::Config,
-                    Some(Value::Null),
-                    Some("c".into()),
-                    Kind::Set,
-                ),
-                change(Field::Outbound, Some(true.into()), None, Kind::Drift),
-                change(Field::Inbound, None, Some(true.into()), Kind::Set),
-                change(Field::Provider, None, Some("P".into()), Kind::TakeOver),
-                change(Field::AllowedOutbound, None, Some("x".into()), Kind::Adopt),
-            ],
-        };
-        let row = RowPatch::of(&patch, true);
-        assert_eq!(row.touched, ["livekit_config", "outbound", "inbound"]);
-        let json = |map: &Map<String, Value>| Value::Object(map.clone()).to_string();
-        assert_eq!(
-            json(&row.before),
-            r#"{"livekit_config":null,"outbound":true}"#
-        );
-        assert_eq!(json(&row.after), r#"{"inbound":true,"livekit_config":"c"}"#);
-        assert_eq!(row.provider, Some((None, Some("P".to_owned()))));
-        assert_eq!(row.status_before.as_deref(), Some("active"));
-        let removed = RowPatch::of(&Patch::default(), false);
-        assert_eq!(removed.status_before, None);
-    }
 }

@@ -1,30 +1,39 @@
 //! Applying a plan to PostgreSQL: one transaction that takes the lock row
-//! first, compares again inside, and is looked for when its end is lost.
+//! first, compares again inside, reads back what others may have rewritten,
+//! and is looked for when its end is lost.
 
 use std::time::Duration;
 
 use serde::Serialize;
 use sqlx::PgConnection;
-use sqlx::postgres::PgRow;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
-use super::sql::{literal, run, sets, statement};
-use super::{PgStore, connect, numbers, objects, records};
+use super::sql::{run, sets, statement};
+use super::{PgStore, connect, lock, number_checks, numbers, objects, records};
 use crate::diff::plan::Plan;
-use crate::error::{Error, Exit};
 use crate::store::books::Books;
 use crate::store::cells::Cells;
-use crate::store::order::{Applied, ApplyError, ApplyOrder, Locked};
-use crate::store::stop::Stop;
-use crate::store::trouble::{code, passing, trouble};
+use crate::store::order::{Applied, ApplyError, ApplyOrder};
+use crate::store::stop::{Stop, stopped};
+use crate::store::trouble::passing;
 use crate::store::work::Work;
 
 /// How often a transaction that the server gave up is tried again.
-const TRIES: u32 = 4;
+const TRIES: u32 = 8;
+/// How long the end of a transaction that is given up is waited for.
+const ABANDON: Duration = Duration::from_secs(5);
+
+/// About as long, so that two who got in each other's way don't again.
+pub(super) fn jitter(time: Duration) -> Duration {
+    let random = getrandom::u32().unwrap_or(u32::MAX / 2);
+    time.mul_f64(0.5 + f64::from(random) / f64::from(u32::MAX))
+}
 
 /// One attempt: what its steps share.
 pub(super) struct Run<'a> {
     pub conn: &'a mut PgConnection,
+    /// The server's process, once it is known.
+    pub pid: &'a mut Option<i64>,
     /// The quoted schema.
     pub q: &'a str,
     pub work: &'a Work<'a>,
@@ -40,7 +49,7 @@ impl Run<'_> {
     /// rows that it wrote.
     pub async fn write<T: Serialize>(
         &mut self,
-        sql: impl Into<String>,
+        sql: impl AsRef<str>,
         rows: &[T],
     ) -> Result<u64, sqlx::Error> {
         if rows.is_empty() {
@@ -65,22 +74,32 @@ impl PgStore {
         progress: &mut dyn FnMut(u64, u64),
     ) -> Result<Applied, ApplyError> {
         let work = Work::new(plan, order)?;
-        for attempt in 1.. {
-            let stop = match self.attempt(&work, order, progress).await {
+        let mut pid = None;
+        let mut attempt = 1;
+        loop {
+            let stop = match self
+                .attempt(&work, order, progress, (attempt > 1, &mut pid))
+                .await
+            {
                 Ok(applied) => return Ok(applied),
                 Err(stop) => stop,
             };
+            if let Stop::Asked = stop {
+                self.abandon(pid).await;
+                return Err(stopped().into());
+            }
             // The reason is reported; the server rolls back in any case.
-            let _ = run(&mut self.conn, "ROLLBACK").await;
+            let _ = timeout(ABANDON, run(&mut self.conn, "ROLLBACK")).await;
             match stop {
                 Stop::Refused(error) => return Err(error),
                 Stop::Sql(error) if passing(&error) && attempt < TRIES => {
-                    sleep(Duration::from_millis(50 << attempt)).await;
+                    sleep(jitter(Duration::from_millis(50 << attempt))).await;
+                    attempt += 1;
                 }
                 Stop::Sql(error) => return Err(self.trouble(error).into()),
+                Stop::Asked => return Err(stopped().into()),
             }
         }
-        Err(Error::new("the apply was not tried").into())
     }
 
     async fn attempt(
@@ -88,8 +107,10 @@ impl PgStore {
         work: &Work<'_>,
         order: &ApplyOrder,
         progress: &mut dyn FnMut(u64, u64),
+        (again, pid): (bool, &mut Option<i64>),
     ) -> Result<Applied, Stop> {
         let mut run = Run {
+            pid,
             conn: &mut self.conn,
             q: &self.q,
             work,
@@ -98,109 +119,50 @@ impl PgStore {
             done: 0,
             total: (work.updates().len() + work.inserts().len() + work.bindings.len()) as u64,
         };
-        let id = begin(&mut run).await?;
-        let mut books = records::books(&mut run).await?;
-        let before = objects::check(&mut run).await?;
-        numbers::update(&mut run).await?;
-        objects::write(&mut run).await?;
-        numbers::insert(&mut run).await?;
-        records::write(&mut run, &mut books, id, &before).await?;
-        let at = records::finish(&mut run, id).await?;
-        let applied = Applied { id, at };
-        match super::sql::run(&mut self.conn, "COMMIT").await {
-            Ok(()) => Ok(applied),
-            Err(error) => self.find_out(order, error).await,
-        }
-    }
-
-    /// The answer to COMMIT did not come: looks for the apply's token over a
-    /// new connection, behind the lock that a transaction still under way
-    /// would hold.
-    async fn find_out(&mut self, order: &ApplyOrder, lost: sqlx::Error) -> Result<Applied, Stop> {
-        let mut found = Err(Error::new("not looked for"));
-        for wait in [0, 500, 2000, 4000] {
-            sleep(Duration::from_millis(wait)).await;
-            found = self.look_for(order).await;
-            if found.is_ok() {
-                break;
-            }
-        }
-        let lost = trouble(&self.label, &lost).message;
-        match found {
-            Ok(Some(applied)) => Ok(applied),
-            Ok(None) => Err(
-                Error::new(format!("COMMIT failed, nothing was written: {lost}"))
-                    .hint("apply again")
-                    .into(),
-            ),
-            Err(error) => Err(Error::exit(
-                Exit::Unknown,
-                format!("whether the apply was carried out is not known: {lost}; {error}"),
-            )
-            .hint("`lkroute plan` shows it: an empty plan means that it was carried out")
-            .into()),
-        }
-    }
-
-    async fn look_for(&mut self, order: &ApplyOrder) -> Result<Option<Applied>, Error> {
-        let mut conn = connect(&self.server).await?;
-        let sql = format!(
-            "BEGIN; SET LOCAL lock_timeout = '10s';
-             SELECT 1 FROM {q}.lkroute_state FOR UPDATE;
-             SELECT id::int8, {at} FROM {q}.lkroute_applies WHERE token = '{token}';
-             ROLLBACK",
-            q = self.q,
-            at = super::read::time("at"),
-            token = order.token.hyphenated(),
-        );
-        let found = sets(&mut conn, &sql).await;
-        let found = found.map_err(|error| self.trouble(error))?;
-        self.conn = conn;
-        let row = found.get(3).and_then(|rows| rows.first());
-        let applied = |row: &PgRow| {
-            Ok(Applied {
-                id: row.some_int(0)?,
-                at: row.some_text(1)?.to_owned(),
-            })
+        let applied = tokio::select! {
+            applied = write(&mut run, again) => applied?,
+            () = order.asked_to_stop() => return Err(Stop::Asked),
         };
-        let applied = row.map(applied).transpose();
-        applied.map_err(|error| self.trouble(error))
+        self.commit(order, applied).await
+    }
+
+    /// Rolls back. A statement that still runs is cancelled over another
+    /// connection; COMMIT was not sent, so the server rolls back in any case.
+    async fn abandon(&mut self, pid: Option<i64>) {
+        let cancel = async {
+            let pid = pid?;
+            let mut other = connect(&self.server).await.ok()?;
+            let sql = format!("SELECT pg_cancel_backend({pid})");
+            sets(&mut other, &sql).await.ok()
+        };
+        let rolled_back = async {
+            cancel.await;
+            let _ = run(&mut self.conn, "ROLLBACK").await;
+        };
+        let _ = timeout(ABANDON, rolled_back).await;
     }
 }
 
-/// Begins, takes the lock row, and checks that the database is the one, and
-/// as far, as the plan was made for. The number of this apply.
-async fn begin(run: &mut Run<'_>) -> Result<i64, Stop> {
-    let timeout = literal(&format!("{}ms", run.order.lock_timeout.as_millis().max(1)));
-    let sql = format!(
-        "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;
-         SET LOCAL lock_timeout = {timeout};
-         SELECT last_apply::int8, owner, environment FROM {q}.lkroute_state FOR UPDATE;
-         SELECT a.id::int8, a.actor, {at} FROM {q}.lkroute_applies a
-           ORDER BY a.id DESC LIMIT 1",
-        q = run.q,
-        at = super::read::time("a.at"),
-    );
-    let found = match sets(run.conn, &sql).await {
-        Err(error) if code(&error).as_deref() == Some("55P03") => {
-            return Err(Locked::busy(run.order.lock_timeout).into());
-        }
-        found => found?,
-    };
-    let row = |ix: usize| found.get(ix).and_then(|rows| rows.first());
-    let state = row(2).ok_or_else(|| Error::new("lkroute_state has no row"))?;
-    let owned = |text: Option<&str>| text.map(str::to_owned);
-    let by = |row: &PgRow| {
-        let (actor, at) = (row.some_text(1)?.to_owned(), row.some_text(2)?.to_owned());
-        Ok::<_, sqlx::Error>((row.some_int(0)?, actor, at))
-    };
-    let locked = Locked {
-        last_apply: state.int(0)?,
-        owner: owned(state.text(1)?),
-        environment: owned(state.text(2)?),
-        by: row(3).map(by).transpose()?,
-    };
-    Ok(locked.next(run.work.plan.base, run.order)?)
+/// All of it but COMMIT.
+async fn write(run: &mut Run<'_>, again: bool) -> Result<Applied, Stop> {
+    let id = lock::begin(run).await?;
+    records::open(run, id).await?;
+    lock::prove(run).await?;
+    let mut books = records::books(run).await?;
+    let before = objects::check(run).await?;
+    number_checks::check_adopted(run).await?;
+    number_checks::nothing_appeared(run).await?;
+    if again {
+        numbers::lock_in_order(run).await?;
+    }
+    numbers::update(run).await?;
+    objects::write(run).await?;
+    numbers::insert(run).await?;
+    objects::read_back(run).await?;
+    number_checks::read_back(run).await?;
+    records::write(run, &mut books, id, &before).await?;
+    let at = records::finish(run, id).await?;
+    Ok(Applied { id, at })
 }
 
 /// Numbers by which lkroute's tables know things, as they are.

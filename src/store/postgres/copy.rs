@@ -208,6 +208,10 @@ impl<'a, const N: usize> Row<'a, N> {
         self.array(ix)?.map(Uuid::from_bytes).ok_or(BadStream)
     }
 
+    pub fn any_uuid(&self, ix: usize) -> Result<Option<Uuid>, BadStream> {
+        Ok(self.array(ix)?.map(Uuid::from_bytes))
+    }
+
     pub fn int8(&self, ix: usize) -> Result<Option<i64>, BadStream> {
         Ok(self.array(ix)?.map(i64::from_be_bytes))
     }

@@ -2,12 +2,12 @@
 //! transaction block, whatever stands in between.
 
 use futures_util::TryStreamExt;
+use sqlx::Either;
 use sqlx::postgres::PgRow;
-use sqlx::{AssertSqlSafe, Either};
 
 use super::PgStore;
 use super::read::config_columns;
-use super::sql::literal;
+use super::sql::{literal, many};
 use crate::error::Result;
 use crate::resolve::{AgentFact, Regions, UserFact};
 use crate::store::cells::Cells;
@@ -67,7 +67,7 @@ impl PgStore {
     ) -> Result<(), (usize, sqlx::Error)> {
         let statements: Vec<String> = parts.iter().map(|part| self.ask(*part, asked)).collect();
         let sql = statements.join(";\n");
-        let mut stream = sqlx::raw_sql(AssertSqlSafe(sql)).fetch_many(&mut self.conn);
+        let mut stream = many(&mut self.conn, &sql);
         let (mut ix, mut rows) = (0, Vec::new());
         while let Some(step) = stream.try_next().await.map_err(|error| (ix, error))? {
             match step {

@@ -1,27 +1,26 @@
 //! Number rows on PostgreSQL: changed by `UPDATE … FROM unnest`, inserted by
 //! binary COPY, never a statement a row.
 
-use futures_util::TryStreamExt;
-use hashbrown::{HashMap, HashSet};
+use hashbrown::HashMap;
 use uuid::Uuid;
 
 use super::apply::Run;
-use super::copy::{Reader, Row, Writer};
-use super::sql::{sets, statement};
+use super::copy::Writer;
+use super::sql::statement;
 use crate::address::Address;
 use crate::diff::plan::{Change, Object};
-use crate::phone::{self, RowKey};
+use crate::error::Error;
+use crate::phone;
 use crate::store::cells::Cells;
 use crate::store::order::ApplyError;
+use crate::store::row_patch::RowPatch;
 use crate::store::stop::Stop;
-use crate::store::work::{RowPatch, key, row};
+use crate::store::work::{key, row};
 
 /// Rows to a statement.
-const CHUNK: usize = 5000;
+pub(super) const CHUNK: usize = 5000;
 /// Bytes of COPY data to a message.
 pub(super) const PIECE: usize = 256 * 1024;
-/// Up to so many new numbers are looked for one by one.
-const FEW: usize = 1000;
 
 /// Changes rows that are there, each as the plan saw it: tenant, status and
 /// the fields that change are compared in the WHERE, `rules` by its touched
@@ -89,7 +88,10 @@ async fn update_chunk(run: &mut Run<'_>, sql: &str, chunk: &[&Change]) -> Result
 }
 
 /// Refuses to go on where there are any.
-fn moved<'a>(run: &Run<'_>, changes: impl Iterator<Item = &'a Change>) -> Result<(), Stop> {
+pub(super) fn moved<'a>(
+    run: &Run<'_>,
+    changes: impl Iterator<Item = &'a Change>,
+) -> Result<(), Stop> {
     let mut moved: Vec<Address> = changes.map(|change| run.work.address(change)).collect();
     moved.sort_unstable();
     match moved.is_empty() {
@@ -155,15 +157,13 @@ impl Patches {
     }
 }
 
-/// Inserts the new rows, where no row with such a number has appeared since
-/// the plan was made. Their ids ascend in the order of the plan, so that the
+/// Inserts the new rows, after [`nothing_appeared`]. Their ids ascend in the order of the plan, so that the
 /// index on them grows at one end.
 pub(super) async fn insert(run: &mut Run<'_>) -> Result<(), Stop> {
     let inserts = run.work.inserts();
     if inserts.is_empty() {
         return Ok(());
     }
-    nothing_appeared(run, &inserts).await?;
     let sql = format!(
         "COPY {}.voice_agent_numbers
            (id, tenant_id, country_code, base_number, provider, status, rules)
@@ -204,7 +204,7 @@ pub(super) async fn insert(run: &mut Run<'_>) -> Result<(), Stop> {
     run.advance(inserts.len() - sent);
     match written == inserts.len() as u64 {
         true => Ok(()),
-        false => Err(crate::error::Error::new("not every new number was written").into()),
+        false => Err(Error::new("not every new number was written").into()),
     }
 }
 
@@ -221,45 +221,20 @@ fn tail(patch: &RowPatch) -> Vec<u8> {
     writer.bytes
 }
 
-/// Looks for rows that hold the numbers to insert: one by one where they are
-/// few, else by passing over all rows of their tenants.
-async fn nothing_appeared(run: &mut Run<'_>, inserts: &[&Change]) -> Result<(), Stop> {
-    let any = format!("SELECT 1 FROM {}.voice_agent_numbers LIMIT 1", run.q);
-    if sets(run.conn, &any).await?.iter().all(Vec::is_empty) {
-        return Ok(());
-    }
-    let mut new: HashMap<(Uuid, RowKey), &Change> = HashMap::with_capacity(inserts.len());
-    new.extend(
-        inserts
-            .iter()
-            .filter_map(|change| Some((key(run.work.plan, change)?, *change))),
-    );
-    let tenants: HashSet<Uuid> = new.keys().map(|(tenant, _)| *tenant).collect();
-    let tenants: Vec<String> = tenants.iter().map(Uuid::to_string).collect();
-    let mut filter = format!("tenant_id = ANY('{{{}}}'::uuid[])", tenants.join(","));
-    if inserts.len() <= FEW {
-        let bases = new.keys().flat_map(|(_, key)| key.base_numbers());
-        let bases: Vec<String> = bases.map(|base| base.to_string()).collect();
-        filter += &format!(" AND base_number = ANY('{{{}}}'::int8[])", bases.join(","));
-    }
+/// Locks the rows to change in the order of their ids, after a deadlock:
+/// whoever does the same waits, and no more.
+pub(super) async fn lock_in_order(run: &mut Run<'_>) -> Result<(), Stop> {
+    let updates = run.work.updates();
+    let mut rows: Vec<Uuid> = updates.iter().filter_map(|change| change.row).collect();
+    rows.sort_unstable();
     let sql = format!(
-        "COPY (SELECT tenant_id, country_code::text, base_number::int8
-           FROM {}.voice_agent_numbers WHERE {filter}) TO STDOUT (FORMAT binary)",
+        "SELECT count(*) FROM (SELECT FROM {}.voice_agent_numbers WHERE id = ANY($1)
+           ORDER BY id FOR UPDATE) n",
         run.q
     );
-    let mut appeared = Vec::new();
-    let mut reader = Reader::default();
-    let mut pieces = run.conn.copy_out_raw(&sql).await?;
-    while let Some(piece) = pieces.try_next().await? {
-        let read = reader.read(&piece, |row: Row<'_, 3>| {
-            let Ok(number) = phone::from_row(row.text(1)?, row.int8(2)?) else {
-                return Ok(());
-            };
-            appeared.extend(new.get(&(row.uuid(0)?, number.key())).copied());
-            Ok(())
-        });
-        read.map_err(|bad| sqlx::Error::Decode(bad.into()))?;
+    for chunk in rows.chunks(CHUNK) {
+        let lock = statement(&sql).bind(chunk.to_vec());
+        lock.execute(&mut *run.conn).await?;
     }
-    drop(pieces);
-    moved(run, appeared.into_iter())
+    Ok(())
 }

@@ -4,6 +4,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::apply::Run;
+use super::lock;
 use super::sql::statement;
 use crate::diff::plan::Change;
 use crate::store::books::{Before, Version};
@@ -103,6 +104,23 @@ pub(super) async fn write(run: &mut Run<'_>) -> Result<(), Stop> {
     store(run, insert, &inserts, objects).await
 }
 
+/// Reads back what was written, which triggers may have changed.
+pub(super) async fn read_back(run: &mut Run<'_>) -> Result<(), Stop> {
+    let written = run.work.configs_written();
+    if written.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<Uuid> = written.keys().copied().collect();
+    let sql = format!(
+        "SELECT {} FROM {}.voice_agent_livekit c WHERE c.id = ANY($1)",
+        super::read::config_columns(),
+        run.q
+    );
+    let rows = statement(sql).bind(ids).fetch_all(&mut *run.conn).await?;
+    let live: Result<Vec<_>, _> = rows.iter().map(|row| rows::live_config(row, 0)).collect();
+    Ok(run.work.check_rewritten(&written, &live?)?)
+}
+
 async fn store(
     run: &mut Run<'_>,
     sql: String,
@@ -137,17 +155,22 @@ async fn delete(run: &mut Run<'_>) -> Result<(), Stop> {
     }
     let texts: Vec<String> = ids.iter().map(Uuid::to_string).collect();
     let held = format!(
-        "SELECT DISTINCT lower(rules->>'livekit_config') FROM {}.voice_agent_numbers
-         WHERE lower(rules->>'livekit_config') = ANY($1)",
-        run.q
+        "SELECT DISTINCT lower(n.rules->>'livekit_config'), s.seen
+         FROM {}.voice_agent_numbers n RIGHT JOIN (SELECT {} AS seen) s
+           ON lower(n.rules->>'livekit_config') = ANY($1)",
+        run.q,
+        lock::seen(run)
     );
     let held = statement(held)
         .bind(&texts)
         .fetch_all(&mut *run.conn)
         .await?;
+    let seen = held.first().map(|row| row.flag(1)).transpose()?;
+    lock::expect(seen == Some(true))?;
     let mut holding = Vec::new();
     for row in &held {
-        let id = Uuid::parse_str(row.some_text(0)?).ok();
+        let Some(id) = row.text(0)? else { continue };
+        let id = Uuid::parse_str(id).ok();
         let change = changes.iter().find(|change| change.row == id);
         holding.extend(change.map(|change| run.work.address(change)));
     }

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::PgStore;
 use super::copy::{BadStream, Reader, Row};
-use super::sql::{literal, run, sets};
+use super::sql::{copy_out, literal, run, sets};
 use crate::error::Result;
 use crate::fields::{Fields, FieldsIx, FieldsPool};
 use crate::phone::E164;
@@ -39,6 +39,10 @@ pub(super) fn apply_columns() -> String {
         time("a.at")
     )
 }
+
+/// The columns that [`number_row`] reads.
+pub(super) const NUMBER_COLUMNS: &str = "id, tenant_id, country_code::text, base_number::int8,
+    provider::text, status::text, rules::jsonb";
 
 /// How many rows pass between two reports of progress.
 pub(super) const STEP: u64 = 8192;
@@ -151,7 +155,7 @@ impl PgStore {
         progress: &mut dyn FnMut(u64),
     ) -> Result<()> {
         let trouble = |error| trouble(&self.label, &error);
-        let mut pieces = self.conn.copy_out_raw(sql).await.map_err(trouble)?;
+        let mut pieces = copy_out(&mut self.conn, sql).await.map_err(trouble)?;
         let (mut bytes, mut rows) = (Vec::with_capacity(BATCH), 0);
         while let Some(piece) = pieces.try_next().await.map_err(trouble)? {
             if bytes.len() + piece.len() > BATCH {
@@ -197,8 +201,7 @@ impl PgStore {
     /// The columns that [`number_row`] reads.
     fn numbers_sql(&self) -> String {
         format!(
-            "COPY (SELECT id, tenant_id, country_code::text, base_number::int8, provider::text,
-               status::text, rules::jsonb FROM {}.voice_agent_numbers) TO STDOUT (FORMAT binary)",
+            "COPY (SELECT {NUMBER_COLUMNS} FROM {}.voice_agent_numbers) TO STDOUT (FORMAT binary)",
             self.q
         )
     }
@@ -260,7 +263,7 @@ impl PgStore {
     ) -> Result<()> {
         let mut reader = Reader::default();
         let result = async {
-            let mut pieces = self.conn.copy_out_raw(sql).await?;
+            let mut pieces = copy_out(&mut self.conn, sql).await?;
             while let Some(piece) = pieces.try_next().await? {
                 let read = reader.read(&piece, &mut each);
                 read.map_err(|bad| sqlx::Error::Decode(bad.into()))?;

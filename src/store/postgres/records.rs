@@ -12,8 +12,9 @@ use crate::store::books::{
 use crate::store::cells::Cells;
 use crate::store::stop::Stop;
 
-/// Versions to a statement that ends them.
-const CHUNK: usize = 10_000;
+/// Versions to a statement that ends them: with twice as many, PostgreSQL
+/// reads the whole table.
+const CHUNK: usize = 5000;
 
 pub(super) async fn books(run: &mut Run<'_>) -> Result<Books, Stop> {
     Ok(known(run).await?)
@@ -173,17 +174,15 @@ async fn write_bindings(run: &mut Run<'_>, id: i32, rows: &[BindingRow]) -> Resu
     Ok(())
 }
 
-/// The record of the apply, last; when it was.
-pub(super) async fn finish(run: &mut Run<'_>, id: i64) -> Result<String, Stop> {
+/// The record of the apply, first: who reads sees by it that it is here.
+pub(super) async fn open(run: &mut Run<'_>, id: i64) -> Result<(), Stop> {
     let order = run.order;
     let sql = format!(
         "INSERT INTO {q}.lkroute_applies (id, token, at, kind, actor, revision, dirty, owner,
            environment, reason, version, counts, guards, files, restores)
          VALUES ($1::int8, $2, clock_timestamp(), $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13,
-           $14::int8)
-         RETURNING {at}",
+           $14::int8)",
         q = run.q,
-        at = super::read::time("at"),
     );
     let query = statement(sql)
         .bind(id)
@@ -200,18 +199,27 @@ pub(super) async fn finish(run: &mut Run<'_>, id: i64) -> Result<String, Stop> {
         .bind(order.guards.to_string())
         .bind(order.files.clone())
         .bind(order.restores);
-    let row = query.fetch_one(&mut *run.conn).await?;
-    let at = row.some_text(0)?.to_owned();
+    expect(query.execute(&mut *run.conn).await?.rows_affected(), 1)
+}
+
+/// Notes the apply as the last one; when it was.
+pub(super) async fn finish(run: &mut Run<'_>, id: i64) -> Result<String, Stop> {
     let sql = format!(
         "UPDATE {}.lkroute_state SET last_apply = $1::int8, owner = coalesce(owner, $2),
            environment = coalesce(environment, $3)",
         run.q
     );
-    let query = statement(sql).bind(id).bind(order.owner.clone());
+    let query = statement(sql).bind(id).bind(run.order.owner.clone());
     let done = query
-        .bind(order.environment.clone())
+        .bind(run.order.environment.clone())
         .execute(&mut *run.conn)
         .await?;
     expect(done.rows_affected(), 1)?;
-    Ok(at)
+    let sql = format!(
+        "SELECT {} FROM {}.lkroute_applies WHERE id = $1::int8",
+        super::read::time("at"),
+        run.q
+    );
+    let row = statement(sql).bind(id).fetch_one(&mut *run.conn).await?;
+    Ok(row.some_text(0)?.to_owned())
 }

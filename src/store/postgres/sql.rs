@@ -4,11 +4,19 @@
 //! connection. So text without values goes by the simple protocol, which
 //! needs one round trip and nothing prepared; statements with values use the
 //! unnamed prepared statement, and only between BEGIN and COMMIT.
+//!
+//! A proxy that spreads reads, such as pgpool, sends those of a transaction
+//! that has written nothing yet to a standby, which may lag behind. It leaves
+//! statements alone that begin with a comment: so everything that reads does.
 
 use futures_util::TryStreamExt;
-use sqlx::postgres::{PgArguments, PgRow};
+use futures_util::stream::BoxStream;
+use sqlx::postgres::{PgArguments, PgQueryResult, PgRow};
 use sqlx::query::Query;
 use sqlx::{AssertSqlSafe, Either, PgConnection, Postgres};
+
+/// Keeps a statement on the primary: see above.
+pub(super) const HERE: &str = "/*NO LOAD BALANCE*/ ";
 
 /// An identifier in quotes.
 pub(super) fn quoted(identifier: &str) -> String {
@@ -37,7 +45,7 @@ pub(super) async fn sets(
 ) -> Result<Vec<Vec<PgRow>>, sqlx::Error> {
     let mut all = Vec::new();
     let mut rows = Vec::new();
-    let mut stream = sqlx::raw_sql(AssertSqlSafe(sql)).fetch_many(conn);
+    let mut stream = many(conn, sql);
     while let Some(step) = stream.try_next().await? {
         match step {
             Either::Left(_) => all.push(std::mem::take(&mut rows)),
@@ -47,9 +55,29 @@ pub(super) async fn sets(
     Ok(all)
 }
 
+/// The rows of statements without values, and where each ends.
+pub(super) fn many<'a>(
+    conn: &'a mut PgConnection,
+    sql: &str,
+) -> BoxStream<'a, Result<Either<PgQueryResult, PgRow>, sqlx::Error>> {
+    sqlx::raw_sql(AssertSqlSafe(format!("{HERE}{sql}"))).fetch_many(conn)
+}
+
+/// Begins a `COPY … TO STDOUT`.
+pub(super) async fn copy_out<'a>(
+    conn: &'a mut PgConnection,
+    sql: &str,
+) -> Result<
+    BoxStream<'a, Result<impl std::ops::Deref<Target = [u8]> + use<>, sqlx::Error>>,
+    sqlx::Error,
+> {
+    conn.copy_out_raw(&format!("{HERE}{sql}")).await
+}
+
 /// A statement with values to bind.
-pub(super) fn statement(sql: impl Into<String>) -> Query<'static, Postgres, PgArguments> {
-    sqlx::query(AssertSqlSafe(sql.into())).persistent(false)
+pub(super) fn statement(sql: impl AsRef<str>) -> Query<'static, Postgres, PgArguments> {
+    let sql = format!("{HERE}{}", sql.as_ref());
+    sqlx::query(AssertSqlSafe(sql)).persistent(false)
 }
 
 #[cfg(test)]

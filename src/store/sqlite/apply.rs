@@ -1,18 +1,24 @@
 //! Applying a plan to a SQLite file: one transaction that holds the write
 //! lock from its beginning.
 
+use std::time::Duration;
+
 use serde::Serialize;
 use sqlx::query::Query;
 use sqlx::sqlite::{SqliteArguments, SqliteRow};
 use sqlx::{AssertSqlSafe, Sqlite, SqliteConnection};
+use tokio::time::timeout;
 
 use super::{SqliteStore, numbers, objects, records, run as run_sql};
 use crate::diff::plan::Plan;
 use crate::error::Error;
 use crate::store::cells::Cells;
 use crate::store::order::{Applied, ApplyError, ApplyOrder, Locked};
-use crate::store::stop::Stop;
+use crate::store::stop::{Stop, stopped};
 use crate::store::work::Work;
+
+/// How long the end of a transaction that is given up is waited for.
+const ABANDON: Duration = Duration::from_secs(5);
 
 /// What the steps of an apply share.
 pub(super) struct Run<'a> {
@@ -77,10 +83,11 @@ impl SqliteStore {
             Err(stop) => stop,
         };
         // The reason is reported; what is not committed is gone in any case.
-        let _ = run_sql(&mut self.conn, "ROLLBACK").await;
+        let _ = timeout(ABANDON, run_sql(&mut self.conn, "ROLLBACK")).await;
         match stop {
             Stop::Refused(error) => Err(error),
             Stop::Sql(error) => Err(self.trouble(error).into()),
+            Stop::Asked => Err(stopped().into()),
         }
     }
 
@@ -98,17 +105,30 @@ impl SqliteStore {
             done: 0,
             total: (work.updates().len() + work.inserts().len() + work.bindings.len()) as u64,
         };
-        let id = begin(&mut run).await?;
-        let books = records::books(&mut run).await?;
-        let before = objects::check(&mut run).await?;
-        numbers::update(&mut run).await?;
-        objects::write(&mut run).await?;
-        numbers::insert(&mut run).await?;
-        records::write(&mut run, books, id, &before).await?;
-        let at = records::finish(&mut run, id).await?;
-        run_sql(run.conn, "COMMIT").await?;
-        Ok(Applied { id, at })
+        let applied = tokio::select! {
+            applied = write(&mut run) => applied?,
+            () = order.asked_to_stop() => return Err(Stop::Asked),
+        };
+        run_sql(&mut self.conn, "COMMIT").await?;
+        Ok(applied)
     }
+}
+
+/// All of it but COMMIT.
+async fn write(run: &mut Run<'_>) -> Result<Applied, Stop> {
+    let id = begin(run).await?;
+    let books = records::books(run).await?;
+    let before = objects::check(run).await?;
+    numbers::check_adopted(run).await?;
+    numbers::nothing_appeared(run).await?;
+    numbers::update(run).await?;
+    objects::write(run).await?;
+    numbers::insert(run).await?;
+    objects::read_back(run).await?;
+    numbers::read_back(run).await?;
+    records::write(run, books, id, &before).await?;
+    let at = records::finish(run, id).await?;
+    Ok(Applied { id, at })
 }
 
 /// Takes the write lock, and checks that the database is the one, and as

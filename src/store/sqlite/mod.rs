@@ -44,7 +44,10 @@ impl SqliteStore {
             .busy_timeout(BUSY)
             .row_buffer_size(1024)
             .disable_statement_logging();
-        let conn = SqliteConnection::connect_with(&options).await;
+        let conn = match mode {
+            Mode::Read => connect_to_read(&options).await,
+            Mode::Record | Mode::Write => SqliteConnection::connect_with(&options).await,
+        };
         Ok(SqliteStore {
             conn: conn.map_err(|error| trouble(&label, &error))?,
             label,
@@ -93,6 +96,25 @@ impl SqliteStore {
         let built = run(&mut self.conn, migrate::INDEX).await;
         built.map_err(|error| self.trouble(error))?;
         Ok(true)
+    }
+}
+
+/// Connects for reading. Where a program was killed while it wrote, what it
+/// left in the file has to be rolled back first, which only a connection that
+/// may write does.
+async fn connect_to_read(options: &SqliteConnectOptions) -> Result<SqliteConnection, sqlx::Error> {
+    let mut conn = SqliteConnection::connect_with(options).await?;
+    let look = "SELECT 1 FROM sqlite_master";
+    match run(&mut conn, look).await {
+        Err(error) if super::trouble::needs_recovery(&error) => {
+            let writing = options.clone().read_only(false);
+            let mut recovering = SqliteConnection::connect_with(&writing).await?;
+            run(&mut recovering, look).await?;
+            recovering.close().await?;
+            SqliteConnection::connect_with(options).await
+        }
+        // Anything else is told by whoever reads.
+        _ => Ok(conn),
     }
 }
 

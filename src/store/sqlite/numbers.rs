@@ -4,19 +4,20 @@
 use futures_util::TryStreamExt;
 use hashbrown::{HashMap, HashSet};
 use serde_json::{Value, json};
+use sqlx::sqlite::SqliteRow;
 use uuid::Uuid;
 
 use super::apply::{Run, json, statement};
 use super::read::number_row;
 use crate::address::Address;
 use crate::diff::plan::{Change, Object};
-use crate::diff::row_reader::read_row;
+use crate::error::Error;
 use crate::phone;
-use crate::snapshot::NumberRow;
 use crate::store::cells::Cells;
 use crate::store::order::ApplyError;
+use crate::store::row_patch::RowPatch;
 use crate::store::stop::Stop;
-use crate::store::work::{RowPatch, key, row};
+use crate::store::work::row;
 
 /// Rows to a statement.
 const CHUNK: usize = 5000;
@@ -46,36 +47,62 @@ async fn as_planned(run: &mut Run<'_>, chunk: &[&Change]) -> Result<(), Stop> {
     for change in chunk {
         expected.insert(row(change)?, change);
     }
-    let ids: Vec<Uuid> = expected.keys().copied().collect();
-    let sql = "SELECT id, tenant_id, country_code, base_number, provider, status, rules
-               FROM voice_agent_numbers WHERE id IN (SELECT value FROM json_each(?))";
-    for row in run.read(sql, &ids).await? {
+    for row in rows_of(run, expected.keys().copied().collect()).await? {
         let live = number_row(&row, 0)?;
         let change = expected.get(&live.id).copied();
-        if change.is_some_and(|change| holds(run, change, &live)) {
+        if change.is_some_and(|change| run.work.holds(change, &live)) {
             expected.remove(&live.id);
         }
     }
     moved(run, expected.into_values())
 }
 
-/// Whether a row is still as the plan saw it: number, tenant, status, and
-/// the fields that change.
-fn holds(run: &Run<'_>, change: &Change, live: &NumberRow<'_>) -> bool {
-    let patch = run.work.plan.patch(change);
-    let number = phone::from_row(live.country_code, live.base_number);
-    let found = number.ok().map(|number| (live.tenant, number.key()));
-    let status = RowPatch::of(patch, change.owned.is_some()).status_before;
-    let Ok(fields) = read_row(live) else {
-        return false;
-    };
-    let mut writes = patch.fields.iter().filter(|field| field.kind.writes());
-    found == key(run.work.plan, change)
-        && status.is_none_or(|status| status == live.status.unwrap_or("active"))
-        && writes.all(|field| {
-            field.field == crate::fields::Field::Status
-                || fields.get(field.field) == field.before.as_ref()
-        })
+async fn rows_of(run: &mut Run<'_>, ids: Vec<Uuid>) -> Result<Vec<SqliteRow>, Stop> {
+    let sql = "SELECT id, tenant_id, country_code, base_number, provider, status, rules
+               FROM voice_agent_numbers WHERE id IN (SELECT value FROM json_each(?))";
+    run.read(sql, &ids).await
+}
+
+/// Checks that what is recorded without being written is so.
+pub(super) async fn check_adopted(run: &mut Run<'_>) -> Result<(), Stop> {
+    for chunk in run.work.adopted().chunks(CHUNK) {
+        as_planned(run, chunk).await?;
+    }
+    Ok(())
+}
+
+/// Reads back what was written, where triggers may have changed it.
+pub(super) async fn read_back(run: &mut Run<'_>) -> Result<(), Stop> {
+    let triggers = "SELECT 1 FROM sqlite_master
+                    WHERE type = 'trigger' AND tbl_name = 'voice_agent_numbers'";
+    let triggers = sqlx::query(triggers).fetch_optional(&mut *run.conn).await?;
+    if triggers.is_none() {
+        return Ok(());
+    }
+    let mut written = run.work.updates();
+    written.extend(run.work.inserts());
+    for chunk in written.chunks(CHUNK) {
+        let mut expected: HashMap<Uuid, &Change> = HashMap::with_capacity(chunk.len());
+        for change in chunk {
+            expected.insert(row(change)?, change);
+        }
+        let (mut found, mut seen) = (Vec::new(), 0);
+        for row in rows_of(run, expected.keys().copied().collect()).await? {
+            let live = number_row(&row, 0)?;
+            let Some(change) = expected.get(&live.id) else {
+                continue;
+            };
+            seen += 1;
+            let what = run.work.rewritten(change, &live);
+            found.extend(what.map(|what| (run.work.address(change), what)));
+        }
+        match found.is_empty() {
+            true if seen == chunk.len() => {}
+            true => return Err(Error::new("rows that were written are not there").into()),
+            false => return Err(ApplyError::rewritten(found).into()),
+        }
+    }
+    Ok(())
 }
 
 /// Refuses to go on where there are any.
@@ -126,14 +153,12 @@ async fn write(run: &mut Run<'_>, patch: &RowPatch, ids: &[Uuid]) -> Result<(), 
     }
 }
 
-/// Inserts the new rows, where no row with such a number has appeared since
-/// the plan was made.
+/// Inserts the new rows, after [`nothing_appeared`].
 pub(super) async fn insert(run: &mut Run<'_>) -> Result<(), Stop> {
     let inserts = run.work.inserts();
     if inserts.is_empty() {
         return Ok(());
     }
-    nothing_appeared(run, &inserts).await?;
     let sql = "INSERT INTO voice_agent_numbers
                  (id, tenant_id, country_code, base_number, provider, status, rules)
                SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, 'active',
@@ -160,17 +185,14 @@ pub(super) async fn insert(run: &mut Run<'_>) -> Result<(), Stop> {
     Ok(())
 }
 
-/// Looks for rows that hold the numbers to insert: one by one where they are
-/// few, else by passing over all rows of their tenants.
-async fn nothing_appeared(run: &mut Run<'_>, inserts: &[&Change]) -> Result<(), Stop> {
-    let plan = run.work.plan;
-    let mut new = HashMap::with_capacity(inserts.len());
-    new.extend(
-        inserts
-            .iter()
-            .filter_map(|change| Some((key(plan, change)?, *change))),
-    );
-    let (filter, values) = match inserts.len() <= FEW {
+/// Looks for rows that hold the numbers to insert or to wake: one by one
+/// where they are few, else by passing over all rows of their tenants.
+pub(super) async fn nothing_appeared(run: &mut Run<'_>) -> Result<(), Stop> {
+    let new = run.work.made_active();
+    if new.is_empty() {
+        return Ok(());
+    }
+    let (filter, values) = match new.len() <= FEW {
         true => {
             let bases: Vec<i64> = new.keys().flat_map(|(_, key)| key.base_numbers()).collect();
             ("base_number", json(&bases)?)
@@ -181,15 +203,18 @@ async fn nothing_appeared(run: &mut Run<'_>, inserts: &[&Change]) -> Result<(), 
         }
     };
     let sql = format!(
-        "SELECT tenant_id, country_code, base_number FROM voice_agent_numbers
+        "SELECT id, tenant_id, country_code, base_number, status FROM voice_agent_numbers
          WHERE {filter} IN (SELECT value FROM json_each(?))"
     );
     let mut appeared = Vec::new();
     let mut stream = statement(sql).bind(values).fetch(&mut *run.conn);
     while let Some(row) = stream.try_next().await? {
-        if let Ok(number) = phone::from_row(row.text(1)?, row.int(2)?) {
-            appeared.extend(new.get(&(row.some_uuid(0)?, number.key())).copied());
-        }
+        let Ok(number) = phone::from_row(row.text(2)?, row.int(3)?) else {
+            continue;
+        };
+        let change = new.get(&(row.some_uuid(1)?, number.key())).copied();
+        let (id, active) = (row.uuid(0)?, row.text(4)?.is_none_or(|s| s == "active"));
+        appeared.extend(change.filter(|change| change.insert || (active && change.row != id)));
     }
     drop(stream);
     moved(run, appeared.into_iter())

@@ -79,6 +79,22 @@ pub(super) async fn write(run: &mut Run<'_>) -> Result<(), Stop> {
     store(run, insert, &inserts, objects).await
 }
 
+/// Reads back what was written, which triggers may have changed.
+pub(super) async fn read_back(run: &mut Run<'_>) -> Result<(), Stop> {
+    let written = run.work.configs_written();
+    if written.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<Uuid> = written.keys().copied().collect();
+    let sql = format!(
+        "SELECT {CONFIG_COLUMNS} FROM voice_agent_livekit c
+         WHERE c.id IN (SELECT value FROM json_each(?))"
+    );
+    let rows = run.read(sql, &ids).await?;
+    let live: Result<Vec<_>, _> = rows.iter().map(|row| rows::live_config(row, 0)).collect();
+    Ok(run.work.check_rewritten(&written, &live?)?)
+}
+
 async fn store(
     run: &mut Run<'_>,
     sql: String,

@@ -63,13 +63,18 @@ impl Base {
 
     /// The application's tables alone, before lkroute came.
     pub fn legacy_postgres(name: &str) -> Option<Base> {
-        let db = Postgres::shared()?.database(name);
-        db.psql(&Legacy::named(SCHEMA).schema_sql());
-        Some(Base {
+        Some(Base::in_cluster(Postgres::shared()?, name, SCHEMA))
+    }
+
+    /// The same in this cluster, in a schema of this name.
+    pub fn in_cluster(postgres: &'static Postgres, name: &str, schema: &str) -> Base {
+        let db = postgres.database(name);
+        db.psql(&Legacy::named(schema).schema_sql());
+        Base {
             url: DatabaseUrl::parse(&db.url).expect("a URL"),
-            schema: Some(SCHEMA.to_owned()),
+            schema: Some(schema.to_owned()),
             hold: Hold::Postgres(db),
-        })
+        }
     }
 
     /// The same on SQLite.
@@ -100,7 +105,7 @@ impl Base {
         }
     }
 
-    async fn migrated(&self) {
+    pub async fn migrated(&self) {
         let mut store = self.open(Mode::Write).await;
         store.migrate(false).await.expect("migrate");
     }

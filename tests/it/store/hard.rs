@@ -117,13 +117,36 @@ async fn an_outcome_that_cannot_be_found_out_is_exit_8() {
     let proxy = TcpCut::new(&base.db().url, Cut::During, "lkroute_applies (id").refuse_after();
     let url = DatabaseUrl::parse(&proxy.url).unwrap();
     let mut store = Store::open(&url, Some(SCHEMA), Mode::Write).await.unwrap();
-    let result = store.apply(&plan, &order(&plan), &mut |_, _| ()).await;
+    let mut order = order(&plan);
+    order.find_out = Duration::from_secs(1);
+    let result = store.apply(&plan, &order, &mut |_, _| ()).await;
     let error = result.unwrap_err().error;
     assert_eq!(error.exit, Exit::Unknown, "{error}");
     assert_eq!(
         base.sql("SELECT count(*) FROM {lkroute_applies}").await,
         "1"
     );
+}
+
+/// The server is away for longer than a glance: it is looked for meanwhile,
+/// and people are told.
+#[tokio::test]
+async fn an_apply_is_looked_for_as_long_as_a_failover_takes() {
+    static TOLD: std::sync::Mutex<Vec<String>> = std::sync::Mutex::new(Vec::new());
+    let Some(base) = Base::postgres("failover").await else {
+        return;
+    };
+    let plan = base.plan(&files()).await;
+    let away = Duration::from_secs(9);
+    let proxy = TcpCut::new(&base.db().url, Cut::During, "lkroute_applies (id").refuse_for(away);
+    let url = DatabaseUrl::parse(&proxy.url).unwrap();
+    let mut store = Store::open(&url, Some(SCHEMA), Mode::Write).await.unwrap();
+    let mut order = order(&plan);
+    order.notice = |text| TOLD.lock().unwrap().push(text.to_owned());
+    let applied = store.apply(&plan, &order, &mut |_, _| ()).await;
+    assert_eq!(applied.unwrap().id, 1);
+    let told = TOLD.lock().unwrap();
+    assert!(told[0].contains("looking for up to 90 s"), "{told:?}");
 }
 
 #[tokio::test]
@@ -151,6 +174,38 @@ async fn a_connection_lost_earlier_has_written_nothing() {
         .await;
     assert_eq!(result.unwrap_err().error.exit, Exit::Error);
     assert_eq!(base.everything().await, before);
+}
+
+/// A program that is killed while it writes leaves its journal behind: the
+/// files are copied as they are then.
+#[tokio::test]
+async fn readers_go_on_after_a_killed_apply() {
+    let base = Base::sqlite().await;
+    base.settle(&files()).await;
+    base.sql(
+        "CREATE TABLE big AS WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n
+           WHERE i < 300) SELECT i, hex(zeroblob(2000)) AS text FROM n",
+    )
+    .await;
+    let file = base.url.file().unwrap();
+    let url = format!("sqlite://{}", file.display());
+    let mut killed = sqlx::SqliteConnection::connect(&url).await.unwrap();
+    let write = "PRAGMA cache_size = 5; BEGIN IMMEDIATE; UPDATE big SET text = 'half written';
+        UPDATE voice_agent_livekit SET name = 'half ' || name";
+    sqlx::raw_sql(write).execute(&mut killed).await.unwrap();
+    let left = Base::sqlite().await;
+    let copy = left.url.file().unwrap();
+    let journal = |path: &std::path::Path| path.with_extension("db-journal");
+    std::fs::copy(file, copy).unwrap();
+    std::fs::copy(journal(file), journal(copy)).unwrap();
+    let mut plain = sqlx::sqlite::SqliteConnectOptions::new();
+    plain = plain.filename(copy).read_only(true);
+    let mut plain = sqlx::SqliteConnection::connect_with(&plain).await.unwrap();
+    let failed = sqlx::raw_sql("SELECT 1 FROM big").execute(&mut plain).await;
+    assert!(failed.is_err(), "the journal is hot");
+    plain.close().await.unwrap();
+    assert_eq!(describe(&left.plan(&files()).await), "");
+    assert!(!journal(copy).exists());
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 mod apply;
 pub mod base;
+mod contention;
 mod dispatches;
 mod doctor;
 mod hard;
@@ -9,6 +10,7 @@ mod history;
 mod laws;
 mod look_up;
 mod migrate;
+mod proxies;
 mod read;
 mod refused;
 mod speed;

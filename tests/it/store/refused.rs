@@ -14,6 +14,9 @@ on_both!(
     a_foreign_edit_of_another_key_does_no_harm,
     a_foreign_edit_of_the_same_key_makes_it_stale,
     a_number_that_appeared_makes_it_stale,
+    a_row_of_others_that_appeared_keeps_ours_asleep,
+    what_is_recorded_as_adopted_is_so,
+    what_a_trigger_rewrites_is_told,
     a_name_that_was_taken_makes_it_stale,
     another_owner_is_refused,
     a_missing_secret_is_told_before_anything_is_written,
@@ -115,6 +118,143 @@ async fn a_number_that_appeared_makes_it_stale(base: Base) {
     base.sql("UPDATE {voice_agent_numbers} SET base_number = 5550101")
         .await;
     base.apply(&plan).await.unwrap();
+}
+
+async fn a_row_of_others_that_appeared_keeps_ours_asleep(base: Base) {
+    let routing = one("+12425550100", Fields::new());
+    base.settle(&routing).await;
+    base.settle(&files()).await;
+    let plan = base.plan(&routing).await;
+    let theirs = async |id, status: &str| {
+        let rest = format!("NULL, {status}, NULL");
+        base.number(id, TENANT_INDIA, "'+1' 2425550100", &rest)
+            .await;
+    };
+    theirs(id(1), "'inactive'").await;
+    theirs(id(2), "NULL").await;
+    let error = refused(&base, &plan).await;
+    assert_eq!(error.error.exit, Exit::Stale);
+    assert_eq!(error.moved[0].to_string(), "binding.+12425550100@tenant-a");
+    let again = base.plan(&routing).await;
+    assert!(describe(&again).contains("status Blocked"));
+    base.sql(&format!(
+        "DELETE FROM {{voice_agent_numbers}} WHERE id = '{}'",
+        id(2)
+    ))
+    .await;
+    base.apply(&plan).await.unwrap();
+}
+
+/// Others change a row between the plan and the apply that was to record it.
+async fn what_is_recorded_as_adopted_is_so(base: Base) {
+    base.settle(&files()).await;
+    let config = format!(r#""livekit_config": "{CONFIG_INDIA}""#);
+    let rules = format!("NULL, NULL, '{{{config}, \"outbound\": true}}'");
+    base.number(id(1), TENANT_INDIA, "'+91' 9000000001", &rules)
+        .await;
+    base.number(
+        id(2),
+        TENANT_INDIA,
+        "'+91' 9000000002",
+        &format!("NULL, NULL, '{{{config}}}'"),
+    )
+    .await;
+    let mut routing = files();
+    for number in ["+919000000001", "+919000000002"] {
+        bind(&mut routing, number, 0, "india", outbound(true));
+    }
+    let plan = base.plan(&routing).await;
+    assert!(describe(&plan).contains("adopt binding.+919000000001@tenant-a"));
+    assert!(describe(&plan).contains("update binding.+919000000002@tenant-a: config Adopt"));
+    for n in 1..3 {
+        let of = |set: &str| {
+            format!(
+                "UPDATE {{voice_agent_numbers}} SET {set} WHERE id = '{}'",
+                id(n)
+            )
+        };
+        let rules = "SELECT rules FROM {voice_agent_numbers} WHERE id = ";
+        let was = base.sql(&format!("{rules}'{}'", id(n))).await;
+        base.sql(&of(&format!(
+            "rules = '{{\"livekit_config\": \"{CONFIG_UAE}\", \"outbound\": true}}'"
+        )))
+        .await;
+        let error = refused(&base, &plan).await;
+        assert_eq!(error.error.exit, Exit::Stale);
+        assert_eq!(
+            error.moved[0].to_string(),
+            format!("binding.+91900000000{n}@tenant-a")
+        );
+        base.sql(&of(&format!("rules = '{was}'"))).await;
+    }
+    base.apply(&plan).await.unwrap();
+    assert_eq!(describe(&base.plan(&routing).await), "");
+}
+
+async fn what_a_trigger_rewrites_is_told(base: Base) {
+    let numbers = base.table("voice_agent_numbers");
+    let configs = base.table("voice_agent_livekit");
+    let rewrite = match &base.hold {
+        Hold::Postgres(_) => format!(
+            "CREATE FUNCTION deny() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+               NEW.rules = NEW.rules || '{{\"outbound\": false}}'; RETURN NEW; END $$;
+             CREATE FUNCTION upper() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+               NEW.worker_name = upper(NEW.worker_name); RETURN NEW; END $$;
+             CREATE TRIGGER deny BEFORE INSERT OR UPDATE ON {numbers}
+               FOR EACH ROW WHEN (NEW.base_number = 9000000002) EXECUTE FUNCTION deny();
+             CREATE TRIGGER up BEFORE INSERT OR UPDATE ON {configs}
+               FOR EACH ROW WHEN (NEW.name = 'uae') EXECUTE FUNCTION upper()"
+        ),
+        Hold::Sqlite(_) => "CREATE TRIGGER deny AFTER INSERT ON voice_agent_numbers
+             WHEN NEW.base_number = 9000000002 BEGIN
+               UPDATE voice_agent_numbers SET rules = json_set(rules, '$.outbound', json('false'))
+                 WHERE id = NEW.id; END;
+           CREATE TRIGGER deny2 AFTER UPDATE ON voice_agent_numbers
+             WHEN NEW.base_number = 9000000002 BEGIN
+               UPDATE voice_agent_numbers SET rules = json_set(rules, '$.outbound', json('false'))
+                 WHERE id = NEW.id; END;
+           CREATE TRIGGER up AFTER INSERT ON voice_agent_livekit WHEN NEW.name = 'uae' BEGIN
+               UPDATE voice_agent_livekit SET worker_name = upper(worker_name)
+                 WHERE id = NEW.id; END"
+            .to_owned(),
+    };
+    base.sql(&rewrite).await;
+    let error = refused(&base, &base.plan(&files()).await).await.error;
+    assert_eq!(error.exit, Exit::Error);
+    assert!(
+        error.message.contains("config.uae (worker_name)"),
+        "{error}"
+    );
+    match &base.hold {
+        Hold::Postgres(_) => base.sql(&format!("DROP TRIGGER up ON {configs}")).await,
+        Hold::Sqlite(_) => base.sql("DROP TRIGGER up").await,
+    };
+    let inserted = one("+919000000002", outbound(true));
+    let error = refused(&base, &base.plan(&inserted).await).await.error;
+    assert!(
+        error
+            .message
+            .contains("binding.+919000000002@tenant-a (rules.outbound)"),
+        "{error}"
+    );
+    let held = "NULL, NULL, '{\"outbound\": false}'";
+    base.number(id(2), TENANT_INDIA, "'+91' 9000000002", held)
+        .await;
+    let mut taken = files();
+    bind_adopting(
+        &mut taken,
+        "+919000000002",
+        0,
+        "india",
+        outbound(true),
+        &[Field::Outbound],
+    );
+    let error = refused(&base, &base.plan(&taken).await).await.error;
+    assert!(error.message.contains("(rules.outbound)"), "{error}");
+    assert!(error.hint.unwrap().contains("trigger"));
+    // Where nothing is rewritten it goes through.
+    base.sql("DELETE FROM {voice_agent_numbers}").await;
+    base.settle(&one("+919000000003", outbound(true))).await;
 }
 
 async fn a_name_that_was_taken_makes_it_stale(base: Base) {

@@ -10,6 +10,7 @@ mod golden;
 mod legacy;
 mod lkroute;
 mod pgbouncer;
+mod pgpool;
 mod plaintexts;
 mod postgres;
 mod server;
@@ -22,6 +23,7 @@ pub use {
     legacy::*,
     lkroute::{Lkroute, Run},
     pgbouncer::Pgbouncer,
+    pgpool::Pgpool,
     plaintexts::{Plaintexts, search_files},
     postgres::{Db, Postgres},
     server::{Server, free_port, listens, on_free_port, unprivileged},

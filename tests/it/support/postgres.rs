@@ -37,6 +37,13 @@ impl Postgres {
         shared
     }
 
+    /// A cluster of its own, for tests that need more than a database; it
+    /// ends with the process.
+    pub fn own() -> Option<&'static Self> {
+        Self::shared()?;
+        Some(Box::leak(Box::new(Self::start(bin()?))))
+    }
+
     fn start(bin: PathBuf) -> Self {
         server::on_free_port(|port| {
             let dir = Server::dir("lkroute-pg-");
@@ -104,6 +111,11 @@ impl Postgres {
     /// A program of this PostgreSQL, such as `pgbench`.
     pub fn program(&self, name: &str) -> PathBuf {
         self.bin.join(name)
+    }
+
+    /// Runs SQL statements where `url` says.
+    pub fn psql_at(&self, url: &str, sql: &str) -> Result<String, String> {
+        psql(&self.bin, url, sql)
     }
 
     fn psql(&self, database: &str, sql: &str) -> String {
@@ -192,7 +204,7 @@ impl Drop for Db {
     }
 }
 
-fn url(port: u16, database: &str) -> String {
+pub(super) fn url(port: u16, database: &str) -> String {
     format!("postgres://lkroute@127.0.0.1:{port}/{database}")
 }
 
@@ -205,7 +217,7 @@ fn psql(bin: &std::path::Path, url: &str, sql: &str) -> Result<String, String> {
         .to_owned())
 }
 
-fn checked(command: &mut Command) -> Result<Output, String> {
+pub(super) fn checked(command: &mut Command) -> Result<Output, String> {
     let output = command
         .output()
         .map_err(|error| format!("{command:?}: {error}"))?;

@@ -9,6 +9,7 @@ use std::{
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     thread,
+    time::Duration,
 };
 
 /// When the connection is lost, seen from the COMMIT.
@@ -81,6 +82,20 @@ impl TcpCut {
     /// can't look what became of its transaction.
     pub fn refuse_after(self) -> Self {
         self.shared.refuse.store(true, Ordering::SeqCst);
+        self
+    }
+
+    /// The same for a time after the cut, as during a failover.
+    pub fn refuse_for(self, time: Duration) -> Self {
+        self.shared.refuse.store(true, Ordering::SeqCst);
+        let shared = Arc::clone(&self.shared);
+        thread::spawn(move || {
+            while shared.cuts.load(Ordering::SeqCst) == 0 {
+                thread::sleep(Duration::from_millis(10));
+            }
+            thread::sleep(time);
+            shared.refuse.store(false, Ordering::SeqCst);
+        });
         self
     }
 

@@ -1,0 +1,186 @@
+//! The beginning of an apply: its transaction, its locks, and the proof that
+//! the connection reads what it writes. Imports sqlx and tokio's clock.
+//!
+//! First comes lkroute's own row, written rather than selected, so that a
+//! proxy sees a transaction that writes. Then, where the plan relies on rows
+//! that others may add, the table of numbers: before anything that they could
+//! wait for is written, and in short attempts, as they stand in the queue
+//! behind each.
+
+use std::time::Duration;
+
+use sqlx::postgres::PgRow;
+use tokio::time::{Instant, sleep};
+
+use super::apply::{Run, jitter};
+use super::sql::{literal, run as run_sql, sets, statement};
+use crate::error::Error;
+use crate::store::cells::Cells;
+use crate::store::order::Locked;
+use crate::store::stop::Stop;
+use crate::store::trouble::code;
+
+/// How long an attempt at the lock of a table lasts at most: others who write
+/// wait for as long.
+const ATTEMPT: Duration = Duration::from_millis(300);
+/// From one attempt to the next, about.
+const PAUSE: Duration = Duration::from_millis(250);
+
+/// What the transaction sets for itself, in milliseconds and seconds: a
+/// client that vanishes must not hold locks for hours.
+const SETTINGS: &str = "('idle_in_transaction_session_timeout', 60000),
+    ('tcp_keepalives_idle', 15), ('tcp_keepalives_interval', 5), ('tcp_keepalives_count', 4)";
+
+/// Begins, takes the locks, and checks that the database is the one, and as
+/// far, as the plan was made for. The number of this apply.
+pub(super) async fn begin(run: &mut Run<'_>) -> Result<i64, Stop> {
+    let until = Instant::now() + run.order.lock_timeout;
+    let locked = lock_state(run).await?;
+    let id = locked.next(run.work.plan.base, run.order)?;
+    if run.work.relies_on_numbers() {
+        lock_numbers(run, until).await?;
+    }
+    Ok(id)
+}
+
+async fn lock_state(run: &mut Run<'_>) -> Result<Locked, Stop> {
+    let begin = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SELECT pg_backend_pid()::int8";
+    let begun = sets(run.conn, begin).await?;
+    let begun = begun.iter().flatten().next();
+    *run.pid = begun.map(|row| row.some_int(0)).transpose()?;
+    let sql = format!(
+        "SET LOCAL lock_timeout = {timeout};
+         UPDATE {q}.lkroute_state SET last_apply = last_apply
+           RETURNING last_apply::int8, owner, environment;
+         SELECT a.id::int8, a.actor, {at} FROM {q}.lkroute_applies a
+           ORDER BY a.id DESC LIMIT 1;
+         SELECT set_config(s.name, w.value::text, true)
+           FROM pg_settings s JOIN (VALUES {SETTINGS}) w(name, value) ON w.name = s.name
+           WHERE s.setting::int8 NOT BETWEEN 1 AND w.value",
+        timeout = milliseconds(run.order.lock_timeout),
+        q = run.q,
+        at = super::read::time("a.at"),
+    );
+    let found = match sets(run.conn, &sql).await {
+        Err(error) if code(&error).as_deref() == Some("55P03") => {
+            return Err(Locked::busy(run.order.lock_timeout).into());
+        }
+        found => found?,
+    };
+    let row = |ix: usize| found.get(ix).and_then(|rows| rows.first());
+    let state = row(1).ok_or_else(|| Error::new("lkroute_state has no row"))?;
+    let owned = |text: Option<&str>| text.map(str::to_owned);
+    let by = |row: &PgRow| {
+        let (actor, at) = (row.some_text(1)?.to_owned(), row.some_text(2)?.to_owned());
+        Ok::<_, sqlx::Error>((row.some_int(0)?, actor, at))
+    };
+    Ok(Locked {
+        last_apply: state.int(0)?,
+        owner: owned(state.text(1)?),
+        environment: owned(state.text(2)?),
+        by: row(2).map(by).transpose()?,
+    })
+}
+
+fn milliseconds(time: Duration) -> String {
+    literal(&format!("{}ms", time.as_millis().max(1)))
+}
+
+/// Waits for the transactions that write numbers, and keeps others from
+/// beginning: from here on none can add a row that the plan does not know.
+/// Reading goes on.
+async fn lock_numbers(run: &mut Run<'_>, until: Instant) -> Result<(), Stop> {
+    let table = format!("{}.voice_agent_numbers", run.q);
+    loop {
+        let left = until.saturating_duration_since(Instant::now());
+        let attempt = format!(
+            "SAVEPOINT numbers; SET LOCAL lock_timeout = {};
+             LOCK TABLE {table} IN EXCLUSIVE MODE;
+             SET LOCAL lock_timeout = {}; RELEASE SAVEPOINT numbers",
+            milliseconds(left.min(ATTEMPT)),
+            milliseconds(run.order.lock_timeout)
+        );
+        match run_sql(run.conn, &attempt).await {
+            Ok(()) => return Ok(()),
+            Err(error) if code(&error).as_deref() != Some("55P03") => return Err(error.into()),
+            Err(_) if left <= ATTEMPT => return Err(numbers_busy(run).await),
+            Err(_) => {
+                run_sql(run.conn, "ROLLBACK TO SAVEPOINT numbers").await?;
+                sleep(jitter(PAUSE)).await;
+            }
+        }
+    }
+}
+
+/// Says who holds the table of numbers.
+async fn numbers_busy(run: &mut Run<'_>) -> Stop {
+    let table = literal(&format!("{}.voice_agent_numbers", run.q));
+    let holders = format!(
+        "SELECT DISTINCT concat_ws(' ', a.usename, 'with ' || nullif(a.application_name, ''),
+             'since ' || to_char(a.xact_start AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'),
+             '(process ' || a.pid || ')')
+           FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
+           WHERE l.relation = to_regclass({table}) AND l.granted AND l.pid <> pg_backend_pid()
+             AND l.mode <> 'AccessShareLock' ORDER BY 1 LIMIT 3"
+    );
+    let asked = async {
+        run_sql(run.conn, "ROLLBACK TO SAVEPOINT numbers").await?;
+        let rows = sets(run.conn, &holders).await?;
+        let names = rows
+            .iter()
+            .flatten()
+            .map(|row| Ok(row.some_text(0)?.to_owned()));
+        names.collect::<Result<Vec<_>, sqlx::Error>>()
+    };
+    // Who it was is told where that can be found out.
+    let names = asked.await.unwrap_or_default();
+    let by = match names.is_empty() {
+        true => "others are".to_owned(),
+        false => format!("{} is", names.join(", ")),
+    };
+    let error = Error::new(format!(
+        "{by} writing numbers: waited {} s for the end of that transaction",
+        run.order.lock_timeout.as_secs()
+    ));
+    error
+        .hint("nothing was written; try again, or give a longer --lock-timeout")
+        .into()
+}
+
+/// Proves that this connection reads what it wrote: its own record of the
+/// apply, beside the last apply that the plan saw. A proxy that sends reads
+/// elsewhere would let rows be written twice.
+pub(super) async fn prove(run: &mut Run<'_>) -> Result<(), Stop> {
+    let sql = format!("SELECT {}", seen(run));
+    let found = statement(sql).fetch_one(&mut *run.conn).await?;
+    expect(found.flag(0)?)
+}
+
+/// An SQL condition: that whoever answers sees this apply's own record, and
+/// the state that the plan was made for.
+pub(super) fn seen(run: &Run<'_>) -> String {
+    let base = run
+        .work
+        .plan
+        .base
+        .map_or("NULL".to_owned(), |id| id.to_string());
+    format!(
+        "EXISTS (SELECT FROM {q}.lkroute_applies a, {q}.lkroute_state s
+           WHERE a.token = '{token}' AND s.last_apply IS NOT DISTINCT FROM {base})",
+        q = run.q,
+        token = run.order.token.hyphenated()
+    )
+}
+
+/// What [`seen`] gave.
+pub(super) fn expect(seen: bool) -> Result<(), Stop> {
+    match seen {
+        true => Ok(()),
+        false => Err(Error::new(
+            "the database does not show what this transaction has just written: something \
+             between here and there sends reads to another server",
+        )
+        .hint("nothing was written; connect to the primary itself")
+        .into()),
+    }
+}

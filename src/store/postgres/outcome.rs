@@ -1,0 +1,111 @@
+//! What became of an apply whose COMMIT was not answered. Imports sqlx and
+//! tokio's clock.
+
+use std::time::Duration;
+
+use sqlx::postgres::PgRow;
+use tokio::time::{Instant, sleep, timeout};
+
+use super::sql::sets;
+use super::{PgStore, connect};
+use crate::error::{Error, Exit};
+use crate::store::cells::Cells;
+use crate::store::order::{Applied, ApplyOrder};
+use crate::store::stop::Stop;
+use crate::store::trouble::trouble;
+
+/// How long the answer to COMMIT is waited for: a standby that has to confirm
+/// it may be away.
+const ANSWER: Duration = Duration::from_secs(60);
+/// How long one look may take.
+const LOOK: Duration = Duration::from_secs(15);
+/// How often something is said meanwhile.
+const WORDS: Duration = Duration::from_secs(10);
+
+impl PgStore {
+    /// Commits; where the answer does not come, finds out what became of it.
+    pub(super) async fn commit(
+        &mut self,
+        order: &ApplyOrder,
+        applied: Applied,
+    ) -> Result<Applied, Stop> {
+        let lost = match timeout(ANSWER, super::sql::run(&mut self.conn, "COMMIT")).await {
+            Ok(Ok(())) => return Ok(applied),
+            Ok(Err(error)) => trouble(&self.label, &error).message,
+            Err(_) => format!("{}: no answer within {} s", self.label, ANSWER.as_secs()),
+        };
+        self.find_out(order, lost).await
+    }
+
+    /// The answer to COMMIT did not come: looks for the apply's token over a
+    /// new connection, behind the lock that a transaction still under way
+    /// would hold, for as long as it may take until a standby has taken over.
+    async fn find_out(&mut self, order: &ApplyOrder, lost: String) -> Result<Applied, Stop> {
+        let start = Instant::now();
+        let mut pause = Duration::from_millis(250);
+        let mut told = None;
+        let failed = loop {
+            let look = tokio::select! {
+                found = timeout(LOOK, self.look_for(order)) => found,
+                () = order.asked_to_stop() => break Error::new("stopped by a signal"),
+            };
+            let error = match look {
+                Ok(Ok(Some(applied))) => return Ok(applied),
+                Ok(Ok(None)) => {
+                    let error = format!("COMMIT failed, nothing was written: {lost}");
+                    return Err(Error::new(error).hint("apply again").into());
+                }
+                Ok(Err(error)) => error,
+                Err(_) => Error::new(format!("no answer within {} s", LOOK.as_secs())),
+            };
+            if start.elapsed() + pause > order.find_out {
+                break error;
+            }
+            if told.is_none_or(|told: Instant| told.elapsed() > WORDS) {
+                (order.notice)(&format!(
+                    "the answer to COMMIT did not come ({lost}); looking for up to {} s whether \
+                     it was carried out: {error}",
+                    order.find_out.as_secs()
+                ));
+                told = Some(Instant::now());
+            }
+            sleep(pause).await;
+            pause = (pause * 2).min(Duration::from_secs(3));
+        };
+        Err(Error::exit(
+            Exit::Unknown,
+            format!("whether the apply was carried out is not known: {lost}; {failed}"),
+        )
+        .hint(format!(
+            "once the database answers, `lkroute history` lists it or not: look for an apply by {}",
+            order.actor
+        ))
+        .into())
+    }
+
+    async fn look_for(&mut self, order: &ApplyOrder) -> Result<Option<Applied>, Error> {
+        let mut conn = connect(&self.server).await?;
+        // Written, so that no standby that lags can say that it is absent.
+        let sql = format!(
+            "BEGIN; SET LOCAL lock_timeout = '10s';
+             UPDATE {q}.lkroute_state SET last_apply = last_apply;
+             SELECT id::int8, {at} FROM {q}.lkroute_applies WHERE token = '{token}';
+             ROLLBACK",
+            q = self.q,
+            at = super::read::time("at"),
+            token = order.token.hyphenated(),
+        );
+        let found = sets(&mut conn, &sql).await;
+        let found = found.map_err(|error| self.trouble(error))?;
+        self.conn = conn;
+        let row = found.get(3).and_then(|rows| rows.first());
+        let applied = |row: &PgRow| {
+            Ok(Applied {
+                id: row.some_int(0)?,
+                at: row.some_text(1)?.to_owned(),
+            })
+        };
+        let applied = row.map(applied).transpose();
+        applied.map_err(|error| self.trouble(error))
+    }
+}
