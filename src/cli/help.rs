@@ -18,7 +18,7 @@ const GROUPS: [(&str, &[&str]); 5] = [
         "Calls",
         &["resolve", "list", "dispatch", "dispatches", "doctor"],
     ),
-    ("More", &["secrets", "schema", "completions"]),
+    ("More", &["secrets", "schema", "completions", "man"]),
 ];
 
 pub const ABOUT: &str = "\

@@ -20,6 +20,7 @@ mod history;
 mod import;
 mod keys;
 mod list;
+mod man;
 mod migrate;
 mod number;
 mod plan;
@@ -87,6 +88,7 @@ enum Command {
     Doctor(doctor::DoctorArgs),
     Schema(schema::SchemaArgs),
     Completions(completions::CompletionsArgs),
+    Man(man::ManArgs),
 }
 
 /// As an error, for its exit code and its one sentence.
@@ -164,6 +166,7 @@ impl Command {
             Command::Doctor(args) => args.run(shell),
             Command::Schema(args) => args.run(shell),
             Command::Completions(args) => args.run(shell),
+            Command::Man(args) => args.run(shell),
         }
     }
 

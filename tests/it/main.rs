@@ -11,6 +11,7 @@ mod git;
 mod import;
 mod livekit;
 mod readme;
+mod release;
 mod review;
 mod secrets_python;
 mod source;

@@ -6,9 +6,11 @@ use std::process::Command;
 use serde_json::Value;
 
 use super::runner::{root, yaml};
-use crate::support::not_run;
+use crate::support::{not_run, part};
 
 const FILES: [&str; 3] = ["action.yml", "docs/ci/plan.yml", "docs/ci/apply.yml"];
+/// What tests and releases this repository itself.
+const OWN: [&str; 2] = [".github/workflows/ci.yml", ".github/workflows/release.yml"];
 
 fn read(name: &str) -> String {
     fs::read_to_string(root().join(name)).expect("a file")
@@ -42,7 +44,7 @@ fn no_script_holds_an_expression() {
 
 #[test]
 fn every_action_is_pinned_by_its_commit() {
-    for name in FILES {
+    for name in FILES.into_iter().chain(OWN) {
         for line in read(name).lines().filter(|line| line.contains("uses: ")) {
             let used = line.split("uses: ").nth(1).expect("what is used");
             let (action, version) = used.split_once('@').expect("a version");
@@ -109,10 +111,83 @@ fn the_scripts_are_strict_and_use_only_what_the_action_gives_them() {
 }
 
 #[test]
+fn our_own_workflows_are_bounded_and_have_few_rights() {
+    for name in OWN {
+        let workflow = yaml(name);
+        assert_eq!(workflow["permissions"], serde_json::json!({}), "{name}");
+        for (job, about) in workflow["jobs"].as_object().expect("jobs") {
+            assert!(about["timeout-minutes"].is_number(), "{name}: {job}");
+            let rights = about["permissions"].to_string();
+            assert!(!rights.contains("write-all"), "{name}: {job}");
+            assert_eq!(
+                rights.contains("write"),
+                name.contains("release") && job != "version",
+                "{name}: {job}"
+            );
+        }
+        let mut scripts = Vec::new();
+        all(&workflow, "run", &mut scripts);
+        for script in scripts {
+            assert!(!script.to_string().contains("${{"), "{name}: {script}");
+        }
+    }
+}
+
+/// Runs a linter, and fails on whatever it says.
+fn lint(variable: &str, name: &str, arguments: &[&str], files: &[std::path::PathBuf]) {
+    let Some(program) = part(variable) else {
+        return not_run(name);
+    };
+    let mut command = Command::new(program);
+    let checked = command.args(arguments).args(files).current_dir(root());
+    let checked = checked.output().expect("run it");
+    let said = [checked.stdout, checked.stderr].concat();
+    assert!(
+        checked.status.success(),
+        "{}",
+        String::from_utf8_lossy(&said)
+    );
+}
+
+/// Every workflow, ours and those for users to copy. Theirs name no commit of
+/// lkroute yet: users fill it in, and so does this.
+fn workflows(dir: &std::path::Path) -> Vec<std::path::PathBuf> {
+    let own = OWN.iter().map(|name| root().join(name));
+    let copied = FILES[1..].iter().map(|name| {
+        let text = read(name).replace("@COMMIT", &format!("@{}", "c".repeat(40)));
+        let path = dir.join(name.rsplit('/').next().expect("a name"));
+        fs::write(&path, text).expect("write it");
+        path
+    });
+    own.chain(copied).collect()
+}
+
+#[test]
+fn zizmor_finds_nothing() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut files = workflows(dir.path());
+    files.extend(["action.yml", ".github/dependabot.yml"].map(|name| root().join(name)));
+    let offline = ["--offline", "--quiet", "--no-progress"];
+    lint("LKROUTE_TEST_ZIZMOR", "zizmor", &offline, &files);
+}
+
+#[test]
+fn actionlint_finds_nothing() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let files = workflows(dir.path());
+    lint("LKROUTE_TEST_ACTIONLINT", "actionlint", &[], &files);
+}
+
+#[test]
 fn shellcheck_finds_nothing() {
-    let dir = root().join(".github/action");
-    let scripts = fs::read_dir(&dir).expect("the scripts");
-    let scripts = scripts.map(|entry| entry.expect("a script").path());
+    let dirs = [".github/action", ".github/release"].map(|dir| root().join(dir));
+    let files = dirs
+        .iter()
+        .flat_map(|dir| fs::read_dir(dir).expect("the scripts"));
+    let files = files.map(|entry| entry.expect("a script").path());
+    let scripts: Vec<_> = files
+        .filter(|path| path.extension().is_some_and(|ext| ext == "sh"))
+        .collect();
     let mut command = Command::new("shellcheck");
     command.args(["--external-sources", "--source-path=SCRIPTDIR"]);
     command.args(scripts).current_dir(root());

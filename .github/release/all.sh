@@ -1,0 +1,31 @@
+#!/usr/bin/env bash
+# All that a release holds for one target: all.sh TARGET OUT-DIR
+# On Linux it takes cargo-zigbuild, ziglang and maturin from PyPI.
+set -euo pipefail
+# shellcheck source=lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+target=${1:?the target} out=${2:?a directory}
+triple=$(printf '%s' "$target" | sed 's/\.[0-9.]*$//')
+here=$top/.github/release
+rustup target add "$triple" >&2
+python3 -m venv "$top/target/release-tools" >&2
+tools=$top/target/release-tools/bin
+[ -d "$tools" ] || tools=$top/target/release-tools/Scripts
+"$tools/python" -m pip install --quiet --disable-pip-version-check --only-binary :all: \
+  maturin==1.16.0 cargo-zigbuild==0.24.0 ziglang==0.17.0 >&2
+export PATH="$tools:$PATH" MATURIN="$tools/maturin"
+
+program=$("$here/build.sh" "$target")
+"$here/archive.sh" "$program" "$triple" "$out"
+case $target in
+  x86_64-*-musl) "$here/deb.sh" "$program" amd64 "$out" ;;
+  aarch64-*-musl) "$here/deb.sh" "$program" arm64 "$out" ;;
+esac
+case $target in
+  *-linux-gnu.*) wheel=$("$here/wheel.sh" "$out" --release --zig --compatibility manylinux_2_28 --target "$triple") ;;
+  *-musl) wheel=$("$here/wheel.sh" "$out" --release --zig --compatibility musllinux_1_2 --target "$triple") ;;
+  *) wheel=$("$here/wheel.sh" "$out" --release --target "$triple") ;;
+esac
+printf '%s\n' "$wheel"
+case $target in x86_64-*-musl) "$here/sbom.sh" "$wheel" "$out" ;; esac

@@ -1,0 +1,31 @@
+# What the steps of a release share. Sourced; needs bash and coreutils.
+# shellcheck shell=bash
+
+top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+
+die() {
+  printf '%s: %s\n' "$(basename "$0")" "$*" >&2
+  exit 1
+}
+
+# The version in Cargo.toml, which is that of everything in a release.
+version() {
+  sed -n 's/^version = "\([0-9A-Za-z.+-]*\)"$/\1/p' "$top/Cargo.toml" | head -n 1
+}
+
+# What goes beside the program: pages and completions, made by an lkroute that
+# runs here (PROGRAM's own, where it is for this machine).
+extras() {
+  local program=$1 dir=$2
+  mkdir -p "$dir/man" "$dir/completions"
+  "$program" man --out "$dir/man" --quiet
+  "$program" completions bash >"$dir/completions/lkroute.bash"
+  "$program" completions zsh >"$dir/completions/_lkroute"
+  "$program" completions fish >"$dir/completions/lkroute.fish"
+}
+
+# The same bytes from the same input: order, owners and times are fixed.
+pack() {
+  tar --sort=name --owner=0 --group=0 --numeric-owner --mtime="@${SOURCE_DATE_EPOCH:-0}" \
+    -C "$1" -cf - "$2" | gzip -9n
+}
