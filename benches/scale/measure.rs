@@ -10,7 +10,7 @@ use lkroute::diff::secret::SecretFacts;
 use lkroute::files::Tree;
 use lkroute::impact::reroutes::reroutes as reroutes_of;
 use lkroute::phone::E164;
-use lkroute::resolve::{Configs, Query, RoutingEnv, TenantChoice, resolve};
+use lkroute::resolve::{Query, RoutingEnv, TenantChoice, resolve};
 use lkroute::source::{self, LoadOptions};
 use lkroute::store::{DatabaseUrl, LookUp, Mode, Store};
 
@@ -112,7 +112,7 @@ pub fn reroutes(routing: &Path, url: &str) -> (Run, Run) {
         .enable_all()
         .build()
         .expect("a runtime");
-    let (plan, snapshot) = runtime.block_on(async {
+    let plan = runtime.block_on(async {
         let url = DatabaseUrl::parse(url).expect("a URL");
         let mut store = Store::open(&url, None, Mode::Read).await.expect("a store");
         store.begin_read().await.expect("begun");
@@ -120,10 +120,10 @@ pub fn reroutes(routing: &Path, url: &str) -> (Run, Run) {
         let facts = SecretFacts::default();
         let mut differ = Differ::new(&loaded.routing, &snapshot, &facts, uuid::Uuid::now_v7);
         store.feed(&mut differ, &mut |_| ()).await.expect("rows");
-        (differ.finish(uuid::Uuid::now_v7), snapshot)
+        differ.finish(uuid::Uuid::now_v7)
     });
     let planned = Instant::now();
-    let reroutes = reroutes_of(&plan, &Configs::of_snapshot(&snapshot));
+    let reroutes = reroutes_of(&plan);
     assert!(reroutes.rerouted > 0);
     let run = |seconds: Duration| Run {
         seconds: seconds.as_secs_f64(),

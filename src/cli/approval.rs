@@ -17,7 +17,6 @@ pub fn save(shell: &Shell, planned: &Planned, targets: &[Address], path: &Path) 
     let checked_out = planned.checked_out.as_ref();
     let mut saved = SavedPlan::new(
         planned.plan.clone(),
-        planned.reroutes.clone(),
         checked_out.map(|found| found.revision.commit.clone()),
     );
     saved.refusals.clone_from(&planned.refusals);

@@ -19,7 +19,7 @@ use crate::guards::{Basis, GuardContext, evaluate};
 use crate::impact::one_number::OneNumber;
 use crate::impact::reroutes;
 use crate::render::findings;
-use crate::resolve::{Configs, Facts};
+use crate::resolve::Facts;
 use crate::routing::Routing;
 use crate::routing::guards::GuardsChange;
 use crate::source::{self, LoadOptions, Loaded, Texts};
@@ -122,7 +122,7 @@ impl Compared {
         let mut plan = offline::between(&old, &new.routing);
         plan.guards = GuardsChange::between(Some(&old.guards), &new.routing.guards);
         plan.findings.splice(0..0, new.findings);
-        let reroutes = reroutes::reroutes(&plan, &Configs::of_snapshot(&snapshot));
+        let reroutes = reroutes::reroutes(&plan);
         let context = GuardContext {
             routing: &new.routing,
             snapshot: &snapshot,
@@ -135,7 +135,9 @@ impl Compared {
         plan.findings.extend(guard_report.warnings);
         let number = match number.number {
             Some(n) => {
-                number.resolve(&Facts::of_files(&old, n), &Facts::of_files(&new.routing, n))?
+                let sides = (Facts::of_files(&old, n), Facts::of_files(&new.routing, n));
+                let number = number.resolve(&sides.0, &sides.1)?;
+                number.map(|number| number.with_secrets(&plan))
             }
             None => None,
         };

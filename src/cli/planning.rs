@@ -24,7 +24,7 @@ use crate::finding::Finding;
 use crate::guards::{self, Basis, GuardContext};
 use crate::impact::one_number::{OneNumber, before_and_after};
 use crate::impact::reroutes::{self, Reroutes};
-use crate::resolve::{Configs, RowFact};
+use crate::resolve::RowFact;
 use crate::routing::Routing;
 use crate::routing::guards::{Guards, GuardsChange};
 use crate::secrets::KeyRing;
@@ -284,13 +284,14 @@ fn judge(
     if wish.leave_drift {
         plan = plan.without_drift();
     }
-    let reroutes = reroutes::reroutes(&plan, &Configs::of_snapshot(&snapshot));
+    let reroutes = reroutes::reroutes(&plan);
     let number = wish.number.and_then(|args| Some((args, args.number?)));
     let number = match number {
         Some((args, number)) => {
             let rows = besides.rows;
             let (before, after) = before_and_after(&plan, &routing, &snapshot, rows, number);
-            args.resolve(&before, &after)?
+            let number = args.resolve(&before, &after)?;
+            number.map(|number| number.with_secrets(&plan))
         }
         None => None,
     };

@@ -100,7 +100,7 @@ impl<'a> Report<'a> {
             ReviewFormat::Text => self.text(shell.view(full)),
             ReviewFormat::Json => json::text(&self.json(verdict.as_ref()))?,
             ReviewFormat::Markdown => self.markdown(),
-            ReviewFormat::Github => github(&self.findings(), Some(self.plan)),
+            ReviewFormat::Github => github(&self.findings(), Some((self.plan, self.reroutes))),
             ReviewFormat::Sarif => {
                 let all = [self.findings(), conflicts(self.plan)].concat();
                 sarif(&all, &elsewhere(shell))?

@@ -23,7 +23,6 @@ use crate::render::history::whose;
 use crate::render::json::{self, AppliedReport, ApplyReport};
 use crate::render::style::{BOLD, counted, paint};
 use crate::render::text::View;
-use crate::resolve::Configs;
 use crate::snapshot::{ApplyId, ApplyRecord};
 use crate::store::{Applied, ApplyOrder, Back, Mode};
 
@@ -187,7 +186,7 @@ impl RollbackArgs {
         // Secrets come back in the form that they had, whatever that was.
         let mut stored = back.snapshot.configs.iter();
         back.state.routing.secret_format = stored.find_map(|row| format_of(row.secret.as_stored()));
-        let reroutes = reroutes::reroutes(&back.plan, &Configs::of_snapshot(&back.snapshot));
+        let reroutes = reroutes::reroutes(&back.plan);
         let guard_report = guards::evaluate(
             &back.plan,
             &GuardContext {

@@ -9,6 +9,7 @@ use super::report::Report;
 use super::shell::Shell;
 use super::{Stop, approval};
 use crate::error::{Exit, Result};
+use crate::impact::reroutes::reroutes;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -38,9 +39,10 @@ pub struct ShowArgs {
 impl ShowArgs {
     pub fn run(&self, shell: &Shell) -> Result<Exit, Stop> {
         let saved = approval::read(&self.file)?;
+        let reroutes = reroutes(&saved.plan);
         let report = Report {
             plan: &saved.plan,
-            reroutes: &saved.reroutes,
+            reroutes: &reroutes,
             refusals: &saved.refusals,
             offline: None,
             number: None,

@@ -14,12 +14,13 @@ use uuid::Uuid;
 use super::binding_classes::{BindingCase, BindingClassifier};
 use super::binding_index::{BindingIndex, NONE, index};
 use super::objects::{self, ObjectChange, Objects};
-use super::plan::{Action, BindingGroup, Change, ForeignRows, Object, Plan};
+use super::plan::{Action, BindingGroup, Change, ForeignRows, Object, Patch, Plan};
 use super::row_reader::{NoObject, RowReader};
 use super::secret::SecretFacts;
 use crate::fields::{Field, FieldsIx, FieldsPool};
 use crate::finding::{Finding, Place};
 use crate::phone;
+use crate::resolve::CallBasis;
 use crate::routing::{Origin, Routing, Tenant};
 use crate::snapshot::{NumberRow, OwnedBinding, Snapshot};
 
@@ -205,6 +206,7 @@ impl<'a> Differ<'a> {
             unchanged: self.objects.unchanged,
             unchecked: std::mem::take(&mut self.objects.unchecked),
             findings: std::mem::take(&mut self.objects.findings),
+            basis: CallBasis::of_snapshot(self.snapshot),
             ..Plan::default()
         };
         self.name_configs(&mut plan);
@@ -265,6 +267,9 @@ impl<'a> Differ<'a> {
                     plan.field_lines.insert(ix, config.lines.clone());
                 }
                 plan.names.push(change.name);
+                let outcome = change.row.zip(change.secret);
+                plan.secrets
+                    .extend(outcome.filter(|_| writes_secret(&change.patch)));
                 plan.changes.push(Change {
                     object,
                     action: change.action,
@@ -415,6 +420,11 @@ impl<'a> Differ<'a> {
             });
         }
     }
+}
+
+fn writes_secret(patch: &Patch) -> bool {
+    let mut fields = patch.fields.iter();
+    fields.any(|change| change.field == Field::ApiSecret && change.kind.writes())
 }
 
 /// Deletes first, then by kind, then by name, or by tenant and number.

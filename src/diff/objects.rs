@@ -8,7 +8,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::compare::{Sides, compare};
-use super::plan::{Action, FieldChange, Kind, Patch, Unchecked};
+use super::plan::{Action, FieldChange, Kind, Patch, SecretOutcome, Unchecked};
 use super::secret::{self, SecretFacts};
 use crate::fields::{Field, Fields};
 use crate::finding::{Finding, Place};
@@ -27,6 +27,8 @@ pub struct ObjectChange {
     pub owned: Option<Fields>,
     pub inserted: bool,
     pub insert: bool,
+    /// What is known of a secret that is written over another.
+    pub secret: Option<SecretOutcome>,
 }
 
 /// All that this step finds out.
@@ -124,6 +126,7 @@ fn regions(routing: &Routing, snapshot: &Snapshot, found: &mut Objects) {
             owned: Some(fields),
             inserted: true,
             insert: before.is_none(),
+            secret: None,
         });
     }
     for (name, region) in owned
@@ -149,6 +152,7 @@ fn regions(routing: &Routing, snapshot: &Snapshot, found: &mut Objects) {
             owned: None,
             inserted: true,
             insert: false,
+            secret: None,
         });
     }
 }
@@ -363,7 +367,14 @@ fn declared_config(
         owned: Some(declared),
         inserted: live.is_none() || owned.is_some_and(|owned| owned.inserted),
         insert: live.is_none(),
+        secret: live.map(|live| facts.of(name).outcome(is_as_applied(owned, live))),
     });
+}
+
+/// Whether a row holds the secret that the last apply stored.
+fn is_as_applied(owned: Option<&OwnedConfig>, live: &LiveConfig) -> bool {
+    let stored = |fields: &Fields| fields.get(Field::ApiSecret).cloned();
+    owned.is_some_and(|owned| stored(&owned.fields) == stored(&live.fields))
 }
 
 /// The patch of a row that is not there. Where it was ours and the files say
@@ -436,6 +447,7 @@ fn removed_config(
         owned: None,
         inserted: owned.inserted,
         insert: false,
+        secret: None,
     });
 }
 

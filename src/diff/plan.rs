@@ -17,6 +17,7 @@ use crate::address::Address;
 use crate::fields::{Field, Fields, FieldsIx, FieldsPool};
 use crate::finding::Finding;
 use crate::phone::E164;
+use crate::resolve::CallBasis;
 use crate::routing::guards::GuardsChange;
 use crate::routing::{Origin, SecretSource, Tenant};
 use crate::snapshot::ApplyId;
@@ -67,12 +68,40 @@ pub struct Plan {
     pub held: Vec<(FieldsIx, u64)>,
     /// Rows of others.
     pub foreign: ForeignRows,
+    /// What is known of the secrets that are written over others, by row id.
+    #[serde(default)]
+    pub secrets: BTreeMap<Uuid, SecretOutcome>,
+    /// The configs and regions before the plan: what its calls are resolved
+    /// with.
+    #[serde(default)]
+    pub basis: CallBasis,
     /// Where the secret of each declared config comes from, by row id.
     #[serde(skip)]
     pub config_sources: BTreeMap<Uuid, SecretSource>,
     /// What the plan found wrong, or worth saying.
     #[serde(default)]
     pub findings: Vec<Finding>,
+}
+
+/// What is known of a secret that takes the place of another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum SecretOutcome {
+    /// It is another secret.
+    Changed,
+    /// It is the same secret in another form.
+    Resealed,
+    /// One of the two could not be opened here.
+    NotCompared,
+}
+
+impl SecretOutcome {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            SecretOutcome::Changed => "changed",
+            SecretOutcome::Resealed => "re-sealed",
+            SecretOutcome::NotCompared => "not compared",
+        }
+    }
 }
 
 /// A config whose secret could not be compared: what is stored stays.
@@ -352,6 +381,8 @@ impl Plan {
             ..Summary::default()
         };
         for change in &self.changes {
+            let outcome = self.secret_outcome(change);
+            summary.unchecked += u64::from(outcome == Some(SecretOutcome::NotCompared));
             if self.in_conflict(change) {
                 summary.conflict += 1;
                 continue;
@@ -391,6 +422,16 @@ impl Plan {
         let differing = fields.filter(|field| field.kind != Kind::Adopt);
         let line = differing.filter_map(|field| of_field?.get(&field.field).copied());
         Some((file, line.min().unwrap_or(origin.line)))
+    }
+
+    /// What is known of the secret of this config, where the change writes one
+    /// over another.
+    pub fn secret_outcome(&self, change: &Change) -> Option<SecretOutcome> {
+        let Object::Config(_) = change.object else {
+            return None;
+        };
+        let outcome = self.secrets.get(&change.row?).copied();
+        outcome.filter(|_| self.writes_secret(change) && !change.insert)
     }
 
     /// Whether an apply stores a secret for this config.

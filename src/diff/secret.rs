@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use super::plan::SecretOutcome;
 use crate::fields::Field;
 use crate::routing::{SecretFormat, SecretSource, ServerConfig};
 use crate::snapshot::{LiveConfig, OwnedConfig};
@@ -24,6 +25,20 @@ pub struct SecretFact {
     pub same_as_live: Option<bool>,
     /// The row holds it as applied, but under a key that no longer seals.
     pub under_old_key: bool,
+}
+
+impl SecretFact {
+    /// What is known of the declared secret against the stored one, where it
+    /// is written over it. `as_applied`: the row holds what the last apply
+    /// stored.
+    pub fn outcome(self, as_applied: bool) -> SecretOutcome {
+        let same = self.same_as_live;
+        match same.or(self.same_as_applied.filter(|_| as_applied)) {
+            Some(true) => SecretOutcome::Resealed,
+            Some(false) => SecretOutcome::Changed,
+            None => SecretOutcome::NotCompared,
+        }
+    }
 }
 
 impl SecretFacts {

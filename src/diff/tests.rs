@@ -563,11 +563,7 @@ fn two_states_of_the_files_compare_without_a_database() {
 fn an_approved_plan_is_read_back_and_told_from_another() {
     use crate::impact::saved_plan::{SavedPlan, SavedPlanError, difference};
     let plan = |worker: &str| Case::new().config("one", None, worker).plan();
-    let saved = SavedPlan::new(
-        plan("w1"),
-        crate::impact::reroutes::Reroutes::default(),
-        None,
-    );
+    let saved = SavedPlan::new(plan("w1"), None);
     let text = serde_json::to_string(&saved).unwrap();
     let back = SavedPlan::read(&text).unwrap();
     assert!(difference(&back.plan, &plan("w1")).is_empty());

@@ -13,9 +13,9 @@ use uuid::Uuid;
 
 use crate::diff::row_reader::RowReader;
 use crate::fields::{Field, FieldsIx, FieldsPool};
-use crate::impact::effective_route::{EffectiveRoute, RouteSource, leg};
+use crate::impact::effective_route::{EffectiveRoute, RouteSource};
 use crate::phone::{self, E164, RowKey};
-use crate::resolve::{Aliases, Configs};
+use crate::resolve::{Aliases, Configs, Regions};
 use crate::routing::Routing;
 use crate::snapshot::NumberRow;
 
@@ -78,7 +78,7 @@ pub struct Survey<'a> {
     aliases: &'a Aliases,
     pool: FieldsPool,
     reader: RowReader,
-    legs: HashMap<FieldsIx, EffectiveRoute, RandomState>,
+    routes: HashMap<FieldsIx, EffectiveRoute, RandomState>,
     /// Whether a second active row of the same tenant and key was seen.
     seen: HashMap<(Uuid, RowKey), bool, RandomState>,
     numbers: Numbers,
@@ -91,7 +91,7 @@ impl<'a> Survey<'a> {
             aliases,
             pool: FieldsPool::default(),
             reader: RowReader::default(),
-            legs: HashMap::default(),
+            routes: HashMap::default(),
             seen: HashMap::default(),
             numbers: Numbers::default(),
         }
@@ -139,10 +139,12 @@ impl<'a> Survey<'a> {
 
     fn number(&mut self, tenant: Uuid, number: E164, fields: FieldsIx) {
         let (configs, pool) = (self.configs, &self.pool);
-        let known = self.legs.entry(fields);
-        let leg = known.or_insert_with(|| leg(configs, pool.get(fields)));
+        let known = self.routes.entry(fields);
+        // Where calls go is asked, not on what terms.
+        let route = known
+            .or_insert_with(|| EffectiveRoute::new(configs, &Regions::default(), pool.get(fields)));
         let name = || named(self.aliases, tenant, number);
-        match (leg.source, &leg.config, &leg.error) {
+        match (route.source, &route.config, &route.error) {
             (RouteSource::Database, Some(config), _) => match self.numbers.bound.get_mut(config) {
                 Some(bound) => bound.push(number),
                 None => {

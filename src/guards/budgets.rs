@@ -1,22 +1,25 @@
 //! How much a plan does, against how much it may: budgets and lost routes.
 //! Core: imports the model, `diff` and `impact`.
 
+use std::cell::OnceCell;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use uuid::Uuid;
 
-use super::protection::changes_calls;
-use crate::diff::plan::{Action, Change, Object, Plan};
-use crate::fields::Field;
-use crate::impact::reroutes::{Reroutes, TenantRegionCount};
+use crate::diff::plan::{Action, BindingGroup, Change, Object, Plan};
+use crate::fields::{Field, Fields};
+use crate::impact::change_effects::{
+    ChangeEffects, changes_calls, differ_for_calls, only_writes_unknown_secret,
+};
+use crate::impact::reroutes::{Effect, Reroutes, TenantRegionCount};
 use crate::routing::Routing;
 use crate::routing::guards::{Budget, Guards, Limit};
 use crate::snapshot::Snapshot;
 
 /// A tenant with fewer numbers is not measured by the default share.
 const SMALL_TENANT: u64 = 5;
-/// The default share of a tenant's numbers that may be rerouted, in per cent.
+/// The default share of a tenant's numbers that may be affected, in per cent.
 const TENANT_SHARE: f64 = 50.0;
 
 /// A guard that a plan trips, before exceptions are looked at.
@@ -46,14 +49,54 @@ impl Violation {
     }
 }
 
+/// Numbers with a route in the database, and how many of them are affected.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+struct Count {
+    all: u64,
+    affected: u64,
+    rerouted: u64,
+}
+
+impl Count {
+    fn of(cell: &TenantRegionCount) -> Count {
+        Count {
+            all: cell.numbers,
+            affected: cell.affected,
+            rerouted: cell.rerouted,
+        }
+    }
+
+    fn plus(self, other: Count) -> Count {
+        Count {
+            all: self.all + other.all,
+            affected: self.affected + other.affected,
+            rerouted: self.rerouted + other.rerouted,
+        }
+    }
+
+    /// What happens to those that are affected.
+    fn words(self) -> &'static str {
+        match self.rerouted {
+            0 => "call on other terms",
+            some if some == self.affected => "be rerouted",
+            _ => "be rerouted or call on other terms",
+        }
+    }
+}
+
 /// What the budgets look at, gathered once.
 struct Scope<'a> {
     plan: &'a Plan,
     reroutes: &'a Reroutes,
     /// The region of each config, as of the last apply, else of the files.
     regions: BTreeMap<Uuid, String>,
-    /// Configs by id whose change moves the numbers on them: index of it.
+    /// Configs by id whose change affects the numbers on them: index of it.
     configs: BTreeMap<Uuid, usize>,
+    /// Regions whose change affects the numbers that may call them: index of
+    /// it.
+    called: BTreeMap<String, usize>,
+    /// What each change does to its own number.
+    effects: OnceCell<Vec<Effect>>,
 }
 
 /// Every budget, default and protection that the plan trips. `defaults`:
@@ -83,7 +126,10 @@ pub fn violations(
         "updated",
         &enforced.updates,
         &mut found,
-        |change| matches!(change.action, Action::Update | Action::Reseal),
+        |change| {
+            matches!(change.action, Action::Update | Action::Reseal)
+                && !only_writes_unknown_secret(plan, change)
+        },
     );
     scope.reroutes(&enforced.reroutes, &mut found);
     found
@@ -104,57 +150,76 @@ impl<'a> Scope<'a> {
             let region = config.fields.text(Field::Region)?;
             Some((config.id, region.to_owned()))
         });
-        let moving = plan
-            .changes
-            .iter()
-            .enumerate()
-            .filter(|(_, change)| changes_calls(plan, change));
-        let configs = moving
-            .filter(|(_, change)| matches!(change.object, Object::Config(_)))
-            .filter_map(|(ix, change)| Some((change.row.or(change.previous)?, ix)))
-            .collect();
+        let (mut configs, mut called) = (BTreeMap::new(), BTreeMap::new());
+        let changes = plan.changes.iter().enumerate();
+        for (at, change) in changes.filter(|(_, change)| changes_calls(plan, change)) {
+            match (change.object, change.row.or(change.previous)) {
+                (Object::Region(name), _) => {
+                    called.insert(plan.names[name as usize].clone(), at);
+                }
+                (Object::Config(_), Some(id)) => {
+                    configs.insert(id, at);
+                }
+                (Object::Config(_), None) | (Object::Binding { .. }, _) => {}
+            }
+        }
         Scope {
             plan,
             reroutes,
             regions: declared.chain(owned).collect(),
             configs,
+            called,
+            effects: OnceCell::new(),
         }
     }
 
-    /// The changes that move numbers of these tenants.
-    fn movers(&self, tenants: &BTreeSet<u32>, lost: bool) -> Vec<usize> {
+    fn effect(&self, change: usize) -> Effect {
+        let effects = self.effects.get_or_init(|| {
+            let mut effects = ChangeEffects::new(self.plan);
+            let changes = self.plan.changes.iter();
+            changes.map(|change| effects.of(change)).collect()
+        });
+        effects[change]
+    }
+
+    /// The changes by which numbers of these tenants are affected, or lost.
+    fn movers(&self, tenants: &BTreeSet<u32>, wanted: fn(Effect) -> bool) -> Vec<usize> {
         let plan = self.plan;
         let mut causes: BTreeSet<usize> = BTreeSet::new();
-        for (ix, change) in plan.changes.iter().enumerate() {
+        for (at, change) in plan.changes.iter().enumerate() {
             let Object::Binding { tenant, .. } = change.object else {
                 continue;
             };
-            if tenants.contains(&tenant)
-                && changes_calls(plan, change)
-                && (!lost || loses(plan, change))
-            {
-                causes.insert(ix);
+            if tenants.contains(&tenant) && changes_calls(plan, change) && wanted(self.effect(at)) {
+                causes.insert(at);
             }
         }
-        if self.configs.is_empty() || (lost && !causes.is_empty()) {
+        if self.configs.is_empty() && self.called.is_empty() {
             return causes.into_iter().collect();
         }
-        for class in plan
-            .classes
-            .iter()
-            .filter(|class| tenants.contains(&class.tenant))
-        {
-            let id = |ix| {
-                plan.pool
-                    .get(ix)
-                    .text(Field::Config)
-                    .and_then(|id| id.parse().ok())
-            };
-            let ids: [Option<Uuid>; 2] = [class.before.and_then(id), class.after.and_then(id)];
-            let configs = ids.into_iter().flatten();
-            causes.extend(configs.filter_map(|id| self.configs.get(&id)));
+        for (class, effect) in plan.classes.iter().zip(&self.reroutes.effects) {
+            if tenants.contains(&class.tenant) && effect.is_some_and(wanted) {
+                causes.extend(self.shared_causes(class, effect.is_some_and(Effect::is_lost)));
+            }
         }
         causes.into_iter().collect()
+    }
+
+    /// The configs and regions by which these numbers are affected. What is
+    /// lost by a change of the number itself is not lost by them.
+    fn shared_causes(&self, class: &BindingGroup, lost: bool) -> Vec<usize> {
+        let sides = [class.before, class.after].map(|ix| ix.map(|ix| self.plan.pool.get(ix)));
+        if lost && matches!(sides, [Some(before), Some(after)] if differ_for_calls(before, after)) {
+            return Vec::new();
+        }
+        let config = |fields: &Fields| self.configs.get(&fields.text(Field::Config)?.parse().ok()?);
+        let region = |fields: &Fields| self.called.get(fields.text(Field::AllowedOutbound)?);
+        let sides = sides.into_iter().flatten();
+        sides
+            .flat_map(|fields| [config(fields), region(fields)])
+            .flatten()
+            .copied()
+            .collect()
     }
 
     fn tenants_where(&self, test: impl Fn(&TenantRegionCount) -> bool) -> BTreeSet<u32> {
@@ -166,21 +231,39 @@ impl<'a> Scope<'a> {
     }
 
     fn route_lost(&self, found: &mut Vec<Violation>) {
-        let lost = self.reroutes.unrouted;
-        if lost == 0 {
+        let (unrouted, stopped) = (self.reroutes.unrouted, self.reroutes.stopped);
+        let tenants = self.tenants_where(|cell| cell.lost > 0);
+        if tenants.is_empty() {
             return;
         }
-        let tenants = self.tenants_where(|cell| cell.unrouted > 0);
         let labels: Vec<String> = tenants.iter().take(5).map(|ix| self.label(*ix)).collect();
+        let parts = [
+            (
+                unrouted,
+                "would lose its database route",
+                "would lose their database route",
+            ),
+            (
+                stopped,
+                "could make no call out any more",
+                "could make no call out any more",
+            ),
+        ];
+        let parts = parts.iter().filter(|(count, ..)| *count > 0);
+        let parts: Vec<String> = parts
+            .map(|(count, one, many)| {
+                let verb = if *count == 1 { one } else { many };
+                format!("{} {verb}", numbers(*count))
+            })
+            .collect();
         found.push(Violation {
-            figure: lost,
-            causes: self.movers(&tenants, true),
+            figure: unrouted + stopped,
+            causes: self.movers(&tenants, Effect::is_lost),
             ..Violation::new(
                 "route-lost",
                 format!(
-                    "{} would lose {} database route (tenant {}); none may without an exception",
-                    numbers(lost),
-                    if lost == 1 { "its" } else { "their" },
+                    "{} (tenant {}); none may without an exception",
+                    parts.join(" and "),
                     more(labels, tenants.len())
                 ),
             )
@@ -193,76 +276,84 @@ impl<'a> Scope<'a> {
             percent: Some(TENANT_SHARE),
         };
         // Tenants that move for the same reasons, with the most that move.
-        let mut alike: BTreeMap<Vec<usize>, Vec<(u64, u64, u32)>> = BTreeMap::new();
-        for (tenant, (rerouted, all)) in self.by_tenant() {
-            if all >= SMALL_TENANT && limit.exceeded(rerouted, all) {
-                let causes = self.movers(&BTreeSet::from([tenant]), false);
-                let tenants = alike.entry(causes).or_default();
-                tenants.push((rerouted, all, tenant));
+        let mut alike: BTreeMap<Vec<usize>, Vec<(Count, u32)>> = BTreeMap::new();
+        for (tenant, count) in self.by_tenant() {
+            if count.all >= SMALL_TENANT && limit.exceeded(count.affected, count.all) {
+                let causes = self.movers(&BTreeSet::from([tenant]), Effect::is_affected);
+                alike.entry(causes).or_default().push((count, tenant));
             }
         }
         for (causes, mut tenants) in alike {
-            tenants.sort_by_key(|(rerouted, ..)| Reverse(*rerouted));
-            let (figure, all, _) = tenants[0];
-            let names = tenants.iter().take(5).map(|(.., ix)| self.label(*ix));
+            tenants.sort_by_key(|(count, _)| Reverse(count.affected));
+            let (count, _) = tenants[0];
+            let figure = count.affected;
+            let names = tenants.iter().take(5).map(|(_, ix)| self.label(*ix));
             let names = more(names.collect(), tenants.len());
             let who = match tenants.len() {
-                1 => format!("{figure} of {all} numbers of tenant {names}"),
-                count => format!("up to {figure} numbers of each of {count} tenants ({names})"),
+                1 => format!("{figure} of {} numbers of tenant {names}", count.all),
+                many => format!("up to {figure} numbers of each of {many} tenants ({names})"),
             };
+            let verb = tenants
+                .iter()
+                .fold(Count::default(), |sum, (count, _)| sum.plus(*count));
             found.push(Violation {
                 figure,
                 causes,
-                ..Violation::new("tenant-rerouted", format!(
-                    "{who} would be rerouted; more than half of a tenant may not without an exception"
-                ))
+                ..Violation::new(
+                    "tenant-rerouted",
+                    format!(
+                        "{who} would {}; more than half of a tenant may not without an exception",
+                        verb.words()
+                    ),
+                )
             });
         }
     }
 
-    fn by_tenant(&self) -> BTreeMap<u32, (u64, u64)> {
-        let mut tenants: BTreeMap<u32, (u64, u64)> = BTreeMap::new();
+    fn by_tenant(&self) -> BTreeMap<u32, Count> {
+        let mut tenants: BTreeMap<u32, Count> = BTreeMap::new();
         for cell in &self.reroutes.cells {
             let sum = tenants.entry(cell.tenant).or_default();
-            sum.0 += cell.rerouted;
-            sum.1 += cell.numbers;
+            *sum = sum.plus(Count::of(cell));
         }
         tenants
     }
 
     fn reroutes(&self, budget: &Budget, found: &mut Vec<Violation>) {
-        let mut check =
-            |limit: Limit, of: String, (rerouted, all): (u64, u64), tenants: BTreeSet<u32>| {
-                if rerouted > 0 && limit.exceeded(rerouted, all) {
-                    found.push(Violation {
-                        figure: rerouted,
-                        causes: self.movers(&tenants, false),
-                        ..Violation::new("budget-reroutes", format!(
-                            "{rerouted} of {all} numbers{of} would be rerouted; the budget is {}",
-                            shown(limit)
-                        ))
-                    });
-                }
-            };
-        let all = (self.reroutes.rerouted, self.reroutes.routed);
-        let moving = self.tenants_where(|cell| cell.rerouted > 0);
+        let mut check = |limit: Limit, of: String, count: Count, tenants: BTreeSet<u32>| {
+            if count.affected > 0 && limit.exceeded(count.affected, count.all) {
+                let message = format!(
+                    "{} of {} numbers{of} would {}; the budget is {}",
+                    count.affected,
+                    count.all,
+                    count.words(),
+                    shown(limit)
+                );
+                found.push(Violation {
+                    figure: count.affected,
+                    causes: self.movers(&tenants, Effect::is_affected),
+                    ..Violation::new("budget-reroutes", message)
+                });
+            }
+        };
+        let cells = self.reroutes.cells.iter();
+        let all = cells.fold(Count::default(), |sum, cell| sum.plus(Count::of(cell)));
+        let moving = self.tenants_where(|cell| cell.affected > 0);
         check(budget.overall, String::new(), all, moving);
         for (tenant, counts) in self.by_tenant() {
             let of = format!(" of tenant {}", self.label(tenant));
             check(budget.per_tenant, of, counts, BTreeSet::from([tenant]));
         }
-        let mut regions: BTreeMap<&str, (u64, u64)> = BTreeMap::new();
+        let mut regions: BTreeMap<&str, Count> = BTreeMap::new();
         for cell in &self.reroutes.cells {
-            let sum = regions
-                .entry(cell.region.as_deref().unwrap_or("(none)"))
-                .or_default();
-            sum.0 += cell.rerouted;
-            sum.1 += cell.numbers;
+            let region = cell.region.as_deref().unwrap_or("(none)");
+            let sum = regions.entry(region).or_default();
+            *sum = sum.plus(Count::of(cell));
         }
         for (region, counts) in regions {
             let here =
                 |cell: &TenantRegionCount| cell.region.as_deref().unwrap_or("(none)") == region;
-            let tenants = self.tenants_where(|cell| here(cell) && cell.rerouted > 0);
+            let tenants = self.tenants_where(|cell| here(cell) && cell.affected > 0);
             check(
                 budget.per_region,
                 format!(" of region {region}"),
@@ -322,7 +413,7 @@ impl<'a> Scope<'a> {
         for (tenant, causes) in tenants {
             let all = totals
                 .get(&tenant)
-                .map_or(0, |(_, all)| *all)
+                .map_or(0, |count| count.all)
                 .max(causes.len() as u64);
             check(
                 budget.per_tenant,
@@ -378,14 +469,6 @@ impl<'a> Scope<'a> {
     fn label(&self, tenant: u32) -> String {
         self.plan.tenants[tenant as usize].label()
     }
-}
-
-/// Whether a number without its config goes to the environment.
-fn loses(plan: &Plan, change: &Change) -> bool {
-    let fields = &plan.patch(change).fields;
-    let gone = |field: Field| fields.iter().find(|change| change.field == field);
-    let unset = gone(Field::Config).is_some_and(|config| config.after.is_none());
-    unset || gone(Field::Status).is_some_and(|status| status.after != Some("active".into()))
 }
 
 pub(super) fn numbers(count: u64) -> String {

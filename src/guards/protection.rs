@@ -1,5 +1,5 @@
 //! `protected`: objects that no change deletes or sends elsewhere, by whatever
-//! name they go. Core: imports the model and `diff`.
+//! name they go. Core: imports the model, `diff` and `impact`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,42 +11,8 @@ use super::budgets::{Violation, numbers};
 use crate::address::Address;
 use crate::diff::plan::{Action, Change, Object, Plan};
 use crate::fields::Field;
+use crate::impact::change_effects::changes_calls;
 use crate::routing::guards;
-
-/// Whether calls can depend on a field of such an object.
-fn affects_calls(object: Object, field: Field) -> bool {
-    match object {
-        Object::Region(_) => field == Field::CountryCodes,
-        Object::Config(_) => matches!(
-            field,
-            Field::Region
-                | Field::Url
-                | Field::ApiKey
-                | Field::ApiSecret
-                | Field::TrunkId
-                | Field::WorkerName
-        ),
-        Object::Binding { .. } => matches!(
-            field,
-            Field::Config
-                | Field::Status
-                | Field::Inbound
-                | Field::Outbound
-                | Field::AllowedOutbound
-                | Field::RequiredLeadFormat
-                | Field::OutboundTrunkId
-        ),
-    }
-}
-
-/// Whether a change of an object that was there can change calls.
-pub fn changes_calls(plan: &Plan, change: &Change) -> bool {
-    let mut fields = plan.patch(change).fields.iter();
-    !plan.in_conflict(change)
-        && !change.insert
-        && change.action != Action::Reseal
-        && fields.any(|field| field.kind.writes() && affects_calls(change.object, field.field))
-}
 
 /// Every name by which the object of a change is known: its address, the one
 /// that it had before, and those by id.
@@ -113,7 +79,7 @@ impl<'a> Protection<'a> {
         for (ix, change) in plan.changes.iter().enumerate() {
             let verb = if change.action == Action::Delete {
                 "deleted"
-            } else if changes_calls(plan, change) {
+            } else if changes_calls(plan, change) && !change.insert {
                 "changed in what calls depend on"
             } else if renames(plan, change) {
                 "renamed, out of that protection"
@@ -168,7 +134,8 @@ impl<'a> Protection<'a> {
         let globs = self.of_bindings();
         let (mut configs, mut regions) = (HashMap::new(), HashMap::new());
         for (ix, change) in plan.changes.iter().enumerate() {
-            if !changes_calls(plan, change) {
+            let is_felt = !change.insert || self.is_felt(change.object);
+            if !changes_calls(plan, change) || !is_felt {
                 continue;
             }
             match change.object {
@@ -218,6 +185,21 @@ impl<'a> Protection<'a> {
             }
         });
         violations.collect()
+    }
+
+    /// Whether a region that is new changes the terms of numbers that were
+    /// there: its name meant something else before.
+    fn is_felt(&self, object: Object) -> bool {
+        let Object::Region(name) = object else {
+            return false;
+        };
+        let name = self.plan.names[name as usize].as_str();
+        let classes = self.plan.classes.iter().zip(&self.context.reroutes.effects);
+        let mut felt = classes.filter(|(_, effect)| effect.is_some_and(|e| e.terms_changed));
+        felt.any(|(class, _)| {
+            let fields = class.after.map(|ix| self.plan.pool.get(ix));
+            fields.is_some_and(|fields| fields.text(Field::AllowedOutbound) == Some(name))
+        })
     }
 
     /// Tenants whose new alias takes numbers out of their protection.

@@ -8,7 +8,6 @@ use crate::fields::{Field, Fields};
 use crate::finding::Place;
 use crate::impact::reroutes;
 use crate::phone::E164;
-use crate::resolve::Configs;
 use crate::resolve::samples::{bind, tree};
 use crate::routing::Routing;
 use crate::routing::guards::{Allowance, Guards, Limit};
@@ -44,7 +43,7 @@ fn numbers(on_cloud: u64) -> Routing {
 fn judged(before: &Routing, after: &Routing, applied: Option<&Guards>) -> GuardReport {
     let snapshot = offline::applied(before);
     let plan = offline::between(before, after);
-    let reroutes = reroutes::reroutes(&plan, &Configs::of_snapshot(&snapshot));
+    let reroutes = reroutes::reroutes(&plan);
     evaluate(
         &plan,
         &GuardContext {
@@ -407,4 +406,83 @@ fn an_exception_may_name_an_object_by_its_id_or_its_old_name() {
     let by_id = format!("binding.+{number}@{tenant}");
     after.guards.allow = vec![allow("route-lost", &[by_id.as_str()], 1, "2026-12-01")];
     assert!(judged(&before, &after, None).refusals.is_empty());
+}
+
+/// Ten numbers of tenant 1 may call the UAE alone.
+fn with_rules(fields: &Fields) -> Routing {
+    let mut routing = numbers(2);
+    for settings in &mut routing.settings[2..] {
+        settings.fields = fields.clone();
+    }
+    routing
+}
+
+#[test]
+fn terms_count_as_reroutes_do() {
+    let uae = Fields::new()
+        .with(Field::Outbound, true)
+        .with(Field::AllowedOutbound, "uae");
+    let before = with_rules(&uae);
+    for changed in [
+        uae.clone().with(Field::AllowedOutbound, "global"),
+        uae.clone().with(Field::Inbound, false),
+        uae.clone()
+            .with(Field::RequiredLeadFormat, vec!["0088216", "base_number"]),
+    ] {
+        let refused = judged(&before, &with_rules(&changed), None);
+        assert_eq!(codes(&refused), ["tenant-rerouted"], "{changed:?}");
+        let message = &refused.refusals[0].message;
+        assert!(message.contains("would call on other terms"), "{message}");
+    }
+    for lost in [
+        uae.clone().with(Field::Outbound, false),
+        uae.clone().with(Field::AllowedOutbound, "india"),
+        uae.clone().with(Field::RequiredLeadFormat, "nonsense"),
+    ] {
+        let refused = judged(&before, &with_rules(&lost), None);
+        assert_eq!(
+            codes(&refused),
+            ["route-lost", "tenant-rerouted"],
+            "{lost:?}"
+        );
+    }
+    let mut key = before.clone();
+    key.configs.get_mut(VM).unwrap().api_key = "another".into();
+    let refused = judged(&before, &key, None);
+    assert_eq!(codes(&refused), ["tenant-rerouted"]);
+    let hint = refused.refusals[0].hint.as_deref().unwrap();
+    assert!(hint.contains(&format!("\"config.{VM}\"")), "{hint}");
+}
+
+#[test]
+fn codes_of_a_region_are_a_cause_that_can_be_named_and_protected() {
+    let uae = Fields::new().with(Field::AllowedOutbound, "uae");
+    let before = with_rules(&uae);
+    let mut after = before.clone();
+    let region = after.regions.get_mut("uae").unwrap();
+    region.country_codes = vec![crate::phone::Prefix::parse("+966").unwrap()];
+    let refused = judged(&before, &after, None);
+    assert_eq!(codes(&refused), ["route-lost", "tenant-rerouted"]);
+    for refusal in &refused.refusals {
+        let hint = refusal.hint.as_deref().unwrap();
+        assert!(hint.contains("addresses = [\"region.uae\"]"), "{hint}");
+    }
+    after.guards.allow = ["route-lost", "tenant-rerouted"]
+        .map(|guard| allow(guard, &["region.uae"], 10, "2026-12-01"))
+        .into();
+    assert!(judged(&before, &after, None).refusals.is_empty());
+    after.guards.protected = vec!["binding.+971545335203@*".into()];
+    assert_eq!(codes(&judged(&before, &after, None)), ["protected"]);
+}
+
+#[test]
+fn a_secret_that_nobody_could_compare_trips_nothing() {
+    let before = numbers(6);
+    let mut after = before.clone();
+    let sealed = crate::routing::CipherText::new("lkr1:another");
+    after.configs.get_mut(CLOUD).unwrap().api_secret = crate::routing::SecretSource::Sealed(sealed);
+    after.guards.protected = vec!["config.*".into()];
+    after.guards.updates.overall.max = Some(0);
+    after.guards.reroutes.overall.max = Some(0);
+    assert_eq!(codes(&judged(&before, &after, None)), [""; 0]);
 }

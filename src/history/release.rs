@@ -8,6 +8,7 @@ use crate::address::Address;
 use crate::diff::plan::{Action, Change, FieldChange, Kind, Object, Patch, Plan};
 use crate::fields::{Field, Fields, FieldsIx, FieldsPool};
 use crate::phone::E164;
+use crate::resolve::CallBasis;
 use crate::routing::{Origin, Tenant};
 use crate::snapshot::{OwnedBinding, Snapshot, SourceLine};
 
@@ -34,6 +35,7 @@ impl<'a> ReleasePlan<'a> {
                 environment: snapshot.environment.clone(),
                 base: snapshot.last_apply.as_ref().map(|apply| apply.id),
                 files: snapshot.files.clone(),
+                basis: CallBasis::of_snapshot(snapshot),
                 ..Plan::default()
             },
         };

@@ -1,51 +1,51 @@
-//! Where the calls of a number go, before and after a plan: one leg for each
+//! Everything that the calls of a number depend on, before or after a plan:
+//! its route, the credentials of its server, and its terms. One value for each
 //! set of fields. Core.
 //!
 //! The environment is symbolic: a plan never reads the routing variables of
 //! its shell.
 
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use uuid::Uuid;
 
-use crate::diff::plan::{Action, FieldChange, Kind, Object, Plan};
 use crate::fields::{Field, Fields};
 use crate::resolve::{
-    ConfigFact, Configs, Provenance, Route, Router, RoutingEnv, SecretState, Side, Source, Trace,
+    CallBasis, Configs, Regions, Route, Router, RoutingEnv, Side, Source, Switch, Terms, Trace,
     host_of,
 };
 
-/// Where a number's calls go.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+/// Where a number's calls go, and on what terms.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EffectiveRoute {
     pub source: RouteSource,
     pub config: Option<String>,
     pub config_id: Option<Uuid>,
     /// The server's URL.
     pub server: Option<String>,
+    pub api_key: Option<String>,
+    /// The stored API secret, by its hash or by where it is declared.
+    pub secret: Option<String>,
     /// Absent where `OUTBOUND_TRUNK_ID` decides.
     pub trunk: Option<String>,
     /// Absent where `VOICE_AGENT_NAME`, else `inbound-agent`, decides.
     pub worker: Option<String>,
     pub region: Option<String>,
-    /// `outbound = false`: no call out, wherever it would go.
-    pub refused: bool,
+    /// Absent only for numbers taken together whose terms differ from one
+    /// another and do not change.
+    pub terms: Option<Terms>,
     /// Why there is no route: the resolver's code and message.
     pub error: Option<(String, String)>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum RouteSource {
     Database,
     Environment,
     Error,
 }
 
-/// In what two legs differ.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum RouteField {
+/// One thing that a call depends on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum CallField {
     /// Database, environment or error.
     Source,
     Config,
@@ -53,36 +53,201 @@ pub enum RouteField {
     Trunk,
     Worker,
     Region,
+    ApiKey,
+    Secret,
+    /// Whether calls in are refused.
+    Inbound,
     /// Whether calls out are refused.
     Outbound,
+    /// The countries that may be called.
+    Countries,
+    /// The form in which the called number is dialled.
+    Dialled,
+}
+
+impl CallField {
+    /// Whether a number is *rerouted* where this differs; else its *terms*
+    /// change.
+    pub fn is_route(self) -> bool {
+        match self {
+            CallField::Source
+            | CallField::Config
+            | CallField::Server
+            | CallField::Trunk
+            | CallField::Worker
+            | CallField::Region => true,
+            CallField::ApiKey
+            | CallField::Secret
+            | CallField::Inbound
+            | CallField::Outbound
+            | CallField::Countries
+            | CallField::Dialled => false,
+        }
+    }
+
+    /// What a call depends on a managed field for; `None` for what is only
+    /// shown or remembered.
+    pub fn of(field: Field) -> Option<CallField> {
+        match field {
+            Field::Region => Some(CallField::Region),
+            Field::CountryCodes => Some(CallField::Countries),
+            Field::Url => Some(CallField::Server),
+            Field::ApiKey => Some(CallField::ApiKey),
+            Field::ApiSecret => Some(CallField::Secret),
+            Field::TrunkId | Field::OutboundTrunkId => Some(CallField::Trunk),
+            Field::WorkerName => Some(CallField::Worker),
+            Field::Config => Some(CallField::Config),
+            Field::Status => Some(CallField::Source),
+            Field::Inbound => Some(CallField::Inbound),
+            Field::Outbound => Some(CallField::Outbound),
+            Field::AllowedOutbound => Some(CallField::Countries),
+            Field::RequiredLeadFormat => Some(CallField::Dialled),
+            Field::Name
+            | Field::Description
+            | Field::DefaultConfig
+            | Field::Provider
+            | Field::Rollout => None,
+        }
+    }
+
+    /// The name in reports for machines.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            CallField::Source => "source",
+            CallField::Config => "config",
+            CallField::Server => "server",
+            CallField::Trunk => "trunk",
+            CallField::Worker => "worker",
+            CallField::Region => "region",
+            CallField::ApiKey => "api_key",
+            CallField::Secret => "secret",
+            CallField::Inbound => "inbound",
+            CallField::Outbound => "outbound",
+            CallField::Countries => "countries",
+            CallField::Dialled => "dialled",
+        }
+    }
 }
 
 impl EffectiveRoute {
+    /// Of a number whose row has these fields, with these configs and regions.
+    pub fn new(configs: &Configs, regions: &Regions, fields: &Fields) -> EffectiveRoute {
+        let router = Router {
+            configs,
+            env: &RoutingEnv::Symbolic,
+            side: Side::Database,
+            strict: false,
+        };
+        let mut trace = Trace::default();
+        let active = !fields.contains(Field::Status);
+        let route = match active {
+            true => router.of_row(fields, "the number", &mut trace),
+            false => router.of_environment(None, "the number is not active", &mut trace),
+        };
+        // Rules of a row that is not active are not looked at.
+        let terms = match active {
+            true => Terms::new(fields, regions),
+            false => Terms::default(),
+        };
+        let route = match route {
+            Ok(route) => of_route(configs, route),
+            Err(error) => EffectiveRoute {
+                error: Some((error.code.to_owned(), error.message)),
+                ..EffectiveRoute::nowhere(RouteSource::Error)
+            },
+        };
+        EffectiveRoute {
+            terms: Some(terms),
+            ..route
+        }
+    }
+
+    /// The same, with the configs and regions of `basis`.
+    pub fn with(basis: &CallBasis, fields: &Fields) -> EffectiveRoute {
+        EffectiveRoute::new(&basis.configs, &basis.regions, fields)
+    }
+
+    /// One that says nothing but its source.
+    pub fn nowhere(source: RouteSource) -> EffectiveRoute {
+        EffectiveRoute {
+            source,
+            config: None,
+            config_id: None,
+            server: None,
+            api_key: None,
+            secret: None,
+            trunk: None,
+            worker: None,
+            region: None,
+            terms: Some(Terms::default()),
+            error: None,
+        }
+    }
+
     /// In what calls change. The same config under another name is no change,
-    /// nor is a region that was not known before.
-    pub fn differs(&self, after: &EffectiveRoute) -> Vec<RouteField> {
+    /// nor is a region that was not known before; credentials are compared
+    /// where the config is the same.
+    pub fn differences(&self, after: &EffectiveRoute) -> Vec<CallField> {
         let moved = |a: &Option<String>, b: &Option<String>| a.is_some() && b.is_some() && a != b;
         let config = self.config_id != after.config_id
             || self.config_id.is_none() && self.config != after.config;
-        [
+        let terms = self.terms_to_compare(after);
+        let term = |differs: fn(&Terms, &Terms) -> bool| terms.is_some_and(|(a, b)| differs(a, b));
+        let found = [
             (
-                RouteField::Source,
+                CallField::Source,
                 self.source != after.source || self.error != after.error,
             ),
-            (RouteField::Config, config),
-            (RouteField::Server, self.server != after.server),
-            (RouteField::Trunk, self.trunk != after.trunk),
-            (RouteField::Worker, self.worker != after.worker),
-            (RouteField::Region, moved(&self.region, &after.region)),
-            (RouteField::Outbound, self.refused != after.refused),
-        ]
-        .into_iter()
-        .filter_map(|(aspect, differs)| differs.then_some(aspect))
-        .collect()
+            (CallField::Config, config),
+            (CallField::Server, self.server != after.server),
+            (CallField::Trunk, self.trunk != after.trunk),
+            (CallField::Worker, self.worker != after.worker),
+            (CallField::Region, moved(&self.region, &after.region)),
+            (CallField::ApiKey, !config && self.api_key != after.api_key),
+            (CallField::Secret, !config && self.secret != after.secret),
+            (CallField::Inbound, term(|a, b| a.inbound != b.inbound)),
+            (CallField::Outbound, term(|a, b| a.outbound != b.outbound)),
+            (
+                CallField::Countries,
+                term(|a, b| a.countries != b.countries),
+            ),
+            (CallField::Dialled, term(|a, b| a.dialled != b.dialled)),
+        ];
+        let found = found.into_iter();
+        found
+            .filter_map(|(field, differs)| differs.then_some(field))
+            .collect()
+    }
+
+    /// The terms of both sides; where the route is lost, that says enough.
+    fn terms_to_compare<'a>(&'a self, after: &'a EffectiveRoute) -> Option<(&'a Terms, &'a Terms)> {
+        let fails = self.error.is_some() || after.error.is_some();
+        let lost = self.is_database() && !after.is_database();
+        let terms = self.terms.as_ref().zip(after.terms.as_ref());
+        terms.filter(|_| !fails && !lost)
+    }
+
+    /// Whether no call out can be made any more that could be made before.
+    pub fn stops_in(&self, after: &EffectiveRoute) -> bool {
+        let terms = self.terms_to_compare(after);
+        terms.is_some_and(|(before, after)| before.stop_in(after))
+    }
+
+    /// Whether calls can go to more countries than before, or are dialled
+    /// with other digits before the number.
+    pub fn widens_in(&self, after: &EffectiveRoute) -> bool {
+        let terms = self.terms_to_compare(after);
+        terms.is_some_and(|(before, after)| before.widen_in(after))
     }
 
     pub fn is_database(&self) -> bool {
         self.source == RouteSource::Database
+    }
+
+    /// Whether `outbound` refuses all calls out.
+    pub fn refuses_calls(&self) -> bool {
+        let terms = self.terms.as_ref();
+        terms.is_some_and(|terms| terms.outbound != Switch::On)
     }
 
     /// Host and port of the server.
@@ -91,125 +256,7 @@ impl EffectiveRoute {
     }
 }
 
-/// The configs after a plan: those before, with its changes carried out.
-pub fn configs_after(plan: &Plan, before: &Configs) -> Configs {
-    let mut configs = before.clone();
-    for change in &plan.changes {
-        let (Object::Config(_), Some(id)) = (change.object, change.row) else {
-            continue;
-        };
-        let patch = plan.patch(change);
-        if plan.in_conflict(change) {
-            continue;
-        }
-        if change.action == Action::Delete {
-            if !released(&patch.fields) {
-                configs.remove(id);
-            }
-            continue;
-        }
-        let mut config = configs.get(id).cloned().unwrap_or_else(|| ConfigFact {
-            id: Some(id),
-            fields: Fields::new(),
-            place: Provenance::default(),
-            secret: SecretState::NotChecked,
-        });
-        for field in patch.fields.iter().filter(|f| f.kind != Kind::Release) {
-            config.fields.set(field.field, field.after.clone());
-        }
-        if let Some((file, line)) = plan.source(change) {
-            // The apply that will set it is still to come.
-            config.place = Provenance {
-                row: config.place.row,
-                line: Some((file.to_owned(), line)),
-                ..Provenance::default()
-            };
-        }
-        configs.insert(config);
-    }
-    configs
-}
-
-/// Whether an object stops being ours and stays as it is.
-fn released(fields: &[FieldChange]) -> bool {
-    !fields.is_empty() && fields.iter().all(|field| field.kind == Kind::Release)
-}
-
-/// Where numbers go before and after a plan.
-#[derive(Debug)]
-pub struct EffectiveRoutes {
-    before: Configs,
-    after: Configs,
-}
-
-impl EffectiveRoutes {
-    /// `before`: [`Configs::of_snapshot`].
-    pub fn new(plan: &Plan, before: Configs) -> EffectiveRoutes {
-        let after = configs_after(plan, &before);
-        EffectiveRoutes { before, after }
-    }
-
-    /// Where a number with these live fields goes today.
-    pub fn before(&self, fields: &Fields) -> EffectiveRoute {
-        leg(&self.before, fields)
-    }
-
-    /// Where a number with these fields goes after the plan.
-    pub fn after(&self, fields: &Fields) -> EffectiveRoute {
-        leg(&self.after, fields)
-    }
-
-    /// Before and after for numbers that stay bound to this config.
-    pub fn of_config(&self, id: Uuid) -> (EffectiveRoute, EffectiveRoute) {
-        let fields = Fields::new().with(Field::Config, id.to_string());
-        (self.before(&fields), self.after(&fields))
-    }
-}
-
-/// Where a number with these fields goes, with these configs.
-pub fn leg(configs: &Configs, fields: &Fields) -> EffectiveRoute {
-    let router = Router {
-        configs,
-        env: &RoutingEnv::Symbolic,
-        side: Side::Database,
-        strict: false,
-    };
-    let mut trace = Trace::default();
-    let active = !fields.contains(Field::Status);
-    let route = match active {
-        true => router.of_row(fields, "the number", &mut trace),
-        false => router.of_environment(None, "the number is not active", &mut trace),
-    };
-    let refused = active && fields.get(Field::Outbound) == Some(&Value::Bool(false));
-    match route {
-        Ok(route) => EffectiveRoute {
-            refused,
-            ..of_route(route)
-        },
-        Err(error) => EffectiveRoute {
-            error: Some((error.code.to_owned(), error.message)),
-            refused,
-            ..nowhere(RouteSource::Error)
-        },
-    }
-}
-
-/// A leg that says nothing but its source.
-pub(super) fn nowhere(source: RouteSource) -> EffectiveRoute {
-    EffectiveRoute {
-        source,
-        config: None,
-        config_id: None,
-        server: None,
-        trunk: None,
-        worker: None,
-        region: None,
-        refused: false,
-        error: None,
-    }
-}
-
-fn of_route(route: Route) -> EffectiveRoute {
+fn of_route(configs: &Configs, route: Route) -> EffectiveRoute {
     let source = match route.source {
         Source::Environment => RouteSource::Environment,
         Source::Database | Source::Files => RouteSource::Database,
@@ -218,13 +265,17 @@ fn of_route(route: Route) -> EffectiveRoute {
         Some(config) => (Some(config.name), config.id),
         None => (None, None),
     };
+    let row = config_id.and_then(|id| configs.get(id));
+    let secret = row.and_then(|row| row.text(Field::ApiSecret));
     EffectiveRoute {
         config,
         config_id,
+        secret: secret.map(str::to_owned),
         server: route.url,
+        api_key: route.api_key,
         trunk: route.trunk.value,
         worker: route.worker.value,
         region: route.region,
-        ..nowhere(source)
+        ..EffectiveRoute::nowhere(source)
     }
 }

@@ -2,6 +2,8 @@
 //! the files expect, and the digest that names it all. Core: imports the model,
 //! `phone`, `source`, `resolve` and `diff`.
 
+pub mod carried_out;
+pub mod change_effects;
 pub mod digest;
 pub mod effective_route;
 pub mod expectations;

@@ -5,15 +5,15 @@ use std::collections::BTreeSet;
 
 use uuid::Uuid;
 
-use super::effective_route::configs_after;
+use super::carried_out::basis_after;
 use crate::diff::binding_classes::carried_out;
-use crate::diff::plan::{Action, Change, Object, Plan};
+use crate::diff::plan::{Action, Change, Object, Plan, SecretOutcome};
 use crate::fields::{Field, Fields};
 use crate::phone::E164;
 use crate::resolve::facts::rows_of_files;
 use crate::resolve::{
-    Configs, Facts, Provenance, Query, Regions, Resolution, RoutingEnv, RowFact, Side,
-    TenantChoice, resolve,
+    CallBasis, Facts, Provenance, Query, Resolution, RoutingEnv, RowFact, Side, TenantChoice,
+    resolve,
 };
 use crate::routing::{Routing, Tenant};
 use crate::snapshot::Snapshot;
@@ -34,16 +34,17 @@ pub fn before_and_after(
     let before = Facts {
         side: Side::Database,
         rows,
-        configs: Configs::of_snapshot(snapshot),
-        regions: Regions::of_owned(&snapshot.owned_regions),
+        configs: plan.basis.configs.clone(),
+        regions: plan.basis.regions.clone(),
         aliases: aliases.collect(),
         user: None,
         agent: None,
     };
+    let CallBasis { configs, regions } = basis_after(plan).basis;
     let after = Facts {
         rows: rows_after(plan, routing, &before.rows, number),
-        configs: configs_after(plan, &before.configs),
-        regions: Regions::of_files(routing),
+        configs,
+        regions,
         ..before.clone()
     };
     (before, after)
@@ -117,6 +118,9 @@ pub struct Pair {
     pub tenant: Tenant,
     pub before: Resolution,
     pub after: Resolution,
+    /// What is known of the secret of the config that the calls go to, where
+    /// another is written.
+    pub secret: Option<SecretOutcome>,
 }
 
 impl OneNumber {
@@ -134,6 +138,7 @@ impl OneNumber {
                 tenant: after.tenant(id),
                 before: resolve(&query, before, &RoutingEnv::Symbolic),
                 after: resolve(&query, after, &RoutingEnv::Symbolic),
+                secret: None,
             }
         };
         let mut pairs: Vec<Pair> = tenants.into_iter().map(pair).collect();
@@ -143,5 +148,22 @@ impl OneNumber {
             side: after.side,
             pairs,
         }
+    }
+
+    /// The same, with what the plan knows of secrets that it writes.
+    pub fn with_secrets(mut self, plan: &Plan) -> OneNumber {
+        for pair in &mut self.pairs {
+            let id = |resolution: &Resolution| resolution.reached.config.as_ref()?.id;
+            let stays = id(&pair.before).filter(|config| id(&pair.after) == Some(*config));
+            let mut changes = plan.changes.iter();
+            let change = stays.and_then(|id| {
+                changes.find(|change| {
+                    change.row == Some(id) && matches!(change.object, Object::Config(_))
+                })
+            });
+            let change = change.filter(|change| !plan.in_conflict(change));
+            pair.secret = change.and_then(|change| plan.secret_outcome(change));
+        }
+        self
     }
 }

@@ -6,7 +6,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::digest;
-use super::reroutes::Reroutes;
 use crate::diff::plan::{Change, FieldChange, Plan};
 use crate::finding::Finding;
 
@@ -26,7 +25,6 @@ pub struct SavedPlan {
     /// The addresses of `--target`.
     pub targets: Vec<String>,
     pub plan: Plan,
-    pub reroutes: Reroutes,
     /// What guards refused of it, for those who look at it.
     #[serde(default)]
     pub refusals: Vec<Finding>,
@@ -44,7 +42,7 @@ pub enum SavedPlanError {
 }
 
 impl SavedPlan {
-    pub fn new(plan: Plan, reroutes: Reroutes, revision: Option<String>) -> SavedPlan {
+    pub fn new(plan: Plan, revision: Option<String>) -> SavedPlan {
         SavedPlan {
             format_version: FORMAT_VERSION,
             lkroute: env!("CARGO_PKG_VERSION").to_owned(),
@@ -52,7 +50,6 @@ impl SavedPlan {
             revision,
             targets: Vec::new(),
             plan,
-            reroutes,
             refusals: Vec::new(),
         }
     }

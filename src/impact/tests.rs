@@ -6,15 +6,20 @@ use proptest::prelude::*;
 use serde_json::json;
 use uuid::Uuid;
 
+use super::carried_out::basis_after;
 use super::one_number;
-use super::reroutes::{EffectiveRoutes, Reroutes, RouteField, RouteSource, reroutes};
+use super::reroutes::{CallField, EffectiveRoute, Reroutes, RouteSource, reroutes};
 use crate::diff::offline;
-use crate::diff::plan::{Action, BindingGroup, Change, FieldChange, Kind, Object, Patch, Plan};
-use crate::fields::{Field, Fields};
-use crate::phone::E164;
+use crate::diff::plan::{
+    Action, BindingGroup, Change, FieldChange, Kind, Object, Patch, Plan, SecretOutcome,
+};
+use crate::fields::{CallDependency, Field, Fields};
+use crate::phone::{E164, Prefix};
 use crate::resolve::samples::{INDIA, OTHER, OURS, bind, tree};
-use crate::resolve::{Configs, Facts, Outcome, Query, RoutingEnv, RowFact, TenantChoice, resolve};
-use crate::routing::{Routing, Tenant};
+use crate::resolve::{
+    CallBasis, Facts, Outcome, Query, Route, RoutingEnv, RowFact, TenantChoice, Terms, resolve,
+};
+use crate::routing::{CipherText, Routing, SecretSource, Tenant};
 use crate::snapshot::Snapshot;
 
 const CLOUD: &str = "india-techiemaya-cloud";
@@ -25,8 +30,7 @@ fn nth(n: u64) -> E164 {
 }
 
 fn between(before: &Routing, after: &Routing) -> Reroutes {
-    let configs = Configs::of_snapshot(&offline::applied(before));
-    reroutes(&offline::between(before, after), &configs)
+    reroutes(&offline::between(before, after))
 }
 
 /// Ten numbers of ours and five of another tenant on the cloud.
@@ -52,7 +56,7 @@ fn a_changed_worker_reroutes_all_numbers_of_its_config() {
     };
     assert_eq!(
         (group.count, group.changed.as_slice()),
-        (15, &[RouteField::Worker][..])
+        (15, &[CallField::Worker][..])
     );
     let old = group.before.as_ref().unwrap();
     assert_eq!(old.worker.as_deref(), Some("voag-dev"));
@@ -117,7 +121,7 @@ fn moved_lost_and_new_numbers_are_told_apart() {
         .collect();
     let (database, environment) = (RouteSource::Database, RouteSource::Environment);
     assert_eq!(counts, [(1, environment), (1, database), (1, database)]);
-    assert!(found.groups[1].changed.contains(&RouteField::Region));
+    assert!(found.groups[1].changed.contains(&CallField::Region));
     assert_eq!(found.groups[1].regions[0].name.as_deref(), Some("india"));
     assert!(found.groups[2].before.is_none());
     assert!(!found.is_empty());
@@ -131,8 +135,82 @@ fn a_number_that_may_no_longer_call_counts() {
     let mut after = before.clone();
     after.settings[3].fields = Fields::new().with(Field::Outbound, false);
     let found = between(&before, &after);
-    assert_eq!((found.rerouted, found.unrouted), (1, 0));
-    assert_eq!(found.groups[0].changed, [RouteField::Outbound]);
+    let counted = (found.rerouted, found.terms_changed, found.stopped);
+    assert_eq!(counted, (0, 1, 1));
+    assert_eq!(found.groups[0].changed, [CallField::Outbound]);
+    assert!(found.groups[0].effect.is_lost());
+}
+
+#[test]
+fn another_key_or_secret_changes_terms_and_a_move_brings_its_own() {
+    let before = fifteen();
+    let mut after = before.clone();
+    after.configs.get_mut(CLOUD).unwrap().api_key = "another".into();
+    let found = between(&before, &after);
+    assert_eq!(found.groups[0].changed, [CallField::ApiKey]);
+    assert_eq!(
+        (found.affected, found.rerouted, found.terms_changed),
+        (15, 0, 15)
+    );
+
+    let mut moved = before.clone();
+    moved.settings[3].config = VM.into();
+    let found = between(&before, &moved);
+    assert_eq!((found.rerouted, found.terms_changed), (1, 0));
+
+    // Without a key nobody can say whether it is another secret.
+    let mut sealed = before.clone();
+    let other = SecretSource::Sealed(CipherText::new("lkr1:other"));
+    sealed.configs.get_mut(CLOUD).unwrap().api_secret = other;
+    let found = between(&before, &sealed);
+    assert_eq!((found.affected, found.not_compared), (0, 15));
+    assert!(!found.is_empty());
+    let mut plan = offline::between(&before, &sealed);
+    for outcome in [SecretOutcome::Changed, SecretOutcome::Resealed] {
+        plan.secrets.insert(INDIA, outcome);
+        let found = reroutes(&plan);
+        let changed = if outcome == SecretOutcome::Changed {
+            15
+        } else {
+            0
+        };
+        assert_eq!((found.terms_changed, found.not_compared), (changed, 0));
+    }
+}
+
+#[test]
+fn new_codes_of_a_region_change_the_terms_of_those_who_may_call_it() {
+    let mut before = tree();
+    let allowed = Fields::new().with(Field::AllowedOutbound, "uae");
+    for n in 0..3 {
+        bind(&mut before, nth(n), 0, CLOUD, allowed.clone());
+    }
+    bind(&mut before, nth(9), 0, CLOUD, Fields::new());
+    let codes = |codes: &[&str]| {
+        let mut routing = before.clone();
+        let read = codes.iter().map(|code| Prefix::parse(code).unwrap());
+        routing.regions.get_mut("uae").unwrap().country_codes = read.collect();
+        routing
+    };
+    let wider = between(&before, &codes(&["+971", "+966"]));
+    assert_eq!(
+        (wider.terms_changed, wider.widened, wider.stopped),
+        (3, 3, 0)
+    );
+    assert_eq!(wider.groups[0].changed, [CallField::Countries]);
+    let other = between(&before, &codes(&["+966"]));
+    assert_eq!(
+        (other.terms_changed, other.widened, other.stopped),
+        (3, 3, 3)
+    );
+    let narrower = between(&codes(&["+971", "+966"]), &before);
+    assert_eq!((narrower.terms_changed, narrower.widened), (3, 0));
+    let mut without = before.clone();
+    without.regions.remove("uae");
+    assert!(
+        between(&before, &without).is_empty(),
+        "a name that is known anyway"
+    );
 }
 
 /// A plan over rows of others: classes as given, one change to a config.
@@ -148,6 +226,7 @@ fn plan(
             alias: None,
         }],
         patches: vec![Patch { fields }],
+        basis: CallBasis::of_snapshot(&offline::applied(&tree())),
         ..Plan::default()
     };
     for (before, after, numbers) in classes {
@@ -190,35 +269,32 @@ fn bound(id: Uuid) -> Option<Fields> {
 
 #[test]
 fn a_config_that_becomes_known_to_us_reroutes_nobody() {
-    let mut configs = Configs::of_snapshot(&offline::applied(&tree()));
-    configs
-        .get_mut(INDIA)
-        .unwrap()
-        .fields
-        .set(Field::Region, None);
     let claim = vec![
         set(Field::Region, json!("india"), Kind::Set),
         set(Field::WorkerName, json!("voag-dev"), Kind::Adopt),
     ];
-    let claimed = plan(&[(bound(INDIA), bound(INDIA), 3)], Action::Update, claim);
-    let found = reroutes(&claimed, &configs);
+    let mut claimed = plan(&[(bound(INDIA), bound(INDIA), 3)], Action::Update, claim);
+    let config = claimed.basis.configs.get_mut(INDIA).unwrap();
+    config.fields.set(Field::Region, None);
+    let found = reroutes(&claimed);
     assert!(found.groups.is_empty(), "{found:#?}");
     assert_eq!(found.cells[0].numbers, 3);
 }
 
 #[test]
 fn conflicts_change_nothing_and_a_deleted_config_breaks_its_numbers() {
-    let configs = Configs::of_snapshot(&offline::applied(&tree()));
     let classes = [(bound(INDIA), bound(INDIA), 3)];
     let conflict = vec![set(Field::WorkerName, json!("w"), Kind::Conflict)];
-    let found = reroutes(&plan(&classes, Action::Update, conflict), &configs);
+    let found = reroutes(&plan(&classes, Action::Update, conflict));
     assert!(found.groups.is_empty());
     let gone = plan(&classes, Action::Delete, Vec::new());
-    let found = reroutes(&gone, &configs);
+    let found = reroutes(&gone);
     assert_eq!((found.broken, found.unrouted), (3, 3));
     let error = found.groups[0].after.error.as_ref().unwrap();
     assert_eq!(error.0, "config-dangling");
-    let (before, after) = EffectiveRoutes::new(&gone, configs).of_config(INDIA);
+    let fields = bound(INDIA).unwrap();
+    let before = EffectiveRoute::with(&gone.basis, &fields);
+    let after = EffectiveRoute::with(&basis_after(&gone).basis, &fields);
     assert_eq!(
         (before.source, after.source),
         (RouteSource::Database, RouteSource::Error)
@@ -227,14 +303,13 @@ fn conflicts_change_nothing_and_a_deleted_config_breaks_its_numbers() {
 
 #[test]
 fn inactive_rows_route_nowhere() {
-    let configs = Configs::of_snapshot(&offline::applied(&tree()));
     let inactive = bound(INDIA).map(|fields| fields.with(Field::Status, "inactive"));
     let classes = [
         (inactive.clone(), inactive.clone(), 2),
         (bound(INDIA), inactive.clone(), 3),
         (inactive, bound(INDIA), 5),
     ];
-    let found = reroutes(&plan(&classes, Action::Update, Vec::new()), &configs);
+    let found = reroutes(&plan(&classes, Action::Update, Vec::new()));
     assert_eq!(
         (found.routed, found.unrouted, found.from_environment),
         (3, 3, 5)
@@ -280,14 +355,42 @@ fn one_number_is_shown_before_and_after() {
     assert_eq!(tenants.next().map(String::as_str), Some("techiemaya-test"));
 }
 
+#[test]
+fn the_table_of_fields_says_the_same() {
+    for field in Field::ALL {
+        let route = match field.call_dependency() {
+            CallDependency::Nothing => None,
+            CallDependency::Route => Some(true),
+            CallDependency::Term | CallDependency::Credential => Some(false),
+        };
+        assert_eq!(
+            CallField::of(field).map(CallField::is_route),
+            route,
+            "{field}"
+        );
+    }
+}
+
 // ---- law ----
 
 /// Numbers 0..6, each of one or two tenants, on a config or none.
 fn any_tree() -> impl Strategy<Value = Routing> {
     let binding = (0..6u64, 0..2u32, any::<bool>(), any::<[bool; 2]>());
     let worker = prop::sample::select(vec![None, Some("voag-dev"), Some("voag-dev-v2")]);
-    (prop::collection::vec(binding, 0..8), worker).prop_map(|(bindings, worker)| {
+    let parts = (
+        prop::collection::vec(binding, 0..8),
+        worker,
+        any::<[bool; 2]>(),
+    );
+    parts.prop_map(|(bindings, worker, [codes, key])| {
         let mut routing = tree();
+        let region = routing.regions.get_mut("uae").unwrap();
+        region
+            .country_codes
+            .extend(codes.then(|| Prefix::parse("+966").unwrap()));
+        if key {
+            routing.configs.get_mut(VM).unwrap().api_key = "another".into();
+        }
         if let Some(config) = routing.configs.get_mut(CLOUD) {
             config.worker_name = worker.map(str::to_owned);
         }
@@ -296,6 +399,7 @@ fn any_tree() -> impl Strategy<Value = Routing> {
             let mut fields = Fields::new();
             fields.set_text(Field::OutboundTrunkId, trunk.then_some("ST_row"));
             fields.set(Field::Outbound, outbound.then_some(false.into()));
+            fields.set_text(Field::AllowedOutbound, (n % 2 == 0).then_some("uae"));
             if seen.insert((n, tenant)) {
                 bind(
                     &mut routing,
@@ -320,14 +424,18 @@ fn outcome(routing: &Routing, n: u64, tenant: Uuid) -> Option<Outcome> {
     there.then_some(outcome)
 }
 
-fn refused(routing: &Routing, n: u64, tenant: Uuid) -> bool {
-    let rows = Facts::of_files(routing, nth(n)).rows;
-    let row = rows.iter().find(|row| row.tenant == tenant);
-    row.is_some_and(|row| {
-        row.fields
-            .as_ref()
-            .is_some_and(|f| f.contains(Field::Outbound))
-    })
+fn terms(routing: &Routing, n: u64, tenant: Uuid) -> Option<Terms> {
+    let facts = Facts::of_files(routing, nth(n));
+    let query = Query::new(nth(n), TenantChoice::Given(tenant));
+    resolve(&query, &facts, &RoutingEnv::Symbolic).reached.terms
+}
+
+/// The route without its credentials.
+fn way(outcome: &Outcome) -> Route {
+    Route {
+        api_key: None,
+        ..outcome.route.clone()
+    }
 }
 
 proptest! {
@@ -336,17 +444,24 @@ proptest! {
     fn the_plan_says_what_resolve_says(before in any_tree(), after in any_tree()) {
         let found = between(&before, &after);
         let (mut routed, mut rerouted, mut unrouted, mut new) = (0, 0, 0, 0);
+        let (mut changed, mut affected) = (0, 0);
         for n in 0..6 {
             for tenant in [OURS, OTHER] {
                 match (outcome(&before, n, tenant), outcome(&after, n, tenant)) {
                     (Some(old), Some(now)) => {
-                        let refusal = refused(&before, n, tenant) != refused(&after, n, tenant);
+                        let moves = way(&old) != way(&now);
+                        let key = old.route.config == now.route.config
+                            && old.route.api_key != now.route.api_key;
+                        let other = terms(&before, n, tenant) != terms(&after, n, tenant);
                         routed += 1;
-                        rerouted += u64::from(old.route != now.route || refusal);
+                        rerouted += u64::from(moves);
+                        changed += u64::from(key || other);
+                        affected += u64::from(moves || key || other);
                     }
                     (Some(_), None) => {
                         routed += 1;
                         rerouted += 1;
+                        affected += 1;
                         unrouted += 1;
                     }
                     (None, Some(_)) => new += 1,
@@ -356,14 +471,15 @@ proptest! {
         }
         let counted = (found.routed, found.rerouted, found.unrouted, found.new);
         prop_assert_eq!(counted, (routed, rerouted, unrouted, new));
+        prop_assert_eq!((found.terms_changed, found.affected), (changed, affected));
         let sum: u64 = found.groups.iter().map(|group| group.count).sum();
-        prop_assert_eq!(sum, rerouted + new);
+        prop_assert_eq!(sum, affected + new);
         for group in &found.groups {
             let tenants: u64 = group.tenants.iter().map(|share| share.numbers).sum();
             let regions: u64 = group.regions.iter().map(|share| share.numbers).sum();
             prop_assert_eq!((tenants, regions), (group.count, group.count));
         }
-        let cells: u64 = found.cells.iter().map(|cell| cell.rerouted).sum();
-        prop_assert_eq!(cells, rerouted);
+        let cells: u64 = found.cells.iter().map(|cell| cell.affected).sum();
+        prop_assert_eq!(cells, affected);
     }
 }

@@ -12,9 +12,10 @@ use hashbrown::HashMap;
 
 use super::escape::{clipped, visible};
 use super::style::{counted, thousands};
-use super::{guards, lines};
+use super::{guards, lines, moves};
 use crate::diff::plan::{Action, Change, Kind, Object, Plan};
 use crate::finding::{Finding, Place};
+use crate::impact::reroutes::Reroutes;
 use crate::routing::guards::GuardsChange;
 
 /// Annotations of one kind that a step may make.
@@ -51,9 +52,10 @@ struct Note {
 /// The commands for findings (those of the guards among them) and for what a
 /// plan does: findings that are errors and conflicts as errors, warnings and
 /// drift as warnings, changes as notices. Nothing for an empty plan.
-pub fn github(findings: &[Finding], plan: Option<&Plan>) -> String {
+pub fn github(findings: &[Finding], plan: Option<(&Plan, &Reroutes)>) -> String {
     let mut notes: Vec<Note> = findings.iter().map(note).collect();
-    if let Some(plan) = plan {
+    if let Some((plan, reroutes)) = plan {
+        notes.extend(calls(reroutes));
         notes.extend(conflicts(plan).iter().map(note));
         notes.extend(plan.guards.as_ref().map(guards_note));
         let calm = |change: &Change| !plan.in_conflict(change);
@@ -91,6 +93,20 @@ pub fn github(findings: &[Finding], plan: Option<&Plan>) -> String {
         }));
     }
     text
+}
+
+/// What happens to calls, in one annotation; a warning where some are lost or
+/// can go to more places.
+fn calls(reroutes: &Reroutes) -> Option<Note> {
+    let clauses = moves::clauses(reroutes);
+    let mut groups = reroutes.groups.iter();
+    let warns = groups.any(|group| group.effect.is_lost() || group.effect.widened);
+    (!clauses.is_empty()).then(|| Note {
+        level: if warns { Level::Warning } else { Level::Notice },
+        place: None,
+        title: "calls".to_owned(),
+        message: clauses.join("\n"),
+    })
 }
 
 fn note(finding: &Finding) -> Note {

@@ -5,7 +5,7 @@ use similar::{ChangeTag, TextDiff};
 
 use super::escape::visible;
 use super::style::{ADDED, DIM, REMOVED, paint};
-use crate::diff::plan::{Action, Change, FieldChange, Kind, Plan};
+use crate::diff::plan::{Change, FieldChange, Kind, Plan, SecretOutcome};
 use crate::fields::Field;
 use crate::routing::SecretSource;
 use crate::unseen::toml_string;
@@ -110,19 +110,26 @@ fn secret(plan: &Plan, change: &Change, field: &FieldChange) -> Vec<String> {
         Some(SecretSource::File(path)) => format!(" (from the file {path})"),
         None => String::new(),
     };
-    vec![match (secret_word(change, field), field.kind) {
+    vec![match (secret_word(plan, change, field), field.kind) {
         ("set", _) => plus(&format!("api_secret: set{from}")),
+        ("not compared", Kind::Drift) => {
+            format!("  api_secret: stored anew outside lkroute, not compared; set back{from}")
+        }
         (word, Kind::Drift) => format!("  api_secret: {word} outside lkroute; set back{from}"),
         ("removed", _) => minus("api_secret: removed"),
+        ("not compared", _) => {
+            format!("  api_secret: written; not compared with the stored one{from}")
+        }
         ("re-sealed", _) => "  api_secret: re-sealed, the same secret in another form".to_owned(),
         (word, _) => format!("  api_secret: {word}{from}"),
     }]
 }
 
 /// What happens to a secret, in one word.
-pub fn secret_word(change: &Change, field: &FieldChange) -> &'static str {
-    match (change.action, &field.before, &field.after) {
-        (Action::Reseal, ..) => "re-sealed",
+pub fn secret_word(plan: &Plan, change: &Change, field: &FieldChange) -> &'static str {
+    match (plan.secret_outcome(change), &field.before, &field.after) {
+        (Some(SecretOutcome::Resealed), ..) => "re-sealed",
+        (Some(SecretOutcome::NotCompared), ..) => "not compared",
         (_, None, _) => "set",
         (_, _, None) => "removed",
         _ if matches!(field.kind, Kind::Adopt | Kind::Release) => "unchanged",

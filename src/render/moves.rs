@@ -1,27 +1,35 @@
-//! Who is rerouted, in words. Imports core.
+//! What happens to calls, in words. Imports core.
 
 use std::collections::BTreeMap;
 
 use super::escape::code;
 use super::style::{counted, thousands};
 use crate::impact::reroutes::{
-    EffectiveRoute, RerouteGroup, Reroutes, RouteField, RouteSource, tenants,
+    CallField, EffectiveRoute, RerouteGroup, Reroutes, RouteSource, tenants,
 };
+use crate::phone::PrefixSet;
+use crate::resolve::Switch;
 
 /// How many different moves the sentence tells apart.
-const TOLD_APART: usize = 2;
+const MOVES_APART: usize = 2;
+/// How many different changes of terms.
+const TERMS_APART: usize = 4;
+/// How many places that new numbers go to.
+const NEW_APART: usize = 3;
 
-/// What a group of numbers goes through.
+/// What a group of numbers goes through, as far as its route goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fate {
     /// Calls fail that went through before.
     Breaks,
     /// From a config to the environment.
     FallsBack,
-    /// From one place to another, or refused where it was not.
+    /// From one place to another.
     Moves,
     /// From the environment, or from failing, to a config.
     Gains,
+    /// Calls go where they went, at most on other terms.
+    Stays,
     /// There was no such number.
     New,
 }
@@ -31,20 +39,23 @@ pub fn fate(group: &RerouteGroup) -> Fate {
         return Fate::New;
     };
     match (before.source, group.after.source) {
-        (RouteSource::Error, RouteSource::Error) => Fate::Moves,
-        (_, RouteSource::Error) => Fate::Breaks,
+        (RouteSource::Database | RouteSource::Environment, RouteSource::Error) => Fate::Breaks,
         (RouteSource::Database, RouteSource::Environment) => Fate::FallsBack,
         (RouteSource::Environment | RouteSource::Error, RouteSource::Database) => Fate::Gains,
-        _ => Fate::Moves,
+        _ if group.effect.rerouted => Fate::Moves,
+        _ => Fate::Stays,
     }
 }
 
-/// The moves in a few clauses, as Markdown:
-/// ``412 numbers of 3 tenants change worker: `a` → `b` ``, `1 number of acme
-/// loses its route and falls back to the environment`. None where nobody is
-/// rerouted and no number is new.
+/// The changes in a few clauses, as Markdown:
+/// ``412 numbers of 3 tenants change worker: `a` → `b` ``, ``400 numbers of
+/// `acme`: calls to +971 allowed → refused``. None where nothing changes that
+/// a call depends on, and no number is new.
 pub fn clauses(reroutes: &Reroutes) -> Vec<String> {
-    let mut parts = told_apart(reroutes);
+    let groups = &reroutes.groups;
+    let mut parts = moved(groups);
+    parts.extend(on_other_terms(groups));
+    parts.extend(not_compared(groups));
     for (wanted, one, many) in [
         (
             Fate::Breaks,
@@ -61,70 +72,147 @@ pub fn clauses(reroutes: &Reroutes) -> Vec<String> {
             "gets a route from the database",
             "get a route from the database",
         ),
-        (Fate::New, "is new", "are new"),
     ] {
-        let groups: Vec<&RerouteGroup> = reroutes
-            .groups
-            .iter()
-            .filter(|g| fate(g) == wanted)
-            .collect();
+        let groups: Vec<&RerouteGroup> = groups.iter().filter(|g| fate(g) == wanted).collect();
         if !groups.is_empty() {
             let lost = matches!(wanted, Fate::Breaks | Fate::FallsBack);
-            let sign = if lost { "⚠️ " } else { "" };
-            parts.push(format!("{sign}{}", clause(&groups, one, many)));
+            parts.push(clause(lost, &groups, one, many));
         }
     }
+    parts.extend(new(groups));
     parts
 }
 
 /// `412 numbers of 3 tenants`, with the verb for as many.
-fn clause(groups: &[&RerouteGroup], one: &str, many: &str) -> String {
-    let count: u64 = groups.iter().map(|group| group.count).sum();
-    let numbers = counted(count, "number");
+fn clause(warns: bool, groups: &[&RerouteGroup], one: &str, many: &str) -> String {
+    let count = size(groups);
+    let sign = if warns { "⚠️ " } else { "" };
     let verb = if count == 1 { one } else { many };
-    let whose = match tenants(groups.iter().copied()) {
-        0 => String::new(),
+    format!("{sign}{} {verb}", whose(groups))
+}
+
+/// The same, with what changes behind a colon.
+fn clause_of(warns: bool, groups: &[&RerouteGroup], what: &str) -> String {
+    let sign = if warns { "⚠️ " } else { "" };
+    format!("{sign}{}: {what}", whose(groups))
+}
+
+/// `412 numbers of 3 tenants`.
+fn whose(groups: &[&RerouteGroup]) -> String {
+    let numbers = counted(size(groups), "number");
+    match tenants(groups.iter().copied()) {
+        0 => numbers,
         1 => {
             let mut names = groups.iter().flat_map(|group| &group.tenants);
             let name = names.find_map(|share| share.name.as_deref());
-            name.map_or(String::new(), |name| format!(" of {}", code(name)))
+            name.map_or(numbers.clone(), |name| {
+                format!("{numbers} of {}", code(name))
+            })
         }
-        many => format!(" of {} tenants", thousands(many as u64)),
-    };
-    format!("{numbers}{whose} {verb}")
+        many => format!("{numbers} of {} tenants", thousands(many as u64)),
+    }
 }
 
-/// The commonest moves told apart, the rest counted.
-fn told_apart(reroutes: &Reroutes) -> Vec<String> {
+fn size(groups: &[&RerouteGroup]) -> u64 {
+    groups.iter().map(|group| group.count).sum()
+}
+
+/// Groups by what is said of them, the most numbers first; those that are too
+/// many to be told apart are counted.
+fn told_apart<'a>(
+    pairs: impl Iterator<Item = (String, &'a RerouteGroup)>,
+    most: usize,
+) -> (Vec<(String, Vec<&'a RerouteGroup>)>, u64) {
     let mut kinds: BTreeMap<String, Vec<&RerouteGroup>> = BTreeMap::new();
-    for group in reroutes
-        .groups
-        .iter()
-        .filter(|group| fate(group) == Fate::Moves)
-    {
-        kinds.entry(difference(group)).or_default().push(group);
+    for (what, group) in pairs {
+        kinds.entry(what).or_default().push(group);
     }
-    let size = |groups: &Vec<&RerouteGroup>| groups.iter().map(|group| group.count).sum::<u64>();
     let mut kinds: Vec<(String, Vec<&RerouteGroup>)> = kinds.into_iter().collect();
     kinds.sort_by_key(|(_, groups)| std::cmp::Reverse(size(groups)));
-    let rest = kinds.split_off(TOLD_APART.min(kinds.len()));
+    let rest = kinds.split_off(most.min(kinds.len()));
+    let rest = rest.iter().map(|(_, groups)| size(groups)).sum();
+    (kinds, rest)
+}
+
+fn moved(groups: &[RerouteGroup]) -> Vec<String> {
+    let moving = groups.iter().filter(|group| fate(group) == Fate::Moves);
+    let (kinds, rest) = told_apart(moving.map(|g| (difference(g), g)), MOVES_APART);
     let mut parts: Vec<String> = kinds
         .iter()
-        .map(|(what, groups)| match what.starts_with('`') {
-            true => clause(groups, &format!("moves {what}"), &format!("move {what}")),
-            false => clause(
-                groups,
-                &format!("changes {what}"),
-                &format!("change {what}"),
-            ),
+        .map(|(what, groups)| {
+            let verb = if what.starts_with('`') {
+                "move"
+            } else {
+                "change"
+            };
+            let (one, many) = (format!("{verb}s {what}"), format!("{verb} {what}"));
+            clause(false, groups, &one, &many)
         })
         .collect();
-    match rest.iter().map(|(_, groups)| size(groups)).sum::<u64>() {
+    match rest {
         0 => {}
         1 => parts.push("1 more is rerouted".to_owned()),
         more => parts.push(format!("{} more are rerouted", thousands(more))),
     }
     parts
+}
+
+fn on_other_terms(groups: &[RerouteGroup]) -> Vec<String> {
+    let pairs = groups.iter().flat_map(|group| {
+        let fields = group.changed.iter().filter(|field| !field.is_route());
+        let before = group.before.as_ref();
+        fields.filter_map(move |field| Some((terms_change(before?, &group.after, *field), group)))
+    });
+    let (kinds, rest) = told_apart(pairs, TERMS_APART);
+    let warns = |groups: &[&RerouteGroup]| {
+        let mut groups = groups.iter();
+        groups.any(|group| group.effect.stopped || group.effect.widened)
+    };
+    let mut parts: Vec<String> = kinds
+        .iter()
+        .map(|(what, groups)| clause_of(warns(groups), groups, what))
+        .collect();
+    match rest {
+        0 => {}
+        more => parts.push(format!("{} of other terms", counted(more, "more change"))),
+    }
+    parts
+}
+
+fn not_compared(groups: &[RerouteGroup]) -> Option<String> {
+    let unknown: Vec<&RerouteGroup> = groups.iter().filter(|g| g.secret_not_compared).collect();
+    (!unknown.is_empty()).then(|| clause_of(false, &unknown, "API secret not compared"))
+}
+
+/// Where the new numbers go.
+fn new(groups: &[RerouteGroup]) -> Vec<String> {
+    let new = groups.iter().filter(|group| fate(group) == Fate::New);
+    let (kinds, rest) = told_apart(new.map(|group| (landing(&group.after), group)), NEW_APART);
+    let mut parts: Vec<String> = kinds
+        .iter()
+        .map(|(place, groups)| {
+            let (one, many) = (format!("is new → {place}"), format!("are new → {place}"));
+            clause(false, groups, &one, &many)
+        })
+        .collect();
+    match rest {
+        0 => {}
+        1 => parts.push("1 more is new".to_owned()),
+        more => parts.push(format!("{} more are new", thousands(more))),
+    }
+    parts
+}
+
+fn landing(route: &EffectiveRoute) -> String {
+    let place = match route.is_database() {
+        true => code(&place(route)),
+        false => place(route),
+    };
+    let terms = route.terms.as_ref();
+    match terms.is_some_and(|terms| terms.callable().is_empty()) {
+        true => format!("{place}, calls out refused"),
+        false => place,
+    }
 }
 
 /// `` `a` → `b` `` from config to config, else ``worker: `a` → `b` ``.
@@ -133,55 +221,117 @@ fn difference(group: &RerouteGroup) -> String {
         return String::new();
     };
     let after = &group.after;
-    let pair = |aspect| {
-        let value = |leg| code(&value(leg, aspect));
+    let pair = |field| {
+        let value = |route| code(&value(route, field));
         format!("{} → {}", value(before), value(after))
     };
-    if group.changed.contains(&RouteField::Config) {
-        return pair(RouteField::Config);
+    let changed = group.changed.iter().filter(|field| field.is_route());
+    let changed: Vec<CallField> = changed.copied().collect();
+    if changed.contains(&CallField::Config) {
+        return pair(CallField::Config);
     }
-    match group.changed.as_slice() {
-        [aspect] => format!("{}: {}", name(*aspect), pair(*aspect)),
+    match changed.as_slice() {
+        [field] => format!("{}: {}", name(*field), pair(*field)),
         many => {
-            let names: Vec<&str> = many.iter().map(|aspect| name(*aspect)).collect();
-            let config = code(&value(before, RouteField::Config));
+            let names: Vec<&str> = many.iter().map(|field| name(*field)).collect();
+            let config = code(&value(before, CallField::Config));
             format!("{} of {config}", names.join(" and "))
         }
     }
 }
 
-/// What people call it.
-pub fn name(aspect: RouteField) -> &'static str {
-    match aspect {
-        RouteField::Source => "route",
-        RouteField::Config => "config",
-        RouteField::Server => "server",
-        RouteField::Trunk => "trunk",
-        RouteField::Worker => "worker",
-        RouteField::Region => "region",
-        RouteField::Outbound => "outbound calls",
+/// A change of terms or credentials: `calls to +971 allowed → refused`.
+fn terms_change(before: &EffectiveRoute, after: &EffectiveRoute, field: CallField) -> String {
+    match field {
+        CallField::Secret => "another API secret".to_owned(),
+        CallField::Countries => countries_change(before, after),
+        _ => {
+            let value = |route| shown(&value(route, field));
+            format!("{} {} → {}", name(field), value(before), value(after))
+        }
     }
 }
 
-/// The value of one aspect of a leg, as people read it.
-pub fn value(leg: &EffectiveRoute, aspect: RouteField) -> String {
+fn countries_change(before: &EffectiveRoute, after: &EffectiveRoute) -> String {
+    let (Some(before), Some(after)) = (&before.terms, &after.terms) else {
+        return String::new();
+    };
+    let (old, new) = (&before.countries, &after.countries);
+    if before.outbound != Switch::On || after.outbound != Switch::On {
+        return format!("countries {old} → {new}");
+    }
+    let calls = |set: &PrefixSet| {
+        let set = set.to_string();
+        match set.starts_with("anywhere") {
+            true => format!("calls {set}"),
+            false => format!("calls to {set}"),
+        }
+    };
+    let parts = [
+        (old.without(new), "allowed → refused"),
+        (new.without(old), "refused → allowed"),
+    ];
+    let parts = parts.iter().filter(|(set, _)| !set.is_empty());
+    let parts: Vec<String> = parts
+        .map(|(set, change)| format!("{} {change}", calls(set)))
+        .collect();
+    parts.join(", ")
+}
+
+/// A value within a sentence; as code where it holds more than words.
+fn shown(value: &str) -> String {
+    let plain = |c: char| c.is_ascii_digit() || " …+,".contains(c);
+    let words = ["allowed", "refused", "+CC…"];
+    match words.contains(&value) || value.chars().all(plain) {
+        true => value.to_owned(),
+        false => code(value),
+    }
+}
+
+/// What people call it.
+pub fn name(field: CallField) -> &'static str {
+    match field {
+        CallField::Source => "route",
+        CallField::Config => "config",
+        CallField::Server => "server",
+        CallField::Trunk => "trunk",
+        CallField::Worker => "worker",
+        CallField::Region => "region",
+        CallField::ApiKey => "API key",
+        CallField::Secret => "API secret",
+        CallField::Inbound => "calls in",
+        CallField::Outbound => "calls out",
+        CallField::Countries => "countries",
+        CallField::Dialled => "dialled",
+    }
+}
+
+/// The value of one field of a route, as people read it.
+pub fn value(route: &EffectiveRoute, field: CallField) -> String {
     let or =
         |value: &Option<String>, other: &str| value.clone().unwrap_or_else(|| other.to_owned());
-    match aspect {
-        RouteField::Source => place(leg),
-        RouteField::Config => or(&leg.config, &place(leg)),
-        RouteField::Server => or(&leg.server, "LIVEKIT_URL"),
-        RouteField::Trunk => or(&leg.trunk, "OUTBOUND_TRUNK_ID"),
-        RouteField::Worker => or(&leg.worker, "VOICE_AGENT_NAME or inbound-agent"),
-        RouteField::Region => or(&leg.region, "none"),
-        RouteField::Outbound if leg.refused => "refused".to_owned(),
-        RouteField::Outbound => "allowed".to_owned(),
+    let various = String::new;
+    let terms = route.terms.as_ref();
+    match field {
+        CallField::Source => place(route),
+        CallField::Config => or(&route.config, &place(route)),
+        CallField::Server => or(&route.server, "LIVEKIT_URL"),
+        CallField::Trunk => or(&route.trunk, "OUTBOUND_TRUNK_ID"),
+        CallField::Worker => or(&route.worker, "VOICE_AGENT_NAME or inbound-agent"),
+        CallField::Region => or(&route.region, "none"),
+        CallField::ApiKey => or(&route.api_key, "LIVEKIT_API_KEY"),
+        // Not even its hash: who reads a report can do nothing with it.
+        CallField::Secret => "(secret)".to_owned(),
+        CallField::Inbound => terms.map_or_else(various, |t| t.inbound.as_str().to_owned()),
+        CallField::Outbound => terms.map_or_else(various, |t| t.outbound.as_str().to_owned()),
+        CallField::Countries => terms.map_or_else(various, |t| t.countries.to_string()),
+        CallField::Dialled => terms.map_or_else(various, |t| t.dialled.to_string()),
     }
 }
 
-/// Where a leg ends, in a few words.
-pub fn place(leg: &EffectiveRoute) -> String {
-    match (leg.source, &leg.config) {
+/// Where a route ends, in a few words.
+pub fn place(route: &EffectiveRoute) -> String {
+    match (route.source, &route.config) {
         (RouteSource::Database, Some(config)) => config.clone(),
         (RouteSource::Error, _) => "no route".to_owned(),
         _ => "environment".to_owned(),

@@ -8,8 +8,9 @@ use uuid::Uuid;
 
 use super::escape::visible;
 use super::style::{ADDED, BOLD, CHANGED, DIM, REMOVED, paint, wrapped};
+use crate::diff::plan::SecretOutcome;
 use crate::impact::one_number::{OneNumber, Pair};
-use crate::resolve::{Outcome, Report, Resolution, Side, Source, Step, Topic};
+use crate::resolve::{Outcome, Report, Resolution, Side, Source, Step, Terms, Topic};
 
 /// From this width on, before and after stand beside each other.
 const BESIDE: usize = 100;
@@ -32,6 +33,11 @@ pub struct PairReport {
     pub tenant_alias: Option<String>,
     pub before: Report,
     pub after: Report,
+    /// `changed`, `re-sealed` or `not compared`: of the API secret of the
+    /// config that the calls go to before and after; null where none is
+    /// written.
+    #[schemars(extend("enum" = ["changed", "re-sealed", "not compared", null]))]
+    pub secret: Option<&'static str>,
 }
 
 impl From<&OneNumber> for OneNumberReport {
@@ -41,6 +47,7 @@ impl From<&OneNumber> for OneNumberReport {
             tenant_alias: pair.tenant.alias.clone(),
             before: (&pair.before).into(),
             after: (&pair.after).into(),
+            secret: pair.secret.map(SecretOutcome::as_str),
         };
         OneNumberReport {
             from: one.number.to_string(),
@@ -73,13 +80,27 @@ pub fn answer(pair: &Pair) -> Vec<Line> {
         after: after.unwrap_or_default(),
     });
     let said = |line: &Line| !line.before.is_empty() || !line.after.is_empty();
-    lines.filter(said).collect()
+    let secret = match pair.secret {
+        Some(SecretOutcome::Changed) => Some(("stored", "another one")),
+        Some(SecretOutcome::NotCompared) => Some(("stored", "written, not compared")),
+        Some(SecretOutcome::Resealed) | None => None,
+    };
+    let secret = secret.map(|(before, after)| Line {
+        name: SECRET,
+        before: before.to_owned(),
+        after: after.to_owned(),
+    });
+    lines.filter(said).chain(secret).collect()
 }
 
-fn sides(resolution: &Resolution) -> [(&'static str, Option<String>); 9] {
+const SECRET: &str = "api secret";
+
+fn sides(resolution: &Resolution) -> [(&'static str, Option<String>); 13] {
     let error = resolution.outcome.as_ref().err();
     let outcome = resolution.outcome.as_ref().ok();
     let text = |get: fn(&Outcome) -> Option<&str>| Some(get(outcome?)?.to_owned());
+    let terms = resolution.reached.terms.as_ref();
+    let term = |get: fn(&Terms) -> String| terms.map(get);
     [
         ("source", text(|found| Some(source(found.route.source)))),
         (
@@ -92,6 +113,13 @@ fn sides(resolution: &Resolution) -> [(&'static str, Option<String>); 9] {
         ("trunk", text(|found| Some(found.route.trunk_label()))),
         ("worker", text(|found| Some(found.route.worker_label()))),
         ("carrier", text(|found| found.provider.as_deref())),
+        ("calls in", term(|terms| terms.inbound.as_str().to_owned())),
+        (
+            "calls out",
+            term(|terms| terms.outbound.as_str().to_owned()),
+        ),
+        ("countries", term(|terms| terms.countries.to_string())),
+        ("dialled", term(|terms| terms.dialled.to_string())),
         (
             "no route",
             error.map(|error| format!("{}: {}", error.code, error.message)),
@@ -164,11 +192,17 @@ pub fn headline(pair: &Pair) -> String {
 
 fn changed(pair: &Pair) -> String {
     let lines = answer(pair);
+    let unknown = pair.secret == Some(SecretOutcome::NotCompared);
     let changed = lines.iter().filter(|line| line.differs());
+    let changed = changed.filter(|line| !(unknown && line.name == SECRET));
     let names: Vec<&str> = changed.map(|line| line.name).collect();
-    match names.is_empty() {
+    let text = match names.is_empty() {
         true => "calls go where they went".to_owned(),
         false => format!("calls change {}", names.join(", ")),
+    };
+    match unknown {
+        true => format!("{text}; the API secret could not be compared"),
+        false => text,
     }
 }
 

@@ -1,25 +1,36 @@
-//! Who is rerouted, for machines: `routing` of the plan's report. Imports
-//! core.
+//! What happens to calls, for machines: `routing` of the plan's report.
+//! Imports core.
 
 use schemars::JsonSchema;
 use serde::Serialize;
 use uuid::Uuid;
 
-use crate::impact::reroutes::{
-    EffectiveRoute, RerouteGroup, Reroutes, RouteField, RouteSource, Share,
-};
+use crate::impact::reroutes::{EffectiveRoute, RerouteGroup, Reroutes, RouteSource, Share};
+use crate::resolve::ReportTerms;
 
-/// Where calls go before and after, and whose.
+/// Where calls go before and after, on what terms, and whose. Counts are of
+/// numbers that had a route in the database, where nothing else is said.
 #[derive(Debug, Default, Serialize, JsonSchema)]
 pub struct RoutingReport {
-    /// Numbers that move alike; routes that are lost first, then by count.
+    /// Numbers whose calls change alike; what is lost first, then by count.
     pub groups: Vec<GroupReport>,
     /// Numbers that had a route in the database before.
     pub routed: u64,
-    /// Of those, how many go elsewhere, the unrouted among them.
+    /// How many are rerouted or call on other terms.
+    pub affected: u64,
+    /// How many go elsewhere, the unrouted among them.
     pub rerouted: u64,
-    /// Of those, how many lose their route in the database.
+    /// How many have other terms, or another API key or secret.
+    pub terms_changed: u64,
+    /// How many lose their route in the database.
     pub unrouted: u64,
+    /// How many keep it and can make no call out any more.
+    pub stopped: u64,
+    /// How many may call more countries than before, or dial other digits
+    /// before the number.
+    pub widened: u64,
+    /// Numbers of configs whose secret is written without being compared.
+    pub not_compared: u64,
     /// Numbers whose calls fail where they did not before.
     pub broken: u64,
     /// Numbers that come to the environment from the database.
@@ -34,11 +45,18 @@ pub struct RoutingReport {
 pub struct GroupReport {
     pub count: u64,
     /// Null for numbers that are new.
-    pub before: Option<LegReport>,
-    pub after: LegReport,
-    /// In what they differ: `source`, `config`, `server`, `trunk`, `worker`,
-    /// `region` or `outbound`; empty for numbers that are new.
+    pub before: Option<RouteReport>,
+    pub after: RouteReport,
+    /// In what they differ: `source`, `config`, `server`, `trunk`, `worker` or
+    /// `region` for the route; `api_key`, `secret`, `inbound`, `outbound`,
+    /// `countries` or `dialled` for the terms. Empty for numbers that are new.
     pub changed: Vec<&'static str>,
+    /// No call out can be made any more.
+    pub stopped: bool,
+    /// More countries can be called, or other digits are dialled.
+    pub widened: bool,
+    /// A secret is written that could not be compared with the stored one.
+    pub secret_not_compared: bool,
     /// Most numbers first.
     pub tenants: Vec<ShareReport>,
     /// Regions before, else after; most numbers first.
@@ -47,24 +65,28 @@ pub struct GroupReport {
 
 /// Where a number's calls go. What the environment decides is null.
 #[derive(Debug, Serialize, JsonSchema)]
-pub struct LegReport {
+pub struct RouteReport {
     /// `database`, `environment` or `error`.
     #[schemars(extend("enum" = ["database", "environment", "error"]))]
     pub source: &'static str,
     pub config: Option<String>,
     pub config_id: Option<Uuid>,
     pub server: Option<String>,
+    pub api_key: Option<String>,
     pub trunk: Option<String>,
     pub worker: Option<String>,
     pub region: Option<String>,
     /// Whether calls out are refused, wherever they would go.
     pub refused: bool,
-    pub error: Option<LegError>,
+    /// Null for numbers taken together whose terms differ from one another and
+    /// do not change.
+    pub terms: Option<ReportTerms>,
+    pub error: Option<RouteError>,
 }
 
 /// Why there is no route.
 #[derive(Debug, Serialize, JsonSchema)]
-pub struct LegError {
+pub struct RouteError {
     pub code: String,
     pub message: String,
 }
@@ -78,15 +100,37 @@ pub struct ShareReport {
 
 impl From<&Reroutes> for RoutingReport {
     fn from(reroutes: &Reroutes) -> RoutingReport {
+        let Reroutes {
+            groups,
+            routed,
+            affected,
+            rerouted,
+            terms_changed,
+            unrouted,
+            stopped,
+            widened,
+            not_compared,
+            broken,
+            to_environment,
+            from_environment,
+            new,
+            cells: _,
+            effects: _,
+        } = reroutes;
         RoutingReport {
-            groups: reroutes.groups.iter().map(GroupReport::from).collect(),
-            routed: reroutes.routed,
-            rerouted: reroutes.rerouted,
-            unrouted: reroutes.unrouted,
-            broken: reroutes.broken,
-            to_environment: reroutes.to_environment,
-            from_environment: reroutes.from_environment,
-            new: reroutes.new,
+            groups: groups.iter().map(GroupReport::from).collect(),
+            routed: *routed,
+            affected: *affected,
+            rerouted: *rerouted,
+            terms_changed: *terms_changed,
+            unrouted: *unrouted,
+            stopped: *stopped,
+            widened: *widened,
+            not_compared: *not_compared,
+            broken: *broken,
+            to_environment: *to_environment,
+            from_environment: *from_environment,
+            new: *new,
         }
     }
 }
@@ -95,41 +139,35 @@ impl From<&RerouteGroup> for GroupReport {
     fn from(group: &RerouteGroup) -> GroupReport {
         GroupReport {
             count: group.count,
-            before: group.before.as_ref().map(LegReport::from),
+            before: group.before.as_ref().map(RouteReport::from),
             after: (&group.after).into(),
-            changed: group.changed.iter().map(|aspect| name(*aspect)).collect(),
+            changed: group.changed.iter().map(|field| field.as_str()).collect(),
+            stopped: group.effect.stopped,
+            widened: group.effect.widened,
+            secret_not_compared: group.secret_not_compared,
             tenants: group.tenants.iter().map(ShareReport::from).collect(),
             regions: group.regions.iter().map(ShareReport::from).collect(),
         }
     }
 }
 
-fn name(aspect: RouteField) -> &'static str {
-    match aspect {
-        RouteField::Source => "source",
-        RouteField::Config => "config",
-        RouteField::Server => "server",
-        RouteField::Trunk => "trunk",
-        RouteField::Worker => "worker",
-        RouteField::Region => "region",
-        RouteField::Outbound => "outbound",
-    }
-}
-
-impl From<&EffectiveRoute> for LegReport {
-    fn from(leg: &EffectiveRoute) -> LegReport {
+impl From<&EffectiveRoute> for RouteReport {
+    fn from(route: &EffectiveRoute) -> RouteReport {
+        let refused = route.refuses_calls();
         let EffectiveRoute {
             source,
             config,
             config_id,
             server,
+            api_key,
+            secret: _,
             trunk,
             worker,
             region,
-            refused,
+            terms,
             error,
-        } = leg.clone();
-        LegReport {
+        } = route.clone();
+        RouteReport {
             source: match source {
                 RouteSource::Database => "database",
                 RouteSource::Environment => "environment",
@@ -138,11 +176,13 @@ impl From<&EffectiveRoute> for LegReport {
             config,
             config_id,
             server,
+            api_key,
             trunk,
             worker,
             region,
             refused,
-            error: error.map(|(code, message)| LegError { code, message }),
+            terms: terms.as_ref().map(ReportTerms::from),
+            error: error.map(|(code, message)| RouteError { code, message }),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Plans as they are drawn, on values alone.
 
 use crate::diff::offline;
-use crate::diff::plan::Plan;
+use crate::diff::plan::{Plan, SecretOutcome};
 use crate::error::Error;
 use crate::fields::{Field, Fields};
 use crate::impact::reroutes::Reroutes;
@@ -90,7 +90,7 @@ fn nothing_to_do_is_one_line() {
     let routing = routing("voag-dev", 3);
     let text = drawn(&offline::between(&routing, &routing), VIEW);
     let expected =
-        "No changes. 6 objects of production are as the files say; 2 secrets not checked\n";
+        "No changes. 6 objects of production are as the files say; 2 secrets not compared\n";
     assert_eq!(text, expected);
 }
 
@@ -104,7 +104,7 @@ fn one_field_is_shown_at_its_line_and_repeats_are_folded() {
         binding.settings = 1;
     }
     let expected = "\
-Plan for production: 41 to update; 32 unchanged; 2 secrets not checked
+Plan for production: 41 to update; 32 unchanged; 2 secrets not compared
 
 Changes
   ~ config.uae-vm                                   routing/uae.toml:9
@@ -127,7 +127,7 @@ fn deletes_come_first_and_by_name_until_they_are_many() {
     after.bindings.truncate(59);
     let expected = "\
 Plan for production: 1 to update, 1 to delete; 61 unchanged; 2 secrets not
-checked
+compared
 
 Delete
   - binding.+971545330059@sasya                     was routing/uae.toml:99
@@ -152,7 +152,12 @@ fn of_a_secret_only_that_it_changes_is_said() {
     let before = routing("voag-staging", 0);
     let mut after = before.clone();
     after.configs.get_mut("uae-vm").unwrap().api_secret = SecretSource::Sealed(sealed.clone());
-    let plan = offline::between(&before, &after);
+    let mut plan = offline::between(&before, &after);
+    let text = drawn(&plan, VIEW);
+    let unknown = "api_secret: written; not compared with the stored one (sealed in the file)";
+    assert!(text.contains(unknown), "{text}");
+    let id = *plan.secrets.keys().next().unwrap();
+    plan.secrets.insert(id, SecretOutcome::Changed);
     let text = drawn(&plan, VIEW);
     assert!(
         text.contains("api_secret: changed (sealed in the file)"),

@@ -29,9 +29,11 @@ use uuid::Uuid;
 pub use carrier::Called;
 pub use choice::{Choice, ChoiceSource};
 pub use env::{RoutingEnv, ShellEnv};
-pub use facts::{AgentFact, Aliases, ConfigFact, Configs, Facts, Provenance, Regions, RowFact};
+pub use facts::{
+    AgentFact, Aliases, CallBasis, ConfigFact, Configs, Facts, Provenance, Regions, RowFact,
+};
 pub use facts::{SecretState, Side, UserFact};
-pub use report::Report;
+pub use report::{Report, ReportTerms};
 pub use route::{ConfigRef, Route, Router, Source, host_of};
 pub use terms::{DialledForm, Switch, Terms};
 pub use trace::{ResolveError, Step, Topic, Trace, Verdict};
@@ -93,6 +95,8 @@ pub struct Reached {
     pub config: Option<ConfigRef>,
     /// The config's region.
     pub region: Option<String>,
+    /// The terms of the number's row.
+    pub terms: Option<Terms>,
 }
 
 /// Where a call goes.
@@ -130,6 +134,7 @@ pub fn resolve(query: &Query, facts: &Facts, env: &RoutingEnv) -> Resolution {
 impl Reached {
     fn row(&mut self, tenant: Uuid, fields: &Fields, facts: &Facts) {
         self.tenant = Some(facts.tenant(tenant));
+        self.terms = Some(Terms::new(fields, &facts.regions));
         let config = fields.text(Field::Config);
         let Some(config) = config.and_then(|text| facts.configs.find(text)) else {
             return;

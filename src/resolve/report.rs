@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::{Called, Reached, Resolution, ResolveError, Step};
+use super::{Called, DialledForm, Reached, Resolution, ResolveError, Step, Switch, Terms};
 
 /// The version of [`Report`].
 pub const FORMAT_VERSION: u32 = 1;
@@ -35,6 +35,8 @@ pub struct Report {
     pub worker_name: Option<String>,
     /// `config`, `environment` or `default`.
     pub worker_source: Option<&'static str>,
+    /// The terms of the number's row; null where there is none.
+    pub terms: Option<ReportTerms>,
     pub to: Option<ReportTo>,
     pub trace: Vec<ReportStep>,
     pub error: Option<ReportError>,
@@ -52,6 +54,53 @@ pub struct ReportTo {
     pub formatted: String,
     /// ISO 3166.
     pub country: Option<&'static str>,
+}
+
+/// On what terms a number calls and is called.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct ReportTerms {
+    /// `allowed`, `refused` or `unreadable`, which refuses too.
+    #[schemars(extend("enum" = ["allowed", "refused", "unreadable"]))]
+    pub inbound: &'static str,
+    #[schemars(extend("enum" = ["allowed", "refused", "unreadable"]))]
+    pub outbound: &'static str,
+    /// Whether every country may be called: `allowed_outbound` sets no limit.
+    pub anywhere: bool,
+    /// Else the prefixes that it lets through.
+    pub countries: Vec<String>,
+    /// The form in which the called number is dialled: `0…`, `00CC…` with
+    /// `CC` for its country code; null where the rule can't be read, and
+    /// refuses.
+    pub dialled: Option<String>,
+}
+
+impl From<&Terms> for ReportTerms {
+    fn from(terms: &Terms) -> ReportTerms {
+        let Terms {
+            inbound,
+            outbound,
+            countries,
+            dialled,
+        } = terms;
+        let word = |switch: &Switch| match switch {
+            Switch::On => "allowed",
+            Switch::Off => "refused",
+            Switch::Unreadable => "unreadable",
+        };
+        ReportTerms {
+            inbound: word(inbound),
+            outbound: word(outbound),
+            anywhere: countries.is_all(),
+            countries: match countries.is_all() {
+                true => Vec::new(),
+                false => countries.prefixes(),
+            },
+            dialled: match dialled {
+                DialledForm::Parts(_) => Some(dialled.to_string()),
+                DialledForm::Unreadable => None,
+            },
+        }
+    }
 }
 
 #[derive(Debug, Clone, Serialize, JsonSchema)]
@@ -110,6 +159,7 @@ impl From<&Resolution> for Report {
             tenant,
             config,
             region,
+            terms,
         } = &resolution.reached;
         Report {
             format_version: FORMAT_VERSION,
@@ -130,6 +180,7 @@ impl From<&Resolution> for Report {
             trunk_source: route.map(|route| route.trunk.source.as_str()),
             worker_name: route.and_then(|route| route.worker.value.clone()),
             worker_source: route.map(|route| route.worker.source.as_str()),
+            terms: terms.as_ref().map(ReportTerms::from),
             to: outcome.and_then(|outcome| outcome.to.as_ref().map(ReportTo::from)),
             trace: resolution.trace.iter().map(ReportStep::from).collect(),
             error: resolution.outcome.as_ref().err().map(ReportError::from),

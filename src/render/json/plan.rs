@@ -115,7 +115,7 @@ pub struct SourceReport<'a> {
 }
 
 /// Configs by name; of a secret only that it is `set`, `changed`,
-/// `unchanged`, `re-sealed` or `removed`.
+/// `unchanged`, `re-sealed`, `not compared` or `removed`.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct FieldReport {
     pub name: Cow<'static, str>,
@@ -333,7 +333,7 @@ fn field_report(plan: &Plan, change: &Change, field: &FieldChange) -> FieldRepor
             .before
             .as_ref()
             .map_or(Value::Null, |_| "(secret)".into());
-        let after = secret_word(change, field).into();
+        let after = secret_word(plan, change, field).into();
         return FieldReport {
             name,
             before,

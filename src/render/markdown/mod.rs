@@ -157,6 +157,10 @@ fn head(plan: &Plan, reroutes: &Reroutes, context: &ReportContext<'_>) -> String
     let moved = moves::clauses(reroutes);
     match (moved.is_empty(), plan.is_empty()) {
         (true, true) => {}
+        (true, false) if summary.unchecked > 0 => {
+            let secrets = counted(summary.unchecked, "secret");
+            text += &format!("\n**No number is rerouted, but {secrets} could not be compared.**\n");
+        }
         (true, false) => text += "\n**No number is rerouted.**\n",
         (false, _) => text += &format!("\n**{}**\n", moved.join("**<br>\n**")),
     }
@@ -189,7 +193,7 @@ fn counts(summary: &Summary, outstanding: u64) -> String {
         (summary.release, "to give back"),
         (summary.conflict, "in conflict"),
         (outstanding, "outstanding"),
-        (summary.unchecked, "not checked (secrets)"),
+        (summary.unchecked, "not compared (secrets)"),
     ];
     let some = parts.iter().filter(|(count, _)| *count > 0);
     let mut some: Vec<String> = some

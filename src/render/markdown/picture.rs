@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::page::Page;
 use crate::diff::plan::Plan;
 use crate::fields::Field;
-use crate::impact::reroutes::{EffectiveRoute, RerouteGroup, Reroutes, RouteField, RouteSource};
+use crate::impact::reroutes::{CallField, EffectiveRoute, RerouteGroup, Reroutes, RouteSource};
 use crate::render::escape::fenced;
 use crate::render::moves;
 use crate::render::picture::{Arrow, Box, Frame, Picture, Tone, mermaid};
@@ -48,8 +48,8 @@ enum Spot {
 }
 
 impl Spot {
-    fn of(leg: &EffectiveRoute) -> Spot {
-        match (leg.source, leg.config_id, &leg.config) {
+    fn of(route: &EffectiveRoute) -> Spot {
+        match (route.source, route.config_id, &route.config) {
             (RouteSource::Database, Some(id), _) => Spot::Config(Some(id), String::new()),
             (RouteSource::Database, None, Some(name)) => Spot::Config(None, name.clone()),
             (RouteSource::Error, ..) => Spot::NoRoute,
@@ -89,7 +89,7 @@ impl Drawing {
 
     fn add(&mut self, group: &RerouteGroup) {
         let before = match &group.before {
-            Some(leg) => self.spot(leg),
+            Some(route) => self.spot(route),
             None => {
                 self.spots.entry(Spot::New).or_default();
                 Spot::New
@@ -100,14 +100,14 @@ impl Drawing {
             *self.arrows.entry((before, after)).or_default() += group.count;
             return;
         }
-        let (Some(leg), Some(facts)) = (&group.before, self.spots.get_mut(&after)) else {
+        let (Some(route), Some(facts)) = (&group.before, self.spots.get_mut(&after)) else {
             return;
         };
-        for aspect in &group.changed {
-            let value = |leg| moves::value(leg, *aspect);
-            let change = match (value(leg), value(&group.after)) {
-                (old, new) if *aspect == RouteField::Config => format!("{old} → {new}"),
-                (old, new) => format!("{} {old} → {new}", moves::name(*aspect)),
+        for field in &group.changed {
+            let value = |route| moves::value(route, *field);
+            let change = match (value(route), value(&group.after)) {
+                (old, new) if *field == CallField::Config => format!("{old} → {new}"),
+                (old, new) => format!("{} {old} → {new}", moves::name(*field)),
             };
             if !facts.changes.contains(&change) {
                 facts.changes.push(change);
@@ -115,11 +115,11 @@ impl Drawing {
         }
     }
 
-    fn spot(&mut self, leg: &EffectiveRoute) -> Spot {
-        let spot = Spot::of(leg);
+    fn spot(&mut self, route: &EffectiveRoute) -> Spot {
+        let spot = Spot::of(route);
         let facts = self.spots.entry(spot.clone()).or_default();
-        facts.region = leg.region.clone().or(facts.region.take());
-        facts.name = moves::place(leg);
+        facts.region = route.region.clone().or(facts.region.take());
+        facts.name = moves::place(route);
         spot
     }
 

@@ -5,11 +5,12 @@ use serde_json::Value;
 use super::page::Page;
 use crate::diff::plan::{Change, FieldChange, Kind, Plan};
 use crate::fields::Field;
-use crate::impact::reroutes::{EffectiveRoute, RerouteGroup, Reroutes, RouteField, Share};
+use crate::impact::reroutes::{CallField, EffectiveRoute, RerouteGroup, Reroutes, Share};
 use crate::render::escape::code;
 use crate::render::lines;
 use crate::render::moves::{self, Fate};
 use crate::render::style::{counted, thousands};
+use crate::resolve::Terms;
 
 /// Rows of one table.
 const ROWS: usize = 25;
@@ -17,7 +18,7 @@ const ROWS: usize = 25;
 const NAMED_TENANTS: usize = 3;
 
 pub fn reroutes(page: &mut Page, reroutes: &Reroutes) {
-    let head = "#### Who is rerouted\n\n\
+    let head = "#### Whose calls change\n\n\
                 | Numbers | Tenants | Before | After |\n|---:|---|---|---|\n";
     page.list(head, reroutes.groups.iter().map(reroute), ROWS, |left| {
         format!("\nand {} like these\n", counted(left, "more group"))
@@ -43,43 +44,77 @@ fn shares(shares: &[Share]) -> String {
     names.join(", ")
 }
 
-/// One end of a move: where it is, and the values that differ there; what is
-/// new in bold.
-fn end(leg: &EffectiveRoute, group: &RerouteGroup, new: bool) -> String {
+/// One end of a change: where calls go, and the values that differ there; what
+/// is new in bold.
+fn end(route: &EffectiveRoute, group: &RerouteGroup, new: bool) -> String {
     let strong = |text: String, bold: bool| if bold { format!("**{text}**") } else { text };
     let lost = matches!(moves::fate(group), Fate::Breaks | Fate::FallsBack);
-    let place = match (&leg.config, &leg.error) {
-        (Some(config), None) if leg.is_database() => code(config),
+    let place = match (&route.config, &route.error) {
+        (Some(config), None) if route.is_database() => code(config),
         (_, Some((reason, _))) => format!("no route ({})", code(reason)),
         _ => "environment".to_owned(),
     };
-    let differs = group.changed.contains(&RouteField::Config) || lost;
+    let differs = group.changed.contains(&CallField::Config) || lost;
     let mut text = strong(place, new && differs);
-    if !leg.is_database() {
-        let what = if leg.error.is_some() {
+    if !route.is_database() {
+        let what = if route.error.is_some() {
             "calls fail"
         } else {
             "no route in the database"
         };
-        return format!("{text}<br>{what}");
+        text = format!("{text}<br>{what}");
     }
-    if let Some(region) = &leg.region {
+    if let Some(region) = &route.region {
         let region = code(region);
         text += " in ";
-        text += &strong(region, new && group.changed.contains(&RouteField::Region));
+        text += &strong(region, new && group.changed.contains(&CallField::Region));
     }
-    for aspect in [
-        RouteField::Server,
-        RouteField::Trunk,
-        RouteField::Worker,
-        RouteField::Outbound,
-    ] {
-        if group.changed.contains(&aspect) && !lost {
-            let value = strong(code(&moves::value(leg, aspect)), new);
-            text += &format!("<br>{} {value}", moves::name(aspect));
-        }
+    if lost {
+        return text;
+    }
+    // The environment has no values of its own to show.
+    let shown =
+        |field: &&CallField| told(group, **field) && (route.is_database() || !field.is_route());
+    for field in VALUES.iter().filter(shown) {
+        let value = strong(code(&moves::value(route, *field)), new);
+        text += &format!("<br>{} {value}", moves::name(*field));
+    }
+    if new && group.changed.contains(&CallField::Secret) {
+        text += "<br>**another API secret**";
+    }
+    if new && group.secret_not_compared {
+        text += "<br>API secret not compared";
     }
     text
+}
+
+/// What has a value to show at both ends.
+const VALUES: [CallField; 8] = [
+    CallField::Server,
+    CallField::Trunk,
+    CallField::Worker,
+    CallField::ApiKey,
+    CallField::Inbound,
+    CallField::Outbound,
+    CallField::Countries,
+    CallField::Dialled,
+];
+
+/// Whether a value is shown: it differs, or a new number has terms of its own.
+fn told(group: &RerouteGroup, field: CallField) -> bool {
+    if group.before.is_some() {
+        return group.changed.contains(&field);
+    }
+    let (Some(terms), none) = (&group.after.terms, Terms::default()) else {
+        return false;
+    };
+    match field {
+        CallField::Inbound => terms.inbound != none.inbound,
+        CallField::Outbound => terms.outbound != none.outbound,
+        CallField::Countries => terms.countries != none.countries,
+        CallField::Dialled => terms.dialled != none.dialled,
+        _ => false,
+    }
 }
 
 pub fn conflicts(page: &mut Page, plan: &Plan) {

@@ -98,7 +98,7 @@ pub fn headline(plan: &Plan) -> String {
         text += &format!(", {} left alone", thousands(plan.left_alone.len() as u64));
     }
     if summary.unchecked > 0 {
-        text += &format!("; {} not checked", counted(summary.unchecked, "secret"));
+        text += &format!("; {} not compared", counted(summary.unchecked, "secret"));
     }
     text
 }
@@ -321,7 +321,7 @@ impl Page<'_> {
     }
 
     fn unchecked(&self) -> String {
-        let title = "Not checked: secrets that stay as the last apply stored them";
+        let title = "Not compared: secrets that stay as the last apply stored them";
         let unchecked = self.plan.unchecked.iter();
         let tried: Vec<_> = unchecked
             .filter_map(|unchecked| Some((&unchecked.config, unchecked.why.as_ref()?)))

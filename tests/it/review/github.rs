@@ -48,7 +48,7 @@ fn findings_conflicts_drift_and_changes_stand_on_their_lines() {
         ],
         ..Others::default()
     };
-    let (plan, _) = world::plan(&world::two_regions().0, &world::changed().0, &others);
+    let (plan, calls) = world::plan(&world::two_regions().0, &world::changed().0, &others);
     let findings = [
         Finding::error("unknown-tenant", "no tenant is called `a, b: 100 %`")
             .at(at("routing/a,b:c%.toml", 31, 10, 17))
@@ -56,16 +56,16 @@ fn findings_conflicts_drift_and_changes_stand_on_their_lines() {
             .hint("did you mean `techiemaya-test`?"),
         Finding::warning("no-place", "about the whole"),
     ];
-    golden("github/all.txt", &github(&findings, Some(&plan)));
+    golden("github/all.txt", &github(&findings, Some((&plan, &calls))));
 }
 
 #[test]
 fn a_range_is_one_annotation_and_an_empty_plan_none() {
     let files = world::two_regions().0;
-    let (plan, _) = world::plan(&files, &files, &Others::default());
-    assert_eq!(github(&[], Some(&plan)), "");
-    let (plan, _) = world::plan(&files, &world::changed().0, &Others::default());
-    let text = github(&[], Some(&plan));
+    let (plan, calls) = world::plan(&files, &files, &Others::default());
+    assert_eq!(github(&[], Some((&plan, &calls))), "");
+    let (plan, calls) = world::plan(&files, &world::changed().0, &Others::default());
+    let text = github(&[], Some((&plan, &calls)));
     let created = text
         .lines()
         .filter(|line| line.contains("title=create"))
@@ -94,8 +94,8 @@ fn ten_of_a_kind_the_worst_first_and_the_rest_counted() {
             (1, 100 + line),
         );
     }
-    let (plan, _) = world::plan(&world::two_regions().0, &after.0, &Others::default());
-    let text = github(&findings, Some(&plan));
+    let (plan, calls) = world::plan(&world::two_regions().0, &after.0, &Others::default());
+    let text = github(&findings, Some((&plan, &calls)));
     let count = |level: &str| text.lines().filter(|line| read(line).0 == level).count();
     assert_eq!(
         (count("error"), count("warning"), count("notice")),
@@ -109,7 +109,7 @@ fn ten_of_a_kind_the_worst_first_and_the_rest_counted() {
     }));
     let (name, _, last) = read(text.lines().last().expect("a line"));
     assert_eq!(name, "notice");
-    assert!(last.starts_with("and 2 errors, 15 warnings, "), "{last}");
+    assert!(last.starts_with("and 2 errors, 16 warnings, "), "{last}");
     let titles: Vec<&str> = text
         .lines()
         .filter(|line| line.starts_with("::notice"))

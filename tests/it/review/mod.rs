@@ -9,4 +9,5 @@ mod number;
 mod sarif;
 pub mod schema;
 mod story;
+mod terms;
 mod world;

@@ -199,7 +199,7 @@ fn versioned() -> BTreeSet<String> {
             names.insert(rest.chars().take_while(|c| c.is_alphanumeric()).collect());
         }
     }
-    names.remove("Saved");
+    names.remove("SavedPlan");
     names
 }
 

@@ -7,7 +7,6 @@ use lkroute::diff::secret::SecretFacts;
 use lkroute::fields::{Field, Fields};
 use lkroute::impact::reroutes::{Reroutes, reroutes};
 use lkroute::phone::{E164, Prefix};
-use lkroute::resolve::Configs;
 use lkroute::routing::{
     Binding, CipherText, Origin, Region, Routing, SecretSource, ServerConfig, Settings, Tenant,
 };
@@ -184,7 +183,7 @@ pub fn plan(before: &Routing, after: &Routing, others: &Others) -> (Plan, Rerout
         });
     }
     let plan = differ.finish(&mut new);
-    let moved = reroutes(&plan, &Configs::of_snapshot(&snapshot));
+    let moved = reroutes(&plan);
     (plan, moved)
 }
 

@@ -1,0 +1,109 @@
+//! Configs and regions with the changes of a plan carried out. Core.
+
+use std::collections::BTreeSet;
+
+use uuid::Uuid;
+
+use crate::diff::plan::{Action, Change, FieldChange, Kind, Object, Plan, SecretOutcome};
+use crate::fields::{Field, Fields};
+use crate::resolve::facts::codes_of;
+use crate::resolve::{CallBasis, ConfigFact, Configs, Provenance, Regions, SecretState};
+
+/// What calls are resolved with after a plan.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct BasisAfter {
+    pub basis: CallBasis,
+    /// Configs whose secret is written without anybody here being able to
+    /// say whether it is another one.
+    pub not_compared: BTreeSet<Uuid>,
+}
+
+/// Configs and regions of [`Plan::basis`], as the plan leaves them.
+pub fn basis_after(plan: &Plan) -> BasisAfter {
+    let mut after = BasisAfter {
+        basis: plan.basis.clone(),
+        not_compared: BTreeSet::new(),
+    };
+    for change in &plan.changes {
+        if plan.in_conflict(change) {
+            continue;
+        }
+        match change.object {
+            Object::Region(ix) => {
+                region(
+                    plan,
+                    change,
+                    &plan.names[ix as usize],
+                    &mut after.basis.regions,
+                );
+            }
+            Object::Config(_) => {
+                config(plan, change, &mut after.basis.configs);
+                let unknown = plan.secret_outcome(change) == Some(SecretOutcome::NotCompared);
+                after.not_compared.extend(change.row.filter(|_| unknown));
+            }
+            Object::Binding { .. } => {}
+        }
+    }
+    after
+}
+
+fn region(plan: &Plan, change: &Change, name: &str, regions: &mut Regions) {
+    match change.action {
+        // Regions are in lkroute's tables alone: given back is gone.
+        Action::Delete | Action::Release => {
+            regions.0.remove(name);
+        }
+        _ => {
+            let codes = regions.0.entry(name.to_owned()).or_default();
+            let mut fields = plan.patch(change).fields.iter();
+            if let Some(changed) = fields.find(|field| field.field == Field::CountryCodes) {
+                *codes = codes_of(changed.after.as_ref());
+            }
+        }
+    }
+}
+
+fn config(plan: &Plan, change: &Change, configs: &mut Configs) {
+    let (Some(id), patch) = (change.row, plan.patch(change)) else {
+        return;
+    };
+    if change.action == Action::Delete {
+        if !is_released(&patch.fields) {
+            configs.remove(id);
+        }
+        return;
+    }
+    let mut config = configs.get(id).cloned().unwrap_or_else(|| ConfigFact {
+        id: Some(id),
+        fields: Fields::new(),
+        place: Provenance::default(),
+        secret: SecretState::NotChecked,
+    });
+    // The same secret in another form is no other secret; of one that can't
+    // be compared nobody knows.
+    let same_secret = matches!(
+        plan.secret_outcome(change),
+        Some(SecretOutcome::Resealed | SecretOutcome::NotCompared)
+    );
+    let set = |field: &&FieldChange| {
+        field.kind != Kind::Release && !(field.field == Field::ApiSecret && same_secret)
+    };
+    for field in patch.fields.iter().filter(set) {
+        config.fields.set(field.field, field.after.clone());
+    }
+    if let Some((file, line)) = plan.source(change) {
+        // The apply that will set it is still to come.
+        config.place = Provenance {
+            row: config.place.row,
+            line: Some((file.to_owned(), line)),
+            ..Provenance::default()
+        };
+    }
+    configs.insert(config);
+}
+
+/// Whether an object stops being ours and stays as it is.
+fn is_released(fields: &[FieldChange]) -> bool {
+    !fields.is_empty() && fields.iter().all(|field| field.kind == Kind::Release)
+}

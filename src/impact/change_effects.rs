@@ -1,0 +1,85 @@
+//! What each change of a plan does to calls: who is to be named where a guard
+//! refuses, and what `protected` is about. Core.
+
+use hashbrown::HashMap;
+
+use super::carried_out::{BasisAfter, basis_after};
+use super::effective_route::{CallField, EffectiveRoute};
+use super::reroutes::Effect;
+use crate::diff::binding_classes::carried_out;
+use crate::diff::plan::{Change, Object, Plan, SecretOutcome};
+use crate::fields::{Field, Fields, FieldsIx};
+
+/// Whether a change writes something that calls of numbers which are there
+/// depend on. A secret that is the same, or could not be compared, is none.
+pub fn changes_calls(plan: &Plan, change: &Change) -> bool {
+    // A region that is new takes the place of what its name meant before.
+    let is_new = change.insert && !matches!(change.object, Object::Region(_));
+    if is_new || plan.in_conflict(change) {
+        return false;
+    }
+    let mut fields = plan.patch(change).fields.iter();
+    fields.any(|field| match CallField::of(field.field) {
+        Some(CallField::Secret) => plan.secret_outcome(change) == Some(SecretOutcome::Changed),
+        Some(_) => field.kind.writes(),
+        None => false,
+    })
+}
+
+/// Whether all that a change writes is a secret that could not be compared
+/// with the stored one: it trips no budget.
+pub fn only_writes_unknown_secret(plan: &Plan, change: &Change) -> bool {
+    let fields = plan.patch(change).fields.iter();
+    let mut written = fields.filter(|field| field.kind.writes());
+    plan.secret_outcome(change) == Some(SecretOutcome::NotCompared)
+        && written.all(|field| field.field == Field::ApiSecret)
+}
+
+/// Whether two rows differ in what calls depend on.
+pub fn differ_for_calls(before: &Fields, after: &Fields) -> bool {
+    let counts = |fields: &Fields| -> Vec<_> {
+        let fields = fields.iter();
+        let counting = fields.filter(|(field, _)| CallField::of(*field).is_some());
+        counting
+            .map(|(field, value)| (field, value.clone()))
+            .collect()
+    };
+    counts(before) != counts(after)
+}
+
+/// The effect of changes on the number of each; those that are alike are
+/// looked at once.
+#[derive(Debug)]
+pub struct ChangeEffects<'a> {
+    plan: &'a Plan,
+    after: BasisAfter,
+    seen: HashMap<(FieldsIx, u32), Effect, foldhash::fast::RandomState>,
+}
+
+impl<'a> ChangeEffects<'a> {
+    pub fn new(plan: &'a Plan) -> ChangeEffects<'a> {
+        ChangeEffects {
+            plan,
+            after: basis_after(plan),
+            seen: HashMap::default(),
+        }
+    }
+
+    /// What happens to the calls of a binding's number; nothing, where it is
+    /// new.
+    pub fn of(&mut self, change: &Change) -> Effect {
+        let (Object::Binding { .. }, Some(live)) = (change.object, change.live) else {
+            return Effect::default();
+        };
+        let (plan, after) = (self.plan, &self.after);
+        let effect = self.seen.entry((live, change.patch)).or_insert_with(|| {
+            let fields = plan.pool.get(live);
+            let written = carried_out(fields, plan.patch(change));
+            Effect::between(
+                &EffectiveRoute::with(&plan.basis, fields),
+                &EffectiveRoute::with(&after.basis, &written),
+            )
+        });
+        *effect
+    }
+}
