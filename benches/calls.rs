@@ -43,7 +43,7 @@ fn lkroute(dir: &Path, args: &[&str]) -> f64 {
     command.current_dir(dir).args(args).arg("-q");
     command
         .env("LKROUTE_KEYS", RING)
-        .env("MADE_UP_SECRET", SECRET);
+        .env("LKROUTE_SECRET_MADE_UP", SECRET);
     command
         .env("NO_PROXY", "127.0.0.1")
         .env_remove("CI")
@@ -74,7 +74,7 @@ id = "cf7a1d26-04aa-4623-8d4e-f4b079cdec6f"
 region = "india"
 url = "{url}"
 api_key = "{KEY}"
-api_secret = {{ env = "MADE_UP_SECRET" }}
+api_secret = {{ env = "LKROUTE_SECRET_MADE_UP" }}
 trunk_id = "ST_MmVqEuBMDNf6"
 worker_name = "voag-dev"
 [[bindings]]

@@ -33,6 +33,7 @@ pub mod resolve;
 pub mod routing;
 pub mod snapshot;
 pub mod source;
+pub mod trust;
 pub mod unseen;
 
 // edges: one outside thing each

@@ -8,7 +8,9 @@ use std::time::Duration;
 use futures_util::{StreamExt, stream};
 use uuid::Uuid;
 
-use super::{Context, Stop, Total, database, lookup, routing_files, sealing};
+use super::lookup::Signing;
+use super::secret_sources::SourceRules;
+use super::{Context, Stop, Total, database, lookup, routing_files, sealing, trusted_hosts};
 use crate::doctor::{Complaint, Drift, Facts, Mixed, Numbers, Probed, Remark, Report, Survey};
 use crate::doctor::{Severity, examine};
 use crate::error::{Error, Result};
@@ -20,7 +22,9 @@ use crate::livekit::{
 use crate::phone;
 use crate::resolve::{Aliases, ConfigFact, Configs};
 use crate::secrets::{self, KeyRing, Secret, Stored};
-use crate::store::{Mode, Store};
+use crate::snapshot::Snapshot;
+use crate::store::{Mode, Store, TrustRows};
+use crate::trust::{Refusal, Standing};
 
 /// Servers that are asked at a time.
 const AT_ONCE: usize = 32;
@@ -56,6 +60,8 @@ struct Gathered {
     drift: Vec<String>,
     /// The secrets that open.
     opened: HashMap<Uuid, Secret>,
+    /// Where a token would go, of each config that has a URL.
+    standings: HashMap<Uuid, Standing>,
 }
 
 /// Looks at all that calls depend on.
@@ -108,8 +114,9 @@ async fn probe_servers(
     let total = configs.len() as u64;
     let workers = request.scope == Scope::Workers;
     let probes = stream::iter(configs).map(|config| async move {
-        let secret = config.id.and_then(|id| gathered.opened.get(&id));
-        let probed = look(config, secret, request.limits, workers).await;
+        let id = config.id.unwrap_or_default();
+        let (secret, standing) = (gathered.opened.get(&id), gathered.standings.get(&id));
+        let probed = look(config, secret, standing, request.limits, workers).await;
         (config.name().to_owned(), probed)
     });
     let mut probes = probes.buffer_unordered(AT_ONCE);
@@ -139,6 +146,7 @@ async fn read_database(
     store: &mut Store,
     ring: &KeyRing,
 ) -> Result<Gathered> {
+    let trust = store.trust().await?;
     store.begin_read().await?;
     let snapshot = store.snapshot().await?;
     let aliases: Aliases = snapshot.tenants.iter().cloned().collect();
@@ -148,10 +156,11 @@ async fn read_database(
         let stored = Stored::read(config.secret.as_stored().to_owned());
         let secret = secrets::open_stored(ring, config.id, &stored);
         if let Some(fact) = configs.get_mut(config.id) {
-            fact.secret = lookup::state(&secret);
+            fact.secret = lookup::state(&stored, &secret);
         }
         opened.extend(secret.ok().map(|secret| (config.id, secret)));
     }
+    let standings = standings(&snapshot, &configs, &opened, &trust, ring);
     let mut drift = Drift::new(&snapshot, &aliases);
     let mut pool = FieldsPool::default();
     store
@@ -184,7 +193,30 @@ async fn read_database(
         mixed,
         drift,
         opened,
+        standings,
     })
+}
+
+/// Where the token of each config would go.
+fn standings(
+    snapshot: &Snapshot,
+    configs: &Configs,
+    opened: &HashMap<Uuid, Secret>,
+    trust: &TrustRows,
+    ring: &KeyRing,
+) -> HashMap<Uuid, Standing> {
+    let applied: HashMap<Uuid, Option<&str>> = snapshot
+        .owned_configs
+        .iter()
+        .map(|owned| (owned.id, owned.fields.text(Field::Url)))
+        .collect();
+    let each = configs.iter().filter_map(|config| {
+        let id = config.id?;
+        let signing = Signing::of(config, applied.get(&id).copied().flatten())?;
+        let standing = trusted_hosts::judge(&signing, opened.get(&id), trust, ring);
+        Some((id, standing))
+    });
+    each.collect()
 }
 
 /// What the files say; their secrets as far as keys and sources are at hand.
@@ -194,10 +226,11 @@ fn read_files(context: &Context<'_>, ring: &KeyRing) -> Result<Gathered, Stop> {
     let aliases: Aliases = aliases
         .filter_map(|tenant| Some((tenant.id, tenant.alias.clone()?)))
         .collect();
+    let rules = SourceRules::new(&context.settings.routing, &routing, None);
     let mut configs = Configs::default();
     for mut fact in Configs::of_files(&routing).iter().cloned() {
         if let Some(config) = routing.configs.get(fact.name()) {
-            fact.secret = sealing::state(&routing, config, ring);
+            fact.secret = sealing::state(&rules, &routing, config, ring);
         }
         configs.insert(fact);
     }
@@ -209,14 +242,30 @@ fn read_files(context: &Context<'_>, ring: &KeyRing) -> Result<Gathered, Stop> {
     })
 }
 
-/// One server, as far as it can be asked; none without a URL.
+/// One server, as far as it can be asked; none without a URL. One that no
+/// token may be sent to is looked at without any.
 async fn look(
     config: &ConfigFact,
     secret: Option<&Secret>,
+    standing: Option<&Standing>,
     limits: Limits,
     worker: bool,
 ) -> Option<Probed> {
     let url = config.text(Field::Url)?;
+    let refused = match standing {
+        Some(Standing::Trusted | Standing::Unknown(_)) => None,
+        Some(Standing::Refused(refusal)) => Some(refusal.clone()),
+        None => Some(Refusal::NoUrl),
+    };
+    if let Some(refusal) = refused {
+        let mut probed = probed(reach(url, limits).await);
+        probed.failures.push(Remark {
+            code: "host-not-trusted".to_owned(),
+            message: refusal.message(config.name()),
+            action: refusal.hint(),
+        });
+        return Some(probed);
+    }
     let (Some(secret), Some(api_key)) = (secret, config.text(Field::ApiKey)) else {
         return Some(probed(reach(url, limits).await));
     };
@@ -226,6 +275,16 @@ async fn look(
         api_secret: secret.expose(),
     };
     let mut probed = probed(probe(&server, config.text(Field::TrunkId), limits).await);
+    if let Some(Standing::Unknown(to)) = standing {
+        probed.notes.push(Remark {
+            code: "host-not-approved".to_owned(),
+            message: format!("it leads to {to}, {}", trusted_hosts::UNKNOWN_SERVER),
+            action: format!(
+                "`lkroute trust {} --reason …`, if it is yours",
+                to.to_text()
+            ),
+        });
+    }
     if let Some(name) = config.text(Field::WorkerName).filter(|_| worker)
         && probed.failures.is_empty()
         && let Ok(client) = Client::new(&server, limits)
@@ -246,6 +305,7 @@ fn probed(report: ProbeReport) -> Probed {
         failures: report.failures().map(remark).collect(),
         figure: (!figures.is_empty()).then(|| figures.join(", ")),
         trunk_numbers: report.trunk_numbers,
+        notes: Vec::new(),
     }
 }
 

@@ -9,10 +9,11 @@ use uuid::Uuid;
 use super::database::{self, Target};
 use super::{Context, Stop, keys, process_variable, routing_files};
 use crate::error::{Error, Exit, Result};
+use crate::fields::Field;
 use crate::phone::E164;
 use crate::resolve::{
-    self, AgentFact, Facts, Query, Resolution, RoutingEnv, SecretState, ShellEnv, Source,
-    TenantChoice,
+    self, AgentFact, ConfigFact, Facts, Query, Resolution, RoutingEnv, SecretState, ShellEnv,
+    Source, TenantChoice,
 };
 use crate::secrets::{self, KeyRing, OpenError, Secret, Stored};
 use crate::store::{LookUp, LookedUp, Store};
@@ -48,6 +49,42 @@ pub struct Answer {
     pub secret: Option<Secret>,
     /// Why the secret does not open.
     pub sealed: Option<String>,
+    /// The config of the database whose secret would sign, where there is one.
+    pub signing: Option<Signing>,
+}
+
+/// The config whose secret would sign a call's tokens.
+#[derive(Debug, Clone)]
+pub struct Signing {
+    pub id: Uuid,
+    pub name: String,
+    pub url: String,
+    pub api_key: Option<String>,
+    /// The region that lkroute knows it by.
+    pub region: Option<String>,
+    /// Whether lkroute applied it.
+    pub owned: bool,
+    /// Its URL is the one that lkroute applied last.
+    pub as_applied: bool,
+    /// Its secret is stored as plain text.
+    pub plain_text: bool,
+}
+
+impl Signing {
+    /// `applied` is the URL that was applied last, where it was.
+    pub fn of(config: &ConfigFact, applied: Option<&str>) -> Option<Signing> {
+        let text = |field| config.text(field).map(str::to_owned);
+        Some(Signing {
+            id: config.id?,
+            name: config.name().to_owned(),
+            url: text(Field::Url)?,
+            api_key: text(Field::ApiKey),
+            region: text(Field::Region),
+            owned: config.place.apply.is_some(),
+            as_applied: applied.is_some() && applied == config.fields.text(Field::Url),
+            plain_text: config.secret == SecretState::PlainText,
+        })
+    }
 }
 
 /// The routing variables of this shell.
@@ -148,11 +185,23 @@ pub fn answer(
         None => (None, None),
     };
     Ok(Answer {
-        resolution,
         agent: found.facts.agent.map(|agent| agent.id),
         secret,
         sealed,
+        signing: signing(&resolution, &found),
+        resolution,
     })
+}
+
+fn signing(resolution: &Resolution, found: &LookedUp) -> Option<Signing> {
+    let route = &resolution.outcome.as_ref().ok()?.route;
+    let picked = route
+        .config
+        .as_ref()
+        .filter(|_| route.source == Source::Database);
+    let id = picked?.id?;
+    let applied = found.applied_urls.get(&id).map(String::as_str);
+    Signing::of(found.facts.configs.get(id)?, applied)
 }
 
 /// The agent of the row that was picked, where none was asked for.
@@ -174,15 +223,16 @@ fn open_all(found: &mut LookedUp, ring: &KeyRing) -> Opened {
         let stored = Stored::read(text.as_stored().to_owned());
         let secret = secrets::open_stored(ring, *id, &stored);
         if let Some(config) = found.facts.configs.get_mut(*id) {
-            config.secret = state(&secret);
+            config.secret = state(&stored, &secret);
         }
         opened.insert(*id, secret);
     }
     opened
 }
 
-pub fn state(secret: &Result<Secret, OpenError>) -> SecretState {
+pub fn state(stored: &Stored, secret: &Result<Secret, OpenError>) -> SecretState {
     match secret {
+        Ok(_) if matches!(stored, Stored::Plain(_)) => SecretState::PlainText,
         Ok(_) => SecretState::Opens,
         Err(OpenError::NoKey(_)) => SecretState::NoKey,
         Err(_) => SecretState::Damaged,

@@ -12,6 +12,8 @@ pub mod keys;
 pub mod lookup;
 pub mod routing_files;
 pub mod sealing;
+pub mod secret_sources;
+pub mod trusted_hosts;
 
 use std::path::PathBuf;
 

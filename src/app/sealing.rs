@@ -2,15 +2,16 @@
 //! the texts to store. Imports `secrets` and core.
 
 use std::collections::HashMap;
-use std::path::Path;
 
 use uuid::Uuid;
 
-use super::{keys, lookup};
+use super::lookup;
+use super::secret_sources::{NoSecret, SourceRules};
 use crate::diff::plan::{Action, Object, Plan};
 use crate::diff::secret::{SecretFact, SecretFacts, format_of};
 use crate::error::{Error, Result};
 use crate::fields::Field;
+use crate::finding::{Finding, Place};
 use crate::resolve::SecretState;
 use crate::routing::{CipherText, Routing, SecretFormat, SecretSource, ServerConfig};
 use crate::secrets::{self, Fingerprint, Format, KeyRing, Sealed, Secret, Stored};
@@ -19,16 +20,25 @@ use crate::store::PreparedSecret;
 
 /// Compares the secrets of the files with those applied and stored, as far as
 /// keys and sources are at hand.
-pub fn facts(routing: &Routing, snapshot: &Snapshot, ring: &KeyRing) -> SecretFacts {
+pub fn facts(
+    rules: &SourceRules,
+    routing: &Routing,
+    snapshot: &Snapshot,
+    ring: &KeyRing,
+) -> SecretFacts {
     let mut facts = SecretFacts::default();
     for (name, config) in &routing.configs {
         let row = Row::find(snapshot, name, config);
         let fact = match &config.api_secret {
             SecretSource::Sealed(text) => of_sealed(text, config, &row, ring),
-            SecretSource::Env(_) | SecretSource::File(_) => match source(routing, config) {
+            SecretSource::Env(_) | SecretSource::File(_) => match rules.read(routing, config) {
                 Ok(secret) => Some(of_plain(&secret, &row, ring)),
-                Err(error) => {
+                Err(NoSecret::Absent(error)) => {
                     facts.insert_obstacle(name.as_str(), error.message);
+                    None
+                }
+                Err(NoSecret::Refused(code, error)) => {
+                    facts.refuse(name.as_str(), refusal(name, config, routing, code, error));
                     None
                 }
             },
@@ -42,6 +52,28 @@ pub fn facts(routing: &Routing, snapshot: &Snapshot, ring: &KeyRing) -> SecretFa
         facts.insert(name.as_str(), fact);
     }
     facts
+}
+
+/// A source that may not be read, or holds no secret, at its line.
+fn refusal(
+    name: &str,
+    config: &ServerConfig,
+    routing: &Routing,
+    code: &'static str,
+    error: Error,
+) -> Finding {
+    let message = format!("the secret of config `{name}`: {}", error.message);
+    let file = routing.files.get(config.origin.file as usize);
+    let line = config.lines.get(&Field::ApiSecret);
+    let place = Place {
+        line: *line.unwrap_or(&config.origin.line),
+        ..Place::file(file.cloned().unwrap_or_default())
+    };
+    let finding = Finding::error(code, message).at(place);
+    match error.hint {
+        Some(hint) => finding.hint(hint),
+        None => finding,
+    }
 }
 
 /// The row of a config, as far as there is one.
@@ -138,38 +170,26 @@ fn opened(live: &LiveConfig, ring: &KeyRing) -> Option<Secret> {
 
 /// Whether the secret that the files name can be had here; without any key,
 /// sealed ones are not looked at.
-pub fn state(routing: &Routing, config: &ServerConfig, ring: &KeyRing) -> SecretState {
+pub fn state(
+    rules: &SourceRules,
+    routing: &Routing,
+    config: &ServerConfig,
+    ring: &KeyRing,
+) -> SecretState {
     let keys = ring.current().is_some() || ring.has_fernet();
     let (SecretSource::Sealed(text), Some(id)) = (&config.api_secret, config.id) else {
-        return match source(routing, config) {
+        return match rules.read(routing, config) {
             Ok(_) => SecretState::Opens,
             Err(_) => SecretState::NotChecked,
         };
     };
     match Sealed::parse(text.as_stored()) {
         Ok(_) if !keys => SecretState::NotChecked,
-        Ok(sealed) => lookup::state(&secrets::open(ring, id, &sealed)),
-        Err(_) => SecretState::Damaged,
-    }
-}
-
-/// The plain text of a secret that is not in the files.
-pub fn source(routing: &Routing, config: &ServerConfig) -> Result<Secret> {
-    let secret = match &config.api_secret {
-        SecretSource::Env(name) => keys::variable(name).ok_or_else(|| {
-            Error::new(format!("the variable {name} is not set"))
-                .hint(format!("nothing was changed: set {name} for this command"))
-        })?,
-        SecretSource::File(path) => {
-            let file = routing.files.get(config.origin.file as usize);
-            let dir = file.and_then(|file| Path::new(file).parent());
-            keys::read(&dir.unwrap_or(Path::new("")).join(path))?
+        Ok(sealed) => {
+            let opened = secrets::open(ring, id, &sealed);
+            lookup::state(&Stored::Sealed(sealed), &opened)
         }
-        SecretSource::Sealed(_) => return Err(Error::new("it is sealed")),
-    };
-    match secret.is_empty() {
-        true => Err(Error::new("it is empty")),
-        false => Ok(secret),
+        Err(_) => SecretState::Damaged,
     }
 }
 
@@ -178,6 +198,7 @@ pub fn source(routing: &Routing, config: &ServerConfig) -> Result<Secret> {
 /// # Errors
 /// A key, a variable or a file that is needed and not at hand.
 pub fn prepare(
+    rules: &SourceRules,
     plan: &Plan,
     routing: &Routing,
     facts: &SecretFacts,
@@ -198,13 +219,15 @@ pub fn prepare(
         };
         let needed = plan.writes_secret(change);
         let secret = match needed {
-            true => Some(text(routing, config, id, ring).map_err(|error| explain(name, error))?),
+            true => {
+                Some(text(rules, routing, config, id, ring).map_err(|error| explain(name, error))?)
+            }
             false => None,
         };
         let fact = facts.of(name);
         let known = needed || fact.same_as_applied.or(fact.same_as_live) == Some(true);
         let fingerprint = known
-            .then(|| fingerprint(routing, config, id, ring))
+            .then(|| fingerprint(rules, routing, config, id, ring))
             .flatten();
         if secret.is_some() || fingerprint.is_some() {
             let text = secret;
@@ -241,7 +264,13 @@ fn no_key(error: &impl std::fmt::Display) -> Error {
     )
 }
 
-fn text(routing: &Routing, config: &ServerConfig, id: Uuid, ring: &KeyRing) -> Result<CipherText> {
+fn text(
+    rules: &SourceRules,
+    routing: &Routing,
+    config: &ServerConfig,
+    id: Uuid,
+    ring: &KeyRing,
+) -> Result<CipherText> {
     let wanted = routing.secret_format;
     let secret = match &config.api_secret {
         SecretSource::Sealed(text) if wanted.is_none() || wanted == format_of(text.as_stored()) => {
@@ -251,7 +280,7 @@ fn text(routing: &Routing, config: &ServerConfig, id: Uuid, ring: &KeyRing) -> R
             let sealed = Sealed::parse(text.as_stored()).map_err(|e| Error::new(e.to_string()))?;
             secrets::open(ring, id, &sealed).map_err(|error| no_key(&error))?
         }
-        SecretSource::Env(_) | SecretSource::File(_) => source(routing, config)?,
+        SecretSource::Env(_) | SecretSource::File(_) => rules.read(routing, config)?,
     };
     let format = match wanted.unwrap_or(SecretFormat::Aes256Gcm) {
         SecretFormat::Aes256Gcm => Format::Aes256Gcm,
@@ -265,6 +294,7 @@ fn text(routing: &Routing, config: &ServerConfig, id: Uuid, ring: &KeyRing) -> R
 /// Tells the next plan whether the secret has changed; none for sealed
 /// values, which tell it themselves, nor without a key.
 fn fingerprint(
+    rules: &SourceRules,
     routing: &Routing,
     config: &ServerConfig,
     id: Uuid,
@@ -273,7 +303,7 @@ fn fingerprint(
     if matches!(config.api_secret, SecretSource::Sealed(_)) {
         return None;
     }
-    let secret = source(routing, config).ok()?;
+    let secret = rules.read(routing, config).ok()?;
     let fingerprint = secrets::fingerprint(ring, None, id, &secret).ok()?;
     Some(fingerprint.to_column())
 }

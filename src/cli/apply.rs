@@ -128,7 +128,8 @@ impl ApplyArgs {
             return Ok(Exit::Done);
         }
         let mut order = self.order(&planned, revision)?;
-        order.secrets = sealing::prepare(&planned.plan, &planned.routing, &planned.facts, ring)?;
+        let Planned { plan, rules, .. } = &planned;
+        order.secrets = sealing::prepare(rules, plan, &planned.routing, &planned.facts, ring)?;
         if !seen {
             approve(shell, "apply", self.auto_approve, asks)?;
         }

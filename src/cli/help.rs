@@ -18,7 +18,10 @@ const GROUPS: [(&str, &[&str]); 5] = [
         "Calls",
         &["resolve", "list", "dispatch", "dispatches", "doctor"],
     ),
-    ("More", &["secrets", "schema", "completions", "man"]),
+    (
+        "More",
+        &["secrets", "trust", "schema", "completions", "man"],
+    ),
 ];
 
 pub const ABOUT: &str = "\

@@ -38,6 +38,7 @@ mod secrets;
 pub mod shell;
 mod show;
 mod signals;
+mod trust;
 mod usage;
 mod validate;
 mod words;
@@ -86,6 +87,7 @@ enum Command {
     Dispatch(Box<dispatch::DispatchArgs>),
     Dispatches(dispatches::DispatchesArgs),
     Doctor(doctor::DoctorArgs),
+    Trust(trust::TrustArgs),
     Schema(schema::SchemaArgs),
     Completions(completions::CompletionsArgs),
     Man(man::ManArgs),
@@ -164,6 +166,7 @@ impl Command {
             Command::Dispatch(args) => args.run(shell),
             Command::Dispatches(args) => args.run(shell),
             Command::Doctor(args) => args.run(shell),
+            Command::Trust(args) => args.run(shell),
             Command::Schema(args) => args.run(shell),
             Command::Completions(args) => args.run(shell),
             Command::Man(args) => args.run(shell),

@@ -1,6 +1,8 @@
 //! From files and database to a plan: what `plan`, `apply` and `adopt` share.
 //! Imports core, the store, `files` and `secrets`.
 
+use std::path::Path;
+
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -15,6 +17,7 @@ use super::shell::Shell;
 use super::{Stop, migrate, routing_files, sealing};
 use crate::address::Address;
 use crate::app::Total;
+use crate::app::secret_sources::SourceRules;
 use crate::diff::differ::Differ;
 use crate::diff::plan::Plan;
 use crate::diff::secret::SecretFacts;
@@ -56,6 +59,8 @@ pub struct Planned {
     pub routing: Routing,
     pub snapshot: Snapshot,
     pub facts: SecretFacts,
+    /// From where secrets may come.
+    pub rules: SourceRules,
     pub target: Target,
     /// What guards refuse.
     pub refusals: Vec<Finding>,
@@ -73,13 +78,17 @@ pub struct Planned {
 impl Planned {
     /// The guards that are stored when the plan is carried out.
     pub fn guards_after(&self) -> Result<Guards> {
-        Ok(
-            match (&self.plan.guards, self.snapshot.guards.readable()?) {
-                (Some(change), _) => change.after.clone(),
-                (None, Some(stored)) => stored.clone(),
-                (None, None) => Guards::default(),
-            },
-        )
+        let mut guards = match (&self.plan.guards, self.snapshot.guards.readable()?) {
+            (Some(change), _) => change.after.clone(),
+            (None, Some(stored)) => stored.clone(),
+            (None, None) => Guards::default(),
+        };
+        // Where no list was stored yet, that of the files counted.
+        let listed = &self.routing.guards.secret_env;
+        guards
+            .secret_env
+            .get_or_insert_with(|| listed.clone().unwrap_or_default());
+        Ok(guards)
     }
 
     /// Says which of the files are in no commit.
@@ -140,7 +149,8 @@ pub async fn plan(shell: &Shell, ring: &KeyRing, wish: Wish<'_>) -> Result<Plann
         let Ok(snapshot) = snapshot.await else {
             return Ok(None);
         };
-        let compared = compare(ring, loaded, snapshot, rows).await?;
+        let dir = &shell.globals.routing;
+        let compared = compare(ring, dir, loaded, snapshot, rows).await?;
         Ok(Some((compared, checked_out)))
     };
     // What goes wrong with the files ends it at once.
@@ -224,11 +234,13 @@ struct Compared {
     loaded: Loaded,
     snapshot: Snapshot,
     facts: SecretFacts,
+    rules: SourceRules,
 }
 
 /// Compares the rows as they come, on a thread of its own.
 async fn compare(
     ring: &KeyRing,
+    routing_dir: &Path,
     loaded: Loaded,
     snapshot: Snapshot,
     mut rows: mpsc::Receiver<Batch>,
@@ -238,7 +250,8 @@ async fn compare(
         (snapshot.owner.as_deref(), snapshot.environment.as_deref()),
         (routing.owner.as_deref(), routing.environment.as_deref()),
     )?;
-    let facts = sealing::facts(routing, &snapshot, ring);
+    let rules = SourceRules::new(routing_dir, routing, snapshot.guards.readable()?);
+    let facts = sealing::facts(&rules, routing, &snapshot, ring);
     let comparing = tokio::task::spawn_blocking(move || {
         let mut differ = Differ::new(&loaded.routing, &snapshot, &facts, Uuid::new_v4);
         let mut intake = Intake::default();
@@ -252,6 +265,7 @@ async fn compare(
             loaded,
             snapshot,
             facts,
+            rules,
         })
     });
     let compared = comparing.await;
@@ -270,6 +284,7 @@ fn judge(
         loaded,
         snapshot,
         facts,
+        rules,
     } = compared;
     let routing = loaded.routing;
     let stored = snapshot.guards.readable()?;
@@ -308,13 +323,16 @@ fn judge(
     );
     plan.findings.splice(0..0, loaded.findings);
     plan.findings.extend(guard_report.warnings);
-    let refusals = guard_report.refusals;
+    plan.findings.extend(rules.own_lists(&routing));
+    let mut refusals = guard_report.refusals;
+    refusals.extend_from_slice(facts.refusals());
     Ok(Planned {
         plan,
         reroutes,
         routing,
         snapshot,
         facts,
+        rules,
         target,
         refusals,
         number,

@@ -10,6 +10,7 @@ use super::globals::{Format, Formatted};
 use super::keys::KeyArgs;
 use super::shell::Shell;
 use super::{Stop, database, lookup, routing_files, sealing};
+use crate::app::secret_sources::SourceRules;
 use crate::error::{Error, Exit, Result};
 use crate::fields::Field;
 use crate::render::json;
@@ -54,7 +55,11 @@ impl ListArgs {
             true => Snapshot::default(),
             false => snapshot(shell)?,
         };
-        let secrets = all(routing.as_ref(), &snapshot, &ring);
+        let applied = snapshot.guards.readable()?;
+        let routing = routing.as_ref();
+        let dir = &shell.globals.routing;
+        let rules = routing.map(|routing| SourceRules::new(dir, routing, applied));
+        let secrets = all(routing.zip(rules.as_ref()), &snapshot, &ring);
         let environment = shell
             .globals
             .env
@@ -65,6 +70,23 @@ impl ListArgs {
             Format::Text => report::text(&report),
             Format::Json => json::text(&report)?,
         })?;
+        let ours: Vec<Uuid> = snapshot
+            .owned_configs
+            .iter()
+            .map(|owned| owned.id)
+            .collect();
+        let plain = report.secrets.iter().find(|secret| {
+            let stored = secret.in_database.as_ref();
+            stored.is_some_and(|stored| stored.state == "plain text")
+                && secret.id.is_some_and(|id| ours.contains(&id))
+        });
+        if let Some(secret) = plain {
+            let message = format!("the secret of {} is stored as plain text", secret.config);
+            let hint = "take it for leaked: get a new one, `lkroute secrets seal` it, and apply";
+            let error = Error::new(message).hint(hint);
+            shell.complain(&error);
+            return Ok(error.exit);
+        }
         let values = report.secrets.iter();
         let values = values.flat_map(|secret| secret.in_files.iter().chain(&secret.in_database));
         let fine = ["opens", "no key", "plain text", "at hand", "not at hand"];
@@ -96,14 +118,18 @@ fn snapshot(shell: &Shell) -> Result<Snapshot, Stop> {
     })?)
 }
 
-fn all(routing: Option<&Routing>, snapshot: &Snapshot, ring: &KeyRing) -> Vec<SecretReport> {
+fn all(
+    files: Option<(&Routing, &SourceRules)>,
+    snapshot: &Snapshot,
+    ring: &KeyRing,
+) -> Vec<SecretReport> {
     let mut secrets: BTreeMap<String, SecretReport> = BTreeMap::new();
     let mut known: Vec<Uuid> = Vec::new();
-    for (name, config) in routing.iter().flat_map(|routing| &routing.configs) {
+    for (name, config) in files.iter().flat_map(|(routing, _)| &routing.configs) {
         let row = sealing::Row::find(snapshot, name, config).live;
         let id = config.id.or(row.map(|row| row.id));
         known.extend(row.map(|row| row.id));
-        let at_hand = || routing.and_then(|routing| sealing::source(routing, config).ok());
+        let at_hand = || files.and_then(|(routing, rules)| rules.read(routing, config).ok());
         let state = |here: bool| if here { "at hand" } else { "not at hand" };
         let in_files = match &config.api_secret {
             SecretSource::Sealed(text) => stored(text.as_stored(), id, ring),

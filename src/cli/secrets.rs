@@ -182,13 +182,11 @@ impl SealArgs {
             let mut text = String::new();
             stdin.lock().read_to_string(&mut text).map(|_| text)
         };
-        let mut text =
-            text.map_err(|error| Error::new(format!("can't read the secret: {error}")))?;
-        text.truncate(text.trim_end_matches(['\r', '\n']).len());
-        match text.trim().is_empty() {
-            true => Err(Error::new("the secret is empty: nothing was sealed")),
-            false => Ok(Secret::new(text)),
-        }
+        let text = text.map_err(|error| Error::new(format!("can't read the secret: {error}")))?;
+        Secret::new(text).entered().map_err(|odd| {
+            let message = format!("this is no secret: {odd}; nothing was sealed");
+            Error::new(message).hint(odd.hint())
+        })
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use super::plan::SecretOutcome;
 use crate::fields::Field;
+use crate::finding::Finding;
 use crate::routing::{SecretFormat, SecretSource, ServerConfig};
 use crate::snapshot::{LiveConfig, OwnedConfig};
 
@@ -14,6 +15,8 @@ pub struct SecretFacts {
     by_config: BTreeMap<String, SecretFact>,
     /// Why nothing was found out.
     obstacles: BTreeMap<String, String>,
+    /// Sources that may not be read, or that hold no secret.
+    refusals: Vec<Finding>,
 }
 
 /// About the secret that a config declares; `None` is "not checked".
@@ -48,6 +51,17 @@ impl SecretFacts {
 
     pub fn insert_obstacle(&mut self, config: impl Into<String>, why: impl Into<String>) {
         self.obstacles.insert(config.into(), why.into());
+    }
+
+    /// Takes in that a config's secret may not be had from where it is said to
+    /// be: an error of the plan.
+    pub fn refuse(&mut self, config: impl Into<String>, why: Finding) {
+        self.insert_obstacle(config, why.message.clone());
+        self.refusals.push(why);
+    }
+
+    pub fn refusals(&self) -> &[Finding] {
+        &self.refusals
     }
 
     /// Why a config's secret could not be compared.

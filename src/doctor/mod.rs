@@ -58,6 +58,8 @@ pub struct Remark {
 pub struct Probed {
     /// What failed; empty where all is well.
     pub failures: Vec<Remark>,
+    /// What is worth knowing.
+    pub notes: Vec<Remark>,
     /// The caller ids that the config's trunk lists; none listed is any.
     pub trunk_numbers: Option<Vec<String>>,
     /// In one phrase, for the row of a healthy config, such as `12 ms`.
@@ -201,7 +203,7 @@ fn config_row(config: &ConfigFact, facts: &Facts<'_>) -> ConfigRow {
             );
         }
     }
-    secret(config.secret, &mut about);
+    secret(config, &mut about);
     environment_choices(config, &mut about);
     if bound.is_empty() {
         about.note(
@@ -213,6 +215,9 @@ fn config_row(config: &ConfigFact, facts: &Facts<'_>) -> ConfigRow {
     if let Some(probe) = probe {
         for failure in &probe.failures {
             about.problem(&failure.code, failure.message.clone(), &failure.action);
+        }
+        for note in &probe.notes {
+            about.note(&note.code, note.message.clone(), &note.action);
         }
         trunk_numbers(config, bound, probe, &mut about);
     }
@@ -229,9 +234,19 @@ fn config_row(config: &ConfigFact, facts: &Facts<'_>) -> ConfigRow {
     }
 }
 
-fn secret(state: SecretState, about: &mut About<'_>) {
-    match state {
+fn secret(config: &ConfigFact, about: &mut About<'_>) {
+    match config.secret {
         SecretState::Opens => {}
+        SecretState::PlainText if config.place.apply.is_some() => about.problem(
+            "secret-plain-text",
+            "its secret stands in the database as plain text, and calls through it are refused",
+            "take it for leaked: get a new one, `lkroute secrets seal` it, and apply",
+        ),
+        SecretState::PlainText => about.note(
+            "secret-plain-text",
+            "its secret stands in the database as plain text, for everybody who reads it",
+            "`lkroute import`, `lkroute secrets seal`, and apply",
+        ),
         SecretState::NoKey => about.problem(
             "secret-no-key",
             "its secret is sealed with a key that is not at hand here",

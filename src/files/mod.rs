@@ -3,6 +3,7 @@
 //! time. Imports `error`, `finding`, and of `source` what a tree of files is.
 
 mod checkout;
+mod secret_file;
 mod tree;
 
 use std::collections::BTreeSet;
@@ -18,6 +19,7 @@ use crate::error::{Error, Exit, Result};
 use crate::source::Sources as _;
 
 pub use checkout::{Checkout, find_checkout};
+pub use secret_file::{SecretFileError, read_secret};
 pub use tree::Tree;
 
 /// A path as the user would type it: with `/` between the parts and without a

@@ -6,6 +6,7 @@ pub mod exceptions;
 pub mod hard_checks;
 pub mod policies;
 pub mod protection;
+pub mod shared_secrets;
 #[cfg(test)]
 mod tests;
 
@@ -96,7 +97,11 @@ pub fn evaluate(plan: &Plan, context: &GuardContext<'_>) -> GuardReport {
         warnings,
     };
     guard_report.refusals.extend(refused);
-    let refused = exceptions::refuse_policies(policies::broken(context), context);
+    let mut broken = policies::broken(context);
+    if context.basis == Basis::Files {
+        broken.extend(shared_secrets::shared_sources(context.routing));
+    }
+    let refused = exceptions::refuse_policies(broken, context);
     guard_report.refusals.extend(refused);
     guard_report
 }

@@ -217,7 +217,7 @@ fn has(config: &ServerConfig, field: Field) -> bool {
 }
 
 /// The host of a URL that validation has passed.
-fn host(url: &str) -> &str {
+pub(super) fn host(url: &str) -> &str {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
     let authority = rest.split('/').next().unwrap_or(rest);
     match authority.strip_prefix('[') {

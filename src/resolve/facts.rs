@@ -174,6 +174,8 @@ pub enum SecretState {
     Opens,
     NoKey,
     Damaged,
+    /// It is no sealed value, but the secret itself.
+    PlainText,
     #[default]
     NotChecked,
 }
@@ -184,6 +186,7 @@ impl SecretState {
             SecretState::Opens => "opens",
             SecretState::NoKey => "no key",
             SecretState::Damaged => "damaged",
+            SecretState::PlainText => "plain text",
             SecretState::NotChecked => "not checked",
         }
     }

@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The codes of the guards that an exception can name.
-pub const CODES: [&str; 15] = [
+pub const CODES: [&str; 16] = [
     "route-lost",
     "tenant-rerouted",
     "budget-deletes",
@@ -21,6 +21,7 @@ pub const CODES: [&str; 15] = [
     "worker-not-allowed",
     "field-required",
     "policy-uncovered",
+    "secret-shared",
     "terms-widened",
     "trunk-lacks-number",
     "undone",
@@ -44,6 +45,11 @@ pub struct Guards {
     /// Globs over addresses: no delete, no reroute.
     pub protected: Vec<String>,
     pub policy: Policy,
+    /// `secrets.env`: the variables that secrets may come from, beside those
+    /// that are named for it. Stored with each apply, so that a change can't
+    /// list what it reads itself; `None` where it was never stored.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub secret_env: Option<Vec<String>>,
     /// Reviewed exceptions; never stored: they count for the files they are in.
     #[serde(skip)]
     pub allow: Vec<Allowance>,
@@ -141,15 +147,14 @@ pub struct SettingChange {
 impl GuardsChange {
     /// Where they differ; exceptions are not stored and don't count.
     pub fn between(stored: Option<&Guards>, declared: &Guards) -> Option<GuardsChange> {
-        let before = stored.cloned().unwrap_or_default();
-        let after = Guards {
+        // A list that was never stored allows as much as an empty one.
+        let stored_form = |guards: Guards| Guards {
             allow: Vec::new(),
-            ..declared.clone()
+            secret_env: Some(guards.secret_env.unwrap_or_default()),
+            ..guards
         };
-        let before = Guards {
-            allow: Vec::new(),
-            ..before
-        };
+        let before = stored_form(stored.cloned().unwrap_or_default());
+        let after = stored_form(declared.clone());
         (before != after).then_some(GuardsChange { before, after })
     }
 
@@ -237,7 +242,8 @@ impl Budget {
 }
 
 impl Guards {
-    /// What is set, by its name below `[guards]` in the files.
+    /// What is set, by its name below `[guards]` in the files; `secrets.env` by
+    /// its own.
     pub fn settings(&self) -> BTreeMap<String, Value> {
         let Guards {
             deletes,
@@ -245,6 +251,7 @@ impl Guards {
             reroutes,
             protected,
             policy,
+            secret_env,
             allow: _,
         } = self;
         let mut settings = BTreeMap::new();
@@ -259,6 +266,9 @@ impl Guards {
             settings.insert("protected".to_owned(), protected.clone().into());
         }
         policy.settings(&mut settings);
+        if let Some(names) = secret_env.as_ref().filter(|names| !names.is_empty()) {
+            settings.insert("secrets.env".to_owned(), names.clone().into());
+        }
         settings
     }
 
@@ -278,6 +288,10 @@ impl Guards {
             reroutes: self.reroutes.stricter(applied.reroutes),
             protected,
             policy: self.policy.clone(),
+            secret_env: applied
+                .secret_env
+                .clone()
+                .or_else(|| self.secret_env.clone()),
             allow: self.allow.clone(),
         }
     }

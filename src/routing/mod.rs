@@ -113,6 +113,12 @@ pub struct ServerConfig {
     pub lines: BTreeMap<Field, u32>,
 }
 
+/// Whether a variable is named for secrets, so that files may take one from it.
+pub fn is_secret_variable(name: &str) -> bool {
+    name.strip_prefix("LKROUTE_SECRET_")
+        .is_some_and(|rest| !rest.is_empty())
+}
+
 /// Where the API secret of a config comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SecretSource {

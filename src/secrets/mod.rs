@@ -19,7 +19,7 @@ mod stored;
 pub use fingerprint::{Fingerprint, FingerprintError, fingerprint};
 pub use keyring::{KeyRing, KeyRingError, KeygenError, NewKey, NoKey, keygen};
 pub use sealed::{Format, Sealed, SealedError, UnknownFormat};
-pub use secret::Secret;
+pub use secret::{OddSecret, Secret};
 pub use stored::Stored;
 
 use uuid::Uuid;

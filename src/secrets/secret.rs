@@ -3,6 +3,38 @@
 use subtle::ConstantTimeEq;
 use zeroize::{Zeroize, Zeroizing};
 
+/// What a text that was given as a secret is instead.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum OddSecret {
+    #[error("it is empty")]
+    Empty,
+    #[error("it has a line break inside")]
+    LineBreak,
+    #[error("it begins or ends with a blank")]
+    Blank,
+    #[error("it has a control character inside")]
+    Control,
+    #[error("it is a sealed value, not the secret itself")]
+    Sealed,
+}
+
+impl OddSecret {
+    /// What to do about it.
+    pub fn hint(self) -> &'static str {
+        match self {
+            OddSecret::Empty => "give the API secret itself",
+            OddSecret::Sealed => {
+                "a sealed value goes into the files as `{ sealed = \"…\" }`, and opens for the \
+                 config that it was sealed for"
+            }
+            _ => {
+                "LiveKit would get another secret than the one that was meant: give it in one \
+                  line, without blanks around it (one line end after it is taken off)"
+            }
+        }
+    }
+}
+
 /// A plain-text secret, wiped when dropped. It cannot be displayed, not even
 /// for debugging, serialised or compared with `==`.
 #[derive(Clone)]
@@ -34,6 +66,36 @@ impl Secret {
         self.0.is_empty()
     }
 
+    /// A secret as people and files hand it over: without the one line end
+    /// that editors and shells leave.
+    ///
+    /// # Errors
+    /// What is left can't be what LiveKit gave out.
+    pub fn entered(mut self) -> Result<Secret, OddSecret> {
+        let text = self.0.as_str();
+        let ends = ["\r\n", "\n", "\r"];
+        let end = ends.iter().find_map(|end| text.strip_suffix(end));
+        let kept = end.map_or(text.len(), str::len);
+        self.0.truncate(kept);
+        let text = self.0.as_str();
+        if text.trim().is_empty() {
+            return Err(OddSecret::Empty);
+        }
+        if text.contains(['\n', '\r']) {
+            return Err(OddSecret::LineBreak);
+        }
+        if text.trim() != text {
+            return Err(OddSecret::Blank);
+        }
+        if text.contains(char::is_control) {
+            return Err(OddSecret::Control);
+        }
+        if text.starts_with("lkr1:") || text.starts_with("dev-s-t-") {
+            return Err(OddSecret::Sealed);
+        }
+        Ok(self)
+    }
+
     /// Whether both are the same text, in a time that depends on the lengths
     /// alone.
     pub fn same(&self, other: &Secret) -> bool {
@@ -43,7 +105,28 @@ impl Secret {
 
 #[cfg(test)]
 mod tests {
-    use super::Secret;
+    use super::{OddSecret, Secret};
+
+    #[test]
+    fn one_line_end_is_taken_off_and_what_is_odd_is_refused() {
+        let entered = |text: &str| Secret::new(text.into()).entered();
+        for text in ["made-up", "made-up\n", "made-up\r\n", "made-up\r"] {
+            assert_eq!(entered(text).ok().unwrap().expose(), "made-up");
+        }
+        for (text, odd) in [
+            ("", OddSecret::Empty),
+            (" \n", OddSecret::Empty),
+            ("made-up\n\n", OddSecret::LineBreak),
+            ("made\nup", OddSecret::LineBreak),
+            ("made-up \n", OddSecret::Blank),
+            ("\u{a0}made-up", OddSecret::Blank),
+            ("made\u{0}up", OddSecret::Control),
+            ("lkr1:demo:a8799afa:AAAA", OddSecret::Sealed),
+            ("dev-s-t-gAAAA", OddSecret::Sealed),
+        ] {
+            assert_eq!(entered(text).err(), Some(odd), "{text:?}");
+        }
+    }
 
     /// Fails to compile, as ambiguous, where `Secret` implements the trait.
     macro_rules! is_not {

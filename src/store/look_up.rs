@@ -51,6 +51,8 @@ pub struct LookedUp {
     pub facts: Facts,
     /// The stored secrets of those configs.
     pub secrets: HashMap<Uuid, CipherText>,
+    /// The URL that lkroute applied last to those of them that it manages.
+    pub applied_urls: HashMap<Uuid, String>,
     /// The default agent of each row that has one, by the row's tenant.
     pub default_agents: HashMap<Uuid, AgentFact>,
 }
@@ -108,6 +110,8 @@ impl LookedUp {
         if let Some(version) = version {
             let owned = rows::fields(version.some_text(4)?)?;
             fields.set(Field::Region, owned.get(Field::Region).cloned());
+            let url = owned.text(Field::Url).map(str::to_owned);
+            self.applied_urls.extend(url.map(|url| (live.id, url)));
         }
         self.secrets.insert(live.id, live.secret);
         self.facts.configs.insert(ConfigFact {

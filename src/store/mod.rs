@@ -33,6 +33,7 @@ mod server_url;
 mod sqlite;
 mod stop;
 mod trouble;
+mod trust;
 mod url;
 mod work;
 
@@ -45,6 +46,7 @@ pub use look_up::{LookUp, LookedUp};
 pub use order::{Applied, ApplyError, ApplyOrder, LOCK_TIMEOUT, PreparedSecret, check_stamp};
 pub use rows::MixedAgent;
 pub use schema::{SchemaState, Step, script};
+pub use trust::{OwnedCredentials, TrustRows};
 pub use url::DatabaseUrl;
 
 use std::fmt;

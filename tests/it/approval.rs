@@ -193,7 +193,7 @@ fn a_secret_source_that_is_missing_says_what_to_set() {
     lkroute.edit(
         "routing/uae.toml",
         sealed,
-        "api_secret = { env = \"MADE_UP_SECRET\" }\nadopt = [\"api_secret\"]",
+        "api_secret = { env = \"LKROUTE_SECRET_MADE_UP\" }\nadopt = [\"api_secret\"]",
     );
     lkroute.edit(
         "routing/tenants.toml",
@@ -202,7 +202,7 @@ fn a_secret_source_that_is_missing_says_what_to_set() {
     );
     let refused = lkroute.run(&["apply", "--auto-approve"]);
     assert!(
-        refused.stderr.contains("MADE_UP_SECRET is not set"),
+        refused.stderr.contains("LKROUTE_SECRET_MADE_UP is not set"),
         "{}\n{}",
         refused.stdout,
         refused.stderr
@@ -210,7 +210,7 @@ fn a_secret_source_that_is_missing_says_what_to_set() {
     assert!(
         refused
             .stderr
-            .contains("set MADE_UP_SECRET for this command"),
+            .contains("set LKROUTE_SECRET_MADE_UP for this command"),
         "{}",
         refused.stderr
     );

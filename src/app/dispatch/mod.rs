@@ -14,13 +14,13 @@ use call_recorder::{Recorded, begin_record, complete_record};
 use call_steps::send_call;
 
 use super::lookup::{self, Answer, Question};
-use super::{Context, Stop, database};
+use super::{Context, Stop, database, trusted_hosts};
 use crate::dispatch::{Ids, Record, Request, Status, Wish, clash};
 use crate::error::{Error, Exit, Result};
 use crate::livekit::{Client, Limits, Server};
 use crate::resolve::{Resolution, RoutingEnv};
 use crate::secrets::KeyRing;
-use crate::store::{LookedUp, Mode, Store};
+use crate::store::{Mode, Store};
 
 /// One call to place, and how.
 pub struct CallRequest {
@@ -104,7 +104,10 @@ async fn place_new(
         Err(error) => return Ok(CallResult::lost(question, error)),
     };
     let mut result = CallResult::default();
-    let answer = lookup::answer(found, question, &env, &asked.ring);
+    let answer = match lookup::answer(found, question, &env, &asked.ring) {
+        Ok(answer) => approve_answer(store, answer, asked, &mut result).await,
+        Err(error) => Err(error),
+    };
     let ready = answer.and_then(|answer| prepare_call(answer, asked, &mut result));
     let (request, client) = match ready {
         Ok(ready) => ready,
@@ -124,6 +127,27 @@ async fn place_new(
     result.request = Some(request);
     result.record = Some(record);
     Ok(result)
+}
+
+/// Refuses an answer whose secret must not sign for where it leads, or that is
+/// stored for everybody to read.
+async fn approve_answer(
+    store: &mut Store,
+    answer: Answer,
+    asked: &CallRequest,
+    result: &mut CallResult,
+) -> Result<Answer> {
+    let strict = asked.question.strict;
+    match trusted_hosts::approve(store, &answer, strict, &asked.ring).await {
+        Ok(warnings) => {
+            result.warnings.extend(warnings);
+            Ok(answer)
+        }
+        Err(error) => {
+            result.resolution = Some(answer.resolution);
+            Err(error)
+        }
+    }
 }
 
 /// The request and the connection that it goes through; nothing is sent yet.
@@ -214,17 +238,18 @@ pub async fn rehearse_call(
     offline: bool,
 ) -> Result<CallResult, Stop> {
     let (question, env) = (&asked.question, lookup::environment());
-    let no_keys = KeyRing::default();
-    let (found, ring) = match offline {
-        true => (lookup::in_files(context, question)?, &no_keys),
-        false => match look_up(context, question, &env).await {
-            Ok(found) => (found, &asked.ring),
+    let mut result = CallResult::default();
+    let answer = match offline {
+        true => {
+            let found = lookup::in_files(context, question)?;
+            lookup::answer(found, question, &env, &KeyRing::default())?
+        }
+        false => match look_up(context, asked, &env, &mut result).await {
+            Ok(answer) => answer,
             Err(Stop::Error(error)) => return Ok(CallResult::lost(question, error)),
             Err(invalid) => return Err(invalid),
         },
     };
-    let answer = lookup::answer(found, question, &env, ring)?;
-    let mut result = CallResult::default();
     if let Some(why) = &answer.sealed {
         result.warnings.push(format!(
             "this call would fail, as its secret does not open: {why}"
@@ -243,12 +268,23 @@ pub async fn rehearse_call(
     Ok(result)
 }
 
+/// The answer of the database; where its token must not be sent, `result`
+/// says so.
 async fn look_up(
     context: &Context<'_>,
-    question: &Question,
+    asked: &CallRequest,
     env: &RoutingEnv,
-) -> Result<LookedUp, Stop> {
+    result: &mut CallResult,
+) -> Result<Answer, Stop> {
+    let question = &asked.question;
     let target = lookup::target(context)?;
     let mut store = database::open(context, &target, Mode::Read).await?;
-    Ok(lookup::find(&mut store, question, env).await?)
+    let found = lookup::find(&mut store, question, env).await?;
+    let answer = lookup::answer(found, question, env, &asked.ring)?;
+    let strict = question.strict;
+    match trusted_hosts::approve(&mut store, &answer, strict, &asked.ring).await {
+        Ok(warnings) => result.warnings.extend(warnings),
+        Err(error) => result.error = Some(error),
+    }
+    Ok(answer)
 }

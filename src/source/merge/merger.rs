@@ -7,8 +7,9 @@ use foldhash::fast::RandomState;
 use hashbrown::{HashMap, HashSet};
 use uuid::Uuid;
 
+use crate::fields::Field;
 use crate::finding::{Finding, Place};
-use crate::routing::{Expect, Routing, Settings};
+use crate::routing::{Expect, Routing, SecretSource, Settings, is_secret_variable};
 use crate::source::findings::Findings;
 use crate::source::loaded::{LoadOptions, Loaded};
 use crate::source::locate::BindingLocator;
@@ -38,6 +39,7 @@ pub fn merge(
     merge.tenants(&mut pieces);
     let defaults = merge.regions(&mut pieces);
     merge.configs(&mut pieces);
+    merge.secret_variables();
     merge.look_up(&defaults);
     merge.expects(&mut pieces);
     let rollouts = pieces.iter_mut().flat_map(|piece| piece.rollouts.drain(..));
@@ -178,6 +180,7 @@ impl<'a> Merge<'a> {
 
     fn settings(&mut self, pieces: &mut [ParsedFile]) {
         let (mut owner, mut format, mut guards) = (None, None, GuardDefs::default());
+        let mut variables = None;
         let mut twice = Vec::new();
         for piece in pieces {
             keep_first(&mut owner, piece.owner.take(), "owner", &mut twice);
@@ -185,6 +188,12 @@ impl<'a> Merge<'a> {
                 &mut format,
                 piece.secret_format.take(),
                 "secrets.format",
+                &mut twice,
+            );
+            keep_first(
+                &mut variables,
+                piece.secret_env.take(),
+                "secrets.env",
                 &mut twice,
             );
             twice.extend(guards.join(std::mem::take(&mut piece.guards)));
@@ -195,9 +204,11 @@ impl<'a> Merge<'a> {
             self.findings.add(finding.hint("keep one of them"));
         }
         let mut format = format.map(|(format, _)| format);
+        let mut variables = variables.map(|(variables, _)| variables);
         if let Some(chosen) = self.chosen() {
             let mut own = std::mem::take(chosen);
             format = own.secret_format.or(format);
+            variables = own.secret_env.or(variables);
             own.guards.join(guards);
             guards = own.guards;
             (self.database, self.schema) = (own.database, own.schema);
@@ -205,6 +216,37 @@ impl<'a> Merge<'a> {
         self.routing.owner = owner.map(|(owner, _)| owner);
         self.routing.secret_format = format;
         (self.routing.guards, self.guard_regions) = guards.finish();
+        self.routing.guards.secret_env = Some(variables.unwrap_or_default());
+    }
+
+    /// Secrets come from variables that are named for it: in a pull request,
+    /// any other name might take what is not the files' to take.
+    fn secret_variables(&mut self) {
+        let listed = self.routing.guards.secret_env.clone().unwrap_or_default();
+        for (name, config) in &self.routing.configs {
+            let SecretSource::Env(variable) = &config.api_secret else {
+                continue;
+            };
+            if variable.is_empty() || is_secret_variable(variable) || listed.contains(variable) {
+                continue;
+            }
+            let message = format!(
+                "config `{name}` takes its secret from {variable}, which `[secrets] env` does not name"
+            );
+            let line = config.lines.get(&Field::ApiSecret);
+            let file = self.routing.files.get(config.origin.file as usize);
+            let place = Place {
+                line: *line.unwrap_or(&config.origin.line),
+                ..Place::file(file.cloned().unwrap_or_default())
+            };
+            self.findings.add(
+                Finding::error("secret-variable-not-listed", message)
+                    .at(place)
+                    .hint(format!(
+                        "call it LKROUTE_SECRET_…, or list it: `[secrets]` `env = [\"{variable}\"]`"
+                    )),
+            );
+        }
     }
 
     /// Names that are used before all is known.

@@ -25,6 +25,7 @@ pub struct ParsedFile {
     pub hash: [u8; 32],
     pub owner: Option<(String, Place)>,
     pub secret_format: Option<(SecretFormat, Place)>,
+    pub secret_env: Option<(Vec<String>, Place)>,
     pub tenants: Vec<Def<Option<Uuid>>>,
     pub regions: Vec<Def<RegionDef>>,
     pub configs: Vec<Def<ConfigDef>>,
@@ -71,6 +72,7 @@ pub struct EnvironmentDef {
     pub database: Option<String>,
     pub schema: Option<String>,
     pub secret_format: Option<SecretFormat>,
+    pub secret_env: Option<Vec<String>>,
     pub guards: GuardDefs,
 }
 
@@ -212,6 +214,7 @@ impl GuardDefs {
             reroutes: value(self.reroutes),
             protected: self.protected,
             policy: value(self.policy),
+            secret_env: None,
             allow: self.allow,
         };
         (guards, self.regions)

@@ -64,6 +64,11 @@ impl Reader<'_> {
             Some((self.format(format)?, self.place(format)))
         });
         self.piece.secret_format = format;
+        let secrets = file.secrets.as_ref().map(|secrets| &secrets.value);
+        self.piece.secret_env = secrets.and_then(|secrets| {
+            let place = self.place(secrets.env.as_ref()?);
+            Some((self.variables(secrets)?, place))
+        });
         for (name, id) in &file.tenants.0 {
             let def = self.define("tenant", name, |reader| reader.uuid(id));
             self.piece.tenants.push(def);
@@ -265,11 +270,29 @@ impl Reader<'_> {
             database: raw.database.as_ref().map(|text| text.value.to_string()),
             schema: self.text("schema", &raw.schema, 63).map(|text| text.value),
             secret_format: format.and_then(|format| self.format(format)),
+            secret_env: raw
+                .secrets
+                .as_ref()
+                .and_then(|secrets| self.variables(&secrets.value)),
             guards: match &raw.guards {
                 Some(guards) => self.guards(&guards.value),
                 None => GuardDefs::default(),
             },
         }
+    }
+
+    /// `secrets.env`: the variables that secrets may come from, sorted.
+    fn variables(&mut self, secrets: &raw::Secrets<'_>) -> Option<Vec<String>> {
+        let mut names = Vec::new();
+        for name in &secrets.env.as_ref()?.value {
+            match is_variable(&name.value) {
+                true => names.push(name.value.to_string()),
+                false => self.error("bad-value", name, "this is no name of a variable"),
+            }
+        }
+        names.sort_unstable();
+        names.dedup();
+        Some(names)
     }
 
     /// Whether `only` leaves an object in; without an environment all are in.

@@ -8,7 +8,10 @@ fn the_base_has_no_findings() {
     assert_eq!(loaded.findings, []);
     let config = &loaded.routing.configs["uae-vm"];
     assert_eq!(config.url, "ws://127.0.0.1:7880");
-    assert_eq!(config.api_secret, SecretSource::Env("UAE_SECRET".into()));
+    assert_eq!(
+        config.api_secret,
+        SecretSource::Env("LKROUTE_SECRET_UAE".into())
+    );
     assert_eq!(config.origin, crate::routing::Origin { file: 0, line: 14 });
     assert_eq!(config.lines[&Field::WorkerName], 20);
     assert_eq!(loaded.routing.files, ["routing/a.toml", "routing/b.toml"]);

@@ -32,7 +32,7 @@ id = "e3ca4a84-4cc3-4be5-8240-34366fe4d0c5"
 region = "uae"
 url = "ws://127.0.0.1:7880"
 api_key = "demo-uae-key"
-api_secret = { env = "UAE_SECRET" }
+api_secret = { env = "LKROUTE_SECRET_UAE" }
 worker_name = "voag-staging"
 
 [configs.india-cloud]
@@ -82,7 +82,7 @@ fn config(rest: &str) -> String {
     format!("{}\n[configs.x]\n{fields}{rest}", binding("config = \"x\""))
 }
 
-const ENV: &str = "api_secret = { env = \"X\" }\n";
+const ENV: &str = "api_secret = { env = \"LKROUTE_SECRET_X\" }\n";
 
 #[test]
 fn the_digest_is_that_of_what_the_files_hold() {

@@ -132,7 +132,7 @@ fn duplicates_show_both_places() {
     );
     assert_eq!(
         both(&with_base(
-            "[configs.uae-vm]\nregion = \"uae\"\nurl = \"wss://x.example\"\napi_key = \"k\"\napi_secret = { env = \"X\" }"
+            "[configs.uae-vm]\nregion = \"uae\"\nurl = \"wss://x.example\"\napi_key = \"k\"\napi_secret = { env = \"LKROUTE_SECRET_X\" }"
         )),
         format!("duplicate {b}:1:10 {a}:14:10")
     );

@@ -23,6 +23,10 @@ pub(super) const MIGRATIONS: Migrations = Migrations {
             "give the database an identity",
             include_str!("../../../migrations/postgres/0002_identity.sql"),
         ),
+        (
+            "make room for trusted servers",
+            include_str!("../../../migrations/postgres/0003_trusted_hosts.sql"),
+        ),
     ],
 };
 

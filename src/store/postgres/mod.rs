@@ -19,6 +19,7 @@ mod outcome;
 mod read;
 mod records;
 mod sql;
+mod trust;
 
 pub(super) use read::{number_row, owned_binding};
 

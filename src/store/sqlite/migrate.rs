@@ -21,6 +21,10 @@ pub(super) const MIGRATIONS: Migrations = Migrations {
             "give the database an identity",
             include_str!("../../../migrations/sqlite/0002_identity.sql"),
         ),
+        (
+            "make room for trusted servers",
+            include_str!("../../../migrations/sqlite/0003_trusted_hosts.sql"),
+        ),
     ],
 };
 

@@ -10,6 +10,7 @@ mod numbers;
 mod objects;
 mod read;
 mod records;
+mod trust;
 
 pub(super) use read::{number_row, owned_binding};
 

@@ -101,8 +101,8 @@ fn each_fault_of_a_server_is_one_line_on_its_row() {
     world.sql(&format!(
         "UPDATE voice_agent_livekit SET livekit_url = 'http://{free}'"
     ));
-    assert_eq!(one(&[]), "refused");
-    assert_eq!(one(&["--config", INDIA]), "refused");
+    assert_eq!(one(&[]), "refused host-not-approved");
+    assert_eq!(one(&["--config", INDIA]), "refused host-not-approved");
 }
 
 #[test]
@@ -292,7 +292,7 @@ fn a_change_behind_lkroutes_back_is_drift() {
     standin.world().trunks.push(trunk());
     let mut lkroute = Lkroute::new();
     lkroute
-        .env("MADE_UP_SECRET", SECRET)
+        .env("LKROUTE_SECRET_MADE_UP", SECRET)
         .env("LKROUTE_KEYS", super::world::RING);
     lkroute.write(
         "routing/a.toml",

@@ -6,4 +6,5 @@ mod doctor;
 mod postgres;
 mod readme;
 mod real;
+mod trust;
 mod world;

@@ -39,7 +39,7 @@ fn the_calls_of_the_readme_are_placed_like_that() {
         return;
     };
     let mut lkroute = Lkroute::with_two_regions();
-    lkroute.env("MADE_UP_SECRET", SECRET);
+    lkroute.env("LKROUTE_SECRET_MADE_UP", SECRET);
     std::fs::remove_file(lkroute.path().join("routing/india.toml")).expect("one region less");
     let uae = lkroute.read("routing/uae.toml");
     let sealed = uae.lines().find(|line| line.starts_with("api_secret"));
@@ -49,7 +49,7 @@ fn the_calls_of_the_readme_are_placed_like_that() {
         ("ST_svHE4RdTc7Ds", &trunk(&livekit, "+971545335200")),
         (
             sealed.expect("a secret"),
-            r#"api_secret = { env = "MADE_UP_SECRET" }"#,
+            r#"api_secret = { env = "LKROUTE_SECRET_MADE_UP" }"#,
         ),
     ] {
         lkroute.edit("routing/uae.toml", from, to);

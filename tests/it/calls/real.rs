@@ -52,7 +52,7 @@ fn from_the_files_to_the_worker_and_every_loss_is_named() {
     let trunk = trunk(&livekit, FROM);
     let mut lkroute = Lkroute::new();
     lkroute
-        .env("MADE_UP_SECRET", SECRET)
+        .env("LKROUTE_SECRET_MADE_UP", SECRET)
         .env("LKROUTE_KEYS", RING);
     lkroute.write(
         "routing/india.toml",
@@ -101,7 +101,10 @@ fn from_the_files_to_the_worker_and_every_loss_is_named() {
         "the server has no such SIP trunk",
     );
 
-    lkroute.env("MADE_UP_SECRET", "another-made-up-secret-0123456789abcdef");
+    lkroute.env(
+        "LKROUTE_SECRET_MADE_UP",
+        "another-made-up-secret-0123456789abcdef",
+    );
     run(&lkroute, &["apply", "--auto-approve"]).expect_code(0);
     told(
         &lkroute,

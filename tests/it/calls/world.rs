@@ -34,6 +34,9 @@ impl World {
         world.run(&["migrate"]).expect_code(0);
         world.standin.world().trunks.push(trunk());
         let url = world.standin.url();
+        world
+            .run(&["trust", &url, "--reason", "the server of the tests"])
+            .expect_code(0);
         world.config(CONFIG_INDIA, "india-techiemaya-cloud", &url, "voag-dev");
         world.config(CONFIG_UAE, "uae-vm-selfhosted", &url, "voag-staging");
         world.number(TENANT_INDIA, "+91", 9_513_456_728, CONFIG_INDIA, "");
@@ -160,7 +163,7 @@ id = "{CONFIG_INDIA}"
 region = "india"
 url = "{url}"
 api_key = "{KEY}"
-api_secret = {{ env = "MADE_UP_SECRET" }}
+api_secret = {{ env = "LKROUTE_SECRET_MADE_UP" }}
 trunk_id = "{trunk}"
 worker_name = "voag-dev"
 

@@ -10,6 +10,7 @@ mod past;
 mod plaintexts;
 mod revisions;
 mod sealing;
+mod secret_sources;
 mod takeover;
 mod usage;
 

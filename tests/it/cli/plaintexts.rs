@@ -14,8 +14,8 @@ const DEMO: &str = "demo:bGtyb3V0ZSBkZW1vIGtleSwgbmV2ZXIgdXNlIHRoaXM";
 fn sample() -> Lkroute {
     let mut lkroute = Lkroute::with_two_regions();
     for (file, source) in [
-        ("uae", "{ env = \"MADE_UP_SECRET\" }"),
-        ("india", "{ file = \"../india.secret\" }"),
+        ("uae", "{ env = \"LKROUTE_SECRET_MADE_UP\" }"),
+        ("india", "{ file = \"india.secret\" }"),
     ] {
         let name = format!("routing/{file}.toml");
         let text = lkroute.read(&name);
@@ -26,9 +26,9 @@ fn sample() -> Lkroute {
         });
         lkroute.write(&name, &lines.collect::<String>());
     }
-    lkroute.write("india.secret", "made-up-secret-of-a-file\n");
+    lkroute.write("routing/india.secret", "made-up-secret-of-a-file\n");
     lkroute
-        .env("MADE_UP_SECRET", "made-up-secret-of-a-variable")
+        .env("LKROUTE_SECRET_MADE_UP", "made-up-secret-of-a-variable")
         .env("LKROUTE_KEYS", &format!("{KEYS},{DEMO}"))
         .env("LIVEKIT_SECRET_ENCRYPTION_KEY", FERNET_KEY)
         .env("LIVEKIT_API_SECRET", "made-up-secret-of-the-environment")
@@ -82,7 +82,7 @@ fn the_most_talkative_session_gives_no_secret_away() {
         ("drift --format json", 7),
         ("drift --all", 1),
         ("plan --format json", 6),
-        ("secrets list", 0),
+        ("secrets list", 1),
         ("import --out again", 0),
         ("release --all --routing nowhere --auto-approve", 0),
         ("plan", 6),

@@ -54,7 +54,7 @@ fn where_secrets_live_and_whether_they_open() {
     let last = if of_uae.ends_with('A') { "B" } else { "A" };
     let altered = format!("{}{last}", &of_uae[..of_uae.len() - 1]);
     for (text, state, code) in [
-        ("made-up-plain text", "plain text", 0),
+        ("made-up-plain text", "plain text", 1),
         (SECRET_UAE, "no key", 0),
         ("lkr1:demo:a8799afa:cut", "damaged", 1),
         ("dev-s-t-cut", "damaged", 1),
@@ -83,7 +83,7 @@ fn where_secrets_live_and_whether_they_open() {
     lkroute.edit(
         "routing/uae.toml",
         "trunk_id =",
-        "api_secret = { env = \"MADE_UP_SECRET\" }\ntrunk_id =",
+        "api_secret = { env = \"LKROUTE_SECRET_MADE_UP\" }\ntrunk_id =",
     );
     let outside = listed(&lkroute, 1);
     assert_eq!(
@@ -91,7 +91,7 @@ fn where_secrets_live_and_whether_they_open() {
             &outside["in_files"]["source"],
             &outside["in_files"]["state"]
         ),
-        (&json!("env MADE_UP_SECRET"), &json!("not at hand"))
+        (&json!("env LKROUTE_SECRET_MADE_UP"), &json!("not at hand"))
     );
     let offline = run(&lkroute, "secrets list --offline").stdout;
     assert!(!offline.contains("database"), "{offline}");
@@ -174,7 +174,7 @@ fn an_override_of_an_environment_is_sealed_anew_where_it_stands() {
     lkroute.edit(
         "routing/uae.toml",
         &sealed,
-        "api_secret = { env = \"MADE_UP_SECRET\" }",
+        "api_secret = { env = \"LKROUTE_SECRET_MADE_UP\" }",
     );
     lkroute.edit(
         "routing/uae.toml",
@@ -189,7 +189,10 @@ fn an_override_of_an_environment_is_sealed_anew_where_it_stands() {
         below.starts_with("api_secret = { sealed = \"lkr1:other:"),
         "{after}"
     );
-    assert!(after.contains("env = \"MADE_UP_SECRET\""), "{after}");
+    assert!(
+        after.contains("env = \"LKROUTE_SECRET_MADE_UP\""),
+        "{after}"
+    );
     run(&lkroute, "--env test secrets rotate --to demo").expect_code(0);
 }
 
@@ -199,9 +202,9 @@ fn a_secret_from_a_variable_moves_to_the_key_that_is_first_in_the_ring() {
     let file = lkroute.read("routing/uae.toml");
     let sealed = file.lines().find(|line| line.starts_with("api_secret"));
     let sealed = sealed.expect("a sealed secret").to_owned();
-    let source = "api_secret = { env = \"MADE_UP_SECRET\" }";
+    let source = "api_secret = { env = \"LKROUTE_SECRET_MADE_UP\" }";
     lkroute.edit("routing/uae.toml", &sealed, source);
-    lkroute.env("MADE_UP_SECRET", "made-up-secret-one");
+    lkroute.env("LKROUTE_SECRET_MADE_UP", "made-up-secret-one");
     let summary = |lkroute: &Lkroute, what: &str| {
         let plan = run(lkroute, "plan --format json").expect_code(0).json();
         plan["summary"][what].clone()
@@ -218,7 +221,7 @@ fn a_secret_from_a_variable_moves_to_the_key_that_is_first_in_the_ring() {
     lkroute.env("LKROUTE_KEYS", OTHER);
     assert_eq!(listed(&lkroute, 0)["in_database"]["state"], "opens");
     run(&lkroute, "plan --detailed-exitcode").expect_code(0);
-    lkroute.env("MADE_UP_SECRET", "made-up-secret-two");
+    lkroute.env("LKROUTE_SECRET_MADE_UP", "made-up-secret-two");
     assert_eq!(summary(&lkroute, "update"), 1);
 
     // Without any key of the ring, nothing can be said of it.
@@ -234,6 +237,6 @@ fn a_secret_from_a_variable_moves_to_the_key_that_is_first_in_the_ring() {
     run(&lkroute, "apply --auto-approve").expect_code(0);
     lkroute.env("LKROUTE_KEYS", "");
     run(&lkroute, "plan --detailed-exitcode").expect_code(0);
-    lkroute.env("MADE_UP_SECRET", "made-up-secret-three");
+    lkroute.env("LKROUTE_SECRET_MADE_UP", "made-up-secret-three");
     assert_eq!(summary(&lkroute, "update"), 1);
 }

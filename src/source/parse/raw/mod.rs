@@ -55,6 +55,9 @@ pub struct Secrets<'a> {
     /// `aes-256-gcm`, or `fernet` for a database that the Python service reads.
     #[serde(borrow)]
     pub format: Str<'a>,
+    /// Variables that `{ env = "NAME" }` may read beside `LKROUTE_SECRET_*`.
+    #[serde(borrow)]
+    pub env: Texts<'a>,
 }
 
 /// A region.

@@ -30,7 +30,7 @@ const CONFIG: &str = r#"# the VM
 # where
 url = "wss://uae.example" # moved twice
 worker_name = "a"
-api_secret = { env = "SECRET" }
+api_secret = { env = "LKROUTE_SECRET_X" }
 
 [regions.uae]
 country_codes = ["+971"]
@@ -48,7 +48,7 @@ fn fields_of_a_config_change_and_comments_stay() {
 [configs.uae] # ours
 # where
 url = "wss://new.example" # moved twice
-api_secret = { env = "SECRET" }
+api_secret = { env = "LKROUTE_SECRET_X" }
 trunk_id = "ST_1"
 adopt = ["trunk_id"]
 

@@ -1,0 +1,38 @@
+//! Trusted servers on SQLite.
+
+use super::SqliteStore;
+use super::apply::statement;
+use crate::store::trust::{TrustPart, TrustRows};
+
+type Result<T> = std::result::Result<T, sqlx::Error>;
+
+impl SqliteStore {
+    pub async fn trust(&mut self) -> Result<TrustRows> {
+        let mut found = TrustRows::default();
+        for part in TrustPart::ALL {
+            if self.has(part.table()).await? {
+                let rows = self.all(part.sql("", "t.at")).await?;
+                rows.iter().try_for_each(|row| found.take(part, row))?;
+            }
+        }
+        Ok(found)
+    }
+
+    pub async fn record_trust(&mut self, host: &str, actor: &str, reason: &str) -> Result<()> {
+        let sql = "INSERT INTO lkroute_trusted_hosts (host, actor, reason) VALUES (?, ?, ?)
+                   ON CONFLICT (host) DO UPDATE SET
+                     at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now'),
+                     actor = excluded.actor, reason = excluded.reason";
+        let insert = statement(sql)
+            .bind(host.to_owned())
+            .bind(actor.to_owned())
+            .bind(reason.to_owned());
+        insert.execute(&mut self.conn).await.map(drop)
+    }
+
+    pub async fn revoke_trust(&mut self, host: &str) -> Result<u64> {
+        let delete = statement("DELETE FROM lkroute_trusted_hosts WHERE host = ?");
+        let done = delete.bind(host.to_owned()).execute(&mut self.conn).await?;
+        Ok(done.rows_affected())
+    }
+}

@@ -1,0 +1,194 @@
+//! Where secrets may come from: a pull request names a variable or a file, and
+//! must not get at what is not meant for it.
+
+use std::os::unix::fs::symlink;
+use std::process::Command;
+
+use super::{run, sql};
+use crate::support::{Lkroute, Run};
+
+const KEYS: &str = "demo:bGtyb3V0ZSBkZW1vIGtleSwgbmV2ZXIgdXNlIHRoaXM";
+/// Never in a database, an output or a report.
+const OUTSIDE: &str = "made-up-outside-0123456789abcdef";
+const PLAIN: &str = "made-up-secret-of-uae-0123456789";
+
+/// The sample, with the UAE's secret from where `source` says.
+fn with(source: &str) -> Lkroute {
+    let mut lkroute = Lkroute::with_two_regions();
+    lkroute.env("LKROUTE_KEYS", KEYS);
+    set(&lkroute, source);
+    lkroute
+}
+
+fn set(lkroute: &Lkroute, source: &str) {
+    let text = lkroute.read("routing/uae.toml");
+    let lines = text
+        .lines()
+        .map(|line| match line.starts_with("api_secret") {
+            true => format!("api_secret = {source}\n"),
+            false => format!("{line}\n"),
+        });
+    lkroute.write("routing/uae.toml", &lines.collect::<String>());
+}
+
+fn said(run: &Run) -> String {
+    let text = format!("{} {}", run.stdout, run.stderr);
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+fn stored(lkroute: &Lkroute) -> String {
+    sql(lkroute, "SELECT count(*) FROM lkroute_configs")
+}
+
+#[test]
+fn a_variable_is_read_only_where_its_name_or_an_earlier_review_says_so() {
+    let mut lkroute = with("{ env = \"GITHUB_TOKEN\" }");
+    lkroute
+        .env("GITHUB_TOKEN", OUTSIDE)
+        .env("OTHER_TOKEN", OUTSIDE);
+    let invalid = run(&lkroute, "validate").expect_code(3);
+    assert!(
+        said(&invalid).contains("secret-variable-not-listed"),
+        "{invalid:?}"
+    );
+    run(&lkroute, "plan").expect_code(3);
+
+    // Before the first apply the files' own list counts, and is named.
+    lkroute.write("routing/own.toml", "[secrets]\nenv = [\"GITHUB_TOKEN\"]\n");
+    let planned = run(&lkroute, "plan").expect_code(0);
+    let words = said(&planned);
+    assert!(
+        words.contains("GITHUB_TOKEN, which these files list themselves"),
+        "{words}"
+    );
+    run(&lkroute, "apply --auto-approve").expect_code(0);
+
+    // From then on it is the stored one that counts.
+    set(&lkroute, "{ env = \"OTHER_TOKEN\" }");
+    let longer = "[secrets]\nenv = [\"GITHUB_TOKEN\", \"OTHER_TOKEN\"]\n";
+    lkroute.write("routing/own.toml", longer);
+    let before = stored(&lkroute);
+    for command in ["plan", "apply --auto-approve"] {
+        let refused = run(&lkroute, command).expect_code(4);
+        let words = said(&refused);
+        assert!(
+            words.contains("OTHER_TOKEN is not one that the list of the last apply"),
+            "{words}"
+        );
+    }
+    assert_eq!(stored(&lkroute), before);
+
+    set(&lkroute, "{ env = \"GITHUB_TOKEN\" }");
+    let list = run(&lkroute, "apply --auto-approve").expect_code(0);
+    assert!(said(&list).contains("+ secrets.env = "), "{list:?}");
+    set(&lkroute, "{ env = \"OTHER_TOKEN\" }");
+    run(&lkroute, "plan").expect_code(0);
+}
+
+#[test]
+fn a_file_is_a_regular_one_below_the_directories_for_it() {
+    let lkroute = with("{ file = \"../outside.secret\" }");
+    let outside = lkroute.path().join("outside.secret");
+    std::fs::write(&outside, OUTSIDE).unwrap();
+    let routing = lkroute.path().join("routing");
+    symlink(&outside, routing.join("linked.secret")).unwrap();
+    symlink("/dev/zero", routing.join("zero.secret")).unwrap();
+    let pipe = routing.join("pipe.secret");
+    assert!(
+        Command::new("mkfifo")
+            .arg(&pipe)
+            .status()
+            .unwrap()
+            .success()
+    );
+    std::fs::write(routing.join("large.secret"), vec![b'x'; 65 * 1024]).unwrap();
+    std::fs::create_dir(routing.join("directory.secret")).unwrap();
+    for file in [
+        "../outside.secret",
+        "linked.secret",
+        "zero.secret",
+        "pipe.secret",
+        "large.secret",
+        "directory.secret",
+        "/etc/passwd",
+    ] {
+        set(&lkroute, &format!("{{ file = \"{file}\" }}"));
+        let refused = run(&lkroute, "plan").expect_code(4);
+        assert!(
+            said(&refused).contains("secret-file-refused"),
+            "{file}: {refused:?}"
+        );
+        run(&lkroute, "apply --auto-approve").expect_code(4);
+    }
+    std::fs::remove_file(&pipe).unwrap();
+
+    set(&lkroute, "{ file = \"uae.secret\" }");
+    let missing = run(&lkroute, "apply --auto-approve").expect_code(1);
+    assert!(said(&missing).contains("no such file"), "{missing:?}");
+    std::fs::write(routing.join("uae.secret"), format!("{PLAIN}\n")).unwrap();
+    run(&lkroute, "apply --auto-approve").expect_code(0);
+    std::fs::remove_file(routing.join("uae.secret")).unwrap();
+}
+
+#[test]
+fn a_directory_of_secrets_may_be_elsewhere() {
+    let mut lkroute = with("{ file = \"livekit/uae\" }");
+    let secrets = tempfile::TempDir::new().unwrap();
+    std::fs::create_dir(secrets.path().join("livekit")).unwrap();
+    std::fs::write(secrets.path().join("livekit/uae"), PLAIN).unwrap();
+    run(&lkroute, "apply --auto-approve").expect_code(1);
+    lkroute.env("LKROUTE_SECRETS_DIR", secrets.path().to_str().unwrap());
+    run(&lkroute, "apply --auto-approve").expect_code(0);
+    let same = run(&lkroute, "plan --detailed-exitcode").expect_code(0);
+    assert!(said(&same).contains("No changes"), "{same:?}");
+}
+
+#[test]
+fn two_servers_share_a_secret_only_where_an_exception_says_so() {
+    let mut lkroute = with("{ env = \"LKROUTE_SECRET_UAE\" }");
+    lkroute.env("LKROUTE_SECRET_UAE", PLAIN);
+    run(&lkroute, "apply --auto-approve").expect_code(0);
+    let config = "[configs.evil]\nregion = \"uae\"\nurl = \"wss://evil.example\"\napi_key = \"k\"\n\
+                  api_secret = { env = \"LKROUTE_SECRET_UAE\" }\n";
+    lkroute.write("routing/evil.toml", config);
+    let refused = run(&lkroute, "plan").expect_code(4);
+    let words = said(&refused);
+    assert!(
+        words.contains("secret-shared") && words.contains("config `evil`"),
+        "{words}"
+    );
+    run(&lkroute, "apply --auto-approve").expect_code(4);
+    let expires = (jiff::Zoned::now().date() + jiff::Span::new().days(3)).to_string();
+    let allow = format!(
+        "{config}\n[[guards.allow]]\nguard = \"secret-shared\"\naddresses = [\"config.evil\", \
+         \"config.uae-vm-selfhosted\"]\nreason = \"one project, two regions\"\nexpires = \"{expires}\"\n"
+    );
+    lkroute.write("routing/evil.toml", &allow);
+    run(&lkroute, "plan").expect_code(0);
+}
+
+#[test]
+fn a_line_end_is_taken_off_and_what_is_no_secret_is_refused() {
+    let mut lkroute = with("{ env = \"LKROUTE_SECRET_UAE\" }");
+    lkroute.env("LKROUTE_SECRET_UAE", &format!("{PLAIN}\r\n"));
+    run(&lkroute, "apply --auto-approve").expect_code(0);
+    lkroute.env("LKROUTE_SECRET_UAE", PLAIN);
+    run(&lkroute, "plan --detailed-exitcode").expect_code(0);
+    for odd in [
+        "made-up\nmade-up-again",
+        " made-up-secret",
+        "made-up-secret\n\n",
+        "lkr1:demo:a8799afa:AAAA",
+    ] {
+        lkroute.env("LKROUTE_SECRET_UAE", odd);
+        let refused = run(&lkroute, "plan").expect_code(4);
+        assert!(
+            said(&refused).contains("odd-secret"),
+            "{odd:?}: {refused:?}"
+        );
+        run(&lkroute, "apply --auto-approve").expect_code(4);
+        let args = ["secrets", "seal", "--config", "india-techiemaya-cloud"];
+        let seal = lkroute.run_with_input(&args, odd).expect_code(1);
+        assert!(said(&seal).contains("nothing was sealed"), "{seal:?}");
+    }
+}
