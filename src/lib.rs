@@ -37,15 +37,22 @@ pub mod trust;
 pub mod unseen;
 
 // edges: one outside thing each
+#[cfg(feature = "cli")]
 pub mod files;
+#[cfg(feature = "cli")]
 pub mod git;
+#[cfg(feature = "cli")]
 pub mod livekit;
 pub mod secrets;
+#[cfg(feature = "cli")]
 pub mod store;
 
 // use cases
+#[cfg(feature = "cli")]
 pub mod app;
 
 // shell
+#[cfg(feature = "cli")]
 pub mod cli;
+#[cfg(feature = "cli")]
 pub mod render;
