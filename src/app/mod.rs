@@ -4,6 +4,7 @@
 //! import it.
 
 pub mod actor;
+pub mod credentials;
 pub mod database;
 pub mod dispatch;
 pub mod dispatches;

@@ -7,19 +7,21 @@ use clap::Args;
 use uuid::Uuid;
 
 use super::Stop;
-use super::globals::{Format, Formatted};
+use super::globals::{CallFormatted, Format};
 use super::keys::KeyArgs;
 use super::shell::Shell;
 use super::signals::asked_to_stop;
 use crate::app::database::block_on;
-use crate::app::dispatch::{CallRequest, CallResult, dispatch_call, rehearse_call};
+use crate::app::dispatch::{CallRequest, CallResult, SipRequest, dispatch_call, rehearse_call};
 use crate::app::lookup::{Question, Whose};
-use crate::dispatch::{Wish, is_reserved};
+use crate::app::process_variable;
+use crate::dispatch::{Extra, Wish, read_extra};
 use crate::error::{Exit, Result};
-use crate::livekit::{JOB_LISTED_WITHIN, Limits};
+use crate::livekit::{JOB_LISTED_WITHIN, LONGEST_RING, Limits};
 use crate::phone::E164;
 use crate::render::calls::{self, CallView};
 use crate::render::{json, resolution};
+use crate::resolve::Source;
 use crate::secrets::KeyRing;
 
 const EXAMPLES: &str = "\
@@ -30,9 +32,10 @@ Examples:
     --tenant techiemaya-test --agent-id 33 --idempotency-key order-4711 \\
     --context 'Renewal, asked for a callback'
 
-A call is recorded before anything is sent, and sent once. Exit 8: whether it
-was placed can't be known, the room's name says where to look. Exit 10: the
-server accepted it, no agent was seen; an id alone is no proof that one comes.
+A call is recorded before anything is sent, and sent once. Exit 8: whether an
+agent was there can't be known; `lkroute dispatches --refresh ROOM` looks again,
+and calling again may call a person twice. Exit 10: the server accepted it, and
+was seen to have no agent for it. An id alone is no proof that one comes.
 
 --initiated-by is for calls that a person asked for: the tenant is that of the
 user, and the worker is told. Where a machine asks, say --tenant.
@@ -81,9 +84,14 @@ pub struct DispatchArgs {
     #[arg(long, value_name = "TEXT")]
     context: Option<String>,
 
-    /// Another key of the metadata; may be repeated
-    #[arg(long, value_name = "KEY=VALUE", value_parser = pair)]
-    metadata: Vec<(String, String)>,
+    /// More of the metadata: a key and a text, or a JSON object with values of
+    /// any type; may be repeated
+    #[arg(long, value_name = "KEY=VALUE|JSON", value_parser = read_extra)]
+    metadata: Vec<Extra>,
+
+    /// The worker of this one call, in place of the config's; recorded as such
+    #[arg(long, value_name = "NAME")]
+    worker: Option<String>,
 
     /// A row of the call log that the application made for this call
     #[arg(long, value_name = "UUID")]
@@ -117,10 +125,18 @@ pub struct DispatchArgs {
     #[arg(long)]
     sip: bool,
 
-    /// How long to let it ring
-    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    /// How long to let it ring; LiveKit allows 80s
+    #[arg(long, value_name = "DURATION", value_parser = ring_time)]
     #[arg(requires = "sip", default_value = "45s")]
     ring: Duration,
+
+    /// A header of the INVITE; may be repeated
+    #[arg(long, value_name = "NAME=VALUE", value_parser = header, requires = "sip")]
+    sip_header: Vec<(String, String)>,
+
+    /// The name to show beside the number
+    #[arg(long, value_name = "TEXT", requires = "sip")]
+    display_name: Option<String>,
 
     /// Time limit for each request to LiveKit
     #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "10s")]
@@ -132,7 +148,7 @@ pub struct DispatchArgs {
     settle: Duration,
 
     #[command(flatten)]
-    pub formatted: Formatted,
+    pub formatted: CallFormatted,
 
     #[command(flatten)]
     keys: KeyArgs,
@@ -149,14 +165,26 @@ pub fn duration(text: &str) -> Result<Duration, String> {
     }
 }
 
-fn pair(text: &str) -> Result<(String, String), String> {
-    match text.split_once('=') {
-        None | Some(("", _)) => Err("write it as KEY=VALUE".to_owned()),
-        Some((key, _)) if is_reserved(key) => Err(format!(
-            "lkroute sets `{key}` itself; give yours another name"
+/// A time that LiveKit lets a phone ring for.
+fn ring_time(text: &str) -> Result<Duration, String> {
+    match duration(text)? {
+        ring if ring > LONGEST_RING => Err(format!(
+            "LiveKit lets it ring {} s at most",
+            LONGEST_RING.as_secs()
         )),
-        Some((key, value)) => Ok((key.to_owned(), value.to_owned())),
+        ring => Ok(ring),
     }
+}
+
+fn header(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("write it as NAME=VALUE".to_owned()),
+    }
+}
+
+fn owned((key, value): (&String, &serde_json::Value)) -> (String, serde_json::Value) {
+    (key.clone(), value.clone())
 }
 
 impl DispatchArgs {
@@ -194,7 +222,11 @@ impl DispatchArgs {
                 ..Limits::default()
             },
             wait_for_agent: self.wait_for_agent,
-            sip_ring: self.sip.then_some(self.ring),
+            sip: self.sip.then(|| SipRequest {
+                ring: self.ring,
+                headers: self.sip_header.clone(),
+                display_name: self.display_name.clone(),
+            }),
         })
     }
 
@@ -221,7 +253,8 @@ impl DispatchArgs {
             context: self.context.clone(),
             initiated_by: self.initiated_by,
             call_log_id: self.call_log_id,
-            extra: self.metadata.iter().cloned().collect(),
+            extra: self.metadata.iter().flatten().map(owned).collect(),
+            worker: self.worker.clone(),
         }
     }
 
@@ -231,7 +264,7 @@ impl DispatchArgs {
         {
             shell.warn(&format!(
                 "--wait-for-agent is shorter than the {} s that LiveKit may take to list a job: \
-                 no agent seen proves nothing",
+                 no agent seen proves nothing, and is exit 8",
                 JOB_LISTED_WITHIN.as_secs()
             ));
         }
@@ -245,7 +278,7 @@ impl DispatchArgs {
             repeated: result.repeated,
             error: result.error.as_ref(),
         };
-        let report = match self.formatted.format {
+        let report = match self.formatted.format() {
             Format::Json => json::text(&calls::DispatchReport::from(&view))?,
             Format::Text => {
                 let mut text = calls::text(&view, shell.width());
@@ -258,6 +291,7 @@ impl DispatchArgs {
             }
         };
         shell.print(&report)?;
+        note_unused_variables(shell, result);
         for warning in &result.warnings {
             shell.warn(warning);
         }
@@ -265,5 +299,28 @@ impl DispatchArgs {
             shell.complain(error);
         }
         Ok(())
+    }
+}
+
+/// Says where the variables that `lk` goes by are set and this call did not:
+/// whoever set them may think that it did.
+fn note_unused_variables(shell: &Shell, result: &CallResult) {
+    let Some(request) = &result.request else {
+        return;
+    };
+    let from_config = request.source != Source::Environment;
+    let set = ["LIVEKIT_URL", "LIVEKIT_API_KEY", "LIVEKIT_API_SECRET"];
+    let set = set
+        .into_iter()
+        .filter(|name| process_variable(name).is_some());
+    let set: Vec<&str> = set.collect();
+    if from_config && !set.is_empty() {
+        shell.note(&format!(
+            "{} set and not used: the config of the number names the server",
+            match set.len() {
+                1 => format!("{} is", set.join(", ")),
+                _ => format!("{} are", set.join(", ")),
+            }
+        ));
     }
 }

@@ -1,15 +1,24 @@
-//! `lkroute dispatches`: the calls that lkroute placed. Imports `app` and
-//! `render`.
+//! `lkroute dispatches`: the calls that lkroute placed, and what became of
+//! them. Imports `app` and `render`.
+
+use std::time::Duration;
 
 use clap::Args;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 
 use super::Stop;
-use super::globals::{Format, Formatted};
+use super::dispatch::duration;
+use super::globals::{CallFormatted, Format};
+use super::keys::KeyArgs;
 use super::shell::Shell;
 use crate::app::database::block_on;
-use crate::app::dispatches::list_calls;
-use crate::error::{Exit, Result};
+use crate::app::dispatches::{RefreshRequest, list_calls, look_limits, refresh_calls};
+use crate::dispatch::{Record, Status};
+use crate::error::{Error, Exit, Result};
 use crate::phone::E164;
+use crate::render::style::counted;
 use crate::render::{calls, json};
 use crate::store::Calls;
 
@@ -17,19 +26,24 @@ const EXAMPLES: &str = "\
 Examples:
   lkroute dispatches
   lkroute dispatches --last 5 --number +971545335200
-  lkroute dispatches --config uae-vm-selfhosted --format json
+  lkroute dispatches --status unknown --since 2h --format json
+  lkroute dispatches --refresh                 look again at all that is open
+  lkroute dispatches --refresh call-…          at the call of one room
 
-The worker that was asked for stands beside the one that took the job; which one
-did is known only where `dispatch` was told to wait for it (--wait-for-agent).
-A call that stays in_queue was sent, or not, by a command that was ended.";
+Accepted is not called: the server has the dispatch, and nobody looked whether
+an agent took it. --refresh looks at the servers again, changes nothing there,
+and writes down what it saw; exit 8 where something stays open. A call that
+stays in_queue was sent, or not, by a command that was ended.
+
+The worker that was asked for stands beside the one that took the job.";
 
 /// List the calls that were placed, the latest first
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub struct DispatchesArgs {
-    /// How many
-    #[arg(long, value_name = "N", default_value = "20")]
-    last: u32,
+    /// How many [default: 20; with --refresh all]
+    #[arg(long, value_name = "N")]
+    last: Option<u32>,
 
     /// Only calls from or to this number
     #[arg(long, value_name = "NUMBER")]
@@ -39,22 +53,130 @@ pub struct DispatchesArgs {
     #[arg(long, value_name = "NAME")]
     config: Option<String>,
 
+    /// Only the call of this room
+    #[arg(long, value_name = "ROOM")]
+    room: Option<String>,
+
+    /// Only calls with this status; may be repeated
+    #[arg(long, value_name = "STATUS", value_parser = status)]
+    status: Vec<Status>,
+
+    /// Only calls since then: a time back (2h), or a date and time (UTC)
+    #[arg(long, value_name = "WHEN", value_parser = since)]
+    since: Option<Timestamp>,
+
+    /// Only calls of which more can be learned
+    #[arg(long, conflicts_with = "status")]
+    unsettled: bool,
+
+    /// Look again at the calls of which more can be learned, or at that of ROOM
+    #[arg(long, value_name = "ROOM", num_args = 0..=1, default_missing_value = "")]
+    refresh: Option<String>,
+
+    /// Time limit for each request to LiveKit
+    #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "5s")]
+    #[arg(requires = "refresh")]
+    timeout: Duration,
+
     #[command(flatten)]
-    pub formatted: Formatted,
+    pub formatted: CallFormatted,
+
+    #[command(flatten)]
+    keys: KeyArgs,
+}
+
+fn status(text: &str) -> Result<Status, String> {
+    text.parse().map_err(|_| {
+        let all = Status::ALL.map(Status::as_str).join(", ");
+        format!("one of {all}")
+    })
+}
+
+/// `2h`, `2026-11-25`, `2026-11-25T12:00`, `2026-11-25T12:00:00Z`.
+fn since(text: &str) -> Result<Timestamp, String> {
+    let wrong = "a time such as 2h, 2026-11-25 or 2026-11-25T12:00Z".to_owned();
+    if let Ok(span) = text.parse::<SignedDuration>() {
+        return Timestamp::now().checked_sub(span.abs()).map_err(|_| wrong);
+    }
+    if let Ok(at) = text.parse::<Timestamp>() {
+        return Ok(at);
+    }
+    let civil: DateTime = text.parse().map_err(|_| wrong.clone())?;
+    let zoned = civil.to_zoned(TimeZone::UTC).map_err(|_| wrong)?;
+    Ok(zoned.timestamp())
 }
 
 impl DispatchesArgs {
     pub fn run(&self, shell: &Shell) -> Result<Exit, Stop> {
-        let wanted = Calls {
-            last: self.last,
+        match &self.refresh {
+            Some(_) => self.refresh(shell),
+            None => {
+                let mut records = block_on(list_calls(&shell.context(), &self.wanted()))?;
+                if self.unsettled {
+                    records.retain(|record| !record.is_settled());
+                }
+                self.report(shell, &records, None)?;
+                Ok(Exit::Done)
+            }
+        }
+    }
+
+    fn wanted(&self) -> Calls {
+        let open = self.unsettled || self.refresh.as_deref() == Some("");
+        let status = match open {
+            true => vec![Status::InQueue, Status::Accepted, Status::Unknown],
+            false => self.status.clone(),
+        };
+        let room = self.refresh.clone().filter(|room| !room.is_empty());
+        let all = self.refresh.is_some() || self.unsettled;
+        Calls {
+            last: self.last.unwrap_or(if all { u32::MAX } else { 20 }),
             number: self.number,
             config: self.config.clone(),
+            room: room.or_else(|| self.room.clone()),
+            status,
+            since: self.since.map(|since| format!("{since:.3}")),
+            ..Calls::default()
+        }
+    }
+
+    fn refresh(&self, shell: &Shell) -> Result<Exit, Stop> {
+        let request = RefreshRequest {
+            wanted: self.wanted(),
+            limits: look_limits(self.timeout),
+            ring: self.keys.ring()?,
         };
-        let records = block_on(list_calls(&shell.context(), &wanted))?;
-        shell.print(&match self.formatted.format {
-            Format::Text => calls::list(&records, shell.width()),
-            Format::Json => json::text(&calls::DispatchesReport::new(&records))?,
-        })?;
-        Ok(Exit::Done)
+        let refreshed = block_on(refresh_calls(&shell.context(), &request))?;
+        let open = refreshed.iter().filter(|r| !r.record.is_settled()).count();
+        let records: Vec<Record> = refreshed.iter().map(|r| r.record.clone()).collect();
+        let error = (open > 0).then(|| {
+            let left = counted(open as u64, "call");
+            Error::exit(Exit::Unknown, format!("{left} could not be settled"))
+                .hint("run it again where the servers and the keys are at hand")
+        });
+        self.report(shell, &records, error.as_ref())?;
+        for refreshed in &refreshed {
+            if let Some(why) = &refreshed.not_seen {
+                shell.warn(&format!("room {}: {why}", refreshed.record.room));
+            }
+        }
+        match error {
+            Some(error) => {
+                shell.complain(&error);
+                Ok(error.exit)
+            }
+            None => Ok(Exit::Done),
+        }
+    }
+
+    fn report(&self, shell: &Shell, records: &[Record], error: Option<&Error>) -> Result<()> {
+        shell.print(&match self.formatted.format() {
+            Format::Text => calls::list(records, shell.width()),
+            Format::Json => {
+                let mut report = calls::DispatchesReport::new(records);
+                report.error = error.map(Into::into);
+                json::text(&report)?
+            }
+        })
     }
 }

@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::Stop;
 use super::dispatch::duration;
-use super::globals::{Format, Formatted};
+use super::globals::{CallFormatted, Format};
 use super::keys::KeyArgs;
 use super::shell::Shell;
 use crate::app::database::block_on;
@@ -59,7 +59,7 @@ pub struct DoctorArgs {
     timeout: Duration,
 
     #[command(flatten)]
-    pub formatted: Formatted,
+    pub formatted: CallFormatted,
 
     #[command(flatten)]
     keys: KeyArgs,
@@ -99,7 +99,7 @@ impl DoctorArgs {
     fn report(&self, shell: &Shell, report: &Report) -> Result<Exit, Stop> {
         let error = (!report.well).then(|| Error::new("not all is well"));
         let environment = shell.globals.env.as_deref();
-        shell.print(&match self.formatted.format {
+        shell.print(&match self.formatted.format() {
             Format::Text => doctor::text(report, environment, shell.width()),
             Format::Json => json::text(&doctor::DoctorReport::new(
                 report,

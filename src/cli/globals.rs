@@ -105,3 +105,24 @@ pub struct Formatted {
     #[arg(long, value_enum, value_name = "FORMAT", default_value = "text")]
     pub format: Format,
 }
+
+/// For commands beside which people use `lk`, whose `-j` is short for JSON.
+#[derive(Args, Clone, Copy)]
+pub struct CallFormatted {
+    /// How the report is printed
+    #[arg(long, value_enum, value_name = "FORMAT", default_value = "text")]
+    format: Format,
+
+    /// The same as --format json
+    #[arg(short, long, conflicts_with = "format")]
+    json: bool,
+}
+
+impl CallFormatted {
+    pub fn format(&self) -> Format {
+        match self.json {
+            true => Format::Json,
+            false => self.format,
+        }
+    }
+}

@@ -16,7 +16,15 @@ const GROUPS: [(&str, &[&str]); 5] = [
     ("History", &["drift", "history", "rollback", "release"]),
     (
         "Calls",
-        &["resolve", "list", "dispatch", "dispatches", "doctor"],
+        &[
+            "resolve",
+            "list",
+            "dispatch",
+            "dispatches",
+            "cancel",
+            "doctor",
+            "env",
+        ],
     ),
     (
         "More",

@@ -5,6 +5,7 @@ mod accepting;
 mod adopt;
 mod apply;
 mod approval;
+mod cancel;
 mod completions;
 mod diff;
 mod dispatch;
@@ -12,6 +13,7 @@ mod dispatches;
 mod doctor;
 mod drift;
 mod editing;
+mod env;
 mod fmt;
 pub mod globals;
 mod graph;
@@ -86,6 +88,8 @@ enum Command {
     Secrets(secrets::SecretsArgs),
     Dispatch(Box<dispatch::DispatchArgs>),
     Dispatches(dispatches::DispatchesArgs),
+    Cancel(cancel::CancelArgs),
+    Env(env::EnvArgs),
     Doctor(doctor::DoctorArgs),
     Trust(trust::TrustArgs),
     Schema(schema::SchemaArgs),
@@ -165,6 +169,8 @@ impl Command {
             Command::Secrets(args) => args.run(shell),
             Command::Dispatch(args) => args.run(shell),
             Command::Dispatches(args) => args.run(shell),
+            Command::Cancel(args) => args.run(shell),
+            Command::Env(args) => args.run(shell),
             Command::Doctor(args) => args.run(shell),
             Command::Trust(args) => args.run(shell),
             Command::Schema(args) => args.run(shell),
@@ -189,9 +195,10 @@ impl Command {
             Command::Resolve(args) => Some(args.formatted.format.into()),
             Command::Secrets(args) => args.format().map(ReviewFormat::from),
             Command::List(args) => Some(args.formatted.format.into()),
-            Command::Dispatch(args) => Some(args.formatted.format.into()),
-            Command::Dispatches(args) => Some(args.formatted.format.into()),
-            Command::Doctor(args) => Some(args.formatted.format.into()),
+            Command::Dispatch(args) => Some(args.formatted.format().into()),
+            Command::Dispatches(args) => Some(args.formatted.format().into()),
+            Command::Cancel(args) => Some(args.formatted.format().into()),
+            Command::Doctor(args) => Some(args.formatted.format().into()),
             _ => None,
         }
     }
@@ -205,7 +212,7 @@ impl Command {
             Command::History(_) => "history",
             Command::Apply(_) | Command::Rollback(_) | Command::Release(_) => "apply",
             Command::Dispatch(_) => "dispatch",
-            Command::Dispatches(_) => "dispatches",
+            Command::Dispatches(_) | Command::Cancel(_) => "dispatches",
             Command::Doctor(_) => "doctor",
             _ => "",
         }
@@ -224,7 +231,7 @@ fn failed(command: &str, findings: &[Finding], error: &Error) -> Result<String, 
             applied: None,
         }),
         "dispatch" => json::text(&calls::DispatchReport::failed(error)),
-        "dispatches" => json::text(&calls::DispatchesReport::failed(error)),
+        "dispatches" | "cancel" => json::text(&calls::DispatchesReport::failed(error)),
         "doctor" => json::text(&render::doctor::DoctorReport::failed(error)),
         _ => json::text(&json::Failed {
             findings: json::reports(findings),

@@ -3,14 +3,15 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
+use serde_json::Value;
 use uuid::Uuid;
 
 use super::{Request, Wish};
 use crate::error::{Error, Result};
 use crate::resolve::ChoiceSource;
 
-/// Keys that the caller adds, each with a text.
-pub type Extra = BTreeMap<String, String>;
+/// Keys that the caller adds.
+pub type Extra = BTreeMap<String, Value>;
 
 /// What the worker expects; absent ones are null.
 #[derive(Debug, Serialize)]
@@ -22,6 +23,9 @@ pub(super) struct Metadata<'a> {
     /// As given.
     to_number: &'a str,
     from_number: String,
+    /// The number to show, so that a worker which dials need not guess: a trunk
+    /// without it shows one of its own at random.
+    sip_number: String,
     call_mode: &'static str,
     outbound_trunk_id: &'a str,
     agent_id: Option<i64>,
@@ -31,18 +35,19 @@ pub(super) struct Metadata<'a> {
     initiated_by: Option<Uuid>,
     added_context: Option<&'a str>,
     #[serde(flatten)]
-    extra: BTreeMap<&'a str, Option<&'a str>>,
+    extra: BTreeMap<&'a str, &'a Value>,
 }
 
 /// Keys that the worker expects, and that only the caller can know.
 const FOR_THE_CALLER: [&str; 2] = ["batch_id", "entry_id"];
 
-const RESERVED: [&str; 13] = [
+const RESERVED: [&str; 14] = [
     "job_id",
     "call_log_id",
     "phone_number",
     "to_number",
     "from_number",
+    "sip_number",
     "call_mode",
     "outbound_trunk_id",
     "agent_id",
@@ -71,6 +76,7 @@ impl<'a> Metadata<'a> {
             phone_number: &request.formatted,
             to_number: &request.to_input,
             from_number: request.from.to_string(),
+            sip_number: request.from.to_string(),
             call_mode: "outbound",
             outbound_trunk_id: &request.trunk,
             agent_id,
@@ -92,10 +98,32 @@ impl<'a> Metadata<'a> {
     }
 }
 
-fn extra(given: &Extra) -> BTreeMap<&str, Option<&str>> {
-    let absent = FOR_THE_CALLER.map(|key| (key, None)).into_iter();
-    let given = given.iter();
-    absent
-        .chain(given.map(|(key, value)| (key.as_str(), Some(value.as_str()))))
-        .collect()
+fn extra(given: &Extra) -> BTreeMap<&str, &Value> {
+    let absent = FOR_THE_CALLER.map(|key| (key, &Value::Null)).into_iter();
+    let given = given.iter().map(|(key, value)| (key.as_str(), value));
+    absent.chain(given).collect()
+}
+
+/// Reads what a caller adds: `key=text`, or a JSON object with values of any
+/// type.
+///
+/// # Errors
+/// Neither of both, or a key that lkroute sets itself.
+pub fn read_extra(text: &str) -> Result<Extra, String> {
+    let given: Extra = match text.trim_start().starts_with('{') {
+        true => serde_json::from_str(text)
+            .map_err(|error| format!("no JSON object: {error}; write {{\"key\": value}}"))?,
+        false => match text.split_once('=') {
+            None | Some(("", _)) => {
+                return Err("write it as KEY=VALUE, or as a JSON object".to_owned());
+            }
+            Some((key, value)) => Extra::from([(key.to_owned(), value.into())]),
+        },
+    };
+    match given.keys().find(|key| is_reserved(key)) {
+        Some(key) => Err(format!(
+            "lkroute sets `{key}` itself; give yours another name"
+        )),
+        None => Ok(given),
+    }
 }

@@ -9,7 +9,7 @@ mod record;
 
 use uuid::Uuid;
 
-pub use metadata::{Extra, is_reserved};
+pub use metadata::{Extra, is_reserved, read_extra};
 pub use record::{Detail, Record, Status, Traced, clash};
 
 use crate::error::{Error, Result};
@@ -29,6 +29,8 @@ pub struct Wish {
     pub call_log_id: Option<Uuid>,
     /// Keys of the metadata that only the caller knows.
     pub extra: Extra,
+    /// The worker of this one call, in place of the config's.
+    pub worker: Option<String>,
 }
 
 /// The random part of a call.
@@ -57,6 +59,8 @@ pub struct Request {
     pub call_log_id: Uuid,
     pub worker: String,
     pub worker_source: ChoiceSource,
+    /// The worker was named for this call.
+    pub worker_given: bool,
     pub trunk: String,
     pub trunk_source: ChoiceSource,
     pub url: String,
@@ -98,8 +102,12 @@ impl Request {
             tenant: outcome.tenant.clone(),
             room: room_name(ids.job, ids.room),
             call_log_id: wish.call_log_id.unwrap_or(ids.record),
-            worker: known(&route.worker, "worker")?,
+            worker: match &wish.worker {
+                Some(name) => name.clone(),
+                None => known(&route.worker, "worker")?,
+            },
             worker_source: route.worker.source,
+            worker_given: wish.worker.is_some(),
             trunk: known(&route.trunk, "trunk")?,
             trunk_source: route.trunk.source,
             url: route.url.clone().ok_or_else(|| open("server"))?,
@@ -145,6 +153,7 @@ impl Request {
                 trunk: self.trunk.clone(),
                 to_input: self.to_input.clone(),
                 formatted: self.formatted.clone(),
+                worker_given: self.worker_given,
                 ..Detail::default()
             },
         }

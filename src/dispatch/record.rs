@@ -21,28 +21,34 @@ pub enum Status {
     InQueue,
     /// The server has the dispatch; no agent was waited for.
     Accepted,
-    /// An agent has the job.
+    /// An agent took the job.
     PickedUp,
-    /// The server has the dispatch, and no agent took it in time.
+    /// The person was dialled from here, and answered.
+    Answered,
+    /// The server listed the dispatch without a job for the whole wait; it does
+    /// not start the job later.
     NoAgent,
-    /// The server has the dispatch; the person was to be dialled from here, and
-    /// was not reached.
+    /// The person was to be dialled from here, and was not reached.
     NotDialled,
     /// No call.
     Failed,
-    /// The server may have started the agent, or not.
+    /// An agent may have been there, or not: it can't be known, or not yet.
     Unknown,
+    /// Ended by `cancel`.
+    Cancelled,
 }
 
 impl Status {
-    pub const ALL: [Status; 7] = [
+    pub const ALL: [Status; 9] = [
         Status::InQueue,
         Status::Accepted,
         Status::PickedUp,
+        Status::Answered,
         Status::NoAgent,
         Status::NotDialled,
         Status::Failed,
         Status::Unknown,
+        Status::Cancelled,
     ];
 
     /// As it is stored and reported.
@@ -51,10 +57,12 @@ impl Status {
             Status::InQueue => "in_queue",
             Status::Accepted => "accepted",
             Status::PickedUp => "picked_up",
+            Status::Answered => "answered",
             Status::NoAgent => "no_agent",
             Status::NotDialled => "not_dialled",
             Status::Failed => "failed",
             Status::Unknown => "unknown",
+            Status::Cancelled => "cancelled",
         }
     }
 
@@ -62,9 +70,9 @@ impl Status {
     /// written down.
     pub fn exit(self) -> Exit {
         match self {
-            Status::Accepted | Status::PickedUp => Exit::Done,
+            Status::Accepted | Status::PickedUp | Status::Answered => Exit::Done,
             Status::NoAgent => Exit::NoAgent,
-            Status::NotDialled | Status::Failed => Exit::Error,
+            Status::NotDialled | Status::Failed | Status::Cancelled => Exit::Error,
             Status::InQueue | Status::Unknown => Exit::Unknown,
         }
     }
@@ -132,8 +140,21 @@ pub struct Detail {
     /// The answer to the create was unclear, but the dispatch was found.
     pub adopted: bool,
     pub agent: Option<Traced>,
+    /// The worker was named for this call, not by the config.
+    pub worker_given: bool,
+    /// The agent's identity in the room, where it was seen there.
+    pub in_room: Option<String>,
     pub sip_call_id: Option<String>,
     pub sip_status: Option<u16>,
+    /// What LiveKit last said of the phone: `ringing`, `active`, `hangup`.
+    pub sip_call_status: Option<String>,
+    /// From dialling to the answer, in milliseconds.
+    pub answered_after: Option<u64>,
+    /// Nothing more can be learned of this call, where its status alone does
+    /// not say so.
+    pub settled: bool,
+    /// When `dispatches --refresh` last looked: RFC 3339, UTC.
+    pub looked_at: Option<String>,
 }
 
 /// The job by which an agent took a call.
@@ -150,6 +171,20 @@ pub struct Traced {
 }
 
 impl Record {
+    /// Whether nothing more can be learned of the call.
+    pub fn is_settled(&self) -> bool {
+        match self.status {
+            Status::InQueue | Status::Accepted => false,
+            Status::Unknown => self.detail.settled,
+            Status::PickedUp
+            | Status::Answered
+            | Status::NoAgent
+            | Status::NotDialled
+            | Status::Failed
+            | Status::Cancelled => true,
+        }
+    }
+
     /// Another worker took the job than the one that was asked for.
     pub fn is_mismatch(&self) -> bool {
         self.worker_seen

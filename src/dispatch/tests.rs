@@ -67,7 +67,7 @@ fn the_room_and_the_metadata_are_those_that_the_worker_reads() {
     );
     let expected = json!({
         "job_id": JOB, "call_log_id": RECORD, "phone_number": "09876543210",
-        "to_number": "98765 43210", "from_number": "+919513456728", "call_mode": "outbound",
+        "to_number": "98765 43210", "from_number": "+919513456728", "sip_number": "+919513456728", "call_mode": "outbound",
         "outbound_trunk_id": "ST_MmVqEuBMDNf6", "agent_id": null, "voice_id": null,
         "carrier_name": "TechieMaya FZE", "trunk_resolution": "database", "initiated_by": null,
         "added_context": null, "batch_id": null, "entry_id": null,
@@ -88,10 +88,11 @@ fn what_the_caller_says_is_in_the_metadata() {
         initiated_by: Some(log),
         call_log_id: Some(log),
         extra: [
-            ("campaign".to_owned(), "diwali".to_owned()),
-            ("batch_id".to_owned(), "b".to_owned()),
+            ("campaign".to_owned(), "diwali".into()),
+            ("batch_id".to_owned(), "b".into()),
         ]
         .into(),
+        worker: None,
     };
     let sent = metadata(&request(&wish, Some(1)));
     assert_eq!(sent["agent_id"], 33);
@@ -154,4 +155,39 @@ fn a_key_that_belongs_to_another_call_is_an_error() {
     assert!(clash(&first, other, "98765 43210", None).is_err());
     let error = clash(&first, from(), "+919876543211", None).unwrap_err();
     assert!(error.message.contains("+919876543210"), "{error}");
+}
+
+#[test]
+fn metadata_is_a_key_and_a_text_or_json_with_types() {
+    let typed = read_extra(r#"{"tries": 3, "vip": true, "note": "a=b"}"#).unwrap();
+    assert_eq!(
+        json!(typed),
+        json!({"tries": 3, "vip": true, "note": "a=b"})
+    );
+    assert_eq!(
+        json!(read_extra("campaign=a=b").unwrap()),
+        json!({"campaign": "a=b"})
+    );
+    for (text, said) in [
+        (r#"{"a=b""#, "no JSON object"),
+        ("campaign", "KEY=VALUE"),
+        ("=x", "KEY=VALUE"),
+        ("job_id=1", "sets `job_id` itself"),
+        (r#"{"sip_number": 1}"#, "sets `sip_number` itself"),
+    ] {
+        let error = read_extra(text).unwrap_err();
+        assert!(error.contains(said), "{text}: {error}");
+    }
+}
+
+#[test]
+fn a_worker_that_is_named_for_one_call_is_recorded_as_such() {
+    let wish = Wish {
+        worker: Some("voag-dev-v2".to_owned()),
+        ..Wish::default()
+    };
+    let request = request(&wish, None);
+    let record = request.record(String::new(), String::new(), None);
+    assert_eq!(record.worker, "voag-dev-v2");
+    assert!(record.detail.worker_given);
 }

@@ -159,7 +159,7 @@ async fn pause(pauses: &mut impl Iterator<Item = Duration>, until: Instant) -> b
 async fn settle(client: &Client, call: &Call<'_>, trouble: Trouble) -> CallOutcome {
     let until = Instant::now() + client.limits.settle;
     loop {
-        if let Ok(dispatches) = list(client, call.room).await
+        if let Ok(dispatches) = list_dispatches(client, call.room).await
             && let Some(ours) = dispatches
                 .into_iter()
                 .find(|dispatch| is_ours(dispatch, call))
@@ -180,50 +180,17 @@ async fn settle(client: &Client, call: &Call<'_>, trouble: Trouble) -> CallOutco
 }
 
 /// A room also holds a dispatch without a name, the server's own.
-fn is_ours(dispatch: &AgentDispatch, call: &Call<'_>) -> bool {
+pub(super) fn is_ours(dispatch: &AgentDispatch, call: &Call<'_>) -> bool {
     let metadata = serde_json::from_str::<serde_json::Value>(&dispatch.metadata);
     !dispatch.id.is_empty()
         && dispatch.agent_name == call.agent_name
         && metadata.is_ok_and(|m| m.get("job_id").is_some_and(|id| id == call.job_id))
 }
 
-/// A shorter wait for an agent proves nothing: livekit-server lists a job only
-/// after it has asked all its nodes for workers, for 5 s, unless it did so in
-/// the last minute (`CheckEnabledTimeout`, seen on 1.13.5).
-pub const JOB_LISTED_WITHIN: Duration = Duration::from_secs(6);
-
-/// Waits until an agent has taken the dispatch: `None` if none did in time, a
-/// failure if the last look into the room failed. Takes one step longer than
-/// `wait` at most.
-pub async fn wait_for_agent(
+pub(super) async fn list_dispatches(
     client: &Client,
     room: &str,
-    agent_name: &str,
-    wait: Duration,
-) -> Result<Option<JobSeen>, Failure> {
-    let until = Instant::now() + wait;
-    loop {
-        let looked = list(client, room).await;
-        if let Ok(dispatches) = &looked
-            && let Some(job) = dispatches
-                .iter()
-                .filter(|dispatch| dispatch.agent_name == agent_name)
-                .filter_map(|dispatch| dispatch.state.as_ref())
-                .find_map(|state| state.jobs.first())
-        {
-            return Ok(Some(JobSeen::from(job)));
-        }
-        if Instant::now() + client.limits.poll >= until {
-            return match looked {
-                Ok(_) => Ok(None),
-                Err(trouble) => Err(trouble.failure),
-            };
-        }
-        sleep(client.limits.poll).await;
-    }
-}
-
-async fn list(client: &Client, room: &str) -> Result<Vec<AgentDispatch>, Trouble> {
+) -> Result<Vec<AgentDispatch>, Trouble> {
     let until = Instant::now() + client.limits.step;
     let request = proto::ListAgentDispatchRequest {
         room: room.to_owned(),

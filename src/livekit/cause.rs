@@ -27,6 +27,7 @@ pub enum Cause {
     SipNeedsRedis,
     SipNotRunning,
     SipRefused,
+    SipNoAnswer,
     Rejected,
     Unavailable,
 }
@@ -167,6 +168,11 @@ impl Cause {
                 "sip-refused",
                 "the telephone side refused the call",
                 "see the SIP status",
+            ),
+            Cause::SipNoAnswer => (
+                "sip-no-answer",
+                "no answer within the ring time, from the person or from the carrier",
+                "call again later, or look whether the trunk's carrier can be reached",
             ),
             Cause::Rejected => (
                 "rejected",

@@ -13,6 +13,7 @@
 //! May import `livekit_protocol`, `livekit_token`, `prost`, `reqwest`, `rustls`
 //! and, like every edge, the core. No other module imports the first four.
 
+mod agent;
 mod call;
 mod cause;
 mod http;
@@ -27,14 +28,16 @@ use std::time::Duration;
 
 use zeroize::Zeroizing;
 
-pub use call::{
-    Call, CallOutcome, JOB_LISTED_WITHIN, JobSeen, JobStatus, place_call, wait_for_agent,
+pub use agent::{
+    AgentSeen, AgentThere, CallLook, Dispatched, JOB_LISTED_WITHIN, PhoneSeen, end_call,
+    find_dispatch, look_at_call, phone_in_room, wait_for_agent, wait_for_participant,
 };
+pub use call::{Call, CallOutcome, JobSeen, JobStatus, place_call};
 pub use cause::{Cause, Failure};
 pub use probe::{
     Check, ProbeReport, WorkerProbe, WorkerSeen, find_trunk, probe, probe_worker, reach,
 };
-pub use sip::{SipCall, SipFailure, SipPlaced, create_sip_participant};
+pub use sip::{LONGEST_RING, SipCall, SipFailure, SipPlaced, create_sip_participant};
 
 /// Makes ring the crypto of this process. `main` calls it once, before the
 /// first connection of any kind; a second call does nothing.

@@ -7,7 +7,8 @@ use livekit_protocol as proto;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::call::{Call, CallOutcome, JobSeen, create_room, dispatch, wait_for_agent};
+use super::agent::{AgentSeen, AgentThere, Dispatched, wait_for_agent};
+use super::call::{Call, CallOutcome, create_room, dispatch};
 use super::cause::{Cause, Failure};
 use super::request::{DELETE_ROOM, LIST_OUTBOUND_TRUNKS};
 use super::token::Grant;
@@ -210,7 +211,7 @@ pub struct WorkerProbe {
 /// Whether a worker answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum WorkerSeen {
-    Took(JobSeen),
+    Took(AgentThere),
     /// The server accepted the dispatch; no worker of that name took it.
     NoOne,
     Failed(Failure),
@@ -258,11 +259,16 @@ async fn try_worker(client: &Client, call: &Call<'_>, wait: Duration) -> WorkerS
         CallOutcome::Failed(failure) | CallOutcome::Unknown { failure, .. } => {
             WorkerSeen::Failed(failure)
         }
-        CallOutcome::Dispatched { .. } => {
-            match wait_for_agent(client, call.room, call.agent_name, wait).await {
-                Ok(Some(job)) => WorkerSeen::Took(job),
-                Ok(None) => WorkerSeen::NoOne,
-                Err(failure) => WorkerSeen::Failed(failure),
+        CallOutcome::Dispatched { dispatch_id, .. } => {
+            let dispatched = Dispatched {
+                room: call.room,
+                dispatch_id: &dispatch_id,
+            };
+            match wait_for_agent(client, &dispatched, wait).await {
+                AgentSeen::There(there) => WorkerSeen::Took(there),
+                AgentSeen::NoOne | AgentSeen::TooShort => WorkerSeen::NoOne,
+                AgentSeen::Gone => WorkerSeen::Failed(Cause::RoomMissing.into()),
+                AgentSeen::NotKnown(failure) => WorkerSeen::Failed(failure),
             }
         }
     }

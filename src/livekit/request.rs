@@ -44,6 +44,14 @@ pub(super) const LIST_DISPATCH: Endpoint = Endpoint {
     asked: Asked::Dispatches,
     path: "/twirp/livekit.AgentDispatchService/ListDispatch",
 };
+pub(super) const LIST_PARTICIPANTS: Endpoint = Endpoint {
+    asked: Asked::Dispatches,
+    path: "/twirp/livekit.RoomService/ListParticipants",
+};
+pub(super) const DELETE_DISPATCH: Endpoint = Endpoint {
+    asked: Asked::Dispatches,
+    path: "/twirp/livekit.AgentDispatchService/DeleteDispatch",
+};
 pub(super) const LIST_OUTBOUND_TRUNKS: Endpoint = Endpoint {
     asked: Asked::Sip,
     path: "/twirp/livekit.SIP/ListSIPOutboundTrunk",

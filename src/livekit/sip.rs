@@ -11,6 +11,10 @@ use super::request::CREATE_SIP_PARTICIPANT;
 use super::token::Grant;
 use super::trouble::{Done, Trouble};
 
+/// livekit-server lets it ring this long at most, whatever it is asked for
+/// (seen on 1.13.5).
+pub const LONGEST_RING: Duration = Duration::from_secs(80);
+
 /// Whom to dial, through what, into which room.
 #[derive(Debug, Clone, Copy)]
 pub struct SipCall<'a> {
@@ -22,6 +26,10 @@ pub struct SipCall<'a> {
     pub room: &'a str,
     /// The called person's identity in the room.
     pub identity: &'a str,
+    /// Headers of the INVITE.
+    pub headers: &'a [(String, String)],
+    /// The name to show beside the number.
+    pub display_name: Option<&'a str>,
     /// Wait for an answer, ringing this long at most. Where absent, the server
     /// says yes as soon as it has begun to dial.
     pub wait_for_answer: Option<Duration>,
@@ -56,6 +64,8 @@ pub async fn create_sip_participant(
         sip_number: call.from.unwrap_or_default().to_owned(),
         room_name: call.room.to_owned(),
         participant_identity: call.identity.to_owned(),
+        headers: call.headers.iter().cloned().collect(),
+        display_name: call.display_name.map(str::to_owned),
         wait_until_answered: call.wait_for_answer.is_some(),
         ringing_timeout: call.wait_for_answer.map(Into::into),
         ..Default::default()

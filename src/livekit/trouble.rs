@@ -75,7 +75,7 @@ impl Trouble {
         let failure = of_answer(asked, code, msg, meta);
         let no_one_dialled = matches!(
             failure.cause,
-            Cause::SipRefused | Cause::SipNeedsRedis | Cause::SipNotRunning
+            Cause::SipRefused | Cause::SipNoAnswer | Cause::SipNeedsRedis | Cause::SipNotRunning
         );
         let done = if may_be_done(code) && !no_one_dialled {
             Done::Unclear
@@ -125,6 +125,7 @@ fn of_answer(asked: Asked, code: &str, msg: &str, meta: &HashMap<String, String>
         _ if msg.contains("sip not connected") => Cause::SipNeedsRedis,
         "unavailable" if no_one_answers && asked == Asked::Dispatches => Cause::RoomMissing,
         "unavailable" if no_one_answers && asked == Asked::Sip => Cause::SipNotRunning,
+        "canceled" if asked == Asked::Sip && msg.contains("timed out") => Cause::SipNoAnswer,
         "resource_exhausted" => Cause::Unavailable,
         _ if may_be_done(code) => Cause::Unavailable,
         _ => Cause::Rejected,

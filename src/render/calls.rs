@@ -30,7 +30,8 @@ pub struct CallView<'a> {
 pub struct DispatchReport<'a> {
     pub format_version: u32,
     /// `dry_run`, `refused`, or the status of the record: `accepted`,
-    /// `picked_up`, `no_agent`, `not_dialled`, `failed`, `unknown`, `in_queue`.
+    /// `picked_up`, `answered`, `no_agent`, `not_dialled`, `failed`, `unknown`,
+    /// `in_queue`, `cancelled`.
     pub outcome: &'static str,
     pub repeated: bool,
     pub room: Option<&'a str>,
@@ -49,8 +50,12 @@ pub struct DispatchReport<'a> {
     /// `database` or `environment`; `files` in an offline dry run.
     pub source: Option<&'a str>,
     pub agent: Option<&'a Traced>,
+    /// The agent's identity in the room, where it was seen there.
+    pub in_room: Option<&'a str>,
     pub sip_call_id: Option<&'a str>,
     pub sip_status: Option<u16>,
+    /// From dialling to the answer, in milliseconds.
+    pub answered_after: Option<u64>,
     /// As sent; null for a call of an earlier command.
     pub metadata: Option<Value>,
     pub resolution: Option<resolve::Report>,
@@ -99,7 +104,9 @@ impl<'a> From<&CallView<'a>> for DispatchReport<'a> {
             ),
             agent: detail.and_then(|detail| detail.agent.as_ref()),
             sip_call_id: detail.and_then(|detail| detail.sip_call_id.as_deref()),
+            in_room: detail.and_then(|detail| detail.in_room.as_deref()),
             sip_status: detail.and_then(|detail| detail.sip_status),
+            answered_after: detail.and_then(|detail| detail.answered_after),
             metadata: request.and_then(|r| serde_json::from_str(&r.metadata).ok()),
             resolution: view.resolution.map(resolve::Report::from),
             error: view.error.map(ErrorReport::from),
@@ -144,26 +151,43 @@ pub fn text(view: &CallView<'_>, width: usize) -> String {
 
 fn style(status: Status) -> anstyle::Style {
     match status {
-        Status::PickedUp => ADDED.bold(),
+        Status::PickedUp | Status::Answered => ADDED.bold(),
         Status::Accepted => BOLD,
-        Status::InQueue | Status::NoAgent => CHANGED.bold(),
+        Status::InQueue | Status::NoAgent | Status::Cancelled => CHANGED.bold(),
         Status::Failed | Status::NotDialled | Status::Unknown => ERROR,
     }
 }
 
 fn headline(record: &Record, repeated: bool) -> String {
     let said = match record.status {
-        Status::PickedUp => "Picked up: an agent has the job",
+        Status::PickedUp if record.detail.in_room.is_some() => {
+            "Picked up: an agent took the job, and is in the room"
+        }
+        Status::PickedUp => "Picked up: an agent took the job; it was not seen in the room",
+        Status::Answered => match record.detail.answered_after {
+            Some(after) => return repeated_at(record, repeated, &answered(after)),
+            None => "Answered: the person is on the phone with the agent",
+        },
         Status::Accepted => {
             "Accepted by the server; whether an agent takes it was not looked at \
              (--wait-for-agent 10s tells; the id alone is no proof)"
         }
-        Status::NoAgent => "Accepted by the server, no agent seen",
-        Status::NotDialled => "Not dialled: the agent is there, the person is not",
+        Status::NoAgent => "Accepted by the server, and no agent took it",
+        Status::NotDialled => "Not reached: the person is not on the phone",
         Status::Failed => "No call",
-        Status::Unknown => "Unknown: the server may have started the agent, or not",
+        Status::Unknown => "Unknown: an agent may have been there, or not",
+        Status::Cancelled => "Cancelled",
         Status::InQueue => "Unknown: recorded, and lkroute was ended before it knew more",
     };
+    repeated_at(record, repeated, said)
+}
+
+fn answered(after: u64) -> String {
+    let seconds = after.div_ceil(1000);
+    format!("Answered after {seconds} s: the person is on the phone with the agent")
+}
+
+fn repeated_at(record: &Record, repeated: bool, said: &str) -> String {
     match repeated {
         true => format!(
             "Nothing was sent: this key was used at {}. {said}",
@@ -210,7 +234,11 @@ fn of_record(record: &Record) -> String {
         false => "",
     };
     add("call log", Some(&detail.call_log_id), own);
-    add("worker", Some(&record.worker), "");
+    let given = match detail.worker_given {
+        true => "named for this call",
+        false => "",
+    };
+    add("worker", Some(&record.worker), given);
     if let Some(agent) = &detail.agent {
         let taken = format!("{} by worker {}", agent.job_id, agent.worker_id);
         let note = match record.is_mismatch() {
@@ -223,8 +251,16 @@ fn of_record(record: &Record) -> String {
     add("server", Some(&detail.url), "");
     add("config", record.config_name.as_deref(), "");
     add("source", Some(&detail.source), "");
+    add("in room", detail.in_room.as_deref(), "");
     add("SIP call", detail.sip_call_id.as_deref(), "");
     text
+}
+
+fn worker_source(request: &Request) -> &'static str {
+    match request.worker_given {
+        true => "--worker",
+        false => request.worker_source.as_str(),
+    }
 }
 
 fn dry_run(request: &Request) -> String {
@@ -237,7 +273,7 @@ fn dry_run(request: &Request) -> String {
         line("call", &call, &format!("dialled as {}", request.formatted)),
         line("server", &request.url, ""),
         line("room", &request.room, "drawn anew for each call"),
-        line("worker", &request.worker, request.worker_source.as_str()),
+        line("worker", &request.worker, worker_source(request)),
         line("trunk", &request.trunk, request.trunk_source.as_str()),
         line("source", request.source.as_str(), ""),
     ];
@@ -272,6 +308,22 @@ pub struct DispatchRow<'a> {
     pub mismatch: bool,
     pub room: &'a str,
     pub dispatch_id: Option<&'a str>,
+    pub trunk_id: &'a str,
+    pub server: &'a str,
+    /// The worker was named for this call, not by the config.
+    pub worker_given: bool,
+    pub in_room: Option<&'a str>,
+    pub sip_call_id: Option<&'a str>,
+    /// The carrier's answer, as 486 for busy.
+    pub sip_status: Option<u16>,
+    /// What LiveKit last said of the phone.
+    pub sip_call_status: Option<&'a str>,
+    /// From dialling to the answer, in milliseconds.
+    pub answered_after: Option<u64>,
+    /// Nothing more can be learned of this call.
+    pub settled: bool,
+    /// When `--refresh` last looked.
+    pub looked_at: Option<&'a str>,
     pub call_log_id: &'a str,
     pub idempotency_key: Option<&'a str>,
     pub actor: &'a str,
@@ -295,6 +347,16 @@ impl<'a> From<&'a Record> for DispatchRow<'a> {
             mismatch: record.is_mismatch(),
             room: &record.room,
             dispatch_id: record.dispatch_id.as_deref(),
+            trunk_id: &record.detail.trunk,
+            server: &record.detail.url,
+            worker_given: record.detail.worker_given,
+            in_room: record.detail.in_room.as_deref(),
+            sip_call_id: record.detail.sip_call_id.as_deref(),
+            sip_status: record.detail.sip_status,
+            sip_call_status: record.detail.sip_call_status.as_deref(),
+            answered_after: record.detail.answered_after,
+            settled: record.is_settled(),
+            looked_at: record.detail.looked_at.as_deref(),
             call_log_id: &record.detail.call_log_id,
             idempotency_key: record.idempotency_key.as_deref(),
             actor: &record.actor,
@@ -331,6 +393,27 @@ pub fn list(records: &[Record], width: usize) -> String {
     records.iter().map(|record| listed(record, width)).collect()
 }
 
+/// Trunk, dispatch and phone, as far as they are known.
+fn of_the_way(record: &Record) -> String {
+    let detail = &record.detail;
+    let dispatch = record.dispatch_id.as_deref().unwrap_or_default();
+    let mut parts = vec![detail.trunk.clone(), dispatch.to_owned()];
+    parts.extend(detail.sip_status.map(|status| format!("SIP {status}")));
+    parts.extend(
+        detail
+            .sip_call_status
+            .as_ref()
+            .map(|s| format!("phone {s}")),
+    );
+    let after = detail.answered_after.map(|after| after.div_ceil(1000));
+    parts.extend(after.map(|after| format!("answered after {after} s")));
+    parts.retain(|part| !part.is_empty());
+    match parts.is_empty() {
+        true => String::new(),
+        false => format!("\n    {}", visible(&parts.join("  "))),
+    }
+}
+
 fn listed(record: &Record, width: usize) -> String {
     let at = record.at.get(..19).unwrap_or(&record.at).replace('T', " ");
     let call = format!("{} → {}", record.from, visible(&record.to));
@@ -341,13 +424,16 @@ fn listed(record: &Record, width: usize) -> String {
         }
         Some(seen) => format!("taken by {}", visible(seen)),
         None => match record.status {
-            Status::Accepted | Status::NotDialled => "not waited for",
+            Status::Accepted => "accepted is not called: nobody looked (--refresh does)",
+            Status::NotDialled => "not waited for",
             Status::Failed => "no call",
+            Status::NoAgent => "taken by nobody",
+            Status::PickedUp | Status::Answered => "an agent was in the room",
             _ => "taken by nobody that was seen",
         }
         .to_owned(),
     };
-    let status = paint(style(record.status), format!("{:<9}", record.status));
+    let status = paint(style(record.status), format!("{:<11}", record.status));
     let message = record.detail.message.iter();
     let inside = |text: &str| wrapped(text, width.saturating_sub(4), 0).replace('\n', "\n    ");
     let message: String = message
@@ -357,6 +443,9 @@ fn listed(record: &Record, width: usize) -> String {
         Status::Failed => String::new(),
         _ => format!("\n    room {}", record.room),
     };
+    let way = of_the_way(record);
     let worker = visible(&record.worker);
-    format!("{at}  {status}  {call:<31}  {config}\n    asked for {worker}, {took}{room}\n{message}")
+    format!(
+        "{at}  {status}  {call:<31}  {config}\n    asked for {worker}, {took}{room}{way}\n{message}"
+    )
 }

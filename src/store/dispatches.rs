@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::cells::Cells;
 use super::{Engine, Store};
-use crate::dispatch::Record;
+use crate::dispatch::{Record, Status};
 use crate::error::{Error, Result};
 use crate::phone::E164;
 
@@ -21,6 +21,13 @@ pub struct Calls {
     pub number: Option<E164>,
     /// The config's name.
     pub config: Option<String>,
+    pub room: Option<String>,
+    /// By room, dispatch id or id of the record.
+    pub named: Option<String>,
+    /// Any where empty.
+    pub status: Vec<Status>,
+    /// Not before this time: RFC 3339, UTC.
+    pub since: Option<String>,
 }
 
 impl Store {
@@ -83,6 +90,13 @@ impl Store {
     }
 }
 
+impl Calls {
+    /// The statuses as one JSON text.
+    pub(super) fn status_list(&self) -> Option<String> {
+        (!self.status.is_empty()).then(|| json!(self.status).to_string())
+    }
+}
+
 /// The columns of `lkroute_dispatches`, with their types on PostgreSQL.
 const COLUMNS: [(&str, &str); 16] = [
     ("id", "uuid"),
@@ -134,6 +148,10 @@ pub(super) struct Dialect {
     pub schema: String,
     /// Reads `$1`, the [`values`] of a record, as the table `r`.
     pub row: fn(&[(&str, &str)]) -> String,
+    /// Reads `$5`, a list of statuses.
+    pub statuses: &'static str,
+    /// Reads `$6`, a time.
+    pub since: &'static str,
     /// A column with a time, as RFC 3339.
     pub shown: fn(&str) -> String,
 }
@@ -180,14 +198,18 @@ impl Dialect {
         format!("{} WHERE idempotency_key = $1", self.select())
     }
 
-    /// Values: digits and text of a number, name of a config, how many; NULL
-    /// for what is not asked.
+    /// Values: digits and text of a number, name of a config, a room, statuses
+    /// as a JSON list, a time, a room or an id, how many; NULL for what is not asked.
     pub fn list(&self) -> String {
         format!(
             "{} WHERE ($1 IS NULL OR from_number = $1 OR to_number = $2)
-               AND ($3 IS NULL OR config_name = $3)
-             ORDER BY at DESC, id DESC LIMIT $4",
-            self.select()
+               AND ($3 IS NULL OR config_name = $3) AND ($4 IS NULL OR room = $4)
+               AND ($5 IS NULL OR status IN ({})) AND ($6 IS NULL OR at >= {})
+               AND ($7 IS NULL OR room = $7 OR dispatch_id = $7 OR CAST(id AS text) = $7)
+             ORDER BY at DESC, id DESC LIMIT $8",
+            self.select(),
+            self.statuses,
+            self.since,
         )
     }
 }

@@ -1,26 +1,46 @@
 //! Why a call did not get all the way: the status to record and the one line
 //! to say. Imports core and `livekit`.
+//!
+//! A sentence here says what was seen, and no more: "no agent" only where that
+//! was seen, "nobody was dialled" only where nobody was.
 
 use std::time::Duration;
 
+use super::CallRequest;
 use crate::dispatch::{Record, Request, Status};
 use crate::error::{Error, Exit};
-use crate::livekit::Failure;
+use crate::livekit::{Cause, Failure, JOB_LISTED_WITHIN};
+
+/// Said wherever somebody is told that a call may be placed again.
+pub(in crate::app) const TWICE: &str = "calling again may call a person twice";
 
 /// Why a call did not get all the way.
 pub(super) enum CallFailure {
+    /// There is no call.
     Failed(Failure),
+    /// Its trunk may not show the calling number; nothing was sent.
+    TrunkLacksNumber,
+    /// Whether the server has the dispatch can't be known.
     Unknown(Failure),
-    NoAgent(Duration, Option<Failure>),
-    /// The agent is there, the person is not.
-    NotDialled(Failure),
+    /// The dispatch was listed without a job for all of this time.
+    NoAgent(Duration),
+    /// The same, for too short a time to say so.
+    TooShort(Duration),
+    /// Room or dispatch were gone before an agent was seen.
+    Gone,
+    /// At some time it could not be looked at.
+    NotSeen(Failure),
+    /// An agent took the job and is not in the room, so nobody was dialled.
+    NotInRoom,
+    /// The agent is there, the person was not reached.
+    NotReached(Failure),
     /// The agent is there; the phone may be ringing.
     DialUnknown(Failure),
     Interrupted,
 }
 
 /// What a failure means, in the words of who reported it.
-pub(super) fn meaning(failure: &Failure) -> String {
+pub(in crate::app) fn meaning(failure: &Failure) -> String {
     let words = failure.detail.iter().map(|detail| format!(" ({detail})"));
     failure.cause.meaning().to_owned() + &words.collect::<String>()
 }
@@ -35,79 +55,111 @@ impl CallFailure {
         CallFailure::Failed(failure)
     }
 
-    /// The status to record, and the one line to say. `dialling` where the
-    /// person was to be dialled from here.
+    /// The status to record, and the one line to say; nothing where an
+    /// interruption came after all was seen.
     pub(super) fn status_and_error(
         self,
         request: &Request,
-        accepted: bool,
-        dialling: bool,
-    ) -> (Status, Error) {
+        record: &Record,
+        asked: &CallRequest,
+    ) -> Option<(Status, Error)> {
         let room = &request.room;
-        let unknown = |what: &str| {
-            let message = format!("whether {what} can't be known; room {room}");
-            let hint = format!(
-                "look into that room before calling again: `lk dispatch list {room}` shows what \
-                 is there"
-            );
-            (
-                Status::Unknown,
-                Error::exit(Exit::Unknown, message).hint(hint),
-            )
-        };
-        match self {
+        let unknown = |what: &str| (Status::Unknown, cannot_know(what, room));
+        Some(match self {
             CallFailure::Failed(failure) => (Status::Failed, not_placed(&failure)),
-            CallFailure::Unknown(failure) => {
-                unknown(&format!("the call was placed ({}),", meaning(&failure)))
-            }
-            CallFailure::NoAgent(wait, failure) => {
-                (Status::NoAgent, no_agent(request, wait, failure))
-            }
-            CallFailure::NotDialled(failure) => {
-                let why = meaning(&failure);
-                let message = format!("the agent is in room {room}, but nobody was dialled: {why}");
-                (
-                    Status::NotDialled,
-                    Error::new(message).hint(failure.cause.remedy()),
-                )
-            }
-            CallFailure::DialUnknown(failure) => {
-                unknown(&format!("the person was dialled ({}),", meaning(&failure)))
-            }
-            CallFailure::Interrupted if accepted && dialling => {
-                unknown("the person was dialled before the interruption")
-            }
-            CallFailure::Interrupted if accepted => {
-                let message =
-                    format!("interrupted after the server accepted the call; room {room}");
-                (Status::NoAgent, Error::exit(Exit::NoAgent, message))
-            }
-            CallFailure::Interrupted => unknown("the call was placed before the interruption"),
-        }
+            CallFailure::TrunkLacksNumber => (Status::Failed, trunk_lacks_number(request)),
+            CallFailure::Unknown(failure) => unknown(&format!(
+                "whether the call was placed ({}) can't be known",
+                meaning(&failure)
+            )),
+            CallFailure::NoAgent(wait) => (Status::NoAgent, no_agent(request, wait)),
+            CallFailure::TooShort(wait) => unknown(&format!(
+                "the server accepted the call, and no agent was seen within {}, which is too \
+                 short to say that none came: LiveKit may list a job only after {} s",
+                shown(wait),
+                JOB_LISTED_WITHIN.as_secs()
+            )),
+            CallFailure::Gone => unknown(
+                "the server accepted the call, but room or dispatch were gone before an agent \
+                 was seen: the call was short, or the server restarted",
+            ),
+            CallFailure::NotSeen(failure) => unknown(&format!(
+                "the server accepted the call, but whether an agent took it could not be seen: {}",
+                meaning(&failure)
+            )),
+            CallFailure::NotInRoom => (Status::NotDialled, not_in_room(room)),
+            CallFailure::NotReached(failure) => (Status::NotDialled, not_reached(room, &failure)),
+            CallFailure::DialUnknown(failure) => unknown(&format!(
+                "whether the person was dialled ({}) can't be known",
+                meaning(&failure)
+            )),
+            CallFailure::Interrupted => match record.status {
+                Status::PickedUp if asked.sip.is_none() => return None,
+                Status::PickedUp => {
+                    unknown("whether the person was dialled before the interruption can't be known")
+                }
+                Status::Accepted => unknown(
+                    "interrupted after the server accepted the call; whether an agent took it \
+                     was not seen",
+                ),
+                _ => unknown("whether the call was placed before the interruption can't be known"),
+            },
+        })
     }
 }
 
-fn no_agent(request: &Request, wait: Duration, failure: Option<Failure>) -> Error {
-    let Request { worker, room, .. } = request;
-    let message = match failure {
-        Some(failure) => format!(
-            "the server accepted the call, but whether an agent took it could not be seen: {}",
-            meaning(&failure)
-        ),
-        None => format!(
-            "the server accepted the call, but no agent took it within {}: no worker called \
-             `{worker}` is running there, or none is free",
-            shown(wait)
-        ),
-    };
-    Error::exit(Exit::NoAgent, message).hint(format!(
-        "start the worker under that name, or correct worker_name; a worker that starts later \
-         does not take this call (room {room})"
+fn cannot_know(what: &str, room: &str) -> Error {
+    Error::exit(Exit::Unknown, format!("{what}; room {room}")).hint(format!(
+        "`lkroute dispatches --refresh {room}` looks again; {TWICE}"
     ))
 }
 
+fn trunk_lacks_number(request: &Request) -> Error {
+    let (trunk, from) = (&request.trunk, request.from);
+    let message = format!(
+        "no call was placed: trunk {trunk} does not list {from}, so the call would show another \
+         number or go out by the wrong carrier"
+    );
+    Error {
+        code: Some("trunk-lacks-number"),
+        ..Error::exit(Exit::CallRefused, message)
+    }
+    .hint("add the number to the trunk's numbers, or bind it to the config that has it")
+}
+
+fn no_agent(request: &Request, wait: Duration) -> Error {
+    let Request { worker, room, .. } = request;
+    let message = format!(
+        "the server accepted the call, but no agent took it within {}: no worker called \
+         `{worker}` is running there, or none is free",
+        shown(wait)
+    );
+    Error::exit(Exit::NoAgent, message).hint(format!(
+        "start the worker under that name, or correct worker_name; a worker that starts later \
+         does not take this call (room {room}); should one have been there unseen, {TWICE}"
+    ))
+}
+
+fn not_in_room(room: &str) -> Error {
+    Error::new(format!(
+        "an agent took the job and is not in room {room}, so nobody was dialled"
+    ))
+    .hint("look into the worker's log: it raised, died, or does not join the room")
+}
+
+/// Whether a phone rang, by why it was not answered.
+fn not_reached(room: &str, failure: &Failure) -> Error {
+    let why = meaning(failure);
+    let said = match failure.cause {
+        Cause::SipRefused | Cause::SipNoAnswer => "the person was dialled and did not answer",
+        _ => "nobody was dialled",
+    };
+    let message = format!("the agent is in room {room}, but {said}: {why}");
+    Error::new(message).hint(failure.cause.remedy())
+}
+
 /// `10s`, `1m 30s`.
-fn shown(wait: Duration) -> String {
+pub(in crate::app) fn shown(wait: Duration) -> String {
     let wait = jiff::SignedDuration::try_from(wait);
     wait.map_or_else(|_| "that time".to_owned(), |wait| format!("{wait:#}"))
 }

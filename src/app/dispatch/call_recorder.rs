@@ -29,6 +29,16 @@ pub(super) async fn begin_record(
     })
 }
 
+/// Notes that the server has the dispatch, before the wait for what becomes of
+/// it: should lkroute be killed meanwhile, the record says where to look.
+pub(super) async fn note_accepted(store: &mut Store, record: &Record, warnings: &mut Vec<String>) {
+    if let Err(error) = store.complete_call(record).await {
+        warnings.push(format!(
+            "that the call was accepted could not be recorded: {error}"
+        ));
+    }
+}
+
 /// Completes the record. A call that failed gives its key back: there is no
 /// call, and it may be tried again.
 pub(super) async fn complete_record(

@@ -1,115 +1,198 @@
 //! The requests of one call, in their order, and what is noted of each.
-//! Imports core and `livekit`.
+//! Imports core, `livekit` and the store.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use super::CallRequest;
 use super::call_failure::{CallFailure, meaning};
+use super::call_recorder::note_accepted;
+use super::{CallRequest, SipRequest};
 use crate::dispatch::{Record, Request, Status, Traced};
 use crate::error::Error;
 use crate::livekit::{
-    Call, CallOutcome, Cause, Client, JobSeen, JobStatus, SipCall, create_sip_participant,
-    find_trunk, place_call, wait_for_agent,
+    AgentSeen, AgentThere, Call, CallOutcome, Cause, Client, Dispatched, JobSeen, JobStatus,
+    SipCall, create_sip_participant, find_trunk, place_call, wait_for_agent, wait_for_participant,
 };
+use crate::store::Store;
 
-/// Sends what is to be sent, and notes in the record what is known so far at
-/// any time; the error says why there is no sure call.
-pub(super) async fn send_call(
-    asked: &CallRequest,
-    client: &Client,
-    request: &Request,
-    record: &mut Record,
-    warnings: &mut Vec<String>,
-    stop: impl Future<Output = ()>,
-) -> Option<Error> {
-    let ended = tokio::select! {
-        ended = all_steps(asked, client, request, record, warnings) => ended,
-        () = stop => Err(CallFailure::Interrupted),
-    };
-    let failure = ended.err()?;
-    let accepted = record.dispatch_id.is_some();
-    let (status, error) = failure.status_and_error(request, accepted, asked.sip_ring.is_some());
-    record.status = status;
-    record.detail.message = Some(error.message.clone());
-    Some(error)
+/// How long an agent that took a job may take to be in the room. One that
+/// raises or dies never is.
+pub(in crate::app) const JOINS_WITHIN: Duration = Duration::from_secs(5);
+
+/// One call that is being placed.
+pub(super) struct CallUnderWay<'a> {
+    pub asked: &'a CallRequest,
+    pub client: &'a Client,
+    pub request: &'a Request,
+    pub record: &'a mut Record,
+    pub warnings: &'a mut Vec<String>,
+    pub store: &'a mut Store,
 }
 
-async fn all_steps(
-    asked: &CallRequest,
-    client: &Client,
-    request: &Request,
-    record: &mut Record,
-    warnings: &mut Vec<String>,
-) -> Result<(), CallFailure> {
-    if asked.wait_for_agent.is_some() {
-        trunk_is_there(client, request, record, warnings).await?;
+impl CallUnderWay<'_> {
+    /// Sends what is to be sent, and notes in the record what is known so far
+    /// at any time; the error says why there is no sure call.
+    pub async fn send(&mut self, stop: impl Future<Output = ()>) -> Option<Error> {
+        let ended = tokio::select! {
+            ended = self.all_steps() => ended,
+            () = stop => Err(CallFailure::Interrupted),
+        };
+        let failure = ended.err()?;
+        let (status, error) = failure.status_and_error(self.request, self.record, self.asked)?;
+        self.record.status = status;
+        self.record.detail.message = Some(error.message.clone());
+        Some(error)
     }
-    let job_id = request.ids.job.to_string();
-    let call = Call {
-        room: &request.room,
-        agent_name: &request.worker,
-        metadata: &request.metadata,
-        job_id: &job_id,
-    };
-    match place_call(client, &call).await {
-        CallOutcome::Dispatched {
-            dispatch_id,
-            adopted,
-        } => {
-            record.dispatch_id = Some(dispatch_id);
-            record.detail.adopted = adopted;
-            record.status = Status::Accepted;
+
+    async fn all_steps(&mut self) -> Result<(), CallFailure> {
+        let not_looked_at = self.look_at_trunk().await?;
+        self.dispatch_agent().await?;
+        self.warnings.extend(not_looked_at);
+        let wait = self.asked.wait();
+        if wait.is_some() {
+            note_accepted(self.store, self.record, self.warnings).await;
         }
-        CallOutcome::Failed(failure) => return Err(CallFailure::failed(record, failure)),
-        CallOutcome::Unknown { failure, .. } => {
-            record.detail.cause = Some(failure.cause.code().to_owned());
-            return Err(CallFailure::Unknown(failure));
+        if let Some(wait) = wait {
+            self.agent_took_it(wait).await?;
+        }
+        match &self.asked.sip {
+            Some(sip) => self.dial_person(sip).await,
+            None => Ok(()),
         }
     }
-    if let Some(wait) = asked.wait_for_agent {
-        agent_took_it(client, request, record, wait).await?;
+
+    /// A trunk that is not there, or that does not list the calling number,
+    /// stops the call: the server would take another number of the trunk, or
+    /// go out by the wrong carrier. What could not be looked at does not.
+    async fn look_at_trunk(&mut self) -> Result<Option<String>, CallFailure> {
+        let trunk = &self.request.trunk;
+        match find_trunk(self.client, trunk).await {
+            Ok(numbers) if lists_number(&numbers, &self.request.from.to_string()) => Ok(None),
+            Ok(_) => {
+                self.record.detail.cause = Some("trunk-lacks-number".to_owned());
+                Err(CallFailure::TrunkLacksNumber)
+            }
+            Err(failure) if failure.cause == Cause::TrunkMissing => {
+                Err(CallFailure::failed(self.record, failure))
+            }
+            Err(failure) => Ok(Some(format!(
+                "whether trunk {trunk} is there and lists {} was not seen: {}",
+                self.request.from,
+                meaning(&failure)
+            ))),
+        }
     }
-    match asked.sip_ring {
-        Some(ring) => dial_person(client, request, record, ring).await,
-        None => Ok(()),
+
+    async fn dispatch_agent(&mut self) -> Result<(), CallFailure> {
+        let job_id = self.request.ids.job.to_string();
+        let call = Call {
+            room: &self.request.room,
+            agent_name: &self.request.worker,
+            metadata: &self.request.metadata,
+            job_id: &job_id,
+        };
+        match place_call(self.client, &call).await {
+            CallOutcome::Dispatched {
+                dispatch_id,
+                adopted,
+            } => {
+                self.record.dispatch_id = Some(dispatch_id);
+                self.record.detail.adopted = adopted;
+                self.record.status = Status::Accepted;
+                Ok(())
+            }
+            CallOutcome::Failed(failure) => Err(CallFailure::failed(self.record, failure)),
+            CallOutcome::Unknown { failure, .. } => {
+                self.record.detail.cause = Some(failure.cause.code().to_owned());
+                Err(CallFailure::Unknown(failure))
+            }
+        }
+    }
+
+    async fn agent_took_it(&mut self, wait: Duration) -> Result<(), CallFailure> {
+        let dispatched = Dispatched {
+            room: &self.request.room,
+            dispatch_id: self.record.dispatch_id.as_deref().unwrap_or_default(),
+        };
+        let seen = match wait_for_agent(self.client, &dispatched, wait).await {
+            AgentSeen::There(seen) => seen,
+            AgentSeen::NoOne => return Err(CallFailure::NoAgent(wait)),
+            AgentSeen::TooShort => return Err(CallFailure::TooShort(wait)),
+            AgentSeen::Gone => {
+                self.record.detail.cause = Some("gone".to_owned());
+                return Err(CallFailure::Gone);
+            }
+            AgentSeen::NotKnown(failure) => {
+                self.record.detail.cause = Some(failure.cause.code().to_owned());
+                return Err(CallFailure::NotSeen(failure));
+            }
+        };
+        note_agent(self.record, seen);
+        if self.record.detail.in_room.is_none() {
+            let joined = wait_for_participant(self.client, &self.request.room, JOINS_WITHIN).await;
+            self.record.detail.in_room = joined.unwrap_or_default();
+        }
+        match (&self.record.detail.in_room, &self.asked.sip) {
+            (Some(_), _) => Ok(()),
+            (None, Some(_)) => Err(CallFailure::NotInRoom),
+            (None, None) => {
+                self.warnings.push(format!(
+                    "an agent took the job, and was not seen in the room within {} s: the call \
+                     was short, or the agent failed (its log tells)",
+                    JOINS_WITHIN.as_secs()
+                ));
+                Ok(())
+            }
+        }
+    }
+
+    async fn dial_person(&mut self, sip: &SipRequest) -> Result<(), CallFailure> {
+        let from = self.request.from.to_string();
+        let call = SipCall {
+            trunk_id: &self.request.trunk,
+            to: &self.request.formatted,
+            from: Some(&from),
+            room: &self.request.room,
+            identity: "callee",
+            headers: &sip.headers,
+            display_name: sip.display_name.as_deref(),
+            wait_for_answer: Some(sip.ring),
+        };
+        let began = Instant::now();
+        match create_sip_participant(self.client, &call).await {
+            Ok(placed) => {
+                let after = u64::try_from(began.elapsed().as_millis()).ok();
+                self.record.status = Status::Answered;
+                self.record.detail.answered_after = after;
+                self.record.detail.sip_call_id = Some(placed.sip_call_id);
+                Ok(())
+            }
+            Err(refused) => {
+                self.record.detail.sip_status = refused.sip_status;
+                self.record.detail.cause = Some(refused.failure.cause.code().to_owned());
+                Err(match refused.unclear {
+                    true => CallFailure::DialUnknown(refused.failure),
+                    false => CallFailure::NotReached(refused.failure),
+                })
+            }
+        }
     }
 }
 
-/// A call that has to go through a trunk that is not there is not placed.
-async fn trunk_is_there(
-    client: &Client,
-    request: &Request,
-    record: &mut Record,
-    warnings: &mut Vec<String>,
-) -> Result<(), CallFailure> {
-    match find_trunk(client, &request.trunk).await {
-        Ok(_) => Ok(()),
-        Err(failure) if failure.cause == Cause::SipNeedsRedis => {
-            warnings.push(format!("trunk {}: {}", request.trunk, meaning(&failure)));
-            Ok(())
-        }
-        Err(failure) => Err(CallFailure::failed(record, failure)),
-    }
+/// Whether a trunk may show this number: it lists none, all, or this one.
+fn lists_number(listed: &[String], number: &str) -> bool {
+    let digits = |text: &str| -> String { text.chars().filter(char::is_ascii_digit).collect() };
+    listed.is_empty()
+        || listed.iter().any(|other| other == "*")
+        || listed.iter().any(|other| digits(other) == digits(number))
 }
 
-async fn agent_took_it(
-    client: &Client,
-    request: &Request,
-    record: &mut Record,
-    wait: Duration,
-) -> Result<(), CallFailure> {
-    match wait_for_agent(client, &request.room, &request.worker, wait).await {
-        Ok(Some(job)) => {
-            record.status = Status::PickedUp;
-            record.worker_seen = Some(job.agent_name.clone());
-            record.detail.agent = Some(traced(job));
-            Ok(())
-        }
-        Ok(None) => Err(CallFailure::NoAgent(wait, None)),
-        Err(failure) => {
-            record.detail.cause = Some(failure.cause.code().to_owned());
-            Err(CallFailure::NoAgent(wait, Some(failure)))
-        }
+/// Notes that an agent was seen.
+pub(in crate::app) fn note_agent(record: &mut Record, seen: AgentThere) {
+    record.status = Status::PickedUp;
+    record.detail.in_room = seen.participant;
+    if let Some(job) = seen.job {
+        record.worker_seen = Some(job.agent_name.clone());
+        record.detail.agent = Some(traced(job));
     }
 }
 
@@ -130,33 +213,18 @@ fn traced(job: JobSeen) -> Traced {
     }
 }
 
-async fn dial_person(
-    client: &Client,
-    request: &Request,
-    record: &mut Record,
-    ring: Duration,
-) -> Result<(), CallFailure> {
-    let from = request.from.to_string();
-    let call = SipCall {
-        trunk_id: &request.trunk,
-        to: &request.formatted,
-        from: Some(&from),
-        room: &request.room,
-        identity: "callee",
-        wait_for_answer: Some(ring),
-    };
-    match create_sip_participant(client, &call).await {
-        Ok(placed) => {
-            record.detail.sip_call_id = Some(placed.sip_call_id);
-            Ok(())
-        }
-        Err(refused) => {
-            record.detail.sip_status = refused.sip_status;
-            record.detail.cause = Some(refused.failure.cause.code().to_owned());
-            Err(match refused.unclear {
-                true => CallFailure::DialUnknown(refused.failure),
-                false => CallFailure::NotDialled(refused.failure),
-            })
-        }
+#[cfg(test)]
+mod tests {
+    use super::lists_number;
+
+    #[test]
+    fn a_trunk_lists_a_number_however_it_is_written() {
+        let lists = |listed: &[&str]| {
+            let listed: Vec<String> = listed.iter().map(|&text| text.to_owned()).collect();
+            lists_number(&listed, "+971545335200")
+        };
+        assert!(lists(&[]) && lists(&["*"]) && lists(&["971545335200"]));
+        assert!(lists(&["+14155550100", "+971 54 533 5200"]));
+        assert!(!lists(&["+14155550100"]) && !lists(&["545335200"]));
     }
 }

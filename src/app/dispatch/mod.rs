@@ -10,8 +10,10 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use call_failure::not_placed;
+pub(super) use call_failure::{TWICE, meaning};
 use call_recorder::{Recorded, begin_record, complete_record};
-use call_steps::send_call;
+use call_steps::CallUnderWay;
+pub(super) use call_steps::note_agent;
 
 use super::lookup::{self, Answer, Question};
 use super::{Context, Stop, database, trusted_hosts};
@@ -33,8 +35,29 @@ pub struct CallRequest {
     pub limits: Limits,
     /// How long to wait for an agent, where one is waited for.
     pub wait_for_agent: Option<Duration>,
-    /// How long to let it ring, where the person is dialled from here.
-    pub sip_ring: Option<Duration>,
+    /// How to dial the person from here, for workers that don't.
+    pub sip: Option<SipRequest>,
+}
+
+/// How a person is dialled.
+pub struct SipRequest {
+    /// How long to let it ring.
+    pub ring: Duration,
+    /// Headers of the INVITE.
+    pub headers: Vec<(String, String)>,
+    /// The name to show beside the number.
+    pub display_name: Option<String>,
+}
+
+/// Where the person is dialled from here, the agent is waited for even so.
+const WAIT_BEFORE_DIALLING: Duration = Duration::from_secs(15);
+
+impl CallRequest {
+    /// How long an agent is waited for.
+    fn wait(&self) -> Option<Duration> {
+        let before_dialling = self.sip.as_ref().map(|_| WAIT_BEFORE_DIALLING);
+        self.wait_for_agent.or(before_dialling)
+    }
 }
 
 /// What became of it.
@@ -121,8 +144,15 @@ async fn place_new(
         Recorded::New(record) => *record,
         Recorded::Taken(first) => return Ok(repeated_call(*first, question)),
     };
-    let warnings = &mut result.warnings;
-    result.error = send_call(asked, &client, &request, &mut record, warnings, stop).await;
+    let mut call = CallUnderWay {
+        asked,
+        client: &client,
+        request: &request,
+        record: &mut record,
+        warnings: &mut result.warnings,
+        store,
+    };
+    result.error = call.send(stop).await;
     complete_record(context, store, &mut record, &mut result).await;
     result.request = Some(request);
     result.record = Some(record);
@@ -206,7 +236,14 @@ fn repeated_call(first: Record, question: &Question) -> CallResult {
     };
     let error = message.map(|message| {
         let message = format!("the first call with this key: {message}");
-        Error::exit(first.status.exit(), message)
+        let error = Error::exit(first.status.exit(), message);
+        match first.status.exit() {
+            Exit::Unknown => error.hint(format!(
+                "`lkroute dispatches --refresh {}` looks again; {TWICE}",
+                first.room
+            )),
+            _ => error,
+        }
     });
     CallResult {
         record: Some(first),

@@ -21,6 +21,8 @@ impl PgStore {
         Dialect {
             schema: format!("{}.", self.q),
             row,
+            statuses: "SELECT json_array_elements_text($5::json)",
+            since: "$6::timestamptz",
             shown: time,
         }
     }
@@ -52,6 +54,10 @@ impl PgStore {
             .bind(wanted.number.map(|number| number.digits() as i64))
             .bind(wanted.number.map(|number| number.to_string()))
             .bind(wanted.config.clone())
+            .bind(wanted.room.clone())
+            .bind(wanted.status_list())
+            .bind(wanted.since.clone())
+            .bind(wanted.named.clone())
             .bind(i64::from(wanted.last));
         run(&mut self.conn, "BEGIN READ ONLY").await?;
         let rows = list.fetch_all(&mut self.conn).await;

@@ -10,6 +10,8 @@ type Result<T> = std::result::Result<T, sqlx::Error>;
 const DIALECT: Dialect = Dialect {
     schema: String::new(),
     row,
+    statuses: "SELECT value FROM json_each($5)",
+    since: "$6",
     shown: str::to_owned,
 };
 
@@ -45,6 +47,10 @@ impl SqliteStore {
             .bind(wanted.number.map(|number| number.digits() as i64))
             .bind(wanted.number.map(|number| number.to_string()))
             .bind(wanted.config.clone())
+            .bind(wanted.room.clone())
+            .bind(wanted.status_list())
+            .bind(wanted.since.clone())
+            .bind(wanted.named.clone())
             .bind(i64::from(wanted.last));
         let rows = list.fetch_all(&mut self.conn).await?;
         rows.iter().map(record).collect()

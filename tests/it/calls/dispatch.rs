@@ -34,7 +34,7 @@ fn a_call_is_recorded_placed_and_listed() {
     let metadata: Value = serde_json::from_str(&sent.metadata).unwrap();
     let expected = json!({
         "job_id": report["job_id"], "call_log_id": report["record_id"],
-        "phone_number": TO, "to_number": TO, "from_number": FROM,
+        "phone_number": TO, "to_number": TO, "from_number": FROM, "sip_number": FROM,
         "call_mode": "outbound", "outbound_trunk_id": "ST_MmVqEuBMDNf6", "agent_id": 33,
         "voice_id": null, "carrier_name": "TechieMaya FZE", "trunk_resolution": "database",
         "initiated_by": null, "added_context": "Renewal", "batch_id": null, "entry_id": null,
@@ -238,84 +238,6 @@ fn what_is_wrong_with_the_server_is_said_in_one_line() {
 }
 
 #[test]
-fn an_agent_that_took_it_is_told_from_one_that_was_not_seen() {
-    let world = World::new();
-    let run = world
-        .dispatch(&["--wait-for-agent", "500ms"])
-        .expect_code(10);
-    assert!(said(&run).contains("no worker called"), "{}", run.stderr);
-    assert!(
-        said(&run).contains("warning: --wait-for-agent is shorter"),
-        "{}",
-        run.stderr
-    );
-    assert!(run.stdout.contains("no agent seen"), "{}", run.stdout);
-
-    world.standin.world().workers.insert("voag-dev".to_owned());
-    let report = world.json(&["--wait-for-agent", "7s"], 0);
-    assert_eq!(report["outcome"], "picked_up");
-    assert_eq!(report["worker_seen"], "voag-dev");
-    assert_eq!(report["agent"]["worker_id"], "AW_standin");
-    let list = world.run(&["dispatches"]).expect_code(0).stdout;
-    assert!(
-        list.contains("asked for voag-dev, taken by voag-dev"),
-        "{list}"
-    );
-    assert!(list.contains("taken by nobody that was seen"), "{list}");
-
-    world.sql(
-        "UPDATE lkroute_dispatches SET worker_seen = 'voag-dev-v2' WHERE status = 'picked_up'",
-    );
-    let list = world.run(&["dispatches"]).expect_code(0).stdout;
-    assert!(list.contains("MISMATCH: taken by voag-dev-v2"), "{list}");
-}
-
-#[test]
-fn a_call_that_is_waited_for_needs_its_trunk() {
-    let world = World::new();
-    world.standin.world().trunks.clear();
-    let run = world.dispatch(&["--wait-for-agent", "7s"]).expect_code(1);
-    assert!(said(&run).contains("no such SIP trunk"), "{}", run.stderr);
-    assert_eq!(world.creates(), 0);
-    world.standin.world().redis = false;
-    let run = world
-        .dispatch(&["--wait-for-agent", "500ms"])
-        .expect_code(10);
-    assert!(said(&run).contains("without redis"), "{}", run.stderr);
-}
-
-#[test]
-fn a_person_is_dialled_once_and_only_where_an_agent_is() {
-    let world = World::new();
-    let report = world.json(&["--sip"], 0);
-    assert!(report["sip_call_id"].as_str().unwrap().starts_with("SCL"));
-    let [post] = &world.standin.posts("CreateSIPParticipant")[..] else {
-        panic!()
-    };
-    let asked: proto::CreateSipParticipantRequest = post.decode();
-    assert_eq!(
-        (asked.sip_call_to.as_str(), asked.sip_number.as_str()),
-        (TO, FROM)
-    );
-    assert!(asked.wait_until_answered);
-
-    let busy = Answer::sip(503, "486", "Busy Here");
-    world
-        .standin
-        .fault("CreateSIPParticipant", 1, Fault::Answer(busy));
-    let report = world.json(&["--sip"], 1);
-    assert_eq!(
-        (&report["outcome"], &report["sip_status"]),
-        (&json!("not_dialled"), &json!(486))
-    );
-    world.standin.fault("CreateSIPParticipant", 1, Fault::Reset);
-    let report = world.json(&["--sip"], 8);
-    assert_eq!(report["outcome"], "unknown");
-    world.json(&["--sip", "--wait-for-agent", "100ms"], 10);
-    assert_eq!(world.standin.posts("CreateSIPParticipant").len(), 3);
-}
-
-#[test]
 fn rules_refuse_with_their_name_and_nothing_is_sent() {
     let world = World::new();
     let refused = |from: &str, to: &str| {
@@ -400,6 +322,11 @@ fn several_tenants_need_a_choice_and_a_user_makes_it() {
 fn with_the_table_switched_off_the_environment_decides_and_the_call_is_recorded() {
     let world = World::new();
     let url = world.standin.url();
+    let from_shell = proto::SipOutboundTrunkInfo {
+        sip_trunk_id: "ST_fromShell".to_owned(),
+        ..Default::default()
+    };
+    world.standin.world().trunks.push(from_shell);
     let world = world
         .with("USE_SELFHOST_ROUTING_TABLE", "false")
         .with("LIVEKIT_URL", &url)

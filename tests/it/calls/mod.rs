@@ -1,10 +1,15 @@
 //! `dispatch`, `dispatches` and `doctor`, as commands: against a
 //! stand-in for what goes wrong, and against a real server and worker.
 
+mod cancel;
 mod dispatch;
 mod doctor;
+mod kills;
+mod outcomes;
+mod phone;
 mod postgres;
 mod readme;
 mod real;
+mod refresh;
 mod trust;
 mod world;

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use livekit_protocol as proto;
 use lkroute::livekit::{
-    CallOutcome, Cause, JobStatus, SipCall, create_sip_participant, place_call, wait_for_agent,
+    AgentSeen, CallOutcome, Cause, Dispatched, JOB_LISTED_WITHIN, JobStatus, SipCall,
+    create_sip_participant, place_call, wait_for_agent,
 };
 
 use super::standin::{Answer, Fault, StandIn};
@@ -353,37 +354,57 @@ fn room() -> Vec<u8> {
     .encode_to_vec()
 }
 
-#[tokio::test]
-async fn an_agent_is_seen_by_its_job_and_by_nothing_else() {
-    let standin = StandIn::start();
-    let client = client(&standin.url());
-    place_call(&client, &CALL).await;
-    let wait = Duration::from_millis(200);
-    assert_eq!(wait_for_agent(&client, ROOM, AGENT, wait).await, Ok(None));
+/// Waits for the agent of a call that was placed.
+async fn waited(standin: &StandIn, outcome: &CallOutcome, wait: Duration) -> AgentSeen {
+    let call = Dispatched {
+        room: ROOM,
+        dispatch_id: dispatched(outcome).0,
+    };
+    wait_for_agent(&client(&standin.url()), &call, wait).await
+}
 
+#[tokio::test]
+async fn an_agent_is_seen_by_its_job_or_in_the_room() {
     let standin = StandIn::start();
     standin.world().workers.insert(AGENT.to_owned());
-    let client = super::client(&standin.url());
-    place_call(&client, &CALL).await;
-    let job = wait_for_agent(&client, ROOM, AGENT, wait)
-        .await
-        .unwrap()
-        .expect("a job");
+    let outcome = place(&standin).await;
+    let wait = Duration::from_millis(200);
+    let AgentSeen::There(there) = waited(&standin, &outcome, wait).await else {
+        panic!("no agent")
+    };
+    let job = there.job.expect("a job");
     assert_eq!(
         (job.agent_name.as_str(), job.status),
         (AGENT, JobStatus::Running)
     );
     assert_eq!(job.worker_id, "AW_standin");
-    assert_eq!(
-        wait_for_agent(&client, ROOM, "voag-dev-v2", wait).await,
-        Ok(None)
-    );
 
-    standin.fault("ListDispatch", 999, Fault::Answer(Answer::html(502)));
-    let failure = wait_for_agent(&client, ROOM, AGENT, wait)
-        .await
-        .unwrap_err();
-    assert_eq!(failure.cause, Cause::Unavailable);
+    // As after a restart of the server: the dispatch is forgotten, the worker
+    // has joined again.
+    let here = standin.world().participants.clone();
+    standin.forget();
+    standin.world().participants = here;
+    let AgentSeen::There(there) = waited(&standin, &outcome, wait).await else {
+        panic!("no agent")
+    };
+    assert_eq!(there.participant.as_deref(), Some("agent-standin"));
+}
+
+#[tokio::test]
+async fn no_agent_is_said_only_of_a_dispatch_that_was_listed_for_the_whole_wait() {
+    let standin = StandIn::start();
+    let outcome = place(&standin).await;
+    let wait = JOB_LISTED_WITHIN + Duration::from_millis(100);
+    assert_eq!(waited(&standin, &outcome, wait).await, AgentSeen::NoOne);
+    let short = Duration::from_millis(200);
+    assert_eq!(waited(&standin, &outcome, short).await, AgentSeen::TooShort);
+
+    standin.fault("ListDispatch", 1, Fault::Answer(Answer::html(502)));
+    let seen = waited(&standin, &outcome, wait).await;
+    assert!(matches!(seen, AgentSeen::NotKnown(_)), "{seen:?}");
+
+    standin.forget();
+    assert_eq!(waited(&standin, &outcome, wait).await, AgentSeen::Gone);
 }
 
 fn sip_call() -> SipCall<'static> {
@@ -393,6 +414,8 @@ fn sip_call() -> SipCall<'static> {
         from: Some("+14155550100"),
         room: ROOM,
         identity: "callee",
+        headers: &[],
+        display_name: None,
         wait_for_answer: None,
     }
 }

@@ -8,7 +8,7 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 use std::thread;
@@ -26,8 +26,11 @@ use crate::support::{Server, free_port, listens, not_run, on_free_port, part};
 pub struct Livekit {
     pub url: String,
     port: u16,
-    server: Server,
+    /// Absent while it is killed.
+    server: Option<Server>,
     redis: Option<Server>,
+    program: PathBuf,
+    config: String,
 }
 
 impl Livekit {
@@ -73,19 +76,30 @@ impl Livekit {
     fn run(program: &Path, redis: Option<&Path>) -> Livekit {
         let redis = redis.map(start_redis);
         let redis_port = redis.as_ref().map(|(_, port)| *port);
-        let (port, server) = on_free_port(|port| {
-            let mut command = Command::new(program);
-            command.args(["--config-body", &config(port, redis_port)]);
-            let dir = Server::dir("lkroute-lk-");
-            let server = Server::start_own(dir, &command, "KILL", || is_ready(port))?;
-            Ok((port, server))
+        let ((port, config), server) = on_free_port(|port| {
+            let config = config(port, redis_port);
+            let server = start_server(program, &config, port)?;
+            Ok(((port, config), server))
         });
         Livekit {
             url: format!("http://127.0.0.1:{port}"),
             port,
-            server,
+            server: Some(server),
             redis: redis.map(|(server, _)| server),
+            program: program.to_owned(),
+            config,
         }
+    }
+
+    /// Ends the server at once; what it held is gone.
+    pub fn kill(&mut self) {
+        self.server = None;
+    }
+
+    /// Starts it again after a kill, at the same address.
+    pub fn start_again(&mut self) {
+        let started = start_server(&self.program, &self.config, self.port);
+        self.server = Some(started.unwrap_or_else(|error| panic!("{error}")));
     }
 
     /// Makes an outbound trunk with these numbers; its id.
@@ -155,6 +169,13 @@ impl Livekit {
         let body = answer.expect("an answer").bytes().await.expect("a body");
         R::decode(body).expect("a message")
     }
+}
+
+fn start_server(program: &Path, config: &str, port: u16) -> Result<Server, String> {
+    let mut command = Command::new(program);
+    command.args(["--config-body", config]);
+    let dir = Server::dir("lkroute-lk-");
+    Server::start_own(dir, &command, "KILL", || is_ready(port))
 }
 
 fn config(port: u16, redis: Option<u16>) -> String {
@@ -228,6 +249,21 @@ impl Worker {
         Some(Worker {
             server: server.unwrap_or_else(|error| panic!("{error}")),
         })
+    }
+
+    /// Waits until it has registered so many times: once, and once again after
+    /// each restart of the server.
+    pub fn registered(&self, times: usize) {
+        let until = Instant::now() + Duration::from_secs(60);
+        let log = self.server.path().join("log");
+        while Instant::now() < until {
+            let log = fs::read_to_string(&log).unwrap_or_default();
+            if log.matches("registered worker").count() >= times {
+                return;
+            }
+            thread::sleep(Duration::from_millis(50));
+        }
+        panic!("the worker does not come back");
     }
 
     /// The jobs that it took so far: `room`, `id`, `metadata`.

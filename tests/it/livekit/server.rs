@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use lkroute::livekit::{
-    Call, CallOutcome, Cause, Check, Limits, Server, SipCall, WorkerSeen, create_sip_participant,
-    place_call, probe, probe_worker, wait_for_agent,
+    AgentSeen, Call, CallOutcome, Cause, Check, Dispatched, Limits, Server, SipCall, WorkerSeen,
+    create_sip_participant, place_call, probe, probe_worker, wait_for_agent,
 };
 use uuid::Uuid;
 
@@ -83,8 +83,12 @@ async fn a_call_is_kept_as_it_was_sent_and_no_worker_means_unconfirmed() {
     );
     assert!(dispatch_id.starts_with("AD_"));
 
-    let seen = wait_for_agent(&client, &room, AGENT, Duration::from_millis(300)).await;
-    assert_eq!(seen, Ok(None));
+    let sought = Dispatched {
+        room: &room,
+        dispatch_id: &dispatch_id,
+    };
+    let seen = wait_for_agent(&client, &sought, Duration::from_millis(300)).await;
+    assert_eq!(seen, AgentSeen::TooShort);
 }
 
 #[tokio::test]
@@ -176,6 +180,8 @@ async fn dialling_fails_with_the_reason() {
         from: None,
         room: &room,
         identity: "callee",
+        headers: &[],
+        display_name: None,
         wait_for_answer: None,
     };
     let failure = create_sip_participant(&client, &sip).await.unwrap_err();
@@ -231,8 +237,12 @@ async fn a_room_that_is_not_there_is_named() {
         return;
     };
     let client = client(&livekit.url, KEY, SECRET);
-    let seen = wait_for_agent(&client, &room(), AGENT, Duration::from_millis(100)).await;
-    assert_eq!(seen.unwrap_err().cause, Cause::RoomMissing);
+    let sought = Dispatched {
+        room: &room(),
+        dispatch_id: "AD_madeUp",
+    };
+    let seen = wait_for_agent(&client, &sought, Duration::from_millis(100)).await;
+    assert_eq!(seen, AgentSeen::Gone);
 }
 
 #[tokio::test]

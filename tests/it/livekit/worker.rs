@@ -2,7 +2,8 @@
 //! a worker of another name does not.
 
 use lkroute::livekit::{
-    CallOutcome, JOB_LISTED_WITHIN, JobStatus, WorkerSeen, place_call, probe_worker, wait_for_agent,
+    AgentSeen, AgentThere, CallOutcome, Dispatched, JOB_LISTED_WITHIN, JobStatus, WorkerSeen,
+    place_call, probe_worker, wait_for_agent,
 };
 
 use super::real::{Livekit, Worker};
@@ -24,18 +25,28 @@ async fn the_worker_of_that_name_has_the_job_and_no_other_does() {
     let (client, room) = (client(&livekit.url, KEY, SECRET), room());
 
     let outcome = place_call(&client, &call(&room)).await;
-    assert!(
-        matches!(outcome, CallOutcome::Dispatched { adopted: false, .. }),
-        "{outcome:?}"
-    );
+    let CallOutcome::Dispatched {
+        dispatch_id,
+        adopted: false,
+    } = outcome
+    else {
+        panic!("{outcome:?}")
+    };
     let job = worker.job_after(0).expect("a job");
     assert_eq!(job["metadata"], METADATA);
     assert_eq!(job["room"], room.as_str());
 
-    let seen = wait_for_agent(&client, &room, AGENT, JOB_LISTED_WITHIN)
-        .await
-        .unwrap()
-        .expect("a job");
+    let sought = Dispatched {
+        room: &room,
+        dispatch_id: &dispatch_id,
+    };
+    let seen = wait_for_agent(&client, &sought, JOB_LISTED_WITHIN).await;
+    let AgentSeen::There(AgentThere {
+        job: Some(seen), ..
+    }) = seen
+    else {
+        panic!("{seen:?}")
+    };
     assert_eq!(job["id"], seen.job_id.as_str());
     assert_eq!(
         (seen.agent_name.as_str(), seen.status),
@@ -46,7 +57,7 @@ async fn the_worker_of_that_name_has_the_job_and_no_other_does() {
 
     let tried = probe_worker(&client, AGENT, JOB_LISTED_WITHIN).await;
     assert!(
-        matches!(&tried.seen, WorkerSeen::Took(job) if job.agent_name == AGENT),
+        matches!(&tried.seen, WorkerSeen::Took(AgentThere { job: Some(job), .. }) if job.agent_name == AGENT),
         "{tried:?}"
     );
     let job = worker.job_after(1).expect("the trial");

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use jiff::Timestamp;
 use livekit_protocol as proto;
+use livekit_protocol::participant_info::Kind;
 use livekit_token::{Claims, TokenVerifier};
 use prost::Message;
 
@@ -20,6 +21,8 @@ impl World {
             clock_ahead: 0,
             denied: HashSet::new(),
             workers: HashSet::new(),
+            agents_join: true,
+            participants: BTreeMap::new(),
             trunks: Vec::new(),
             rooms: BTreeMap::new(),
             posts: Vec::new(),
@@ -69,6 +72,8 @@ impl World {
             "DeleteRoom" if claims.video.room_create => self.delete_room(body),
             "CreateDispatch" => self.create_dispatch(&claims, body),
             "ListDispatch" => self.list_dispatch(&claims, body),
+            "DeleteDispatch" => self.delete_dispatch(&claims, body),
+            "ListParticipants" => self.list_participants(&claims, body),
             "ListSIPOutboundTrunk" if claims.sip.admin => self.list_trunks(),
             "CreateSIPParticipant" if claims.sip.call => self.create_participant(body),
             name if name.starts_with('/') => Some(Answer::text(404, "404 page not found\n")),
@@ -144,7 +149,10 @@ impl World {
     fn delete_room(&mut self, body: &[u8]) -> Option<Answer> {
         let asked = proto::DeleteRoomRequest::decode(body).ok()?;
         Some(match self.rooms.remove(&asked.room) {
-            Some(_) => Answer::proto(&proto::DeleteRoomResponse {}),
+            Some(_) => {
+                self.participants.remove(&asked.room);
+                Answer::proto(&proto::DeleteRoomResponse {})
+            }
             None => Answer::twirp(404, "not_found", "requested room does not exist"),
         })
     }
@@ -170,6 +178,11 @@ impl World {
         };
         let answer = Answer::proto(&dispatch);
         if self.workers.contains(&dispatch.agent_name) {
+            if self.agents_join {
+                let agent = participant("agent-standin", Kind::Agent, &[]);
+                let room = dispatch.room.clone();
+                self.participants.entry(room).or_default().push(agent);
+            }
             dispatch.state = Some(proto::AgentDispatchState {
                 jobs: vec![job(&dispatch)],
                 ..Default::default()
@@ -190,6 +203,30 @@ impl World {
         let agent_dispatches = room.clone();
         Some(Answer::proto(&proto::ListAgentDispatchResponse {
             agent_dispatches,
+        }))
+    }
+
+    fn delete_dispatch(&mut self, claims: &Claims, body: &[u8]) -> Option<Answer> {
+        let asked = proto::DeleteAgentDispatchRequest::decode(body).ok()?;
+        if !(claims.video.room_admin && claims.video.room == asked.room) {
+            return None;
+        }
+        let Some(room) = self.rooms.get_mut(&asked.room) else {
+            return Some(no_such_room());
+        };
+        let at = room.iter().position(|held| held.id == asked.dispatch_id)?;
+        Some(Answer::proto(&room.remove(at)))
+    }
+
+    /// livekit-server reads them from its store: none where there is no room.
+    fn list_participants(&self, claims: &Claims, body: &[u8]) -> Option<Answer> {
+        let asked = proto::ListParticipantsRequest::decode(body).ok()?;
+        if !(claims.video.room_admin && claims.video.room == asked.room) {
+            return None;
+        }
+        let participants = self.participants.get(&asked.room).cloned();
+        Some(Answer::proto(&proto::ListParticipantsResponse {
+            participants: participants.unwrap_or_default(),
         }))
     }
 
@@ -216,12 +253,34 @@ impl World {
             let msg = "twirp error unknown: requested sip trunk does not exist";
             return Some(Answer::twirp(404, "not_found", msg));
         }
+        let call = self.id("SCL");
+        let attributes = [("sip.callStatus", "active"), ("sip.callID", call.as_str())];
+        let phone = participant(&asked.participant_identity, Kind::Sip, &attributes);
+        let room = asked.room_name.clone();
+        self.participants.entry(room).or_default().push(phone);
         Some(Answer::proto(&proto::SipParticipantInfo {
             participant_id: self.id("PA"),
-            sip_call_id: self.id("SCL"),
+            sip_call_id: call,
             participant_identity: asked.participant_identity,
             room_name: asked.room_name,
         }))
+    }
+}
+
+pub fn participant(
+    identity: &str,
+    kind: Kind,
+    attributes: &[(&str, &str)],
+) -> proto::ParticipantInfo {
+    let attributes = attributes.iter();
+    proto::ParticipantInfo {
+        identity: identity.to_owned(),
+        kind: kind as i32,
+        state: proto::participant_info::State::Active as i32,
+        attributes: attributes
+            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+            .collect(),
+        ..Default::default()
     }
 }
 

@@ -36,6 +36,11 @@ pub struct World {
     pub denied: HashSet<String>,
     /// Names under which a worker takes jobs at once.
     pub workers: HashSet<String>,
+    /// Whether an agent that took a job joins the room, as one that raises or
+    /// dies does not.
+    pub agents_join: bool,
+    /// Who is in a room, by its name.
+    pub participants: BTreeMap<String, Vec<proto::ParticipantInfo>>,
     pub trunks: Vec<proto::SipOutboundTrunkInfo>,
     pub rooms: BTreeMap<String, Vec<proto::AgentDispatch>>,
     pub posts: Vec<Post>,
@@ -216,6 +221,13 @@ impl StandIn {
             .filter(|post| post.method == method)
             .cloned()
             .collect()
+    }
+
+    /// As after a restart: rooms, dispatches and participants are forgotten.
+    pub fn forget(&self) {
+        let mut world = self.world();
+        world.rooms.clear();
+        world.participants.clear();
     }
 
     /// The dispatches that this server holds under a name.

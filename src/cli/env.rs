@@ -1,0 +1,80 @@
+//! `lkroute env`: runs a command with the credentials of a config. Imports
+//! `app`.
+
+use std::ffi::OsString;
+use std::process::Command;
+
+use clap::Args;
+
+use super::Stop;
+use super::keys::KeyArgs;
+use super::shell::Shell;
+use crate::app::credentials::config_credentials;
+use crate::app::database::block_on;
+use crate::error::{Error, Exit};
+
+const EXAMPLES: &str = "\
+Examples:
+  lkroute env --config uae-vm-selfhosted -- lk room list
+  lkroute env --config uae-vm-selfhosted -- lk dispatch list call-…
+
+The command gets LIVEKIT_URL, LIVEKIT_API_KEY and LIVEKIT_API_SECRET of the
+config, as the database holds them, and LKROUTE_KEYS is taken out. Nothing is
+printed by lkroute; the command ends with its own exit code.";
+
+/// Run a command with LIVEKIT_URL, _API_KEY and _API_SECRET of a config
+#[derive(Args)]
+#[command(after_help = EXAMPLES)]
+pub struct EnvArgs {
+    /// The config whose server is meant
+    #[arg(long, value_name = "NAME")]
+    config: String,
+
+    /// The command, after `--`
+    #[arg(value_name = "COMMAND", last = true, required = true)]
+    command: Vec<OsString>,
+
+    #[command(flatten)]
+    keys: KeyArgs,
+}
+
+impl EnvArgs {
+    pub fn run(&self, shell: &Shell) -> Result<Exit, Stop> {
+        let ring = self.keys.ring()?;
+        let context = shell.context();
+        let found = block_on(config_credentials(&context, &self.config, &ring))?;
+        let Some((program, args)) = self.command.split_first() else {
+            return Err(Error::new("no command was given").into());
+        };
+        let mut command = Command::new(program);
+        command
+            .args(args)
+            .env("LIVEKIT_URL", &found.url)
+            .env("LIVEKIT_API_KEY", &found.api_key)
+            .env("LIVEKIT_API_SECRET", found.api_secret.expose());
+        for key in ["LKROUTE_KEYS", "LIVEKIT_SECRET_ENCRYPTION_KEY"] {
+            command.env_remove(key);
+        }
+        Err(replace_process(command, program).into())
+    }
+}
+
+/// Becomes the command; returns only where it could not be started.
+#[cfg(unix)]
+fn replace_process(mut command: Command, program: &OsString) -> Error {
+    use std::os::unix::process::CommandExt;
+    cannot_start(program, &command.exec())
+}
+
+#[cfg(not(unix))]
+fn replace_process(mut command: Command, program: &OsString) -> Error {
+    match command.status() {
+        Ok(status) => std::process::exit(status.code().unwrap_or(1)),
+        Err(error) => cannot_start(program, &error),
+    }
+}
+
+fn cannot_start(program: &OsString, error: &std::io::Error) -> Error {
+    let program = program.to_string_lossy();
+    Error::new(format!("can't start `{program}`: {}", error.kind()))
+}

@@ -1,0 +1,48 @@
+//! Ending a call, and running a command with a config's credentials.
+
+use super::world::{World, said};
+use crate::livekit::standin::{KEY, SECRET};
+
+#[test]
+fn a_call_is_ended_by_its_room_or_its_dispatch() {
+    let world = World::new();
+    world.standin.world().workers.insert("voag-dev".to_owned());
+    for part in ["room", "dispatch_id", "record_id"] {
+        let call = world.json(&[], 0);
+        let name = call[part].as_str().unwrap();
+        let run = world.run(&["cancel", name]).expect_code(1);
+        assert!(
+            said(&run).contains("nobody is there to ask"),
+            "{}",
+            run.stderr
+        );
+        let run = world.run(&["cancel", name, "-y"]).expect_code(0);
+        assert!(
+            run.stdout.contains("Ended; an agent was there"),
+            "{}",
+            run.stdout
+        );
+        assert!(world.standin.world().rooms.is_empty());
+        assert_eq!(world.recorded()[0], "cancelled");
+    }
+    let run = world.run(&["cancel", "call-none", "-y"]).expect_code(1);
+    assert!(said(&run).contains("no call is known by"), "{}", run.stderr);
+}
+
+#[test]
+fn a_command_gets_the_credentials_of_a_config() {
+    let world = World::new();
+    let script = r#"test "$LIVEKIT_API_KEY" = "$1" && test "$LIVEKIT_API_SECRET" = "$2" &&
+        test -z "$LKROUTE_KEYS" && echo "$LIVEKIT_URL"; exit 7"#;
+    let command = ["--", "sh", "-c", script, "sh", KEY, SECRET];
+    let env = ["env", "--config", "india-techiemaya-cloud"];
+    let run = world.run(&[&env[..], &command].concat()).expect_code(7);
+    assert_eq!(run.stdout.trim(), world.standin.url());
+    let none = ["env", "--config", "india", "--", "true"];
+    let run = world.run(&none).expect_code(1);
+    assert!(
+        said(&run).contains("no config is called `india`"),
+        "{}",
+        run.stderr
+    );
+}

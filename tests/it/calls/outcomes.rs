@@ -1,0 +1,173 @@
+//! What is said of a call is what was seen: "no agent" only where that was
+//! seen, and a hint to call again never without its danger.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::world::{World, said};
+use crate::livekit::standin::{Answer, Fault};
+
+const WAIT: [&str; 2] = ["--wait-for-agent", "7s"];
+const TWICE: &str = "calling again may call a person twice";
+
+/// Does something to the server once it has the dispatch.
+fn after_the_create(world: &World, act: impl FnOnce(&World) + Send) {
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let until = Instant::now() + Duration::from_secs(30);
+            while world.creates() == 0 && Instant::now() < until {
+                thread::sleep(Duration::from_millis(2));
+            }
+            // The answer to the create is on its way.
+            thread::sleep(Duration::from_millis(100));
+            act(world);
+        });
+        let run = world.dispatch(&WAIT).expect_code(8);
+        let said = said(&run);
+        assert!(!said.contains("no agent took it"), "{said}");
+        assert!(
+            said.contains(TWICE) && said.contains("dispatches --refresh call-"),
+            "{said}"
+        );
+        assert_eq!(world.recorded(), ["unknown"]);
+        assert_eq!(world.creates(), 1);
+    });
+}
+
+#[test]
+fn a_room_that_went_before_anyone_could_look_is_no_proof_of_no_agent() {
+    let world = World::new();
+    after_the_create(&world, |world| world.standin.forget());
+}
+
+#[test]
+fn a_server_that_could_not_be_looked_at_is_no_proof_of_no_agent() {
+    let world = World::new();
+    after_the_create(&world, |world| {
+        let away = Fault::Answer(Answer::html(502));
+        world.standin.fault("ListDispatch", 2, away);
+    });
+}
+
+#[test]
+fn a_short_wait_is_no_proof_of_no_agent() {
+    let world = World::new();
+    let run = world
+        .dispatch(&["--wait-for-agent", "500ms"])
+        .expect_code(8);
+    let said = said(&run);
+    assert!(
+        said.contains("too short to say that none came") && said.contains(TWICE),
+        "{said}"
+    );
+    assert!(
+        said.contains("warning: --wait-for-agent is shorter"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_dispatch_that_was_listed_without_a_job_all_the_time_has_no_agent() {
+    let world = World::new();
+    let run = world.dispatch(&WAIT).expect_code(10);
+    assert!(said(&run).contains("no worker called"), "{}", run.stderr);
+    assert!(said(&run).contains(TWICE), "{}", run.stderr);
+    assert!(run.stdout.contains("no agent took it"), "{}", run.stdout);
+
+    world.standin.world().workers.insert("voag-dev".to_owned());
+    let report = world.json(&WAIT, 0);
+    assert_eq!(report["outcome"], "picked_up");
+    assert_eq!(report["worker_seen"], "voag-dev");
+    assert_eq!(report["in_room"], "agent-standin");
+    assert_eq!(report["agent"]["worker_id"], "AW_standin");
+    let text = world.dispatch(&WAIT).expect_code(0).stdout;
+    assert!(text.contains("took the job, and is in the room"), "{text}");
+    let list = world.run(&["dispatches"]).expect_code(0).stdout;
+    assert!(
+        list.contains("asked for voag-dev, taken by voag-dev"),
+        "{list}"
+    );
+    assert!(list.contains("taken by nobody"), "{list}");
+
+    world.sql(
+        "UPDATE lkroute_dispatches SET worker_seen = 'voag-dev-v2' WHERE status = 'picked_up'",
+    );
+    let list = world.run(&["dispatches"]).expect_code(0).stdout;
+    assert!(list.contains("MISMATCH: taken by voag-dev-v2"), "{list}");
+}
+
+#[test]
+fn an_agent_that_took_the_job_and_never_came_is_told() {
+    let world = World::new();
+    world.standin.world().workers.insert("voag-dev".to_owned());
+    world.standin.world().agents_join = false;
+    let run = world.dispatch(&WAIT).expect_code(0);
+    assert!(
+        run.stdout.contains("not seen in the room"),
+        "{}",
+        run.stdout
+    );
+    assert!(said(&run).contains("the agent failed"), "{}", run.stderr);
+
+    let run = world
+        .dispatch(&[&WAIT[..], &["--sip"]].concat())
+        .expect_code(1);
+    assert!(
+        said(&run).contains("so nobody was dialled"),
+        "{}",
+        run.stderr
+    );
+    assert!(world.standin.posts("CreateSIPParticipant").is_empty());
+    assert_eq!(world.recorded()[0], "not_dialled");
+}
+
+#[test]
+fn a_trunk_that_is_not_there_is_no_call_and_one_that_cannot_be_seen_is_a_warning() {
+    let world = World::new();
+    world.standin.world().trunks.clear();
+    let run = world.dispatch(&[]).expect_code(1);
+    assert!(said(&run).contains("no such SIP trunk"), "{}", run.stderr);
+    assert_eq!(world.creates(), 0);
+    world.standin.world().redis = false;
+    let run = world.dispatch(&[]).expect_code(0);
+    assert!(said(&run).contains("without redis"), "{}", run.stderr);
+}
+
+#[test]
+fn a_trunk_that_does_not_list_the_number_is_refused() {
+    let world = World::new();
+    world.standin.world().trunks[0].numbers = vec!["+14155550100".to_owned()];
+    let report = world.json(&[], 9);
+    assert_eq!(report["error"]["code"], "trunk-lacks-number");
+    assert!(world.standin.world().rooms.is_empty() && world.creates() == 0);
+    let listed = ["+14155550100".to_owned(), "91 95134 56728".to_owned()];
+    world.standin.world().trunks[0].numbers = listed.to_vec();
+    world.json(&[], 0);
+}
+
+#[test]
+fn an_interruption_of_the_wait_is_no_proof_of_no_agent() {
+    let world = World::new();
+    let call = [
+        "dispatch",
+        "--from",
+        super::world::FROM,
+        "--to",
+        super::world::TO,
+    ];
+    let mut command = world.lkroute.command(&[&call[..], &WAIT].concat());
+    command
+        .stdin(std::process::Stdio::null())
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped());
+    let child = command.spawn().expect("start lkroute");
+    let until = Instant::now() + Duration::from_secs(30);
+    while world.standin.posts("ListDispatch").is_empty() {
+        assert!(Instant::now() < until, "no look in time");
+        thread::sleep(Duration::from_millis(5));
+    }
+    assert_eq!(world.recorded(), ["accepted"], "known should it be killed");
+    super::dispatch::signal(&child, "INT");
+    let run = crate::support::Run::of(child).expect_code(8);
+    assert!(said(&run).contains("was not seen"), "{}", run.stderr);
+}

@@ -1,0 +1,115 @@
+//! Looking again at calls of which more can be learned, and ending one.
+
+use serde_json::Value;
+
+use super::world::{World, said};
+use crate::livekit::standin::{Answer, Fault};
+use crate::review::schema::assert_valid;
+
+fn refresh(world: &World, args: &[&str], code: i32) -> Value {
+    let args = [&["dispatches", "--refresh"], args, &["--format", "json"]].concat();
+    let run = world.run(&args).expect_code(code);
+    assert_valid("dispatches", &run.stdout)
+}
+
+fn age(world: &World) {
+    world.sql("UPDATE lkroute_dispatches SET at = '2026-01-01T00:00:00.000Z'");
+}
+
+#[test]
+fn what_was_accepted_is_settled_by_what_is_there() {
+    let world = World::new();
+    world.json(&[], 0);
+    let list = world.run(&["dispatches"]).expect_code(0).stdout;
+    assert!(list.contains("accepted is not called"), "{list}");
+    let open = refresh(&world, &[], 8);
+    assert_eq!(open["dispatches"][0]["status"], "accepted", "a moment ago");
+    age(&world);
+    let settled = refresh(&world, &[], 0);
+    assert_eq!(settled["dispatches"][0]["status"], "no_agent");
+    assert_eq!(settled["dispatches"][0]["settled"], true);
+
+    world.standin.world().workers.insert("voag-dev".to_owned());
+    let call = world.json(&[], 0);
+    let settled = refresh(&world, &[call["room"].as_str().unwrap()], 0);
+    let [row] = &settled["dispatches"].as_array().unwrap()[..] else {
+        panic!("{settled}")
+    };
+    assert_eq!(
+        (&row["status"], &row["worker_seen"]),
+        (&"picked_up".into(), &"voag-dev".into())
+    );
+    let open = world.run(&["dispatches", "--unsettled"]).expect_code(0);
+    assert!(open.stdout.starts_with("No calls"), "{}", open.stdout);
+}
+
+#[test]
+fn what_is_gone_is_said_to_be_unknown_for_good() {
+    let world = World::new();
+    world.json(&[], 0);
+    world.standin.forget();
+    age(&world);
+    let settled = refresh(&world, &[], 0);
+    let row = &settled["dispatches"][0];
+    assert_eq!(
+        (&row["status"], &row["settled"]),
+        (&"unknown".into(), &true.into())
+    );
+    assert!(row["message"].as_str().unwrap().contains("nobody saw it"));
+    assert_eq!(refresh(&world, &[], 0)["dispatches"][0], *row);
+}
+
+#[test]
+fn a_server_that_cannot_be_looked_at_leaves_the_call_open() {
+    let world = World::new();
+    world.json(&[], 0);
+    age(&world);
+    let away = Answer::html(502);
+    world.standin.fault("ListDispatch", 1, Fault::Answer(away));
+    let run = world.run(&["dispatches", "--refresh"]).expect_code(8);
+    assert!(
+        said(&run).contains("1 call could not be settled"),
+        "{}",
+        run.stderr
+    );
+    assert_eq!(world.recorded(), ["accepted"]);
+}
+
+#[test]
+fn a_call_whose_command_was_killed_is_found_by_its_job() {
+    let world = World::new();
+    world.json(&[], 0);
+    world.sql("UPDATE lkroute_dispatches SET status = 'in_queue', dispatch_id = NULL");
+    age(&world);
+    let settled = refresh(&world, &[], 0);
+    let row = &settled["dispatches"][0];
+    assert_eq!(row["status"], "no_agent");
+    assert_eq!(
+        row["dispatch_id"],
+        world.standin.dispatches()[0].id.as_str()
+    );
+}
+
+#[test]
+fn calls_are_listed_by_room_status_and_time() {
+    let world = World::new();
+    let first = world.json(&[], 0);
+    world.json(&["--worker", "voag-dev-v2"], 0);
+    let count = |args: &[&str]| {
+        let args = [&["dispatches", "-j"], args].concat();
+        let report = world.run(&args).expect_code(0).json();
+        report["dispatches"].as_array().unwrap().len()
+    };
+    assert_eq!(count(&["--room", first["room"].as_str().unwrap()]), 1);
+    assert_eq!(count(&["--status", "accepted"]), 2);
+    assert_eq!(count(&["--status", "failed", "--status", "unknown"]), 0);
+    assert_eq!(count(&["--since", "1h"]), 2);
+    assert_eq!(count(&["--since", "2099-01-01"]), 0);
+    let list = world.run(&["dispatches"]).expect_code(0).stdout;
+    assert!(list.contains("asked for voag-dev-v2"), "{list}");
+    assert!(list.contains("ST_MmVqEuBMDNf6  AD_standin"), "{list}");
+    let run = world
+        .run(&["dispatches", "--status", "done"])
+        .expect_code(1);
+    assert!(said(&run).contains("one of in_queue"), "{}", run.stderr);
+}
