@@ -1,8 +1,8 @@
 //! Which database a command means, and opening it. Imports the store.
 
-use super::{Context, process_variable};
+use super::{Context, lookup, process_variable};
 use crate::error::{Error, Result};
-use crate::store::{DatabaseUrl, Mode, SchemaState, Store};
+use crate::store::{DatabaseUrl, Entry, Mode, SchemaState, Store};
 
 /// What is used where nothing is said.
 pub const DEFAULT: &str = "sqlite://lkroute.db";
@@ -113,32 +113,38 @@ pub async fn open(context: &Context<'_>, target: &Target, mode: Mode) -> Result<
     context
         .progress
         .detail(&format!("database: {}", target.url.label()));
-    Store::open(&target.url, target.schema.as_deref(), mode).await
-}
-
-/// Connects to a database whose schema is up to date.
-pub async fn open_current(context: &Context<'_>, target: &Target, mode: Mode) -> Result<Store> {
-    let mut store = open(context, target, mode).await?;
-    match store.schema_state().await? {
-        SchemaState::Current => Ok(store),
-        state => Err(behind(store.label(), &state)),
+    let mut store = Store::open(&target.url, target.schema.as_deref(), mode).await?;
+    if let Some(limit) = context.settings.lock_timeout {
+        store.wait_for_locks(limit);
     }
+    Ok(store)
 }
 
-/// The schema is not what this lkroute needs.
-pub fn behind(label: &str, state: &SchemaState) -> Error {
-    match state {
-        SchemaState::Newer(version) => Error::new(format!(
-            "{label} is of a newer lkroute (version {version} of its schema)"
-        ))
-        .hint("use a newer lkroute"),
-        SchemaState::Behind(steps) => {
-            let names: Vec<_> = steps.iter().map(|step| step.name.as_str()).collect();
-            let message = format!("{label} lacks what lkroute needs: {}", names.join(", "));
-            Error::new(message)
-                .hint("run `lkroute migrate`, or `lkroute migrate --dry-run` to see the SQL")
+/// Connects to a database that is the one asked for, however far it is.
+pub async fn open_stamped(
+    context: &Context<'_>,
+    target: &Target,
+    mode: Mode,
+) -> Result<(Store, Entry)> {
+    let mut store = open(context, target, mode).await?;
+    let entry = store.enter().await?;
+    lookup::same_environment(context, entry.environment.as_deref())?;
+    Ok((store, entry))
+}
+
+/// Connects to a database that is the one asked for, and as far as what is
+/// done with it needs it: to read, a database to which nothing was ever
+/// applied will do.
+pub async fn open_current(context: &Context<'_>, target: &Target, mode: Mode) -> Result<Store> {
+    let (store, entry) = open_stamped(context, target, mode).await?;
+    match entry.state {
+        SchemaState::Current => Ok(store),
+        _ if entry.never_migrated && matches!(mode, Mode::Look | Mode::Read) => {
+            let detail = "lkroute's tables are not there yet: nothing was ever applied";
+            context.progress.detail(detail);
+            Ok(store)
         }
-        SchemaState::Current => Error::new(format!("{label}: up to date")),
+        state => Err(state.refusal(store.label())),
     }
 }
 

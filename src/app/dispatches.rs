@@ -29,7 +29,7 @@ const UNDER_WAY: SignedDuration = SignedDuration::from_secs(120);
 /// The database can't be asked.
 pub async fn list_calls(context: &Context<'_>, wanted: &Calls) -> Result<Vec<Record>, Stop> {
     let target = lookup::target(context)?;
-    let mut store = database::open_current(context, &target, Mode::Read).await?;
+    let mut store = database::open_current(context, &target, Mode::Look).await?;
     Ok(store.calls(wanted).await?)
 }
 

@@ -58,26 +58,29 @@ struct Gathered {
     numbers: Numbers,
     mixed: Vec<Mixed>,
     drift: Vec<String>,
+    /// That the database is stamped with.
+    environment: Option<String>,
     /// The secrets that open.
     opened: HashMap<Uuid, Secret>,
     /// Where a token would go, of each config that has a URL.
     standings: HashMap<Uuid, Standing>,
 }
 
-/// Looks at all that calls depend on.
+/// Looks at all that calls depend on; with the environment that the database
+/// is stamped with.
 ///
 /// # Errors
 /// The files or the database can't be read, or a config is not known.
 pub async fn examine_routing(
     context: &Context<'_>,
     request: &DoctorRequest,
-) -> Result<Report, Stop> {
+) -> Result<(Report, Option<String>), Stop> {
     let DoctorRequest { only, scope, .. } = request;
     let gathered = match scope {
         Scope::Files => read_files(context, &request.ring)?,
         _ => {
             let target = lookup::target(context)?;
-            let mut store = database::open_current(context, &target, Mode::Read).await?;
+            let mut store = database::open_current(context, &target, Mode::Look).await?;
             read_database(context, &mut store, &request.ring).await?
         }
     };
@@ -98,7 +101,7 @@ pub async fn examine_routing(
         add_environment(&mut report);
         add_files(context, &mut report);
     }
-    Ok(report)
+    Ok((report, gathered.environment))
 }
 
 /// Asks the servers side by side.
@@ -192,6 +195,7 @@ async fn read_database(
         numbers,
         mixed,
         drift,
+        environment: snapshot.environment,
         opened,
         standings,
     })

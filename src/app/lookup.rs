@@ -108,11 +108,21 @@ pub fn target(context: &Context<'_>) -> Result<Target, Stop> {
 
 /// Refuses a database of another environment than the one of `--env`.
 pub fn same_environment(context: &Context<'_>, stamped: Option<&str>) -> Result<()> {
-    match (context.settings.environment.as_deref(), stamped) {
+    is_environment(context.settings.environment.as_deref(), stamped)
+}
+
+/// Refuses a database of another environment than the wanted one.
+fn is_environment(wanted: Option<&str>, stamped: Option<&str>) -> Result<()> {
+    match (wanted, stamped) {
         (Some(wanted), Some(stamped)) if wanted != stamped => {
-            let message = format!("the database belongs to the environment `{stamped}`");
-            Err(Error::exit(Exit::Conflict, message)
-                .hint(format!("--env says `{wanted}`: is it the right database?")))
+            let message = format!(
+                "the database belongs to the environment `{stamped}`, not to `{wanted}`, which \
+                 --env or LKROUTE_ENV names"
+            );
+            Err(Error::exit(Exit::Conflict, message).hint(
+                "is it the right database? A copy of one is stamped anew by `lkroute migrate \
+                 --restamp`",
+            ))
         }
         _ => Ok(()),
     }
@@ -135,10 +145,7 @@ pub fn in_files(context: &Context<'_>, question: &Question) -> Result<LookedUp, 
     let loaded = routing_files::load_valid(context)?;
     let mut facts = Facts::of_files(&loaded.routing, question.from);
     facts.agent = question.agent.map(|id| AgentFact { id, tenant: None });
-    Ok(LookedUp {
-        facts,
-        ..LookedUp::default()
-    })
+    Ok(LookedUp::of(facts))
 }
 
 /// The answer where the database can't be asked.
@@ -171,7 +178,7 @@ pub fn answer(
     let query = Query {
         to: question.to.clone(),
         strict: question.strict,
-        environment: question.environment.clone(),
+        environment: question.environment.clone().or(found.environment.clone()),
         ..Query::new(question.from, whose)
     };
     let mut resolution = resolve::resolve(&query, &found.facts, env);
@@ -277,6 +284,9 @@ pub fn tenant(whose: &Whose, facts: &Facts) -> Result<TenantChoice> {
 
 /// What the database says; with the routing table switched off, nothing is
 /// asked of it.
+///
+/// # Errors
+/// Exit 6 where the database is of another environment than the one asked for.
 pub async fn find(store: &mut Store, question: &Question, env: &RoutingEnv) -> Result<LookedUp> {
     if !env.table_enabled() {
         return Ok(LookedUp::default());
@@ -296,5 +306,10 @@ pub async fn find(store: &mut Store, question: &Question, env: &RoutingEnv) -> R
         called: question.to.is_some(),
         ..LookUp::number(question.from)
     };
-    store.look_up(&asked).await
+    let found = store.look_up(&asked).await?;
+    is_environment(
+        question.environment.as_deref(),
+        found.environment.as_deref(),
+    )?;
+    Ok(found)
 }

@@ -17,6 +17,7 @@ pub mod secret_sources;
 pub mod trusted_hosts;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -50,6 +51,8 @@ pub struct Settings {
     pub database: Option<String>,
     /// The schema of the tables, on PostgreSQL.
     pub schema: Option<String>,
+    /// How long to wait for locks of others, where that is said.
+    pub lock_timeout: Option<Duration>,
 }
 
 /// A variable of this process; one that is no Unicode text reads as empty.

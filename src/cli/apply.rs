@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 use std::pin::pin;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use clap::Args;
 use serde_json::Value;
@@ -64,10 +64,6 @@ pub struct ApplyArgs {
     #[arg(long, value_name = "ADDRESS")]
     target: Vec<Address>,
 
-    /// How long to wait for another apply to finish
-    #[arg(long, value_name = "SECONDS", default_value = "30")]
-    lock_timeout: u64,
-
     /// Undo this commit, which was applied last and is not among the
     /// ancestors
     #[arg(long, value_name = "COMMIT")]
@@ -127,7 +123,7 @@ impl ApplyArgs {
             self.print_json(shell, &planned, None, None)?;
             return Ok(Exit::Done);
         }
-        let mut order = self.order(&planned, revision)?;
+        let mut order = self.order(shell, &planned, revision)?;
         let Planned { plan, rules, .. } = &planned;
         order.secrets = sealing::prepare(rules, plan, &planned.routing, &planned.facts, ring)?;
         if !seen {
@@ -183,7 +179,12 @@ impl ApplyArgs {
         revision::in_order(&shell.globals.routing, last, now, self.supersede.as_deref())
     }
 
-    fn order(&self, planned: &Planned, revision: Option<Revision>) -> Result<ApplyOrder> {
+    fn order(
+        &self,
+        shell: &Shell,
+        planned: &Planned,
+        revision: Option<Revision>,
+    ) -> Result<ApplyOrder> {
         let actor = actor::current_actor();
         let Planned { plan, routing, .. } = planned;
         let guards = serde_json::to_value(planned.guards_after()?);
@@ -196,7 +197,7 @@ impl ApplyArgs {
             counts: counts(plan),
             guards,
             files: Some(planned.digest.clone()),
-            lock_timeout: Duration::from_secs(self.lock_timeout),
+            lock_timeout: shell.globals.write_lock_timeout(),
             ..ApplyOrder::new(Uuid::new_v4(), "apply", &actor)
         })
     }

@@ -83,8 +83,8 @@ impl DoctorArgs {
                  metadata that says lkroute_probe and holds no phone number",
             );
         }
-        let report = block_on(examine_routing(&shell.context(), &request))?;
-        self.report(shell, &report)
+        let (report, stamped) = block_on(examine_routing(&shell.context(), &request))?;
+        self.report(shell, &report, stamped.as_deref())
     }
 
     fn scope(&self) -> Scope {
@@ -96,9 +96,9 @@ impl DoctorArgs {
         }
     }
 
-    fn report(&self, shell: &Shell, report: &Report) -> Result<Exit, Stop> {
+    fn report(&self, shell: &Shell, report: &Report, stamped: Option<&str>) -> Result<Exit, Stop> {
         let error = (!report.well).then(|| Error::new("not all is well"));
-        let environment = shell.globals.env.as_deref();
+        let environment = shell.globals.env.as_deref().or(stamped);
         shell.print(&match self.formatted.format() {
             Format::Text => doctor::text(report, environment, shell.width()),
             Format::Json => json::text(&doctor::DoctorReport::new(

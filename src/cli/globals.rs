@@ -1,8 +1,14 @@
-//! The options that every command takes. Imports nothing of lkroute.
+//! The options that every command takes. Imports the error type and the
+//! store's default.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{ArgAction, Args, ValueEnum};
+
+use crate::error::{Error, Result};
+use crate::store::LOCK_TIMEOUT;
 
 /// Said once, for all commands.
 #[derive(Args, Clone)]
@@ -12,7 +18,8 @@ pub struct Globals {
     #[arg(long, global = true, value_name = "DIR", default_value = "routing")]
     pub routing: PathBuf,
 
-    /// The environment whose values of the files count, e.g. production
+    /// The environment that is meant, e.g. production: its values of the files
+    /// count, and a database of another one is refused [env: LKROUTE_ENV]
     #[arg(long, global = true, value_name = "NAME")]
     pub env: Option<String>,
 
@@ -25,6 +32,10 @@ pub struct Globals {
     /// The schema of the tables, on PostgreSQL [env: LKROUTE_SCHEMA]
     #[arg(long, global = true, value_name = "NAME")]
     pub schema: Option<String>,
+
+    /// How long to wait for locks of others [default: 5; what writes: 30]
+    #[arg(long, global = true, value_name = "SECONDS")]
+    pub lock_timeout: Option<u64>,
 
     /// When to use colours; NO_COLOR is understood too
     #[arg(
@@ -43,6 +54,26 @@ pub struct Globals {
     /// Say more: what is read, and how long it took
     #[arg(short, long, global = true, action = ArgAction::Count)]
     pub verbose: u8,
+}
+
+impl Globals {
+    /// With the environment of `LKROUTE_ENV`, where the command line names
+    /// none; a blank one names none either.
+    pub fn with_variables(mut self, get: impl Fn(&str) -> Option<OsString>) -> Result<Globals> {
+        if self.env.is_some() {
+            return Ok(self);
+        }
+        let unreadable = |_| Error::new("LKROUTE_ENV is no UTF-8 text");
+        let named = get("LKROUTE_ENV").map(OsString::into_string);
+        let named = named.transpose().map_err(unreadable)?;
+        self.env = named.filter(|name| !name.trim().is_empty());
+        Ok(self)
+    }
+
+    /// How long what writes waits for locks.
+    pub fn write_lock_timeout(&self) -> Duration {
+        self.lock_timeout.map_or(LOCK_TIMEOUT, Duration::from_secs)
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

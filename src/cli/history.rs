@@ -55,7 +55,7 @@ impl HistoryArgs {
     pub fn run(&self, shell: &Shell) -> Result<Exit, Stop> {
         let target = lookup::target(&shell.context())?;
         let text = database::block_on(async {
-            let mut store = database::open_current(&shell.context(), &target, Mode::Read).await?;
+            let mut store = database::open_current(&shell.context(), &target, Mode::Look).await?;
             store.begin_read().await?;
             let snapshot = store.snapshot().await?;
             let past = Past {
@@ -63,11 +63,13 @@ impl HistoryArgs {
                 versions: store.versions().await?,
                 snapshot,
             };
-            match (self.apply, &self.address) {
-                (Some(apply), _) => self.one(&mut store, &past, apply).await,
-                (None, Some(address)) => self.story(&mut store, &past, address).await,
-                (None, None) => self.list(&past),
-            }
+            let text = match (self.apply, &self.address) {
+                (Some(apply), _) => self.one(&mut store, &past, apply).await?,
+                (None, Some(address)) => self.story(&mut store, &past, address).await?,
+                (None, None) => self.list(&past)?,
+            };
+            store.end_read().await?;
+            Ok::<_, Error>(text)
         })?;
         shell.print(&text)?;
         Ok(Exit::Done)

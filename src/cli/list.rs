@@ -124,7 +124,7 @@ impl ListArgs {
         shell: &Shell,
     ) -> Result<(Vec<NumberReport>, Option<String>), Stop> {
         let target = lookup::target(&shell.context())?;
-        let mut store = database::open_current(&shell.context(), &target, Mode::Read).await?;
+        let mut store = database::open_current(&shell.context(), &target, Mode::Look).await?;
         store.begin_read().await?;
         let snapshot = store.snapshot().await?;
         lookup::same_environment(&shell.context(), snapshot.environment.as_deref())?;

@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use super::shell::Shell;
 use super::{Stop, actor, database, lookup, routing_files};
+use crate::app::database::Target;
 use crate::diff::plan::Plan;
 use crate::error::{Error, Exit, Result};
 use crate::routing::guards::{Guards, StoredGuards};
@@ -16,6 +17,7 @@ Examples:
   lkroute migrate --check     in CI, before a plan: is the schema up to date?
   lkroute migrate --dry-run   print the SQL, for somebody else to run
   lkroute migrate             do it; again and again does no harm
+  lkroute migrate --restamp staging   a copy of production becomes staging's
   lkroute migrate --index     build the index that look-ups use, while others
                               go on writing
   lkroute migrate --reset-guards --reason 'edited by hand'
@@ -39,6 +41,18 @@ pub struct MigrateArgs {
     /// Build the index on numbers too (on PostgreSQL: CONCURRENTLY)
     #[arg(long)]
     index: bool,
+
+    /// Create the application's tables although another schema has them
+    #[arg(long)]
+    create_application_tables: bool,
+
+    /// Stamp a copy of another environment's database with this one; asks
+    #[arg(long, value_name = "ENV", conflicts_with_all = ["check", "dry_run", "index", "reset_guards"])]
+    restamp: Option<String>,
+
+    /// Stamp it without being asked
+    #[arg(long, requires = "restamp")]
+    auto_approve: bool,
 
     /// Forget stored guards that can't be read: only those of the files hold
     /// then; kept in the history
@@ -70,7 +84,10 @@ impl MigrateArgs {
                 true => Mode::Read,
                 false => Mode::Write,
             };
-            let mut store = database::open(&shell.context(), &target, mode).await?;
+            if let Some(name) = &self.restamp {
+                return Ok(self.restamp(shell, &target, name).await?);
+            }
+            let (mut store, _) = database::open_stamped(&shell.context(), &target, mode).await?;
             match (self.check, self.dry_run) {
                 (true, _) => self.check(shell, &mut store).await,
                 (_, true) => self.show(shell, &mut store).await,
@@ -81,10 +98,43 @@ impl MigrateArgs {
         })
     }
 
+    /// For copies of a database: they are of another environment, and no plan
+    /// for the one that they were taken from is for them.
+    async fn restamp(&self, shell: &Shell, target: &Target, name: &str) -> Result<Exit> {
+        if name.trim().is_empty() {
+            return Err(Error::new("--restamp names no environment"));
+        }
+        let mut store = database::open(&shell.context(), target, Mode::Record).await?;
+        let entry = store.enter().await?;
+        if entry.state != SchemaState::Current {
+            return Err(entry.state.refusal(store.label()));
+        }
+        let Some(stamped) = entry.environment else {
+            return Err(Error::new("the database belongs to no environment yet")
+                .hint("the first apply with --env stamps it"));
+        };
+        let change = format!("{} from `{stamped}` to `{name}`", store.label());
+        if !self.auto_approve {
+            if !shell.is_interactive() {
+                return Err(Error::new(format!("nobody is there to approve: {change}"))
+                    .hint("say --auto-approve, if it is a copy and not the database itself"));
+            }
+            let question = format!("Stamp {change}? Only `yes` is a yes:");
+            if shell.ask(&question)? != "yes" {
+                return Err(Error::new("nothing was changed: the answer was not `yes`"));
+            }
+        }
+        store.restamp(name, Uuid::new_v4()).await?;
+        shell.note(&format!(
+            "stamped {change}; plans for `{stamped}` are not for it"
+        ));
+        Ok(Exit::Done)
+    }
+
     async fn check(&self, shell: &Shell, store: &mut Store) -> Result<Exit> {
         match store.schema_state().await? {
             SchemaState::Current => {}
-            state => return Err(database::behind(store.label(), &state)),
+            state => return Err(state.refusal(store.label())),
         }
         if self.index && store.index_missing().await? {
             return Err(Error::new("the index on numbers is missing")
@@ -95,7 +145,9 @@ impl MigrateArgs {
     }
 
     async fn show(&self, shell: &Shell, store: &mut Store) -> Result<Exit> {
-        let steps = store.migrate(true).await?;
+        let steps = store
+            .migrate_anew(true, self.create_application_tables)
+            .await?;
         if !steps.is_empty() {
             shell.print(&script(&steps))?;
         }
@@ -111,10 +163,9 @@ impl MigrateArgs {
 
     /// Records an apply of nothing that stores guards anew.
     async fn reset_guards(&self, shell: &Shell, store: &mut Store) -> Result<Exit> {
-        if let state @ (SchemaState::Behind(_) | SchemaState::Newer(_)) =
-            store.schema_state().await?
-        {
-            return Err(database::behind(store.label(), &state));
+        let state = store.schema_state().await?;
+        if state != SchemaState::Current {
+            return Err(state.refusal(store.label()));
         }
         store.begin_read().await?;
         let snapshot = store.snapshot().await?;
@@ -153,7 +204,9 @@ impl MigrateArgs {
     }
 
     async fn migrate(&self, shell: &Shell, store: &mut Store) -> Result<Exit> {
-        let steps = store.migrate(false).await?;
+        let steps = store
+            .migrate_anew(false, self.create_application_tables)
+            .await?;
         say(shell, &steps);
         if steps.is_empty() {
             shell.note(&format!("{}: up to date", store.label()));

@@ -127,8 +127,16 @@ pub fn parse(args: &[OsString]) -> Result<Cli, Exit> {
 
 /// Runs a command and reports what went wrong.
 pub fn run(cli: Cli) -> Exit {
-    let shell = Shell::new(cli.globals);
-    let stop = match cli.command.run(&shell) {
+    let plain = Shell::new(cli.globals.clone());
+    let (shell, ran) = match cli.globals.with_variables(|name| std::env::var_os(name)) {
+        Ok(globals) => {
+            let shell = Shell::new(globals);
+            let ran = cli.command.run(&shell);
+            (shell, ran)
+        }
+        Err(error) => (plain, Err(error.into())),
+    };
+    let stop = match ran {
         Ok(exit) => return exit,
         Err(stop) => stop,
     };

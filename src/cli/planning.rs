@@ -203,10 +203,14 @@ async fn read(
         return Ok(besides);
     }
     if wish.to_write && target.url.file().is_some() {
-        let mut store = database::open(&shell.context(), target, Mode::Write).await?;
+        let (mut store, _) = database::open_stamped(&shell.context(), target, Mode::Write).await?;
         migrate::say(shell, &store.migrate(false).await?);
     }
-    let mut store = database::open_current(&shell.context(), target, Mode::Read).await?;
+    let mode = match wish.to_write {
+        true => Mode::Write,
+        false => Mode::Read,
+    };
+    let mut store = database::open_current(&shell.context(), target, mode).await?;
     store.begin_read().await?;
     let found = store.snapshot().await?;
     let last = found.last_apply.as_ref();

@@ -1,7 +1,7 @@
 //! `lkroute release`: gives objects back without touching them. Imports what
 //! commands share, the store and `render`.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use clap::Args;
 use uuid::Uuid;
@@ -50,10 +50,6 @@ pub struct ReleaseArgs {
     /// Why; kept in the history
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
-
-    /// How long to wait for another apply to finish
-    #[arg(long, value_name = "SECONDS", default_value = "30")]
-    lock_timeout: u64,
 
     /// Fold nothing: name every object
     #[arg(long)]
@@ -135,7 +131,7 @@ impl ReleaseArgs {
             let asks = shell.is_interactive() && is_text;
             approve(shell, "release", self.auto_approve, asks)?;
             let start = Instant::now();
-            let order = self.order(plan, snapshot)?;
+            let order = self.order(shell, plan, snapshot)?;
             let applied = carry_out(shell, target, plan, &order).await?;
             if is_text {
                 let summary = applied::text(plan, applied.id, start.elapsed());
@@ -155,7 +151,7 @@ impl ReleaseArgs {
         Ok(Exit::Done)
     }
 
-    fn order(&self, plan: &Plan, snapshot: &Snapshot) -> Result<ApplyOrder> {
+    fn order(&self, shell: &Shell, plan: &Plan, snapshot: &Snapshot) -> Result<ApplyOrder> {
         let actor = actor::current_actor();
         let last = snapshot.last_apply.as_ref();
         Ok(ApplyOrder {
@@ -166,7 +162,7 @@ impl ReleaseArgs {
             environment: snapshot.environment.clone(),
             reason: self.reason.clone(),
             counts: counts(plan),
-            lock_timeout: Duration::from_secs(self.lock_timeout),
+            lock_timeout: shell.globals.write_lock_timeout(),
             ..ApplyOrder::new(Uuid::new_v4(), "release", &actor)
         })
     }

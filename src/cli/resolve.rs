@@ -88,6 +88,8 @@ impl ResolveArgs {
         };
         let resolution = match found {
             Ok(found) => lookup::answer(found, &question, &env, &ring)?.resolution,
+            // The wrong database says nothing of the number.
+            Err(error) if error.exit == Exit::Conflict => return Err(error.into()),
             Err(error) => lookup::failed(&question, &error),
         };
         let report = match self.formatted.format {
@@ -115,7 +117,7 @@ impl ResolveArgs {
         let Some(target) = target else {
             return Ok(LookedUp::default());
         };
-        let mut store = database::open(&shell.context(), &target, Mode::Read).await?;
+        let mut store = database::open(&shell.context(), &target, Mode::Look).await?;
         lookup::find(&mut store, question, env).await
     }
 

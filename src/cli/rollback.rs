@@ -1,7 +1,7 @@
 //! `lkroute rollback`: brings back the state that an earlier apply left.
 //! Imports what commands share, the store and `render`.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use clap::Args;
 use uuid::Uuid;
@@ -61,10 +61,6 @@ pub struct RollbackArgs {
     /// Also set back what was changed outside lkroute
     #[arg(long)]
     revert_drift: bool,
-
-    /// How long to wait for another apply to finish
-    #[arg(long, value_name = "SECONDS", default_value = "30")]
-    lock_timeout: u64,
 
     /// Fold nothing: name every object
     #[arg(long)]
@@ -158,7 +154,7 @@ impl RollbackArgs {
         }
         approve(shell, "rollback", self.auto_approve, asks)?;
         let start = Instant::now();
-        let order = self.order(&judged)?;
+        let order = self.order(shell, &judged)?;
         let done = carry_out(shell, target, &judged.back.plan, &order).await?;
         self.print_json(shell, &judged, Some(&done), None)?;
         if is_text {
@@ -238,7 +234,7 @@ impl RollbackArgs {
         }
     }
 
-    fn order(&self, judged: &Judged) -> Result<ApplyOrder> {
+    fn order(&self, shell: &Shell, judged: &Judged) -> Result<ApplyOrder> {
         let actor = actor::current_actor();
         let back = &judged.back;
         let guards = serde_json::to_value(&back.state.routing.guards);
@@ -255,7 +251,7 @@ impl RollbackArgs {
             guards,
             restores: Some(self.to),
             secrets: back.secrets(),
-            lock_timeout: Duration::from_secs(self.lock_timeout),
+            lock_timeout: shell.globals.write_lock_timeout(),
             ..ApplyOrder::new(Uuid::new_v4(), "rollback", &actor)
         })
     }

@@ -112,9 +112,11 @@ fn snapshot(shell: &Shell) -> Result<Snapshot, Stop> {
         return Ok(Snapshot::default());
     }
     Ok(database::block_on(async {
-        let mut store = database::open_current(&shell.context(), &target, Mode::Read).await?;
+        let mut store = database::open_current(&shell.context(), &target, Mode::Look).await?;
         store.begin_read().await?;
-        store.snapshot().await
+        let snapshot = store.snapshot().await?;
+        store.end_read().await?;
+        Ok::<_, Error>(snapshot)
     })?)
 }
 

@@ -2,6 +2,7 @@
 //! core and `render`.
 
 use std::io::{self, IsTerminal, Write};
+use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -30,6 +31,7 @@ impl Shell {
             environment: globals.env.clone(),
             database: globals.database.clone(),
             schema: globals.schema.clone(),
+            lock_timeout: globals.lock_timeout.map(Duration::from_secs),
         };
         Shell { globals, settings }
     }

@@ -121,11 +121,17 @@ fn no_apply(wanted: Option<ApplyId>, last: Option<&ApplyRecord>) -> Error {
 impl Store {
     /// All applies, the newest first.
     pub async fn applies(&mut self) -> Result<Vec<ApplyRecord>> {
+        if !self.has_own_tables() {
+            return Ok(Vec::new());
+        }
         on!(self, engine => engine.applies().await)
     }
 
     /// All versions of regions and configs.
     pub async fn versions(&mut self) -> Result<Versions> {
+        if !self.has_own_tables() {
+            return Ok(Versions::default());
+        }
         on!(self, engine => engine.versions().await)
     }
 
@@ -137,6 +143,9 @@ impl Store {
         pool: &mut FieldsPool,
         each: &mut EachVersion<'_>,
     ) -> Result<()> {
+        if !self.has_own_tables() {
+            return Ok(());
+        }
         on!(self, engine => engine.binding_versions(select, pool, each).await)
     }
 

@@ -7,6 +7,7 @@ use uuid::Uuid;
 use super::cells::{Cells, Nested};
 use super::rows;
 use crate::diff::row_reader;
+use crate::error::Error;
 use crate::fields::{Field, Fields};
 use crate::phone::{self, E164};
 use crate::resolve::{AgentFact, ConfigFact, Facts, Provenance, RowFact, SecretState, UserFact};
@@ -55,9 +56,23 @@ pub struct LookedUp {
     pub applied_urls: HashMap<Uuid, String>,
     /// The default agent of each row that has one, by the row's tenant.
     pub default_agents: HashMap<Uuid, AgentFact>,
+    /// That the database is stamped with.
+    pub environment: Option<String>,
+    /// Whether the table of agents can be read.
+    pub(super) agents_readable: bool,
+    /// Why some of it could not be seen.
+    pub(super) hidden: Option<Error>,
 }
 
 impl LookedUp {
+    /// What is known without a database.
+    pub fn of(facts: Facts) -> LookedUp {
+        LookedUp {
+            facts,
+            ..LookedUp::default()
+        }
+    }
+
     /// Takes in a row: id, tenant_id, country_code, base_number, provider,
     /// status, rules, default_agent_id, the tenant of that agent, alias; then,
     /// each as a JSON array: since, path, line, revision, settings of our
@@ -133,10 +148,19 @@ impl LookedUp {
         Ok(())
     }
 
-    /// Takes in the tenant of the agent asked for.
-    pub(super) fn agent(&mut self, row: &impl Cells) -> Result<(), sqlx::Error> {
-        let tenant = row.text(0)?.and_then(|text| Uuid::parse_str(text).ok());
-        if let Some(agent) = &mut self.facts.agent {
+    /// The agents whose tenants matter: those of the rows, and the one asked
+    /// for.
+    pub(super) fn wanted_agents(&self) -> impl Iterator<Item = i64> {
+        let agents = self.default_agents.values().chain(&self.facts.agent);
+        agents.map(|agent| agent.id)
+    }
+
+    /// Takes in the tenant of an agent.
+    pub(super) fn agent(&mut self, id: i64, tenant: Option<&str>) -> Result<(), sqlx::Error> {
+        let tenant = tenant.and_then(|text| Uuid::parse_str(text).ok());
+        let agents = self.default_agents.values_mut();
+        let agents = agents.chain(&mut self.facts.agent);
+        for agent in agents.filter(|agent| agent.id == id) {
             agent.tenant = tenant;
         }
         Ok(())

@@ -35,6 +35,7 @@ mod stop;
 mod trouble;
 mod trust;
 mod url;
+mod waits;
 mod work;
 
 pub use batch::{Batch, Intake};
@@ -45,11 +46,14 @@ pub use list::{Filter, Listed};
 pub use look_up::{LookUp, LookedUp};
 pub use order::{Applied, ApplyError, ApplyOrder, LOCK_TIMEOUT, PreparedSecret, check_stamp};
 pub use rows::MixedAgent;
-pub use schema::{SchemaState, Step, script};
+pub use schema::{Entry, SchemaState, Step, script};
 pub use trust::{OwnedCredentials, TrustRows};
 pub use url::DatabaseUrl;
 
 use std::fmt;
+use std::time::Duration;
+
+use uuid::Uuid;
 
 use crate::diff::differ::Differ;
 use crate::diff::plan::Plan;
@@ -62,6 +66,8 @@ use sqlite::SqliteStore;
 /// What a command is going to do with a database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
+    /// Look something up, in 30 seconds at most; a SQLite file has to be there.
+    Look,
     /// Only read; a SQLite file has to be there.
     Read,
     /// Record calls; a SQLite file has to be there.
@@ -99,7 +105,9 @@ impl Store {
                 if schema.is_empty() || schema.contains('\0') {
                     return Err(Error::new("the schema's name is empty"));
                 }
-                let store = PgStore::open(server, schema).await?;
+                let mut store = PgStore::open(server, schema).await?;
+                store.waits.statement =
+                    matches!(mode, Mode::Look | Mode::Record).then_some(waits::LOOK_UP);
                 Ok(Store(Engine::Postgres(Box::new(store))))
             }
             url::Kind::Sqlite(path) => {
@@ -126,9 +134,51 @@ impl Store {
         }
     }
 
-    /// How far the database is. Read-only rights do.
+    /// How long reads wait for a lock, other than 5 seconds.
+    pub fn wait_for_locks(&mut self, limit: Duration) {
+        if let Engine::Postgres(engine) = &mut self.0 {
+            engine.waits.lock = limit;
+        }
+    }
+
+    /// What the database says of itself: how far it is, whose it is. Comes
+    /// before all else; read-only rights do.
+    ///
+    /// # Errors
+    /// The role may not see every row (row-level security).
+    pub async fn enter(&mut self) -> Result<Entry> {
+        let entered = on!(self, engine => engine.enter(false).await);
+        self.told(entered).await
+    }
+
+    /// How far the database is.
     pub async fn schema_state(&mut self) -> Result<SchemaState> {
-        on!(self, engine => engine.schema_state().await)
+        Ok(self.enter().await?.state)
+    }
+
+    /// Stamps the database with another environment and a new identity; false
+    /// where nothing was ever applied to it.
+    pub async fn restamp(&mut self, environment: &str, identity: Uuid) -> Result<bool> {
+        let rows = on!(self, engine => engine.restamp(environment, identity).await)?;
+        Ok(rows > 0)
+    }
+
+    /// Whether `migrate` was here; else nothing was ever applied.
+    fn has_own_tables(&self) -> bool {
+        match &self.0 {
+            Engine::Postgres(engine) => engine.layout.own,
+            Engine::Sqlite(engine) => engine.layout.own,
+        }
+    }
+
+    /// Says for whom a read waited in vain.
+    async fn told<T>(&mut self, result: Result<T>) -> Result<T> {
+        match (&mut self.0, result) {
+            (Engine::Postgres(engine), Err(error)) if engine.waited() => {
+                Err(engine.name_blockers(error).await)
+            }
+            (_, result) => result,
+        }
     }
 
     /// Creates or upgrades what is missing, in one transaction, and returns
@@ -136,15 +186,27 @@ impl Store {
     /// that it would take.
     ///
     /// # Errors
-    /// Without the rights, an error that holds the SQL.
+    /// Without the rights, an error that holds the SQL; where another schema
+    /// has the application's tables, one that names it.
     pub async fn migrate(&mut self, dry_run: bool) -> Result<Vec<Step>> {
+        self.migrate_anew(dry_run, false).await
+    }
+
+    /// The same; `anew` creates tables of the application although another
+    /// schema has them.
+    pub async fn migrate_anew(&mut self, dry_run: bool, anew: bool) -> Result<Vec<Step>> {
         for _ in 0..5 {
-            let steps = match self.schema_state().await? {
+            let entered = on!(self, engine => engine.enter(anew).await);
+            let steps = match self.told(entered).await?.state {
                 SchemaState::Current => return Ok(Vec::new()),
-                SchemaState::Newer(version) => return Err(newer(version)),
                 SchemaState::Behind(steps) => steps,
+                state => return Err(state.refusal(self.label())),
             };
-            if dry_run || on!(self, engine => engine.carry_out(&steps).await)? {
+            if dry_run {
+                return Ok(steps);
+            }
+            if on!(self, engine => engine.carry_out(&steps).await)? {
+                on!(self, engine => engine.layout = schema::Layout::default());
                 return Ok(steps);
             }
         }
@@ -179,7 +241,8 @@ impl Store {
 
     /// Reads all but the numbers.
     pub async fn snapshot(&mut self) -> Result<Snapshot> {
-        on!(self, engine => engine.snapshot().await)
+        let read = on!(self, engine => engine.snapshot().await);
+        self.told(read).await
     }
 
     /// Hands all owned bindings, then every number row, to `differ`, which
@@ -201,7 +264,8 @@ impl Store {
         each: &mut impl AsyncFnMut(Batch) -> Result<()>,
         progress: &mut dyn FnMut(u64),
     ) -> Result<()> {
-        on!(self, engine => engine.pour(each, progress).await)
+        let read = on!(self, engine => engine.pour(each, progress).await);
+        self.told(read).await
     }
 
     /// Hands all owned bindings to `each`, their fields interned in `pool`.
@@ -211,7 +275,8 @@ impl Store {
         pool: &mut FieldsPool,
         each: &mut dyn FnMut(OwnedBinding),
     ) -> Result<()> {
-        on!(self, engine => engine.owned(pool, each).await)
+        let read = on!(self, engine => engine.owned(pool, each).await);
+        self.told(read).await
     }
 
     /// The active numbers whose default agent is of another tenant: country
@@ -228,9 +293,14 @@ impl Store {
         each: &mut dyn FnMut(&NumberRow<'_>),
         progress: &mut dyn FnMut(u64),
     ) -> Result<()> {
-        on!(self, engine => engine.numbers(each, progress).await)
+        let read = on!(self, engine => engine.numbers(each, progress).await);
+        self.told(read).await
     }
 
+    /// Ends what [`Store::begin_read`] began; what was read counts only then.
+    ///
+    /// # Errors
+    /// Row-level security came to hide rows meanwhile.
     pub async fn end_read(&mut self) -> Result<()> {
         on!(self, engine => engine.end_read().await)
     }
@@ -238,13 +308,15 @@ impl Store {
     /// Hands the rows of a filter to `each`, by tenant and number. After
     /// [`Store::snapshot`], whose files their sources index.
     pub async fn list(&mut self, filter: &Filter, each: &mut dyn FnMut(&Listed<'_>)) -> Result<()> {
-        on!(self, engine => engine.list(filter, each).await)
+        let read = on!(self, engine => engine.list(filter, each).await);
+        self.told(read).await
     }
 
     /// What is known of a number, of all its tenants: on PostgreSQL in one
     /// round trip. Needs no [`Store::begin_read`].
     pub async fn look_up(&mut self, asked: &LookUp) -> Result<LookedUp> {
-        on!(self, engine => engine.look_up(asked).await)
+        let read = on!(self, engine => engine.look_up(asked).await);
+        self.told(read).await
     }
 
     /// Carries a plan out, as it is, in one transaction; all or nothing.
@@ -263,11 +335,4 @@ impl Store {
     ) -> Result<Applied, ApplyError> {
         on!(self, engine => engine.apply(plan, order, progress).await)
     }
-}
-
-fn newer(version: i64) -> Error {
-    Error::new(format!(
-        "the database is of a newer lkroute (version {version} of its schema)"
-    ))
-    .hint("use a newer lkroute")
 }

@@ -1,7 +1,9 @@
 //! What the database has of what lkroute needs, and the steps to the rest.
-//! Imports nothing of lkroute.
+//! Imports the error type.
 
 use std::collections::BTreeSet;
+
+use crate::error::Error;
 
 /// How far a database is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,6 +14,55 @@ pub enum SchemaState {
     Behind(Vec<Step>),
     /// Made by a later lkroute; its version of the schema.
     Newer(i64),
+    /// An application's table is missing here, and there in other schemas of
+    /// the same database: this schema is not the one that is meant.
+    Elsewhere {
+        schema: String,
+        table: &'static str,
+        others: Vec<String>,
+    },
+}
+
+impl SchemaState {
+    /// Why it is not current, and what to do.
+    pub fn refusal(&self, label: &str) -> Error {
+        match self {
+            SchemaState::Newer(version) => Error::new(format!(
+                "{label} is of a newer lkroute (version {version} of its schema)"
+            ))
+            .hint("use a newer lkroute"),
+            SchemaState::Behind(steps) => {
+                let names: Vec<_> = steps.iter().map(|step| step.name.as_str()).collect();
+                let message = format!("{label} lacks what lkroute needs: {}", names.join(", "));
+                Error::new(message)
+                    .hint("run `lkroute migrate`, or `lkroute migrate --dry-run` to see the SQL")
+            }
+            SchemaState::Elsewhere {
+                schema,
+                table,
+                others,
+            } => Error::new(format!(
+                "{label}: the schema {schema} has no table {table}, but {} has",
+                others.join(", ")
+            ))
+            .hint(
+                "say --schema (or LKROUTE_SCHEMA, or ?schema= in the URL); `lkroute migrate \
+                 --create-application-tables` makes tables of its own all the same",
+            ),
+            SchemaState::Current => Error::new(format!("{label}: up to date")),
+        }
+    }
+}
+
+/// What a database says of itself, before anything else is read from it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    pub state: SchemaState,
+    /// Stamped by the first apply.
+    pub environment: Option<String>,
+    /// All is there but what `migrate` adds: it can be read as a database to
+    /// which nothing was ever applied.
+    pub never_migrated: bool,
 }
 
 /// One step of a migration.
@@ -27,13 +78,33 @@ pub struct Step {
 #[derive(Debug, Default)]
 pub(super) struct Found {
     pub schema: bool,
-    /// Other schemas that hold the application's table of numbers; looked for
-    /// where this one is missing, which may be a slip of the pen.
-    pub elsewhere: Vec<String>,
+    /// Other schemas that hold a table of the application which is missing
+    /// here, each with the table's name.
+    pub elsewhere: Vec<(String, String)>,
     pub tables: BTreeSet<String>,
     pub worker_name: bool,
     /// `lkroute_state.schema_version`.
     pub version: Option<i64>,
+    /// `lkroute_state.environment`.
+    pub environment: Option<String>,
+}
+
+/// What of the tables is there to be read.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Layout {
+    /// lkroute's own tables.
+    pub own: bool,
+    /// The column of configs that came later.
+    pub worker_name: bool,
+}
+
+impl Default for Layout {
+    fn default() -> Layout {
+        Layout {
+            own: true,
+            worker_name: true,
+        }
+    }
 }
 
 /// The migrations of one engine.
@@ -51,19 +122,38 @@ pub(super) const NUMBERS: &str = "voice_agent_numbers";
 pub(super) const STATE: &str = "lkroute_state";
 
 impl Found {
-    fn new_schema(&self, schema: &str) -> String {
-        let names: Vec<String> = self.elsewhere.iter().map(|s| format!("\"{s}\"")).collect();
-        let elsewhere = match names.is_empty() {
-            true => String::new(),
-            false => format!(" (the application's tables are in {})", names.join(", ")),
-        };
-        format!("create the schema {schema}, which is not there{elsewhere}")
+    /// An application's table that is in other schemas alone.
+    fn misplaced(&self, schema: &str) -> Option<SchemaState> {
+        let missing = [NUMBERS, CONFIGS].into_iter();
+        let mut missing = missing.filter(|table| !self.tables.contains(*table));
+        let (table, others) = missing.find_map(|table| {
+            let others = self.elsewhere.iter().filter(|(name, _)| name == table);
+            let others: Vec<String> = others.map(|(_, schema)| schema.clone()).collect();
+            (!others.is_empty()).then_some((table, others))
+        })?;
+        Some(SchemaState::Elsewhere {
+            schema: schema.to_owned(),
+            table,
+            others,
+        })
+    }
+
+    /// Whether the application's tables are there, and none of lkroute's.
+    pub fn never_migrated(&self) -> bool {
+        let application = [CONFIGS, NUMBERS].iter();
+        let mut application = application.map(|table| self.tables.contains(*table));
+        application.all(|there| there) && !self.tables.contains(STATE)
     }
 }
 
 impl Migrations {
     /// The steps that are left; `schema` is the quoted name of the schema.
-    pub fn state(&self, found: &Found, schema: &str) -> SchemaState {
+    /// `anew`: tables of the application may be created although another
+    /// schema has them.
+    pub fn state(&self, found: &Found, schema: &str, anew: bool) -> SchemaState {
+        if let Some(misplaced) = found.misplaced(schema).filter(|_| !anew) {
+            return misplaced;
+        }
         let mut steps = Vec::new();
         let mut step = |name: &str, sql: &str| {
             steps.push(Step {
@@ -72,7 +162,10 @@ impl Migrations {
             });
         };
         if let (Some(sql), false) = (self.schema, found.schema) {
-            step(&found.new_schema(schema), sql);
+            step(
+                &format!("create the schema {schema}, which is not there"),
+                sql,
+            );
         }
         if !found.tables.contains(CONFIGS) {
             step("create the application's table of configs", self.configs);

@@ -22,7 +22,7 @@ use crate::error::{Error, Exit, Result};
 use crate::livekit::{Client, Limits, Server};
 use crate::resolve::{Resolution, RoutingEnv};
 use crate::secrets::KeyRing;
-use crate::store::{Mode, Store};
+use crate::store::{LookedUp, Mode, Store};
 
 /// One call to place, and how.
 pub struct CallRequest {
@@ -107,22 +107,29 @@ pub async fn dispatch_call(
         Ok(store) => store,
         Err(error) => return Ok(CallResult::lost(&request.question, error)),
     };
+    let found = lookup::find(&mut store, &request.question, &lookup::environment()).await;
+    // A call of another environment is not the one that is repeated.
+    let found = match found {
+        Err(error) if error.exit == Exit::Conflict => return Err(error.into()),
+        found => found,
+    };
     if let Some(key) = &request.idempotency_key
         && let Some(first) = store.call_of_key(key).await?
     {
         return Ok(repeated_call(first, &request.question));
     }
-    Ok(place_new(context, &mut store, request, stop).await?)
+    Ok(place_new(context, &mut store, request, found, stop).await?)
 }
 
 async fn place_new(
     context: &Context<'_>,
     store: &mut Store,
     asked: &CallRequest,
+    found: Result<LookedUp>,
     stop: impl Future<Output = ()>,
 ) -> Result<CallResult> {
     let (question, env) = (&asked.question, lookup::environment());
-    let found = match lookup::find(store, question, &env).await {
+    let found = match found {
         Ok(found) => found,
         Err(error) => return Ok(CallResult::lost(question, error)),
     };
@@ -283,6 +290,8 @@ pub async fn rehearse_call(
         }
         false => match look_up(context, asked, &env, &mut result).await {
             Ok(answer) => answer,
+            // The wrong database says nothing of the number.
+            Err(Stop::Error(error)) if error.exit == Exit::Conflict => return Err(error.into()),
             Err(Stop::Error(error)) => return Ok(CallResult::lost(question, error)),
             Err(invalid) => return Err(invalid),
         },
@@ -315,7 +324,7 @@ async fn look_up(
 ) -> Result<Answer, Stop> {
     let question = &asked.question;
     let target = lookup::target(context)?;
-    let mut store = database::open(context, &target, Mode::Read).await?;
+    let mut store = database::open(context, &target, Mode::Look).await?;
     let found = lookup::find(&mut store, question, env).await?;
     let answer = lookup::answer(found, question, env, &asked.ring)?;
     let strict = question.strict;

@@ -74,6 +74,7 @@ impl PgStore {
         progress: &mut dyn FnMut(u64, u64),
     ) -> Result<Applied, ApplyError> {
         let work = Work::new(plan, order)?;
+        self.refuse_hidden().await?;
         let mut pid = None;
         let mut attempt = 1;
         loop {

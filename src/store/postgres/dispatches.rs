@@ -27,23 +27,28 @@ impl PgStore {
         }
     }
 
+    async fn begin(&mut self, begin: &str) -> Result<()> {
+        let begin = format!("{begin}; {}", self.waits.settings());
+        run(&mut self.conn, &begin).await
+    }
+
     pub async fn record_call(&mut self, record: &Record) -> Result<u64> {
         let insert = statement(self.dialect().insert()).bind(values(record)?);
-        run(&mut self.conn, "BEGIN").await?;
+        self.begin("BEGIN").await?;
         let written = insert.execute(&mut self.conn).await;
         Ok(ended(&mut self.conn, written).await?.rows_affected())
     }
 
     pub async fn complete_call(&mut self, record: &Record) -> Result<u64> {
         let complete = statement(self.dialect().complete()).bind(values(record)?);
-        run(&mut self.conn, "BEGIN").await?;
+        self.begin("BEGIN").await?;
         let done = complete.execute(&mut self.conn).await;
         Ok(ended(&mut self.conn, done).await?.rows_affected())
     }
 
     pub async fn call_of_key(&mut self, key: &str) -> Result<Option<Record>> {
         let of_key = statement(self.dialect().of_key()).bind(key.to_owned());
-        run(&mut self.conn, "BEGIN READ ONLY").await?;
+        self.begin("BEGIN READ ONLY").await?;
         let found = of_key.fetch_optional(&mut self.conn).await;
         let found = ended(&mut self.conn, found).await?;
         found.as_ref().map(record).transpose()
@@ -59,7 +64,7 @@ impl PgStore {
             .bind(wanted.since.clone())
             .bind(wanted.named.clone())
             .bind(i64::from(wanted.last));
-        run(&mut self.conn, "BEGIN READ ONLY").await?;
+        self.begin("BEGIN READ ONLY").await?;
         let rows = list.fetch_all(&mut self.conn).await;
         let rows = ended(&mut self.conn, rows).await?;
         rows.iter().map(record).collect()

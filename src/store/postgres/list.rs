@@ -2,6 +2,7 @@
 
 use super::PgStore;
 use super::copy::Row;
+use super::sql::config_id;
 use crate::error::Result;
 use crate::snapshot::{NumberRow, SourceLine};
 use crate::store::list::{Filter, Listed};
@@ -15,19 +16,32 @@ impl PgStore {
         if let Some(configs) = &filter.configs {
             let ids: Vec<String> = configs.iter().map(ToString::to_string).collect();
             wanted += &format!(
-                " AND lower(n.rules->>'livekit_config') = ANY('{{{}}}'::text[])",
+                " AND {} = ANY('{{{}}}'::uuid[])",
+                config_id("n.rules"),
                 ids.join(",")
             );
         }
+        let (ours, joined) = match self.layout.own {
+            true => (
+                "b.since, b.file, b.line, s.fields::json->>'rollout'",
+                format!(
+                    "LEFT JOIN {q}.lkroute_bindings b
+                       ON b.number_id = n.id AND b.until IS NULL AND NOT b.retired
+                     LEFT JOIN {q}.lkroute_settings s ON s.id = b.settings
+                       AND s.fields::json->>'config' = ({config})::text",
+                    q = self.q,
+                    config = config_id("n.rules"),
+                ),
+            ),
+            false => (
+                "NULL::int4, NULL::int4, NULL::int4, NULL::text",
+                String::new(),
+            ),
+        };
         let sql = format!(
             "COPY (SELECT n.id, n.tenant_id, n.country_code::text, n.base_number::int8,
-                 n.provider::text, n.status::text, n.rules::jsonb, b.since, b.file, b.line,
-                 s.fields::json->>'rollout'
-               FROM {q}.voice_agent_numbers n LEFT JOIN {q}.lkroute_bindings b
-                 ON b.number_id = n.id AND b.until IS NULL AND NOT b.retired
-                 LEFT JOIN {q}.lkroute_settings s
-                   ON s.id = b.settings
-                     AND s.fields::json->>'config' = lower(n.rules->>'livekit_config')
+                 n.provider::text, n.status::text, n.rules::jsonb, {ours}
+               FROM {q}.voice_agent_numbers n {joined}
                WHERE {wanted} ORDER BY n.tenant_id, n.country_code, n.base_number, n.id
              ) TO STDOUT (FORMAT binary)",
             q = self.q

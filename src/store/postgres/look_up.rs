@@ -1,61 +1,113 @@
 //! Looking a number up in PostgreSQL, in one round trip and without a
 //! transaction block, whatever stands in between.
 
+use std::time::Duration;
+
 use futures_util::TryStreamExt;
 use sqlx::Either;
 use sqlx::postgres::PgRow;
 
+use tokio::time::timeout;
+
 use super::PgStore;
+use super::gate::{hidden, hidden_sql};
 use super::read::config_columns;
-use super::sql::{literal, many};
-use crate::error::Result;
+use super::sql::{config_id, literal, many};
+use crate::error::{Error, Result};
 use crate::resolve::{AgentFact, Regions, UserFact};
 use crate::store::cells::Cells;
 use crate::store::look_up::{LookUp, LookedUp};
 use crate::store::rows;
 use crate::store::trouble::code;
 
+/// How long the whole answer may take: longer than the server gives itself,
+/// which says more.
+const NO_ANSWER: Duration = Duration::from_secs(45);
+
 /// What the statements of a look-up ask for, in their order. The last asks a
 /// table that may not be there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Part {
-    /// With the tenants of the default agents, or without.
-    Rows(bool),
+    /// Whose the database is.
+    Stamp,
+    Rows,
+    /// Whether all of it could be seen, and whether agents can. Right behind
+    /// the rows, whose locks keep it true.
+    Checks,
     Regions,
     Alias,
-    Agent,
     User,
+    /// The tenants of the agents that matter, once these are known.
+    Agents,
 }
 
 impl PgStore {
     pub async fn look_up(&mut self, asked: &LookUp) -> Result<LookedUp> {
+        match timeout(NO_ANSWER, self.look(asked)).await {
+            Ok(found) => found,
+            Err(_) => Err(Error::new(format!(
+                "{}: no answer within {} s",
+                self.label,
+                NO_ANSWER.as_secs()
+            ))
+            .hint("the connection may be cut; check the network, and try again")),
+        }
+    }
+
+    async fn look(&mut self, asked: &LookUp) -> Result<LookedUp> {
         let mut found = LookedUp::default();
         found.facts.agent = asked.agent.map(|id| AgentFact { id, tenant: None });
-        let mut parts = vec![Part::Rows(asked.agents)];
-        parts.extend(asked.called.then_some(Part::Regions));
-        parts.extend(asked.tenant.as_ref().map(|_| Part::Alias));
-        parts.extend(asked.agent.map(|_| Part::Agent));
-        parts.extend(asked.initiated_by.map(|_| Part::User));
+        let mut parts = self.parts(asked);
         while !parts.is_empty() {
             let (failed, error) = match self.ask_all(&parts, asked, &mut found).await {
                 Ok(()) => break,
                 Err(failed) => failed,
             };
             // An error may come behind the last of them: the link was cut.
-            let again = match (parts.get(failed), code(&error).as_deref()) {
+            match (parts.get(failed), code(&error).as_deref()) {
                 (Some(Part::User), Some("42P01")) => {
                     found.facts.user = Some(UserFact::NoTable);
-                    None
+                    parts.drain(..=failed);
+                }
+                // A database to which nothing was ever applied.
+                (Some(Part::Stamp), Some("42P01")) if self.layout.own => {
+                    self.layout.own = false;
+                    parts = self.parts(asked);
+                }
+                (Some(Part::Rows), Some("42703")) if self.layout.worker_name => {
+                    self.layout.worker_name = false;
+                    parts.drain(..failed);
                 }
                 // No more than a remark depends on agents: a table of another
-                // shape, or a server without these functions, is no error.
-                (Some(Part::Rows(true)), Some(code)) if unknown(code) => Some(Part::Rows(false)),
-                (Some(Part::Agent), Some(code)) if unknown(code) => None,
+                // shape is no error.
+                (Some(Part::Agents), Some(code)) if unknown(code) => {
+                    parts.drain(..=failed);
+                }
                 _ => return Err(self.trouble(error)),
-            };
-            parts.splice(..=failed, again);
+            }
         }
-        Ok(found)
+        if asked.agents && found.agents_readable && found.wanted_agents().next().is_some() {
+            match self.ask_all(&[Part::Agents], asked, &mut found).await {
+                Ok(()) => {}
+                Err((_, error)) if code(&error).is_some_and(|code| unknown(&code)) => {}
+                Err((_, error)) => return Err(self.trouble(error)),
+            }
+        }
+        match found.hidden.take() {
+            Some(error) => Err(error),
+            None => Ok(found),
+        }
+    }
+
+    fn parts(&self, asked: &LookUp) -> Vec<Part> {
+        let own = self.layout.own;
+        let mut parts = Vec::new();
+        parts.extend(own.then_some(Part::Stamp));
+        parts.extend([Part::Rows, Part::Checks]);
+        parts.extend((own && asked.called).then_some(Part::Regions));
+        parts.extend((own && asked.tenant.is_some()).then_some(Part::Alias));
+        parts.extend(asked.initiated_by.map(|_| Part::User));
+        parts
     }
 
     /// Asks for these parts; an error comes with the index of its part.
@@ -65,53 +117,52 @@ impl PgStore {
         asked: &LookUp,
         found: &mut LookedUp,
     ) -> Result<(), (usize, sqlx::Error)> {
-        let statements: Vec<String> = parts.iter().map(|part| self.ask(*part, asked)).collect();
+        let mut statements = vec![self.waits.settings()];
+        statements.extend(parts.iter().map(|part| self.ask(*part, asked, found)));
         let sql = statements.join(";\n");
         let mut stream = many(&mut self.conn, &sql);
-        let (mut ix, mut rows) = (0, Vec::new());
-        while let Some(step) = stream.try_next().await.map_err(|error| (ix, error))? {
-            match step {
-                Either::Right(row) => rows.push(row),
-                Either::Left(_) => {
-                    if let Some(part) = parts.get(ix) {
-                        take(*part, &rows, asked, found).map_err(|error| (ix, error))?;
+        let (mut ended, mut rows) = (0usize, Vec::new());
+        loop {
+            // The first statement is none of the parts.
+            let ix = ended.saturating_sub(1);
+            match stream.try_next().await.map_err(|error| (ix, error))? {
+                None => break,
+                Some(Either::Right(row)) => rows.push(row),
+                Some(Either::Left(_)) => {
+                    let part = parts.get(ix).filter(|_| ended > 0);
+                    match part {
+                        None => {}
+                        Some(Part::Checks) => {
+                            found.agents_readable =
+                                rows.iter().any(|row| row.flag(2).unwrap_or_default());
+                            let named = |row: &&PgRow| matches!(row.text(0), Ok(Some(_)));
+                            let named = rows.iter().filter(named);
+                            found.hidden = hidden(&self.label, &self.schema, named).err();
+                        }
+                        Some(part) => {
+                            take(*part, &rows, asked, found).map_err(|error| (ix, error))?;
+                        }
                     }
                     rows.clear();
-                    ix += 1;
+                    ended += 1;
                 }
             }
         }
         Ok(())
     }
 
-    fn ask(&self, part: Part, asked: &LookUp) -> String {
+    fn ask(&self, part: Part, asked: &LookUp, found: &LookedUp) -> String {
         let q = &self.q;
-        let numbers = asked.number.key().base_numbers();
-        let numbers: Vec<String> = numbers.map(|number| number.to_string()).collect();
-        let numbers = numbers.join(",");
         match part {
-            Part::Rows(agents) => {
-                let agent = match agents {
-                    true => self.tenant_of_agent("n.default_agent_id"),
-                    false => "NULL".to_owned(),
-                };
-                let config = config_id();
+            Part::Stamp => format!("SELECT environment FROM {q}.lkroute_state"),
+            Part::Rows => self.rows_sql(asked),
+            Part::Checks => {
+                let agents = literal(&format!("{q}.voice_agents"));
                 format!(
-                    "SELECT n.id, n.tenant_id, n.country_code::text, n.base_number::int8,
-                       n.provider::text, n.status::text, n.rules::text, n.default_agent_id::int8,
-                       {agent},
-                       (SELECT alias FROM {q}.lkroute_tenants t WHERE t.tenant_id = n.tenant_id),
-                       (SELECT json_build_array({source},
-                           (SELECT fields FROM {q}.lkroute_settings s WHERE s.id = v.settings))::text
-                          FROM {q}.lkroute_bindings v
-                          WHERE v.number_id = n.id AND v.until IS NULL AND NOT v.retired),
-                       (SELECT json_build_array({columns})::text
-                          FROM {q}.voice_agent_livekit c WHERE c.id = {config}),
-                       (SELECT json_build_array({source}, v.fields)::text
-                          FROM {q}.lkroute_configs v WHERE v.id = {config} AND v.until IS NULL)
-                     FROM {q}.voice_agent_numbers n WHERE n.base_number IN ({numbers})",
-                    source = self.source(),
-                    columns = config_columns(),
+                    "SELECT h.relname, h.current_user,
+                       has_table_privilege(to_regclass({agents}), 'SELECT')
+                     FROM (SELECT 1) one LEFT JOIN ({}) h ON true",
+                    hidden_sql(&self.schema)
                 )
             }
             Part::Regions => format!(
@@ -126,11 +177,57 @@ impl PgStore {
                 "SELECT tenant_id FROM {q}.users WHERE id = '{}'",
                 asked.initiated_by.unwrap_or_default()
             ),
-            Part::Agent => {
-                let agent = asked.agent.unwrap_or_default().to_string();
-                format!("SELECT {}", self.tenant_of_agent(&agent))
+            Part::Agents => {
+                let ids: Vec<String> = found.wanted_agents().map(|id| id.to_string()).collect();
+                format!(
+                    "SELECT id::int8, tenant_id::text FROM {q}.voice_agents WHERE id IN ({})",
+                    ids.join(", ")
+                )
             }
         }
+    }
+
+    /// The columns that [`LookedUp::row`] reads.
+    fn rows_sql(&self, asked: &LookUp) -> String {
+        let q = &self.q;
+        let numbers = asked.number.key().base_numbers();
+        let numbers: Vec<String> = numbers.map(|number| number.to_string()).collect();
+        let config = config_id("n.rules");
+        let columns = config_columns(self.layout);
+        let (alias, binding, version) = match self.layout.own {
+            false => (
+                "NULL::text".to_owned(),
+                "NULL".to_owned(),
+                "NULL".to_owned(),
+            ),
+            true => {
+                let source = self.source();
+                (
+                    format!(
+                        "(SELECT alias FROM {q}.lkroute_tenants t WHERE t.tenant_id = n.tenant_id)"
+                    ),
+                    format!(
+                        "(SELECT json_build_array({source},
+                             (SELECT fields FROM {q}.lkroute_settings s WHERE s.id = v.settings))
+                           FROM {q}.lkroute_bindings v
+                           WHERE v.number_id = n.id AND v.until IS NULL AND NOT v.retired)"
+                    ),
+                    format!(
+                        "(SELECT json_build_array({source}, v.fields) FROM {q}.lkroute_configs v
+                           WHERE v.id = {config} AND v.until IS NULL)"
+                    ),
+                )
+            }
+        };
+        format!(
+            "SELECT n.id, n.tenant_id, n.country_code::text, n.base_number::int8,
+               n.provider::text, n.status::text, n.rules::text, n.default_agent_id::int8,
+               NULL::text, {alias}, {binding}::text,
+               (SELECT json_build_array({columns})::text
+                  FROM {q}.voice_agent_livekit c WHERE c.id = {config}), {version}::text
+             FROM {q}.voice_agent_numbers n WHERE n.base_number IN ({})",
+            numbers.join(",")
+        )
     }
 
     /// since, path, line and revision of a row called `v` of our tables.
@@ -141,27 +238,6 @@ impl PgStore {
              (SELECT revision FROM {q}.lkroute_applies a WHERE a.id = v.since)"
         )
     }
-
-    /// The tenant of an agent, as text. A statement that named a table that is
-    /// not there would fail, and be an error in the server's log each time; the
-    /// text inside is a statement only where the table can be read.
-    fn tenant_of_agent(&self, id: &str) -> String {
-        let table = format!("{}.voice_agents", self.q);
-        let ask = literal(&format!("SELECT tenant_id FROM {table} WHERE id = "));
-        let table = literal(&table);
-        format!(
-            "CASE WHEN {id} IS NOT NULL AND has_table_privilege(to_regclass({table}), 'SELECT')
-               THEN substring(query_to_xml({ask} || ({id})::int8, false, true, '')::text,
-                 '<tenant_id>(.*)</tenant_id>') END"
-        )
-    }
-}
-
-/// The id of the config that a row `n` names. A value that is no uuid must not
-/// fail the cast.
-fn config_id() -> &'static str {
-    "CASE WHEN n.rules->>'livekit_config' ~* '^[0-9a-f]{8}-?([0-9a-f]{4}-?){3}[0-9a-f]{12}$'
-       THEN (n.rules->>'livekit_config')::uuid END"
 }
 
 /// The classes of what is unknown or forbidden, and of what is not supported.
@@ -176,7 +252,13 @@ fn take(
     found: &mut LookedUp,
 ) -> Result<(), sqlx::Error> {
     match part {
-        Part::Rows(_) => rows.iter().try_for_each(|row| found.row(row, asked)),
+        Part::Stamp => {
+            let stamp = rows.first().map(|row| row.text(0)).transpose()?;
+            found.environment = stamp.flatten().map(str::to_owned);
+            Ok(())
+        }
+        Part::Rows => rows.iter().try_for_each(|row| found.row(row, asked)),
+        Part::Checks => Ok(()),
         Part::Regions => {
             let regions: Result<Vec<_>, _> = rows.iter().map(rows::owned_region).collect();
             found.facts.regions = Regions::of_owned(&regions?);
@@ -188,6 +270,8 @@ fn take(
             Ok(())
         }),
         Part::User => found.user(rows.first()),
-        Part::Agent => rows.iter().try_for_each(|row| found.agent(row)),
+        Part::Agents => rows
+            .iter()
+            .try_for_each(|row| found.agent(row.some_int(0)?, row.text(1)?)),
     }
 }

@@ -36,7 +36,11 @@ const INDEX_NAME: &str = "lkroute_number";
 
 /// Looks at the catalogue alone, which everybody may read, and then at the
 /// version.
-pub(super) async fn inspect(conn: &mut PgConnection, schema: &str) -> Result<Found, sqlx::Error> {
+pub(super) async fn inspect(
+    conn: &mut PgConnection,
+    schema: &str,
+    waits: &str,
+) -> Result<Found, sqlx::Error> {
     let name = literal(schema);
     let sql = format!(
         "SELECT 'schema' WHERE EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = {name});
@@ -50,26 +54,28 @@ pub(super) async fn inspect(conn: &mut PgConnection, schema: &str) -> Result<Fou
            WHERE s.nspname = {name} AND c.relname = '{CONFIGS}'
              AND a.attname = 'worker_name' AND NOT a.attisdropped"
     );
-    let found = sets(conn, &sql).await?;
+    let found = sets(conn, &format!("{waits};{sql}")).await?;
     let texts = |ix: usize| {
         let rows = found.get(ix).into_iter().flatten();
         rows.map(|row| Ok(row.some_text(0)?.to_owned()))
             .collect::<Result<_, sqlx::Error>>()
     };
-    let tables: std::collections::BTreeSet<String> = texts(1)?;
+    let tables: std::collections::BTreeSet<String> = texts(2)?;
     let some = |ix: usize| found.get(ix).is_some_and(|rows| !rows.is_empty());
-    let (schema_there, worker_name) = (some(0), some(2));
-    let mut version = None;
+    let (schema_there, worker_name) = (some(1), some(3));
+    let (mut version, mut environment) = (None, None);
     if tables.contains(STATE) {
         let sql = format!(
-            "SELECT schema_version::int8 FROM {}.{STATE}",
+            "{waits}; SELECT schema_version::int8, environment FROM {}.{STATE}",
             quoted(schema)
         );
-        let rows = sets(conn, &sql).await?;
-        let first = rows.into_iter().flatten().next();
-        version = first.map(|row| row.some_int(0)).transpose()?;
+        // Behind the row of the settings.
+        if let Some(row) = sets(conn, &sql).await?.get(1).and_then(|rows| rows.first()) {
+            version = Some(row.some_int(0)?);
+            environment = row.text(1)?.map(str::to_owned);
+        }
     }
-    let elsewhere = match schema_there {
+    let elsewhere = match tables.contains(CONFIGS) && tables.contains(NUMBERS) {
         true => Vec::new(),
         false => elsewhere(conn).await?,
     };
@@ -79,19 +85,24 @@ pub(super) async fn inspect(conn: &mut PgConnection, schema: &str) -> Result<Fou
         tables,
         worker_name,
         version,
+        environment,
     })
 }
 
-/// The schemas that hold the application's table of numbers.
-async fn elsewhere(conn: &mut PgConnection) -> Result<Vec<String>, sqlx::Error> {
+/// The application's tables in all schemas: table and schema.
+async fn elsewhere(conn: &mut PgConnection) -> Result<Vec<(String, String)>, sqlx::Error> {
     let sql = format!(
-        "SELECT s.nspname::text FROM pg_catalog.pg_class c
+        "SELECT c.relname::text, s.nspname::text FROM pg_catalog.pg_class c
            JOIN pg_catalog.pg_namespace s ON s.oid = c.relnamespace
-         WHERE c.relname = '{NUMBERS}' AND c.relkind IN ('r', 'p', 'v', 'f') ORDER BY 1"
+         WHERE c.relname IN ('{NUMBERS}', '{CONFIGS}') AND c.relkind IN ('r', 'p', 'v', 'f')
+           AND c.relpersistence <> 't'
+         ORDER BY 1, 2"
     );
     let rows = sets(conn, &sql).await?;
-    let names = rows.iter().flatten();
-    names.map(|row| Ok(row.some_text(0)?.to_owned())).collect()
+    let pairs = rows.iter().flatten();
+    pairs
+        .map(|row| Ok((row.some_text(0)?.to_owned(), row.some_text(1)?.to_owned())))
+        .collect()
 }
 
 /// Carries the steps out, all or none.

@@ -7,6 +7,7 @@ mod apply;
 mod connect;
 pub(super) mod copy;
 mod dispatches;
+mod gate;
 mod history;
 mod list;
 mod lock;
@@ -27,9 +28,10 @@ use sqlx::PgConnection;
 
 use connect::connect;
 
-use super::schema::{SchemaState, Step};
+use super::schema::{Entry, Layout, STATE, Step};
 use super::server_url::ServerUrl;
 use super::trouble::trouble;
+use super::waits::Waits;
 use crate::error::{Error, Result};
 
 pub(super) struct PgStore {
@@ -41,6 +43,10 @@ pub(super) struct PgStore {
     q: String,
     /// What the last snapshot read of lkroute's tenants, by their number.
     tenants: super::rows::Numbered<Option<uuid::Uuid>>,
+    pub(super) layout: Layout,
+    pub(super) waits: Waits,
+    /// Whether the last error was a lock that others held for too long.
+    waited: std::cell::Cell<bool>,
 }
 
 impl PgStore {
@@ -52,17 +58,46 @@ impl PgStore {
             q: sql::quoted(schema),
             schema: schema.to_owned(),
             tenants: super::rows::Numbered::default(),
+            layout: Layout::default(),
+            waits: Waits::default(),
+            waited: std::cell::Cell::default(),
         })
     }
 
     fn trouble(&self, error: sqlx::Error) -> Error {
+        let code = super::trouble::code(&error);
+        self.waited.set(code.as_deref() == Some("55P03"));
         trouble(&self.label, &error)
     }
 
-    pub async fn schema_state(&mut self) -> Result<SchemaState> {
-        let found = migrate::inspect(&mut self.conn, &self.schema).await;
+    pub async fn enter(&mut self, anew: bool) -> Result<Entry> {
+        let waits = self.waits.settings();
+        let found = migrate::inspect(&mut self.conn, &self.schema, &waits).await;
         let found = found.map_err(|error| self.trouble(error))?;
-        Ok(migrate::MIGRATIONS.state(&found, &self.q))
+        self.layout = Layout {
+            own: found.tables.contains(STATE),
+            worker_name: found.worker_name,
+        };
+        self.refuse_hidden().await?;
+        Ok(Entry {
+            state: migrate::MIGRATIONS.state(&found, &self.q, anew),
+            never_migrated: found.never_migrated(),
+            environment: found.environment,
+        })
+    }
+
+    /// Stamps the database anew.
+    pub async fn restamp(&mut self, environment: &str, identity: uuid::Uuid) -> Result<u64> {
+        let sql = format!(
+            "BEGIN; {}; UPDATE {}.lkroute_state SET environment = {}, identity = '{identity}';
+             COMMIT",
+            self.waits.settings(),
+            self.q,
+            sql::literal(environment),
+        );
+        let done = sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(&mut self.conn);
+        let done = done.await.map_err(|error| self.trouble(error))?;
+        Ok(done.rows_affected())
     }
 
     /// Carries the steps out; false where another migration was faster, so

@@ -5,12 +5,13 @@ use uuid::Uuid;
 
 use super::apply::Run;
 use super::lock;
-use super::sql::statement;
+use super::sql::{config_id, statement};
 use crate::diff::plan::Change;
 use crate::store::books::{Before, Version};
 use crate::store::cells::Cells;
 use crate::store::order::ApplyError;
 use crate::store::rows;
+use crate::store::schema::Layout;
 use crate::store::stop::Stop;
 use crate::store::trouble::code;
 use crate::store::work::{CONFIG_COLUMNS, Write};
@@ -29,7 +30,7 @@ pub(super) async fn check(run: &mut Run<'_>) -> Result<Before, Stop> {
         .collect();
     let locked = format!(
         "SELECT {} FROM {}.voice_agent_livekit c WHERE c.id = ANY($1) ORDER BY c.id FOR UPDATE",
-        super::read::config_columns(),
+        super::read::config_columns(Layout::default()),
         run.q
     );
     let mut live = Vec::new();
@@ -113,7 +114,7 @@ pub(super) async fn read_back(run: &mut Run<'_>) -> Result<(), Stop> {
     let ids: Vec<Uuid> = written.keys().copied().collect();
     let sql = format!(
         "SELECT {} FROM {}.voice_agent_livekit c WHERE c.id = ANY($1)",
-        super::read::config_columns(),
+        super::read::config_columns(Layout::default()),
         run.q
     );
     let rows = statement(sql).bind(ids).fetch_all(&mut *run.conn).await?;
@@ -153,24 +154,21 @@ async fn delete(run: &mut Run<'_>) -> Result<(), Stop> {
     if ids.is_empty() {
         return Ok(());
     }
-    let texts: Vec<String> = ids.iter().map(Uuid::to_string).collect();
+    let config = config_id("n.rules");
     let held = format!(
-        "SELECT DISTINCT lower(n.rules->>'livekit_config'), s.seen
-         FROM {}.voice_agent_numbers n RIGHT JOIN (SELECT {} AS seen) s
-           ON lower(n.rules->>'livekit_config') = ANY($1)",
+        "SELECT DISTINCT h.config, s.seen
+         FROM (SELECT {config} AS config FROM {}.voice_agent_numbers n) h
+           RIGHT JOIN (SELECT {} AS seen) s ON h.config = ANY($1)",
         run.q,
         lock::seen(run)
     );
-    let held = statement(held)
-        .bind(&texts)
-        .fetch_all(&mut *run.conn)
-        .await?;
+    let held = statement(held).bind(&ids).fetch_all(&mut *run.conn).await?;
     let seen = held.first().map(|row| row.flag(1)).transpose()?;
     lock::expect(seen == Some(true))?;
     let mut holding = Vec::new();
     for row in &held {
-        let Some(id) = row.text(0)? else { continue };
-        let id = Uuid::parse_str(id).ok();
+        let Some(id) = row.uuid(0)? else { continue };
+        let id = Some(id);
         let change = changes.iter().find(|change| change.row == id);
         holding.extend(change.map(|change| run.work.address(change)));
     }

@@ -15,7 +15,8 @@ use crate::snapshot::{NumberRow, OwnedBinding, Snapshot, SourceLine};
 use crate::store::batch::{Batch, Names, Part, Rows};
 use crate::store::cells::Cells;
 use crate::store::rows::{self, MixedAgent, Numbered};
-use crate::store::trouble::trouble;
+use crate::store::schema::Layout;
+use crate::store::trouble::{code, trouble};
 
 /// RFC 3339 in UTC.
 pub(super) fn time(column: &str) -> String {
@@ -23,10 +24,14 @@ pub(super) fn time(column: &str) -> String {
 }
 
 /// The columns that [`rows::live_config`] reads, of a row called `c`.
-pub(super) fn config_columns() -> String {
+pub(super) fn config_columns(layout: Layout) -> String {
+    let worker_name = match layout.worker_name {
+        true => "c.worker_name::text",
+        false => "NULL::text",
+    };
     format!(
         "c.id, c.name::text, c.description::text, c.livekit_url::text, c.livekit_api_key::text,
-         c.livekit_api_secret::text, c.trunk_id::text, c.worker_name::text, {}",
+         c.livekit_api_secret::text, c.trunk_id::text, {worker_name}, {}",
         time("c.updated_at")
     )
 }
@@ -51,12 +56,14 @@ const BATCH: usize = 256 * 1024;
 
 impl PgStore {
     pub async fn begin_read(&mut self) -> Result<()> {
-        let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
-        let begun = run(&mut self.conn, begin).await;
+        let waits = self.waits.settings();
+        let begin = format!("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {waits}");
+        let begun = run(&mut self.conn, &begin).await;
         begun.map_err(|error| self.trouble(error))
     }
 
     pub async fn end_read(&mut self) -> Result<()> {
+        self.refuse_hidden().await?;
         let ended = run(&mut self.conn, "COMMIT").await;
         ended.map_err(|error| self.trouble(error))
     }
@@ -72,6 +79,9 @@ impl PgStore {
 
     async fn read_snapshot(&mut self) -> Result<(Snapshot, Numbered<Option<Uuid>>), sqlx::Error> {
         let q = &self.q;
+        if !self.layout.own {
+            return self.read_configs().await;
+        }
         let sql = format!(
             "SELECT owner, environment, identity FROM {q}.lkroute_state;
              SELECT {apply}
@@ -86,7 +96,7 @@ impl PgStore {
              SELECT guards FROM {q}.lkroute_applies
                WHERE guards <> 'null' ORDER BY id DESC LIMIT 1",
             apply = apply_columns(),
-            config = config_columns(),
+            config = config_columns(self.layout),
         );
         let found = sets(&mut self.conn, &sql).await?;
         let set = |ix: usize| found.get(ix).into_iter().flatten();
@@ -127,6 +137,21 @@ impl PgStore {
         Ok((snapshot, tenants))
     }
 
+    /// All that there is before anything was applied: the configs.
+    async fn read_configs(&mut self) -> Result<(Snapshot, Numbered<Option<Uuid>>), sqlx::Error> {
+        let columns = config_columns(self.layout);
+        let sql = format!("SELECT {columns} FROM {}.voice_agent_livekit c", self.q);
+        let found = sets(&mut self.conn, &sql).await?;
+        let rows = found.iter().flatten();
+        let configs = rows.map(|row| rows::live_config(row, 0));
+        let snapshot = Snapshot {
+            schema: Some(self.schema.clone()),
+            configs: configs.collect::<Result<_, _>>()?,
+            ..Snapshot::default()
+        };
+        Ok((snapshot, Numbered::default()))
+    }
+
     /// Hands all that is owned, then every number row, to `each`, still as
     /// the server sent it.
     pub async fn pour(
@@ -154,7 +179,11 @@ impl PgStore {
         each: &mut impl AsyncFnMut(Batch) -> Result<()>,
         progress: &mut dyn FnMut(u64),
     ) -> Result<()> {
-        let trouble = |error| trouble(&self.label, &error);
+        let (label, waited) = (&self.label, &self.waited);
+        let trouble = |error| {
+            waited.set(code(&error).as_deref() == Some("55P03"));
+            trouble(label, &error)
+        };
         let mut pieces = copy_out(&mut self.conn, sql).await.map_err(trouble)?;
         let (mut bytes, mut rows) = (Vec::with_capacity(BATCH), 0);
         while let Some(piece) = pieces.try_next().await.map_err(trouble)? {
@@ -191,6 +220,10 @@ impl PgStore {
 
     /// The columns that [`owned_binding`] reads.
     fn owned_sql(&self) -> String {
+        if !self.layout.own {
+            return "COPY (SELECT 1, 2, 3, 4, 5, 6, 7, 8, 9 WHERE false) TO STDOUT (FORMAT binary)"
+                .to_owned();
+        }
         format!(
             "COPY (SELECT number_id, number, since, tenant, settings, file, line, inserted, retired
                FROM {}.lkroute_bindings WHERE until IS NULL) TO STDOUT (FORMAT binary)",
@@ -248,6 +281,9 @@ impl PgStore {
 
     /// The sets of fields that versions of bindings name by number.
     pub(super) async fn settings(&mut self) -> Result<Numbered<Option<Fields>>> {
+        if !self.layout.own {
+            return Ok(Numbered::default());
+        }
         let sql = format!("SELECT id::int8, fields FROM {}.lkroute_settings", self.q);
         let read = sets(&mut self.conn, &sql).await;
         let read = read.map_err(|error| self.trouble(error))?;

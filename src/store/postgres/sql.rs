@@ -32,6 +32,17 @@ pub(super) fn literal(text: &str) -> String {
     }
 }
 
+/// The id of the config that `rules` name, in whatever spelling of a uuid. A
+/// value that is none must not fail the cast.
+pub(super) fn config_id(rules: &str) -> String {
+    let value = format!("{rules}->>'livekit_config'");
+    let digits = "[0-9a-f]{4}(-?[0-9a-f]{4}){7}";
+    format!(
+        "CASE WHEN {value} ~* '^((urn:uuid:)?{digits}|\\{{{digits}\\}})$'
+           THEN (regexp_replace({value}, '^urn:uuid:', '', 'i'))::uuid END"
+    )
+}
+
 /// Runs statements without values and without rows.
 pub(super) async fn run(conn: &mut PgConnection, sql: &str) -> Result<(), sqlx::Error> {
     sqlx::raw_sql(AssertSqlSafe(sql)).execute(conn).await?;

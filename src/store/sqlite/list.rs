@@ -4,7 +4,7 @@ use futures_util::TryStreamExt;
 
 use super::SqliteStore;
 use super::apply::{json, statement};
-use super::read::number_row;
+use super::read::{config_id, number_row};
 use crate::error::Result;
 use crate::store::cells::Cells;
 use crate::store::list::{Filter, Listed};
@@ -21,17 +21,27 @@ impl SqliteStore {
         filter: &Filter,
         each: &mut dyn FnMut(&Listed<'_>),
     ) -> Result<(), sqlx::Error> {
-        let sql = "SELECT n.id, n.tenant_id, n.country_code, n.base_number, n.provider, n.status,
-                     n.rules, b.since, b.file, b.line, s.fields ->> '$.rollout'
-                   FROM voice_agent_numbers n LEFT JOIN lkroute_bindings b
-                     ON b.number_id = n.id AND b.until IS NULL AND NOT b.retired
-                   LEFT JOIN lkroute_settings s
-                     ON s.id = b.settings AND s.fields ->> '$.config' = lower(
-                       CASE WHEN json_valid(n.rules) THEN n.rules ->> '$.livekit_config' END)
-                   WHERE (?1 IS NULL OR n.tenant_id = ?1) AND (?2 IS NULL OR lower(
-                       CASE WHEN json_valid(n.rules) THEN n.rules ->> '$.livekit_config' END)
+        let config = config_id("n.rules");
+        let (ours, joined) = match self.layout.own {
+            true => (
+                "b.since, b.file, b.line, s.fields ->> '$.rollout'",
+                format!(
+                    "LEFT JOIN lkroute_bindings b
+                       ON b.number_id = n.id AND b.until IS NULL AND NOT b.retired
+                     LEFT JOIN lkroute_settings s
+                       ON s.id = b.settings AND s.fields ->> '$.config' = {config}"
+                ),
+            ),
+            false => ("NULL, NULL, NULL, NULL", String::new()),
+        };
+        let sql = format!(
+            "SELECT n.id, n.tenant_id, n.country_code, n.base_number, n.provider, n.status,
+                     n.rules, {ours}
+                   FROM voice_agent_numbers n {joined}
+                   WHERE (?1 IS NULL OR n.tenant_id = ?1) AND (?2 IS NULL OR {config}
                      IN (SELECT value FROM json_each(?2)))
-                   ORDER BY n.tenant_id, n.country_code, n.base_number, n.id";
+                   ORDER BY n.tenant_id, n.country_code, n.base_number, n.id"
+        );
         let configs = filter.configs.as_ref().map(|configs| json(configs));
         let query = statement(sql)
             .bind(filter.tenant.map(|tenant| tenant.to_string()))

@@ -4,7 +4,7 @@ use sqlx::sqlite::SqliteRow;
 
 use super::SqliteStore;
 use super::apply::{json, statement};
-use super::read::CONFIG_COLUMNS;
+use super::read::{config_columns, config_id};
 use crate::error::Result;
 use crate::resolve::{AgentFact, Regions, UserFact};
 use crate::store::cells::Cells;
@@ -30,19 +30,36 @@ impl SqliteStore {
             true => "(SELECT a.tenant_id FROM voice_agents a WHERE a.id = n.default_agent_id)",
             false => "NULL",
         };
-        let config = "lower(CASE WHEN json_valid(n.rules) THEN n.rules ->> '$.livekit_config' END)";
+        let config = config_id("n.rules");
+        self.layout.own = self.has("lkroute_state").await?;
+        if self.layout.own {
+            let state = self.all("SELECT environment FROM lkroute_state").await?;
+            let stamp = state.first().map(|row| row.text(0)).transpose()?;
+            found.environment = stamp.flatten().map(str::to_owned);
+        }
+        let columns = config_columns(self.layout);
+        let (alias, binding, version) = match self.layout.own {
+            false => ("NULL".to_owned(), "NULL".to_owned(), "NULL".to_owned()),
+            true => (
+                "(SELECT alias FROM lkroute_tenants t WHERE t.tenant_id = n.tenant_id)".to_owned(),
+                format!(
+                    "(SELECT json_array({SOURCE},
+                         (SELECT fields FROM lkroute_settings s WHERE s.id = v.settings))
+                       FROM lkroute_bindings v
+                       WHERE v.number_id = n.id AND v.until IS NULL AND NOT v.retired)"
+                ),
+                format!(
+                    "(SELECT json_array({SOURCE}, v.fields) FROM lkroute_configs v
+                       WHERE v.id = {config} AND v.until IS NULL)"
+                ),
+            ),
+        };
         let sql = format!(
             "SELECT n.id, n.tenant_id, n.country_code, n.base_number, n.provider, n.status,
                n.rules, n.default_agent_id, {agent},
-               (SELECT alias FROM lkroute_tenants t WHERE t.tenant_id = n.tenant_id),
-               (SELECT json_array({SOURCE},
-                   (SELECT fields FROM lkroute_settings s WHERE s.id = v.settings))
-                  FROM lkroute_bindings v
-                  WHERE v.number_id = n.id AND v.until IS NULL AND NOT v.retired),
-               (SELECT json_array({CONFIG_COLUMNS}) FROM voice_agent_livekit c
-                  WHERE c.id = {config}),
-               (SELECT json_array({SOURCE}, v.fields) FROM lkroute_configs v
-                  WHERE v.id = {config} AND v.until IS NULL)
+               {alias}, {binding},
+               (SELECT json_array({columns}) FROM voice_agent_livekit c
+                  WHERE c.id = {config}), {version}
              FROM voice_agent_numbers n
              WHERE n.base_number IN (SELECT value FROM json_each(?))"
         );
@@ -51,14 +68,14 @@ impl SqliteStore {
         for row in numbers.fetch_all(&mut self.conn).await? {
             found.row(&row, asked)?;
         }
-        if asked.called {
+        if asked.called && self.layout.own {
             let regions = "SELECT name, since, fields, file, line FROM lkroute_regions
                            WHERE until IS NULL";
             let regions = statement(regions).fetch_all(&mut self.conn).await?;
             let regions: Result<Vec<_>, _> = regions.iter().map(rows::owned_region).collect();
             found.facts.regions = Regions::of_owned(&regions?);
         }
-        if let Some(alias) = &asked.tenant {
+        if let Some(alias) = asked.tenant.as_ref().filter(|_| self.layout.own) {
             let sql = "SELECT tenant_id, alias FROM lkroute_tenants WHERE alias = ?";
             let named = statement(sql).bind(alias.clone());
             for row in named.fetch_all(&mut self.conn).await? {
@@ -89,7 +106,7 @@ impl SqliteStore {
         if let Some(agent) = asked.agent.filter(|_| agents) {
             let tenant = statement("SELECT tenant_id FROM voice_agents WHERE id = ?").bind(agent);
             if let Some(row) = tenant.fetch_optional(&mut self.conn).await? {
-                found.agent(&row)?;
+                found.agent(agent, row.text(0)?)?;
             }
         }
         Ok(())

@@ -49,9 +49,11 @@ pub(super) async fn inspect(conn: &mut SqliteConnection) -> Result<Found, sqlx::
         }
     }
     if found.tables.contains(STATE) {
-        let sql = "SELECT schema_version FROM lkroute_state";
-        let row = sqlx::query(sql).fetch_optional(conn).await?;
-        found.version = row.map(|row| row.some_int(0)).transpose()?;
+        let sql = "SELECT schema_version, environment FROM lkroute_state";
+        if let Some(row) = sqlx::query(sql).fetch_optional(conn).await? {
+            found.version = Some(row.some_int(0)?);
+            found.environment = row.text(1)?.map(str::to_owned);
+        }
     }
     Ok(found)
 }

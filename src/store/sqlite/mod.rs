@@ -22,7 +22,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection, SqliteConnection};
 
 use super::Mode;
 use super::rows::Numbered;
-use super::schema::{SchemaState, Step};
+use super::schema::{Entry, Layout, STATE, SchemaState, Step};
 use super::trouble::trouble;
 use crate::error::{Error, Result};
 
@@ -34,25 +34,27 @@ pub(super) struct SqliteStore {
     pub(super) label: String,
     /// What the last snapshot read of lkroute's tenants, by their number.
     tenants: Numbered<Option<uuid::Uuid>>,
+    pub(super) layout: Layout,
 }
 
 impl SqliteStore {
     pub async fn open(path: &Path, label: String, mode: Mode) -> Result<SqliteStore> {
         let options = SqliteConnectOptions::new()
             .filename(path)
-            .read_only(mode == Mode::Read)
+            .read_only(matches!(mode, Mode::Look | Mode::Read))
             .create_if_missing(mode == Mode::Write)
             .busy_timeout(BUSY)
             .row_buffer_size(1024)
             .disable_statement_logging();
         let conn = match mode {
-            Mode::Read => connect_to_read(&options).await,
+            Mode::Look | Mode::Read => connect_to_read(&options).await,
             Mode::Record | Mode::Write => SqliteConnection::connect_with(&options).await,
         };
         Ok(SqliteStore {
             conn: conn.map_err(|error| trouble(&label, &error))?,
             label,
             tenants: Numbered::default(),
+            layout: Layout::default(),
         })
     }
 
@@ -60,10 +62,29 @@ impl SqliteStore {
         trouble(&self.label, &error)
     }
 
-    pub async fn schema_state(&mut self) -> Result<SchemaState> {
+    pub async fn enter(&mut self, anew: bool) -> Result<Entry> {
         let found = migrate::inspect(&mut self.conn).await;
         let found = found.map_err(|error| self.trouble(error))?;
-        Ok(migrate::MIGRATIONS.state(&found, ""))
+        self.layout = Layout {
+            own: found.tables.contains(STATE),
+            worker_name: found.worker_name,
+        };
+        Ok(Entry {
+            state: migrate::MIGRATIONS.state(&found, "", anew),
+            never_migrated: found.never_migrated(),
+            environment: found.environment,
+        })
+    }
+
+    /// Stamps the database anew.
+    pub async fn restamp(&mut self, environment: &str, identity: uuid::Uuid) -> Result<u64> {
+        let sql = "UPDATE lkroute_state SET environment = ?, identity = ?";
+        let done = sqlx::query(sql)
+            .bind(environment.to_owned())
+            .bind(identity.to_string())
+            .execute(&mut self.conn)
+            .await;
+        Ok(done.map_err(|error| self.trouble(error))?.rows_affected())
     }
 
     /// Carries the steps out; false where another migration was faster.
@@ -72,7 +93,7 @@ impl SqliteStore {
             Ok(()) => Ok(true),
             // "table … already exists" has no code of its own.
             Err(error) if super::trouble::code(&error).as_deref() == Some("1") => {
-                match self.schema_state().await? {
+                match self.enter(true).await?.state {
                     SchemaState::Behind(left) if left == steps => Err(self.trouble(error)),
                     _ => Ok(false),
                 }

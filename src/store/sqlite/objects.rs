@@ -4,12 +4,13 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::apply::Run;
-use super::read::CONFIG_COLUMNS;
+use super::read::{config_columns, config_id};
 use crate::diff::plan::Change;
 use crate::store::books::{Before, Version};
 use crate::store::cells::Cells;
 use crate::store::order::ApplyError;
 use crate::store::rows;
+use crate::store::schema::Layout;
 use crate::store::stop::Stop;
 use crate::store::trouble::code;
 use crate::store::work::{CONFIG_COLUMNS as COLUMNS, Write};
@@ -22,8 +23,8 @@ pub(super) async fn check(run: &mut Run<'_>) -> Result<Before, Stop> {
         .flatten()
         .collect();
     let sql = format!(
-        "SELECT {CONFIG_COLUMNS} FROM voice_agent_livekit c
-         WHERE c.id IN (SELECT value FROM json_each(?))"
+        "SELECT {} FROM voice_agent_livekit c WHERE c.id IN (SELECT value FROM json_each(?))",
+        config_columns(Layout::default())
     );
     let mut live = Vec::new();
     for row in run.read(sql, &ids).await? {
@@ -87,8 +88,8 @@ pub(super) async fn read_back(run: &mut Run<'_>) -> Result<(), Stop> {
     }
     let ids: Vec<Uuid> = written.keys().copied().collect();
     let sql = format!(
-        "SELECT {CONFIG_COLUMNS} FROM voice_agent_livekit c
-         WHERE c.id IN (SELECT value FROM json_each(?))"
+        "SELECT {} FROM voice_agent_livekit c WHERE c.id IN (SELECT value FROM json_each(?))",
+        config_columns(Layout::default())
     );
     let rows = run.read(sql, &ids).await?;
     let live: Result<Vec<_>, _> = rows.iter().map(|row| rows::live_config(row, 0)).collect();
@@ -127,10 +128,11 @@ async fn delete(run: &mut Run<'_>) -> Result<(), Stop> {
     if ids.is_empty() {
         return Ok(());
     }
-    let held = "SELECT DISTINCT held FROM (
-                  SELECT lower(CASE WHEN json_valid(rules) THEN rules ->> '$.livekit_config' END)
-                    AS held FROM voice_agent_numbers)
-                WHERE held IN (SELECT value FROM json_each(?))";
+    let held = format!(
+        "SELECT DISTINCT held FROM (SELECT {} AS held FROM voice_agent_numbers)
+         WHERE held IN (SELECT value FROM json_each(?))",
+        config_id("rules")
+    );
     let held = run.read(held, &ids).await?;
     let mut holding = Vec::new();
     for row in &held {

@@ -14,11 +14,36 @@ use crate::snapshot::{NumberRow, OwnedBinding, Snapshot};
 use crate::store::batch::{Batch, Names, Part, Rows};
 use crate::store::cells::Cells;
 use crate::store::rows::{self, MixedAgent, Numbered};
+use crate::store::schema::Layout;
 use crate::store::trouble::trouble;
 
 /// The columns that [`rows::live_config`] reads, of a row called `c`.
-pub(super) const CONFIG_COLUMNS: &str = "c.id, c.name, c.description, c.livekit_url,
-    c.livekit_api_key, c.livekit_api_secret, c.trunk_id, c.worker_name, c.updated_at";
+pub(super) fn config_columns(layout: Layout) -> String {
+    let worker_name = match layout.worker_name {
+        true => "c.worker_name",
+        false => "NULL",
+    };
+    format!(
+        "c.id, c.name, c.description, c.livekit_url, c.livekit_api_key, c.livekit_api_secret,
+         c.trunk_id, {worker_name}, c.updated_at"
+    )
+}
+
+/// The id of the config that `rules` name, in whatever spelling of a uuid, as
+/// text with hyphens; some other text where it is none.
+pub(super) fn config_id(rules: &str) -> String {
+    let mut value =
+        format!("lower(CASE WHEN json_valid({rules}) THEN {rules} ->> '$.livekit_config' END)");
+    for part in ["urn:uuid:", "{", "}", "-"] {
+        value = format!("replace({value}, '{part}', '')");
+    }
+    let parts = [(1, 8), (9, 4), (13, 4), (17, 4), (21, 12)];
+    let parts = parts.map(|(from, length)| format!("substr(h, {from}, {length})"));
+    format!(
+        "(SELECT {} FROM (SELECT {value} AS h))",
+        parts.join(" || '-' || ")
+    )
+}
 
 /// The columns that [`rows::apply_record`] reads, of a row called `a`.
 pub(super) const APPLY_COLUMNS: &str = "a.id, a.at, a.actor, a.revision, a.dirty, a.kind, a.reason,
@@ -64,6 +89,14 @@ impl SqliteStore {
 
     async fn read_snapshot(&mut self) -> Result<(Snapshot, Numbered<Option<Uuid>>), sqlx::Error> {
         let mut snapshot = Snapshot::default();
+        let columns = config_columns(self.layout);
+        let configs = format!("SELECT {columns} FROM voice_agent_livekit c");
+        for row in self.all(configs).await? {
+            snapshot.configs.push(rows::live_config(&row, 0)?);
+        }
+        if !self.layout.own {
+            return Ok((snapshot, Numbered::default()));
+        }
         let state = "SELECT owner, environment, identity FROM lkroute_state";
         if let Some(state) = self.all(state).await?.first() {
             snapshot.owner = state.text(0)?.map(str::to_owned);
@@ -76,10 +109,6 @@ impl SqliteStore {
         );
         let last = self.all(last).await?;
         snapshot.last_apply = last.first().map(rows::apply_record).transpose()?;
-        let configs = format!("SELECT {CONFIG_COLUMNS} FROM voice_agent_livekit c");
-        for row in self.all(configs).await? {
-            snapshot.configs.push(rows::live_config(&row, 0)?);
-        }
         let owned = "SELECT id, since, fields, secret_source, fingerprint, file, line, inserted
                      FROM lkroute_configs WHERE until IS NULL";
         for row in self.all(owned).await? {
@@ -125,7 +154,9 @@ impl SqliteStore {
             settings: settings.map_err(|error| self.trouble(error))?,
         };
         each(Batch(Part::Names(names))).await?;
-        self.batches(OWNED, Part::Owned, each, &mut |_| ()).await?;
+        if self.layout.own {
+            self.batches(OWNED, Part::Owned, each, &mut |_| ()).await?;
+        }
         self.batches(NUMBERS, Part::Numbers, each, progress).await
     }
 
@@ -158,6 +189,9 @@ impl SqliteStore {
         pool: &mut FieldsPool,
         each: &mut dyn FnMut(OwnedBinding),
     ) -> Result<()> {
+        if !self.layout.own {
+            return Ok(());
+        }
         let read = async {
             let settings = self.settings().await?.interned(pool);
             let mut stream = sqlx::query(OWNED).fetch(&mut self.conn);
@@ -184,6 +218,9 @@ impl SqliteStore {
 
     /// The sets of fields that versions of bindings name by number.
     pub(super) async fn settings(&mut self) -> Result<Numbered<Option<Fields>>, sqlx::Error> {
+        if !self.layout.own {
+            return Ok(Numbered::default());
+        }
         let read = self.all("SELECT id, fields FROM lkroute_settings").await?;
         Numbered::settings(read.iter())
     }

@@ -1,7 +1,11 @@
 //! What every command passes before it reads or writes: the URL, the stamps of
 //! a database, its schema, its tables and their columns; on real servers.
 
+mod hidden;
+mod stamps;
+mod tables;
 mod urls;
+mod waits;
 
 use crate::support::{Db, Legacy, Lkroute, Postgres, Run};
 

@@ -253,8 +253,8 @@ async fn through_a_pooler_and_with_scant_rights() {
     db.psql(&format!(
         "GRANT USAGE ON SCHEMA lad_dev TO {role};
          GRANT SELECT ON lad_dev.voice_agent_livekit, lad_dev.voice_agent_numbers,
-           lad_dev.lkroute_applies, lad_dev.lkroute_files, lad_dev.lkroute_tenants,
-           lad_dev.lkroute_settings, lad_dev.lkroute_regions, lad_dev.lkroute_configs, lad_dev.lkroute_bindings TO {role}"
+           lad_dev.lkroute_state, lad_dev.lkroute_applies, lad_dev.lkroute_files,
+           lad_dev.lkroute_tenants, lad_dev.lkroute_settings, lad_dev.lkroute_regions, lad_dev.lkroute_configs, lad_dev.lkroute_bindings TO {role}"
     ));
     let url = DatabaseUrl::parse(&url).unwrap();
     let mut store = Store::open(&url, Some("lad_dev"), Mode::Read)

@@ -1,0 +1,62 @@
+//! How long a statement may wait, and how long it may take. Core alone.
+//!
+//! A pooler may give each transaction another server connection, so these
+//! settings are made inside each transaction and end with it.
+
+use std::time::Duration;
+
+/// How long a read waits for a lock, where nobody says otherwise.
+pub const LOCK: Duration = Duration::from_secs(5);
+/// How long a look-up may take.
+pub const LOOK_UP: Duration = Duration::from_secs(30);
+
+/// The limits of what one command reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Waits {
+    pub lock: Duration,
+    /// None for what reads whole tables.
+    pub statement: Option<Duration>,
+}
+
+impl Default for Waits {
+    fn default() -> Waits {
+        Waits {
+            lock: LOCK,
+            statement: None,
+        }
+    }
+}
+
+impl Waits {
+    /// One statement of PostgreSQL that makes them count in its transaction.
+    pub fn settings(&self) -> String {
+        let set = |name: &str, limit: Duration| {
+            let millis = limit.as_millis().clamp(1, i32::MAX as u128);
+            format!("pg_catalog.set_config('{name}', '{millis}ms', true)")
+        };
+        let lock = set("lock_timeout", self.lock);
+        match self.statement {
+            Some(limit) => format!("SELECT {lock}, {}", set("statement_timeout", limit)),
+            None => format!("SELECT {lock}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_is_never_zero_which_would_be_none() {
+        let waits = Waits {
+            lock: Duration::ZERO,
+            statement: Some(LOOK_UP),
+        };
+        let settings = waits.settings();
+        assert!(
+            settings.contains("'lock_timeout', '1ms', true"),
+            "{settings}"
+        );
+        assert!(settings.contains("'statement_timeout', '30000ms', true"));
+    }
+}

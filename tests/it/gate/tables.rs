@@ -1,0 +1,88 @@
+//! Tables where they are expected, and a database that lkroute never touched.
+
+use super::{run, world};
+use crate::support::Lkroute;
+
+#[test]
+fn a_missing_schema_variable_makes_no_second_set_of_tables() {
+    let Some((_, db)) = world("elsewhere") else {
+        return;
+    };
+    let mut lkroute = Lkroute::with_two_regions();
+    lkroute.env("DATABASE_URL", &db.url);
+    for command in [
+        "migrate",
+        "migrate --check",
+        "migrate --dry-run",
+        "plan",
+        "list",
+        "apply --auto-approve",
+    ] {
+        let ran = run(&lkroute, command).expect_code(1);
+        assert!(ran.stderr.contains("lad_dev"), "{command}: {}", ran.stderr);
+        assert!(ran.stderr.contains("--schema"), "{command}: {}", ran.stderr);
+    }
+    // The hint leads on.
+    run(&lkroute, "--schema lad_dev migrate").expect_code(0);
+    let tables = "SELECT string_agg(schemaname, ' ') FROM pg_tables
+                  WHERE tablename = 'voice_agent_numbers'";
+    assert_eq!(db.psql(tables), "lad_dev");
+    run(&lkroute, "migrate --create-application-tables").expect_code(0);
+    run(&lkroute, "plan").expect_code(0);
+    assert_eq!(
+        db.psql(&tables.replace("schemaname,", "schemaname::text,")),
+        "public lad_dev"
+    );
+}
+
+#[test]
+fn a_look_needs_no_migration() {
+    let Some((lkroute, db)) = world("bare") else {
+        return;
+    };
+    db.psql("ALTER TABLE lad_dev.voice_agent_livekit DROP COLUMN worker_name");
+    for command in [
+        "plan",
+        "list",
+        "history",
+        "dispatches",
+        "doctor --no-probe",
+        "secrets list",
+        "import --out new",
+        "resolve --from +971545335200 --tenant 734cd516-e252-4728-9c52-4663ee552653",
+    ] {
+        let ran = run(&lkroute, command);
+        let all = format!("{}{}", ran.stdout, ran.stderr);
+        assert!(
+            !all.contains("migrate") && !all.contains("lkroute_"),
+            "{command}: {all}"
+        );
+    }
+    run(&lkroute, "plan --detailed-exitcode").expect_code(2);
+    let listed = run(&lkroute, "list").expect_code(0).stdout;
+    assert!(listed.contains("+971545335200"), "{listed}");
+    let drift = run(&lkroute, "drift").expect_code(1).stderr;
+    assert!(drift.contains("nothing has been applied"), "{drift}");
+    let refused = run(&lkroute, "apply --auto-approve").expect_code(1).stderr;
+    assert!(refused.contains("lkroute migrate"), "{refused}");
+    assert_eq!(
+        db.psql("SELECT count(*) FROM pg_tables WHERE tablename LIKE 'lkroute%'"),
+        "0"
+    );
+}
+
+#[test]
+fn the_agent_is_found_without_xml() {
+    let Some((lkroute, db)) = super::applied("agents") else {
+        return;
+    };
+    // What a server without libxml lacks is never asked for.
+    db.psql("REVOKE EXECUTE ON FUNCTION query_to_xml(text, boolean, boolean, text) FROM PUBLIC");
+    let resolve = "resolve --from +919513456728 --tenant e0a3e9ca-3f46-4bb0-ac10-a91b5c1d20b5 \
+                   --explain -v";
+    let ran = run(&lkroute, resolve).expect_code(0);
+    let all = format!("{}{}", ran.stdout, ran.stderr);
+    assert!(all.contains("33"), "{all}");
+    db.psql("DROP TABLE lad_dev.voice_agents");
+    run(&lkroute, resolve).expect_code(0);
+}

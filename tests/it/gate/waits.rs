@@ -1,0 +1,108 @@
+//! Nothing waits for ever, and what waited says for whom.
+
+use std::time::{Duration, Instant};
+
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
+
+use super::{applied, run};
+
+/// A session of somebody else's.
+struct Session {
+    runtime: tokio::runtime::Runtime,
+    conn: PgConnection,
+}
+
+impl Session {
+    fn open(url: &str) -> Session {
+        let mut builder = tokio::runtime::Builder::new_current_thread();
+        let runtime = builder.enable_all().build().expect("a runtime");
+        let options: sqlx::postgres::PgConnectOptions = url.parse().expect("a URL");
+        // A pooler refuses connections that ask for it.
+        let options = options.extra_float_digits(None);
+        let conn = runtime.block_on(PgConnection::connect_with(&options));
+        Session {
+            conn: conn.expect("connect"),
+            runtime,
+        }
+    }
+
+    fn run(&mut self, sql: &str) {
+        let ran = sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&mut self.conn);
+        self.runtime.block_on(ran).expect("run");
+    }
+
+    fn value(&mut self, sql: &str) -> String {
+        let row = sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).fetch_one(&mut self.conn);
+        sqlx::Row::get(&self.runtime.block_on(row).expect("run"), 0)
+    }
+}
+
+#[test]
+fn a_locked_table_is_waited_for_five_seconds_and_its_holder_is_named() {
+    let Some((lkroute, db)) = applied("locked") else {
+        return;
+    };
+    let url = format!("{}?application_name=backfill", db.url);
+    for (table, commands) in [
+        (
+            "voice_agent_numbers",
+            &["plan", "resolve --from +971545335200", "list"][..],
+        ),
+        ("voice_agent_livekit", &["plan", "apply --auto-approve"][..]),
+        (
+            "lkroute_state",
+            &[
+                "history",
+                "dispatch --from +971545335200 --to +971501234567",
+            ][..],
+        ),
+    ] {
+        let mut holder = Session::open(&url);
+        holder.run(&format!(
+            "BEGIN; LOCK TABLE lad_dev.{table} IN ACCESS EXCLUSIVE MODE"
+        ));
+        for command in commands {
+            let start = Instant::now();
+            let ran = run(&lkroute, &format!("--lock-timeout 1 {command}")).expect_code(1);
+            let all = format!("{}{}", ran.stdout, ran.stderr).replace('\n', " ");
+            let all = all.split_whitespace().collect::<Vec<_>>().join(" ");
+            assert!(start.elapsed() < Duration::from_secs(20), "{command}");
+            assert!(
+                all.contains("waited 1 s for `backfill` of the role lkroute"),
+                "{command}: {all}"
+            );
+        }
+        holder.run("ROLLBACK");
+    }
+    // Without a word: five seconds.
+    let mut holder = Session::open(&url);
+    holder.run("BEGIN; LOCK TABLE lad_dev.voice_agent_numbers IN ACCESS EXCLUSIVE MODE");
+    let start = Instant::now();
+    let ran = run(&lkroute, "list").expect_code(1);
+    assert!(ran.stderr.contains("waited 5 s"), "{}", ran.stderr);
+    assert!(start.elapsed() >= Duration::from_secs(4));
+}
+
+#[test]
+fn nothing_is_set_for_longer_than_a_transaction() {
+    let Some((mut lkroute, db)) = applied("pooled") else {
+        return;
+    };
+    let Some(pooler) = crate::support::Pgbouncer::transaction_mode(&db) else {
+        return;
+    };
+    lkroute.env("DATABASE_URL", &pooler.url);
+    for command in [
+        "plan",
+        "list",
+        "history",
+        "resolve --from +971545335200",
+        "drift",
+    ] {
+        run(&lkroute, command);
+    }
+    let mut session = Session::open(&pooler.url);
+    for setting in ["lock_timeout", "statement_timeout"] {
+        assert_eq!(session.value(&format!("SHOW {setting}")), "0", "{setting}");
+    }
+}
