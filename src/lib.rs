@@ -31,6 +31,7 @@ pub mod import;
 pub mod phone;
 pub mod resolve;
 pub mod routing;
+pub mod sealed;
 pub mod snapshot;
 pub mod source;
 pub mod trust;

@@ -11,8 +11,11 @@ use uuid::Uuid;
 use super::lookup::Signing;
 use super::secret_sources::SourceRules;
 use super::{Context, Stop, Total, database, lookup, routing_files, sealing, trusted_hosts};
-use crate::doctor::{Complaint, Drift, Facts, Mixed, Numbers, Probed, Remark, Report, Survey};
-use crate::doctor::{Severity, examine};
+use crate::doctor::{
+    AgentTenantMismatch, Complaint, DriftSurvey, Facts, Numbers, ProbeFailure, Probed, Report,
+    Survey,
+};
+use crate::doctor::{ComplaintSeverity, examine};
 use crate::error::{Error, Result};
 use crate::fields::{Field, FieldsPool};
 use crate::livekit::{
@@ -56,7 +59,7 @@ pub enum Scope {
 struct Gathered {
     configs: Configs,
     numbers: Numbers,
-    mixed: Vec<Mixed>,
+    mixed: Vec<AgentTenantMismatch>,
     drift: Vec<String>,
     /// That the database is stamped with.
     environment: Option<String>,
@@ -164,7 +167,7 @@ async fn read_database(
         opened.extend(secret.ok().map(|secret| (config.id, secret)));
     }
     let standings = standings(&snapshot, &configs, &opened, &trust, ring);
-    let mut drift = Drift::new(&snapshot, &aliases);
+    let mut drift = DriftSurvey::new(&snapshot, &aliases);
     let mut pool = FieldsPool::default();
     store
         .owned(&mut pool, &mut |binding| drift.owned(binding))
@@ -182,7 +185,7 @@ async fn read_database(
     store.end_read().await?;
     let label = |id: Uuid| aliases.get(&id).cloned().unwrap_or_else(|| id.to_string());
     let mixed = mixed.into_iter().filter_map(|mixed| {
-        Some(Mixed {
+        Some(AgentTenantMismatch {
             number: phone::from_row(mixed.country_code.as_deref(), mixed.base_number).ok()?,
             tenant: label(mixed.tenant),
             agent: mixed.agent,
@@ -263,7 +266,7 @@ async fn look(
     };
     if let Some(refusal) = refused {
         let mut probed = probed(reach(url, limits).await);
-        probed.failures.push(Remark {
+        probed.failures.push(ProbeFailure {
             code: "host-not-trusted".to_owned(),
             message: refusal.message(config.name()),
             action: refusal.hint(),
@@ -280,7 +283,7 @@ async fn look(
     };
     let mut probed = probed(probe(&server, config.text(Field::TrunkId), limits).await);
     if let Some(Standing::Unknown(to)) = standing {
-        probed.notes.push(Remark {
+        probed.notes.push(ProbeFailure {
             code: "host-not-approved".to_owned(),
             message: format!("it leads to {to}, {}", trusted_hosts::UNKNOWN_SERVER),
             action: format!(
@@ -317,9 +320,9 @@ fn probed(report: ProbeReport) -> Probed {
     }
 }
 
-fn remark(failure: &Failure) -> Remark {
+fn remark(failure: &Failure) -> ProbeFailure {
     let words = failure.detail.iter().map(|detail| format!(" ({detail})"));
-    Remark {
+    ProbeFailure {
         code: failure.cause.code().to_owned(),
         message: failure.cause.meaning().to_owned() + &words.collect::<String>(),
         action: failure.cause.remedy().to_owned(),
@@ -332,7 +335,7 @@ async fn try_worker(client: &Client, name: &str, probed: &mut Probed) {
     let figure = match tried.seen {
         WorkerSeen::Took(_) => Some(format!("worker {name} took a job")),
         WorkerSeen::NoOne => {
-            probed.failures.push(Remark {
+            probed.failures.push(ProbeFailure {
                 code: "worker-missing".to_owned(),
                 message: format!(
                     "no worker called `{name}` took a job within {} s",
@@ -350,7 +353,7 @@ async fn try_worker(client: &Client, name: &str, probed: &mut Probed) {
     let figures = probed.figure.take().into_iter().chain(figure);
     probed.figure = Some(figures.collect::<Vec<_>>().join(", ")).filter(|text| !text.is_empty());
     if let Some(failure) = tried.left_behind {
-        probed.failures.push(Remark {
+        probed.failures.push(ProbeFailure {
             code: "room-left-behind".to_owned(),
             message: format!(
                 "the trial's room {} could not be deleted: {failure}",
@@ -366,7 +369,7 @@ fn add_environment(report: &mut Report) {
     if !lookup::environment().table_enabled() {
         report.others.push(Complaint {
             check: "table-switched-off".to_owned(),
-            severity: Severity::Note,
+            severity: ComplaintSeverity::Note,
             subject: "environment".to_owned(),
             message: "USE_SELFHOST_ROUTING_TABLE is not \"true\" in this shell: calls from here \
                       use the environment's credentials"
@@ -393,7 +396,7 @@ fn add_files(context: &Context<'_>, report: &mut Report) {
         report.well = false;
         report.others.push(Complaint {
             check: "files-invalid".to_owned(),
-            severity: Severity::Problem,
+            severity: ComplaintSeverity::Problem,
             subject: "files".to_owned(),
             message: format!("the files in {} have {count}", directory.display()),
             action: "see `lkroute validate`".to_owned(),

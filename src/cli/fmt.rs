@@ -53,9 +53,9 @@ impl FmtArgs {
     }
 }
 
-type Change<'a> = (&'a String, String, String);
+type FormatChange<'a> = (&'a String, String, String);
 
-fn check(shell: &Shell, edits: &[Change<'_>]) -> Result<Exit, Stop> {
+fn check(shell: &Shell, edits: &[FormatChange<'_>]) -> Result<Exit, Stop> {
     for (name, before, after) in edits {
         let (before, after) = (veiled(before), veiled(after));
         let diff = TextDiff::from_lines(&before, &after);
@@ -77,7 +77,7 @@ fn check(shell: &Shell, edits: &[Change<'_>]) -> Result<Exit, Stop> {
     }
 }
 
-fn write(shell: &Shell, tree: &Tree, edits: Vec<Change<'_>>) -> Result<Exit, Stop> {
+fn write(shell: &Shell, tree: &Tree, edits: Vec<FormatChange<'_>>) -> Result<Exit, Stop> {
     let edits = edits.into_iter().map(|(name, before, after)| {
         let path = tree.path(name).unwrap_or(Path::new(name)).to_owned();
         Edit {

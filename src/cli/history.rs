@@ -11,7 +11,9 @@ use crate::error::{Error, Exit, Result};
 use crate::fields::{Field, FieldsPool};
 use crate::history::changes::{self, Event, VersionSide};
 use crate::history::{BindingVersion, Versions};
-use crate::render::history::{self as report, ChangedReport, EventReport, HistoryReport, Names};
+use crate::render::history::{
+    self as report, ChangedReport, EventReport, HistoryNames, HistoryReport,
+};
 use crate::render::json;
 use crate::snapshot::{ApplyId, ApplyRecord, Snapshot};
 use crate::store::{Mode, Select, Store};
@@ -144,7 +146,7 @@ impl Past {
     }
 
     /// Names of configs as of their last version, else of their row.
-    fn names(&self) -> Names {
+    fn names(&self) -> HistoryNames {
         let live = self
             .snapshot
             .configs
@@ -157,7 +159,7 @@ impl Past {
         let named = all.into_iter();
         let named =
             named.filter_map(|(id, fields, _)| Some((id, fields.text(Field::Name)?.to_owned())));
-        Names(named.collect())
+        HistoryNames(named.collect())
     }
 
     async fn changed(

@@ -13,7 +13,7 @@ use super::{Stop, lookup};
 use crate::app::Total;
 use crate::error::{Error, Exit, Result};
 use crate::files::{self, Tree};
-use crate::import::{Filter, Import, ImportFile, Importer};
+use crate::import::{Import, ImportFile, ImportFilter, Importer};
 use crate::render::import::{ImportReport, text};
 use crate::render::json;
 use crate::snapshot::{NumberRow, Snapshot};
@@ -107,7 +107,7 @@ impl ImportArgs {
         })
     }
 
-    fn filter(&self, snapshot: &Snapshot) -> Result<Filter> {
+    fn filter(&self, snapshot: &Snapshot) -> Result<ImportFilter> {
         let named = |name: &String| {
             let mut known = snapshot.tenants.iter();
             let known = known.find(|(_, alias)| alias == name).map(|(id, _)| *id);
@@ -117,7 +117,7 @@ impl ImportArgs {
                     .hint("name it by its uuid, as in the column tenant_id")
             })
         };
-        Ok(Filter {
+        Ok(ImportFilter {
             tenants: self.tenant.iter().map(named).collect::<Result<_>>()?,
             configs: self.config.iter().cloned().collect(),
         })

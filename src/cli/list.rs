@@ -135,7 +135,7 @@ impl ListArgs {
             tenant,
             configs: self.config_ids(&configs)?,
         };
-        let rows = Rows::new(&snapshot, &configs);
+        let rows = ListRows::new(&snapshot, &configs);
         let mut numbers = Vec::new();
         store
             .list(&filter, &mut |row| numbers.push(rows.report(row)))
@@ -188,16 +188,16 @@ fn unknown(what: &str, name: &str) -> Error {
 }
 
 /// Makes rows into reports.
-struct Rows<'a> {
+struct ListRows<'a> {
     configs: &'a Configs,
     aliases: HashMap<Uuid, &'a str>,
     files: &'a [String],
 }
 
-impl<'a> Rows<'a> {
-    fn new(snapshot: &'a Snapshot, configs: &'a Configs) -> Rows<'a> {
+impl<'a> ListRows<'a> {
+    fn new(snapshot: &'a Snapshot, configs: &'a Configs) -> ListRows<'a> {
         let aliases = snapshot.tenants.iter();
-        Rows {
+        ListRows {
             configs,
             aliases: aliases.map(|(id, alias)| (*id, alias.as_str())).collect(),
             files: &snapshot.files,

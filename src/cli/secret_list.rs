@@ -32,7 +32,7 @@ does not open for another reason than a missing key.";
 /// Say where each secret lives, and whether it opens
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
-pub struct ListArgs {
+pub struct SecretListArgs {
     /// Look into the files alone
     #[arg(long)]
     offline: bool,
@@ -44,7 +44,7 @@ pub struct ListArgs {
     keys: KeyArgs,
 }
 
-impl ListArgs {
+impl SecretListArgs {
     pub fn run(&self, shell: &Shell) -> Result<Exit, Stop> {
         let ring = self.keys.ring()?;
         let routing = match self.offline || shell.globals.routing.exists() {

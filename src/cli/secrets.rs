@@ -30,7 +30,7 @@ enum SecretsCommand {
     Keygen(KeygenArgs),
     Seal(SealArgs),
     Rotate(rotate::RotateArgs),
-    List(secret_list::ListArgs),
+    List(secret_list::SecretListArgs),
 }
 
 const KEYGEN_EXAMPLES: &str = "\
@@ -94,7 +94,7 @@ struct SealArgs {
 }
 
 /// Where a config stands in the files.
-struct Place {
+struct SecretPlace {
     file: String,
     id: Option<Uuid>,
 }
@@ -143,7 +143,7 @@ impl SealArgs {
 
     /// Looks for the config in each file for itself: what else is wrong with
     /// them, a secret that is still missing above all, does not matter here.
-    fn find(&self, shell: &Shell) -> Result<Place> {
+    fn find(&self, shell: &Shell) -> Result<SecretPlace> {
         let tree = Tree::open(&shell.globals.routing);
         for file in tree.paths() {
             let Some(path) = tree.path(file) else {
@@ -162,7 +162,7 @@ impl SealArgs {
             if let Some(config) = config {
                 let environment = shell.globals.env.as_deref();
                 let id = id_of(config, environment)?;
-                return Ok(Place {
+                return Ok(SecretPlace {
                     file: file.clone(),
                     id,
                 });

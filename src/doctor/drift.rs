@@ -13,7 +13,7 @@ use crate::resolve::Aliases;
 use crate::snapshot::{NumberRow, OwnedBinding, Snapshot};
 
 /// Takes in what is owned, then every row; gives the addresses that drifted.
-pub struct Drift<'a> {
+pub struct DriftSurvey<'a> {
     aliases: &'a Aliases,
     reader: RowReader,
     /// By row; those not seen yet.
@@ -30,9 +30,9 @@ struct Owned {
     fields: FieldsIx,
 }
 
-impl<'a> Drift<'a> {
+impl<'a> DriftSurvey<'a> {
     /// Compares the configs, and makes ready for the numbers.
-    pub fn new(snapshot: &Snapshot, aliases: &'a Aliases) -> Drift<'a> {
+    pub fn new(snapshot: &Snapshot, aliases: &'a Aliases) -> DriftSurvey<'a> {
         let live = |id: Uuid| snapshot.configs.iter().find(|config| config.id == id);
         let drifted = snapshot.owned_configs.iter().filter(|owned| {
             let mut fields = Field::OF_CONFIG.iter();
@@ -41,7 +41,7 @@ impl<'a> Drift<'a> {
             })
         });
         let name = |fields: &Fields| fields.text(Field::Name).unwrap_or_default().to_owned();
-        Drift {
+        DriftSurvey {
             aliases,
             reader: RowReader::default(),
             owned: HashMap::default(),

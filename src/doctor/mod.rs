@@ -1,6 +1,6 @@
 //! `doctor`: everything that would fail a call, found before a customer does.
 //! Core: judges facts that others gathered; the live probes of servers come
-//! in as [`Remark`]s.
+//! in as [`ProbeFailure`]s.
 
 mod drift;
 mod survey;
@@ -13,7 +13,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use uuid::Uuid;
 
-pub use drift::Drift;
+pub use drift::DriftSurvey;
 pub use survey::{Examples, Numbers, Survey};
 
 use crate::fields::Field;
@@ -23,7 +23,8 @@ use crate::resolve::{ConfigFact, Configs, SecretState, host_of};
 /// How much a complaint weighs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-pub enum Severity {
+#[schemars(rename = "Severity")]
+pub enum ComplaintSeverity {
     /// Worth knowing; nothing is wrong.
     Note,
     /// Calls fail, or soon will.
@@ -35,7 +36,7 @@ pub enum Severity {
 pub struct Complaint {
     /// Stable, kebab-case.
     pub check: String,
-    pub severity: Severity,
+    pub severity: ComplaintSeverity,
     /// What it is about: a config by name, or `numbers`.
     pub subject: String,
     /// One sentence, lower case, no full stop.
@@ -47,7 +48,7 @@ pub struct Complaint {
 /// What somebody else found out about a config: a probe of its server, or the
 /// reason why its secret does not open.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Remark {
+pub struct ProbeFailure {
     pub code: String,
     pub message: String,
     pub action: String,
@@ -57,9 +58,9 @@ pub struct Remark {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Probed {
     /// What failed; empty where all is well.
-    pub failures: Vec<Remark>,
+    pub failures: Vec<ProbeFailure>,
     /// What is worth knowing.
-    pub notes: Vec<Remark>,
+    pub notes: Vec<ProbeFailure>,
     /// The caller ids that the config's trunk lists; none listed is any.
     pub trunk_numbers: Option<Vec<String>>,
     /// In one phrase, for the row of a healthy config, such as `12 ms`.
@@ -68,7 +69,7 @@ pub struct Probed {
 
 /// A number whose default agent belongs to another tenant.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Mixed {
+pub struct AgentTenantMismatch {
     pub number: E164,
     pub tenant: String,
     pub agent: i64,
@@ -81,7 +82,7 @@ pub struct Facts<'a> {
     /// With the state of their secrets.
     pub configs: &'a Configs,
     pub numbers: &'a Numbers,
-    pub mixed: &'a [Mixed],
+    pub mixed: &'a [AgentTenantMismatch],
     /// Addresses that were changed in the database since the last apply.
     pub drift: &'a [String],
     /// By name of the config; one that is not there was not probed.
@@ -128,7 +129,9 @@ pub struct Report {
 }
 
 fn well(complaints: &[Complaint]) -> bool {
-    complaints.iter().all(|c| c.severity == Severity::Note)
+    complaints
+        .iter()
+        .all(|c| c.severity == ComplaintSeverity::Note)
 }
 
 /// Judges the facts.
@@ -164,7 +167,7 @@ struct About<'a> {
 }
 
 impl About<'_> {
-    fn add(&mut self, severity: Severity, check: &str, message: String, action: &str) {
+    fn add(&mut self, severity: ComplaintSeverity, check: &str, message: String, action: &str) {
         self.complaints.push(Complaint {
             check: check.to_owned(),
             severity,
@@ -175,11 +178,11 @@ impl About<'_> {
     }
 
     fn problem(&mut self, check: &str, message: impl Into<String>, action: &str) {
-        self.add(Severity::Problem, check, message.into(), action);
+        self.add(ComplaintSeverity::Problem, check, message.into(), action);
     }
 
     fn note(&mut self, check: &str, message: impl Into<String>, action: &str) {
-        self.add(Severity::Note, check, message.into(), action);
+        self.add(ComplaintSeverity::Note, check, message.into(), action);
     }
 }
 
@@ -385,7 +388,7 @@ fn many(examples: &Examples) -> String {
     format!("{} ({})", examples.count, examples.shown())
 }
 
-fn mixed(mixed: &[Mixed], complaints: &mut Vec<Complaint>) {
+fn mixed(mixed: &[AgentTenantMismatch], complaints: &mut Vec<Complaint>) {
     let mut about = About {
         subject: "agents".to_owned(),
         complaints,

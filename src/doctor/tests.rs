@@ -72,7 +72,7 @@ fn judged(configs: &Configs, rows: &[Row], probes: &[(&str, Probed)]) -> Report 
     })
 }
 
-fn checks(report: &Report) -> Vec<(&str, &str, Severity)> {
+fn checks(report: &Report) -> Vec<(&str, &str, ComplaintSeverity)> {
     let of_configs = report.configs.iter().flat_map(|row| &row.complaints);
     of_configs
         .chain(&report.others)
@@ -91,7 +91,7 @@ fn nothing_is_said_where_all_is_well() {
 
 #[test]
 fn rows_that_fail_calls_are_problems() {
-    use Severity::{Note, Problem};
+    use ComplaintSeverity::{Note, Problem};
     let dangling = Uuid::from_u128(7);
     let cases = [
         (on(dangling, 1), "config-dangling", Problem),
@@ -208,7 +208,7 @@ fn each_config_is_judged() {
 
 #[test]
 fn probes_join_the_row_of_their_config() {
-    let failure = Remark {
+    let failure = ProbeFailure {
         code: "secret-wrong".into(),
         message: "the server knows the key, but the secret is wrong".into(),
         action: "seal the right one".into(),
@@ -244,7 +244,7 @@ fn probes_join_the_row_of_their_config() {
 fn drift_mixed_agents_and_a_choice_of_configs() {
     let configs = configs();
     let numbers = survey(&configs, &healthy());
-    let mixed = [Mixed {
+    let mixed = [AgentTenantMismatch {
         number: number(),
         tenant: "techiemaya-test".into(),
         agent: 33,
@@ -265,8 +265,8 @@ fn drift_mixed_agents_and_a_choice_of_configs() {
     };
     let all = only(&[]);
     let expected = [
-        ("drift", "drift", Severity::Problem),
-        ("agents", "agent-of-other-tenant", Severity::Note),
+        ("drift", "drift", ComplaintSeverity::Problem),
+        ("agents", "agent-of-other-tenant", ComplaintSeverity::Note),
     ];
     assert_eq!(checks(&all), expected);
     let one = only(&[CLOUD]);

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use CallDependency::{Credential, Nothing, Route, Term};
 use FieldKind::{Flag, Text, TextList};
-use Stored::{Column, Ours, RulesKey};
+use FieldStorage::{Column, Ours, RulesKey};
 
 /// Objects that have a field, as bits.
 const REGION: u8 = 1;
@@ -21,7 +21,7 @@ const OPTIONAL: u8 = 16;
 
 /// Where the database keeps a field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stored {
+enum FieldStorage {
     /// A column of the application's row: of a config, or of a number.
     Column(&'static str),
     /// A key inside the column `rules` of a number.
@@ -54,7 +54,7 @@ pub enum CallDependency {
 struct FieldFacts {
     name: &'static str,
     of: u8,
-    stored: Stored,
+    stored: FieldStorage,
     kind: FieldKind,
     call: CallDependency,
 }

@@ -17,7 +17,7 @@ use crate::routing::{
 };
 use crate::snapshot::{ApplyId, Snapshot, SourceLine};
 
-type Map<K, V> = HashMap<K, V, RandomState>;
+type IdMap<K, V> = HashMap<K, V, RandomState>;
 
 /// What was declared when an apply was done, and what has become lkroute's
 /// since.
@@ -31,8 +31,8 @@ pub struct AppliedState {
     pub found: PreviousValues,
     /// The configs of that time, by row.
     pub configs: BTreeMap<Uuid, ConfigVersion>,
-    tenants: Map<Uuid, u32>,
-    settings: Map<FieldsIx, u32>,
+    tenants: IdMap<Uuid, u32>,
+    settings: IdMap<FieldsIx, u32>,
 }
 
 impl AppliedState {
@@ -53,8 +53,8 @@ impl AppliedState {
             },
             found: PreviousValues::of_configs(apply, &versions.configs),
             configs: BTreeMap::new(),
-            tenants: Map::default(),
-            settings: Map::default(),
+            tenants: IdMap::default(),
+            settings: IdMap::default(),
         };
         for (id, alias) in &snapshot.tenants {
             state.tenant(*id, Some(alias.clone()));

@@ -5,8 +5,7 @@ use std::fmt::Write;
 use serde_json::Value;
 use toml_edit::Key;
 
-use super::configs::Config;
-use super::judge::Settings;
+use super::model::{ImportedConfig, ImportedSettings};
 use crate::fields::{Field, Fields};
 use crate::phone::{E164, NumberRange};
 use crate::routing::SecretSource;
@@ -76,7 +75,7 @@ pub fn region(out: &mut String, name: &str, code: Option<u16>, default_config: O
     }
 }
 
-pub fn config(out: &mut String, config: &Config, region: &str, secret: &SecretSource) {
+pub fn config(out: &mut String, config: &ImportedConfig, region: &str, secret: &SecretSource) {
     let _ = writeln!(out, "\n[configs.{}]", key(&config.name));
     let column = |out: &mut String, field: Field| {
         let value = config.fields.text(field);
@@ -111,7 +110,7 @@ pub fn bindings(
     numbers: &[E164],
     tenant: &str,
     config: &str,
-    settings: &Settings,
+    settings: &ImportedSettings,
 ) -> u64 {
     let (ranges, rest) = runs(numbers);
     let mut block = |numbers: &dyn Fn(&mut String)| {

@@ -5,15 +5,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use uuid::Uuid;
 
-use super::configs::{self, Config};
+use super::configs;
 use super::emit;
-use super::judge::Settings;
-use super::regions::Regions;
-use super::report::{Counts, Import, ImportFile};
-use super::{Bound, tenants};
+use super::model::{Bound, ImportedConfig, ImportedSettings};
+use super::regions::GuessedRegions;
+use super::report::{Import, ImportCounts, ImportFile};
+use super::tenants;
 use crate::fields::Field;
 use crate::phone::{self, E164, RowKey};
-use crate::secrets::Format;
+use crate::sealed::Format;
 
 /// Calling codes whose national numbers may begin with a zero that is part of
 /// the number, and that a `bigint` loses.
@@ -22,11 +22,11 @@ const ZEROS: [u16; 5] = [39, 225, 241, 242, 378];
 /// All that is to be written.
 pub struct Content<'a> {
     pub origin: &'a str,
-    pub configs: &'a [Config],
+    pub configs: &'a [ImportedConfig],
     /// For each config.
     pub wanted: &'a [bool],
-    pub regions: &'a Regions,
-    pub settings: &'a [Settings],
+    pub regions: &'a GuessedRegions,
+    pub settings: &'a [ImportedSettings],
     pub tenants: &'a [Uuid],
     /// Names that tenants have already.
     pub known: &'a BTreeMap<Uuid, String>,
@@ -39,7 +39,7 @@ struct Group<'a> {
     config: usize,
     alias: &'a str,
     numbers: Vec<E164>,
-    settings: &'a Settings,
+    settings: &'a ImportedSettings,
 }
 
 /// Writes the files; fills in what is known here of the import.
@@ -75,7 +75,7 @@ pub fn write(content: &Content<'_>) -> Import {
             .or_insert_with(|| header.clone());
         blocks += emit::bindings(text, &group.numbers, group.alias, config, group.settings);
     }
-    import.counts = Counts {
+    import.counts = ImportCounts {
         regions: texts.len() as u64,
         configs: sources.len() as u64,
         tenants: aliases.len() as u64,

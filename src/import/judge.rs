@@ -8,7 +8,8 @@ use hashbrown::HashMap;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::regions::Regions;
+use super::model::{ImportedSettings, index};
+use super::regions::GuessedRegions;
 use super::report::{self, LeftOut};
 use crate::fields::{Field, Fields, FieldsIx};
 use crate::phone::LeadPart;
@@ -20,25 +21,17 @@ const LONGEST: usize = 255;
 /// A field, its value as shown, and why it is left out.
 type Odd = (Field, String, &'static str);
 
-/// What a binding declares: its config, and the values that are usable.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Settings {
-    /// Index of the config.
-    pub config: u32,
-    pub fields: Fields,
-}
-
 /// The settings of imported rows, each kept once.
 #[derive(Debug, Default)]
-pub struct Judge {
-    pub settings: Vec<Settings>,
-    index: HashMap<Settings, u32, RandomState>,
+pub struct SettingsReader {
+    pub settings: Vec<ImportedSettings>,
+    index: HashMap<ImportedSettings, u32, RandomState>,
     /// By set of fields: the settings, and what they leave out.
     verdicts: HashMap<FieldsIx, (u32, Vec<Odd>), RandomState>,
     left_out: BTreeMap<Odd, Vec<Uuid>>,
 }
 
-impl Judge {
+impl SettingsReader {
     /// The settings of a row on that config, whose fields are number `ix`.
     /// Adds the regions that its rules speak of.
     pub fn settings(
@@ -46,7 +39,7 @@ impl Judge {
         row: Uuid,
         config: u32,
         (ix, fields): (FieldsIx, &Fields),
-        regions: &mut Regions,
+        regions: &mut GuessedRegions,
     ) -> u32 {
         if !self.verdicts.contains_key(&ix) {
             let verdict = self.judge(config, fields, regions);
@@ -59,7 +52,12 @@ impl Judge {
         *settings
     }
 
-    fn judge(&mut self, config: u32, fields: &Fields, regions: &mut Regions) -> (u32, Vec<Odd>) {
+    fn judge(
+        &mut self,
+        config: u32,
+        fields: &Fields,
+        regions: &mut GuessedRegions,
+    ) -> (u32, Vec<Odd>) {
         let mut usable = Fields::new();
         let mut odd = Vec::new();
         for (field, value) in fields.iter().filter(|(field, _)| *field != Field::Config) {
@@ -68,11 +66,11 @@ impl Judge {
                 Some(why) => odd.push((field, report::shown(value), why)),
             }
         }
-        let settings = Settings {
+        let settings = ImportedSettings {
             config,
             fields: usable,
         };
-        let next = super::index(self.settings.len());
+        let next = index(self.settings.len());
         let ix = *self.index.entry(settings.clone()).or_insert(next);
         if ix == next {
             self.settings.push(settings);
@@ -98,7 +96,7 @@ impl Judge {
 }
 
 /// Why the files can't declare that value.
-fn trouble(field: Field, value: &Value, regions: &mut Regions) -> Option<&'static str> {
+fn trouble(field: Field, value: &Value, regions: &mut GuessedRegions) -> Option<&'static str> {
     match (field, value) {
         (_, Value::Null) => Some("JSON null"),
         (Field::Inbound | Field::Outbound, Value::Bool(_)) => None,

@@ -4,7 +4,7 @@
 //! [`Importer`] is fed the rows as the store reads them and makes an
 //! [`Import`] of them; nothing here reads or writes anything. The texts are
 //! canonical, load without errors, and a plan of them shows nothing but
-//! adoptions. Core: imports core, and of `secrets` the values that need no key.
+//! adoptions. Core: imports core, and the text form of sealed values.
 //!
 //! A row costs one look-up and 40 bytes until the end, whoever it belongs to:
 //! only all rows of a tenant tell whether a number is there twice.
@@ -13,6 +13,7 @@ mod configs;
 mod emit;
 mod files;
 mod judge;
+mod model;
 mod regions;
 mod report;
 mod tenants;
@@ -28,14 +29,14 @@ use crate::fields::{Field, FieldsIx, FieldsPool};
 use crate::phone::{self, RowKey, Unreadable};
 use crate::snapshot::{NumberRow, Snapshot};
 
-use configs::Config;
-use judge::Judge;
-use regions::Regions;
-pub use report::{Counts, EnvSecret, Import, ImportFile, LeftOut, Others, Reason};
+use judge::SettingsReader;
+use model::{Bound, ImportedConfig, index};
+use regions::GuessedRegions;
+pub use report::{EnvSecret, Import, ImportCounts, ImportFile, LeftOut, Others, Reason};
 
 /// Which part of a database to import; an empty set means everything.
 #[derive(Debug, Clone, Default)]
-pub struct Filter {
+pub struct ImportFilter {
     pub tenants: BTreeSet<Uuid>,
     /// By name.
     pub configs: BTreeSet<String>,
@@ -56,7 +57,7 @@ enum Holds {
 
 /// An active row with a readable number, until the end.
 #[derive(Debug, Clone, Copy)]
-struct Row {
+struct ImportedRow {
     tenant: u32,
     /// `None` where `rules` is no object.
     fields: Option<FieldsIx>,
@@ -64,20 +65,10 @@ struct Row {
     id: Uuid,
 }
 
-/// A number to import. Ordered so that what is declared together lies
-/// together.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Bound {
-    /// Index into [`Judge::settings`].
-    settings: u32,
-    tenant: u32,
-    key: RowKey,
-}
-
 /// Collects rows and makes the files of them.
 pub struct Importer {
-    filter: Filter,
-    configs: Vec<Config>,
+    filter: ImportFilter,
+    configs: Vec<ImportedConfig>,
     config_ix: HashMap<Uuid, u32, RandomState>,
     aliases: BTreeMap<Uuid, String>,
     pool: FieldsPool,
@@ -86,7 +77,7 @@ pub struct Importer {
     holds: Vec<Holds>,
     tenants: Vec<Uuid>,
     tenant_ix: HashMap<Uuid, u32, RandomState>,
-    rows: Vec<Row>,
+    rows: Vec<ImportedRow>,
     others: Others,
     not_imported: BTreeMap<Reason, Vec<Uuid>>,
 }
@@ -94,8 +85,9 @@ pub struct Importer {
 impl Importer {
     /// Takes the configs, and the tenants that have a name already, from a
     /// snapshot.
-    pub fn new(filter: Filter, snapshot: &Snapshot) -> Importer {
-        let configs: Vec<Config> = snapshot.configs.iter().map(Config::read).collect();
+    pub fn new(filter: ImportFilter, snapshot: &Snapshot) -> Importer {
+        let configs: Vec<ImportedConfig> =
+            snapshot.configs.iter().map(configs::read_config).collect();
         let config_ix = (0u32..).zip(&configs).map(|(ix, config)| (config.id, ix));
         Importer {
             config_ix: config_ix.collect(),
@@ -129,7 +121,7 @@ impl Importer {
         }
         let active = row.status.is_none_or(|status| status == "active");
         match number {
-            Ok(number) if active => self.rows.push(Row {
+            Ok(number) if active => self.rows.push(ImportedRow {
                 tenant,
                 fields,
                 key: number.key(),
@@ -218,7 +210,7 @@ impl Importer {
         self.keep_importable();
         let wanted = self.wanted_configs();
         let mut regions = regions::guess(&self.configs, &wanted);
-        let mut judge = Judge::default();
+        let mut judge = SettingsReader::default();
         let mut bound = self.bind(&mut judge, &mut regions);
         bound.sort_unstable();
         let mut import = files::write(&files::Content {
@@ -264,7 +256,7 @@ impl Importer {
     }
 
     /// The settings of each row to import.
-    fn bind(&mut self, judge: &mut Judge, regions: &mut Regions) -> Vec<Bound> {
+    fn bind(&mut self, judge: &mut SettingsReader, regions: &mut GuessedRegions) -> Vec<Bound> {
         let rows = std::mem::take(&mut self.rows);
         let bound = rows.iter().filter_map(|row| {
             let ix = row.fields?;
@@ -281,7 +273,7 @@ impl Importer {
         bound.collect()
     }
 
-    fn importable(&mut self, row: &Row) -> bool {
+    fn importable(&mut self, row: &ImportedRow) -> bool {
         let reason = match row.fields.map(|fields| &self.holds[fields.0 as usize]) {
             None => Reason::RulesNoObject,
             Some(Holds::Nothing { other }) => {
@@ -303,9 +295,9 @@ impl Importer {
     }
 
     /// None of several rows of one number is picked.
-    fn duplicates(&mut self, rows: &[Row]) {
-        let holds = |row: &Row| row.fields.map(|fields| &self.holds[fields.0 as usize]);
-        let foreign = |row: &Row| match holds(row) {
+    fn duplicates(&mut self, rows: &[ImportedRow]) {
+        let holds = |row: &ImportedRow| row.fields.map(|fields| &self.holds[fields.0 as usize]);
+        let foreign = |row: &ImportedRow| match holds(row) {
             Some(Holds::Nothing { other }) => Some(*other),
             _ => None,
         };
@@ -339,10 +331,6 @@ impl Importer {
         }
         wanted
     }
-}
-
-fn index(len: usize) -> u32 {
-    u32::try_from(len).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]

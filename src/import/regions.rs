@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::configs::Config;
+use super::model::ImportedConfig;
 use crate::phone::{Country, Prefix};
 
 /// Short English names for the calling codes that are common with us; `india`
@@ -57,14 +57,14 @@ const UNKNOWN: &str = "unassigned";
 
 /// Regions by name, and the region of each config.
 #[derive(Debug, Default)]
-pub struct Regions {
+pub struct GuessedRegions {
     /// With the calling code, where there is one.
     pub codes: BTreeMap<String, Option<u16>>,
     /// For each config, imported or not.
     pub of_config: Vec<String>,
 }
 
-impl Regions {
+impl GuessedRegions {
     /// Makes sure of a region that a rule speaks of; whether there is one.
     pub fn know(&mut self, name: &str) -> bool {
         if self.codes.contains_key(name) {
@@ -81,7 +81,7 @@ impl Regions {
     pub fn only_config<'a>(
         &self,
         region: &str,
-        configs: &'a [Config],
+        configs: &'a [ImportedConfig],
         wanted: &[bool],
     ) -> Option<&'a str> {
         let mut of_region = (0..configs.len())
@@ -112,8 +112,8 @@ fn code_in_name(name: &str) -> Option<u16> {
 }
 
 /// Finds the region of each config, and the regions of those that are wanted.
-pub fn guess(configs: &[Config], wanted: &[bool]) -> Regions {
-    let mut regions = Regions::default();
+pub fn guess(configs: &[ImportedConfig], wanted: &[bool]) -> GuessedRegions {
+    let mut regions = GuessedRegions::default();
     for (config, wanted) in configs.iter().zip(wanted) {
         let code = config.main_code().or_else(|| code_in_name(&config.name));
         let code = code.filter(|code| Prefix::parse(&format!("+{code}")).is_ok());

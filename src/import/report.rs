@@ -19,7 +19,7 @@ pub struct Import {
     pub environment: Option<String>,
     /// By name; empty where there was nothing to import.
     pub files: Vec<ImportFile>,
-    pub counts: Counts,
+    pub counts: ImportCounts,
     /// Ids of number rows that were not imported, sorted, by the reason.
     pub not_imported: BTreeMap<Reason, Vec<Uuid>>,
     /// Names of configs that were not imported, each with the reason.
@@ -49,7 +49,7 @@ pub struct ImportFile {
 
 /// What is in the files.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Counts {
+pub struct ImportCounts {
     pub regions: u64,
     pub configs: u64,
     pub tenants: u64,

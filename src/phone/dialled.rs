@@ -1,56 +1,12 @@
-//! What the table can't know and libphonenumber does: national numbers,
-//! validity, and which of several countries a number belongs to. Its metadata
-//! is loaded here at first use, which takes some 16 ms.
+//! Numbers as they are dialled: E.164, or national numbers of a country, which
+//! libphonenumber reads.
 
+use super::country::Country;
 use super::e164::without_separators;
-use super::plans::{self, NumberingPlan};
-use super::{E164, PhoneError};
-use rlibphonenumber::{
-    PHONE_NUMBER_UTIL, PhoneNumber, Region, ValidationError, get_national_significant_number_owned,
-};
-use std::fmt;
-
-/// A country or territory with phone numbers, by its ISO 3166 code. The codes
-/// are libphonenumber's, which has three that ISO only reserves: `AC`, `TA`
-/// and `XK`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Country(&'static str);
-
-impl Country {
-    /// The country with that two-letter code, in either case.
-    pub fn parse(code: &str) -> Option<Self> {
-        plans::all()
-            .iter()
-            .flat_map(countries)
-            .find(|country| country.eq_ignore_ascii_case(code))
-            .map(Country)
-    }
-
-    /// The main country of a calling code: 91 is `IN`, 1 is `US`. `None` for
-    /// global services and codes not in use.
-    pub fn main_of(calling_code: u16) -> Option<Self> {
-        countries(plans::plan(calling_code)?).next().map(Country)
-    }
-
-    /// The two letters, upper case.
-    pub fn code(self) -> &'static str {
-        self.0
-    }
-
-    fn region(self) -> Option<Region> {
-        Region::from_code(self.0).ok()
-    }
-}
-
-impl fmt::Display for Country {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.0)
-    }
-}
-
-fn countries(plan: &'static NumberingPlan) -> impl Iterator<Item = &'static str> {
-    plan.countries.split(' ').filter(|code| !code.is_empty())
-}
+use super::error::PhoneError;
+use super::number::E164;
+use super::validity::doubt;
+use rlibphonenumber::{PHONE_NUMBER_UTIL, Region, get_national_significant_number_owned};
 
 /// Reads a number as it is dialled. E.164 needs no library; with blanks and the
 /// like in it, or as a national number of `home`, libphonenumber reads it.
@@ -81,7 +37,9 @@ pub fn parse_dialled(input: &str, home: Option<Country>) -> Result<E164, PhoneEr
             PhoneError::NoCountry
         });
     };
-    let not_national = PhoneError::NotNational { country: home.0 };
+    let not_national = PhoneError::NotNational {
+        country: home.code(),
+    };
     match library_parse(&digits, home.region()) {
         Some(Ok(number)) if doubt(number).is_none() => Ok(number),
         Some(Err(error)) => Err(error),
@@ -94,50 +52,6 @@ fn library_parse(input: &str, region: Option<Region>) -> Option<Result<E164, Pho
     let parsed = PHONE_NUMBER_UTIL.parse(input, region).ok()?;
     let national = get_national_significant_number_owned(&parsed);
     Some(E164::parse(&format!("+{}{national}", parsed.country_code)))
-}
-
-/// A warning where libphonenumber knows no such number: plans change faster
-/// than its metadata, so this is a doubt and no error. Takes about 2 µs.
-pub fn doubt(number: E164) -> Option<String> {
-    let theirs = to_library(number)?;
-    if PHONE_NUMBER_UTIL.is_valid_number(&theirs) {
-        return None;
-    }
-    let code = number.calling_code();
-    let place = Country::main_of(code).map_or_else(String::new, |main| format!(" ({main})"));
-    let reason = match PHONE_NUMBER_UTIL.is_possible_number_with_reason(&theirs) {
-        Err(ValidationError::TooShort) => "it is shorter than any number",
-        Err(ValidationError::TooLong) => "it is longer than any number",
-        Err(_) => "no number has this length",
-        Ok(_) => "it lies in no range in use",
-    };
-    Some(format!(
-        "{number} is perhaps not valid: by libphonenumber's data {reason} of +{code}{place}"
-    ))
-}
-
-/// See [`E164::country`].
-pub(super) fn country(number: E164) -> Option<&'static str> {
-    let plan = number.split()?.plan;
-    let main = countries(plan).next()?;
-    if main == plan.countries {
-        return Some(main);
-    }
-    let region = PHONE_NUMBER_UTIL.get_region_for_number(&to_library(number)?)?;
-    let region = region.as_region_str();
-    countries(plan).find(|country| *country == region.as_str())
-}
-
-fn to_library(number: E164) -> Option<PhoneNumber> {
-    let split = number.split()?;
-    let zeros = split.digits - split.significant();
-    Some(PhoneNumber {
-        country_code: split.plan.code.into(),
-        national_number: split.national,
-        italian_leading_zero: (zeros > 0).then_some(true),
-        number_of_leading_zeros: (zeros > 1).then_some(zeros as i32),
-        ..PhoneNumber::default()
-    })
 }
 
 #[cfg(test)]

@@ -1,21 +1,10 @@
-//! The number itself.
+//! Reading numbers in E.164 form.
 
-use super::plans::{self, MAX_DIGITS, Split};
-use super::{PhoneError, Prefix, RowKey, dialled};
-use std::fmt;
+use super::error::{PhoneError, impossible};
+use super::number::E164;
+use super::plans::{self, MAX_DIGITS};
+use super::validity::doubt;
 use std::str::FromStr;
-
-use serde::{Deserialize, Serialize};
-
-/// An international number in E.164 form, of a possible length for its calling
-/// code. Shown as `+919513456728`.
-///
-/// Kept as the integer of its digits; a calling code never begins with 0, so
-/// the zero of `+39 06…` survives. Ordered by that integer: numbers of one
-/// length lie side by side, as a range has them.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct E164(u64);
 
 impl E164 {
     /// Reads `+` and digits, nothing else, blanks around it neither.
@@ -40,60 +29,9 @@ impl E164 {
         let split =
             plans::split(digits).map_err(|digits| PhoneError::UnknownCallingCode { digits })?;
         match split.impossible_digits() {
-            None => Ok(E164(digits)),
-            Some(national) => Err(split.plan.impossible(national)),
+            None => Ok(E164::from_valid(digits)),
+            Some(national) => Err(impossible(split.plan, national)),
         }
-    }
-
-    /// All digits, calling code first, as one integer.
-    pub fn digits(self) -> u64 {
-        self.0
-    }
-
-    /// The calling code, such as 91.
-    pub fn calling_code(self) -> u16 {
-        self.split().map_or(0, |split| split.plan.code)
-    }
-
-    /// The digits after the calling code, leading zeros kept.
-    pub fn national(self) -> String {
-        self.split().map_or_else(String::new, |split| {
-            format!("{:0width$}", split.national, width = split.digits as usize)
-        })
-    }
-
-    /// The key of the row that holds the number.
-    pub fn key(self) -> RowKey {
-        RowKey::of(self)
-    }
-
-    /// Whether the number begins with that prefix.
-    pub fn has_prefix(self, prefix: Prefix) -> bool {
-        prefix.begins(self)
-    }
-
-    /// The number after this one, while calling code and digit count stay.
-    pub fn next(self) -> Option<Self> {
-        let next = E164(self.0 + 1);
-        (plans::count(next.0) == plans::count(self.0) && next.calling_code() == self.calling_code())
-            .then_some(next)
-    }
-
-    /// The country (ISO 3166) the number belongs to: by the table where its
-    /// calling code serves one country, by libphonenumber where it serves
-    /// several. `None` for global services and where libphonenumber can't say.
-    pub fn country(self) -> Option<&'static str> {
-        dialled::country(self)
-    }
-
-    /// `None` can't happen: every number was split when it was made.
-    pub(super) fn split(self) -> Option<Split> {
-        plans::split(self.0).ok()
-    }
-
-    /// For digits that are known to make a number.
-    pub(super) const fn from_valid(digits: u64) -> Self {
-        E164(digits)
     }
 }
 
@@ -116,22 +54,6 @@ impl FromStr for E164 {
 
     fn from_str(text: &str) -> Result<Self, PhoneError> {
         Self::parse(text)
-    }
-}
-
-impl fmt::Display for E164 {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if f.width().is_none() {
-            write!(f, "+{}", self.0)
-        } else {
-            f.pad(&format!("+{}", self.0))
-        }
-    }
-}
-
-impl fmt::Debug for E164 {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "+{}", self.0)
     }
 }
 
@@ -167,7 +89,7 @@ fn too_long(digits: &[u8]) -> PhoneError {
         Err(digits) => PhoneError::UnknownCallingCode { digits },
         Ok(head) => {
             let more = u32::try_from(digits.len() - 3).unwrap_or(u32::MAX);
-            head.plan.impossible(head.digits.saturating_add(more))
+            impossible(head.plan, head.digits.saturating_add(more))
         }
     }
 }
@@ -189,7 +111,7 @@ fn guess(text: &str) -> Option<E164> {
     };
     match marked {
         Some(digits) => read_digits(digits),
-        None => read_digits(&digits).filter(|number| dialled::doubt(*number).is_none()),
+        None => read_digits(&digits).filter(|number| doubt(*number).is_none()),
     }
 }
 

@@ -1,6 +1,7 @@
 //! What can be wrong with a number.
 
-use super::E164;
+use super::number::E164;
+use super::plans::NumberingPlan;
 use std::ops::RangeInclusive;
 use thiserror::Error;
 
@@ -42,6 +43,15 @@ impl PhoneError {
             PhoneError::Syntax { guess } => *guess,
             _ => None,
         }
+    }
+}
+
+/// The error for a national number of `digits` digits.
+pub(super) fn impossible(plan: &NumberingPlan, digits: u32) -> PhoneError {
+    PhoneError::ImpossibleLength {
+        calling_code: plan.code,
+        national_digits: u8::try_from(digits).unwrap_or(u8::MAX),
+        allowed: plan.min..=plan.max,
     }
 }
 

@@ -11,10 +11,12 @@
 //!
 //! Pure: may import `rlibphonenumber` and nothing of lkroute.
 
+mod country;
 mod dialled;
 mod e164;
 mod error;
 mod lead;
+mod number;
 mod plans;
 mod prefix;
 mod prefix_set;
@@ -22,12 +24,15 @@ mod range;
 mod row;
 #[cfg(test)]
 mod samples;
+mod validity;
 
-pub use dialled::{Country, doubt, parse_dialled};
-pub use e164::E164;
+pub use country::Country;
+pub use dialled::parse_dialled;
 pub use error::{PhoneError, Unreadable};
 pub use lead::{BadLeadPart, DEFAULT_LEAD, LeadPart, format_lead};
+pub use number::E164;
 pub use prefix::Prefix;
 pub use prefix_set::PrefixSet;
 pub use range::{NumberRange, RangeError};
 pub use row::{RowKey, from_row};
+pub use validity::doubt;

@@ -1,7 +1,5 @@
 //! The calling codes of E.164, and how long their national numbers can be.
 
-use super::PhoneError;
-
 /// The most digits a number has, calling code included (ITU-T E.164, 6.2).
 pub(super) const MAX_DIGITS: u32 = 15;
 
@@ -21,15 +19,6 @@ pub(super) struct NumberingPlan {
 impl NumberingPlan {
     const fn code_digits(&self) -> u32 {
         self.code.ilog10() + 1
-    }
-
-    /// The error for a national number of `digits` digits.
-    pub fn impossible(&self, digits: u32) -> PhoneError {
-        PhoneError::ImpossibleLength {
-            calling_code: self.code,
-            national_digits: u8::try_from(digits).unwrap_or(u8::MAX),
-            allowed: self.min..=self.max,
-        }
     }
 }
 

@@ -1,7 +1,9 @@
 //! The beginnings of numbers that a region owns.
 
+use super::country::Country;
+use super::error::PhoneError;
+use super::number::E164;
 use super::plans;
-use super::{Country, E164, PhoneError};
 use std::fmt;
 use std::str::FromStr;
 
@@ -69,6 +71,13 @@ impl Prefix {
             .into_iter()
             .filter(|prefix| prefix.begins(number))
             .max_by_key(|prefix| prefix.len())
+    }
+}
+
+impl E164 {
+    /// Whether the number begins with that prefix.
+    pub fn has_prefix(self, prefix: Prefix) -> bool {
+        prefix.begins(self)
     }
 }
 

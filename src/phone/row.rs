@@ -1,7 +1,8 @@
 //! Numbers as the columns `country_code` and `base_number` hold them.
 
+use super::error::{PhoneError, Unreadable, impossible};
+use super::number::E164;
 use super::plans;
-use super::{E164, PhoneError, Unreadable};
 use std::fmt;
 
 /// The most digits a `country_code` may have: a calling code and an area.
@@ -15,6 +16,13 @@ const CODE_DIGITS: u32 = 7;
 /// begins another, so those digits are unique. Ordered by them.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RowKey(u64);
+
+impl E164 {
+    /// The key of the row that holds the number.
+    pub fn key(self) -> RowKey {
+        RowKey::of(self)
+    }
+}
 
 impl RowKey {
     pub(super) fn of(number: E164) -> Self {
@@ -112,7 +120,7 @@ fn joined(code: u64, national: u64) -> Result<E164, PhoneError> {
     if plans::count(code) + digits > plans::MAX_DIGITS {
         let head =
             plans::split(code).map_err(|digits| PhoneError::UnknownCallingCode { digits })?;
-        return Err(head.plan.impossible(head.digits + digits));
+        return Err(impossible(head.plan, head.digits + digits));
     }
     E164::from_digits(code * 10u64.pow(digits) + national)
 }

@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::escape::visible;
 use super::json::{ErrorReport, FORMAT_VERSION};
 use super::style::{ADDED, BOLD, CHANGED, DIM, ERROR, NOTED, counted, paint, wrapped};
-use crate::doctor::{Complaint, ConfigRow, Report, Severity};
+use crate::doctor::{Complaint, ComplaintSeverity, ConfigRow, Report};
 use crate::error::Error;
 
 /// `doctor --format json`.
@@ -115,8 +115,8 @@ fn complaints(complaints: &[Complaint], width: usize) -> String {
 
 fn complaint(complaint: &Complaint, width: usize) -> String {
     let style = match complaint.severity {
-        Severity::Problem => CHANGED.bold(),
-        Severity::Note => NOTED,
+        ComplaintSeverity::Problem => CHANGED.bold(),
+        ComplaintSeverity::Note => NOTED,
     };
     let said = format!("     {}: {}", complaint.check, visible(&complaint.message));
     let said = wrapped(&said, width, 7);
@@ -135,14 +135,14 @@ fn last(report: &Report, environment: Option<&str>) -> String {
         counted(report.configs.len() as u64, "config"),
         counted(report.numbers, "active number")
     );
-    let notes = match of(Severity::Note) {
+    let notes = match of(ComplaintSeverity::Note) {
         0 => String::new(),
         some => format!(", {}", counted(some, "note")),
     };
     match report.well {
         true => format!("{}{within}: {looked}{notes}\n", paint(ADDED, "All is well")),
         false => {
-            let problems = counted(of(Severity::Problem), "problem");
+            let problems = counted(of(ComplaintSeverity::Problem), "problem");
             format!("{}{within}: {looked}{notes}\n", paint(ERROR, problems))
         }
     }

@@ -36,11 +36,11 @@ pub fn graph(routing: &Routing, style: Style) -> String {
 }
 
 /// Numbers by tenant label, the most first.
-type Counts = Vec<(String, u64)>;
+type BindingCounts = Vec<(String, u64)>;
 
 fn drawn(routing: &Routing, configs: usize, tenants: usize) -> Picture {
     let counts = counts(routing);
-    let none = Counts::new();
+    let none = BindingCounts::new();
     let of = |name: &str| counts.get(name).unwrap_or(&none);
     let mut picture = Picture {
         title: routing
@@ -126,18 +126,18 @@ fn config_box(id: &str, name: &str, config: &ServerConfig) -> Box {
     }
 }
 
-fn total(counts: &Counts) -> u64 {
+fn total(counts: &BindingCounts) -> u64 {
     counts.iter().map(|(_, count)| count).sum()
 }
 
 /// How many numbers of each tenant each config serves.
-fn counts(routing: &Routing) -> BTreeMap<&str, Counts> {
+fn counts(routing: &Routing) -> BTreeMap<&str, BindingCounts> {
     let mut by_index: BTreeMap<(&str, u32), u64> = BTreeMap::new();
     for binding in &routing.bindings {
         let config = routing.settings(binding).config.as_str();
         *by_index.entry((config, binding.tenant)).or_default() += 1;
     }
-    let mut counts: BTreeMap<&str, Counts> = BTreeMap::new();
+    let mut counts: BTreeMap<&str, BindingCounts> = BTreeMap::new();
     for ((config, tenant), count) in by_index {
         let label = routing.tenants[tenant as usize].label();
         counts.entry(config).or_default().push((label, count));
@@ -149,7 +149,7 @@ fn counts(routing: &Routing) -> BTreeMap<&str, Counts> {
 }
 
 /// The lines of each box: a tenant and its numbers, the last ones together.
-fn folded(counts: &Counts, most: usize) -> Vec<Vec<String>> {
+fn folded(counts: &BindingCounts, most: usize) -> Vec<Vec<String>> {
     if counts.is_empty() {
         return vec![vec!["no numbers".to_owned()]];
     }

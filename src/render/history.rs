@@ -24,9 +24,9 @@ const NAMED_ALIKE: usize = 3;
 
 /// How values are shown: configs by name, secrets not at all.
 #[derive(Debug, Default)]
-pub struct Names(pub BTreeMap<Uuid, String>);
+pub struct HistoryNames(pub BTreeMap<Uuid, String>);
 
-impl Names {
+impl HistoryNames {
     fn shown(&self, field: Field, value: &Value) -> Value {
         let config = || self.0.get(&Uuid::parse_str(value.as_str()?).ok()?);
         match field {
@@ -135,7 +135,7 @@ pub fn whose(apply: &ApplyRecord) -> String {
 pub fn one(
     apply: &ApplyRecord,
     changed: &[(Address, Event)],
-    names: &Names,
+    names: &HistoryNames,
     environment: Option<&str>,
     full: bool,
 ) -> String {
@@ -206,7 +206,7 @@ fn heads(event: &Event, addresses: &[&Address]) -> String {
     }
 }
 
-fn steps(event: &Event, names: &Names) -> String {
+fn steps(event: &Event, names: &HistoryNames) -> String {
     if event.what == What::Released {
         return String::new();
     }
@@ -217,7 +217,7 @@ fn steps(event: &Event, names: &Names) -> String {
         .collect()
 }
 
-fn one_step(step: &FieldStep, names: &Names) -> String {
+fn one_step(step: &FieldStep, names: &HistoryNames) -> String {
     let field = step.field;
     if let (Field::ApiSecret, Some(_), Some(_)) = (field, &step.before, &step.after) {
         return "        api_secret: changed\n".to_owned();
@@ -236,7 +236,7 @@ fn one_step(step: &FieldStep, names: &Names) -> String {
 pub fn story(
     address: &Address,
     events: &[(&ApplyRecord, Event)],
-    names: &Names,
+    names: &HistoryNames,
     environment: Option<&str>,
 ) -> String {
     let of = environment.map_or(String::new(), |name| format!(", environment {name}"));
@@ -353,7 +353,7 @@ pub struct StepReport {
 }
 
 impl StepReport {
-    fn all(event: &Event, names: &Names) -> Vec<StepReport> {
+    fn all(event: &Event, names: &HistoryNames) -> Vec<StepReport> {
         let shown = |step: &FieldStep, value: &Option<Value>| match value {
             Some(value) => names.shown(step.field, value),
             None => Value::Null,
@@ -368,7 +368,7 @@ impl StepReport {
 }
 
 impl ChangedReport {
-    pub fn new(address: &Address, event: &Event, names: &Names) -> ChangedReport {
+    pub fn new(address: &Address, event: &Event, names: &HistoryNames) -> ChangedReport {
         ChangedReport {
             address: address.to_string(),
             kind: address.kind(),
@@ -379,7 +379,7 @@ impl ChangedReport {
 }
 
 impl EventReport {
-    pub fn new(apply: &ApplyRecord, event: &Event, names: &Names) -> EventReport {
+    pub fn new(apply: &ApplyRecord, event: &Event, names: &HistoryNames) -> EventReport {
         EventReport {
             apply: apply.into(),
             what: event.what.as_str(),

@@ -19,6 +19,7 @@ pub mod trace;
 #[cfg(test)]
 mod laws;
 mod number;
+mod query;
 #[cfg(test)]
 pub mod samples;
 #[cfg(test)]
@@ -33,50 +34,14 @@ pub use facts::{
     AgentFact, Aliases, CallBasis, ConfigFact, Configs, Facts, Provenance, Regions, RowFact,
 };
 pub use facts::{SecretState, Side, UserFact};
+pub use query::{Query, TenantChoice};
 pub use report::{Report, ReportTerms};
 pub use route::{ConfigRef, Route, Router, Source, host_of};
 pub use terms::{DialledForm, Switch, Terms};
 pub use trace::{ResolveError, Step, Topic, Trace, Verdict};
 
 use crate::fields::{Field, Fields};
-use crate::phone::E164;
 use crate::routing::Tenant;
-
-/// What is asked.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Query {
-    /// The calling number.
-    pub from: E164,
-    pub tenant: TenantChoice,
-    /// The called number, as typed.
-    pub to: Option<String>,
-    /// The environment must not be the source of credentials.
-    pub strict: bool,
-    /// The name under which files and database are meant (`--env`).
-    pub environment: Option<String>,
-}
-
-impl Query {
-    pub fn new(from: E164, tenant: TenantChoice) -> Query {
-        Query {
-            from,
-            tenant,
-            to: None,
-            strict: false,
-            environment: None,
-        }
-    }
-}
-
-/// Whose number it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TenantChoice {
-    /// Not said: exactly one tenant must have the number.
-    Any,
-    Given(Uuid),
-    /// The tenant of this user, which [`Facts::user`] holds.
-    OfUser(Uuid),
-}
 
 /// The answer, and how it came about; the trace is there in either case.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -3,8 +3,8 @@
 use uuid::Uuid;
 
 use super::facts::{Facts, RowFact, Side, UserFact};
+use super::query::{Query, TenantChoice};
 use super::trace::{ResolveError, Topic, Trace, Verdict};
-use super::{Query, TenantChoice};
 use crate::fields::{Field, Fields};
 use crate::phone::E164;
 

@@ -6,11 +6,9 @@ use aes_gcm::{
 };
 use uuid::Uuid;
 
-use super::{
-    KeyRing, OpenError, SealError, Sealed, Secret,
-    keyring::Key,
-    sealed::{AES_PREFIX, AesParts},
-};
+use super::error::{OpenError, SealError};
+use super::keyring::{Key, KeyRing};
+use crate::sealed::{AES_PREFIX, AesParts, Sealed, Secret};
 
 /// Bytes of a nonce.
 pub(super) const NONCE: usize = 12;

@@ -5,7 +5,8 @@ use std::time::SystemTime;
 
 use ::fernet::Fernet;
 
-use super::{OpenError, Sealed, Secret};
+use super::error::OpenError;
+use crate::sealed::{Sealed, Secret};
 
 /// Later than any time stamp the crate would refuse, short of overflowing
 /// the minute that it adds.

@@ -9,7 +9,8 @@ use subtle::ConstantTimeEq;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-use super::{KeyRing, NoKey, Secret, keyring::is_key_id};
+use super::keyring::{KeyRing, NoKey};
+use crate::sealed::{Secret, is_key_id};
 
 /// HKDF info of the key that fingerprints are made with.
 const INFO: &str = "lkroute secret fingerprint v1";

@@ -13,7 +13,7 @@ use hkdf::Hkdf;
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
-use super::{Secret, sealed::is_lower_hex};
+use crate::sealed::{Secret, is_key_id, is_lower_hex};
 
 /// HKDF info of the bytes from which a key's default name is made.
 const KEY_ID_INFO: &str = "lkroute key id v1";
@@ -246,13 +246,6 @@ pub fn keygen(id: Option<&str>) -> Result<NewKey, KeygenError> {
         id,
         entry: Secret::new(entry),
     })
-}
-
-pub(super) fn is_key_id(id: &str) -> bool {
-    (1..=32).contains(&id.len())
-        && id
-            .bytes()
-            .all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'_' | b'-'))
 }
 
 fn looks_derived(id: &str) -> bool {

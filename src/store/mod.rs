@@ -100,7 +100,7 @@ impl Store {
     pub async fn open(url: &DatabaseUrl, schema: Option<&str>, mode: Mode) -> Result<Store> {
         let label = url.label();
         match &url.0 {
-            url::Kind::Postgres(server) => {
+            url::EngineKind::Postgres(server) => {
                 let schema = schema.or(url.schema()).unwrap_or("public");
                 if schema.is_empty() || schema.contains('\0') {
                     return Err(Error::new("the schema's name is empty"));
@@ -110,7 +110,7 @@ impl Store {
                     matches!(mode, Mode::Look | Mode::Record).then_some(waits::LOOK_UP);
                 Ok(Store(Engine::Postgres(Box::new(store))))
             }
-            url::Kind::Sqlite(path) => {
+            url::EngineKind::Sqlite(path) => {
                 if let Some(schema) = schema {
                     return Err(Error::new(format!(
                         "{label} is a SQLite database, which has no schema `{schema}`"

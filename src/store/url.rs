@@ -12,10 +12,10 @@ use crate::error::{Error, Result};
 /// The URL of a database. It can hold a password, and is never shown whole:
 /// [`DatabaseUrl::label`] is.
 #[derive(Clone)]
-pub struct DatabaseUrl(pub(super) Kind);
+pub struct DatabaseUrl(pub(super) EngineKind);
 
 #[derive(Clone)]
-pub(super) enum Kind {
+pub(super) enum EngineKind {
     Postgres(Box<ServerUrl>),
     Sqlite(PathBuf),
 }
@@ -41,24 +41,24 @@ impl DatabaseUrl {
     /// user, password and parameters.
     pub fn label(&self) -> String {
         match &self.0 {
-            Kind::Sqlite(path) => format!("sqlite://{}", path.display()),
-            Kind::Postgres(server) => server.label.clone(),
+            EngineKind::Sqlite(path) => format!("sqlite://{}", path.display()),
+            EngineKind::Postgres(server) => server.label.clone(),
         }
     }
 
     /// The schema of the tables, where the URL of a PostgreSQL names it.
     pub fn schema(&self) -> Option<&str> {
         match &self.0 {
-            Kind::Sqlite(_) => None,
-            Kind::Postgres(server) => server.schema.as_deref(),
+            EngineKind::Sqlite(_) => None,
+            EngineKind::Postgres(server) => server.schema.as_deref(),
         }
     }
 
     /// The file of a SQLite database; `None` for PostgreSQL.
     pub fn file(&self) -> Option<&Path> {
         match &self.0 {
-            Kind::Sqlite(path) => Some(path),
-            Kind::Postgres(_) => None,
+            EngineKind::Sqlite(path) => Some(path),
+            EngineKind::Postgres(_) => None,
         }
     }
 
@@ -84,9 +84,9 @@ fn postgres(rest: &str) -> Result<DatabaseUrl> {
     let rest = rest
         .strip_prefix("//")
         .ok_or_else(|| invalid("after postgres: two slashes have to follow"))?;
-    Ok(DatabaseUrl(Kind::Postgres(Box::new(ServerUrl::parse(
-        rest,
-    )?))))
+    Ok(DatabaseUrl(EngineKind::Postgres(Box::new(
+        ServerUrl::parse(rest)?,
+    ))))
 }
 
 fn sqlite(url: &str) -> Result<DatabaseUrl> {
@@ -114,7 +114,7 @@ fn sqlite(url: &str) -> Result<DatabaseUrl> {
     if path.as_os_str().is_empty() {
         return Err(unreadable());
     }
-    Ok(DatabaseUrl(Kind::Sqlite(path.to_owned())))
+    Ok(DatabaseUrl(EngineKind::Sqlite(path.to_owned())))
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{Filter, Import, Importer, Reason};
+use super::{Import, ImportFilter, Importer, Reason};
 use crate::fields::{Field, Fields};
 use crate::phone::E164;
 use crate::routing::CipherText;
@@ -95,14 +95,14 @@ fn stream(rows: &[Row], mut take: impl FnMut(&NumberRow<'_>)) {
     }
 }
 
-fn import(filter: Filter, snapshot: &Snapshot, rows: &[Row]) -> Import {
+fn import(filter: ImportFilter, snapshot: &Snapshot, rows: &[Row]) -> Import {
     let mut importer = Importer::new(filter, snapshot);
     stream(rows, |row| importer.row(row));
     importer.finish("a test")
 }
 
 fn import_all(snapshot: &Snapshot, rows: &[Row]) -> Import {
-    import(Filter::default(), snapshot, rows)
+    import(ImportFilter::default(), snapshot, rows)
 }
 
 fn text<'a>(import: &'a Import, name: &str) -> &'a str {
@@ -303,9 +303,9 @@ fn values_that_no_file_can_declare_stay_theirs() {
             on(INDIA, json!({ "allowed_outbound": "uae" })),
         ),
     ];
-    let filter = Filter {
+    let filter = ImportFilter {
         configs: BTreeSet::from(["india-techiemaya-cloud".to_owned()]),
-        ..Filter::default()
+        ..ImportFilter::default()
     };
     let import = import(filter, &two_configs(FERNET), &rows);
     let left: Vec<(Field, &str)> = import
@@ -437,21 +437,21 @@ fn only_what_was_asked_for() {
         row(3, TENANT_INDIA, "+91", 9_000_000_003, on(UAE, json!({}))),
     ];
     let snapshot = two_configs(FERNET);
-    let filter = Filter {
+    let filter = ImportFilter {
         tenants: BTreeSet::from([uuid(TENANT_UAE)]),
-        ..Filter::default()
+        ..ImportFilter::default()
     };
     let of_tenant = import(filter, &snapshot, &rows);
     assert_eq!((of_tenant.counts.configs, of_tenant.counts.numbers), (1, 1));
     assert_eq!(of_tenant.others.not_asked_for, 2);
-    let filter = Filter {
+    let filter = ImportFilter {
         configs: BTreeSet::from(["uae-vm-selfhosted".to_owned()]),
-        ..Filter::default()
+        ..ImportFilter::default()
     };
     let of_config = import(filter, &snapshot, &rows);
     assert_eq!((of_config.counts.configs, of_config.counts.numbers), (1, 2));
 
-    let filter = Filter {
+    let filter = ImportFilter {
         tenants: BTreeSet::from([Uuid::nil()]),
         configs: BTreeSet::from(["nowhere".to_owned()]),
     };
@@ -461,6 +461,6 @@ fn only_what_was_asked_for() {
 
 #[test]
 fn a_row_costs_forty_bytes() {
-    assert_eq!(size_of::<super::Row>(), 40);
+    assert_eq!(size_of::<super::ImportedRow>(), 40);
     assert_eq!(size_of::<super::Bound>(), 16);
 }

@@ -15,11 +15,11 @@ use crate::source::suggest;
 const KNOWN_OUTBOUND: [&str; 3] = ["india", "uae", "global"];
 
 /// Settings, and why they are no good.
-type MergedBinding = (u32, Option<Trouble>);
+type MergedBinding = (u32, Option<BindingProblem>);
 
 /// A binding that gets no config.
 #[derive(Debug, Clone)]
-enum Trouble {
+enum BindingProblem {
     NoRegion,
     NoDefault(String),
 }
@@ -118,11 +118,11 @@ impl Merge<'_> {
         let region = named(&piece.used.regions.list, spec.region).or(region.map(str::to_owned));
         let (config, trouble) = match (config, region) {
             (Some(config), _) => (config, None),
-            (None, None) => (String::new(), Some(Trouble::NoRegion)),
+            (None, None) => (String::new(), Some(BindingProblem::NoRegion)),
             (None, Some(name)) => match self.routing.regions.get(&name) {
                 Some(region) => match &region.default_config {
                     Some(config) => (config.clone(), None),
-                    None => (String::new(), Some(Trouble::NoDefault(name))),
+                    None => (String::new(), Some(BindingProblem::NoDefault(name))),
                 },
                 // Unknown: said where the name stands.
                 None => (String::new(), None),
@@ -148,16 +148,16 @@ impl Merge<'_> {
             })
     }
 
-    fn troubled(&mut self, binding: &Binding, trouble: &Trouble) {
+    fn troubled(&mut self, binding: &Binding, trouble: &BindingProblem) {
         let (relook, number) = (&mut self.relook, binding.number);
         match trouble {
-            Trouble::NoRegion => self.findings.add_many("no-region", || {
+            BindingProblem::NoRegion => self.findings.add_many("no-region", || {
                 let message = format!("{number} is in no region, and names no config");
                 let finding = Finding::error("no-region", message).at(relook.place(binding));
                 let hint = "name a `config` or a `region`, or add its prefix to the `country_codes` of a region";
                 finding.hint(hint)
             }),
-            Trouble::NoDefault(region) => self.findings.add_many("region-without-default", || {
+            BindingProblem::NoDefault(region) => self.findings.add_many("region-without-default", || {
                 let message = format!("region `{region}` has no `default_config`, and {number} names no config");
                 let finding = Finding::error("region-without-default", message);
                 let hint = format!("name a `config` here, or a `default_config` under [regions.{region}]");

@@ -11,7 +11,7 @@ use crate::finding::Finding;
 use crate::phone::{E164, LeadPart, NumberRange, RangeError};
 
 impl Reader<'_> {
-    pub(super) fn binding(&mut self, binding: &At<raw::Binding<'_>>) {
+    pub(super) fn binding(&mut self, binding: &At<raw::BindingTable<'_>>) {
         let raw = &binding.value;
         let included = self.included(&raw.only);
         let base = self.spec(raw, None);
@@ -55,7 +55,7 @@ impl Reader<'_> {
     }
 
     /// What a binding declares, over what is declared already.
-    fn spec(&mut self, raw: &raw::Binding<'_>, over: Option<&Spec>) -> Spec {
+    fn spec(&mut self, raw: &raw::BindingTable<'_>, over: Option<&Spec>) -> Spec {
         let used = &mut self.piece.used;
         let config = raw.config.as_ref();
         let region = raw.region.as_ref();
@@ -124,7 +124,7 @@ impl Reader<'_> {
     fn binding_override(
         &mut self,
         environment: &At<Text<'_>>,
-        raw: &raw::Binding<'_>,
+        raw: &raw::BindingTable<'_>,
         base: &Spec,
     ) -> Spec {
         self.not_in_override("number", raw.number.as_ref());
@@ -145,7 +145,7 @@ impl Reader<'_> {
     }
 
     /// The numbers of a binding, of which there is exactly one form.
-    fn numbers(&mut self, binding: &At<raw::Binding<'_>>, make: impl Fn(E164, u32) -> Local) {
+    fn numbers(&mut self, binding: &At<raw::BindingTable<'_>>, make: impl Fn(E164, u32) -> Local) {
         let raw = &binding.value;
         match (&raw.number, &raw.numbers, &raw.range) {
             (Some(number), None, None) => self.push(number, &make),
@@ -171,8 +171,8 @@ impl Reader<'_> {
     fn too_many_forms(
         &mut self,
         number: &Option<At<Text<'_>>>,
-        numbers: &raw::Texts<'_>,
-        range: &raw::Texts<'_>,
+        numbers: &raw::TextList<'_>,
+        range: &raw::TextList<'_>,
     ) {
         let given = [
             number.as_ref().map(|at| (self.place(at), "number")),
@@ -290,7 +290,7 @@ impl Reader<'_> {
         }
     }
 
-    pub(super) fn expect(&mut self, expect: &At<raw::Expect<'_>>) {
+    pub(super) fn expect(&mut self, expect: &At<raw::ExpectTable<'_>>) {
         let raw = &expect.value;
         for (key, name) in [("from", &raw.from), ("tenant", &raw.tenant)] {
             if name.is_none() {

@@ -1,6 +1,6 @@
 //! `[configs.NAME]`: the fields of a config, its secret, and what the chosen
-//! environment overrides. Core; imports only core, and from `secrets` what
-//! knows the form of a sealed value without a key.
+//! environment overrides. Core; imports only core, with the form of a
+//! sealed value, which needs no key.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use super::reader::{Reader, is_variable};
 use crate::fields::Field;
 use crate::finding::Finding;
 use crate::routing::{CipherText, SecretSource, ServerConfig};
-use crate::secrets::Sealed;
+use crate::sealed::Sealed;
 use crate::source::url;
 
 /// The fields of a config or of an override, each judged by itself.
@@ -296,7 +296,7 @@ impl Reader<'_> {
             }
             ApiSecret::Source(source) => source,
         };
-        let raw::SecretSource { sealed, env, file } = source;
+        let raw::SecretSourceTable { sealed, env, file } = source;
         let value = match (sealed, env, file) {
             (Some(sealed), None, None) => self.sealed(sealed)?,
             (None, Some(name), None) => self.secret_variable(name)?,

@@ -12,7 +12,7 @@ use crate::routing::guards::{Allowance, Budget, CODES, Limit, Policy};
 use crate::source::suggest;
 
 impl Reader<'_> {
-    pub(super) fn guards(&mut self, raw: &raw::Guards<'_>) -> GuardDefs {
+    pub(super) fn guards(&mut self, raw: &raw::GuardsTable<'_>) -> GuardDefs {
         let mut defs = GuardDefs {
             deletes: self.budget(raw.deletes.as_ref()),
             updates: self.budget(raw.updates.as_ref()),
@@ -41,10 +41,10 @@ impl Reader<'_> {
         defs
     }
 
-    fn budget(&mut self, raw: Option<&At<raw::Budget>>) -> Option<(Budget, Place)> {
+    fn budget(&mut self, raw: Option<&At<raw::BudgetTable>>) -> Option<(Budget, Place)> {
         let budget = raw?;
         let raw = &budget.value;
-        let part = |limit: &Option<raw::Limit>| match limit {
+        let part = |limit: &Option<raw::LimitTable>| match limit {
             Some(limit) => (limit.max.clone(), limit.percent.clone()),
             None => (None, None),
         };
@@ -82,7 +82,7 @@ impl Reader<'_> {
         }
     }
 
-    fn policy(&mut self, raw: &raw::Policy<'_>) -> Policy {
+    fn policy(&mut self, raw: &raw::PolicyTable<'_>) -> Policy {
         Policy {
             deny_plain_http: self.denies(&raw.plain_http),
             hosts: lists(&raw.hosts),

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::parsed_file::GuardDefs;
 use super::parsed_file::{Def, EnvironmentDef, ParsedFile, RegionDef, Spec, reference};
-use super::raw::{self, At, Text, Texts};
+use super::raw::{self, At, Text, TextList};
 use super::syntax::Shape;
 use crate::fields::Field;
 use crate::finding::{Finding, Place};
@@ -200,7 +200,7 @@ impl Reader<'_> {
     }
 
     /// The names of managed fields, sorted, each once.
-    pub fn fields(&mut self, names: &Texts<'_>, known: &[Field]) -> Option<Vec<Field>> {
+    pub fn fields(&mut self, names: &TextList<'_>, known: &[Field]) -> Option<Vec<Field>> {
         let names = names.as_ref()?;
         let mut fields = Vec::new();
         for name in &names.value {
@@ -220,7 +220,7 @@ impl Reader<'_> {
         Some(fields)
     }
 
-    fn region(&mut self, name: &At<Text<'_>>, raw: &raw::Region<'_>) -> RegionDef {
+    fn region(&mut self, name: &At<Text<'_>>, raw: &raw::RegionTable<'_>) -> RegionDef {
         let mut codes = Vec::new();
         for code in raw.country_codes.iter().flat_map(|codes| &codes.value) {
             match Prefix::parse(&code.value) {
@@ -296,7 +296,7 @@ impl Reader<'_> {
     }
 
     /// Whether `only` leaves an object in; without an environment all are in.
-    pub fn included(&mut self, only: &Texts<'_>) -> bool {
+    pub fn included(&mut self, only: &TextList<'_>) -> bool {
         let Some(only) = only else { return true };
         if only.value.is_empty() {
             self.error("bad-value", only, "`only` names no environment");
@@ -309,7 +309,7 @@ impl Reader<'_> {
     }
 
     /// Takes note of an override; whether it is for the environment read.
-    pub fn overrides(&mut self, name: &At<Text<'_>>, only: &Texts<'_>) -> bool {
+    pub fn overrides(&mut self, name: &At<Text<'_>>, only: &TextList<'_>) -> bool {
         self.piece.used.environments.number(name, self.lines);
         let left_out =
             |only: &At<Vec<At<Text<'_>>>>| only.value.iter().all(|one| one.value != name.value);

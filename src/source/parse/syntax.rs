@@ -57,7 +57,7 @@ pub fn read<'a>(lines: Lines<'a>, text: &'a str) -> Shape<'a> {
     for pass in 1.. {
         let (mut table, errors) = DeTable::parse_recoverable(text);
         leave_out(table.get_mut(), &left_out);
-        let mut reader = Reader {
+        let mut reader = ShapeReader {
             lines,
             shape: Shape::default(),
             unknown: Vec::new(),
@@ -114,18 +114,18 @@ fn leave_out_below(value: &mut DeValue<'_>, keys: &HashSet<usize>) {
     }
 }
 
-struct Reader<'a> {
+struct ShapeReader<'a> {
     lines: Lines<'a>,
     shape: Shape<'a>,
     /// Keys that don't exist, each with what is to be said about it.
     unknown: Vec<(Range<usize>, Finding)>,
 }
 
-type Key<'a> = Spanned<DeString<'a>>;
+type TableKey<'a> = Spanned<DeString<'a>>;
 type Value<'a> = Spanned<DeValue<'a>>;
 
-impl<'a> Reader<'a> {
-    fn top(&mut self, key: Key<'a>, value: Value<'a>) {
+impl<'a> ShapeReader<'a> {
+    fn top(&mut self, key: TableKey<'a>, value: Value<'a>) {
         match key.get_ref().as_ref() {
             "owner" => self.shape.file.owner = self.value(value),
             "secrets" => self.shape.file.secrets = self.value(value),
@@ -158,7 +158,7 @@ impl<'a> Reader<'a> {
             self.wrong_type("a table is expected here", span);
             return Named::default();
         };
-        let read = |(key, value): (Key<'a>, Value<'a>)| {
+        let read = |(key, value): (TableKey<'a>, Value<'a>)| {
             let name = At {
                 span: key.span(),
                 value: Text(key.into_inner()),

@@ -1,6 +1,6 @@
 //! What `doctor` reads: drift without the files, and agents of other tenants.
 
-use lkroute::doctor::Drift;
+use lkroute::doctor::DriftSurvey;
 use lkroute::fields::{Field, Fields, FieldsPool};
 use lkroute::resolve::Aliases;
 use lkroute::store::{MixedAgent, Mode};
@@ -17,7 +17,7 @@ async fn drifted(base: &Base) -> Vec<String> {
     store.begin_read().await.unwrap();
     let snapshot = store.snapshot().await.unwrap();
     let aliases: Aliases = snapshot.tenants.iter().cloned().collect();
-    let mut drift = Drift::new(&snapshot, &aliases);
+    let mut drift = DriftSurvey::new(&snapshot, &aliases);
     let mut pool = FieldsPool::default();
     let mut owned = |owned| drift.owned(owned);
     store.owned(&mut pool, &mut owned).await.unwrap();

@@ -8,11 +8,11 @@ mod value;
 
 use schemars::JsonSchema;
 
-pub use secret::{ApiSecret, SecretSource};
+pub use secret::{ApiSecret, SecretSourceTable};
 pub use value::{At, Named, Text};
 
 type Str<'a> = Option<At<Text<'a>>>;
-pub type Texts<'a> = Option<At<Vec<At<Text<'a>>>>>;
+pub type TextList<'a> = Option<At<Vec<At<Text<'a>>>>>;
 
 /// A file of LiveKit call routing for lkroute. All files of a directory are
 /// read as one.
@@ -29,7 +29,7 @@ pub struct File<'a> {
     pub tenants: Named<'a, Text<'a>>,
     /// Regions: which numbers belong together, and where they go by default.
     #[serde(default)]
-    pub regions: Named<'a, Region<'a>>,
+    pub regions: Named<'a, RegionTable<'a>>,
     /// LiveKit deployments, each with its trunk and worker.
     #[serde(default)]
     pub configs: Named<'a, Config<'a>>,
@@ -38,14 +38,14 @@ pub struct File<'a> {
     pub environments: Named<'a, Environment<'a>>,
     /// Which number of which tenant uses which config.
     #[serde(default)]
-    pub bindings: Vec<At<Binding<'a>>>,
+    pub bindings: Vec<At<BindingTable<'a>>>,
     /// Gradual moves from one config to another.
     #[serde(default)]
     pub rollouts: Vec<At<Rollout<'a>>>,
     /// Routing tests: what a number has to resolve to.
     #[serde(default)]
-    pub expect: Vec<At<Expect<'a>>>,
-    pub guards: Option<At<Guards<'a>>>,
+    pub expect: Vec<At<ExpectTable<'a>>>,
+    pub guards: Option<At<GuardsTable<'a>>>,
 }
 
 /// How secrets are written to the database.
@@ -57,18 +57,19 @@ pub struct Secrets<'a> {
     pub format: Str<'a>,
     /// Variables that `{ env = "NAME" }` may read beside `LKROUTE_SECRET_*`.
     #[serde(borrow)]
-    pub env: Texts<'a>,
+    pub env: TextList<'a>,
 }
 
 /// A region.
 #[derive(Debug, Clone, serde::Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Region<'a> {
+#[schemars(rename = "Region")]
+pub struct RegionTable<'a> {
     #[serde(borrow)]
     pub description: Str<'a>,
     /// E.164 prefixes such as `+91`; over all regions the longest wins.
     #[serde(borrow)]
-    pub country_codes: Texts<'a>,
+    pub country_codes: TextList<'a>,
     /// The config of bindings of this region that name none.
     #[serde(borrow)]
     pub default_config: Str<'a>,
@@ -104,10 +105,10 @@ pub struct Config<'a> {
     pub worker_name: Str<'a>,
     /// Fields that may be taken over from others.
     #[serde(borrow)]
-    pub adopt: Texts<'a>,
+    pub adopt: TextList<'a>,
     /// The environments that have this config; all of them without it.
     #[serde(borrow)]
-    pub only: Texts<'a>,
+    pub only: TextList<'a>,
     /// What an environment has different.
     #[serde(borrow, default)]
     pub env: Named<'a, Config<'a>>,
@@ -117,16 +118,17 @@ pub struct Config<'a> {
 /// overrides of it.
 #[derive(Debug, Clone, serde::Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Binding<'a> {
+#[schemars(rename = "Binding")]
+pub struct BindingTable<'a> {
     /// One number in E.164 form.
     #[serde(borrow)]
     pub number: Str<'a>,
     /// Several numbers.
     #[serde(borrow)]
-    pub numbers: Texts<'a>,
+    pub numbers: TextList<'a>,
     /// The first and the last of a run of numbers, both included.
     #[serde(borrow)]
-    pub range: Texts<'a>,
+    pub range: TextList<'a>,
     /// The alias or the uuid of the tenant.
     #[serde(borrow)]
     pub tenant: Str<'a>,
@@ -143,13 +145,13 @@ pub struct Binding<'a> {
     pub rules: Option<At<Rules<'a>>>,
     /// Fields that may be taken over from others.
     #[serde(borrow)]
-    pub adopt: Texts<'a>,
+    pub adopt: TextList<'a>,
     /// The environments that have this binding; all of them without it.
     #[serde(borrow)]
-    pub only: Texts<'a>,
+    pub only: TextList<'a>,
     /// What an environment has different.
     #[serde(borrow, default)]
-    pub env: Named<'a, Binding<'a>>,
+    pub env: Named<'a, BindingTable<'a>>,
 }
 
 /// The keys of `rules` that lkroute manages.
@@ -164,7 +166,7 @@ pub struct Rules<'a> {
     /// The order in which the carrier wants a number: `country_code`,
     /// `base_number`, or digits to dial.
     #[serde(borrow)]
-    pub required_lead_format: Texts<'a>,
+    pub required_lead_format: TextList<'a>,
     /// The trunk where the config has none.
     #[serde(borrow)]
     pub outbound_trunk_id: Str<'a>,
@@ -181,17 +183,18 @@ pub struct Rollout<'a> {
     /// 0 to 100; more of it contains all of less.
     pub percent: Option<At<f64>>,
     #[serde(borrow)]
-    pub tenants: Texts<'a>,
+    pub tenants: TextList<'a>,
     #[serde(borrow)]
     pub region: Str<'a>,
     #[serde(borrow)]
-    pub only: Texts<'a>,
+    pub only: TextList<'a>,
 }
 
 /// A routing test; what is left out is not looked at.
 #[derive(Debug, Clone, serde::Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Expect<'a> {
+#[schemars(rename = "Expect")]
+pub struct ExpectTable<'a> {
     #[serde(borrow)]
     pub from: Str<'a>,
     #[serde(borrow)]
@@ -208,7 +211,7 @@ pub struct Expect<'a> {
     #[serde(borrow)]
     pub region: Str<'a>,
     #[serde(borrow)]
-    pub only: Texts<'a>,
+    pub only: TextList<'a>,
 }
 
 /// A database that these files are applied to.
@@ -223,21 +226,22 @@ pub struct Environment<'a> {
     #[serde(borrow)]
     pub secrets: Option<At<Secrets<'a>>>,
     #[serde(borrow)]
-    pub guards: Option<At<Guards<'a>>>,
+    pub guards: Option<At<GuardsTable<'a>>>,
 }
 
 /// How much one change may do, and what it may not touch.
 #[derive(Debug, Clone, serde::Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Guards<'a> {
-    pub deletes: Option<At<Budget>>,
-    pub updates: Option<At<Budget>>,
-    pub reroutes: Option<At<Budget>>,
+#[schemars(rename = "Guards")]
+pub struct GuardsTable<'a> {
+    pub deletes: Option<At<BudgetTable>>,
+    pub updates: Option<At<BudgetTable>>,
+    pub reroutes: Option<At<BudgetTable>>,
     /// Addresses, `*` for any characters: no delete and no reroute.
     #[serde(borrow)]
-    pub protected: Texts<'a>,
+    pub protected: TextList<'a>,
     #[serde(borrow)]
-    pub policy: Option<At<Policy<'a>>>,
+    pub policy: Option<At<PolicyTable<'a>>>,
     /// Reviewed exceptions.
     #[serde(borrow, default)]
     pub allow: Vec<At<Allow<'a>>>,
@@ -246,18 +250,20 @@ pub struct Guards<'a> {
 /// The most that one change may do.
 #[derive(Debug, Clone, serde::Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Budget {
+#[schemars(rename = "Budget")]
+pub struct BudgetTable {
     pub max: Option<At<u64>>,
     /// 0 to 100.
     pub percent: Option<At<f64>>,
-    pub per_region: Option<Limit>,
-    pub per_tenant: Option<Limit>,
+    pub per_region: Option<LimitTable>,
+    pub per_tenant: Option<LimitTable>,
 }
 
 /// An absolute number, a share, or both.
 #[derive(Debug, Clone, serde::Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Limit {
+#[schemars(rename = "Limit")]
+pub struct LimitTable {
     pub max: Option<At<u64>>,
     /// 0 to 100.
     pub percent: Option<At<f64>>,
@@ -266,7 +272,8 @@ pub struct Limit {
 /// What every config has to look like.
 #[derive(Debug, Clone, serde::Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Policy<'a> {
+#[schemars(rename = "Policy")]
+pub struct PolicyTable<'a> {
     /// `deny` or `allow`: `http` and `ws` to public hosts.
     #[serde(borrow)]
     pub plain_http: Str<'a>,
@@ -281,7 +288,7 @@ pub struct Policy<'a> {
     pub cross_region: Str<'a>,
     /// Fields that every config has to set.
     #[serde(borrow)]
-    pub require: Texts<'a>,
+    pub require: TextList<'a>,
 }
 
 /// An exception from a guard, with a reason and an end.
@@ -293,7 +300,7 @@ pub struct Allow<'a> {
     pub guard: Str<'a>,
     /// Exact addresses.
     #[serde(borrow)]
-    pub addresses: Texts<'a>,
+    pub addresses: TextList<'a>,
     pub max: Option<At<u64>>,
     #[serde(borrow)]
     pub reason: Str<'a>,

@@ -16,13 +16,14 @@ use super::Str;
 pub enum ApiSecret<'a> {
     /// Written as plain text. What it was is not kept.
     Plain,
-    Source(SecretSource<'a>),
+    Source(SecretSourceTable<'a>),
 }
 
 /// The table form of an API secret.
 #[derive(Clone, serde::Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct SecretSource<'a> {
+#[schemars(rename = "SecretSource")]
+pub struct SecretSourceTable<'a> {
     /// Sealed by `lkroute secrets seal`.
     #[serde(borrow)]
     pub sealed: Str<'a>,
@@ -42,8 +43,8 @@ impl fmt::Debug for ApiSecret<'_> {
 
 impl<'de: 'a, 'a> Deserialize<'de> for ApiSecret<'a> {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        struct Read<'a>(PhantomData<&'a ()>);
-        impl<'de: 'a, 'a> Visitor<'de> for Read<'a> {
+        struct SecretVisitor<'a>(PhantomData<&'a ()>);
+        impl<'de: 'a, 'a> Visitor<'de> for SecretVisitor<'a> {
             type Value = ApiSecret<'a>;
 
             fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
@@ -60,19 +61,19 @@ impl<'de: 'a, 'a> Deserialize<'de> for ApiSecret<'a> {
 
             fn visit_map<M: MapAccess<'de>>(self, map: M) -> Result<ApiSecret<'a>, M::Error> {
                 let from = MapAccessDeserializer::new(map);
-                SecretSource::deserialize(from).map(ApiSecret::Source)
+                SecretSourceTable::deserialize(from).map(ApiSecret::Source)
             }
         }
-        from.deserialize_any(Read(PhantomData))
+        from.deserialize_any(SecretVisitor(PhantomData))
     }
 }
 
 impl JsonSchema for ApiSecret<'_> {
     fn schema_name() -> Cow<'static, str> {
-        SecretSource::schema_name()
+        SecretSourceTable::schema_name()
     }
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        SecretSource::json_schema(generator)
+        SecretSourceTable::json_schema(generator)
     }
 }

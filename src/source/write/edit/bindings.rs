@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use toml_edit::{Array, ArrayOfTables, DocumentMut, Item, Table, TableLike};
 use uuid::Uuid;
 
-use super::{Edit, EditError, Edits, apply};
+use super::changes::{Edit, EditError, Edits, apply};
 use crate::address::Address;
 use crate::phone::{E164, NumberRange};
 

@@ -3,6 +3,9 @@
 use serde_json::json;
 
 use super::*;
+use crate::fields::Field;
+use crate::phone::E164;
+use uuid::Uuid;
 
 const TENANT: Uuid = Uuid::from_u128(7);
 

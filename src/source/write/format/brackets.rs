@@ -4,8 +4,10 @@ use std::fmt::Write;
 
 use toml_edit::RawString;
 
-use super::WIDTH;
 use super::notes::Notes;
+
+/// How wide a list may get before each of its items has a line.
+const WIDTH: usize = 90;
 
 /// What stands in brackets, on one line or on several.
 pub struct Items {

@@ -18,9 +18,6 @@ use crate::finding::{Finding, Place};
 use crate::source::line_index::Opened;
 use crate::source::parse::syntax;
 
-/// How wide a list may get before each of its items has a line.
-const WIDTH: usize = 90;
-
 /// The canonical form of a file.
 ///
 /// # Errors

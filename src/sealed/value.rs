@@ -7,10 +7,10 @@ use base64::prelude::{BASE64_URL_SAFE, BASE64_URL_SAFE_NO_PAD, Engine};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use super::keyring::is_key_id;
+use super::key_id::{is_key_id, is_lower_hex};
 
-pub(super) const AES_PREFIX: &str = "lkr1:";
-pub(super) const FERNET_PREFIX: &str = "dev-s-t-";
+pub(crate) const AES_PREFIX: &str = "lkr1:";
+pub(crate) const FERNET_PREFIX: &str = "dev-s-t-";
 
 /// 12 bytes of nonce and 16 of tag; what is between them is never empty.
 const AES_LEAST: usize = 12 + 1 + 16;
@@ -91,7 +91,7 @@ pub struct Sealed {
 }
 
 /// The parts of an `lkr1:` value.
-pub(super) struct AesParts<'a> {
+pub(crate) struct AesParts<'a> {
     pub key_id: &'a str,
     /// nonce ‖ ciphertext ‖ tag
     pub data: Vec<u8>,
@@ -117,7 +117,7 @@ impl Sealed {
         })
     }
 
-    pub(super) fn from_aes(key_id: &str, config_id: Uuid, data: &[u8]) -> Self {
+    pub(crate) fn from_aes(key_id: &str, config_id: Uuid, data: &[u8]) -> Self {
         let label = label(config_id);
         let data = BASE64_URL_SAFE_NO_PAD.encode(data);
         Self {
@@ -126,7 +126,7 @@ impl Sealed {
         }
     }
 
-    pub(super) fn from_fernet(token: &str) -> Self {
+    pub(crate) fn from_fernet(token: &str) -> Self {
         Self {
             text: format!("{FERNET_PREFIX}{token}"),
             format: Format::Fernet,
@@ -169,12 +169,12 @@ impl Sealed {
     }
 
     /// Cannot fail for a value of the AES format.
-    pub(super) fn aes_parts(&self) -> Result<AesParts<'_>, SealedError> {
+    pub(crate) fn aes_parts(&self) -> Result<AesParts<'_>, SealedError> {
         aes_parts(&self.text)
     }
 
     /// What follows the Fernet prefix; empty for the other format.
-    pub(super) fn fernet_token(&self) -> &str {
+    pub(crate) fn fernet_token(&self) -> &str {
         self.text
             .strip_prefix(FERNET_PREFIX)
             .unwrap_or_default()
@@ -236,10 +236,6 @@ fn is_other_version(text: &str) -> bool {
         .is_some_and(|(version, _)| {
             !version.is_empty() && version.bytes().all(|b| b.is_ascii_digit())
         })
-}
-
-pub(super) fn is_lower_hex(byte: u8) -> bool {
-    matches!(byte, b'0'..=b'9' | b'a'..=b'f')
 }
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
 //! [`Stored`]: what a database holds in `livekit_api_secret`, whatever that
 //! is. Pure; imports no cipher.
 
-use super::{Sealed, SealedError, Secret};
+use super::secret::Secret;
+use super::value::{Sealed, SealedError};
 
 /// A stored value. Reading one never fails, so that a row nobody asked about
 /// is carried along as it is.

@@ -47,7 +47,7 @@ impl Secret {
     }
 
     /// `None` where the bytes are not UTF-8; they are wiped then.
-    pub(super) fn from_utf8(bytes: Vec<u8>) -> Option<Self> {
+    pub(crate) fn from_utf8(bytes: Vec<u8>) -> Option<Self> {
         match String::from_utf8(bytes) {
             Ok(text) => Some(Self::new(text)),
             Err(e) => {

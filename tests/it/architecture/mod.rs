@@ -1,0 +1,267 @@
+//! The rooms of the house (`docs/architecture.md`): who may name whom, read off
+//! the sources.
+
+mod source_map;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+
+use source_map::{SourceMap, circles};
+
+/// The rooms in their order: each may name those above it. Of one line only
+/// the model's name each other.
+const ORDER: [&[&str]; 12] = [
+    MODEL,
+    &["source"],
+    &["resolve"],
+    &["diff"],
+    &["impact"],
+    &["guards"],
+    &["history"],
+    &["dispatch", "doctor", "import", "trust"],
+    ADAPTERS,
+    &["app"],
+    &["render"],
+    &["cli"],
+];
+const MODEL: &[&str] = &[
+    "address", "error", "fields", "finding", "phone", "routing", "sealed", "snapshot", "unseen",
+];
+/// One thing of the outside world each.
+const ADAPTERS: &[&str] = &["files", "git", "livekit", "secrets", "store"];
+
+/// Rooms in which files still name each other in circles: to become empty.
+const CIRCLES_LEFT: [&str; 6] = ["app", "cli", "dispatch", "files", "guards", "store"];
+
+/// Names that more than one type still has: to become empty.
+const NAMES_LEFT: [&str; 30] = [
+    "Alike",
+    "Answer",
+    "Cause",
+    "Compared",
+    "DriftReport",
+    "Edit",
+    "Entries",
+    "Facts",
+    "FieldReport",
+    "Format",
+    "Ids",
+    "Judged",
+    "Names",
+    "Opened",
+    "Page",
+    "Part",
+    "Parts",
+    "Reader",
+    "Report",
+    "Result",
+    "Row",
+    "Run",
+    "Scope",
+    "SecretReport",
+    "Settings",
+    "Step",
+    "Stop",
+    "SummaryReport",
+    "Version",
+    "Wish",
+];
+
+/// Things of the outside world that model and core must not touch.
+const OUTSIDE: [&str; 15] = [
+    "std::fs",
+    "std::env",
+    "TcpStream",
+    "process::Command",
+    "std::io",
+    "SystemTime::now",
+    "Instant::now",
+    "Timestamp::now",
+    "Zoned::now",
+    "sqlx",
+    "tokio",
+    "reqwest",
+    "clap",
+    "println!",
+    "getrandom",
+];
+
+static MAP: LazyLock<SourceMap> = LazyLock::new(|| SourceMap::read(&src()));
+
+fn src() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
+}
+
+/// The room of a file: the first part of its path below `src`.
+fn room(file: &str) -> &str {
+    let first = file.split('/').next().unwrap_or(file);
+    first.strip_suffix(".rs").unwrap_or(first)
+}
+
+/// The line of [`ORDER`] that a room stands in.
+fn rank(room: &str) -> Option<usize> {
+    ORDER.iter().position(|rooms| rooms.contains(&room))
+}
+
+#[test]
+fn every_room_has_its_place_in_the_order() {
+    let files = MAP.files.keys().map(|file| room(file));
+    let unplaced: BTreeSet<&str> = files.filter(|room| rank(room).is_none()).collect();
+    assert_eq!(unplaced, BTreeSet::from(["lib"]));
+    assert!(MAP.files.len() > 200, "found only {:?}", MAP.files.keys());
+}
+
+#[test]
+fn rooms_name_only_those_before_them() {
+    let mut wrong = Vec::new();
+    for ((from, to), path) in &MAP.arrows {
+        let (a, b) = (room(from), room(to));
+        let inside = a == b || MODEL.contains(&a) && MODEL.contains(&b);
+        let drawn = a == "render" && (ADAPTERS.contains(&b) || b == "app");
+        if a != "lib" && !inside && (rank(b) >= rank(a) || drawn) {
+            wrong.push(format!("{from} names {to}: {path}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn no_files_name_each_other_in_a_circle() {
+    let arrows: BTreeSet<(String, String)> = MAP.arrows.keys().cloned().collect();
+    let mut wrong = Vec::new();
+    let mut left = BTreeSet::new();
+    for circle in circles(&arrows) {
+        if CIRCLES_LEFT.contains(&room(&circle[0])) {
+            left.insert(room(&circle[0]).to_owned());
+            continue;
+        }
+        wrong.push(format!("a circle: {}", circle.join(", ")));
+        let within = |(from, to): &(String, String)| circle.contains(from) && circle.contains(to);
+        let named = MAP.arrows.iter().filter(|(arrow, _)| within(arrow));
+        wrong.extend(named.map(|((from, to), path)| format!("    {from} names {to}: {path}")));
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    let mended: Vec<_> = CIRCLES_LEFT
+        .iter()
+        .filter(|room| !left.contains(**room))
+        .collect();
+    assert!(
+        mended.is_empty(),
+        "no circle any more, take it off CIRCLES_LEFT: {mended:?}"
+    );
+}
+
+#[test]
+fn no_two_types_have_one_name() {
+    let mut files: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (name, file) in &MAP.types {
+        files.entry(name).or_default().push(file);
+    }
+    files.retain(|_, files| files.len() > 1);
+    let known = |name: &str| NAMES_LEFT.contains(&name);
+    let wrong: Vec<_> = files.iter().filter(|(name, _)| !known(name)).collect();
+    assert!(wrong.is_empty(), "types of one name: {wrong:#?}");
+    let mended: Vec<_> = NAMES_LEFT
+        .iter()
+        .filter(|name| !files.contains_key(**name))
+        .collect();
+    assert!(
+        mended.is_empty(),
+        "one type only, take it off NAMES_LEFT: {mended:?}"
+    );
+}
+
+#[test]
+fn model_and_core_touch_nothing_of_the_outside_world() {
+    let mut wrong = Vec::new();
+    let inner = |room: &str| rank(room).is_some_and(|rank| rank < 8);
+    for (file, code) in MAP.files.iter().filter(|(file, _)| inner(room(file))) {
+        let touched = OUTSIDE.iter().filter(|thing| code.contains(**thing));
+        wrong.extend(touched.map(|thing| format!("{file} touches {thing}")));
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn use_cases_neither_print_nor_parse_arguments() {
+    let mut wrong = Vec::new();
+    for (file, code) in MAP.files.iter().filter(|(file, _)| room(file) == "app") {
+        let done = ["clap", "println!", "process::exit"];
+        let done = done.iter().filter(|thing| code.contains(**thing));
+        wrong.extend(done.map(|thing| format!("{file} has {thing}")));
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_module_says_what_it_is_for() {
+    let mut files = Vec::new();
+    all_sources(&src(), &mut files);
+    let silent: Vec<_> = files
+        .iter()
+        .filter(|path| !fs::read_to_string(path).unwrap().starts_with("//!"))
+        .collect();
+    assert!(silent.is_empty(), "no `//!` at the top of {silent:?}");
+}
+
+fn all_sources(dir: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            all_sources(&path, found);
+        } else if path.extension().is_some_and(|ext| ext == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+/// The test reads what it is meant to read.
+#[test]
+fn every_form_of_use_and_path_is_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| fs::write(dir.path().join(name), text).unwrap();
+    write(
+        "lib.rs",
+        "mod a; mod b; mod c; mod d; mod e; mod f; mod g; mod tests_only;",
+    );
+    write(
+        "a.rs",
+        "use crate::{b::{self, Two}, c as renamed}; fn f(_: Two) { renamed::x(); }",
+    );
+    write("b.rs", "pub struct Two; pub fn y() {}");
+    write("c.rs", "pub fn x() -> super::d::Four { super::d::Four }");
+    write("d.rs", "pub use super::e::Five as Again; pub struct Four;");
+    write(
+        "e.rs",
+        "pub struct Five; fn f() { println!(\"{}\", crate::f::z(1)); }",
+    );
+    write(
+        "f.rs",
+        "pub fn z(_: u8) -> u8 { mod inner { pub fn q() { super::super::g::w() } } 1 }",
+    );
+    write(
+        "g.rs",
+        "use super::*; use super::d::Again; pub fn w() { b::y() }\n#[cfg(test)] mod tests { use crate::a; }",
+    );
+    write("tests_only.rs", "#[cfg(test)] fn f() { crate::a::f() }");
+    let map = SourceMap::read(dir.path());
+    let arrows: Vec<String> = map.arrows.keys().map(|(a, b)| format!("{a} {b}")).collect();
+    assert_eq!(
+        arrows,
+        [
+            "a.rs b.rs",
+            "a.rs c.rs",
+            "c.rs d.rs",
+            "d.rs e.rs",
+            "e.rs f.rs",
+            "f.rs g.rs",
+            "g.rs b.rs",
+            "g.rs e.rs",
+            "g.rs lib.rs",
+        ]
+    );
+    let arrows = map.arrows.keys().cloned().collect();
+    assert_eq!(circles(&arrows), [["e.rs", "f.rs", "g.rs"]]);
+}
