@@ -6,6 +6,7 @@ mod architecture;
 mod calls;
 mod cli;
 mod diff;
+mod faults;
 mod gate;
 mod git;
 mod import;

@@ -1,0 +1,107 @@
+//! A loopback link to a server that fails at a chosen byte.
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use std::time::Duration;
+
+/// What goes wrong, and after how many bytes of a direction.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Fault {
+    None,
+    /// The connection is cut, both ways.
+    Cut,
+    /// Nothing passes for a while.
+    Stall,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Way {
+    Sent,
+    Answered,
+}
+
+/// A link that fails once; later connections over it are good.
+pub struct Link {
+    pub url: String,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    target: u16,
+    fault: Fault,
+    way: Way,
+    at: u64,
+    /// Bytes that passed, by way.
+    passed: [AtomicU64; 2],
+    failed: AtomicU64,
+}
+
+impl Link {
+    pub fn new(url: &str, fault: Fault, way: Way, at: u64) -> Link {
+        let rest = url.split_once("127.0.0.1:").expect("a loopback URL").1;
+        let target = rest.split('/').next().and_then(|port| port.parse().ok());
+        let target = target.expect("a port");
+        let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a loopback port");
+        let port = listener.local_addr().expect("its number").port();
+        let shared = Arc::new(Shared {
+            target,
+            fault,
+            way,
+            at,
+            passed: Default::default(),
+            failed: AtomicU64::new(0),
+        });
+        let through = url.replace(&format!("127.0.0.1:{target}"), &format!("127.0.0.1:{port}"));
+        let of_thread = Arc::clone(&shared);
+        thread::spawn(move || {
+            for client in listener.incoming().flatten() {
+                let shared = Arc::clone(&of_thread);
+                thread::spawn(move || shared.pass(&client));
+            }
+        });
+        Link {
+            url: through + "?sslmode=disable",
+            shared,
+        }
+    }
+
+    pub fn has_failed(&self) -> bool {
+        self.shared.failed.load(Ordering::SeqCst) > 0
+    }
+}
+
+impl Shared {
+    fn pass(self: &Arc<Self>, client: &TcpStream) {
+        let Ok(server) = TcpStream::connect(("127.0.0.1", self.target)) else {
+            return;
+        };
+        let _ = (client.set_nodelay(true), server.set_nodelay(true));
+        thread::scope(|scope| {
+            scope.spawn(|| self.copy(&server, client, Way::Answered));
+            self.copy(client, &server, Way::Sent);
+        });
+    }
+
+    /// Until either side ends, or the fault comes.
+    fn copy(&self, mut from: &TcpStream, mut to: &TcpStream, way: Way) {
+        let mut bytes = [0; 8192];
+        while let Ok(read @ 1..) = from.read(&mut bytes) {
+            let before = self.passed[way as usize].fetch_add(read as u64, Ordering::SeqCst);
+            let due = way == self.way && self.at < before + read as u64;
+            let mut whole = read;
+            if due && self.fault != Fault::None && self.failed.fetch_add(1, Ordering::SeqCst) == 0 {
+                match self.fault {
+                    Fault::Cut => whole = self.at.saturating_sub(before) as usize,
+                    _ => thread::sleep(Duration::from_millis(120)),
+                }
+            }
+            if to.write_all(&bytes[..whole]).is_err() || whole < read {
+                break;
+            }
+        }
+        let _ = (from.shutdown(Shutdown::Both), to.shutdown(Shutdown::Both));
+    }
+}
