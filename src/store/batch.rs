@@ -45,7 +45,7 @@ pub struct Intake {
     label: String,
     tenants: Numbered<Option<Uuid>>,
     settings: Numbered<Option<FieldsIx>>,
-    owned: Reader<9>,
+    owned: Reader<5>,
     numbers: Reader<7>,
 }
 

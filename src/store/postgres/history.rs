@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::PgStore;
 use super::copy::Row;
-use super::read::{apply_columns, owned_binding, time};
+use super::read::{OWNED_COLUMNS, apply_columns, owned_binding, time};
 use super::sql::sets;
 use crate::error::Result;
 use crate::fields::FieldsPool;
@@ -65,19 +65,18 @@ impl PgStore {
     ) -> Result<()> {
         let settings = self.settings().await?.interned(pool);
         let sql = format!(
-            "COPY (SELECT number_id, number, since, tenant, settings, file, line, inserted,
-               retired, until, found FROM {}.lkroute_bindings WHERE {}
+            "COPY (SELECT {OWNED_COLUMNS}, until, found FROM {}.lkroute_bindings WHERE {}
                ORDER BY number_id, since) TO STDOUT (FORMAT binary)",
             self.q,
             select.condition()
         );
         let tenants = std::mem::take(&mut self.tenants);
         let streamed = self
-            .stream(&sql, |row: Row<'_, 11>| {
-                let found = row.int4(10)?.map(i64::from);
+            .stream(&sql, |row: Row<'_, 7>| {
+                let found = row.int4(6)?.map(i64::from);
                 let version = BindingVersion {
                     owned: owned_binding(row, &tenants, &settings)?,
-                    until: row.int4(9)?.map(i64::from),
+                    until: row.int4(5)?.map(i64::from),
                     found: found
                         .and_then(|found| settings.get(found).copied())
                         .flatten(),

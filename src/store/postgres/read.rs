@@ -47,7 +47,21 @@ pub(super) fn apply_columns() -> String {
 
 /// The columns that [`number_row`] reads.
 pub(super) const NUMBER_COLUMNS: &str = "id, tenant_id, country_code::text, base_number::int8,
-    provider::text, status::text, rules::jsonb";
+    provider::text, status::text, rules::text";
+
+/// The columns that [`owned_binding`] reads, packed into integers: each column
+/// of a row costs as much as its bytes.
+pub(super) const OWNED_COLUMNS: &str = "number_id, number, (since::int8 << 32) | tenant::int8,
+    (coalesce(file, -1)::int8 << 32) | settings::int8,
+    (coalesce(line, 0)::int8 << 2) | (inserted::int4 << 1) | retired::int4";
+
+/// Lets one worker share in a COPY, within this transaction: the columns are
+/// texts and numbers, which it can make. A server's own 0 stays, and one that
+/// does not know a setting is not asked for it.
+const PARALLEL: &str = "SELECT set_config(name, CASE name
+      WHEN 'max_parallel_workers_per_gather' THEN least(setting::int4, 1)::text ELSE '0' END, true)
+    FROM pg_settings WHERE name IN
+      ('max_parallel_workers_per_gather', 'parallel_tuple_cost', 'parallel_setup_cost')";
 
 /// How many rows pass between two reports of progress.
 pub(super) const STEP: u64 = 8192;
@@ -165,11 +179,17 @@ impl PgStore {
             settings: self.settings().await?,
         };
         each(Batch(Part::Names(names))).await?;
+        self.share_reading().await?;
         let (owned, numbers) = (self.owned_sql(), self.numbers_sql());
         self.batches(&owned, Part::Owned, each, &mut |_| ()).await?;
         self.batches(&numbers, Part::Numbers, each, progress)
             .await?;
         each(Batch(Part::End)).await
+    }
+
+    async fn share_reading(&mut self) -> Result<()> {
+        let set = sets(&mut self.conn, PARALLEL).await;
+        set.map_err(|error| self.trouble(error)).map(|_| ())
     }
 
     async fn batches(
@@ -207,9 +227,10 @@ impl PgStore {
     ) -> Result<()> {
         let settings = self.settings().await?.interned(pool);
         let owned = self.owned_sql();
+        self.share_reading().await?;
         let tenants = std::mem::take(&mut self.tenants);
         let read = self
-            .stream(&owned, |row: Row<'_, 9>| {
+            .stream(&owned, |row: Row<'_, 5>| {
                 each(owned_binding(row, &tenants, &settings)?);
                 Ok(())
             })
@@ -225,8 +246,8 @@ impl PgStore {
                 .to_owned();
         }
         format!(
-            "COPY (SELECT number_id, number, since, tenant, settings, file, line, inserted, retired
-               FROM {}.lkroute_bindings WHERE until IS NULL) TO STDOUT (FORMAT binary)",
+            "COPY (SELECT {OWNED_COLUMNS} FROM {}.lkroute_bindings WHERE until IS NULL)
+             TO STDOUT (FORMAT binary)",
             self.q
         )
     }
@@ -266,6 +287,7 @@ impl PgStore {
     ) -> Result<()> {
         let mut done = 0;
         let numbers = self.numbers_sql();
+        self.share_reading().await?;
         self.stream(&numbers, |row: Row<'_, 7>| {
             each(&number_row(row)?);
             done += 1;
@@ -321,34 +343,34 @@ pub fn number_row<const N: usize>(row: Row<'_, N>) -> Result<NumberRow<'_>, BadS
         base_number: row.int8(3)?,
         provider: row.text(4)?,
         status: row.text(5)?,
-        rules: row.jsonb(6)?,
+        rules: row.text(6)?.map(str::as_bytes),
     })
 }
 
-/// Columns: number_id, number, since, tenant, settings, file, line, inserted,
-/// retired.
+/// The columns of [`OWNED_COLUMNS`].
 pub fn owned_binding<const N: usize>(
     row: Row<'_, N>,
     tenants: &Numbered<Option<Uuid>>,
     settings: &Numbered<Option<FieldsIx>>,
 ) -> Result<OwnedBinding, BadStream> {
-    let int = |ix| row.int4(ix)?.map(i64::from).ok_or(BadStream);
+    let pair = |ix| {
+        let packed = row.int8(ix)?.ok_or(BadStream)?;
+        Ok::<_, BadStream>((packed >> 32, packed & i64::from(u32::MAX)))
+    };
+    let (since, tenant) = pair(2)?;
+    let (file, set) = pair(3)?;
+    let flags = row.int8(4)?.ok_or(BadStream)?;
     let number = row.int8(1)?.and_then(|digits| u64::try_from(digits).ok());
     let number = number.and_then(|digits| E164::from_digits(digits).ok());
-    let source = row.int4(5)?.zip(row.int4(6)?).and_then(|(file, line)| {
-        Some(SourceLine {
-            file: file.try_into().ok()?,
-            line: line.try_into().ok()?,
-        })
-    });
+    let source = u32::try_from(file).ok().zip(u32::try_from(flags >> 2).ok());
     Ok(OwnedBinding {
         row: row.uuid(0)?,
         number: number.ok_or(BadStream)?,
-        since: int(2)?,
-        tenant: tenants.get(int(3)?).copied().flatten().ok_or(BadStream)?,
-        fields: settings.get(int(4)?).copied().flatten().ok_or(BadStream)?,
-        source,
-        inserted: row.flag(7)?,
-        retired: row.flag(8)?,
+        since,
+        tenant: tenants.get(tenant).copied().flatten().ok_or(BadStream)?,
+        fields: settings.get(set).copied().flatten().ok_or(BadStream)?,
+        source: source.map(|(file, line)| SourceLine { file, line }),
+        inserted: flags & 2 != 0,
+        retired: flags & 1 != 0,
     })
 }
