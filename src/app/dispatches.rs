@@ -3,25 +3,28 @@
 
 use std::time::Duration;
 
+use futures_util::{StreamExt, stream};
 use jiff::{SignedDuration, Timestamp};
 
+use super::credentials::{Credentials, KnownServers};
 use super::dispatch::{meaning, note_agent};
 use super::{Context, Stop, database, keys, lookup};
 use crate::dispatch::{Record, Status};
 use crate::error::{Error, Result};
-use crate::fields::Field;
 use crate::livekit::{
     Call, CallLook, Cause, Client, Dispatched, JOB_LISTED_WITHIN, Limits, Server, end_call,
     find_dispatch, look_at_call, phone_in_room,
 };
 use crate::resolve;
-use crate::secrets::{self, KeyRing, Stored};
-use crate::snapshot::Snapshot;
-use crate::store::{Calls, Mode, Store};
+use crate::secrets::KeyRing;
+use crate::store::{Calls, Mode};
 
 /// A call that is younger may still be under way: the limits of `dispatch`
 /// together, and what LiveKit takes after them.
 const UNDER_WAY: SignedDuration = SignedDuration::from_secs(120);
+
+/// Calls that are looked at at a time.
+const AT_ONCE: usize = 32;
 
 /// The records that were asked for, the latest first.
 ///
@@ -45,7 +48,9 @@ pub struct RefreshRequest {
 /// A call that was looked at again.
 pub struct Refreshed {
     pub record: Record,
-    /// Why nothing was learned of it.
+    /// Something was learned of it now.
+    pub looked: bool,
+    /// Why nothing was.
     pub not_seen: Option<String>,
 }
 
@@ -61,82 +66,82 @@ pub async fn refresh_calls(
     let target = lookup::target(context)?;
     let mut store = database::open_current(context, &target, Mode::Record).await?;
     let records = store.calls(&request.wanted).await?;
-    let snapshot = read_snapshot(&mut store).await?;
-    let mut refreshed = Vec::new();
-    for mut record in records {
-        if record.is_settled() {
-            refreshed.push(Refreshed {
-                record,
-                not_seen: None,
-            });
-            continue;
-        }
-        let client = client_of(&record, &snapshot, &request.ring, request.limits);
-        let seen = match client {
-            Ok(client) => look_again(context, &client, &mut record).await,
-            Err(error) => Err(error.message),
-        };
-        if seen.is_ok() {
-            record.detail.looked_at = Some(context.now());
-            store.complete_call(&record).await?;
-        }
-        refreshed.push(Refreshed {
-            record,
-            not_seen: seen.err(),
-        });
+    let known = KnownServers::read(&mut store).await?;
+    // Side by side: a server takes seconds to say that a room is gone.
+    let looks = stream::iter(records).map(|record| look_once(context, request, &known, record));
+    let refreshed: Vec<Refreshed> = looks.buffered(AT_ONCE).collect().await;
+    for refreshed in refreshed.iter().filter(|refreshed| refreshed.looked) {
+        store.complete_call(&refreshed.record).await?;
     }
     Ok(refreshed)
 }
 
-async fn read_snapshot(store: &mut Store) -> Result<Snapshot> {
-    store.begin_read().await?;
-    let snapshot = store.snapshot().await?;
-    store.end_read().await?;
-    Ok(snapshot)
+async fn look_once(
+    context: &Context<'_>,
+    request: &RefreshRequest,
+    known: &KnownServers,
+    mut record: Record,
+) -> Refreshed {
+    let (mut looked, mut not_seen) = (false, None);
+    if !record.is_settled() {
+        let client = client_of(&record, known, &request.ring, request.limits);
+        let seen = match client {
+            Ok(client) => look_again(context, &client, &mut record).await,
+            Err(error) => Err(error.message),
+        };
+        match seen {
+            Ok(()) => {
+                record.detail.looked_at = Some(context.now());
+                looked = true;
+            }
+            Err(why) => not_seen = Some(why),
+        }
+    }
+    Refreshed {
+        record,
+        looked,
+        not_seen,
+    }
 }
 
 /// A connection to the server that a call was placed through.
 ///
 /// # Errors
-/// Its credentials are not at hand, or its config names another server now.
+/// Its credentials are not at hand, may not be sent there, or are for another
+/// server now.
 fn client_of(
     record: &Record,
-    snapshot: &Snapshot,
+    known: &KnownServers,
     ring: &KeyRing,
     limits: Limits,
 ) -> Result<Client> {
     let url = record.detail.url.as_str();
-    let elsewhere = || Error::new(format!("its credentials are for another server than {url}"));
-    let (api_key, secret) = match record.config_id {
-        Some(id) => {
-            let mut configs = snapshot.configs.iter();
-            let config = configs.find(|config| config.id == id);
-            let config = config.ok_or_else(|| Error::new("its config is gone"))?;
-            if config.fields.text(Field::Url) != Some(url) {
-                return Err(elsewhere());
-            }
-            let stored = Stored::read(config.secret.as_stored().to_owned());
-            let secret = secrets::open_stored(ring, id, &stored)
-                .map_err(|error| Error::new(format!("its secret does not open: {error}")))?;
-            let api_key = config.fields.text(Field::ApiKey).unwrap_or_default();
-            (api_key.to_owned(), secret)
-        }
-        None => {
-            let variable = |name: &str| super::process_variable(name).unwrap_or_default();
-            if variable(resolve::env::URL) != url {
-                return Err(elsewhere());
-            }
-            let secret = keys::variable(resolve::env::API_SECRET)
-                .ok_or_else(|| Error::new("LIVEKIT_API_SECRET is not set"))?;
-            (variable(resolve::env::API_KEY), secret)
-        }
+    let credentials = match record.config_id {
+        Some(id) => known.credentials(id, ring)?.0,
+        None => of_environment()?,
     };
+    if credentials.url != url {
+        let message = format!("its credentials are for another server than {url} now");
+        return Err(Error::new(message));
+    }
     let server = Server {
         url,
-        api_key: &api_key,
-        api_secret: secret.expose(),
+        api_key: &credentials.api_key,
+        api_secret: credentials.api_secret.expose(),
     };
     Client::new(&server, limits).map_err(|failure| Error::new(meaning(&failure)))
+}
+
+fn of_environment() -> Result<Credentials> {
+    let variable = |name: &str| {
+        super::process_variable(name).ok_or_else(|| Error::new(format!("{name} is not set")))
+    };
+    let secret = keys::variable(resolve::env::API_SECRET);
+    Ok(Credentials {
+        url: variable(resolve::env::URL)?,
+        api_key: variable(resolve::env::API_KEY)?,
+        api_secret: secret.ok_or_else(|| Error::new("LIVEKIT_API_SECRET is not set"))?,
+    })
 }
 
 /// Notes in the record what is seen of the call now; why nothing is, where
@@ -278,8 +283,8 @@ pub async fn cancel_call(
     let target = lookup::target(context)?;
     let mut store = database::open_current(context, &target, Mode::Record).await?;
     let mut record = one_call(store.calls(&named_call(name)).await?, name)?;
-    let snapshot = read_snapshot(&mut store).await?;
-    let client = client_of(&record, &snapshot, ring, limits)?;
+    let known = KnownServers::read(&mut store).await?;
+    let client = client_of(&record, &known, ring, limits)?;
     let was_running = running(&client, &record).await;
     let dispatch = record.dispatch_id.as_deref();
     end_call(&client, &record.room, dispatch)

@@ -42,7 +42,11 @@ impl EnvArgs {
     pub fn run(&self, shell: &Shell) -> Result<Exit, Stop> {
         let ring = self.keys.ring()?;
         let context = shell.context();
-        let found = block_on(config_credentials(&context, &self.config, &ring))?;
+        let found = config_credentials(&context, &self.config, &ring);
+        let (found, warning) = block_on(found)?;
+        if let Some(warning) = warning {
+            shell.warn(&warning);
+        }
         let Some((program, args)) = self.command.split_first() else {
             return Err(Error::new("no command was given").into());
         };

@@ -24,7 +24,7 @@ fn lkroute(livekit: &Livekit) -> Lkroute {
     let trunk = block_on(livekit.trunk(&[FROM.to_owned()]));
     let mut lkroute = Lkroute::new();
     lkroute
-        .env("MADE_UP_SECRET", SECRET)
+        .env("LKROUTE_SECRET_MADE_UP", SECRET)
         .env("LKROUTE_KEYS", RING);
     let files = files(&livekit.url, TENANT_INDIA, &trunk);
     lkroute.write("routing/india.toml", &files);

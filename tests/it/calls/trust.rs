@@ -170,7 +170,7 @@ fn of_others(drifted: &Drifted, api_key: &str, stored: &str) {
          DELETE FROM voice_agent_livekit WHERE name = 'theirs';
          INSERT INTO voice_agent_livekit (id, name, livekit_url, livekit_api_key,
            livekit_api_secret, trunk_id, worker_name)
-         VALUES ('{CONFIG_UAE}', 'theirs', '{url}', '{api_key}', '{stored}', 'ST_x', 'w');
+         VALUES ('{CONFIG_UAE}', 'theirs', '{url}', '{api_key}', '{stored}', 'ST_MmVqEuBMDNf6', 'w');
          UPDATE voice_agent_numbers SET rules = '{{\"livekit_config\": \"{CONFIG_UAE}\"}}'",
         drifted.world.standin.url()
     ));
@@ -269,4 +269,32 @@ fn a_database_that_was_never_applied_is_warned_of() {
         .expect_code(0);
     let call = world.dispatch(&[]).expect_code(0);
     assert!(said(&call).contains("never applied"), "{}", call.stderr);
+}
+
+#[test]
+fn looking_again_ending_a_call_and_other_programs_go_to_no_stranger_either() {
+    let drifted = Drifted::new("");
+    let own = drifted.world.standin.url();
+    drifted.set("livekit_url", &own);
+    let call = drifted.run(&[&CALL[..], &["-j"]].concat()).expect_code(0);
+    let call = call.json();
+    let room = call["room"].as_str().unwrap();
+    // Whoever changes the row may change the record, too.
+    let stranger = drifted.stranger.url();
+    drifted.set("livekit_url", &stranger);
+    drifted.world.sql(&format!(
+        "UPDATE lkroute_dispatches SET detail = replace(detail, '{own}', '{stranger}')"
+    ));
+    let refreshed = drifted.run(&["dispatches", "--refresh"]).expect_code(8);
+    assert!(
+        said(&refreshed).contains("never applied"),
+        "{}",
+        refreshed.stderr
+    );
+    drifted.run(&["cancel", room, "-y"]).expect_code(6);
+    let env = ["env", "--config", "india-techiemaya-cloud", "--", "true"];
+    drifted.run(&env).expect_code(6);
+    assert_eq!(drifted.stranger.world().connections, 0);
+    drifted.set("livekit_url", &own);
+    drifted.run(&env).expect_code(0);
 }
