@@ -277,9 +277,24 @@ pub fn tenant(whose: &Whose, facts: &Facts) -> Result<TenantChoice> {
         (Some((id, _)), None) => Ok(TenantChoice::Given(*id)),
         (Some(_), Some(_)) => Err(Error::new(format!("several tenants are called `{name}`"))
             .hint("give the tenant's uuid")),
-        (None, _) => Err(Error::new(format!("no tenant is called `{name}` here"))
-            .hint("aliases come from the files, with an apply; or give the tenant's uuid")),
+        (None, _) => {
+            let hint = match tenants_of(facts).as_slice() {
+                [] => "aliases come from the files, with an apply; or give the tenant's uuid"
+                    .to_owned(),
+                tenants => format!("the number belongs to {}", tenants.join(", ")),
+            };
+            Err(Error::new(format!("no tenant is called `{name}` here")).hint(hint))
+        }
     }
+}
+
+/// The tenants that have the number that was looked up.
+fn tenants_of(facts: &Facts) -> Vec<String> {
+    let active = facts.rows.iter().filter(|row| row.inactive().is_none());
+    let mut tenants: Vec<String> = active.map(|row| facts.label(row.tenant)).collect();
+    tenants.sort_unstable();
+    tenants.dedup();
+    tenants
 }
 
 /// What the database says; with the routing table switched off, nothing is

@@ -113,9 +113,12 @@ impl<'a> Row<'a> {
     fn is_under_old_key(&self, ring: &KeyRing) -> bool {
         let sealed = self.live.map(|live| Sealed::parse(live.secret.as_stored()));
         let sealed = sealed.and_then(Result::ok).filter(|_| self.is_as_applied());
-        let key = sealed.and_then(|sealed| sealed.key_id().map(str::to_owned));
-        let current = ring.current();
-        key.is_some() && current.is_some() && key.as_deref() != current
+        let has_key = |sealed: &Sealed| match sealed.format() {
+            Format::Aes256Gcm => ring.current().is_some(),
+            Format::Fernet => ring.has_fernet(),
+        };
+        let sealed = sealed.filter(has_key);
+        sealed.is_some_and(|sealed| !secrets::is_under_current_key(ring, &sealed))
     }
 }
 

@@ -18,6 +18,7 @@ use crate::git::Repository;
 use crate::guards::{Basis, GuardContext, evaluate};
 use crate::impact::one_number::OneNumber;
 use crate::impact::reroutes;
+use crate::impact::slips;
 use crate::render::findings;
 use crate::resolve::Facts;
 use crate::routing::Routing;
@@ -133,6 +134,12 @@ impl Compared {
         };
         let guard_report = evaluate(&plan, &context);
         plan.findings.extend(guard_report.warnings);
+        let aliases = old.tenants.iter();
+        let aliases: Vec<_> = aliases
+            .filter_map(|tenant| Some((tenant.id, tenant.alias.clone()?)))
+            .collect();
+        let slips = slips::slips(&plan, &aliases, &new.routing.tenants);
+        plan.findings.extend(slips);
         let number = match number.number {
             Some(n) => {
                 let sides = (Facts::of_files(&old, n), Facts::of_files(&new.routing, n));

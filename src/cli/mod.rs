@@ -119,7 +119,7 @@ fn findings_of(stop: &Stop) -> &[Finding] {
 /// what is left is the code to exit with.
 pub fn parse(args: &[OsString]) -> Result<Cli, Exit> {
     let command = help::command();
-    let args = &words::format_after_the_command(args, &command);
+    let args = &words::format_after_the_command(&words::habits(args), &command);
     let matches = command.try_get_matches_from(args);
     let cli = matches.and_then(|matches| Cli::from_arg_matches(&matches));
     cli.map_err(|error| usage::report(&error, args))

@@ -27,6 +27,7 @@ use crate::finding::Finding;
 use crate::guards::{self, Basis, GuardContext};
 use crate::impact::one_number::{OneNumber, before_and_after};
 use crate::impact::reroutes::{self, Reroutes};
+use crate::impact::slips;
 use crate::resolve::RowFact;
 use crate::routing::Routing;
 use crate::routing::guards::{Guards, GuardsChange};
@@ -328,6 +329,8 @@ fn judge(
     plan.findings.splice(0..0, loaded.findings);
     plan.findings.extend(guard_report.warnings);
     plan.findings.extend(rules.own_lists(&routing));
+    plan.findings
+        .extend(slips::slips(&plan, &snapshot.tenants, &routing.tenants));
     let mut refusals = guard_report.refusals;
     refusals.extend_from_slice(facts.refusals());
     Ok(Planned {

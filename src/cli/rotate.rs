@@ -12,7 +12,7 @@ use crate::error::{Error, Exit, Result};
 use crate::files;
 use crate::render::style::counted;
 use crate::routing::{CipherText, Routing, SecretSource, ServerConfig};
-use crate::secrets::{Format, KeyRing, Sealed, open, seal};
+use crate::secrets::{Format, KeyRing, Sealed, is_under_current_key, open, seal};
 use crate::source::write::edit::Edits;
 
 const EXAMPLES: &str = "\
@@ -20,6 +20,7 @@ Examples:
   lkroute secrets keygen --id prod-2027    then put it first into the key ring
   lkroute secrets rotate --to prod-2027
   lkroute secrets rotate --format aes-256-gcm --config uae-vm-selfhosted
+  lkroute secrets rotate --check           is every secret sealed so already?
   lkroute plan                             shows what is to be re-sealed
 
 All values are opened before the first is written, so the ring needs the old
@@ -42,6 +43,10 @@ pub struct RotateArgs {
     /// Only this config; may be repeated
     #[arg(long, value_name = "NAME")]
     config: Vec<String>,
+
+    /// Change nothing; exit 1 where a secret is to be sealed anew
+    #[arg(long)]
+    check: bool,
 
     #[command(flatten)]
     keys: KeyArgs,
@@ -73,6 +78,9 @@ impl RotateArgs {
             }
         }
         let rotated = self.rotated(&routing, &ring, format)?;
+        if self.check {
+            return Ok(check(shell, &rotated)?);
+        }
         write(shell, &rotated)?;
         let mut report = String::new();
         for one in &rotated {
@@ -86,7 +94,7 @@ impl RotateArgs {
         shell.print(&report)?;
         self.say_of_others(shell, &routing);
         shell.note(&match rotated.len() as u64 {
-            0 => "every secret is sealed so already".to_owned(),
+            0 => SEALED_SO.to_owned(),
             count => format!(
                 "{} re-sealed in the files; `lkroute plan` shows what follows in the database",
                 counted(count, "secret")
@@ -151,21 +159,46 @@ impl RotateArgs {
     ) -> Result<Option<Sealed>> {
         let before = Sealed::parse(text.as_stored()).map_err(|e| Error::new(e.to_string()))?;
         let format = format.unwrap_or(before.format());
-        let key = self.to.as_deref().or(ring.current());
-        let as_wanted =
-            before.format() == format && (format == Format::Fernet || before.key_id() == key);
-        if as_wanted {
-            return Ok(None);
-        }
         let id = config
             .id
             .ok_or_else(|| Error::new("the config has no id"))?;
+        // Opened also where nothing is to be done: what is said of it was seen.
         let secret = open(ring, id, &before).map_err(|error| Error::new(error.to_string()))?;
+        let under_key = match (&self.to, format) {
+            (Some(key), Format::Aes256Gcm) => before.key_id() == Some(key),
+            _ => is_under_current_key(ring, &before),
+        };
+        if before.format() == format && under_key {
+            return Ok(None);
+        }
         let after = seal(ring, id, &secret, format, self.to.as_deref());
-        after
-            .map(Some)
-            .map_err(|error| Error::new(error.to_string()))
+        let after = after.map_err(|error| Error::new(error.to_string()))?;
+        match open(ring, id, &after) {
+            Ok(opened) if opened.same(&secret) => Ok(Some(after)),
+            _ => Err(Error::new(
+                "what was sealed does not open to the same secret",
+            )),
+        }
     }
+}
+
+const SEALED_SO: &str = "every secret is sealed so already, and opens";
+
+/// Says what a rotation would do.
+fn check(shell: &Shell, rotated: &[Rotated<'_>]) -> Result<Exit> {
+    if rotated.is_empty() {
+        shell.note(SEALED_SO);
+        return Ok(Exit::Done);
+    }
+    let lines = rotated
+        .iter()
+        .map(|one| format!("{}: config.{}\n", one.file, one.config));
+    shell.print(&lines.collect::<String>())?;
+    let count = counted(rotated.len() as u64, "secret");
+    shell.complain(
+        &Error::new(format!("{count} to be sealed anew")).hint("`lkroute secrets rotate` does it"),
+    );
+    Ok(Exit::Error)
 }
 
 /// Writes all or nothing. The old text is replaced where it stands, be that

@@ -5,6 +5,32 @@ use std::ffi::{OsStr, OsString};
 
 use clap::Command;
 
+/// Habits of other tools, as what they mean here: `version`, `help COMMAND`,
+/// `-o json`, `--yes`.
+pub fn habits(args: &[OsString]) -> Vec<OsString> {
+    let mut words: Vec<OsString> = args.to_vec();
+    match words.get(1).and_then(|word| word.to_str()) {
+        Some("version") if words.len() == 2 => words[1] = "--version".into(),
+        Some("help") => {
+            words.remove(1);
+            words.push("--help".into());
+        }
+        _ => {}
+    }
+    for ix in 1..words.len() {
+        let next = words.get(ix + 1).and_then(|word| word.to_str());
+        let is_format = next.is_some_and(|next| FORMATS.contains(&next));
+        if words[ix] == "-o" && is_format {
+            words[ix] = "--format".into();
+        } else if words[ix] == "--yes" {
+            words[ix] = "--auto-approve".into();
+        }
+    }
+    words
+}
+
+const FORMATS: [&str; 5] = ["text", "json", "markdown", "github", "sarif"];
+
 /// `--format` is an option of each command, since not every command prints
 /// every format; given before the command it means the same.
 pub fn format_after_the_command(args: &[OsString], whole: &Command) -> Vec<OsString> {
@@ -46,6 +72,23 @@ mod tests {
         let args: Vec<OsString> = line.split(' ').map(OsString::from).collect();
         let moved = format_after_the_command(&args, &help::command());
         moved.join(OsStr::new(" ")).into_string().unwrap()
+    }
+
+    #[test]
+    fn habits_of_other_tools_are_understood() {
+        for (given, expected) in [
+            ("lkroute version", "lkroute --version"),
+            ("lkroute help", "lkroute --help"),
+            ("lkroute help plan", "lkroute plan --help"),
+            ("lkroute plan -o json", "lkroute plan --format json"),
+            ("lkroute apply --yes", "lkroute apply --auto-approve"),
+            ("lkroute trust version", "lkroute trust version"),
+            ("lkroute import -o dir", "lkroute import -o dir"),
+        ] {
+            let args: Vec<OsString> = given.split(' ').map(OsString::from).collect();
+            let read = habits(&args).join(OsStr::new(" "));
+            assert_eq!(read.into_string().unwrap(), expected);
+        }
     }
 
     #[test]

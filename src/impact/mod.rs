@@ -10,5 +10,6 @@ pub mod expectations;
 pub mod one_number;
 pub mod reroutes;
 pub mod saved_plan;
+pub mod slips;
 #[cfg(test)]
 mod tests;

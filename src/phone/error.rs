@@ -27,6 +27,16 @@ pub enum PhoneError {
         national_digits: u8,
         allowed: RangeInclusive<u8>,
     },
+    /// With the prefix that is dialled within the country, behind the calling
+    /// code; without it, it is a number.
+    #[error(
+        "no valid number of +{}, but it is one without the national prefix behind the calling code",
+        guess.calling_code()
+    )]
+    NationalPrefix { guess: E164 },
+    /// As a spreadsheet shows a number that is too wide for its column.
+    #[error("as a spreadsheet shows it: format the column as text, so that no digit is lost")]
+    Spreadsheet { guess: Option<E164> },
     /// A national number, and nothing says of which country.
     #[error("a national number needs a country: write it in E.164 form, or name the country")]
     NoCountry,
@@ -40,7 +50,8 @@ impl PhoneError {
     /// The number that was most likely meant, if there is a likely one.
     pub fn guess(&self) -> Option<E164> {
         match self {
-            PhoneError::Syntax { guess } => *guess,
+            PhoneError::Syntax { guess } | PhoneError::Spreadsheet { guess } => *guess,
+            PhoneError::NationalPrefix { guess } => Some(*guess),
             _ => None,
         }
     }

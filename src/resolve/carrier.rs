@@ -128,14 +128,39 @@ fn read(fields: &Fields, to: &str, regions: &Regions) -> Result<(E164, String), 
     let home = home(&codes);
     let number = parse_dialled(to, home).map_err(|error| not_read(to, error, rule))?;
     let shown = shown(&codes);
-    if !codes.iter().any(|code| code.begins(number)) {
+    let Some(own) = Prefix::longest(number, codes.iter().copied()) else {
         let message = format!(
             "the number's rule `allowed_outbound = \"{name}\"` refuses {number}: it allows {shown} only ({whence})"
+        );
+        return Err(ResolveError::refused("country-refused", message));
+    };
+    if let Some((other, code)) = region_of_its_own(number, own, name, regions) {
+        let message = format!(
+            "the number's rule `allowed_outbound = \"{name}\"` refuses {number}: it is of region `{other}` ({code}), another country than {own} stands for"
         );
         return Err(ResolveError::refused("country-refused", message));
     }
     let why = format!("allowed_outbound = \"{name}\" allows {shown} ({whence})");
     Ok((number, why))
+}
+
+/// The other region that takes a number out of what `own` lets through: its
+/// prefix is longer, and the number is of another country than the main one of
+/// `own`, so that `+1876` is taken from `+1` and `+9714` nothing from `+971`.
+fn region_of_its_own<'r>(
+    number: E164,
+    own: Prefix,
+    name: &str,
+    regions: &'r Regions,
+) -> Option<(&'r str, Prefix)> {
+    let others = regions.0.iter().filter(|(other, _)| *other != name);
+    let longest = others.filter_map(|(other, codes)| {
+        let code = Prefix::longest(number, codes.iter().copied())?;
+        Some((other.as_str(), code))
+    });
+    let (other, code) = longest.max_by_key(|(_, code)| code.len())?;
+    let main = own.main_country().map(Country::code);
+    (code.len() > own.len() && number.country() != main).then_some((other, code))
 }
 
 fn shown(codes: &[Prefix]) -> String {
@@ -291,6 +316,40 @@ mod tests {
         assert_eq!(
             dial(&allowed("bahamas"), "+12125550123"),
             Err((Exit::CallRefused, "country-refused"))
+        );
+    }
+
+    #[test]
+    fn a_longer_prefix_takes_out_what_is_of_another_country() {
+        let of = |codes: &[&str]| codes.iter().map(|c| Prefix::parse(c).unwrap()).collect();
+        let regions = Regions(
+            [
+                ("us".to_owned(), of(&["+1"])),
+                ("jamaica".to_owned(), of(&["+1876", "+1658"])),
+                ("uae".to_owned(), of(&["+971"])),
+                ("dubai".to_owned(), of(&["+9714"])),
+            ]
+            .into(),
+        );
+        let dial = |rule: &str, to: &str| {
+            call(&allowed(rule), to, &regions, &mut Trace::default())
+                .map(|called| called.formatted)
+                .map_err(|error| error.code)
+        };
+        let refused = Err("country-refused");
+        assert_eq!(dial("us", "+18765550123"), refused);
+        assert_eq!(dial("us", "+16585550123"), refused);
+        assert_eq!(dial("us", "+12125550123").as_deref(), Ok("+12125550123"));
+        assert_eq!(dial("us", "+14165550123").as_deref(), Ok("+14165550123"));
+        assert_eq!(
+            dial("jamaica", "+18765550123").as_deref(),
+            Ok("+18765550123")
+        );
+        assert_eq!(dial("uae", "+97141234567").as_deref(), Ok("+97141234567"));
+        assert_eq!(dial("dubai", "+971545335200"), refused);
+        assert_eq!(
+            dial("global", "+18765550123").as_deref(),
+            Ok("+18765550123")
         );
     }
 

@@ -20,11 +20,14 @@ pub(super) fn seal(key: &Fernet, secret: &Secret) -> Sealed {
     Sealed::from_fernet(&key.encrypt_at_time(secret.expose().as_bytes(), now))
 }
 
-/// A token's time stamp is not looked at, as in Python without a `ttl`: a
-/// machine whose clock is behind opens it too.
-pub(super) fn open(key: &Fernet, sealed: &Sealed) -> Result<Secret, OpenError> {
-    let bytes = key
-        .decrypt_at_time(sealed.fernet_token(), None, END_OF_TIME)
-        .map_err(|_| OpenError::WrongKeyOrDamaged { key_id: None })?;
+/// Opens with the first key that fits. A token's time stamp is not looked at,
+/// as in Python without a `ttl`: a machine whose clock is behind opens it too.
+pub(super) fn open<'k>(
+    mut keys: impl Iterator<Item = &'k Fernet>,
+    sealed: &Sealed,
+) -> Result<Secret, OpenError> {
+    let token = sealed.fernet_token();
+    let opened = keys.find_map(|key| key.decrypt_at_time(token, None, END_OF_TIME).ok());
+    let bytes = opened.ok_or(OpenError::WrongKeyOrDamaged { key_id: None })?;
     Secret::from_utf8(bytes).ok_or(OpenError::NotText)
 }

@@ -54,7 +54,13 @@ impl Key {
 #[derive(Default)]
 pub struct KeyRing {
     keys: Vec<Key>,
-    fernet: Option<Fernet>,
+    /// The first one writes; all of them open.
+    fernet: Vec<FernetKey>,
+}
+
+struct FernetKey {
+    bytes: Zeroizing<[u8; 32]>,
+    key: Fernet,
 }
 
 /// There is no such key at hand.
@@ -64,7 +70,9 @@ pub enum NoKey {
     Named(String),
     #[error("there is no key ring")]
     Ring,
-    #[error("there is no Fernet key")]
+    #[error(
+        "there is no Fernet key (LIVEKIT_SECRET_ENCRYPTION_KEY or LKROUTE_FERNET_KEYS holds it)"
+    )]
     Fernet,
 }
 
@@ -154,13 +162,28 @@ impl KeyRing {
         Ok(())
     }
 
-    /// Adds the key of the `dev-s-t-` values: 32 bytes in base64, in every
-    /// spelling that Python reads.
+    /// Adds a key of the `dev-s-t-` values: 32 bytes in base64, in every
+    /// spelling that Python reads. The first one that is added writes; one that
+    /// is there already changes nothing.
     pub fn with_fernet(mut self, key: &str) -> Result<Self, KeyRingError> {
         let key = Zeroizing::new(key.trim().replace('+', "-").replace('/', "_"));
         let bytes = decode_key(&FERNET_KEY_BASE64, &key).ok_or(KeyRingError::Fernet)?;
+        if self.fernet.iter().any(|known| *known.bytes == *bytes) {
+            return Ok(self);
+        }
         let key = Zeroizing::new(BASE64_URL_SAFE.encode(bytes.as_slice()));
-        self.fernet = Some(Fernet::new(&key).ok_or(KeyRingError::Fernet)?);
+        let key = Fernet::new(&key).ok_or(KeyRingError::Fernet)?;
+        self.fernet.push(FernetKey { bytes, key });
+        Ok(self)
+    }
+
+    /// Adds several, set apart by commas or white space.
+    pub fn with_fernet_keys(mut self, keys: &str) -> Result<Self, KeyRingError> {
+        for key in keys.split(|c: char| c == ',' || c.is_whitespace()) {
+            if !key.is_empty() {
+                self = self.with_fernet(key)?;
+            }
+        }
         Ok(self)
     }
 
@@ -179,7 +202,7 @@ impl KeyRing {
     }
 
     pub fn has_fernet(&self) -> bool {
-        self.fernet.is_some()
+        !self.fernet.is_empty()
     }
 
     /// The key of that name, or the first.
@@ -198,8 +221,14 @@ impl KeyRing {
         &self.keys
     }
 
+    /// The Fernet key that writes.
     pub(super) fn fernet(&self) -> Result<&Fernet, NoKey> {
-        self.fernet.as_ref().ok_or(NoKey::Fernet)
+        self.fernet_keys().next().ok_or(NoKey::Fernet)
+    }
+
+    /// All of them, the one that writes first.
+    pub(super) fn fernet_keys(&self) -> impl Iterator<Item = &Fernet> {
+        self.fernet.iter().map(|key| &key.key)
     }
 }
 

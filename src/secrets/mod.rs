@@ -48,7 +48,22 @@ pub fn seal(
 pub fn open(ring: &KeyRing, config_id: Uuid, sealed: &Sealed) -> Result<Secret, OpenError> {
     match sealed.format() {
         Format::Aes256Gcm => aes::open(ring, config_id, sealed),
-        Format::Fernet => fernet::open(ring.fernet()?, sealed),
+        Format::Fernet => {
+            ring.fernet()?;
+            fernet::open(ring.fernet_keys(), sealed)
+        }
+    }
+}
+
+/// Whether a value is sealed with the key that seals today, so that it can do
+/// without the others. A Fernet value names no key: the first one has to open it.
+pub fn is_under_current_key(ring: &KeyRing, sealed: &Sealed) -> bool {
+    match sealed.format() {
+        Format::Aes256Gcm => sealed.key_id() == ring.current(),
+        Format::Fernet => {
+            let first = ring.fernet_keys().take(1);
+            fernet::open(first, sealed).is_ok()
+        }
     }
 }
 

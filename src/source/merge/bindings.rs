@@ -166,8 +166,27 @@ impl Merge<'_> {
         }
     }
 
+    /// `+1` is one code for 25 countries, to some of which a call costs as much
+    /// as to the other end of the world.
+    fn lets_islands_through(&mut self, name: &Ref) {
+        let region = self.routing.regions.get(&name.name);
+        let codes = region.map_or(&[][..], |region| region.country_codes.as_slice());
+        if codes.iter().any(|code| code.to_string() == "+1") {
+            let message = format!(
+                "`+1` of region `{}` lets calls through to 25 countries: Canada, Jamaica, the \
+                 Dominican Republic and others, not to the USA alone",
+                name.name
+            );
+            let hint = "give those that are not meant a region of their own, such as \
+                        country_codes = [\"+1876\", \"+1658\"]";
+            let finding = Finding::warning("outbound-shared-code", message);
+            self.findings.add(finding.at(name.place.clone()).hint(hint));
+        }
+    }
+
     /// `allowed_outbound`: the name of a region.
     fn outbound(&mut self, name: &Ref) {
+        self.lets_islands_through(name);
         if !self.routing.regions.contains_key(&name.name) {
             if self.is_unusable("regions", &name.name) {
                 return;

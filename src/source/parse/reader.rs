@@ -119,7 +119,12 @@ impl Reader<'_> {
         if self.unknown_keys {
             return;
         }
-        self.error("missing-key", at, format!("{what} has no `{key}`"));
+        let finding = Finding::error("missing-key", format!("{what} has no `{key}`"));
+        let finding = finding.at(self.place(at));
+        self.findings.add(match key {
+            "api_secret" => finding.hint("`lkroute secrets seal --config NAME` writes it"),
+            _ => finding,
+        });
     }
 
     fn define<T>(

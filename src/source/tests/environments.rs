@@ -20,7 +20,7 @@ fn environments() {
 region = \"uae\"
 url = \"wss://two.example\"
 api_key = \"k\"
-api_secret = {{ env = \"X\" }}
+api_secret = {{ env = \"LKROUTE_SECRET_X\" }}
 worker_name = \"voag-staging\"
 [configs.uae-two.env.prod]
 worker_name = \"voag-production\"

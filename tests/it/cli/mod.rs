@@ -9,8 +9,10 @@ mod output;
 mod past;
 mod plaintexts;
 mod revisions;
+mod rotation;
 mod sealing;
 mod secret_sources;
+mod slips;
 mod takeover;
 mod usage;
 

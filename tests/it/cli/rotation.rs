@@ -1,0 +1,113 @@
+//! Another key: what is said to be rotated opens, several keys are at hand for
+//! a while, and a pipeline plans without any.
+
+use super::run;
+use crate::support::{FERNET_KEY, Lkroute, Run, console};
+
+const DEMO: &str = "demo:bGtyb3V0ZSBkZW1vIGtleSwgbmV2ZXIgdXNlIHRoaXM";
+/// Made-up keys; the second has the name of the sample's key, and is another.
+const NEW: &str = "new:bWFkZS11cCBrZXkgb2YgdGhlIHRlc3RzLCBubyAyISE";
+const NOT_DEMO: &str = "demo:bWFkZS11cCBrZXkgb2YgdGhlIHRlc3RzLCBubyAyISE";
+/// `made-up key no 3, for fernet only`, in base64.
+const NEW_FERNET: &str = "bWFkZS11cCBrZXkgbm8gMywgZm9yIGZlcm5ldCBvbmw=";
+
+fn sample(keys: &str) -> Lkroute {
+    let mut lkroute = Lkroute::with_two_regions();
+    lkroute.env("LKROUTE_KEYS", keys);
+    lkroute
+}
+
+fn said(run: &Run) -> String {
+    let text = format!("{} {}", run.stdout, run.stderr);
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn nothing_is_called_rotated_that_does_not_open() {
+    let mut lkroute = sample(NOT_DEMO);
+    let before = lkroute.read("routing/uae.toml");
+    for command in ["secrets rotate", "secrets rotate --check"] {
+        let refused = run(&lkroute, command).expect_code(1);
+        assert!(!said(&refused).contains("sealed so already"), "{refused:?}");
+    }
+    lkroute.env("LKROUTE_KEYS", DEMO);
+    let fine = run(&lkroute, "secrets rotate --check").expect_code(0);
+    assert!(
+        said(&fine).contains("sealed so already, and opens"),
+        "{fine:?}"
+    );
+    lkroute.env("LKROUTE_KEYS", &format!("{NEW},{DEMO}"));
+    let check = run(&lkroute, "secrets rotate --check").expect_code(1);
+    assert!(
+        said(&check).contains("2 secrets to be sealed anew"),
+        "{check:?}"
+    );
+    assert_eq!(lkroute.read("routing/uae.toml"), before);
+    run(&lkroute, "secrets rotate").expect_code(0);
+    lkroute.env("LKROUTE_KEYS", NEW);
+    run(&lkroute, "secrets rotate --check").expect_code(0);
+}
+
+#[test]
+fn several_fernet_keys_open_and_the_first_writes() {
+    let mut lkroute = sample(DEMO);
+    lkroute.env("LIVEKIT_SECRET_ENCRYPTION_KEY", FERNET_KEY);
+    lkroute.write("routing/format.toml", "[secrets]\nformat = \"fernet\"\n");
+    run(&lkroute, "secrets rotate --format fernet").expect_code(0);
+    run(&lkroute, "secrets rotate --check").expect_code(0);
+    run(&lkroute, "apply --auto-approve").expect_code(0);
+    // The new key writes, and the one of the Python service still opens.
+    lkroute.env(
+        "LKROUTE_FERNET_KEYS",
+        &format!("{NEW_FERNET}, {FERNET_KEY}"),
+    );
+    run(&lkroute, "secrets rotate --check").expect_code(1);
+    run(&lkroute, "secrets rotate").expect_code(0);
+    let planned = run(&lkroute, "plan").expect_code(0);
+    assert!(said(&planned).contains("re-seal"), "{planned:?}");
+    run(&lkroute, "apply --auto-approve").expect_code(0);
+
+    let mut lkroute = without_old_keys(&lkroute);
+    lkroute.env("LKROUTE_FERNET_KEYS", NEW_FERNET);
+    run(&lkroute, "secrets rotate --check").expect_code(0);
+    lkroute.env("LKROUTE_FERNET_KEYS", "made-up");
+    let bad = run(&lkroute, "secrets rotate --check").expect_code(1);
+    assert!(said(&bad).contains("LKROUTE_FERNET_KEYS"), "{bad:?}");
+    let none = without_old_keys(&lkroute);
+    let none = run(&none, "secrets rotate --check").expect_code(1);
+    assert!(
+        said(&none).contains("LIVEKIT_SECRET_ENCRYPTION_KEY"),
+        "{none:?}"
+    );
+}
+
+/// The same files, with no key at all.
+fn without_old_keys(from: &Lkroute) -> Lkroute {
+    let to = Lkroute::with_two_regions();
+    for name in [
+        "routing/uae.toml",
+        "routing/india.toml",
+        "routing/format.toml",
+    ] {
+        to.write(name, &from.read(name));
+    }
+    to
+}
+
+#[test]
+fn the_page_on_what_leaked_is_true() {
+    let mut lkroute = Lkroute::with_two_regions();
+    lkroute
+        .env("LKROUTE_KEYS_FILE", "keys")
+        .env("NEW_SECRET", "made-up-secret-that-nobody-saw");
+    lkroute.write("keys", &format!("{DEMO}\n"));
+    run(&lkroute, "apply --auto-approve --quiet").expect_code(0);
+    console("leaks.md", &lkroute, |output| {
+        let line = |line: &str| match line.split_once(" in ") {
+            Some((head, _)) if line.starts_with("Applied as ") => format!("{head} in 0.1 s\n"),
+            _ if line.starts_with("(sha256:") => "(sha256:…)\n".to_owned(),
+            _ => format!("{line}\n"),
+        };
+        output.lines().map(line).collect()
+    });
+}
