@@ -9,7 +9,7 @@ use crate::address::Address;
 use crate::error::{Error, Exit, Result};
 use crate::files;
 use crate::impact::digest;
-use crate::impact::saved_plan::SavedPlan;
+use crate::impact::saved_plan::{SavedPlan, unseen_secret};
 use crate::render::stale;
 
 /// Writes a plan to a file.
@@ -71,7 +71,16 @@ impl Approved {
                 );
                 Err(Error::exit(Exit::Stale, message).hint(hint))
             }
-            Approved::Plan(saved) if saved.digest == now => Ok(()),
+            Approved::Plan(saved) if saved.digest == now => {
+                let Some(config) = unseen_secret(&saved.plan, &planned.plan) else {
+                    return Ok(());
+                };
+                let message = format!(
+                    "the secret of config.{config} was compared and found the same when the plan \
+                     was approved, and it is another one now"
+                );
+                Err(Error::exit(Exit::Stale, message).hint(hint))
+            }
             Approved::Plan(saved) => {
                 let lines = stale::text(&saved.plan, &planned.plan);
                 let message =

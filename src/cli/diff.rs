@@ -164,6 +164,7 @@ impl Compared {
             refusals: &self.refusals,
             offline: Some(&self.what),
             number: self.number.as_ref(),
+            saved: false,
         }
     }
 }

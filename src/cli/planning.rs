@@ -106,6 +106,7 @@ impl Planned {
             refusals: &self.refusals,
             offline: None,
             number: self.number.as_ref(),
+            saved: false,
         }
     }
 }

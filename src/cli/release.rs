@@ -122,6 +122,7 @@ impl ReleaseArgs {
             refusals: &[],
             offline: None,
             number: None,
+            saved: false,
         };
         if is_text {
             shell.print(&report.text(shell.view(self.full)))?;

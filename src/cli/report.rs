@@ -14,13 +14,14 @@ use crate::finding::Finding;
 use crate::impact::digest::digest;
 use crate::impact::one_number::OneNumber;
 use crate::impact::reroutes::Reroutes;
+use crate::impact::saved_plan::{NOT_COVERED, not_covered};
 use crate::render::findings;
 use crate::render::github::{conflicts, github};
 use crate::render::json::{self, PlanReport};
 use crate::render::markdown::{self, ReportContext};
 use crate::render::number;
 use crate::render::sarif::sarif;
-use crate::render::style::counted;
+use crate::render::style::{counted, wrapped};
 use crate::render::text::{self, View};
 
 /// A plan with all that is said of it.
@@ -34,6 +35,8 @@ pub struct Report<'a> {
     pub offline: Option<&'a str>,
     /// The number of `--number`.
     pub number: Option<&'a OneNumber>,
+    /// Whether it was read from a file.
+    pub saved: bool,
 }
 
 impl<'a> Report<'a> {
@@ -120,7 +123,13 @@ impl<'a> Report<'a> {
     }
 
     pub fn text(&self, view: View) -> String {
-        let plan = |view| text::plan(self.plan, Some(self.reroutes), self.refusals, view);
+        let plan = |view| {
+            let text = text::plan(self.plan, Some(self.reroutes), self.refusals, view);
+            match self.saved {
+                true => format!("{text}\n{}\n", wrapped(&not_covered(), view.width, 0)),
+                false => text,
+            }
+        };
         let Some(one) = self.number else {
             return plan(view);
         };
@@ -131,7 +140,14 @@ impl<'a> Report<'a> {
     }
 
     pub fn json(&self, error: Option<&Error>) -> PlanReport<'a> {
-        PlanReport::new(self.plan, self.reroutes, self.refusals, error).with_number(self.number)
+        let report = PlanReport::new(self.plan, self.reroutes, self.refusals, error);
+        PlanReport {
+            not_covered: match self.saved {
+                true => NOT_COVERED.to_vec(),
+                false => Vec::new(),
+            },
+            ..report.with_number(self.number)
+        }
     }
 
     fn markdown(&self) -> String {
@@ -145,6 +161,7 @@ impl<'a> Report<'a> {
             digest: digest.as_deref().filter(|_| !self.plan.is_empty()),
             refusals: self.refusals,
             number: self.number,
+            saved: self.saved,
             ..ReportContext::default()
         };
         markdown::markdown(self.plan, self.reroutes, &context)

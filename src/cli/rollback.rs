@@ -85,6 +85,7 @@ impl Judged {
             refusals: &self.refusals,
             offline: None,
             number: None,
+            saved: false,
         }
     }
 

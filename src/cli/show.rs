@@ -46,6 +46,7 @@ impl ShowArgs {
             refusals: &saved.refusals,
             offline: None,
             number: None,
+            saved: true,
         };
         shell.note(&saved.digest);
         report.print(shell, self.formatted.format, self.full, false)

@@ -206,6 +206,12 @@ impl<'a> Differ<'a> {
             unchanged: self.objects.unchanged,
             unchecked: std::mem::take(&mut self.objects.unchecked),
             findings: std::mem::take(&mut self.objects.findings),
+            declared_secrets: std::mem::take(&mut self.objects.declared_secrets),
+            // Before the first apply, which may have to make it, there is none.
+            database: self
+                .snapshot
+                .identity
+                .filter(|_| self.snapshot.last_apply.is_some()),
             basis: CallBasis::of_snapshot(self.snapshot),
             ..Plan::default()
         };

@@ -12,7 +12,7 @@ use super::plan::{Action, FieldChange, Kind, Patch, SecretOutcome, Unchecked};
 use super::secret::{self, SecretFacts};
 use crate::fields::{Field, Fields};
 use crate::finding::{Finding, Place};
-use crate::routing::{Origin, Region, Routing, ServerConfig};
+use crate::routing::{Origin, Region, Routing, SecretFormat, ServerConfig};
 use crate::snapshot::{LiveConfig, OwnedConfig, OwnedRegion, Snapshot};
 
 /// A region or config that changes, before it gets its place in a plan.
@@ -40,6 +40,8 @@ pub struct Objects {
     pub ids: BTreeMap<String, Uuid>,
     pub unchanged: u64,
     pub unchecked: Vec<Unchecked>,
+    /// See [`super::plan::Plan::declared_secrets`].
+    pub declared_secrets: BTreeMap<String, FieldChange>,
     pub findings: Vec<Finding>,
 }
 
@@ -299,6 +301,10 @@ fn declared_config(
             why: facts.obstacle(name).map(str::to_owned),
         });
     }
+    let told = declared_secret((name, config), (owned, live), routing.secret_format);
+    found
+        .declared_secrets
+        .extend(told.map(|told| (name.to_owned(), told)));
     let declared = config_fields(name, config, secret.after);
     let (mut patch, needed) = match live {
         Some(live) => {
@@ -369,6 +375,26 @@ fn declared_config(
         insert: live.is_none(),
         secret: live.map(|live| facts.of(name).outcome(is_as_applied(owned, live))),
     });
+}
+
+/// How the declared secret differs from the one of the last apply and of the
+/// row, as far as that is to be seen without a key: by their texts and sources.
+fn declared_secret(
+    (name, config): (&str, &ServerConfig),
+    (owned, live): (Option<&OwnedConfig>, Option<&LiveConfig>),
+    format: Option<SecretFormat>,
+) -> Option<FieldChange> {
+    let wanted = secret::wanted(name, config, owned, live, format, &SecretFacts::default());
+    let declared = Fields::new().with(Field::ApiSecret, wanted.after);
+    let nothing = Fields::new();
+    let sides = Sides {
+        declared: Some(&declared),
+        owned: owned.map(|owned| &owned.fields),
+        live: live.map_or(&nothing, |live| &live.fields),
+        whole: true,
+        adopt: &config.adopt,
+    };
+    compare(sides, &[Field::ApiSecret]).0.fields.pop()
 }
 
 /// Whether a row holds the secret that the last apply stored.

@@ -71,6 +71,13 @@ pub struct Plan {
     /// What is known of the secrets that are written over others, by row id.
     #[serde(default)]
     pub secrets: BTreeMap<Uuid, SecretOutcome>,
+    /// What is to be told of the secret of each declared config without any
+    /// key: by the name of the config, those that differ.
+    #[serde(default)]
+    pub declared_secrets: BTreeMap<String, FieldChange>,
+    /// The identity of the database, once it has seen an apply.
+    #[serde(default)]
+    pub database: Option<Uuid>,
     /// The configs and regions before the plan: what its calls are resolved
     /// with.
     #[serde(default)]
@@ -361,8 +368,12 @@ impl Plan {
             Object::Binding { tenant, .. } => within(tenant, self.tenants.len()),
         };
         let changes = self.changes.iter().chain(&self.outstanding);
+        let changes = changes.chain(&self.left_alone);
         changes.clone().all(|change| {
-            object(change.object) && within(change.patch, self.patches.len()) && set(change.owned)
+            object(change.object)
+                && within(change.patch, self.patches.len())
+                && set(change.owned)
+                && set(change.live)
         }) && self.classes.iter().all(|class| {
             within(class.tenant, self.tenants.len()) && set(class.before) && set(class.after)
         })

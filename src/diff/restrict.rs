@@ -4,7 +4,7 @@
 //! The counts of numbers before and after follow, so that guards and reports
 //! speak of what is really applied.
 
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 
 use super::binding_classes::carried_out;
 use super::plan::{BindingGroup, Change, Kind, Object, Patch, Plan};
@@ -57,11 +57,25 @@ impl Plan {
             .partition(kept);
         self.changes = rest;
         self.outstanding = left;
+        self.keep_declared_secrets();
         for change in self.outstanding.clone() {
             self.uncount(&change, &Patch::default(), &mut counts);
         }
         self.set_counts(counts);
         self
+    }
+
+    /// Leaves out what is declared of secrets of configs that are left out.
+    fn keep_declared_secrets(&mut self) {
+        let configs = self
+            .changes
+            .iter()
+            .filter_map(|change| match change.object {
+                Object::Config(name) => Some(&self.names[name as usize]),
+                Object::Region(_) | Object::Binding { .. } => None,
+            });
+        let kept: HashSet<&String> = configs.collect();
+        self.declared_secrets.retain(|name, _| kept.contains(name));
     }
 
     pub fn counts(&self) -> GroupCounts {
@@ -100,7 +114,34 @@ impl Plan {
         }
     }
 
-    fn after(&mut self, change: &Change, patch: &Patch) -> Option<FieldsIx> {
+    /// Counts at least the numbers that are among the changes: of a plan that
+    /// was read from a file, the counts are not to be believed.
+    pub fn count_changes(&mut self) {
+        let mut known: HashMap<(Option<FieldsIx>, u32), Option<FieldsIx>> = HashMap::new();
+        let mut among: GroupCounts = HashMap::new();
+        for change in self.changes.clone() {
+            let Object::Binding { tenant, .. } = change.object else {
+                continue;
+            };
+            let after = match known.get(&(change.live, change.patch)) {
+                Some(after) if change.live.is_some() => *after,
+                _ => self.after(&change, &self.patch(&change).clone()),
+            };
+            known.insert((change.live, change.patch), after);
+            if change.live.is_some() || after.is_some() {
+                *among.entry((tenant, change.live, after)).or_default() += 1;
+            }
+        }
+        let mut counts = self.counts();
+        for (key, numbers) in among {
+            let count = counts.entry(key).or_default();
+            *count = numbers.max(*count);
+        }
+        self.set_counts(counts);
+    }
+
+    /// The fields of a binding's row with a patch carried out.
+    pub fn after(&mut self, change: &Change, patch: &Patch) -> Option<FieldsIx> {
         match change.live {
             Some(live) => {
                 let fields = carried_out(self.pool.get(live), patch);

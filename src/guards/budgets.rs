@@ -51,23 +51,23 @@ impl Violation {
 
 /// Numbers with a route in the database, and how many of them are affected.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
-struct Count {
+struct AffectedCount {
     all: u64,
     affected: u64,
     rerouted: u64,
 }
 
-impl Count {
-    fn of(cell: &TenantRegionCount) -> Count {
-        Count {
+impl AffectedCount {
+    fn of(cell: &TenantRegionCount) -> AffectedCount {
+        AffectedCount {
             all: cell.numbers,
             affected: cell.affected,
             rerouted: cell.rerouted,
         }
     }
 
-    fn plus(self, other: Count) -> Count {
-        Count {
+    fn plus(self, other: AffectedCount) -> AffectedCount {
+        AffectedCount {
             all: self.all + other.all,
             affected: self.affected + other.affected,
             rerouted: self.rerouted + other.rerouted,
@@ -133,6 +133,31 @@ pub fn violations(
     );
     scope.reroutes(&enforced.reroutes, &mut found);
     found
+}
+
+/// The numbers that may call more countries than before, or dial other
+/// digits: what toll fraud looks like.
+pub fn widened(
+    plan: &Plan,
+    reroutes: &Reroutes,
+    (routing, snapshot): (&Routing, &Snapshot),
+) -> Option<Violation> {
+    let scope = Scope::new(plan, reroutes, routing, snapshot);
+    let tenants = scope.tenants_where(|cell| cell.widened > 0);
+    let labels: Vec<String> = tenants.iter().take(5).map(|ix| scope.label(*ix)).collect();
+    (!tenants.is_empty()).then(|| Violation {
+        figure: reroutes.widened,
+        causes: scope.movers(&tenants, |effect| effect.widened),
+        ..Violation::new(
+            "terms-widened",
+            format!(
+                "{} could call more countries than before, or dial other digits before the \
+                 called number (tenant {}): toll fraud looks like that",
+                numbers(reroutes.widened),
+                more(labels, tenants.len())
+            ),
+        )
+    })
 }
 
 impl<'a> Scope<'a> {
@@ -276,7 +301,7 @@ impl<'a> Scope<'a> {
             percent: Some(TENANT_SHARE),
         };
         // Tenants that move for the same reasons, with the most that move.
-        let mut alike: BTreeMap<Vec<usize>, Vec<(Count, u32)>> = BTreeMap::new();
+        let mut alike: BTreeMap<Vec<usize>, Vec<(AffectedCount, u32)>> = BTreeMap::new();
         for (tenant, count) in self.by_tenant() {
             if count.all >= SMALL_TENANT && limit.exceeded(count.affected, count.all) {
                 let causes = self.movers(&BTreeSet::from([tenant]), Effect::is_affected);
@@ -295,7 +320,7 @@ impl<'a> Scope<'a> {
             };
             let verb = tenants
                 .iter()
-                .fold(Count::default(), |sum, (count, _)| sum.plus(*count));
+                .fold(AffectedCount::default(), |sum, (count, _)| sum.plus(*count));
             found.push(Violation {
                 figure,
                 causes,
@@ -310,17 +335,17 @@ impl<'a> Scope<'a> {
         }
     }
 
-    fn by_tenant(&self) -> BTreeMap<u32, Count> {
-        let mut tenants: BTreeMap<u32, Count> = BTreeMap::new();
+    fn by_tenant(&self) -> BTreeMap<u32, AffectedCount> {
+        let mut tenants: BTreeMap<u32, AffectedCount> = BTreeMap::new();
         for cell in &self.reroutes.cells {
             let sum = tenants.entry(cell.tenant).or_default();
-            *sum = sum.plus(Count::of(cell));
+            *sum = sum.plus(AffectedCount::of(cell));
         }
         tenants
     }
 
     fn reroutes(&self, budget: &Budget, found: &mut Vec<Violation>) {
-        let mut check = |limit: Limit, of: String, count: Count, tenants: BTreeSet<u32>| {
+        let mut check = |limit: Limit, of: String, count: AffectedCount, tenants: BTreeSet<u32>| {
             if count.affected > 0 && limit.exceeded(count.affected, count.all) {
                 let message = format!(
                     "{} of {} numbers{of} would {}; the budget is {}",
@@ -337,18 +362,20 @@ impl<'a> Scope<'a> {
             }
         };
         let cells = self.reroutes.cells.iter();
-        let all = cells.fold(Count::default(), |sum, cell| sum.plus(Count::of(cell)));
+        let all = cells.fold(AffectedCount::default(), |sum, cell| {
+            sum.plus(AffectedCount::of(cell))
+        });
         let moving = self.tenants_where(|cell| cell.affected > 0);
         check(budget.overall, String::new(), all, moving);
         for (tenant, counts) in self.by_tenant() {
             let of = format!(" of tenant {}", self.label(tenant));
             check(budget.per_tenant, of, counts, BTreeSet::from([tenant]));
         }
-        let mut regions: BTreeMap<&str, Count> = BTreeMap::new();
+        let mut regions: BTreeMap<&str, AffectedCount> = BTreeMap::new();
         for cell in &self.reroutes.cells {
             let region = cell.region.as_deref().unwrap_or("(none)");
             let sum = regions.entry(region).or_default();
-            *sum = sum.plus(Count::of(cell));
+            *sum = sum.plus(AffectedCount::of(cell));
         }
         for (region, counts) in regions {
             let here =

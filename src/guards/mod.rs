@@ -12,6 +12,7 @@ mod tests;
 
 use jiff::civil::Date;
 
+use self::budgets::Violation;
 use crate::diff::plan::Plan;
 use crate::finding::Finding;
 use crate::impact::reroutes::Reroutes;
@@ -74,6 +75,12 @@ pub struct GuardReport {
     pub warnings: Vec<Finding>,
 }
 
+/// The warning where no policy denies it.
+fn widening(violation: Violation) -> Finding {
+    let finding = Finding::warning(violation.guard, violation.message);
+    finding.hint("`widen = \"deny\"` below `[guards.policy]` refuses this")
+}
+
 /// Judges a plan by the guards in the files and those of the last apply, each
 /// for itself, so that a change can't loosen its own guard.
 pub fn evaluate(plan: &Plan, context: &GuardContext<'_>) -> GuardReport {
@@ -91,7 +98,17 @@ pub fn evaluate(plan: &Plan, context: &GuardContext<'_>) -> GuardReport {
     let protected = protection::violations(plan, context, &enforced.protected);
     violations.extend(protected);
     violations.extend(policies::moved_numbers(plan, context));
-    let (refused, warnings) = exceptions::refuse(plan, violations, context);
+    let widened = budgets::widened(plan, context.reroutes, files);
+    let denied = context.policies().any(|policy| policy.deny_widen);
+    let noted = match widened {
+        Some(widened) if !denied => Some(widening(widened)),
+        widened => {
+            violations.extend(widened);
+            None
+        }
+    };
+    let (refused, mut warnings) = exceptions::refuse(plan, violations, context);
+    warnings.extend(noted);
     let mut guard_report = GuardReport {
         refusals: hard_checks::refusals(plan, context.routing, context.snapshot),
         warnings,

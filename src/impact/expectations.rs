@@ -3,11 +3,13 @@
 
 use std::collections::{HashMap, HashSet};
 
+use crate::fields::Field;
 use crate::finding::Finding;
 use crate::phone::RowKey;
 use crate::resolve::facts::rows_of_files;
 use crate::resolve::{
-    Choice, Facts, Outcome, Query, Resolution, RoutingEnv, RowFact, TenantChoice, resolve,
+    Choice, Facts, Outcome, Query, Resolution, ResolveError, RoutingEnv, RowFact, Switch,
+    TenantChoice, Terms, resolve,
 };
 use crate::routing::{Expect, Routing};
 
@@ -32,15 +34,21 @@ fn broken(
 ) -> Option<Finding> {
     let tenant = routing.tenants.get(expect.tenant as usize)?;
     facts.rows = rows.get(&expect.from.key()).cloned().unwrap_or_default();
-    let query = Query {
-        to: expect.to.clone(),
-        ..Query::new(expect.from, TenantChoice::Given(tenant.id))
-    };
-    let resolution = resolve(&query, facts, &RoutingEnv::Symbolic);
-    let reasons = match &resolution.outcome {
+    let query = Query::new(expect.from, TenantChoice::Given(tenant.id));
+    let mut resolution = resolve(&query, facts, &RoutingEnv::Symbolic);
+    let mut reasons = match &resolution.outcome {
         Ok(outcome) => differences(expect, outcome),
         Err(error) => vec![error.message.clone()],
     };
+    reasons.extend(outbound(expect, &resolution));
+    if expect.to.is_some() && resolution.outcome.is_ok() {
+        let query = Query {
+            to: expect.to.clone(),
+            ..query
+        };
+        resolution = resolve(&query, facts, &RoutingEnv::Symbolic);
+        reasons.extend(called(expect, &resolution));
+    }
     if reasons.is_empty() {
         return None;
     }
@@ -52,6 +60,59 @@ fn broken(
     );
     let finding = Finding::error("expectation-broken", message).hint(steps(&resolution));
     Some(finding.at(expect.place.clone()))
+}
+
+/// Whether calls out are allowed at all, against what is expected.
+fn outbound(expect: &Expect, resolution: &Resolution) -> Option<String> {
+    let (expected, terms) = expect.outbound.zip(resolution.reached.terms.as_ref())?;
+    let word = |allowed| if allowed { "allowed" } else { "refused" };
+    let allowed = terms.outbound == Switch::On;
+    (allowed != expected)
+        .then(|| format!("calls out are {}, not {}", word(allowed), word(expected)))
+}
+
+/// What becomes of the call to `to`, against what is expected.
+fn called(expect: &Expect, resolution: &Resolution) -> Option<String> {
+    let to = expect.to.as_deref().unwrap_or_default();
+    let expected = expect.refused.as_deref();
+    let outcome = match &resolution.outcome {
+        Ok(outcome) => outcome,
+        Err(error) => {
+            let rule = refusing_rule(error, resolution.reached.terms.as_ref());
+            let expected = match (expected, expect.outbound) {
+                (None, Some(false)) => Some("outbound"),
+                (expected, _) => expected,
+            };
+            return match expected {
+                Some(_) if rule == expected => None,
+                Some(expected) => Some(format!("{}; not by `{expected}`", error.message)),
+                None => Some(error.message.clone()),
+            };
+        }
+    };
+    if let Some(rule) = expected {
+        return Some(format!(
+            "a call to {to} is allowed, not refused by `{rule}`"
+        ));
+    }
+    let dialled = outcome.to.as_ref()?.formatted.as_str();
+    let expected = expect.dials.as_deref().filter(|dials| *dials != dialled)?;
+    Some(format!("{to} is dialled as {dialled}, not {expected}"))
+}
+
+/// The rule that refuses a call, by its key.
+fn refusing_rule(error: &ResolveError, terms: Option<&Terms>) -> Option<&'static str> {
+    let rule = match (error.code, terms) {
+        ("outbound-refused", _) => Field::Outbound,
+        ("country-refused" | "rule-unknown-region" | "called-number-needs-country", _) => {
+            Field::AllowedOutbound
+        }
+        ("rule-unreadable", Some(terms)) if terms.outbound == Switch::Unreadable => Field::Outbound,
+        ("rule-unreadable", Some(terms)) if terms.countries.is_empty() => Field::AllowedOutbound,
+        ("rule-unreadable", Some(_)) => Field::RequiredLeadFormat,
+        _ => return None,
+    };
+    Some(rule.file_key())
 }
 
 fn steps(resolution: &Resolution) -> String {
@@ -121,6 +182,9 @@ mod tests {
             worker: Some("voag-dev".into()),
             trunk: Some("ST_MmVqEuBMDNf6".into()),
             region: Some("india".into()),
+            outbound: None,
+            dials: None,
+            refused: None,
             place: Place::file("routing/all.toml"),
         }
     }
@@ -152,6 +216,51 @@ mod tests {
         };
         assert_eq!(findings(vec![expect(), nothing_but(number())]), []);
         assert_eq!(findings(vec![calls("9513456728")]), []);
+    }
+
+    #[test]
+    fn terms_are_expected_too() {
+        let call = |to: &str, dials: Option<&str>, refused: Option<&str>| Expect {
+            to: Some(to.into()),
+            dials: dials.map(str::to_owned),
+            refused: refused.map(str::to_owned),
+            outbound: Some(true),
+            ..expect()
+        };
+        let rule = Some("allowed_outbound");
+        let abroad = "+971545335200";
+        assert_eq!(findings(vec![call(abroad, None, rule)]), []);
+        assert_eq!(
+            findings(vec![call("9513456728", Some("+919513456728"), None)]),
+            []
+        );
+        let refused_by = |rule| call(abroad, None, Some(rule));
+        for (wrong, why) in [
+            (
+                call("9513456728", Some("09513456728"), None),
+                "is dialled as +919513456728, not 0951",
+            ),
+            (
+                call("9513456728", None, rule),
+                "is allowed, not refused by `allowed_outbound`",
+            ),
+            (refused_by("outbound"), "; not by `outbound`"),
+            (
+                call(abroad, Some("0545335200"), None),
+                "`allowed_outbound = \"india\"` refuses",
+            ),
+            (
+                Expect {
+                    outbound: Some(false),
+                    ..expect()
+                },
+                "calls out are allowed, not refused",
+            ),
+        ] {
+            let found = findings(vec![wrong]);
+            assert_eq!(found.len(), 1, "{why}");
+            assert!(found[0].message.contains(why), "{}", found[0].message);
+        }
     }
 
     #[test]

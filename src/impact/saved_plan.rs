@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::digest;
-use crate::diff::plan::{Change, FieldChange, Plan};
+use crate::diff::plan::{Change, FieldChange, Object, Plan, SecretOutcome};
 use crate::finding::Finding;
 
 /// The form of the file; another one is not read.
@@ -68,13 +68,51 @@ impl SavedPlan {
         if version.format_version != u64::from(FORMAT_VERSION) {
             return Err(SavedPlanError::Version(version.format_version));
         }
-        let saved: SavedPlan =
+        let mut saved: SavedPlan =
             serde_json::from_str(text).map_err(|_| SavedPlanError::Unreadable)?;
         if !saved.plan.is_sound() || digest::digest(&saved.plan) != saved.digest {
             return Err(SavedPlanError::Changed);
         }
+        saved.plan.count_changes();
         Ok(saved)
     }
+}
+
+/// What a saved plan says that its digest does not cover.
+pub const NOT_COVERED: [&str; 4] = [
+    "files and lines",
+    "warnings",
+    "what guards refused",
+    "how many numbers go with a config or region that changes",
+];
+
+/// The same in a sentence.
+pub fn not_covered() -> String {
+    format!(
+        "The digest covers what changes, the calls and terms of it, guards, environment and \
+         database. It does not cover, and the file alone says: {}.",
+        NOT_COVERED.join("; ")
+    )
+}
+
+/// A config whose secret would change though the approved plan had compared
+/// it and found the same.
+pub fn unseen_secret<'a>(approved: &Plan, now: &'a Plan) -> Option<&'a str> {
+    let mut changes = now.changes.iter();
+    changes.find_map(|change| {
+        let Object::Config(name) = change.object else {
+            return None;
+        };
+        let name = now.names[name as usize].as_str();
+        if now.secret_outcome(change) != Some(SecretOutcome::Changed) {
+            return None;
+        }
+        let seen = match change.row.and_then(|row| approved.secrets.get(&row)) {
+            Some(outcome) => *outcome != SecretOutcome::Resealed,
+            None => approved.unchecked.iter().any(|one| one.config == name),
+        };
+        (!seen).then_some(name)
+    })
 }
 
 /// What differs about one object between the approved plan and that of now.
@@ -94,13 +132,16 @@ pub struct Half<'a> {
 /// How the plan of now differs from the approved one, by object.
 pub fn difference<'a>(approved: &'a Plan, now: &'a Plan) -> Vec<Moved<'a>> {
     let (old, new) = (by_object(approved), by_object(now));
-    let objects: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
+    let lines = (
+        digest::lines_by_object(approved),
+        digest::lines_by_object(now),
+    );
+    let objects: BTreeSet<&String> = lines.0.keys().chain(lines.1.keys()).collect();
     let moved = objects.into_iter().filter_map(|object| {
-        let (old, new) = (old.get(object).copied(), new.get(object).copied());
-        let line = |plan, change: Option<&Change>| change.map(|c| digest::line(plan, c));
-        if line(approved, old) == line(now, new) {
+        if lines.0.get(object) == lines.1.get(object) {
             return None;
         }
+        let (old, new) = (old.get(object).copied(), new.get(object).copied());
         Some(Moved {
             approved: old.map(|change| half((approved, change), (now, new))),
             now: new.map(|change| half((now, change), (approved, old))),

@@ -14,10 +14,33 @@ const SHOWN: usize = 20;
 /// What differs, without colours, object by object.
 pub fn text(approved: &Plan, now: &Plan) -> String {
     let moved = difference(approved, now);
+    let (calls, moved): (Vec<Moved<'_>>, Vec<Moved<'_>>) =
+        moved.into_iter().partition(differs_by_calls_alone);
     let shown = moved.iter().take(SHOWN);
     let mut text: String = shown.map(|moved| object(approved, now, moved)).collect();
     if let Some(more) = moved.len().checked_sub(SHOWN).filter(|more| *more > 0) {
         text += &format!("  and {}\n", counted(more as u64, "more object"));
+    }
+    if !calls.is_empty() {
+        let numbers = counted(calls.len() as u64, "changed number");
+        text += &format!("  calls of {numbers} would go elsewhere, or on other terms\n");
+    }
+    for (what, old, new) in [
+        (
+            "environment",
+            approved.environment.clone(),
+            now.environment.clone(),
+        ),
+        (
+            "database",
+            approved.database.map(|id| id.to_string()),
+            now.database.map(|id| id.to_string()),
+        ),
+    ] {
+        if old != new {
+            let word = |value: Option<String>| visible(&value.unwrap_or_else(|| "none".to_owned()));
+            text += &format!("  {what}: approved {}, now {}\n", word(old), word(new));
+        }
     }
     for (name, plan) in [("approved", approved), ("now", now)] {
         if approved.guards != now.guards {
@@ -40,11 +63,19 @@ fn guards_of(name: &str, plan: &Plan) -> String {
     format!("  guards, {name}: update\n{lines}")
 }
 
+/// Whether the same change would do something else to calls: the config or
+/// region that it leads to is another one.
+fn differs_by_calls_alone(moved: &Moved<'_>) -> bool {
+    let halves = [&moved.approved, &moved.now];
+    let mut halves = halves.iter();
+    halves.all(|half| matches!(half, Some(half) if half.fields.is_empty()))
+}
+
 fn object(approved: &Plan, now: &Plan, moved: &Moved<'_>) -> String {
     let (plan, half) = match (&moved.now, &moved.approved) {
         (Some(half), _) => (now, half),
         (None, Some(half)) => (approved, half),
-        (None, None) => return String::new(),
+        (None, None) => return "  a secret that the files name in another way\n".to_owned(),
     };
     let address = plan.address(half.change.object).to_string();
     let place = plan.source(half.change);

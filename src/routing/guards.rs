@@ -85,6 +85,9 @@ pub struct Policy {
     pub workers: BTreeMap<String, Vec<String>>,
     /// `cross_region = "deny"`: no number moves from a region to another.
     pub deny_cross_region: bool,
+    /// `widen = "deny"`: no number may call more countries than before, or
+    /// dial other digits.
+    pub deny_widen: bool,
     /// Fields that every config must set.
     pub require: Vec<Field>,
 }
@@ -304,6 +307,7 @@ impl Policy {
             hosts,
             workers,
             deny_cross_region,
+            deny_widen,
             require,
         } = self;
         let mut set = |name: String, value: Value| {
@@ -312,6 +316,7 @@ impl Policy {
         for (name, denied) in [
             ("plain_http", deny_plain_http),
             ("cross_region", deny_cross_region),
+            ("widen", deny_widen),
         ] {
             if *denied {
                 set(name.to_owned(), "deny".into());

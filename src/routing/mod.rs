@@ -56,6 +56,12 @@ pub struct Expect {
     pub worker: Option<String>,
     pub trunk: Option<String>,
     pub region: Option<String>,
+    /// Whether calls out are allowed at all.
+    pub outbound: Option<bool>,
+    /// How the called number is dialled.
+    pub dials: Option<String>,
+    /// The rule that refuses the call: a key of `rules`.
+    pub refused: Option<String>,
     pub place: Place,
 }
 

@@ -1,5 +1,7 @@
 //! What was approved is what is applied: saved plans, digests, stale plans.
 
+use serde_json::Value;
+
 use crate::support::{Lkroute, block_on};
 
 const DATABASE: &str = "lkroute.db";
@@ -70,7 +72,22 @@ fn a_saved_plan_says_all_that_was_said_of_it() {
             shown.contains("route-lost") && shown.contains("plain-http"),
             "{shown}"
         );
-        assert_eq!(shown, planned, "{format}");
+        match format {
+            "json" => {
+                let read = |text: &str| serde_json::from_str(text).expect("JSON");
+                let (mut shown, planned): (Value, Value) = (read(&shown), read(&planned));
+                let left_out = shown["not_covered"].as_array().expect("a list");
+                assert!(left_out.contains(&"what guards refused".into()));
+                shown["not_covered"] = Value::Array(Vec::new());
+                assert_eq!(shown, planned);
+            }
+            "markdown" => {
+                let (shown, left_out) = shown.rsplit_once(" · The digest covers").expect("it");
+                assert!(left_out.contains("what guards refused"), "{left_out}");
+                assert_eq!(shown, planned.trim_end());
+            }
+            _ => assert_eq!(shown, planned, "{format}"),
+        }
     }
 }
 

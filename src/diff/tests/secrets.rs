@@ -3,6 +3,7 @@
 
 use super::*;
 use crate::diff::secret::SecretFact;
+use crate::impact::digest::digest;
 use crate::routing::SecretFormat;
 
 fn known(same: bool) -> SecretFacts {
@@ -14,6 +15,62 @@ fn known(same: bool) -> SecretFacts {
     };
     facts.insert("one", fact);
     facts
+}
+
+/// With keys, with keys and another secret, and without keys.
+fn digests(case: &Case) -> [String; 3] {
+    [known(true), known(false), SecretFacts::default()].map(|facts| {
+        let differ = Differ::new(&case.routing, &case.snapshot, &facts, || id(0xf0));
+        digest(&differ.finish(|| id(0xff)))
+    })
+}
+
+#[test]
+fn a_plan_made_without_keys_is_the_plan_that_an_apply_with_keys_carries_out() {
+    let source = |source: &SecretSource| {
+        let mut case = settled().edit("one", |config| config.api_secret = source.clone());
+        case.snapshot.owned_configs[0].secret_source = source.describe();
+        case
+    };
+    let env = SecretSource::Env("UAE_SECRET".into());
+    let mut renamed = source(&env);
+    let other = SecretSource::Env("OTHER_SECRET".into());
+    renamed = renamed.edit("one", |config| config.api_secret = other);
+    let mut moved = sealed_anew();
+    moved = moved.edit("one", |config| config.worker_name = Some("w2".into()));
+    let cases = [source(&env), renamed, sealed_anew(), moved];
+    for case in &cases {
+        let [same, changed, unknown] = digests(case);
+        assert_eq!(same, changed);
+        assert_eq!(same, unknown);
+    }
+    let all = cases.map(|case| digests(&case)[0].clone());
+    assert_eq!(
+        all[0],
+        digests(&settled())[0],
+        "no line of the files differs"
+    );
+    for (at, one) in all.iter().enumerate() {
+        assert!(!all[at + 1..].contains(one), "{at}");
+    }
+}
+
+#[test]
+fn what_keys_told_when_it_was_approved_is_held_to() {
+    use crate::impact::saved_plan::unseen_secret;
+    let env = SecretSource::Env("UAE_SECRET".into());
+    let mut case = settled().edit("one", |config| config.api_secret = env.clone());
+    case.snapshot.owned_configs[0].secret_source = env.describe();
+    let plan = |facts: &SecretFacts| {
+        let differ = Differ::new(&case.routing, &case.snapshot, facts, || id(0xf0));
+        differ.finish(|| id(0xff))
+    };
+    let (same, changed) = (plan(&known(true)), plan(&known(false)));
+    let unknown = plan(&SecretFacts::default());
+    assert_eq!(unseen_secret(&same, &changed), Some("one"));
+    assert_eq!(unseen_secret(&unknown, &changed), None);
+    assert_eq!(unseen_secret(&changed, &changed), None);
+    assert_eq!(unseen_secret(&changed, &same), None);
 }
 
 fn action(case: &Case, facts: &SecretFacts) -> Option<Action> {

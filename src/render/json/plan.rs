@@ -7,7 +7,7 @@ use serde::{Serialize, Serializer};
 use serde_json::Value;
 
 use super::{ErrorReport, FORMAT_VERSION, FindingReport, reports};
-use crate::diff::plan::{Change, FieldChange, Kind, Plan};
+use crate::diff::plan::{Change, FieldChange, Kind, Plan, SecretOutcome};
 use crate::error::Error;
 use crate::fields::Field;
 use crate::finding::Finding;
@@ -45,6 +45,8 @@ pub struct PlanReport<'a> {
     pub routing: RoutingReport,
     /// The number of `--number`, before and after; null without it.
     pub number: Option<OneNumberReport>,
+    /// Of a plan that was read from a file: what its digest does not cover.
+    pub not_covered: Vec<&'static str>,
     pub error: Option<ErrorReport>,
 }
 
@@ -75,6 +77,12 @@ pub struct SummaryReport {
     pub unchanged: u64,
     /// Secrets that could not be compared.
     pub unchecked: u64,
+    /// Secrets that are written over others: these are other ones.
+    pub secrets_changed: u64,
+    /// These are the same in another form.
+    pub secrets_resealed: u64,
+    /// Of these nobody could say.
+    pub secrets_not_compared: u64,
     pub conflict: u64,
     /// Settings of the guards that change.
     pub guards: u64,
@@ -231,6 +239,7 @@ impl<'a> PlanReport<'a> {
             },
             routing: reroutes.into(),
             number: None,
+            not_covered: Vec::new(),
             error: error.map(ErrorReport::from),
         }
     }
@@ -265,6 +274,7 @@ impl<'a> PlanReport<'a> {
             foreign: ForeignReport::default(),
             routing: RoutingReport::default(),
             number: None,
+            not_covered: Vec::new(),
             error: Some(error.into()),
         }
     }
@@ -273,6 +283,13 @@ impl<'a> PlanReport<'a> {
 /// How many changes there are of each kind.
 pub fn summary(plan: &Plan) -> SummaryReport {
     let summary = plan.summary();
+    let secrets = |wanted| {
+        let outcomes = plan
+            .changes
+            .iter()
+            .map(|change| plan.secret_outcome(change));
+        outcomes.filter(|outcome| *outcome == Some(wanted)).count() as u64
+    };
     SummaryReport {
         create: summary.create,
         update: summary.update,
@@ -282,6 +299,9 @@ pub fn summary(plan: &Plan) -> SummaryReport {
         release: summary.release,
         unchanged: summary.unchanged,
         unchecked: summary.unchecked,
+        secrets_changed: secrets(SecretOutcome::Changed),
+        secrets_resealed: secrets(SecretOutcome::Resealed),
+        secrets_not_compared: secrets(SecretOutcome::NotCompared),
         conflict: summary.conflict,
         guards: summary.guards,
         outstanding: plan.outstanding.len() as u64 + u64::from(plan.guards_outstanding),

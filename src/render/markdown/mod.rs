@@ -17,11 +17,13 @@ mod verdict;
 use super::escape::{code, prose};
 use super::style::{counted, thousands};
 use super::{guards, moves};
-use crate::diff::plan::{Plan, Summary};
+use crate::diff::plan::{Object, Plan, Summary};
 use crate::error::Error;
 use crate::finding::Finding;
+use crate::impact::change_effects::changes_calls;
 use crate::impact::one_number::OneNumber;
 use crate::impact::reroutes::Reroutes;
+use crate::impact::saved_plan::not_covered;
 use page::Page;
 
 /// GitHub takes comments of 65,536 characters; a step summary may hold a
@@ -46,6 +48,8 @@ pub struct ReportContext<'a> {
     pub refusals: &'a [Finding],
     /// The number of `--number`.
     pub number: Option<&'a OneNumber>,
+    /// Whether the plan was read from a file, whose digest covers not all.
+    pub saved: bool,
     /// Not to be exceeded; in bytes, so that it holds however characters are
     /// counted. Less than 16,000 is taken for that.
     pub max_chars: usize,
@@ -60,6 +64,7 @@ impl Default for ReportContext<'_> {
             digest: None,
             refusals: &[],
             number: None,
+            saved: false,
             max_chars: MAX_CHARS,
         }
     }
@@ -161,12 +166,23 @@ fn head(plan: &Plan, reroutes: &Reroutes, context: &ReportContext<'_>) -> String
             let secrets = counted(summary.unchecked, "secret");
             text += &format!("\n**No number is rerouted, but {secrets} could not be compared.**\n");
         }
+        (true, false) if context.saved && changes_shared(plan) => {
+            text += "\n**How many numbers go with what changes is not covered by the digest.**\n";
+        }
         (true, false) => text += "\n**No number is rerouted.**\n",
         (false, _) => text += &format!("\n**{}**\n", moved.join("**<br>\n**")),
     }
     let outstanding = plan.outstanding.len() as u64 + u64::from(plan.guards_outstanding);
     text += &format!("\n{}\n", counts(&summary, outstanding));
     text
+}
+
+/// Whether a config or region changes that calls depend on.
+fn changes_shared(plan: &Plan) -> bool {
+    let mut changes = plan.changes.iter();
+    changes.any(|change| {
+        !matches!(change.object, Object::Binding { .. }) && changes_calls(plan, change)
+    })
 }
 
 /// What keeps the plan from being applied.
@@ -217,7 +233,11 @@ fn compared(plan: &Plan, context: &ReportContext<'_>) -> Vec<String> {
         let command = format!("lkroute apply --expect {digest}");
         format!("to apply exactly this: {}", code(&command))
     });
-    [Some(with), digest].into_iter().flatten().collect()
+    let not_covered = context.saved.then(not_covered);
+    [Some(with), digest, not_covered]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 /// Adds what belongs at the end, and the marker at the very beginning.

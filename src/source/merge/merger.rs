@@ -281,6 +281,9 @@ impl<'a> Merge<'a> {
                 worker: def.worker,
                 trunk: def.trunk,
                 region: def.region.map(|region| region.name),
+                outbound: def.outbound,
+                dials: def.dials,
+                refused: def.refused,
                 place: def.place,
             });
         }

@@ -9,6 +9,10 @@ use super::reader::Reader;
 use crate::fields::{Field, Fields};
 use crate::finding::Finding;
 use crate::phone::{E164, LeadPart, NumberRange, RangeError};
+use crate::source::suggest;
+
+/// Rules that can refuse a call, by their keys.
+const RULES_THAT_REFUSE: [&str; 3] = ["outbound", "allowed_outbound", "required_lead_format"];
 
 impl Reader<'_> {
     pub(super) fn binding(&mut self, binding: &At<raw::BindingTable<'_>>) {
@@ -298,9 +302,10 @@ impl Reader<'_> {
             }
         }
         let said = [&raw.to, &raw.config, &raw.worker, &raw.trunk, &raw.region];
-        if said.into_iter().all(Option::is_none) {
+        if said.into_iter().all(Option::is_none) && raw.outbound.is_none() {
             self.error("bad-expect", expect, "this expectation expects nothing");
         }
+        self.expected_call(raw);
         let included = self.included(&raw.only);
         let from = raw.from.as_ref().and_then(|from| self.number(from));
         let (Some(from), Some(tenant)) = (from, &raw.tenant) else {
@@ -318,10 +323,39 @@ impl Reader<'_> {
             worker: text(&raw.worker),
             trunk: text(&raw.trunk),
             region: refer(&raw.region),
+            outbound: raw.outbound,
+            dials: text(&raw.dials),
+            refused: text(&raw.refused),
             place: self.place(expect),
         };
         if included {
             self.piece.expects.push(expect);
+        }
+    }
+
+    /// What is said of one call needs the number that is called.
+    fn expected_call(&mut self, raw: &raw::ExpectTable<'_>) {
+        for (key, said) in [("dials", &raw.dials), ("refused", &raw.refused)] {
+            if let Some(said) = said.as_ref().filter(|_| raw.to.is_none()) {
+                let message = format!("`{key}` needs `to`, the number that is called");
+                self.error("bad-expect", said, message);
+            }
+        }
+        let Some(refused) = &raw.refused else { return };
+        if raw.dials.is_some() {
+            let message =
+                "a call that is refused is not dialled: `dials` and `refused` exclude each other";
+            self.error("bad-expect", refused, message);
+        }
+        if !RULES_THAT_REFUSE.contains(&&*refused.value) {
+            let hint = suggest::hint(&refused.value, RULES_THAT_REFUSE).unwrap_or_default();
+            let names = RULES_THAT_REFUSE.map(|rule| format!("`{rule}`")).join(", ");
+            let finding = Finding::error(
+                "bad-expect",
+                format!("no rule of that name refuses calls: {names}"),
+            );
+            self.findings
+                .add(finding.at(self.place(refused)).hint(hint));
         }
     }
 }

@@ -88,6 +88,7 @@ impl Reader<'_> {
             hosts: lists(&raw.hosts),
             workers: lists(&raw.workers),
             deny_cross_region: self.denies(&raw.cross_region),
+            deny_widen: self.denies(&raw.widen),
             require: self
                 .fields(&raw.require, &Field::OF_CONFIG)
                 .unwrap_or_default(),

@@ -100,6 +100,9 @@ pub struct ExpectDef {
     pub worker: Option<String>,
     pub trunk: Option<String>,
     pub region: Option<Ref>,
+    pub outbound: Option<bool>,
+    pub dials: Option<String>,
+    pub refused: Option<String>,
     pub place: Place,
 }
 

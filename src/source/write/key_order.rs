@@ -1,7 +1,7 @@
 //! The keys of the files, in the order in which `fmt` writes them. Core.
 
 /// The keys of all tables, in the order in which they are written.
-pub const ORDER: [&str; 52] = [
+pub const ORDER: [&str; 55] = [
     "owner",
     "guard",
     "addresses",
@@ -37,6 +37,8 @@ pub const ORDER: [&str; 52] = [
     "allowed_outbound",
     "required_lead_format",
     "outbound_trunk_id",
+    "dials",
+    "refused",
     "database",
     "schema",
     "secrets",
@@ -49,6 +51,7 @@ pub const ORDER: [&str; 52] = [
     "hosts",
     "workers",
     "cross_region",
+    "widen",
     "require",
     "reason",
     "expires",

@@ -85,3 +85,99 @@ fn another_api_key() {
         "404 numbers of 2 tenants: API key `demo-uae-key` → `another-key`",
     );
 }
+
+#[test]
+fn new_codes_of_a_region_are_a_change_of_terms_and_widen_them() {
+    let lkroute = applied();
+    lkroute.edit(UAE, "[\"+971\"]", "[\"+971\", \"+966\"]");
+    says(
+        &lkroute,
+        4,
+        "401 numbers of `sasya`: calls to +966 refused → allowed",
+    );
+    let plan = lkroute.run(&["plan"]).expect_code(4).stdout;
+    assert!(plan.contains("warning[terms-widened]"), "{plan}");
+    let number = ["plan", "--number", "+971545340000"];
+    let number = lkroute.run(&number).expect_code(4).stdout;
+    assert!(number.contains("calls change countries"), "{number}");
+    lkroute.write("routing/policy.toml", "[guards.policy]\nwiden = \"deny\"\n");
+    let refused = lkroute.run(&["plan", "--format", "json"]).expect_code(4);
+    let report = refused.json();
+    let codes = report["refusals"].as_array().expect("a list").iter();
+    let codes: Vec<&str> = codes.filter_map(|one| one["code"].as_str()).collect();
+    assert!(codes.contains(&"terms-widened"), "{codes:?}");
+    let routing = &report["routing"];
+    assert_eq!(
+        (
+            &routing["terms_changed"],
+            &routing["rerouted"],
+            &routing["widened"]
+        ),
+        (&401.into(), &0.into(), &401.into())
+    );
+}
+
+/// The digest that `plan` shows, of the database at this URL.
+fn digest(lkroute: &Lkroute, database: &str) -> String {
+    let run = lkroute.run(&["plan", "--format", "json", "--database", database]);
+    run.json()["digest"].as_str().expect("a digest").to_owned()
+}
+
+#[test]
+fn a_digest_is_of_the_change_and_the_database_however_it_is_reached() {
+    let lkroute = applied();
+    lkroute.edit(NUMBERS, "\"uae\"", "\"india\"");
+    let url = |name: &str| format!("sqlite://{}", lkroute.path().join(name).display());
+    let there = digest(&lkroute, &url("it.db"));
+    // A replica, at another URL.
+    std::fs::copy(
+        lkroute.path().join("it.db"),
+        lkroute.path().join("replica.db"),
+    )
+    .expect("copied");
+    assert_eq!(digest(&lkroute, &url("replica.db")), there);
+    // Lines that moved, as in a squash merge.
+    let moved = format!("\n# moved\n\n{}", lkroute.read(NUMBERS));
+    lkroute.write(NUMBERS, &moved);
+    assert_eq!(digest(&lkroute, &url("it.db")), there);
+    // Another database, in which the same was applied.
+    lkroute.edit(NUMBERS, "\"india\"", "\"uae\"");
+    let other = url("other.db");
+    let apply = ["apply", "--auto-approve", "--database", other.as_str()];
+    lkroute.run(&apply).expect_code(0);
+    lkroute.edit(NUMBERS, "\"uae\"", "\"india\"");
+    assert_ne!(digest(&lkroute, &other), there);
+}
+
+#[test]
+fn a_saved_plan_cannot_be_made_to_say_that_nobody_is_rerouted() {
+    let lkroute = applied();
+    lkroute.edit(UAE, "\"demo-uae-key\"", "\"another-key\"");
+    lkroute.edit(NUMBERS, "\"uae\"", "\"india\"");
+    lkroute.run(&["plan", "--out", "a.lkplan"]).expect_code(4);
+    let text = lkroute.read("a.lkplan");
+    let mut saved: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    saved["plan"]["classes"] = serde_json::json!([]);
+    saved["refusals"] = serde_json::json!([]);
+    lkroute.write("a.lkplan", &saved.to_string());
+    for format in ["text", "markdown"] {
+        let shown = lkroute.run(&["show", "a.lkplan", "--format", format]);
+        let shown = shown.expect_code(0).stdout.replace('\n', " ");
+        assert!(!shown.contains(NOBODY), "{shown}");
+        assert!(
+            shown.contains("400 numbers of `sasya`: calls to +971"),
+            "{shown}"
+        );
+        assert!(shown.contains("does not cover"), "{shown}");
+    }
+    // What it was compared with is covered.
+    let id = "e3ca4a84-4cc3-4be5-8240-34366fe4d0c5";
+    saved["plan"]["basis"]["configs"][id]["api_key"] = "another-key".into();
+    lkroute.write("a.lkplan", &saved.to_string());
+    let refused = lkroute.run(&["show", "a.lkplan"]).expect_code(1);
+    assert!(
+        refused.stderr.contains("its digest does not fit"),
+        "{}",
+        refused.stderr
+    );
+}

@@ -210,6 +210,15 @@ pub struct ExpectTable<'a> {
     pub trunk: Str<'a>,
     #[serde(borrow)]
     pub region: Str<'a>,
+    /// Whether calls out are allowed at all.
+    pub outbound: Option<bool>,
+    /// How `to` is dialled.
+    #[serde(borrow)]
+    pub dials: Str<'a>,
+    /// The rule that refuses a call to `to`: `outbound`, `allowed_outbound` or
+    /// `required_lead_format`.
+    #[serde(borrow)]
+    pub refused: Str<'a>,
     #[serde(borrow)]
     pub only: TextList<'a>,
 }
@@ -286,6 +295,10 @@ pub struct PolicyTable<'a> {
     /// `deny` or `allow`: moves of numbers from region to region.
     #[serde(borrow)]
     pub cross_region: Str<'a>,
+    /// `deny`: no number may call more countries than before, or dial other
+    /// digits before the number.
+    #[serde(borrow)]
+    pub widen: Str<'a>,
     /// Fields that every config has to set.
     #[serde(borrow)]
     pub require: TextList<'a>,
