@@ -23,8 +23,10 @@ use crate::app::Total;
 use crate::diff::plan::Plan;
 use crate::error::{Error, Exit, Result};
 use crate::git::Revision;
+use crate::history::lineage;
 use crate::render::{applied, json};
 use crate::secrets::KeyRing;
+use crate::snapshot::ApplyRecord;
 use crate::store::{Applied, ApplyOrder, Mode};
 
 const EXAMPLES: &str = "\
@@ -110,10 +112,18 @@ impl ApplyArgs {
         if self.is_text() {
             shell.print(&planned.report().text(shell.view(self.full)))?;
         }
+        let ordered = self.in_order(shell, &planned, revision.as_ref());
+        let stale = approved.map_or(Ok(()), |approved| approved.check(&planned));
+        let over = planned.plan.is_empty() || ordered.is_err() || stale.is_err();
+        if let Some(done) = revision
+            .as_ref()
+            .filter(|_| over)
+            .and_then(|now| already(&planned, now))
+        {
+            return self.applied_already(shell, &planned, done);
+        }
         let verdict = planned.report().verdict().map_or(Ok(()), Err);
-        let refused = verdict
-            .and_then(|()| approved.map_or(Ok(()), |approved| approved.check(&planned)))
-            .and_then(|()| self.in_order(shell, &planned, revision.as_ref()));
+        let refused = verdict.and(stale).and(ordered);
         if let Err(error) = refused {
             self.print_json(shell, &planned, None, Some(&error))?;
             shell.complain(&error);
@@ -135,6 +145,30 @@ impl ApplyArgs {
         if self.is_text() {
             let summary = applied::text(&planned.plan, done.id, start.elapsed());
             shell.print(&format!("\n{summary}"))?;
+        }
+        Ok(Exit::Done)
+    }
+
+    /// The run of a merge that is applied already has nothing to do.
+    fn applied_already(
+        &self,
+        shell: &Shell,
+        planned: &Planned,
+        done: &ApplyRecord,
+    ) -> Result<Exit, Stop> {
+        match self.formatted.format {
+            Format::Text => {
+                let text = format!("\nAlready applied as {}: nothing is written.\n", done.id);
+                shell.print(&text)?;
+            }
+            Format::Json => shell.print(&json::text(&json::ApplyReport {
+                plan: planned.report().json(None),
+                applied: None,
+                applied_already: Some(json::AppliedReport {
+                    id: done.id,
+                    at: done.at.clone(),
+                }),
+            })?)?,
         }
         Ok(Exit::Done)
     }
@@ -167,15 +201,13 @@ impl ApplyArgs {
                     id: done.id,
                     at: done.at.clone(),
                 }),
+                applied_already: None,
             })?),
         }
     }
 
     fn in_order(&self, shell: &Shell, planned: &Planned, now: Option<&Revision>) -> Result<()> {
         let last = planned.snapshot.last_apply.as_ref();
-        if !planned.plan.is_empty() {
-            revision::not_rolled_back(&planned.undone, &planned.digest, now)?;
-        }
         revision::in_order(&shell.globals.routing, last, now, self.supersede.as_deref())
     }
 
@@ -201,6 +233,12 @@ impl ApplyArgs {
             ..ApplyOrder::new(Uuid::new_v4(), "apply", &actor)
         })
     }
+}
+
+/// The apply of this very commit, where nothing undid it.
+fn already<'a>(planned: &'a Planned, now: &Revision) -> Option<&'a ApplyRecord> {
+    let files_as_committed = !now.dirty;
+    lineage::applied_already(&planned.applies, &now.commit).filter(|_| files_as_committed)
 }
 
 /// Asks, where somebody is there to answer; `command` is what is asked for.

@@ -237,6 +237,7 @@ fn failed(command: &str, findings: &[Finding], error: &Error) -> Result<String, 
         "apply" | "rollback" | "release" => json::text(&json::ApplyReport {
             plan: json::PlanReport::failed(findings, error),
             applied: None,
+            applied_already: None,
         }),
         "dispatch" => json::text(&calls::DispatchReport::failed(error)),
         "dispatches" | "cancel" => json::text(&calls::DispatchesReport::failed(error)),

@@ -24,7 +24,8 @@ use crate::diff::secret::SecretFacts;
 use crate::diff::target;
 use crate::error::{Error, Result};
 use crate::finding::Finding;
-use crate::guards::{self, Basis, GuardContext};
+use crate::guards::{self, Basis, GuardContext, exceptions};
+use crate::history::undone::Undone;
 use crate::impact::one_number::{OneNumber, before_and_after};
 use crate::impact::reroutes::{self, Reroutes};
 use crate::impact::slips;
@@ -69,9 +70,8 @@ pub struct Planned {
     pub number: Option<OneNumber>,
     /// A digest of what the files hold.
     pub digest: String,
-    /// All applies, the newest first, where the last was a rollback or a
-    /// release.
-    pub undone: Vec<ApplyRecord>,
+    /// All applies, the newest first.
+    pub applies: Vec<ApplyRecord>,
     /// What the files are a checkout of.
     pub checked_out: Option<CheckedOut>,
 }
@@ -183,8 +183,9 @@ async fn load_aside(shell: &Shell) -> Result<Loaded> {
 /// What is read beside that which is compared.
 #[derive(Default)]
 struct Besides {
-    /// All applies, where the last was a rollback or a release.
-    undone: Vec<ApplyRecord>,
+    /// All applies, the newest first.
+    applies: Vec<ApplyRecord>,
+    undone: Undone,
     /// The rows of the number of the wish.
     rows: Vec<RowFact>,
 }
@@ -215,14 +216,12 @@ async fn read(
     let mut store = database::open_current(&shell.context(), target, mode).await?;
     store.begin_read().await?;
     let found = store.snapshot().await?;
-    let last = found.last_apply.as_ref();
-    if last.is_some_and(|last| last.kind != "apply") {
-        besides.undone = store.applies().await?;
-    }
+    besides.applies = store.applies().await?;
     snapshot.send(found).map_err(|_| unheard())?;
     let progress = shell.count("comparing", Total::Unknown);
     let mut each = async |batch| batches.send(batch).await.map_err(|_| unheard());
     store.pour(&mut each, &mut |rows| progress.at(rows)).await?;
+    besides.undone = store.undone(&besides.applies).await?;
     if let Some(number) = wish.number.and_then(|args| args.number) {
         let asked = LookUp {
             agents: false,
@@ -302,6 +301,11 @@ fn judge(
     if !wish.targets.is_empty() {
         plan = target::narrow(plan, wish.targets);
     }
+    let day = today();
+    plan = besides.undone.hold_back(plan, |plan, change| {
+        let allow = &routing.guards.allow;
+        exceptions::excepted(plan, change, "undone", (allow, &snapshot.tenants, day))
+    });
     if wish.leave_drift {
         plan = plan.without_drift();
     }
@@ -323,7 +327,7 @@ fn judge(
             snapshot: &snapshot,
             reroutes: &reroutes,
             applied: stored,
-            today: today(),
+            today: day,
             basis: Basis::Files,
         },
     );
@@ -334,6 +338,11 @@ fn judge(
         .extend(slips::slips(&plan, &snapshot.tenants, &routing.tenants));
     let mut refusals = guard_report.refusals;
     refusals.extend_from_slice(facts.refusals());
+    let (held, told): (Vec<Finding>, Vec<Finding>) = exceptions::held_back(&plan, day)
+        .into_iter()
+        .partition(Finding::is_error);
+    plan.findings.extend(told);
+    refusals.extend(held);
     Ok(Planned {
         plan,
         reroutes,
@@ -345,7 +354,7 @@ fn judge(
         refusals,
         number,
         digest: loaded.digest,
-        undone: besides.undone,
+        applies: besides.applies,
         checked_out: None,
     })
 }

@@ -147,6 +147,7 @@ impl ReleaseArgs {
                     id: done.id,
                     at: done.at,
                 }),
+                applied_already: None,
             })?)?;
         }
         Ok(Exit::Done)

@@ -7,7 +7,6 @@ use std::path::Path;
 use crate::error::{Error, Exit, Result};
 use crate::files::{self, Tree, find_checkout};
 use crate::git::{Ancestry, CommitTree, Repository, Revision};
-use crate::history::rolled_back;
 use crate::render::style::counted;
 use crate::snapshot::ApplyRecord;
 use crate::source::Sources;
@@ -183,27 +182,6 @@ pub fn in_order(
         "{first}, or say `--supersede {}` if it is to be undone",
         short(old)
     )))
-}
-
-/// Refuses to apply again what was rolled back, until the files change;
-/// `applies`: the newest first.
-pub fn not_rolled_back(
-    applies: &[ApplyRecord],
-    digest: &str,
-    now: Option<&Revision>,
-) -> Result<()> {
-    let revision = now.filter(|now| !now.dirty).map(|now| now.commit.as_str());
-    let Some((rollback, undone)) = rolled_back::rolled_back(applies, digest, revision) else {
-        return Ok(());
-    };
-    let why = rollback.reason.as_ref();
-    let why = why.map_or(String::new(), |reason| format!(": {reason}"));
-    let message = format!(
-        "these files were rolled back: apply {} by {} undid apply {}, which had applied them{why}",
-        rollback.id, rollback.actor, undone.id
-    );
-    Err(Error::exit(Exit::Stale, message)
-        .hint("change or revert them: the same files are not applied again"))
 }
 
 fn short(commit: &str) -> &str {

@@ -3,6 +3,7 @@
 
 use std::time::Instant;
 
+use anstream::adapter::strip_str;
 use clap::Args;
 use uuid::Uuid;
 
@@ -17,9 +18,10 @@ use crate::diff::secret::format_of;
 use crate::error::{Error, Exit, Result};
 use crate::finding::Finding;
 use crate::guards::{self, Basis, GuardContext};
+use crate::history::lineage;
 use crate::impact::reroutes::{self, Reroutes};
 use crate::render::applied;
-use crate::render::history::whose;
+use crate::render::history::{self as render_history, whose};
 use crate::render::json::{self, AppliedReport, ApplyReport};
 use crate::render::style::{BOLD, counted, paint};
 use crate::render::text::View;
@@ -28,23 +30,28 @@ use crate::store::{Applied, ApplyOrder, Back, Mode};
 
 const EXAMPLES: &str = "\
 Examples:
-  lkroute history                      which apply?
-  lkroute rollback --to 6 --dry-run    what would it change?
+  lkroute rollback --dry-run           what would it change?
+  lkroute rollback --reason \"calls to the UAE fail\"
   lkroute rollback --to 6 --reason \"calls to the UAE fail\"
+
+Without --to it goes before the newest apply that is neither a rollback nor
+undone; again, one further back, and never forward. `lkroute history` lists
+what --to takes.
 
 It needs neither the repository nor a key: what each apply left is kept in the
 database. It is planned, judged by the guards and applied like any change, as
-an apply of its own. With a reason, undoing the latest apply alone is not held
-up by budgets; protection and policies hold. Until the files change, `apply`
-refuses to apply again what was undone.";
+an apply of its own, by the guards stored with the database. With a reason, the
+undoing of one apply is not held up by budgets; protection and policies hold.
+What it undid stays undone: later plans hold it back until the files say
+something else, or an exception `undone` lets it pass.";
 
 /// Go back to what an earlier apply left
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub struct RollbackArgs {
-    /// The apply whose state is to come back
+    /// The apply whose state is to come back; without it one step back
     #[arg(long, value_name = "APPLY", value_parser = history::number)]
-    to: ApplyId,
+    to: Option<ApplyId>,
 
     /// Why; kept in the history
     #[arg(long, value_name = "TEXT")]
@@ -72,6 +79,10 @@ pub struct RollbackArgs {
 
 /// The way back, judged.
 struct Judged {
+    /// The apply whose state comes back.
+    to: ApplyId,
+    /// The apply that is undone, where that was chosen for the user.
+    undone: Option<ApplyId>,
     back: Back,
     reroutes: Reroutes,
     refusals: Vec<Finding>,
@@ -109,25 +120,15 @@ impl Judged {
     }
 }
 
-/// Whether going back to `to` undoes one apply alone: the latest, or the one
-/// whose state the latest, a rollback, brought back. `applies`: newest first.
-fn undoes_one(applies: &[ApplyRecord], to: ApplyId) -> bool {
-    let before = |id: ApplyId| {
-        applies
-            .iter()
-            .find(|apply| apply.id < id)
-            .map(|apply| apply.id)
-    };
-    let mut current = applies.first();
-    while let Some(apply) = current {
-        if before(apply.id) == Some(to) {
-            return true;
-        }
-        current = applies
-            .iter()
-            .find(|known| Some(known.id) == apply.restores);
-    }
-    false
+/// Applies that are shown to choose from.
+const SHOWN: usize = 5;
+
+/// A state that was undone is not gone back to by a slip of the hand.
+fn forward(to: ApplyId, rollback: &ApplyRecord) -> Finding {
+    let why = rollback.reason.as_ref();
+    let why = why.map_or(String::new(), |reason| format!(": {reason}"));
+    let message = format!("apply {to} was undone by apply {}{why}", rollback.id);
+    Finding::error("undone", message).hint("say why it is to come back, with --reason TEXT")
 }
 
 impl RollbackArgs {
@@ -140,7 +141,10 @@ impl RollbackArgs {
         let is_text = self.formatted.format == Format::Text;
         let asks = shell.is_interactive() && !self.auto_approve && is_text;
         let seen = asks || self.revert_drift || self.dry_run;
-        let judged = self.judged(shell, target, seen).await?;
+        let Some((to, undone)) = self.choose(shell, target).await? else {
+            return Ok(Exit::Done);
+        };
+        let judged = self.judged(shell, target, (to, undone), seen).await?;
         if is_text {
             shell.print(&self.text(shell, &judged))?;
         }
@@ -165,16 +169,58 @@ impl RollbackArgs {
         Ok(Exit::Done)
     }
 
-    async fn judged(&self, shell: &Shell, target: &Target, seen: bool) -> Result<Judged> {
+    /// Whose state is to come back, and what that undoes where nobody said it;
+    /// nothing where there is nothing to undo.
+    async fn choose(
+        &self,
+        shell: &Shell,
+        target: &Target,
+    ) -> Result<Option<(ApplyId, Option<ApplyId>)>> {
+        let mut store = database::open_current(&shell.context(), target, Mode::Read).await?;
+        store.begin_read().await?;
+        let applies = store.applies().await?;
+        store.end_read().await?;
+        if applies.is_empty() {
+            return Err(Error::new("nothing has been applied to this database"));
+        }
+        if let Some(to) = self.to {
+            if !applies.iter().any(|apply| apply.id == to) {
+                let last = applies.get(..SHOWN.min(applies.len())).unwrap_or_default();
+                let list = strip_str(&render_history::list(last, None)).to_string();
+                let lines: Vec<&str> = list.lines().skip(1).collect();
+                let lines = lines.join("\n");
+                return Err(Error::new(format!("there is no apply {to}")).hint(format!(
+                    "these are the last; `lkroute history` has them all\n{lines}"
+                )));
+            }
+            return Ok(Some((to, None)));
+        }
+        let text = match lineage::step_back(&applies) {
+            Some((undone, Some(to))) => return Ok(Some((to, Some(undone.id)))),
+            Some((first, None)) => format!(
+                "Nothing to undo: before {} there was nothing. `lkroute release` gives objects back.\n",
+                whose(first)
+            ),
+            None => "Nothing to undo: no apply that is left changed an object.\n".to_owned(),
+        };
+        shell.print(&text)?;
+        Ok(None)
+    }
+
+    async fn judged(
+        &self,
+        shell: &Shell,
+        target: &Target,
+        (to, undone): (ApplyId, Option<ApplyId>),
+        seen: bool,
+    ) -> Result<Judged> {
         let mut store = database::open_current(&shell.context(), target, Mode::Read).await?;
         let progress = shell.count("comparing", Total::Unknown);
         let mut tell = |rows| progress.at(rows);
-        let mut back = store
-            .back_to(Some(self.to), &mut tell, Uuid::now_v7)
-            .await?;
+        let mut back = store.back_to(Some(to), &mut tell, Uuid::now_v7).await?;
         lookup::own_environment(&shell.context(), back.snapshot.environment.as_deref())?;
         if back.state.routing.configs.is_empty() && back.state.routing.bindings.is_empty() {
-            let message = format!("apply {} left nothing that could come back", self.to);
+            let message = format!("apply {to} left nothing that could come back");
             return Err(Error::new(message).hint("`lkroute release` gives objects back"));
         }
         if !seen {
@@ -194,21 +240,28 @@ impl RollbackArgs {
                 today: planning::today(),
                 basis: Basis::Rollback {
                     reason: self.reason.is_some(),
-                    one: undoes_one(&back.applies, self.to),
+                    one: lineage::undoes_one(&back.applies, to),
                 },
             },
         );
         back.plan.findings.extend(guard_report.warnings);
+        let mut refusals = guard_report.refusals;
+        let undoing = lineage::undone_by(&back.applies, to).filter(|_| self.reason.is_none());
+        refusals.extend(undoing.map(|rollback| forward(to, rollback)));
         Ok(Judged {
+            to,
+            undone,
             back,
             reroutes,
-            refusals: guard_report.refusals,
+            refusals,
         })
     }
 
     fn text(&self, shell: &Shell, judged: &Judged) -> String {
-        let to = judged.record(self.to).map(whose).unwrap_or_default();
-        let title = paint(BOLD, format!("Back to {to}"));
+        let to = judged.record(judged.to).map(whose).unwrap_or_default();
+        let undone = judged.undone.and_then(|id| judged.record(id));
+        let undone = undone.map_or(String::new(), |apply| format!("\nUndoes {}", whose(apply)));
+        let title = paint(BOLD, format!("Back to {to}{undone}"));
         let view = View {
             back: true,
             ..shell.view(self.full)
@@ -231,6 +284,7 @@ impl RollbackArgs {
                     id: done.id,
                     at: done.at.clone(),
                 }),
+                applied_already: None,
             })?),
         }
     }
@@ -240,7 +294,7 @@ impl RollbackArgs {
         let back = &judged.back;
         let guards = serde_json::to_value(&back.state.routing.guards);
         let guards = guards.map_err(|error| Error::new(format!("the guards: {error}")))?;
-        let restored = judged.record(self.to);
+        let restored = judged.record(judged.to);
         Ok(ApplyOrder {
             // What is there now is what that commit says.
             revision: restored.and_then(|apply| apply.revision.clone()),
@@ -250,35 +304,10 @@ impl RollbackArgs {
             reason: self.reason.clone(),
             counts: counts(&back.plan),
             guards,
-            restores: Some(self.to),
+            restores: Some(judged.to),
             secrets: back.secrets(),
             lock_timeout: shell.globals.write_lock_timeout(),
             ..ApplyOrder::new(Uuid::new_v4(), "rollback", &actor)
         })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn one_step_back_is_one_step_from_what_there_is() {
-        let apply = |id, restores| ApplyRecord {
-            id,
-            restores,
-            ..ApplyRecord::default()
-        };
-        let plain = [apply(3, None), apply(2, None), apply(1, None)];
-        assert!(undoes_one(&plain, 2) && !undoes_one(&plain, 1));
-        let back = [
-            apply(4, Some(2)),
-            apply(3, None),
-            apply(2, None),
-            apply(1, None),
-        ];
-        assert!(undoes_one(&back, 3), "the rollback itself");
-        assert!(undoes_one(&back, 1), "what it brought back");
-        assert!(!undoes_one(&back, 2));
     }
 }

@@ -55,6 +55,17 @@ pub struct Plan {
     /// Changed outside lkroute and left so: see [`Plan::without_drift`].
     #[serde(default)]
     pub left_alone: Vec<Change>,
+    /// Not carried out, because a rollback undid it: see
+    /// [`Plan::holding_back`].
+    #[serde(default)]
+    pub held_back: Vec<Change>,
+    /// Why, by the patch of a change that is held back: for each of its
+    /// fields.
+    #[serde(default)]
+    pub held_why: BTreeMap<u32, Vec<WhyHeld>>,
+    /// What was said when something of it was undone, by rollback.
+    #[serde(default)]
+    pub undone_reasons: BTreeMap<ApplyId, String>,
     /// Declared objects that are as they should be.
     pub unchanged: u64,
     /// Configs whose secret could not be compared.
@@ -297,6 +308,15 @@ impl Patch {
     }
 }
 
+/// Why something is held back.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum WhyHeld {
+    /// An apply set it, and a rollback undid that.
+    Undone { set_by: ApplyId, undone_by: ApplyId },
+    /// It needs an object, by its address, that is held back itself.
+    Needs(String),
+}
+
 /// Numbers of one tenant that are alike before and alike after.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct BindingGroup {
@@ -336,6 +356,8 @@ pub struct Summary {
     pub conflict: u64,
     /// Settings of the guards.
     pub guards: u64,
+    /// Objects that are held back, in whole or in part.
+    pub held_back: u64,
 }
 
 impl Plan {
@@ -367,8 +389,12 @@ impl Plan {
             Object::Region(ix) | Object::Config(ix) => within(ix, self.names.len()),
             Object::Binding { tenant, .. } => within(tenant, self.tenants.len()),
         };
-        let changes = self.changes.iter().chain(&self.outstanding);
-        let changes = changes.chain(&self.left_alone);
+        let shown = self
+            .outstanding
+            .iter()
+            .chain(&self.left_alone)
+            .chain(&self.held_back);
+        let changes = self.changes.iter().chain(shown);
         changes.clone().all(|change| {
             object(change.object)
                 && within(change.patch, self.patches.len())
@@ -388,6 +414,7 @@ impl Plan {
         let mut summary = Summary {
             unchanged: self.unchanged,
             unchecked: self.unchecked.len() as u64,
+            held_back: self.held_back.len() as u64,
             guards: self.guards.iter().flat_map(GuardsChange::settings).count() as u64,
             ..Summary::default()
         };

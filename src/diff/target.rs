@@ -5,7 +5,7 @@ use hashbrown::{HashMap, HashSet};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::plan::{Change, Object, Plan};
+use super::plan::{Change, FieldChange, Object, Plan};
 use crate::address::Address;
 use crate::fields::Field;
 use crate::routing::{Routing, Tenant};
@@ -54,7 +54,7 @@ fn names(plan: &Plan, object: Object, address: &Address) -> bool {
 
 /// What the changed fields of an object may refer to.
 #[derive(PartialEq, Eq, Hash)]
-enum Handle<'a> {
+pub(super) enum Handle<'a> {
     ConfigRow(Uuid),
     Config(&'a str),
     Region(&'a str),
@@ -103,14 +103,17 @@ fn handles(plan: &Plan) -> HashMap<Handle<'_>, &Change> {
 
 /// What the object has after the change and had not before.
 fn needs<'a>(plan: &'a Plan, change: &Change) -> impl Iterator<Item = Handle<'a>> {
-    plan.patch(change).fields.iter().filter_map(|field| {
-        let after = field.after.as_ref().and_then(Value::as_str)?;
-        match field.field {
-            Field::Config => Some(Handle::ConfigRow(Uuid::parse_str(after).ok()?)),
-            Field::Region => Some(Handle::Region(after)),
-            Field::DefaultConfig => Some(Handle::Config(after)),
-            Field::Name => Some(Handle::NameGivenUp(after)),
-            _ => None,
-        }
-    })
+    plan.patch(change).fields.iter().filter_map(needed)
+}
+
+/// What a field refers to after the change.
+pub(super) fn needed(field: &FieldChange) -> Option<Handle<'_>> {
+    let after = field.after.as_ref().and_then(Value::as_str)?;
+    match field.field {
+        Field::Config => Some(Handle::ConfigRow(Uuid::parse_str(after).ok()?)),
+        Field::Region => Some(Handle::Region(after)),
+        Field::DefaultConfig => Some(Handle::Config(after)),
+        Field::Name => Some(Handle::NameGivenUp(after)),
+        _ => None,
+    }
 }

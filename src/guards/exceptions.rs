@@ -1,7 +1,7 @@
 //! Exceptions to guards: reviewed lines with a reason and an end, and the
 //! block to paste when a guard refuses. Core.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::ToSpan;
 use jiff::civil::Date;
@@ -11,7 +11,7 @@ use super::budgets::Violation;
 use super::policies::PolicyViolation;
 use super::protection::addresses;
 use super::{Basis, GuardContext};
-use crate::diff::plan::Plan;
+use crate::diff::plan::{Change, Plan, WhyHeld};
 use crate::finding::{Finding, Place};
 use crate::routing::guards::Allowance;
 use crate::source::format;
@@ -61,6 +61,73 @@ pub fn refuse_policies(broken: Vec<PolicyViolation>, context: &GuardContext<'_>)
         Some(finding.hint(hint))
     };
     broken.into_iter().filter_map(refusal).collect()
+}
+
+/// Whether an exception lets the object of a change past a guard.
+pub fn excepted(
+    plan: &Plan,
+    change: &Change,
+    guard: &str,
+    (allowances, aliases, today): (&[Allowance], &[(Uuid, String)], Date),
+) -> bool {
+    let (counting, _) = judge(allowances, today);
+    let mut ours = counting
+        .iter()
+        .filter(|allowance| allowance.guard == guard)
+        .peekable();
+    if ours.peek().is_none() {
+        return false;
+    }
+    let names = addresses(plan, aliases, change);
+    ours.any(|allowance| {
+        allowance
+            .addresses
+            .iter()
+            .any(|named| names.contains(named))
+    })
+}
+
+/// What is held back because a rollback undid it: findings, one for each
+/// apply that was undone, with the exceptions to paste. They refuse a plan
+/// of which nothing else is left.
+pub fn held_back(plan: &Plan, today: Date) -> Vec<Finding> {
+    let mut groups: BTreeMap<String, Vec<&Change>> = BTreeMap::new();
+    for change in &plan.held_back {
+        let whys = plan.held_why.get(&change.patch).into_iter().flatten();
+        let undone = whys.filter(|why| matches!(why, WhyHeld::Undone { .. }));
+        let told: BTreeSet<String> = undone.map(|why| plan.told(why)).collect();
+        for why in told {
+            groups.entry(why).or_default().push(change);
+        }
+    }
+    let finding = |(why, changes): (String, Vec<&Change>)| {
+        let named = changes
+            .iter()
+            .map(|change| plan.address(change.object).to_string());
+        let named: Vec<String> = named.collect();
+        let subject = match named.as_slice() {
+            [one] => format!("{one} {why}"),
+            [first, rest @ ..] => format!("{first}, with {} more, {why}", rest.len()),
+            [] => why,
+        };
+        let finding = match plan.is_empty() {
+            true => Finding::error("undone", subject),
+            false => Finding::warning("undone", format!("{subject}; it is held back")),
+        };
+        let source = changes.first().and_then(|change| plan.source(change));
+        let finding = match source {
+            Some((file, line)) => finding.at(Place {
+                line,
+                ..Place::file(file)
+            }),
+            None => finding,
+        };
+        finding.hint(match named.len() > PASTED {
+            true => "take it out of the files, or write another value".to_owned(),
+            false => to_paste(&block("undone", &named, named.len() as u64, today)),
+        })
+    };
+    groups.into_iter().map(finding).collect()
 }
 
 /// Those that count today, and what is wrong with the others.

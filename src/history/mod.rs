@@ -6,12 +6,13 @@
 pub mod changes;
 pub mod drift;
 mod give_back;
+pub mod lineage;
 mod previous_values;
 pub mod release;
-pub mod rolled_back;
 mod state;
 #[cfg(test)]
 mod tests;
+pub mod undone;
 
 pub use previous_values::PreviousValues;
 pub use state::AppliedState;

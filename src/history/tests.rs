@@ -1,9 +1,8 @@
 //! What can be told from versions alone.
 
 use super::changes::{VersionSide, What, event, set_by};
-use super::rolled_back::rolled_back;
 use crate::fields::{Field, Fields};
-use crate::snapshot::{ApplyId, ApplyRecord};
+use crate::snapshot::ApplyId;
 
 fn fields(outbound: bool) -> Fields {
     Fields::new().with(Field::Outbound, outbound)
@@ -74,58 +73,4 @@ fn events_are_told_by_what_ended_and_began() {
         (What::Released, 1)
     );
     assert_eq!(what(Some(own(&on)), None, "rollback"), (What::Removed, 1));
-}
-
-fn apply(id: ApplyId, files: &str) -> ApplyRecord {
-    ApplyRecord {
-        id,
-        kind: "apply".to_owned(),
-        revision: Some(format!("commit-{files}")),
-        files: Some(files.to_owned()),
-        ..ApplyRecord::default()
-    }
-}
-
-fn rollback(id: ApplyId, restores: ApplyId) -> ApplyRecord {
-    ApplyRecord {
-        id,
-        kind: "rollback".to_owned(),
-        restores: Some(restores),
-        ..ApplyRecord::default()
-    }
-}
-
-#[test]
-fn files_that_were_rolled_back_are_known_again() {
-    let release = ApplyRecord {
-        id: 5,
-        kind: "release".to_owned(),
-        ..ApplyRecord::default()
-    };
-    let applies = [
-        release,
-        rollback(4, 1),
-        apply(3, "c"),
-        apply(2, "b"),
-        apply(1, "a"),
-    ];
-    let undone = |applies: &[ApplyRecord], files: &str, revision: Option<&str>| {
-        rolled_back(applies, files, revision).map(|(by, undone)| (by.id, undone.id))
-    };
-    assert_eq!(undone(&applies, "c", None), Some((4, 3)));
-    assert_eq!(undone(&applies, "b", None), Some((4, 2)));
-    assert_eq!(undone(&applies, "a", None), None);
-    assert_eq!(undone(&applies, "d", None), None);
-    assert_eq!(undone(&applies, "d", Some("commit-c")), Some((4, 3)));
-    assert_eq!(undone(&applies[1..], "c", None), Some((4, 3)));
-    assert_eq!(undone(&applies[2..], "c", None), None, "no rollback");
-    let later = [apply(6, "d"), rollback(4, 1), apply(3, "c"), apply(1, "a")];
-    assert_eq!(undone(&later, "c", None), None, "applied since");
-    let back = [apply(3, "a"), apply(2, "b"), apply(1, "a")];
-    let applies: Vec<_> = [rollback(4, 1)].into_iter().chain(back).collect();
-    assert_eq!(
-        undone(&applies, "a", None),
-        None,
-        "the files that it brought back"
-    );
 }

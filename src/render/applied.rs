@@ -25,6 +25,10 @@ pub fn text(plan: &Plan, id: i64, took: Duration) -> String {
         let rest = counted(outstanding, "change");
         text += &format!("Outstanding, left out by --target: {rest}\n");
     }
+    if summary.held_back > 0 {
+        let held = counted(summary.held_back, "object");
+        text += &format!("Held back, because a rollback undid it: {held}\n");
+    }
     text + &left_alone(plan)
 }
 

@@ -14,6 +14,7 @@ use crate::error::{Error, Result};
 use crate::fields::FieldsPool;
 use crate::history::drift::Drift;
 use crate::history::release::ReleasePlan;
+use crate::history::undone::Undone;
 use crate::history::{AppliedState, BindingVersion, Versions};
 use crate::phone::E164;
 use crate::snapshot::{ApplyId, ApplyRecord, Snapshot};
@@ -34,11 +35,13 @@ pub enum Select {
     Numbers(Vec<E164>),
     /// Those of these number rows.
     Rows(Vec<Uuid>),
+    /// All of the number rows that one of these applies touched.
+    TouchedBy(Vec<ApplyId>),
 }
 
 impl Select {
-    /// The condition in SQL.
-    pub(super) fn condition(&self) -> String {
+    /// The condition in SQL; `q` precedes a table's name.
+    pub(super) fn condition(&self, q: &str) -> String {
         match self {
             Select::After(apply) => format!("until IS NULL OR until > {apply}"),
             Select::Of(apply) => format!("since = {apply} OR until = {apply}"),
@@ -46,6 +49,14 @@ impl Select {
             Select::Numbers(numbers) => {
                 let digits = numbers.iter().map(|number| number.digits().to_string());
                 among("number", digits.collect())
+            }
+            Select::TouchedBy(applies) => {
+                let applies: Vec<String> = applies.iter().map(ToString::to_string).collect();
+                let (began, ended) = (among("since", applies.clone()), among("until", applies));
+                format!(
+                    "number_id IN (SELECT number_id FROM {q}lkroute_bindings
+                                   WHERE {began} OR {ended})"
+                )
             }
             Select::Rows(rows) => {
                 let quoted = rows.iter().map(|row| format!("'{row}'"));
@@ -198,6 +209,24 @@ impl Store {
             state,
             plan,
         })
+    }
+
+    /// What rollbacks undid, told from the versions. After
+    /// [`Store::snapshot`], in the same read.
+    pub async fn undone(&mut self, applies: &[ApplyRecord]) -> Result<Undone> {
+        let rollbacks = Undone::rollbacks(applies);
+        if rollbacks.is_empty() {
+            return Ok(Undone::default());
+        }
+        let versions = self.versions().await?;
+        let mut undone = Undone::new(applies, &versions);
+        let mut pool = FieldsPool::default();
+        let mut take =
+            |pool: &mut FieldsPool, version: BindingVersion| undone.binding(&version, pool);
+        let select = Select::TouchedBy(rollbacks);
+        self.binding_versions(&select, &mut pool, &mut take).await?;
+        undone.end(&pool);
+        Ok(undone)
     }
 
     /// What has drifted since the last apply, and what was read for that.

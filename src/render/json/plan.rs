@@ -7,7 +7,7 @@ use serde::{Serialize, Serializer};
 use serde_json::Value;
 
 use super::{ErrorReport, FORMAT_VERSION, FindingReport, reports};
-use crate::diff::plan::{Change, FieldChange, Kind, Plan, SecretOutcome};
+use crate::diff::plan::{Change, FieldChange, Kind, Plan, SecretOutcome, WhyHeld};
 use crate::error::Error;
 use crate::fields::Field;
 use crate::finding::Finding;
@@ -35,6 +35,8 @@ pub struct PlanReport<'a> {
     /// The fields that were changed outside lkroute. Where they are reverted,
     /// their objects are among `changes` too, with the cause `drift` or `both`.
     pub drift: Vec<DriftReport>,
+    /// What a rollback undid: not among `changes`, and not written.
+    pub held_back: Vec<HeldReport>,
     /// What `--target` left out.
     pub outstanding: Changes<'a>,
     pub findings: Vec<FindingReport>,
@@ -56,6 +58,9 @@ pub struct ApplyReport<'a> {
     #[serde(flatten)]
     pub plan: PlanReport<'a>,
     pub applied: Option<AppliedReport>,
+    /// The earlier apply of this very commit, where there was nothing more to
+    /// do for it.
+    pub applied_already: Option<AppliedReport>,
 }
 
 /// The record of an apply.
@@ -86,6 +91,8 @@ pub struct SummaryReport {
     pub conflict: u64,
     /// Settings of the guards that change.
     pub guards: u64,
+    /// Objects that are held back, in whole or in part.
+    pub held_back: u64,
     pub outstanding: u64,
 }
 
@@ -165,6 +172,28 @@ pub struct DriftField {
     pub live: Value,
 }
 
+/// An object that is held back, in whole or in part.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct HeldReport {
+    pub address: String,
+    pub fields: Vec<HeldField>,
+}
+
+/// A field that stays as it is.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct HeldField {
+    pub name: &'static str,
+    pub live: Value,
+    pub declared: Value,
+    /// The apply that had set it so; null where it needs an object that is
+    /// held back.
+    pub set_by: Option<i64>,
+    /// The rollback that undid it.
+    pub undone_by: Option<i64>,
+    /// Of the rollback; else what is needed.
+    pub reason: Option<String>,
+}
+
 /// Changes, each made into its report only as it is written: there may be a
 /// million of them.
 #[derive(Debug)]
@@ -225,6 +254,11 @@ impl<'a> PlanReport<'a> {
                 .map(|change| conflict(plan, change))
                 .collect(),
             drift: drifted(plan),
+            held_back: plan
+                .held_back
+                .iter()
+                .map(|change| held(plan, change))
+                .collect(),
             outstanding: Changes {
                 plan: Some(plan),
                 changes: plan.outstanding.iter().collect(),
@@ -268,6 +302,7 @@ impl<'a> PlanReport<'a> {
             changes: none(),
             conflicts: Vec::new(),
             drift: Vec::new(),
+            held_back: Vec::new(),
             outstanding: none(),
             findings: reports(findings),
             refusals: Vec::new(),
@@ -304,6 +339,7 @@ pub fn summary(plan: &Plan) -> SummaryReport {
         secrets_not_compared: secrets(SecretOutcome::NotCompared),
         conflict: summary.conflict,
         guards: summary.guards,
+        held_back: summary.held_back,
         outstanding: plan.outstanding.len() as u64 + u64::from(plan.guards_outstanding),
     }
 }
@@ -396,6 +432,33 @@ fn conflict<'a>(plan: &'a Plan, change: &Change) -> ConflictReport<'a> {
         fields: fields.collect(),
         adopt: (!patch.has(Kind::Blocked)).then(|| format!("lkroute adopt {address}")),
         address,
+    }
+}
+
+fn held(plan: &Plan, change: &Change) -> HeldReport {
+    let fields = plan.patch(change).fields.iter().enumerate();
+    let field = |(ix, field): (usize, &FieldChange)| {
+        let why = plan.why_held(change, ix);
+        let (set_by, undone_by, reason) = match why {
+            Some(WhyHeld::Undone { set_by, undone_by }) => {
+                let reason = plan.undone_reasons.get(undone_by).cloned();
+                (Some(*set_by), Some(*undone_by), reason)
+            }
+            Some(needs) => (None, None, Some(plan.told(needs))),
+            None => (None, None, None),
+        };
+        HeldField {
+            name: field.field.as_str(),
+            live: shown(plan, field.field, &field.before),
+            declared: shown(plan, field.field, &field.after),
+            set_by,
+            undone_by,
+            reason,
+        }
+    };
+    HeldReport {
+        address: plan.address(change.object).to_string(),
+        fields: fields.map(field).collect(),
     }
 }
 

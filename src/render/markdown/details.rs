@@ -47,8 +47,17 @@ pub fn guards(page: &mut Page, plan: &Plan) {
     ));
 }
 
+/// What is held back, and stays as it is.
+pub fn held_back(page: &mut Page, plan: &Plan) {
+    let groups = alike(plan.held_back.iter());
+    fold_titled(page, plan, "Held back, as a rollback undid it", &groups);
+}
+
 fn fold(page: &mut Page, plan: &Plan, action: Action, groups: &[Alike<'_>]) {
-    let title = title(action, groups);
+    fold_titled(page, plan, &title(action, groups), groups);
+}
+
+fn fold_titled(page: &mut Page, plan: &Plan, title: &str, groups: &[Alike<'_>]) {
     let around = title.len() + 300;
     let mut hunks = String::new();
     let mut left = 0;

@@ -104,6 +104,7 @@ pub fn markdown(plan: &Plan, reroutes: &Reroutes, context: &ReportContext<'_>) -
     details::guards(&mut page, plan);
     verdict::warnings(&mut page, &plan.findings);
     details::diffs(&mut page, plan);
+    details::held_back(&mut page, plan);
     let environment = plan.environment.as_deref();
     finish(page, environment, compared(plan, context), context)
 }
@@ -209,6 +210,7 @@ fn counts(summary: &Summary, outstanding: u64) -> String {
         (summary.release, "to give back"),
         (summary.conflict, "in conflict"),
         (outstanding, "outstanding"),
+        (summary.held_back, "held back"),
         (summary.unchecked, "not compared (secrets)"),
     ];
     let some = parts.iter().filter(|(count, _)| *count > 0);

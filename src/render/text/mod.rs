@@ -52,6 +52,7 @@ pub fn plan(plan: &Plan, reroutes: Option<&Reroutes>, refusals: &[Finding], view
             page.releases(),
             page.changes(),
             page.guards(),
+            page.held_back(),
             page.outstanding(),
             page.unchecked(),
             page.foreign(),
@@ -96,6 +97,9 @@ pub fn headline(plan: &Plan) -> String {
     }
     if !plan.left_alone.is_empty() {
         text += &format!(", {} left alone", thousands(plan.left_alone.len() as u64));
+    }
+    if summary.held_back > 0 {
+        text += &format!(", {} held back", thousands(summary.held_back));
     }
     if summary.unchecked > 0 {
         text += &format!("; {} not compared", counted(summary.unchecked, "secret"));

@@ -1,10 +1,12 @@
 //! What stands in the way: conflicts, and drift.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use super::super::escape::visible;
 use super::super::lines;
-use super::super::style::{CHANGED, ERROR, NOTED, paint};
+use super::super::style::{CHANGED, ERROR, NOTED, paint, wrapped};
 use super::{Alike, Page, alike};
 use crate::diff::plan::{Action, Change, FieldChange, Kind};
 use crate::fields::Field;
@@ -109,6 +111,27 @@ impl Page<'_> {
         let left_title = format!("Drift, left alone: {what}");
         self.section(&planned_title, &planned, |group| self.drifted(group))
             + &self.section(&left_title, &left, |group| self.drifted(group))
+    }
+
+    /// What a rollback undid, with what it would do.
+    pub(super) fn held_back(&self) -> String {
+        let groups = alike(self.plan.held_back.iter());
+        let title = "Held back: a rollback undid it, so it is not written";
+        self.section(title, &groups, |group| {
+            let Some(change) = group.first() else {
+                return String::new();
+            };
+            let whys = self.plan.held_why.get(&change.patch).into_iter().flatten();
+            let whys: BTreeSet<String> = whys.map(|why| self.plan.told(why)).collect();
+            let whys: String = whys
+                .iter()
+                .map(|why| {
+                    let why = wrapped(&visible(why), self.view.width.saturating_sub(6), 6);
+                    format!("      {}\n", paint(NOTED, why))
+                })
+                .collect();
+            self.heads(&paint(CHANGED, "~"), group) + &self.body(change, |_| true) + &whys
+        })
     }
 
     fn drifted(&self, group: &Alike<'_>) -> String {

@@ -68,7 +68,7 @@ impl PgStore {
             "COPY (SELECT {OWNED_COLUMNS}, until, found FROM {}.lkroute_bindings WHERE {}
                ORDER BY number_id, since) TO STDOUT (FORMAT binary)",
             self.q,
-            select.condition()
+            select.condition(&format!("{}.", self.q))
         );
         let tenants = std::mem::take(&mut self.tenants);
         let streamed = self

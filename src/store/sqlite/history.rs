@@ -67,7 +67,7 @@ impl SqliteStore {
         let sql = format!(
             "SELECT number_id, number, since, tenant, settings, file, line, inserted, retired,
                until, found FROM lkroute_bindings WHERE {} ORDER BY number_id, since",
-            select.condition()
+            select.condition("")
         );
         let mut stream = sqlx::query(AssertSqlSafe(sql)).fetch(&mut self.conn);
         while let Some(row) = stream.try_next().await? {

@@ -43,3 +43,62 @@ fn an_older_revision_is_stale_unless_the_newer_is_superseded() {
     git(lkroute.path(), &["checkout", "-q", &new]);
     run(&lkroute, "apply --auto-approve").expect_code(0);
 }
+
+#[test]
+fn the_run_of_a_merge_that_is_applied_has_nothing_to_do_while_nothing_undid_it() {
+    let lkroute = Lkroute::with_two_regions();
+    git(lkroute.path(), &["init", "-q"]);
+    let old = commit(&lkroute, "one");
+    run(&lkroute, "apply --auto-approve").expect_code(0);
+    lkroute.edit("routing/uae.toml", "voag-staging", "voag-production");
+    let new = commit(&lkroute, "two");
+    run(&lkroute, "plan --out approved.lkplan").expect_code(0);
+    run(&lkroute, "apply approved.lkplan").expect_code(0);
+    // The run of a merge, again: the plan that was approved is carried out.
+    let again = run(&lkroute, "apply approved.lkplan").expect_code(0);
+    assert!(
+        again.stdout.contains("Already applied as 2"),
+        "{}",
+        again.stdout
+    );
+    let again = run(&lkroute, "apply --auto-approve --format json").expect_code(0);
+    let report = crate::review::schema::assert_valid("apply", &again.stdout);
+    assert_eq!(report["applied_already"]["id"], 2);
+    assert_eq!(report["applied"], serde_json::Value::Null);
+    // That of an older one does not undo the newer.
+    git(lkroute.path(), &["checkout", "-q", &old]);
+    let older = run(&lkroute, "apply --auto-approve").expect_code(0);
+    assert!(
+        older.stdout.contains("Already applied as 1"),
+        "{}",
+        older.stdout
+    );
+    let worker = || {
+        let routes = run(&lkroute, "resolve --from +971545335200 --format json");
+        routes.json()["worker_name"].clone()
+    };
+    assert_eq!(worker(), "voag-production");
+    // Files that are not as committed are another matter.
+    lkroute.edit("routing/uae.toml", "on a VM in", "on one VM in");
+    run(&lkroute, "apply --auto-approve").expect_code(5);
+    git(lkroute.path(), &["checkout", "-q", "routing"]);
+    // Nor is it applied any more once it was undone.
+    git(lkroute.path(), &["checkout", "-q", &new]);
+    lkroute
+        .run(&["rollback", "--auto-approve", "--reason", "calls fail"])
+        .expect_code(0);
+    let undone = run(&lkroute, "apply --auto-approve").expect_code(4);
+    assert!(!undone.stdout.contains("Already"), "{}", undone.stdout);
+    run(&lkroute, "apply approved.lkplan").expect_code(4);
+    assert_eq!(worker(), "voag-staging");
+}
+
+#[test]
+fn a_part_of_a_merge_is_not_the_merge() {
+    let lkroute = Lkroute::with_two_regions();
+    git(lkroute.path(), &["init", "-q"]);
+    let _ = commit(&lkroute, "one");
+    run(&lkroute, "apply --auto-approve --target region.uae").expect_code(0);
+    let rest = run(&lkroute, "apply --auto-approve").expect_code(0);
+    assert!(rest.stdout.contains("Applied as 2"), "{}", rest.stdout);
+}

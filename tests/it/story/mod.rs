@@ -345,8 +345,8 @@ impl Story {
         self.lkroute.run(&back).expect_code(0);
         let after = self.users_of("india-vm-2").await;
         assert!(after.is_subset(&before) && after.len() < before.len());
-        let stale = self.run("apply --auto-approve").expect_code(5);
-        assert!(stale.stderr.contains("calls fail"), "{}", stale.stderr);
+        let held = self.run("apply --auto-approve").expect_code(4);
+        assert!(held.stdout.contains("calls fail"), "{}", held.stdout);
         assert_eq!(self.users_of("india-vm-2").await, after);
         self.lkroute.write("routing/waves.toml", &wave(20));
         self.settled();

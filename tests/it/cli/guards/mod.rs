@@ -2,6 +2,7 @@
 
 mod enforced;
 mod stored;
+mod undone;
 
 use crate::cli::{run, sql};
 use crate::support::Lkroute;

@@ -1,0 +1,369 @@
+//! What rollbacks undid: told from the versions, and held back from a plan
+//! that would bring it back. Core: imports the model, `diff` and `guards`.
+//!
+//! No table of its own remembers it. A value counts as undone as long as the
+//! last changes of its field were rollbacks: any other apply that sets the
+//! field ends that, by itself.
+
+use std::collections::BTreeMap;
+
+use foldhash::fast::RandomState;
+use hashbrown::HashMap;
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::{BindingVersion, ConfigVersion, Versions};
+use crate::diff::plan::{Action, Change, FieldChange, Kind, Object, Plan, WhyHeld};
+use crate::diff::restrict::Held;
+use crate::fields::{CallDependency, Field, Fields, FieldsIx, FieldsPool};
+use crate::snapshot::{ApplyId, ApplyRecord};
+
+/// A value that a rollback took away, by what set it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct UndoneValue {
+    field: Field,
+    /// `None`: the field was not set.
+    value: Option<Value>,
+    by: Undoing,
+}
+
+/// The apply that set something, and the rollback that undid it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct Undoing {
+    set_by: ApplyId,
+    undone_by: ApplyId,
+}
+
+/// What rollbacks undid of one object.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+struct UndoneObject {
+    values: Vec<UndoneValue>,
+    /// What it was, where a rollback took it away.
+    removed: Vec<(Fields, Undoing)>,
+    /// Where a rollback brought it back.
+    restored: Vec<Undoing>,
+}
+
+/// What rollbacks undid, and nothing was applied over since.
+#[derive(Debug, Default)]
+pub struct Undone {
+    rollbacks: BTreeMap<ApplyId, Option<String>>,
+    regions: BTreeMap<String, UndoneObject>,
+    configs: BTreeMap<Uuid, UndoneObject>,
+    /// Configs by the name that they had last.
+    config_names: BTreeMap<String, Uuid>,
+    rows: HashMap<Uuid, u32, RandomState>,
+    /// Rows that were treated alike share this.
+    of_rows: Vec<UndoneObject>,
+    known: HashMap<Vec<Moment>, u32, RandomState>,
+    /// The versions of the row that is being taken in.
+    versions: Vec<BindingVersion>,
+}
+
+/// A version of a binding, but for whose it is.
+type Moment = (ApplyId, Option<ApplyId>, FieldsIx, bool);
+
+/// A version, whatever the object.
+struct Version<'a> {
+    since: ApplyId,
+    until: Option<ApplyId>,
+    /// Absent where it only keeps the row in mind.
+    fields: Option<&'a Fields>,
+}
+
+impl Undone {
+    /// Of regions and configs; bindings are taken in afterwards.
+    pub fn new(applies: &[ApplyRecord], versions: &Versions) -> Undone {
+        let rollbacks = applies.iter().filter(|apply| apply.kind == "rollback");
+        let mut undone = Undone {
+            rollbacks: rollbacks
+                .map(|apply| (apply.id, apply.reason.clone()))
+                .collect(),
+            ..Undone::default()
+        };
+        let mut regions: BTreeMap<&str, Vec<Version<'_>>> = BTreeMap::new();
+        for version in &versions.regions {
+            let owned = &version.owned;
+            regions.entry(&owned.name).or_default().push(Version {
+                since: owned.since,
+                until: version.until,
+                fields: Some(&owned.fields),
+            });
+        }
+        for (name, versions) in regions {
+            let object = undone.object(versions);
+            undone.regions.insert(name.to_owned(), object);
+        }
+        let mut configs: BTreeMap<Uuid, Vec<(&ConfigVersion, Fields)>> = BTreeMap::new();
+        for version in &versions.configs {
+            let fields = with_source(version);
+            let of_one = configs.entry(version.owned.id).or_default();
+            of_one.push((version, fields));
+        }
+        for (id, versions) in configs {
+            let last = versions
+                .iter()
+                .max_by_key(|(version, _)| version.owned.since);
+            let name = last.and_then(|(_, fields)| fields.text(Field::Name));
+            undone
+                .config_names
+                .extend(name.map(|name| (name.to_owned(), id)));
+            let versions = versions.iter().map(|(version, fields)| Version {
+                since: version.owned.since,
+                until: version.until,
+                fields: Some(fields),
+            });
+            let object = undone.object(versions.collect());
+            undone.configs.insert(id, object);
+        }
+        undone
+    }
+
+    /// The rollbacks there were.
+    pub fn rollbacks(applies: &[ApplyRecord]) -> Vec<ApplyId> {
+        let rollbacks = applies.iter().filter(|apply| apply.kind == "rollback");
+        rollbacks.map(|apply| apply.id).collect()
+    }
+
+    /// Takes in a version of a binding; those of one row come one after the
+    /// other. [`Undone::end`] comes after the last.
+    pub fn binding(&mut self, version: &BindingVersion, pool: &FieldsPool) {
+        let row = version.owned.row;
+        if self
+            .versions
+            .first()
+            .is_some_and(|first| first.owned.row != row)
+        {
+            self.end(pool);
+        }
+        self.versions.push(*version);
+    }
+
+    pub fn end(&mut self, pool: &FieldsPool) {
+        let versions = std::mem::take(&mut self.versions);
+        let Some(first) = versions.first() else {
+            return;
+        };
+        let moment = |v: &BindingVersion| (v.owned.since, v.until, v.owned.fields, v.owned.retired);
+        let moments: Vec<Moment> = versions.iter().map(moment).collect();
+        let known = self.known.get(&moments).copied();
+        let ix = known.unwrap_or_else(|| {
+            let versions = versions.iter().map(|version| Version {
+                since: version.owned.since,
+                until: version.until,
+                fields: (!version.owned.retired).then(|| pool.get(version.owned.fields)),
+            });
+            let object = self.object(versions.collect());
+            self.of_rows.push(object);
+            let ix = u32::try_from(self.of_rows.len() - 1).unwrap_or(u32::MAX);
+            self.known.insert(moments, ix);
+            ix
+        });
+        self.rows.insert(first.owned.row, ix);
+    }
+
+    /// What was undone of an object with these versions.
+    fn object(&self, mut versions: Vec<Version<'_>>) -> UndoneObject {
+        versions.sort_by_key(|version| version.since);
+        // What it was from each apply on that changed it, the oldest first.
+        let mut moments: Vec<(ApplyId, Option<&Fields>)> = Vec::new();
+        for (ix, version) in versions.iter().enumerate() {
+            moments.push((version.since, version.fields));
+            let next = versions.get(ix + 1).map(|next| next.since);
+            moments.extend(
+                version
+                    .until
+                    .filter(|until| next != Some(*until))
+                    .map(|u| (u, None)),
+            );
+        }
+        let mut object = UndoneObject::default();
+        self.presence(&moments, &mut object);
+        match moments.last() {
+            Some((_, Some(_))) => object.removed.clear(),
+            _ => object.restored.clear(),
+        }
+        for field in Field::ALL {
+            self.values(&moments, field, &mut object);
+        }
+        object
+    }
+
+    fn presence(&self, moments: &[(ApplyId, Option<&Fields>)], object: &mut UndoneObject) {
+        for ix in (1..moments.len()).rev() {
+            let ((_, before), (apply, after)) = (moments[ix - 1], moments[ix]);
+            if before.is_some() == after.is_some() {
+                continue;
+            }
+            if !self.rollbacks.contains_key(&apply) {
+                return;
+            }
+            let same =
+                |moment: &&(ApplyId, Option<&Fields>)| moment.1.is_some() == before.is_some();
+            let since = moments[..ix].iter().rev().take_while(same).last();
+            let by = Undoing {
+                set_by: since.map_or(apply, |(since, _)| *since),
+                undone_by: apply,
+            };
+            match before {
+                Some(fields) => object.removed.push((fields.clone(), by)),
+                None => object.restored.push(by),
+            }
+        }
+    }
+
+    fn values(
+        &self,
+        moments: &[(ApplyId, Option<&Fields>)],
+        field: Field,
+        object: &mut UndoneObject,
+    ) {
+        let held = |fields: Option<&Fields>| fields.map(|fields| fields.get(field).cloned());
+        let now = moments.last().and_then(|(_, fields)| held(*fields));
+        for ix in (1..moments.len()).rev() {
+            let ((_, before), (apply, after)) = (moments[ix - 1], moments[ix]);
+            let is_rollback = self.rollbacks.contains_key(&apply);
+            let (Some(before), Some(after)) = (held(before), held(after)) else {
+                match is_rollback {
+                    true => continue,
+                    false => return,
+                }
+            };
+            if before == after {
+                continue;
+            }
+            if !is_rollback {
+                return;
+            }
+            let same =
+                |moment: &&(ApplyId, Option<&Fields>)| held(moment.1).as_ref() == Some(&before);
+            let since = moments[..ix].iter().rev().take_while(same).last();
+            if now.as_ref() != Some(&before) {
+                object.values.push(UndoneValue {
+                    field,
+                    by: Undoing {
+                        set_by: since.map_or(apply, |(since, _)| *since),
+                        undone_by: apply,
+                    },
+                    value: before,
+                });
+            }
+        }
+    }
+
+    fn of(&self, plan: &Plan, change: &Change) -> Option<&UndoneObject> {
+        match change.object {
+            Object::Region(ix) => self.regions.get(&plan.names[ix as usize]),
+            Object::Config(ix) => {
+                let known = |id: &Uuid| self.configs.get(id);
+                let ids = change.row.iter().chain(&change.previous);
+                ids.filter_map(known).next().or_else(|| {
+                    let id = self.config_names.get(&plan.names[ix as usize])?;
+                    self.configs.get(id)
+                })
+            }
+            Object::Binding { .. } => {
+                let rows = change.row.iter().chain(&change.previous);
+                let mut known = rows.filter_map(|row| self.rows.get(row));
+                self.of_rows.get(*known.next()? as usize)
+            }
+        }
+    }
+
+    /// The same plan without what it would bring back, and what needs that;
+    /// `allowed`: whether an exception lets the object of a change pass.
+    pub fn hold_back(&self, plan: Plan, allowed: impl Fn(&Plan, &Change) -> bool) -> Plan {
+        let mut held: BTreeMap<usize, Held> = BTreeMap::new();
+        for (ix, change) in plan.changes.iter().enumerate() {
+            let Some(object) = self.of(&plan, change) else {
+                continue;
+            };
+            let found = held_of(&plan, change, object);
+            if found != Held::Nothing && !allowed(&plan, change) {
+                held.insert(ix, found);
+            }
+        }
+        if held.is_empty() {
+            return plan;
+        }
+        let mut plan = plan.holding_back(held);
+        let named = |id: &&ApplyId| plan.names_rollback(**id);
+        let reasons = self.rollbacks.keys().filter(named);
+        plan.undone_reasons = reasons
+            .filter_map(|id| Some((*id, self.rollbacks.get(id)?.clone()?)))
+            .collect();
+        plan
+    }
+}
+
+/// The fields of a config with the secret by its source in the files, where
+/// that says which it was.
+fn with_source(version: &ConfigVersion) -> Fields {
+    let source = version.owned.secret_source.as_str();
+    let mut fields = version.owned.fields.clone();
+    if !source.starts_with("env:") && !source.starts_with("file:") {
+        fields.set_text(Field::ApiSecret, Some(source));
+    }
+    fields
+}
+
+fn why(by: Undoing) -> WhyHeld {
+    WhyHeld::Undone {
+        set_by: by.set_by,
+        undone_by: by.undone_by,
+    }
+}
+
+/// What of a change would bring back what was undone.
+fn held_of(plan: &Plan, change: &Change, object: &UndoneObject) -> Held {
+    let patch = plan.patch(change);
+    match change.action {
+        _ if plan.in_conflict(change) => Held::Nothing,
+        Action::Adopt | Action::Reseal | Action::Release => Held::Nothing,
+        Action::Delete => {
+            let by = object.restored.first();
+            by.map_or(Held::Nothing, |by| Held::Whole(why(*by)))
+        }
+        Action::Create | Action::Update => {
+            let removed = object.removed.iter();
+            let declared = change.owned.map(|owned| plan.pool.get(owned));
+            let mut again = removed.filter(|(fields, _)| {
+                let alike = |declared| same_calls(fields, declared);
+                declared.is_some_and(alike)
+            });
+            if let Some((_, by)) = again.next() {
+                return Held::Whole(why(*by));
+            }
+            let of = |field: &FieldChange| {
+                let mut values = object.values.iter();
+                let value = values.find(|value| brings_back(field, value))?;
+                Some(why(value.by))
+            };
+            let fields: Vec<Option<WhyHeld>> = patch.fields.iter().map(of).collect();
+            match fields.iter().all(Option::is_none) {
+                true => Held::Nothing,
+                false => Held::Fields(fields),
+            }
+        }
+    }
+}
+
+fn brings_back(field: &FieldChange, undone: &UndoneValue) -> bool {
+    let writes = matches!(field.kind, Kind::Set | Kind::TakeOver);
+    let after = field.after.as_ref().map(|after| match after {
+        Value::String(text) => text.strip_prefix("sealed-from:").unwrap_or(text).into(),
+        other => other.clone(),
+    });
+    writes && field.field == undone.field && after == undone.value
+}
+
+/// Whether calls could not tell the two apart. The secret is left out: it may
+/// be known by its source alone.
+fn same_calls(before: &Fields, after: &Fields) -> bool {
+    let told = |field: &Field| {
+        field.call_dependency() != CallDependency::Nothing
+            && !matches!(field, Field::ApiSecret | Field::Status)
+    };
+    let mut fields = Field::ALL.into_iter().filter(told);
+    fields.all(|field| before.get(field) == after.get(field))
+}
