@@ -1,8 +1,10 @@
 //! "Could not be done": the one error type of the edges and the shell, and the
 //! exit codes. A problem *in the files* is a [`crate::finding::Finding`].
-//! Imports nothing of lkroute.
+//! Imports `unseen`.
 
 use std::fmt;
+
+use crate::unseen::visible;
 
 /// What a process ends with; each code means one thing (`semantics.md`,
 /// "Exit codes").
@@ -39,7 +41,9 @@ impl From<Exit> for std::process::ExitCode {
     }
 }
 
-/// An error with the exit code it ends in, and what to do about it.
+/// An error with the exit code it ends in, and what to do about it. Message
+/// and hint quote what others wrote: they are one line each, with everything
+/// to be seen, but for what [`Error::lines`] adds.
 #[derive(Debug, Clone)]
 pub struct Error {
     pub exit: Exit,
@@ -58,13 +62,28 @@ impl Error {
         Error {
             exit,
             code: None,
-            message: message.into(),
+            message: visible(&message.into()),
             hint: None,
         }
     }
 
     pub fn hint(mut self, hint: impl Into<String>) -> Error {
-        self.hint = Some(hint.into());
+        self.hint = Some(visible(&hint.into()));
+        self
+    }
+
+    /// More lines of the message, as they are to be shown or copied.
+    pub fn lines(mut self, lines: &str) -> Error {
+        for line in lines.lines() {
+            self.message.push('\n');
+            self.message += &visible(line);
+        }
+        self
+    }
+
+    /// With something before the message.
+    pub fn within(mut self, what: &str) -> Error {
+        self.message = format!("{}: {}", visible(what), self.message);
         self
     }
 }

@@ -1,12 +1,14 @@
 //! A problem in the files, or in what they would do: stable code, place, hint.
 //!
-//! Loading and planning never stop at the first one. Core: imports nothing of
-//! lkroute; drawing a finding is `render`'s work.
+//! Loading and planning never stop at the first one. Core: imports `unseen`;
+//! drawing a finding is `render`'s work.
 
 use std::borrow::Cow;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+
+use crate::unseen::visible;
 
 /// How much a finding weighs: an error ends the command, a warning does not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -86,7 +88,7 @@ impl Finding {
         Finding {
             code: Cow::Borrowed(code),
             severity: Severity::Error,
-            message: message.into(),
+            message: visible(&message.into()),
             place: None,
             also: Vec::new(),
             hint: None,
@@ -106,12 +108,28 @@ impl Finding {
     }
 
     pub fn also(mut self, place: Place, what: impl Into<String>) -> Finding {
-        self.also.push((place, what.into()));
+        self.also.push((place, visible(&what.into())));
         self
     }
 
     pub fn hint(mut self, hint: impl Into<String>) -> Finding {
-        self.hint = Some(hint.into());
+        self.hint = Some(visible(&hint.into()));
+        self
+    }
+
+    /// A hint, where there is one.
+    pub fn hint_of(self, hint: Option<String>) -> Finding {
+        match hint {
+            Some(hint) => self.hint(hint),
+            None => self,
+        }
+    }
+
+    /// A hint with lines below it, as they are to be shown or copied.
+    pub fn hint_with_lines(mut self, hint: &str, lines: &str) -> Finding {
+        let lines = lines.lines().map(visible);
+        let all: Vec<String> = std::iter::once(visible(hint)).chain(lines).collect();
+        self.hint = Some(all.join("\n"));
         self
     }
 

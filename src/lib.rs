@@ -57,3 +57,8 @@ pub mod app;
 pub mod cli;
 #[cfg(feature = "cli")]
 pub mod render;
+
+// tests of all readers
+#[cfg(feature = "cli")]
+#[doc(hidden)]
+pub mod fuzzing;

@@ -2,6 +2,8 @@
 //! not let into names, and is written out wherever text is shown. Core:
 //! imports nothing of lkroute.
 
+use unicode_normalization::UnicodeNormalization;
+
 /// Whether a character has no shape of its own. The joiners that Indic and
 /// Persian writing needs are let through where they join such letters: `last`
 /// is the character before.
@@ -23,6 +25,15 @@ pub fn first_unseen(text: &str) -> Option<char> {
     pairs.find_map(|(c, last)| is_unseen(c, last).then_some(c))
 }
 
+/// A text in the form in which texts are compared: letters with their marks
+/// are one character where there is one (NFC).
+pub fn in_nfc(text: &str) -> String {
+    match text.is_ascii() {
+        true => text.to_owned(),
+        false => text.nfc().collect(),
+    }
+}
+
 /// A character as TOML and JSON write it: `\n`, `\u202e`.
 pub fn written_out(c: char) -> String {
     match (c, u32::from(c)) {
@@ -32,6 +43,23 @@ pub fn written_out(c: char) -> String {
         (_, code @ 0..=0xffff) => format!("\\u{code:04x}"),
         (_, code) => format!("\\U{code:08x}"),
     }
+}
+
+/// Text of others, on one line, with everything that can't be seen written
+/// out: control characters, line breaks, and marks that turn the direction of
+/// text. Whatever is not lkroute's own wording goes through this before it is
+/// printed; what went through it once is not changed again.
+pub fn visible(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut last = ' ';
+    for c in text.chars() {
+        match is_unseen(c, last) {
+            true => out.push_str(&written_out(c)),
+            false => out.push(c),
+        }
+        last = c;
+    }
+    out
 }
 
 /// A text as a TOML string on one line, with all of it to be seen.

@@ -1,7 +1,7 @@
 //! The keys at hand, from a file or from variables. Imports `files` and
 //! `secrets`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::process_variable;
 use crate::error::{Error, Result};
@@ -55,6 +55,15 @@ fn check_variables() -> Result<()> {
     Ok(())
 }
 
+/// The file that the key ring is read from, where it is in one.
+pub fn ring_file(file: Option<&Path>) -> Option<PathBuf> {
+    match (file, variable(RING)) {
+        (Some(file), _) => Some(file.to_owned()),
+        (None, Some(_)) => None,
+        (None, None) => variable(RING_FILE).map(|file| PathBuf::from(file.expose())),
+    }
+}
+
 fn parse_ring(text: &Secret, from: &str) -> Result<KeyRing> {
     KeyRing::parse(text.expose()).map_err(|error| {
         Error::new(format!("{from}: {error}"))
@@ -70,7 +79,7 @@ pub fn variable(name: &str) -> Option<Secret> {
 
 /// A file's text without the line end that editors leave.
 pub fn read(path: &Path) -> Result<Secret> {
-    let text = files::read_text(path)?;
+    let text = files::read_keys(path)?;
     let end = text.trim_end_matches(['\r', '\n']).len();
     let mut text = text;
     text.truncate(end);

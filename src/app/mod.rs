@@ -23,6 +23,7 @@ use jiff::Timestamp;
 
 use crate::error::Error;
 use crate::finding::Finding;
+use crate::source::LoadOptions;
 
 /// What a use case works with, beside its request.
 #[derive(Clone, Copy)]
@@ -53,6 +54,18 @@ pub struct Settings {
     pub schema: Option<String>,
     /// How long to wait for locks of others, where that is said.
     pub lock_timeout: Option<Duration>,
+    /// The most numbers that the files may bind.
+    pub max_bindings: u64,
+}
+
+impl Settings {
+    /// How the files are loaded.
+    pub fn load_options(&self) -> LoadOptions {
+        LoadOptions {
+            environment: self.environment.clone(),
+            max_bindings: self.max_bindings,
+        }
+    }
 }
 
 /// A variable of this process; one that is no Unicode text reads as empty.

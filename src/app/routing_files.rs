@@ -1,7 +1,7 @@
 //! The routing files as a use case needs them: loaded, and valid. Imports core
 //! and `files`.
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use super::database::EnvironmentDatabase;
 use super::{Context, Stop};
@@ -12,15 +12,12 @@ use crate::source::{self, LoadOptions, Loaded};
 /// Loads the files, for the environment of the settings.
 pub fn load_files(context: &Context<'_>) -> Loaded {
     let settings = context.settings;
-    read_files(settings.routing.clone(), settings.environment.clone())
+    read_files(&settings.routing, &settings.load_options())
 }
 
 /// Loads the files of a directory, and tries the routing tests in them.
-pub fn read_files(dir: PathBuf, environment: Option<String>) -> Loaded {
-    checked(source::load(
-        &Tree::open(&dir),
-        &LoadOptions { environment },
-    ))
+pub fn read_files(dir: &Path, options: &LoadOptions) -> Loaded {
+    checked(source::load(&Tree::open(dir), options))
 }
 
 /// With the routing tests of the files tried.

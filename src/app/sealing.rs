@@ -248,16 +248,9 @@ pub fn prepare(
 }
 
 fn explain(name: &str, error: Error) -> Error {
-    Error {
-        message: format!(
-            "the secret of config.{name} can't be written: {}",
-            error.message
-        ),
-        hint: error
-            .hint
-            .or_else(|| Some("nothing was changed".to_owned())),
-        ..error
-    }
+    let hint = error.hint.clone();
+    let error = error.within(&format!("the secret of config.{name} can't be written"));
+    error.hint(hint.unwrap_or_else(|| "nothing was changed".to_owned()))
 }
 
 fn no_key(error: &impl std::fmt::Display) -> Error {

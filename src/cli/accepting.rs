@@ -20,7 +20,7 @@ use crate::phone::E164;
 use crate::routing::{Routing, SecretSource};
 use crate::snapshot::Snapshot;
 use crate::source::write::edit::{Edit, Edits};
-use crate::source::{self, LoadOptions, Sources, Texts};
+use crate::source::{self, Sources, Texts};
 
 /// The drift, and the files that it goes into.
 pub struct Accepting<'a> {
@@ -188,10 +188,9 @@ impl<'a> Accepting<'a> {
                 value => Ok((field.field, value)),
             }
         });
-        values.collect::<Result<_>>().map_err(|error: Error| Error {
-            message: format!("{address}: {}", error.message),
-            ..error
-        })
+        values
+            .collect::<Result<_>>()
+            .map_err(|error: Error| error.within(&address.to_string()))
     }
 
     fn config(&self, field: &FieldChange) -> Result<Option<Value>> {
@@ -273,9 +272,7 @@ impl<'a> Accepting<'a> {
             };
             texts.push((path.clone(), text));
         }
-        let options = LoadOptions {
-            environment: self.shell.globals.env.clone(),
-        };
+        let options = self.shell.settings.load_options();
         let loaded = source::load(&Texts::new(texts), &options);
         if loaded.has_errors() {
             let errors = loaded.findings.into_iter().filter(Finding::is_error);

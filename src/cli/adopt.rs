@@ -13,6 +13,7 @@ use crate::address::Address;
 use crate::diff::plan::{Action, Change, Kind, Object};
 use crate::error::{Error, Exit, Result};
 use crate::fields::Field;
+use crate::render::escape::visible;
 use crate::render::style::counted;
 use crate::source::write::edit::{Edit, Edits};
 
@@ -62,7 +63,7 @@ impl AdoptArgs {
             let address = planned.plan.address(takeover.change.object);
             report += &format!(
                 "{}: {address}: adopt {}\n",
-                takeover.file,
+                visible(takeover.file),
                 fields.join(", ")
             );
         }

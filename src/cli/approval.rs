@@ -66,10 +66,9 @@ impl Approved {
         match self {
             Approved::Digest(digest) if digest::same(digest, &now) => Ok(()),
             Approved::Digest(digest) => {
-                let message = format!(
-                    "the plan is not the one that was approved\n  approved: {digest}\n  now:      {now}"
-                );
-                Err(Error::exit(Exit::Stale, message).hint(hint))
+                let message = "the plan is not the one that was approved";
+                let digests = format!("  approved: {digest}\n  now:      {now}");
+                Err(Error::exit(Exit::Stale, message).lines(&digests).hint(hint))
             }
             Approved::Plan(saved) if saved.digest == now => {
                 let Some(config) = unseen_secret(&saved.plan, &planned.plan) else {
@@ -83,9 +82,8 @@ impl Approved {
             }
             Approved::Plan(saved) => {
                 let lines = stale::text(&saved.plan, &planned.plan);
-                let message =
-                    format!("the plan is not the one that was approved; what differs:\n{lines}");
-                Err(Error::exit(Exit::Stale, message).hint(hint))
+                let message = "the plan is not the one that was approved; what differs:";
+                Err(Error::exit(Exit::Stale, message).lines(&lines).hint(hint))
             }
         }
     }

@@ -209,7 +209,10 @@ fn load(
     state: &State,
     environment: Option<String>,
 ) -> Result<(Option<Loaded>, String)> {
-    let options = LoadOptions { environment };
+    let options = LoadOptions {
+        environment,
+        ..shell.settings.load_options()
+    };
     let routing = &shell.globals.routing;
     let (dir, name) = match state {
         State::Revision(revision) => return at(routing, revision, &options),

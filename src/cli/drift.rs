@@ -13,6 +13,7 @@ use crate::app::Total;
 use crate::error::{Error, Exit, Result};
 use crate::history::drift::Drift;
 use crate::render::drift::{self as report, DriftReport};
+use crate::render::escape::visible;
 use crate::render::json;
 use crate::snapshot::{ApplyRecord, Snapshot};
 use crate::store::Mode;
@@ -99,7 +100,9 @@ impl DriftArgs {
             Format::Text => {
                 let lines = accepted.iter();
                 let lines: String = lines
-                    .map(|(address, file)| format!("{file}: {address}: as the database has it\n"))
+                    .map(|(address, file)| {
+                        format!("{}: {address}: as the database has it\n", visible(file))
+                    })
                     .collect();
                 shell.print(&lines)?;
                 shell.note(match accepted.is_empty() {

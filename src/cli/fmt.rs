@@ -10,6 +10,7 @@ use super::Stop;
 use super::shell::Shell;
 use crate::error::{Error, Exit, Result};
 use crate::files::{self, Edit, Tree};
+use crate::render::escape::visible;
 use crate::render::style::counted;
 use crate::source::{Sources, format, veiled};
 
@@ -60,9 +61,15 @@ fn check(shell: &Shell, edits: &[FormatChange<'_>]) -> Result<Exit, Stop> {
         let (before, after) = (veiled(before), veiled(after));
         let diff = TextDiff::from_lines(&before, &after);
         let mut diff = diff.unified_diff();
-        let text = diff.context_radius(2).header(name, "canonical").to_string();
+        let text = diff
+            .context_radius(2)
+            .header(&visible(name), "canonical")
+            .to_string();
         shell.print(&match text.is_empty() {
-            true => format!("{name}: differs where it is not shown, as by a secret\n"),
+            true => format!(
+                "{}: differs where it is not shown, as by a secret\n",
+                visible(name)
+            ),
             false => text,
         })?;
     }
@@ -89,7 +96,7 @@ fn write(shell: &Shell, tree: &Tree, edits: Vec<FormatChange<'_>>) -> Result<Exi
     let edits: Vec<Edit> = edits.collect();
     files::rewrite(&edits)?;
     for edit in &edits {
-        shell.print(&format!("{}\n", edit.path.display()))?;
+        shell.print(&format!("{}\n", visible(&edit.path.to_string_lossy())))?;
     }
     shell.note(&match edits.len() as u64 {
         0 => "all files were in canonical form".to_owned(),

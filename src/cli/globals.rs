@@ -1,4 +1,4 @@
-//! The options that every command takes. Imports the error type and the
+//! The options that every command takes. Imports core and the
 //! store's default.
 
 use std::ffi::OsString;
@@ -8,6 +8,7 @@ use std::time::Duration;
 use clap::{ArgAction, Args, ValueEnum};
 
 use crate::error::{Error, Result};
+use crate::source::MAX_BINDINGS;
 use crate::store::LOCK_TIMEOUT;
 
 /// Said once, for all commands.
@@ -36,6 +37,10 @@ pub struct Globals {
     /// How long to wait for locks of others [default: 5; what writes: 30]
     #[arg(long, global = true, value_name = "SECONDS")]
     pub lock_timeout: Option<u64>,
+
+    /// The most numbers that the files may bind
+    #[arg(long, global = true, value_name = "N", default_value_t = MAX_BINDINGS)]
+    pub max_bindings: u64,
 
     /// When to use colours; NO_COLOR is understood too
     #[arg(

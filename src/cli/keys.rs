@@ -4,8 +4,10 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::shell::warn;
 use crate::app::keys;
 use crate::error::Result;
+use crate::files;
 use crate::secrets::KeyRing;
 
 #[derive(Args, Clone)]
@@ -22,6 +24,14 @@ impl KeyArgs {
     /// # Errors
     /// A ring or a Fernet key that is there, but can't be read.
     pub fn ring(&self) -> Result<KeyRing> {
+        if let Some(file) = keys::ring_file(self.keys.as_deref())
+            && files::is_open_to_others(&file)
+        {
+            let what = file.display();
+            warn(&format!(
+                "others can read `{what}`, and open every secret with it: `chmod 600` it"
+            ));
+        }
         keys::read_ring(self.keys.as_deref())
     }
 }

@@ -174,8 +174,8 @@ fn unheard() -> Error {
 
 /// Loads the files on a thread of their own.
 async fn load_aside(shell: &Shell) -> Result<Loaded> {
-    let (dir, environment) = (shell.globals.routing.clone(), shell.globals.env.clone());
-    let parsing = tokio::task::spawn_blocking(move || routing_files::read_files(dir, environment));
+    let (dir, options) = (shell.globals.routing.clone(), shell.settings.load_options());
+    let parsing = tokio::task::spawn_blocking(move || routing_files::read_files(&dir, &options));
     let loaded = parsing.await;
     loaded.map_err(|error| Error::new(format!("reading the files failed: {error}")))
 }

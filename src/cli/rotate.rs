@@ -10,6 +10,7 @@ use super::shell::Shell;
 use super::{Stop, editing, routing_files};
 use crate::error::{Error, Exit, Result};
 use crate::files;
+use crate::render::escape::visible;
 use crate::render::style::counted;
 use crate::routing::{CipherText, Routing, SecretSource, ServerConfig};
 use crate::secrets::{Format, KeyRing, Sealed, is_under_current_key, open, seal};
@@ -89,7 +90,8 @@ impl RotateArgs {
                 .key_id()
                 .map_or("the Fernet key".to_owned(), |key| format!("key {key}"));
             let what = format!("re-sealed with {key} ({})", one.after.format());
-            report += &format!("{}: config.{}: {what}\n", one.file, one.config);
+            let (file, config) = (visible(&one.file), visible(one.config));
+            report += &format!("{file}: config.{config}: {what}\n");
         }
         shell.print(&report)?;
         self.say_of_others(shell, &routing);
@@ -133,10 +135,11 @@ impl RotateArgs {
             if !self.config.is_empty() && !self.config.contains(name) {
                 continue;
             }
-            let after = self.sealed(config, text, ring, format).map_err(|error| Error {
-                message: format!("the secret of config.{name}: {}", error.message),
-                hint: Some("no file was changed; LKROUTE_KEYS or --keys gives the key ring, LIVEKIT_SECRET_ENCRYPTION_KEY the Fernet key".to_owned()),
-                ..error
+            let after = self.sealed(config, text, ring, format).map_err(|error| {
+                error.within(&format!("the secret of config.{name}")).hint(
+                    "no file was changed; LKROUTE_KEYS or --keys gives the key ring, \
+                     LIVEKIT_SECRET_ENCRYPTION_KEY the Fernet key",
+                )
             })?;
             let file = routing.files.get(config.origin.file as usize);
             rotated.extend(after.map(|after| Rotated {

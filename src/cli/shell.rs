@@ -1,6 +1,8 @@
 //! Standard output and error, colours, width: where commands speak. Imports
 //! core and `render`.
 
+use std::borrow::Cow;
+use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
 
@@ -10,9 +12,11 @@ use super::globals::Globals;
 use super::progress::ProgressLine;
 use crate::app::{self, Context, Counter, Settings, Total};
 use crate::error::{Error, Result};
+use crate::render::clock;
 use crate::render::escape::visible;
 use crate::render::style::{BOLD, CHANGED, DIM, ERROR, NOTED, paint, wrapped};
 use crate::render::text::View;
+use crate::unseen::is_unseen;
 
 /// Without a terminal reports are as wide as this.
 const WIDTH: usize = 80;
@@ -20,18 +24,20 @@ const WIDTH: usize = 80;
 /// What a command runs in.
 pub struct Shell {
     pub globals: Globals,
-    settings: Settings,
+    pub settings: Settings,
 }
 
 impl Shell {
     pub fn new(globals: Globals) -> Shell {
         anstream::ColorChoice::from(globals.color).write_global();
+        clock::choose_zone(std::env::var_os("CI").is_none());
         let settings = Settings {
             routing: globals.routing.clone(),
             environment: globals.env.clone(),
             database: globals.database.clone(),
             schema: globals.schema.clone(),
             lock_timeout: globals.lock_timeout.map(Duration::from_secs),
+            max_bindings: globals.max_bindings,
         };
         Shell { globals, settings }
     }
@@ -49,6 +55,7 @@ impl Shell {
     /// `head` does, is no error.
     pub fn print(&self, text: &str) -> Result<()> {
         let mut out = anstream::stdout().lock();
+        let text = harmless(text);
         let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
         match written {
             Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
@@ -61,28 +68,26 @@ impl Shell {
 
     /// Writes a line to standard error; nothing can be done where that fails.
     pub fn say(&self, text: &str) {
-        let _ = writeln!(anstream::stderr().lock(), "{text}");
+        let _ = writeln!(anstream::stderr().lock(), "{}", harmless(text));
     }
 
     /// A sentence on standard error, unless asked to be quiet.
     pub fn note(&self, text: &str) {
         if !self.globals.quiet {
-            self.say(&wrapped(text, self.width(), 0));
+            self.say(&wrapped(&visible(text), self.width(), 0));
         }
     }
 
     /// The same, only where more was asked for.
     pub fn detail(&self, text: &str) {
         if self.globals.verbose > 0 {
-            self.say(&paint(DIM, text));
+            self.say(&paint(DIM, visible(text)));
         }
     }
 
     /// Something that may be wrong, and changes nothing.
     pub fn warn(&self, text: &str) {
-        let text = wrapped(text, self.width().saturating_sub(9), 0);
-        let text = text.replace('\n', &format!("\n{}", " ".repeat(9)));
-        self.say(&format!("{}: {text}", paint(CHANGED.bold(), "warning")));
+        warn(text);
     }
 
     pub fn complain(&self, error: &Error) {
@@ -135,6 +140,49 @@ impl app::Progress for Shell {
     }
 }
 
+/// See [`Shell::warn`]; for what has no shell at hand.
+pub fn warn(text: &str) {
+    let text = wrapped(&visible(text), width().saturating_sub(9), 0);
+    let text = text.replace('\n', &format!("\n{}", " ".repeat(9)));
+    let text = format!("{}: {text}", paint(CHANGED.bold(), "warning"));
+    let _ = writeln!(anstream::stderr().lock(), "{}", harmless(&text));
+}
+
+/// What goes to a terminal or into a log: line breaks and colours as they are,
+/// everything else that can't be seen written out, as JSON does it. Texts of
+/// others went through [`visible`] where they were put into a sentence; this is
+/// for what was forgotten.
+fn harmless(text: &str) -> Cow<'_, str> {
+    if text.bytes().all(|byte| matches!(byte, b' '..=b'~' | b'\n')) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len());
+    let (mut rest, mut last) = (text, ' ');
+    while let Some(c) = rest.chars().next() {
+        let length = colour(rest).unwrap_or(c.len_utf8());
+        match c {
+            '\n' | '\t' => out.push(c),
+            _ if length > c.len_utf8() => out.push_str(&rest[..length]),
+            _ if is_unseen(c, last) => {
+                for unit in c.encode_utf16(&mut [0; 2]) {
+                    let _ = write!(out, "\\u{unit:04x}");
+                }
+            }
+            _ => out.push(c),
+        }
+        last = c;
+        rest = &rest[length..];
+    }
+    Cow::Owned(out)
+}
+
+/// The length of a sequence that sets a colour, where a text begins with one.
+fn colour(text: &str) -> Option<usize> {
+    let inner = text.strip_prefix("\u{1b}[")?;
+    let end = inner.find(|c: char| !c.is_ascii_digit() && c != ';')?;
+    inner[end..].starts_with('m').then_some(end + 3)
+}
+
 /// `error: …` and `hint: …`, wrapped. Of a message of several lines only the
 /// first is wrapped: the rest is text to copy.
 pub fn complaint(error: &Error, width: usize) -> String {
@@ -162,4 +210,22 @@ pub fn complaint(error: &Error, width: usize) -> String {
 /// Columns of the terminal, within what reads well.
 pub fn width() -> usize {
     terminal_size::terminal_size().map_or(WIDTH, |(width, _)| usize::from(width.0).clamp(40, 120))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_forgotten_is_written_out_at_the_end() {
+        let text = "a\n\u{1b}[1;31mred\u{1b}[0m\u{1b}[2J\u{202e}\u{e0041}ü\r\n";
+        let harmless = harmless(text);
+        assert_eq!(
+            harmless,
+            "a\n\u{1b}[1;31mred\u{1b}[0m\\u001b[2J\\u202e\\udb40\\udc41ü\\u000d\n"
+        );
+        let json = format!("\"{}\"", super::harmless("\u{202e}\u{e0041}"));
+        let read: String = serde_json::from_str(&json).unwrap();
+        assert_eq!(read, "\u{202e}\u{e0041}");
+    }
 }

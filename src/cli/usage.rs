@@ -9,6 +9,7 @@ use super::globals::Color;
 use super::{failed, help, shell};
 use crate::error::{Error, Exit};
 use crate::render::style::wrapped;
+use crate::unseen::visible;
 
 /// Prints help, version or the error, and gives the code to exit with.
 pub fn report(error: &clap::Error, args: &[OsString]) -> Exit {
@@ -18,13 +19,13 @@ pub fn report(error: &clap::Error, args: &[OsString]) -> Exit {
         _ => Color::Auto,
     };
     anstream::ColorChoice::from(color).write_global();
-    let text = error.render().ansi().to_string();
+    let text = on_one_line(error.render().ansi().to_string(), args);
     if !error.use_stderr() {
         let _ = anstream::stdout().lock().write_all(text.as_bytes());
         return Exit::Done;
     }
     if option(args, "--format").as_deref() == Some("json") {
-        let plain = error.render().to_string();
+        let plain = on_one_line(error.render().to_string(), args);
         if let Ok(report) = failed(&command(args), &[], &as_error(&plain, error.kind())) {
             let _ = anstream::stdout().lock().write_all(report.as_bytes());
         }
@@ -35,6 +36,20 @@ pub fn report(error: &clap::Error, args: &[OsString]) -> Exit {
     let text: String = lines.collect();
     let _ = anstream::stderr().lock().write_all(text.as_bytes());
     Exit::Error
+}
+
+/// Clap quotes arguments as they are: each is put on one line, to be seen.
+fn on_one_line(mut text: String, args: &[OsString]) -> String {
+    for arg in args.iter().filter_map(|arg| arg.to_str()) {
+        let value = arg.split_once('=').map_or(arg, |(_, value)| value);
+        for part in [arg, value] {
+            let seen = visible(part);
+            if seen != part {
+                text = text.replace(part, &seen);
+            }
+        }
+    }
+    text
 }
 
 /// The command that was meant, as far as the command line can be read.
@@ -51,9 +66,13 @@ fn as_error(text: &str, kind: ErrorKind) -> Error {
         return Error::new("no command was given").hint("try `lkroute --help`");
     }
     let text = text.trim_start_matches("error: ").trim();
-    match text.split_once("\n\n") {
-        Some((message, advice)) => Error::new(message).hint(advice.trim()),
-        None => Error::new(text),
+    let (message, advice) = text.split_once("\n\n").unwrap_or((text, ""));
+    let (first, rest) = message.split_once('\n').unwrap_or((message, ""));
+    let error = Error::new(first).lines(rest);
+    let advice: Vec<&str> = advice.split_whitespace().collect();
+    match advice.is_empty() {
+        true => error,
+        false => error.hint(advice.join(" ")),
     }
 }
 

@@ -1,10 +1,13 @@
 //! Declared, last applied, live: the three-way comparison of one object's
 //! fields (`semantics.md`, "Ownership" and "Four kinds of difference"). Core.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use super::plan::{FieldChange, Kind, Patch};
 use crate::fields::{Field, Fields};
+use crate::unseen::in_nfc;
 
 /// What three parties say about one object.
 #[derive(Debug, Clone, Copy)]
@@ -43,21 +46,22 @@ fn compare_field(sides: Sides<'_>, field: Field) -> Option<FieldChange> {
     let (declared, owned) = (value(sides.declared), value(sides.owned));
     let live = sides.live.get(field).cloned();
 
+    let same = |one: &Option<Value>, other: &Option<Value>| is_same(field, one, other);
     let kind = match (says(sides.declared), says(sides.owned)) {
         (false, false) => return None,
-        (true, false) if live == declared => match live {
+        (true, false) if same(&live, &declared) => match live {
             None => return None,
             Some(_) => Kind::Adopt,
         },
         (true, false) if matches!(live, None | Some(Value::Null)) => Kind::Set,
         (true, false) => taken_over(sides, field),
-        (true, true) if live == owned && declared == owned => return None,
-        (true, true) if live == owned => Kind::Set,
-        (true, true) if declared == owned => Kind::Drift,
-        (true, true) if live == declared => Kind::Adopt,
+        (true, true) if same(&live, &owned) && same(&declared, &owned) => return None,
+        (true, true) if same(&live, &owned) => Kind::Set,
+        (true, true) if same(&declared, &owned) => Kind::Drift,
+        (true, true) if same(&live, &declared) => Kind::Adopt,
         (true, true) => taken_over(sides, field),
         (false, true) if field == Field::Provider || live.is_none() => Kind::Release,
-        (false, true) if live == owned => Kind::Set,
+        (false, true) if same(&live, &owned) => Kind::Set,
         (false, true) => taken_over(sides, field),
     };
     let after = match kind {
@@ -72,6 +76,27 @@ fn compare_field(sides: Sides<'_>, field: Field) -> Option<FieldChange> {
         kind,
         applied,
     })
+}
+
+/// Names are the same in each of their spellings in Unicode, sets in any order.
+fn is_same(field: Field, one: &Option<Value>, other: &Option<Value>) -> bool {
+    if one == other {
+        return true;
+    }
+    match (field, one, other) {
+        (
+            Field::Name | Field::WorkerName | Field::Region | Field::DefaultConfig,
+            Some(Value::String(one)),
+            Some(Value::String(other)),
+        ) => in_nfc(one) == in_nfc(other),
+        (Field::CountryCodes, Some(Value::Array(one)), Some(Value::Array(other))) => {
+            let set = |items: &[Value]| -> BTreeSet<String> {
+                items.iter().map(Value::to_string).collect()
+            };
+            set(one) == set(other)
+        }
+        _ => false,
+    }
 }
 
 fn taken_over(sides: Sides<'_>, field: Field) -> Kind {
@@ -145,6 +170,29 @@ mod tests {
         assert_eq!(patch.fields[0].before, Some(Value::Null));
         let (patch, needed) = compare(sides(&other, &[F]), &[F]);
         assert_eq!((patch.fields[0].kind, needed), (Kind::TakeOver, vec![F]));
+    }
+
+    #[test]
+    fn spellings_of_a_name_and_orders_of_a_set_are_no_difference() {
+        let change = |field: Field, declared: Value, live: Value| {
+            let declared = Fields::new().with(field, declared);
+            let live = Fields::new().with(field, live);
+            let sides = Sides {
+                declared: Some(&declared),
+                owned: Some(&declared),
+                live: &live,
+                whole: false,
+                adopt: &[],
+            };
+            compare(sides, &[field]).0.fields.len()
+        };
+        let (composed, apart) = ("caf\u{e9}", "cafe\u{301}");
+        assert_eq!(change(Field::WorkerName, composed.into(), apart.into()), 0);
+        assert_eq!(change(Field::WorkerName, composed.into(), "cafe".into()), 1);
+        assert_eq!(change(Field::Provider, composed.into(), apart.into()), 1);
+        let codes = |codes: [&str; 2]| Value::from(codes.to_vec());
+        let (one, other) = (codes(["+971", "+91"]), codes(["+91", "+971"]));
+        assert_eq!(change(Field::CountryCodes, one, other), 0);
     }
 
     #[test]

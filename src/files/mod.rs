@@ -8,7 +8,7 @@ mod tree;
 
 use std::collections::BTreeSet;
 use std::fs::{self, TryLockError};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -32,13 +32,57 @@ pub fn shown(path: &Path) -> String {
     }
 }
 
-/// Reads a file of text: a key ring, a secret, a saved plan.
+/// Bytes of a saved plan, or of a file that is edited.
+pub const MAX_TEXT_BYTES: u64 = 1 << 30;
+
+/// Bytes of a key ring or a key.
+pub const MAX_KEY_BYTES: u64 = 1 << 20;
+
+/// Reads a file of text, such as a saved plan.
 ///
 /// # Errors
 /// Names the file and why it can't be read; never says what is in it.
 pub fn read_text(path: &Path) -> Result<String> {
-    let bytes = fs::read(path).map_err(|error| cannot("read", path, &error))?;
+    read_at_most(path, MAX_TEXT_BYTES)
+}
+
+/// Reads a file with keys.
+///
+/// # Errors
+/// As [`read_text`].
+pub fn read_keys(path: &Path) -> Result<String> {
+    read_at_most(path, MAX_KEY_BYTES)
+}
+
+fn read_at_most(path: &Path, most: u64) -> Result<String> {
+    let mut bytes = Vec::new();
+    let opened = fs::File::open(path);
+    let read = opened.and_then(|file| file.take(most + 1).read_to_end(&mut bytes));
+    let read = read.map_err(|error| cannot("read", path, &error))?;
+    if read as u64 > most {
+        let message = format!("`{}` is longer than {} MiB", path.display(), most >> 20);
+        return Err(Error::new(message));
+    }
     String::from_utf8(bytes).map_err(|_| Error::new(format!("`{}` is not UTF-8", path.display())))
+}
+
+/// Whether others than its owner can read a file with secrets. Not where it is
+/// mounted read-only, as containers are given theirs: their rights mean little
+/// there, and can't be changed.
+#[cfg(unix)]
+pub fn is_open_to_others(path: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    let Ok(found) = fs::metadata(path) else {
+        return false;
+    };
+    let read_only = rustix::fs::statvfs(path)
+        .is_ok_and(|mount| mount.f_flag.contains(rustix::fs::StatVfsMountFlags::RDONLY));
+    found.is_file() && found.permissions().mode() & 0o077 != 0 && !read_only
+}
+
+#[cfg(not(unix))]
+pub fn is_open_to_others(_: &Path) -> bool {
+    false
 }
 
 /// A file to rewrite.

@@ -136,11 +136,11 @@ impl Tree {
     fn problem(&mut self, code: &'static str, message: impl Into<String>, path: Option<&Path>) {
         let mut finding = Finding::error(code, message);
         finding.place = path.map(file);
-        if matches!(code, "no-files" | "no-directory") {
-            finding.hint =
-                Some("name the directory of the routing files with --routing".to_owned());
-        }
-        self.problems.push(finding);
+        let hint = "name the directory of the routing files with --routing";
+        self.problems.push(match code {
+            "no-files" | "no-directory" => finding.hint(hint),
+            _ => finding,
+        });
     }
 
     fn sort(&mut self) {
@@ -185,10 +185,7 @@ impl LinkBounds {
     fn of(dir: &Path) -> Result<LinkBounds, Box<Finding>> {
         let found = find_checkout(dir).map_err(|error| {
             let finding = Finding::error(error.code.unwrap_or("unreadable-file"), error.message);
-            match error.hint {
-                Some(hint) => finding.hint(hint),
-                None => finding,
-            }
+            finding.hint_of(error.hint)
         })?;
         let Some(checkout) = found else {
             // What does not exist is told by the walk.

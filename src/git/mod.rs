@@ -243,9 +243,10 @@ fn failed(what: &str, why: &[u8]) -> Error {
     let why = String::from_utf8_lossy(why).replace('\t', "  ");
     let lines = why.lines().map(str::trim_end);
     let lines: Vec<&str> = lines.filter(|line| !line.is_empty()).collect();
-    let why = lines.join("\n");
-    let why = why.strip_prefix("fatal: ").unwrap_or(&why);
-    Error::new(format!("git {what} failed: {why}"))
+    let first = lines.first().copied().unwrap_or("it does not say why");
+    let first = first.strip_prefix("fatal: ").unwrap_or(first);
+    let rest = lines.get(1..).unwrap_or_default().join("\n");
+    Error::new(format!("git {what} failed: {first}")).lines(&rest)
 }
 
 fn text(bytes: &[u8]) -> String {

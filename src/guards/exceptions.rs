@@ -54,11 +54,13 @@ pub fn refuse_policies(broken: Vec<PolicyViolation>, context: &GuardContext<'_>)
         if allowed {
             return None;
         }
-        let hint = match rollback_hint(context.basis, &finding.code) {
-            Some(hint) => hint.to_owned(),
-            None => to_paste(&block(&finding.code, names.get(..1)?, 1, context.today)),
-        };
-        Some(finding.hint(hint))
+        Some(match rollback_hint(context.basis, &finding.code) {
+            Some(hint) => finding.hint(hint),
+            None => {
+                let block = block(&finding.code, names.get(..1)?, 1, context.today);
+                finding.hint_with_lines(TO_PASTE, &block)
+            }
+        })
     };
     broken.into_iter().filter_map(refusal).collect()
 }
@@ -241,12 +243,10 @@ fn refusal(plan: &Plan, violation: &Violation, context: &GuardContext<'_>) -> Fi
         .map(|ix| plan.address(plan.changes[*ix].object).to_string())
         .collect();
     let block = block(violation.guard, &addresses, violation.figure, context.today);
-    finding.hint(to_paste(&block))
+    finding.hint_with_lines(TO_PASTE, &block)
 }
 
-fn to_paste(block: &str) -> String {
-    format!("if it is meant, paste this into a file under review:\n{block}")
-}
+const TO_PASTE: &str = "if it is meant, paste this into a file under review:";
 
 /// The exception, ready to paste, as `fmt` would write it.
 fn block(guard: &str, addresses: &[String], max: u64, today: Date) -> String {

@@ -12,6 +12,7 @@ use crate::resolve::{
     TenantChoice, Terms, resolve,
 };
 use crate::routing::{Expect, Routing};
+use crate::unseen::visible;
 
 /// An `expectation-broken` for each test that the files don't meet, with the
 /// trace.
@@ -58,7 +59,8 @@ fn broken(
         tenant.label(),
         reasons.join("; ")
     );
-    let finding = Finding::error("expectation-broken", message).hint(steps(&resolution));
+    let finding = Finding::error("expectation-broken", message)
+        .hint_with_lines("how it was resolved:", &steps(&resolution));
     Some(finding.at(expect.place.clone()))
 }
 
@@ -116,8 +118,9 @@ fn refusing_rule(error: &ResolveError, terms: Option<&Terms>) -> Option<&'static
 }
 
 fn steps(resolution: &Resolution) -> String {
-    let steps: Vec<String> = resolution.trace.iter().map(ToString::to_string).collect();
-    format!("how it was resolved:\n{}", steps.join("\n"))
+    let steps = resolution.trace.iter();
+    let steps: Vec<String> = steps.map(|step| visible(&step.to_string())).collect();
+    steps.join("\n")
 }
 
 fn differences(expect: &Expect, outcome: &Outcome) -> Vec<String> {

@@ -9,6 +9,7 @@ use super::model::{ImportedConfig, ImportedSettings};
 use crate::fields::{Field, Fields};
 use crate::phone::{E164, NumberRange};
 use crate::routing::SecretSource;
+use crate::unseen::{toml_string, visible};
 
 /// As many numbers in a row, at least, are written as a range.
 const RANGE: u64 = 10;
@@ -17,26 +18,16 @@ const WIDTH: usize = 90;
 
 /// The line at the head of a file.
 pub fn header(origin: &str) -> String {
-    format!("# Imported by lkroute from {}.\n", one_line(origin))
-}
-
-/// Text is a comment up to its first line break.
-fn one_line(text: &str) -> String {
-    text.chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect()
+    format!("# Imported by lkroute from {}.\n", visible(origin))
 }
 
 fn key(name: &str) -> String {
     Key::new(name).to_string()
 }
 
-/// A string on one line, whatever it holds; the escapes of JSON are TOML's too.
+/// A string on one line, whatever it holds, with all of it to be seen.
 fn text(value: &str) -> String {
-    match value.contains('\n') {
-        true => Value::from(value).to_string().replace('\u{7f}', "\\u007f"),
-        false => toml_edit::Value::from(value).to_string(),
-    }
+    toml_string(value)
 }
 
 fn list(values: impl IntoIterator<Item = String>) -> String {

@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 use uuid::Uuid;
 
+use super::clock;
 use super::escape::visible;
 use super::json::{ErrorReport, FORMAT_VERSION};
 use super::style::{ADDED, BOLD, CHANGED, DIM, ERROR, paint, wrapped};
@@ -415,7 +416,7 @@ fn of_the_way(record: &Record) -> String {
 }
 
 fn listed(record: &Record, width: usize) -> String {
-    let at = record.at.get(..19).unwrap_or(&record.at).replace('T', " ");
+    let at = clock::second(&record.at);
     let call = format!("{} → {}", record.from, visible(&record.to));
     let config = visible(record.config_name.as_deref().unwrap_or("environment"));
     let took = match &record.worker_seen {

@@ -7,15 +7,10 @@
 //! is written as TOML writes it: `\u0060`.
 
 use crate::unseen;
+pub use crate::unseen::visible;
 
 /// How much of one text is shown, in characters.
 const LONGEST: usize = 120;
-
-/// On one line, with everything that can't be seen written out: control
-/// characters, line breaks, and marks that turn the direction of text.
-pub fn visible(text: &str) -> String {
-    written_out(text, |_| false)
-}
 
 fn written_out(text: &str, also: impl Fn(char) -> bool) -> String {
     let mut out = String::with_capacity(text.len());

@@ -10,6 +10,8 @@ use serde::Serialize;
 use serde_json::Value;
 use uuid::Uuid;
 
+use super::clock::minute;
+use super::escape::visible;
 use super::json::{ErrorReport, FORMAT_VERSION};
 use super::style::{ADDED, BOLD, CHANGED, DIM, NOTED, REMOVED, counted, paint, thousands};
 use super::{guards, lines};
@@ -55,26 +57,21 @@ pub fn list(applies: &[ApplyRecord], environment: Option<&str>) -> String {
         let longest = applies.iter().map(|apply| of(apply).chars().count()).max();
         longest.unwrap_or_default()
     };
-    let (ids, actors) = (width(|a| a.id.to_string()), width(|a| a.actor.clone()));
+    let (ids, actors) = (width(|a| a.id.to_string()), width(|a| visible(&a.actor)));
     for apply in applies {
         let _ = writeln!(
             text,
             "  {:>ids$}  {}  {:<8}  {:<actors$}  {:<13}  {}{}",
             apply.id,
             paint(DIM, minute(&apply.at)),
-            apply.kind,
-            apply.actor,
+            visible(&apply.kind),
+            visible(&apply.actor),
             revision(apply),
             counts(&apply.counts),
             paint(NOTED, note(apply)),
         );
     }
     text
-}
-
-/// `2026-11-21 03:34`, of RFC 3339.
-fn minute(at: &str) -> String {
-    at.get(..16).unwrap_or(at).replace('T', " ")
 }
 
 /// The commit, shortened, with a `+` where more was changed.
@@ -89,7 +86,10 @@ fn revision(apply: &ApplyRecord) -> String {
 
 fn note(apply: &ApplyRecord) -> String {
     let back = apply.restores.map(|to| format!("  back to {to}"));
-    let reason = apply.reason.as_ref().map(|reason| format!("  “{reason}”"));
+    let reason = apply
+        .reason
+        .as_ref()
+        .map(|reason| format!("  “{}”", visible(reason)));
     back.unwrap_or_default() + &reason.unwrap_or_default()
 }
 
@@ -116,7 +116,7 @@ fn counts(counts: &Value) -> String {
     }
 }
 
-/// `apply 3 of 2026-11-21 03:34 by ci, commit 3f2a1b9c0d12`
+/// `apply 3 of 2026-11-21 03:34 UTC by ci, commit 3f2a1b9c0d12`
 pub fn whose(apply: &ApplyRecord) -> String {
     let commit = match &apply.revision {
         Some(_) => format!(", commit {}", revision(apply)),
@@ -124,10 +124,10 @@ pub fn whose(apply: &ApplyRecord) -> String {
     };
     format!(
         "{} {} of {} by {}{commit}",
-        apply.kind,
+        visible(&apply.kind),
         apply.id,
         minute(&apply.at),
-        apply.actor
+        visible(&apply.actor)
     )
 }
 

@@ -4,6 +4,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::escape::visible;
 use super::json::{ErrorReport, FORMAT_VERSION};
 use super::style::{BOLD, DIM, counted, paint, thousands, wrapped};
 use super::text::View;
@@ -21,20 +22,20 @@ struct Item {
 impl Item {
     fn new(text: String, names: impl IntoIterator<Item = String>) -> Item {
         Item {
-            text,
-            names: names.into_iter().collect(),
+            text: visible(&text),
+            names: names.into_iter().map(|name| visible(&name)).collect(),
         }
     }
 }
 
 /// The report as people read it. `paths` are those of the files written.
 pub fn text(import: &Import, paths: &[String], view: View) -> String {
-    let mut text = format!("{}\n", paint(BOLD, headline(import)));
+    let mut text = format!("{}\n", paint(BOLD, visible(&headline(import))));
     if view.quiet {
         return text;
     }
     for path in paths {
-        text += &format!("  {path}\n");
+        text += &format!("  {}\n", visible(path));
     }
     let sections = [
         ("Not imported", not_imported(import)),

@@ -109,7 +109,7 @@ fn rest(number: &NumberReport) -> String {
         parts.push(format!("by rollout {}", visible(rollout)));
     }
     if let (Some(file), Some(line)) = (&number.file, number.line) {
-        parts.push(paint(DIM, format!("{file}:{line}")));
+        parts.push(paint(DIM, format!("{}:{line}", visible(file))));
     }
     parts.join("  ")
 }

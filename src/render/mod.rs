@@ -7,6 +7,7 @@
 
 pub mod applied;
 pub mod calls;
+pub mod clock;
 pub mod doctor;
 pub mod drift;
 pub mod escape;

@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use uuid::Uuid;
 
+use super::escape::visible;
 use super::json::{ErrorReport, FORMAT_VERSION};
 use super::style::{ADDED, BOLD, CHANGED, DIM, ERROR, paint};
 use crate::error::Error;
@@ -80,10 +81,10 @@ pub fn text(report: &SecretsReport) -> String {
             let key = value.key.clone().unwrap_or_else(|| "-".to_owned());
             let place = place.to_owned();
             [
-                secret.config.clone(),
+                visible(&secret.config),
                 place,
-                format,
-                key,
+                visible(&format),
+                visible(&key),
                 value.state.to_owned(),
             ]
         };

@@ -4,6 +4,7 @@
 use std::fmt;
 
 use crate::error::{Error, Exit};
+use crate::unseen::visible;
 
 /// What a step is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -124,7 +125,7 @@ impl ResolveError {
     pub fn new(code: &'static str, message: impl Into<String>) -> ResolveError {
         ResolveError {
             code,
-            message: message.into(),
+            message: visible(&message.into()),
             hint: None,
             exit: Exit::Error,
         }
@@ -139,7 +140,7 @@ impl ResolveError {
     }
 
     pub fn hint(mut self, hint: impl Into<String>) -> ResolveError {
-        self.hint = Some(hint.into());
+        self.hint = Some(visible(&hint.into()));
         self
     }
 }

@@ -67,6 +67,14 @@ fn read_all(sources: &dyn Sources, environment: Option<&str>) -> Vec<ParsedFile>
     pieces.into_iter().map(|(_, piece)| piece).collect()
 }
 
+/// Of a file's text, however its lines end.
+fn hash(text: &str) -> [u8; 32] {
+    match text.contains('\r') {
+        true => Sha256::digest(text.replace("\r\n", "\n")).into(),
+        false => Sha256::digest(text).into(),
+    }
+}
+
 fn read_one(sources: &dyn Sources, file: usize, environment: Option<&str>) -> ParsedFile {
     let path = &sources.paths()[file];
     let unread = |code, message: String, place| ParsedFile {
@@ -85,7 +93,7 @@ fn read_one(sources: &dyn Sources, file: usize, environment: Option<&str>) -> Pa
         Ok(text) => {
             let number = u32::try_from(file).unwrap_or(u32::MAX);
             ParsedFile {
-                hash: Sha256::digest(&bytes).into(),
+                hash: hash(text),
                 ..parse::read(Opened::new(path, text).lines(), number, environment)
             }
         }

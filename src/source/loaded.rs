@@ -3,11 +3,26 @@
 use crate::finding::Finding;
 use crate::routing::Routing;
 
+/// The most bindings that files hold, unless more are asked for: each takes
+/// memory until the end of a plan.
+pub const MAX_BINDINGS: u64 = 2_000_000;
+
 /// How to load.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct LoadOptions {
     /// The environment to load for; needed where the files declare any.
     pub environment: Option<String>,
+    /// The most bindings, ranges counted by their numbers.
+    pub max_bindings: u64,
+}
+
+impl Default for LoadOptions {
+    fn default() -> LoadOptions {
+        LoadOptions {
+            environment: None,
+            max_bindings: MAX_BINDINGS,
+        }
+    }
 }
 
 /// What the files say.

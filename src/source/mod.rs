@@ -24,7 +24,7 @@ pub mod url;
 pub mod write;
 
 pub use load::load;
-pub use loaded::{LoadOptions, Loaded};
+pub use loaded::{LoadOptions, Loaded, MAX_BINDINGS};
 pub use number_warnings::doubts;
 pub use parse::schema::schema;
 pub use sources::{Sources, Texts};

@@ -45,6 +45,8 @@ pub use ids::RowIds;
 pub use list::{Filter, Listed};
 pub use look_up::{LookUp, LookedUp};
 pub use order::{Applied, ApplyError, ApplyOrder, LOCK_TIMEOUT, PreparedSecret, check_stamp};
+#[doc(hidden)]
+pub use postgres::copied_rows;
 pub use rows::MixedAgent;
 pub use schema::{Entry, SchemaState, Step, script};
 pub use trust::{OwnedCredentials, TrustRows};

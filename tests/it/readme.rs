@@ -124,7 +124,9 @@ fn the_page_on_operation_is_true() {
         .env("LKROUTE_KEYS_FILE", "keys")
         .env("VM_2_SECRET", "made-up-secret-of-vm-2")
         .env("TEST_DATABASE_URL", "sqlite://test.db");
-    lkroute.write("keys", "demo:bGtyb3V0ZSBkZW1vIGtleSwgbmV2ZXIgdXNlIHRoaXM\n");
+    let keys = lkroute.write("keys", "demo:bGtyb3V0ZSBkZW1vIGtleSwgbmV2ZXIgdXNlIHRoaXM\n");
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+    std::fs::set_permissions(keys, mode).expect("set them");
     console("operations.md", &lkroute, |output| alike(at_ten(&output)));
 }
 

@@ -219,3 +219,47 @@ fn the_schema_accepts_the_sample_and_refuses_what_is_unknown() {
         assert!(!validator.is_valid(&value), "{text}");
     }
 }
+
+/// The same words in another spelling, with other line ends, are no change.
+#[test]
+fn spellings_and_line_ends_change_nothing() {
+    let lkroute = Lkroute::with_two_regions();
+    let text = lkroute.read("routing/uae.toml");
+    let text = text.replace(
+        "description = \"LiveKit on a VM in the UAE\"",
+        "description = \"\"\"\nLiveKit on a VM in the UAE.\nOwner: caf\u{e9}.\"\"\"",
+    );
+    lkroute.write("routing/uae.toml", &text);
+    let database = ["--database", "sqlite://x.db"];
+    let run = |args: &[&str]| lkroute.run(&[&database[..], args].concat());
+    run(&["apply", "--auto-approve"]).expect_code(0);
+    lkroute.write("routing/uae.toml", &text.replace('\n', "\r\n"));
+    run(&["plan", "--detailed-exitcode"]).expect_code(0);
+    lkroute.write("routing/uae.toml", &text.replace('\u{e9}', "e\u{301}"));
+    run(&["plan", "--detailed-exitcode"]).expect_code(0);
+}
+
+#[test]
+fn names_with_blanks_at_their_ends_are_errors() {
+    let lkroute = Lkroute::with_two_regions();
+    lkroute.edit("routing/uae.toml", "\"voag-staging\"", "\"voag-staging \"");
+    let refused = lkroute.run(&["validate"]).expect_code(3);
+    assert!(
+        refused
+            .stdout
+            .contains("`worker_name` has blanks at its ends"),
+        "{refused:?}"
+    );
+}
+
+/// On file systems that know no case, `Numbers.TOML` is what somebody meant.
+#[test]
+fn the_ending_counts_in_any_case() {
+    let lkroute = Lkroute::with_two_regions();
+    lkroute.write("routing/Numbers.TOML", "wrong\n");
+    let refused = lkroute.run(&["validate"]).expect_code(3);
+    assert!(
+        refused.stdout.contains("routing/Numbers.TOML"),
+        "{refused:?}"
+    );
+}

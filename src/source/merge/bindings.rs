@@ -8,7 +8,7 @@ use super::merger::Merge;
 use crate::finding::Finding;
 use crate::phone::{E164, Prefix, RowKey};
 use crate::routing::{Binding, Origin, Settings};
-use crate::source::parse::parsed_file::{ParsedFile, Ref, Spec};
+use crate::source::parse::parsed_file::{Local, ParsedFile, Ref, Spec};
 use crate::source::suggest;
 
 /// What `allowed_outbound` can be for the Python service of today.
@@ -17,8 +17,12 @@ const KNOWN_OUTBOUND: [&str; 3] = ["india", "uae", "global"];
 /// Settings, and why they are no good.
 type MergedBinding = (u32, Option<BindingProblem>);
 
+fn count_numbers(bindings: &[Local]) -> usize {
+    bindings.iter().map(|local| local.count as usize).sum()
+}
+
 /// A binding that gets no config.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum BindingProblem {
     NoRegion,
     NoDefault(String),
@@ -74,41 +78,83 @@ impl Merge<'_> {
         }
         let mut outcomes: HashMap<(u32, Option<usize>), MergedBinding, RandomState> =
             HashMap::default();
-        self.routing.bindings.reserve(piece.bindings.len());
+        self.routing
+            .bindings
+            .reserve(count_numbers(&piece.bindings));
         for local in &piece.bindings {
             let spec = &piece.specs[local.spec as usize];
             let by_number = spec.config.is_none() && spec.region.is_none();
-            let code = by_number.then(|| prefixes.best(local.number)).flatten();
-            let outcome = outcomes.entry((local.spec, code)).or_insert_with(|| {
-                let region = code.map(|ix| prefixes.0[ix].1.as_str());
-                self.outcome(&piece, spec, region)
-            });
-            let (settings, trouble) = outcome;
-            let mut binding = Binding {
-                number: local.number,
-                tenant: tenants
-                    .get(local.tenant as usize)
-                    .copied()
-                    .unwrap_or_default(),
-                settings: *settings,
-                origin: Origin {
-                    file,
-                    line: local.line,
-                },
-            };
-            if let Some(trouble) = trouble {
-                self.troubled(&binding, trouble);
+            let tenant = tenants.get(local.tenant as usize).copied();
+            let mut troubled: Vec<(BindingProblem, Binding, u64)> = Vec::new();
+            for number in local.numbers() {
+                let code = by_number.then(|| prefixes.best(number)).flatten();
+                let outcome = outcomes.entry((local.spec, code)).or_insert_with(|| {
+                    let region = code.map(|ix| prefixes.0[ix].1.as_str());
+                    self.outcome(&piece, spec, region)
+                });
+                let (settings, trouble) = outcome;
+                let mut binding = Binding {
+                    number,
+                    tenant: tenant.unwrap_or_default(),
+                    settings: *settings,
+                    origin: Origin {
+                        file,
+                        line: local.line,
+                    },
+                };
+                if let Some(trouble) = trouble {
+                    match troubled.iter_mut().find(|(other, ..)| other == trouble) {
+                        Some((.., count)) => *count += 1,
+                        None => troubled.push((trouble.clone(), binding, 1)),
+                    }
+                }
+                if !self.waves.is_empty() {
+                    let region = spec
+                        .region
+                        .and_then(|ix| used.regions.list.get(ix as usize));
+                    let region = region.map(|region| region.name.as_str());
+                    binding.settings =
+                        self.roll(&binding, region.or_else(|| prefixes.region(number)));
+                }
+                self.routing.bindings.push(binding);
             }
-            if !self.waves.is_empty() {
-                let region = spec
-                    .region
-                    .and_then(|ix| used.regions.list.get(ix as usize));
-                let region = region.map(|region| region.name.as_str());
-                binding.settings =
-                    self.roll(&binding, region.or_else(|| prefixes.region(local.number)));
+            for (trouble, first, count) in troubled {
+                self.troubled(&first, &trouble, count);
             }
-            self.routing.bindings.push(binding);
         }
+    }
+
+    /// Whether the files hold no more bindings than they may: said before
+    /// ranges become numbers, each of which takes memory.
+    pub(super) fn bounded(&mut self, pieces: &[ParsedFile]) -> bool {
+        let (mut total, mut beyond) = (0, None);
+        for (file, piece) in (0u32..).zip(pieces) {
+            for local in &piece.bindings {
+                total += u64::from(local.count);
+                if total > self.options.max_bindings && beyond.is_none() {
+                    let line = local.line;
+                    beyond = Some((local.first, Origin { file, line }));
+                }
+            }
+        }
+        let Some((number, origin)) = beyond else {
+            return true;
+        };
+        let first = Binding {
+            number,
+            tenant: 0,
+            settings: 0,
+            origin,
+        };
+        let message = format!(
+            "these files bind {total} numbers, the most is {}",
+            self.options.max_bindings
+        );
+        let finding = Finding::error("too-many-bindings", message).at(self.relook.place(&first));
+        self.findings.add(finding.hint(format!(
+            "this is the first beyond; if they are all meant, say `--max-bindings {total}`"
+        )));
+        false
     }
 
     /// The settings of a spec, for numbers of a region.
@@ -148,17 +194,25 @@ impl Merge<'_> {
             })
     }
 
-    fn troubled(&mut self, binding: &Binding, trouble: &BindingProblem) {
-        let (relook, number) = (&mut self.relook, binding.number);
+    /// `count` numbers of one range, the first of them that of `binding`.
+    fn troubled(&mut self, binding: &Binding, trouble: &BindingProblem, count: u64) {
+        let relook = &mut self.relook;
+        let (number, is, names) = match count {
+            1 => (binding.number.to_string(), "is", "names"),
+            _ => {
+                let more = format!("{} and {} more of this range", binding.number, count - 1);
+                (more, "are", "name")
+            }
+        };
         match trouble {
             BindingProblem::NoRegion => self.findings.add_many("no-region", || {
-                let message = format!("{number} is in no region, and names no config");
+                let message = format!("{number} {is} in no region, and {names} no config");
                 let finding = Finding::error("no-region", message).at(relook.place(binding));
                 let hint = "name a `config` or a `region`, or add its prefix to the `country_codes` of a region";
                 finding.hint(hint)
             }),
             BindingProblem::NoDefault(region) => self.findings.add_many("region-without-default", || {
-                let message = format!("region `{region}` has no `default_config`, and {number} names no config");
+                let message = format!("region `{region}` has no `default_config`, and {number} {names} no config");
                 let finding = Finding::error("region-without-default", message);
                 let hint = format!("name a `config` here, or a `default_config` under [regions.{region}]");
                 finding.at(relook.place(binding)).hint(hint)
@@ -192,10 +246,10 @@ impl Merge<'_> {
                 return;
             }
             let message = format!("`{}` is neither `global` nor a region", name.name);
-            let mut finding = Finding::error("unknown-region", message).at(name.place.clone());
+            let finding = Finding::error("unknown-region", message).at(name.place.clone());
             let names = self.routing.regions.keys().map(String::as_str);
-            finding.hint = suggest::hint(&name.name, names.chain(["global"]));
-            self.findings.add(finding);
+            let hint = suggest::hint(&name.name, names.chain(["global"]));
+            self.findings.add(finding.hint_of(hint));
         } else if !KNOWN_OUTBOUND.contains(&name.name.as_str()) {
             let message = format!("the Python service of today does not know `{}`", name.name);
             let finding =
@@ -219,19 +273,35 @@ impl Merge<'_> {
             .flat_map(|alike| alike[1..].iter().map(|(.., ix)| (*ix, alike[0].2)))
             .collect();
         twice.sort_unstable();
-        for (second, first) in twice {
-            self.twice(&bindings[second as usize], &bindings[first as usize]);
+        let pair =
+            |(second, first): (u32, u32)| (&bindings[second as usize], &bindings[first as usize]);
+        // Two ranges that overlap are one mistake.
+        let alike = twice.chunk_by(|one, next| {
+            let of = |pair: (&Binding, &Binding)| {
+                let (second, first) = pair;
+                let same = second.number == first.number;
+                (second.origin, first.origin, second.tenant, same)
+            };
+            of(pair(*one)) == of(pair(*next))
+        });
+        for alike in alike {
+            let (second, first) = pair(alike[0]);
+            self.twice(second, first, alike.len() - 1);
         }
         let sorted = keys.into_iter().map(|(.., ix)| bindings[ix as usize]);
         self.routing.bindings = sorted.collect();
     }
 
-    fn twice(&mut self, binding: &Binding, first: &Binding) {
+    fn twice(&mut self, binding: &Binding, first: &Binding, more: usize) {
         let relook = &mut self.relook;
+        let and_more = match more {
+            0 => String::new(),
+            more => format!("; so are {more} more here"),
+        };
         let tenant = self.routing.tenants[binding.tenant as usize].label();
         if first.number == binding.number {
             self.findings.add_many("duplicate-binding", || {
-                let message = format!("{} of `{tenant}` is bound twice", binding.number);
+                let message = format!("{} of `{tenant}` is bound twice{and_more}", binding.number);
                 Finding::error("duplicate-binding", message)
                     .at(relook.second_place(binding))
                     .also(relook.place(first), "bound here first")
@@ -240,7 +310,7 @@ impl Merge<'_> {
         } else {
             self.findings.add_many("same-row", || {
                 let (one, other) = (binding.number, first.number);
-                let message = format!("{one} and {other} of `{tenant}` would be one row");
+                let message = format!("{one} and {other} of `{tenant}` would be one row{and_more}");
                 Finding::error("same-row", message)
                     .at(relook.place(binding))
                     .also(relook.place(first), "the other number")

@@ -30,10 +30,10 @@ impl Merge<'_> {
                 continue;
             }
             let message = format!("there is no environment `{}`", name.name);
-            let mut finding = Finding::error("unknown-environment", message);
-            finding.hint = suggest::hint(&name.name, names.iter().copied())
-                .or_else(|| Some(format!("declare it: [environments.{}]", name.name)));
-            self.findings.add(finding.at(name.place.clone()));
+            let finding = Finding::error("unknown-environment", message);
+            let hint = suggest::hint(&name.name, names.iter().copied())
+                .unwrap_or_else(|| format!("declare it: [environments.{}]", name.name));
+            self.findings.add(finding.hint(hint).at(name.place.clone()));
         }
         let listed = suggest::list(&names);
         let (code, message, hint) = match &self.options.environment {

@@ -46,6 +46,9 @@ pub fn merge(
     let rollouts = rollouts.collect();
     merge.waves(rollouts);
     let prefixes = merge.prefixes();
+    if !merge.bounded(&pieces) {
+        return merge.finish();
+    }
     for (file, piece) in (0u32..).zip(pieces) {
         merge.bindings(file, piece, &prefixes);
     }
@@ -173,9 +176,9 @@ impl<'a> Merge<'a> {
         known: impl Iterator<Item = &'n str>,
     ) {
         let message = format!("there is no {kind} `{}`", name.name);
-        let mut finding = Finding::error(code, message).at(name.place.clone());
-        finding.hint = suggest::hint(&name.name, known);
-        self.findings.add(finding);
+        let finding = Finding::error(code, message).at(name.place.clone());
+        self.findings
+            .add(finding.hint_of(suggest::hint(&name.name, known)));
     }
 
     fn settings(&mut self, pieces: &mut [ParsedFile]) {

@@ -36,8 +36,9 @@ impl Reader<'_> {
         }
         let spec = self.number_of(spec);
         let tenant = tenant.unwrap_or_default();
-        self.numbers(binding, |number, line| Local {
-            number,
+        self.numbers(binding, |first, count, line| Local {
+            first,
+            count,
             tenant,
             spec,
             line,
@@ -149,7 +150,11 @@ impl Reader<'_> {
     }
 
     /// The numbers of a binding, of which there is exactly one form.
-    fn numbers(&mut self, binding: &At<raw::BindingTable<'_>>, make: impl Fn(E164, u32) -> Local) {
+    fn numbers(
+        &mut self,
+        binding: &At<raw::BindingTable<'_>>,
+        make: impl Fn(E164, u32, u32) -> Local,
+    ) {
         let raw = &binding.value;
         match (&raw.number, &raw.numbers, &raw.range) {
             (Some(number), None, None) => self.push(number, &make),
@@ -197,10 +202,10 @@ impl Reader<'_> {
             .add(finding.hint("make a binding of its own for each"));
     }
 
-    fn push(&mut self, text: &At<Text<'_>>, make: &impl Fn(E164, u32) -> Local) {
+    fn push(&mut self, text: &At<Text<'_>>, make: &impl Fn(E164, u32, u32) -> Local) {
         if let Some(number) = self.number(text) {
             let line = self.line(text);
-            self.piece.bindings.push(make(number, line));
+            self.piece.bindings.push(make(number, 1, line));
         }
     }
 
@@ -222,7 +227,7 @@ impl Reader<'_> {
         }
     }
 
-    fn range(&mut self, ends: &At<Vec<At<Text<'_>>>>, make: &impl Fn(E164, u32) -> Local) {
+    fn range(&mut self, ends: &At<Vec<At<Text<'_>>>>, make: &impl Fn(E164, u32, u32) -> Local) {
         let [first, last] = ends.value.as_slice() else {
             let message = "a range is its first and its last number: [\"+…\", \"+…\"]";
             return self.error("bad-range", ends, message);
@@ -233,8 +238,8 @@ impl Reader<'_> {
         match NumberRange::new(first, last) {
             Ok(range) => {
                 let line = self.line(ends);
-                let numbers = range.iter().map(|number| make(number, line));
-                self.piece.bindings.extend(numbers);
+                let count = u32::try_from(range.len()).unwrap_or(u32::MAX);
+                self.piece.bindings.push(make(first, count, line));
             }
             Err(error) => {
                 let finding = Finding::error("bad-range", error.to_string());

@@ -168,7 +168,7 @@ impl Reader<'_> {
                 .as_ref()
                 .and_then(|secret| self.secret(secret)),
             trunk_id: self.text("trunk_id", &raw.trunk_id, 255),
-            worker_name: self.text("worker_name", &raw.worker_name, 255),
+            worker_name: self.name("worker_name", &raw.worker_name),
             adopt: self.fields(&raw.adopt, &Field::OF_CONFIG),
         }
     }
@@ -275,9 +275,8 @@ impl Reader<'_> {
         let problems = url::problems(&url.value);
         let sound = problems.is_empty();
         for problem in problems {
-            let mut finding = Finding::error(problem.code, problem.message).at(place.clone());
-            finding.hint = problem.hint;
-            self.findings.add(finding);
+            let finding = Finding::error(problem.code, problem.message).at(place.clone());
+            self.findings.add(finding.hint_of(problem.hint));
         }
         if sound && url::is_plain_to_public(&url.value) {
             let message = "calls and keys go to a public host without TLS";

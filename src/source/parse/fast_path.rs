@@ -157,7 +157,8 @@ impl<'a> Bulk<'a> {
             .number(&name, self.reader.lines);
         if let Some(spec) = *known {
             self.reader.piece.bindings.push(Local {
-                number: E164::parse(number).ok()?,
+                first: E164::parse(number).ok()?,
+                count: 1,
                 tenant,
                 spec,
                 line: self.block.number_line,

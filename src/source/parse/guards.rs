@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::parsed_file::{GuardDefs, reference};
 use super::raw::{self, At, Named, Text};
-use super::reader::Reader;
+use super::reader::{Reader, as_set};
 use crate::address::Address;
 use crate::fields::Field;
 use crate::finding::{Finding, Place};
@@ -23,6 +23,7 @@ impl Reader<'_> {
             self.protected(glob);
             defs.protected.push(glob.value.to_string());
         }
+        defs.protected = as_set(defs.protected.into_iter());
         if let Some(policy) = &raw.policy {
             for (region, _) in &policy.value.hosts.0 {
                 defs.regions.push(reference(region, self.lines));
@@ -162,7 +163,7 @@ impl Reader<'_> {
 
 fn lists(named: &Named<'_, Vec<At<Text<'_>>>>) -> BTreeMap<String, Vec<String>> {
     let texts =
-        |list: &At<Vec<At<Text<'_>>>>| list.value.iter().map(|t| t.value.to_string()).collect();
+        |list: &At<Vec<At<Text<'_>>>>| as_set(list.value.iter().map(|t| t.value.to_string()));
     let entries = named.0.iter();
     entries
         .map(|(name, list)| (name.value.to_string(), texts(list)))

@@ -145,13 +145,22 @@ pub struct Spec {
     pub adopt: Vec<Field>,
 }
 
-/// One number of one tenant; tenant and spec by number.
+/// Numbers of one tenant, each the next of the one before, so that a range
+/// takes no more room than a number; tenant and spec by number.
 #[derive(Debug, Clone, Copy)]
 pub struct Local {
-    pub number: E164,
+    pub first: E164,
+    pub count: u32,
     pub tenant: u32,
     pub spec: u32,
     pub line: u32,
+}
+
+impl Local {
+    pub fn numbers(&self) -> impl Iterator<Item = E164> {
+        let numbers = std::iter::successors(Some(self.first), |number| number.next());
+        numbers.take(self.count as usize)
+    }
 }
 
 pub fn reference(name: &At<Text<'_>>, lines: Lines<'_>) -> Ref {

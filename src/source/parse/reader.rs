@@ -2,6 +2,8 @@
 //! `configs`, `bindings` and `guards` hold the larger tables. Core; imports
 //! only core.
 
+use std::collections::BTreeSet;
+
 use hashbrown::HashMap;
 use uuid::Uuid;
 
@@ -133,7 +135,7 @@ impl Reader<'_> {
         name: &At<Text<'_>>,
         read: impl FnOnce(&mut Self) -> T,
     ) -> Def<T> {
-        if let Some(reason) = unfit(&name.value, 255, false) {
+        if let Some(reason) = unfit_name(&name.value) {
             self.error("bad-value", name, format!("the name of a {kind} {reason}"));
         }
         Def {
@@ -151,6 +153,11 @@ impl Reader<'_> {
         most: usize,
     ) -> Option<At<String>> {
         self.fitting(key, text, |text| unfit(text, most, false))
+    }
+
+    /// The name of something, whose ends can't be told from what is around.
+    pub fn name(&mut self, key: &str, text: &Option<At<Text<'_>>>) -> Option<At<String>> {
+        self.fitting(key, text, unfit_name)
     }
 
     /// A text that may have several lines.
@@ -241,7 +248,7 @@ impl Reader<'_> {
             description: self
                 .prose("description", &raw.description)
                 .map(|text| text.value),
-            country_codes: codes.iter().map(|(code, _)| *code).collect(),
+            country_codes: as_set(codes.iter().map(|(code, _)| *code)),
             default_config: raw
                 .default_config
                 .as_ref()
@@ -339,6 +346,19 @@ impl Reader<'_> {
             line: self.line(at),
         }
     }
+}
+
+/// A list whose order means nothing, so that another order is no change.
+pub(super) fn as_set<T: Ord>(items: impl Iterator<Item = T>) -> Vec<T> {
+    let items: BTreeSet<T> = items.collect();
+    items.into_iter().collect()
+}
+
+/// Why a name is none: besides, it is compared with what others write.
+fn unfit_name(text: &str) -> Option<String> {
+    let blanks = text.trim() != text && !text.trim().is_empty();
+    let blanks = blanks.then(|| "has blanks at its ends".to_owned());
+    unfit(text, 255, false).or(blanks)
 }
 
 /// Why a text can't be stored; `None` if it can. Prose may have several lines,

@@ -237,12 +237,12 @@ impl<'a> ShapeReader<'a> {
 
     fn unknown_key(&mut self, key: &str, known: &[&str], span: Range<usize>) {
         let place = self.key_place(key, span.clone());
-        let mut finding = Finding::error("unknown-key", format!("unknown key `{key}`")).at(place);
-        finding.hint = match key {
+        let finding = Finding::error("unknown-key", format!("unknown key `{key}`")).at(place);
+        let hint = match key {
             "livekit_config" => Some("write `config = \"…\"` beside the number".to_owned()),
             _ => suggest::hint(key, known.iter().copied()),
         };
-        self.unknown.push((span, finding));
+        self.unknown.push((span, finding.hint_of(hint)));
     }
 
     /// The place of a key; its line is left out where the key may have been

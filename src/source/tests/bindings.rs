@@ -176,3 +176,51 @@ fn waves_move_numbers() {
     let settings = loaded.routing.settings(&loaded.routing.bindings[0]);
     assert_eq!(settings.rollout.as_deref(), Some("uae-vm → x: 100 %"));
 }
+
+#[test]
+fn one_mistake_in_a_range_is_one_finding() {
+    // A wrong prefix: 401 numbers of no region.
+    let wrong = "[[bindings]]\ntenant = \"sasya\"\nrange = [\"+4930123000\", \"+4930123400\"]\n";
+    let loaded = with_base(wrong);
+    assert_codes(wrong, &["b.toml:3:10 no-region"]);
+    let message = &loaded.findings[0].message;
+    assert!(
+        message.contains("+4930123000 and 400 more of this range are in no region"),
+        "{message}"
+    );
+    // Two ranges that overlap.
+    let range =
+        "[[bindings]]\ntenant = \"sasya\"\nrange = [\"+971545330000\", \"+971545330400\"]\n";
+    let loaded = with_base(&format!("{range}{range}"));
+    assert_eq!(loaded.findings.len(), 1);
+    let message = &loaded.findings[0].message;
+    assert!(message.contains("so are 400 more here"), "{message}");
+}
+
+/// 30 ranges in 2 kB were 30 million bindings and 1.9 GB.
+#[test]
+fn more_bindings_than_asked_for_are_not_made() {
+    let range = |n: u64| {
+        let (from, to) = (
+            971_500_000_000 + n * 1_000_000,
+            971_500_999_999 + n * 1_000_000,
+        );
+        format!("[[bindings]]\ntenant = \"sasya\"\nrange = [\"+{from}\", \"+{to}\"]\n")
+    };
+    let ranges: String = (0..30).map(range).collect();
+    let start = std::time::Instant::now();
+    let loaded = with_base(&ranges);
+    assert!(loaded.routing.bindings.is_empty());
+    let found: Vec<&str> = loaded.findings.iter().map(|f| f.code.as_ref()).collect();
+    assert_eq!(found, ["too-many-bindings"], "{:?}", loaded.findings);
+    let finding = &loaded.findings[0];
+    assert!(
+        finding.message.contains("bind 30000000 numbers"),
+        "{}",
+        finding.message
+    );
+    assert_eq!(finding.place.as_ref().map(|place| place.line), Some(9));
+    assert!(start.elapsed().as_secs() < 5, "{:?}", start.elapsed());
+    let hint = finding.hint.as_deref().unwrap_or_default();
+    assert!(hint.contains("--max-bindings 30000000"), "{hint}");
+}

@@ -48,6 +48,7 @@ fn load_all(files: &[(&str, &str)], environment: Option<&str>) -> Loaded {
         .map(|(path, text)| (format!("routing/{path}"), text.as_bytes().to_vec()));
     let options = LoadOptions {
         environment: environment.map(str::to_owned),
+        ..LoadOptions::default()
     };
     load(&Texts::new(files), &options)
 }

@@ -53,13 +53,7 @@ pub(super) async fn connect(server: &ServerUrl) -> Result<PgConnection> {
     let failed = failed.unwrap_or_else(|| Error::new(format!("no host in {}", server.label)));
     match server.hosts.len() {
         1 => Err(failed),
-        hosts => Err(Error {
-            message: format!(
-                "none of {hosts} hosts will do; the first: {}",
-                failed.message
-            ),
-            ..failed
-        }),
+        hosts => Err(failed.within(&format!("none of {hosts} hosts will do; the first"))),
     }
 }
 

@@ -116,7 +116,9 @@ impl<const N: usize> Reader<N> {
         let mut all = std::mem::take(&mut self.rest);
         all.extend_from_slice(piece);
         let used = self.consume(&all, &mut each)?;
-        self.rest.extend_from_slice(&all[used..]);
+        // A long field comes in thousands of pieces: nothing of it is moved.
+        all.drain(..used);
+        self.rest = all;
         Ok(())
     }
 
@@ -192,6 +194,28 @@ fn fields<'a, const N: usize>(
         *at += length;
     }
     Ok(Some(row))
+}
+
+/// For tests: the rows of a stream that comes in pieces of this length, as
+/// text; `None` where it is no stream.
+pub fn copied_rows(bytes: &[u8], piece: usize) -> Option<Vec<String>> {
+    let (mut reader, mut rows) = (Reader::<7>::default(), Vec::new());
+    for piece in bytes.chunks(piece.max(1)) {
+        let read = reader.read(piece, |row| {
+            let numbers = (
+                row.uuid(0),
+                row.int8(3),
+                row.text(2),
+                row.text(4),
+                row.jsonb(6),
+            );
+            rows.push(format!("{numbers:?}"));
+            Ok(())
+        });
+        read.ok()?;
+    }
+    reader.finish().ok()?;
+    Some(rows)
 }
 
 /// The fields of one row, borrowed from the stream.
@@ -270,6 +294,22 @@ mod tests {
             })?;
         }
         reader.finish().map(|()| rows)
+    }
+
+    /// Each piece was copied with all that came before it: minutes for a field
+    /// of some hundred megabytes.
+    #[test]
+    fn a_long_field_in_many_pieces_is_read_in_linear_time() {
+        let mut writer = Writer::new();
+        writer.row(3);
+        writer.int8(1);
+        writer.null();
+        writer.jsonb(&format!("\"{}\"", "x".repeat(64 << 20)));
+        writer.end();
+        let start = std::time::Instant::now();
+        let rows = read(writer.bytes.chunks(8 << 10).map(<[u8]>::to_vec)).unwrap();
+        assert_eq!(rows, [format!("Some(1) None Some({})", (64 << 20) + 2)]);
+        assert!(start.elapsed().as_secs() < 20, "{:?}", start.elapsed());
     }
 
     #[test]

@@ -24,6 +24,8 @@ mod trust;
 
 pub(super) use read::{number_row, owned_binding};
 
+pub use copy::copied_rows;
+
 use sqlx::PgConnection;
 
 use connect::connect;
@@ -121,11 +123,10 @@ impl PgStore {
     }
 
     fn without_rights(&self, error: sqlx::Error, script: &str) -> Error {
-        let message = format!(
-            "{}\nlkroute may not do this itself; somebody who may can run:\n\n{script}",
-            self.trouble(error).message
-        );
-        Error::new(message).hint("then run `lkroute migrate --check`")
+        let say = "lkroute may not do this itself; somebody who may can run:";
+        Error::new(self.trouble(error).message)
+            .lines(&format!("{say}\n\n{script}"))
+            .hint("then run `lkroute migrate --check`")
     }
 
     pub async fn index_missing(&mut self) -> Result<bool> {

@@ -39,6 +39,11 @@ pub(super) struct SqliteStore {
 
 impl SqliteStore {
     pub async fn open(path: &Path, label: String, mode: Mode) -> Result<SqliteStore> {
+        if mode == Mode::Write {
+            make_private(path).map_err(|error| {
+                Error::new(format!("{label}: the file can't be made: {}", error.kind()))
+            })?;
+        }
         let options = SqliteConnectOptions::new()
             .filename(path)
             .read_only(matches!(mode, Mode::Look | Mode::Read))
@@ -144,4 +149,19 @@ async fn connect_to_read(options: &SqliteConnectOptions) -> Result<SqliteConnect
 async fn run(conn: &mut SqliteConnection, sql: &str) -> Result<(), sqlx::Error> {
     sqlx::raw_sql(AssertSqlSafe(sql)).execute(conn).await?;
     Ok(())
+}
+
+/// Makes the file where there is none, for its owner alone: whoever reads it
+/// reads all that is in the database. SQLite takes an empty file for an empty
+/// database, and gives the files beside it the same rights.
+fn make_private(path: &Path) -> std::io::Result<()> {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    match options.open(path) {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(error),
+    }
 }

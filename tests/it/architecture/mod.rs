@@ -12,7 +12,7 @@ use source_map::{SourceMap, circles};
 
 /// The rooms in their order: each may name those above it. Of one line only
 /// the model's name each other.
-const ORDER: [&[&str]; 12] = [
+const ORDER: [&[&str]; 13] = [
     MODEL,
     &["source"],
     &["resolve"],
@@ -25,6 +25,8 @@ const ORDER: [&[&str]; 12] = [
     &["app"],
     &["render"],
     &["cli"],
+    // Tests of all readers.
+    &["fuzzing"],
 ];
 const MODEL: &[&str] = &[
     "address", "error", "fields", "finding", "phone", "routing", "sealed", "snapshot", "unseen",

@@ -117,8 +117,8 @@ fn world(texts: &[String]) -> (Plan, Reroutes, Vec<Finding>, OneNumber) {
         Finding::warning("a-code", format!("no `{}`", text(14))),
         "hint",
     ));
-    let hint = format!("paste\n[[guards.allow]]\nreason = \"{}\"", text(15));
-    let refusals = vec![Finding::error("guard", text(16)).hint(hint)];
+    let paste = format!("[[guards.allow]]\nreason = \"{}\"", text(15));
+    let refusals = vec![Finding::error("guard", text(16)).hint_with_lines("paste", &paste)];
     let from = E164::parse("+971545335203").expect("a number");
     let (before, after) = (
         Facts::of_files(&before.0, from),

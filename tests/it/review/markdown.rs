@@ -55,7 +55,7 @@ fn refusals_conflicts_and_drift_come_first() {
     let refusals = [
         Finding::error("unrouted", "1 number would lose its database route; allowed are 0")
             .at(place("routing/uae.toml", 36))
-            .hint("if this is meant, add to the files:\n[[guards.allow]]\nguard = \"unrouted\"\naddresses = [\"binding.+971545336502@926070b5-189b-4682-9279-ea10ca090b84\"]\nreason = \"why\"\nexpires = \"2026-12-01\""),
+            .hint_with_lines("if this is meant, add to the files:", "[[guards.allow]]\nguard = \"unrouted\"\naddresses = [\"binding.+971545336502@926070b5-189b-4682-9279-ea10ca090b84\"]\nreason = \"why\"\nexpires = \"2026-12-01\""),
         Finding::warning("exception-expired", "the exception for `config.uae-vm-selfhosted` ended on 2026-11-01"),
     ];
     let context = ReportContext {

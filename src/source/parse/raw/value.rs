@@ -1,5 +1,5 @@
 //! What the tables are made of: values with their places, text that is
-//! borrowed from the file, named things. Imports nothing of lkroute.
+//! borrowed from the file, named things. Imports `unseen`.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -9,6 +9,8 @@ use std::ops::Range;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use toml::Spanned;
+
+use crate::unseen::in_nfc;
 
 /// A value and the bytes where it stands.
 #[derive(Debug, Clone)]
@@ -40,9 +42,21 @@ impl<T: JsonSchema> JsonSchema for At<T> {
     }
 }
 
-/// Text, borrowed from the file where it holds no escapes.
+/// Text, borrowed from the file where it holds no escapes: in NFC, so that
+/// names which look alike are alike, and with LF at the ends of its lines.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Text<'a>(pub Cow<'a, str>);
+
+impl<'a> Text<'a> {
+    fn of(text: Cow<'a, str>) -> Text<'a> {
+        let plain = |byte: u8| byte.is_ascii() && byte != b'\r';
+        if text.bytes().all(plain) {
+            return Text(text);
+        }
+        let lines = text.replace("\r\n", "\n");
+        Text(Cow::Owned(in_nfc(&lines)))
+    }
+}
 
 impl std::ops::Deref for Text<'_> {
     type Target = str;
@@ -63,11 +77,11 @@ impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
             }
 
             fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Text<'a>, E> {
-                Ok(Text(Cow::Borrowed(text)))
+                Ok(Text::of(Cow::Borrowed(text)))
             }
 
             fn visit_str<E>(self, text: &str) -> Result<Text<'a>, E> {
-                Ok(Text(Cow::Owned(text.to_owned())))
+                Ok(Text::of(Cow::Owned(text.to_owned())))
             }
         }
         from.deserialize_str(TextVisitor(PhantomData))

@@ -1,0 +1,52 @@
+//! When something happened, as people read it: in their own time, with the
+//! zone. JSON has it in UTC, as it is stored. Imports core.
+
+use std::sync::OnceLock;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+static ZONE: OnceLock<TimeZone> = OnceLock::new();
+
+/// Chooses the zone of this process, once: that of the machine, or UTC where
+/// the output is a log that others read.
+pub fn choose_zone(local: bool) {
+    let zone = match local {
+        true => TimeZone::system(),
+        false => TimeZone::UTC,
+    };
+    let _ = ZONE.set(zone);
+}
+
+/// `2026-11-21 03:34 UTC`, of RFC 3339.
+pub fn minute(at: &str) -> String {
+    moment(at, "%Y-%m-%d %H:%M %Z")
+}
+
+/// The same with seconds.
+pub fn second(at: &str) -> String {
+    moment(at, "%Y-%m-%d %H:%M:%S %Z")
+}
+
+fn moment(at: &str, format: &str) -> String {
+    let Ok(moment) = at.parse::<Timestamp>() else {
+        return super::escape::visible(at);
+    };
+    let zone = ZONE.get().cloned().unwrap_or(TimeZone::UTC);
+    moment.to_zoned(zone).strftime(format).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_are_read_and_shown() {
+        assert_eq!(minute("2026-11-21T10:07:14.159Z"), "2026-11-21 10:07 UTC");
+        assert_eq!(
+            second("2026-11-21T14:07:14+04:00"),
+            "2026-11-21 10:07:14 UTC"
+        );
+        assert_eq!(minute("never\n"), "never\\n");
+    }
+}
