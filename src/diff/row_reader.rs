@@ -7,7 +7,9 @@
 
 use hashbrown::HashMap;
 use serde::{Deserialize, Deserializer};
+use serde_json::Value;
 use serde_json::value::RawValue;
+use uuid::Uuid;
 
 use crate::fields::{Field, Fields, FieldsIx, FieldsPool};
 use crate::snapshot::NumberRow;
@@ -131,11 +133,22 @@ fn status<'a>(row: &NumberRow<'a>) -> Option<&'a str> {
     row.status.filter(|status| *status != "active")
 }
 
+/// Two spellings of one uuid are one value.
+fn spelled(field: Field, value: Value) -> Value {
+    match (field, &value) {
+        (Field::Config, Value::String(text)) => match Uuid::parse_str(text) {
+            Ok(id) => Value::String(id.to_string()),
+            Err(_) => value,
+        },
+        _ => value,
+    }
+}
+
 fn fields(managed: &Managed<'_>, row: &NumberRow<'_>) -> Option<Fields> {
     let mut fields = Fields::new();
     for (field, raw) in managed.pairs() {
         if let Some(raw) = raw {
-            fields.set(field, Some(serde_json::from_str(raw).ok()?));
+            fields.set(field, Some(spelled(field, serde_json::from_str(raw).ok()?)));
         }
     }
     fields.set_text(Field::Provider, row.provider);
@@ -146,8 +159,6 @@ fn fields(managed: &Managed<'_>, row: &NumberRow<'_>) -> Option<Fields> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::Value;
-    use uuid::Uuid;
 
     fn row(rules: Option<&str>) -> NumberRow<'_> {
         NumberRow {
@@ -173,6 +184,27 @@ mod tests {
         assert_ne!(read(Some(r#"{"livekit_config": null}"#)), read(Some("{}")));
         let fields = read_row(&row(Some(r#"{"livekit_config": null}"#)));
         assert_eq!(fields.unwrap().get(Field::Config), Some(&Value::Null));
+    }
+
+    #[test]
+    fn two_spellings_of_a_uuid_are_one_value() {
+        let held = |text: &str| {
+            let rules = format!("{{\"livekit_config\": \"{text}\"}}");
+            read_row(&row(Some(&rules)))
+                .unwrap()
+                .text(Field::Config)
+                .map(str::to_owned)
+        };
+        let id = "e3ca4a84-4cc3-4be5-8240-34366fe4d0c5";
+        for text in [
+            id.to_uppercase(),
+            id.replace('-', ""),
+            format!("{{{id}}}"),
+            format!("urn:uuid:{id}"),
+        ] {
+            assert_eq!(held(&text).as_deref(), Some(id), "{text}");
+        }
+        assert_eq!(held("No-Uuid").as_deref(), Some("No-Uuid"));
     }
 
     #[test]

@@ -8,6 +8,7 @@ use serde::Serialize;
 use sqlx::PgConnection;
 use tokio::time::{sleep, timeout};
 
+use super::columns::Columns;
 use super::sql::{run, sets, statement};
 use super::{PgStore, connect, lock, number_checks, numbers, objects, records};
 use crate::diff::plan::Plan;
@@ -36,6 +37,7 @@ pub(super) struct Run<'a> {
     pub pid: &'a mut Option<i64>,
     /// The quoted schema.
     pub q: &'a str,
+    pub columns: &'a Columns,
     pub work: &'a Work<'a>,
     pub order: &'a ApplyOrder,
     /// Told how much of how much is done.
@@ -75,6 +77,7 @@ impl PgStore {
     ) -> Result<Applied, ApplyError> {
         let work = Work::new(plan, order)?;
         self.refuse_hidden().await?;
+        self.check_columns().await?;
         let mut pid = None;
         let mut attempt = 1;
         loop {
@@ -114,6 +117,7 @@ impl PgStore {
             pid,
             conn: &mut self.conn,
             q: &self.q,
+            columns: &self.columns,
             work,
             order,
             progress,

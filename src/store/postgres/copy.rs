@@ -253,6 +253,11 @@ impl<'a, const N: usize> Row<'a, N> {
         text.transpose()
     }
 
+    /// The bytes of a field, whatever they are.
+    pub fn bytes(&self, ix: usize) -> Option<&'a [u8]> {
+        self.0[ix]
+    }
+
     /// The text of a `jsonb`.
     pub fn jsonb(&self, ix: usize) -> Result<Option<&'a [u8]>, BadStream> {
         match self.0[ix] {

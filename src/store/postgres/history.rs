@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::PgStore;
 use super::copy::Row;
-use super::read::{OWNED_COLUMNS, apply_columns, owned_binding, time};
+use super::read::{OWNED_COLUMNS, apply_columns, owned_binding};
 use super::sql::sets;
 use crate::error::Result;
 use crate::fields::FieldsPool;
@@ -16,6 +16,7 @@ use crate::snapshot::ApplyRecord;
 use crate::store::cells::Cells;
 use crate::store::history::{EachVersion, Select};
 use crate::store::rows;
+use crate::store::schema::NUMBERS;
 
 impl PgStore {
     /// The rows of statements without values.
@@ -92,10 +93,11 @@ impl PgStore {
     pub async fn touched(&mut self, rows: &[Uuid]) -> Result<HashMap<Uuid, String>> {
         let ids: Vec<String> = rows.iter().map(|id| format!("'{id}'")).collect();
         let sql = format!(
-            "SELECT id, {} FROM {}.voice_agent_numbers WHERE id IN ({})",
-            time("updated_at"),
+            "SELECT {id}, {} FROM {}.voice_agent_numbers n WHERE {id} IN ({})",
+            self.columns.touched(NUMBERS, "n"),
             self.q,
-            ids.join(", ")
+            ids.join(", "),
+            id = self.columns.number_id("n"),
         );
         let touch = |row: &PgRow| {
             let at = row.text(1)?.map(str::to_owned);

@@ -2,16 +2,17 @@
 
 use super::PgStore;
 use super::copy::Row;
+use super::read::number_row;
 use super::sql::config_id;
 use crate::error::Result;
-use crate::snapshot::{NumberRow, SourceLine};
+use crate::snapshot::SourceLine;
 use crate::store::list::{Filter, Listed};
 
 impl PgStore {
     pub async fn list(&mut self, filter: &Filter, each: &mut dyn FnMut(&Listed<'_>)) -> Result<()> {
         let mut wanted = "true".to_owned();
         if let Some(tenant) = filter.tenant {
-            wanted += &format!(" AND n.tenant_id = '{tenant}'");
+            wanted += &format!(" AND {} = '{tenant}'", self.columns.tenant_id("n"));
         }
         if let Some(configs) = &filter.configs {
             let ids: Vec<String> = configs.iter().map(ToString::to_string).collect();
@@ -26,11 +27,12 @@ impl PgStore {
                 "b.since, b.file, b.line, s.fields::json->>'rollout'",
                 format!(
                     "LEFT JOIN {q}.lkroute_bindings b
-                       ON b.number_id = n.id AND b.until IS NULL AND NOT b.retired
+                       ON b.number_id = {id} AND b.until IS NULL AND NOT b.retired
                      LEFT JOIN {q}.lkroute_settings s ON s.id = b.settings
                        AND s.fields::json->>'config' = ({config})::text",
                     q = self.q,
                     config = config_id("n.rules"),
+                    id = self.columns.number_id("n"),
                 ),
             ),
             false => (
@@ -39,25 +41,17 @@ impl PgStore {
             ),
         };
         let sql = format!(
-            "COPY (SELECT n.id, n.tenant_id, n.country_code::text, n.base_number::int8,
-                 n.provider::text, n.status::text, n.rules::jsonb, {ours}
+            "COPY (SELECT {columns}, {ours}
                FROM {q}.voice_agent_numbers n {joined}
                WHERE {wanted} ORDER BY n.tenant_id, n.country_code, n.base_number, n.id
              ) TO STDOUT (FORMAT binary)",
+            columns = self.columns.of_numbers("n"),
             q = self.q
         );
         self.stream(&sql, |row: Row<'_, 11>| {
             let source = row.int4(8)?.zip(row.int4(9)?);
             each(&Listed {
-                row: NumberRow {
-                    id: row.uuid(0)?,
-                    tenant: row.uuid(1)?,
-                    country_code: row.text(2)?,
-                    base_number: row.int8(3)?,
-                    provider: row.text(4)?,
-                    status: row.text(5)?,
-                    rules: row.jsonb(6)?,
-                },
+                row: number_row(row)?,
                 since: row.int4(7)?.map(i64::from),
                 rollout: row.text(10)?,
                 source: source.and_then(|(file, line)| {

@@ -74,8 +74,10 @@ impl PgStore {
                     self.layout.own = false;
                     parts = self.parts(asked);
                 }
-                (Some(Part::Rows), Some("42703")) if self.layout.worker_name => {
-                    self.layout.worker_name = false;
+                // A column is missing, or of another type.
+                (Some(Part::Rows), Some(code)) if unknown(code) && !self.columns.are_loaded() => {
+                    let loaded = self.load_columns().await;
+                    loaded.map_err(|error| self.trouble(error))?;
                     parts.drain(..failed);
                 }
                 // No more than a remark depends on agents: a table of another
@@ -174,7 +176,7 @@ impl PgStore {
                 literal(asked.tenant.as_deref().unwrap_or_default())
             ),
             Part::User => format!(
-                "SELECT tenant_id FROM {q}.users WHERE id = '{}'",
+                "SELECT tenant_id::text::uuid FROM {q}.users WHERE id = '{}'",
                 asked.initiated_by.unwrap_or_default()
             ),
             Part::Agents => {
@@ -193,7 +195,8 @@ impl PgStore {
         let numbers = asked.number.key().base_numbers();
         let numbers: Vec<String> = numbers.map(|number| number.to_string()).collect();
         let config = config_id("n.rules");
-        let columns = config_columns(self.layout);
+        let columns = config_columns(&self.columns, self.layout);
+        let (id, tenant) = (self.columns.number_id("n"), self.columns.tenant_id("n"));
         let (alias, binding, version) = match self.layout.own {
             false => (
                 "NULL::text".to_owned(),
@@ -204,13 +207,13 @@ impl PgStore {
                 let source = self.source();
                 (
                     format!(
-                        "(SELECT alias FROM {q}.lkroute_tenants t WHERE t.tenant_id = n.tenant_id)"
+                        "(SELECT alias FROM {q}.lkroute_tenants t WHERE t.tenant_id = {tenant})"
                     ),
                     format!(
                         "(SELECT json_build_array({source},
                              (SELECT fields FROM {q}.lkroute_settings s WHERE s.id = v.settings))
                            FROM {q}.lkroute_bindings v
-                           WHERE v.number_id = n.id AND v.until IS NULL AND NOT v.retired)"
+                           WHERE v.number_id = {id} AND v.until IS NULL AND NOT v.retired)"
                     ),
                     format!(
                         "(SELECT json_build_array({source}, v.fields) FROM {q}.lkroute_configs v
@@ -220,13 +223,16 @@ impl PgStore {
             }
         };
         format!(
-            "SELECT n.id, n.tenant_id, n.country_code::text, n.base_number::int8,
-               n.provider::text, n.status::text, n.rules::text, n.default_agent_id::int8,
-               NULL::text, {alias}, {binding}::text,
+            "SELECT {id}, {tenant}, n.country_code::text, {base},
+               n.provider::text, n.status::text, n.rules::text, {agent}, NULL::text, {alias}, {binding}::text,
                (SELECT json_build_array({columns})::text
-                  FROM {q}.voice_agent_livekit c WHERE c.id = {config}), {version}::text
-             FROM {q}.voice_agent_numbers n WHERE n.base_number IN ({})",
-            numbers.join(",")
+                  FROM {q}.voice_agent_livekit c WHERE {row} = {config}), {version}::text
+             FROM {q}.voice_agent_numbers n WHERE {compared} IN ({numbers})",
+            base = self.columns.base_number("n"),
+            agent = self.columns.agent_id("n"),
+            row = self.columns.config_row_id("c"),
+            compared = self.columns.base_number_compared("n"),
+            numbers = numbers.join(",")
         )
     }
 

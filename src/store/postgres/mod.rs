@@ -4,6 +4,7 @@
 //! and nothing is set for longer than a transaction.
 
 mod apply;
+mod columns;
 mod connect;
 pub(super) mod copy;
 mod dispatches;
@@ -47,6 +48,7 @@ pub(super) struct PgStore {
     tenants: super::rows::Numbered<Option<uuid::Uuid>>,
     pub(super) layout: Layout,
     pub(super) waits: Waits,
+    columns: columns::Columns,
     /// Whether the last error was a lock that others held for too long.
     waited: std::cell::Cell<bool>,
 }
@@ -62,6 +64,7 @@ impl PgStore {
             tenants: super::rows::Numbered::default(),
             layout: Layout::default(),
             waits: Waits::default(),
+            columns: columns::Columns::default(),
             waited: std::cell::Cell::default(),
         })
     }
@@ -81,6 +84,7 @@ impl PgStore {
             worker_name: found.worker_name,
         };
         self.refuse_hidden().await?;
+        self.check_columns().await?;
         Ok(Entry {
             state: migrate::MIGRATIONS.state(&found, &self.q, anew),
             never_migrated: found.never_migrated(),

@@ -9,7 +9,7 @@ use super::apply::Run;
 use super::copy::{BadStream, Reader, Row};
 use super::lock;
 use super::numbers::{CHUNK, moved};
-use super::read::{NUMBER_COLUMNS, number_row};
+use super::read::number_row;
 use super::sql::{copy_out, statement};
 use crate::diff::plan::Change;
 use crate::error::Error;
@@ -47,12 +47,17 @@ pub(super) async fn nothing_appeared(run: &mut Run<'_>) -> Result<(), Stop> {
     }
     let new = run.work.made_active();
     let tenants: HashSet<Uuid> = new.keys().map(|(tenant, _)| *tenant).collect();
-    let mut filter = format!("n.tenant_id = ANY({})", ids(tenants.iter()));
+    let mut filter = format!(
+        "{} = ANY({})",
+        run.columns.tenant_id("n"),
+        ids(tenants.iter())
+    );
     if new.len() <= FEW {
         let bases = new.keys().flat_map(|(_, key)| key.base_numbers());
         let bases: Vec<String> = bases.map(|base| base.to_string()).collect();
         filter += &format!(
-            " AND n.base_number = ANY('{{{}}}'::int8[])",
+            " AND {} = ANY('{{{}}}'::int8[])",
+            run.columns.base_number_compared("n"),
             bases.join(",")
         );
     }
@@ -63,8 +68,11 @@ pub(super) async fn nothing_appeared(run: &mut Run<'_>) -> Result<(), Stop> {
     );
     let (mut appeared, mut seen) = (Vec::new(), false);
     let sql = format!(
-        "COPY (SELECT n.id, n.tenant_id, n.country_code::text, n.base_number::int8,
-           n.status::text, s.seen FROM {}.voice_agent_numbers n {proof}) TO STDOUT (FORMAT binary)",
+        "COPY (SELECT {}, {}, n.country_code::text, {}, n.status::text, s.seen
+           FROM {}.voice_agent_numbers n {proof}) TO STDOUT (FORMAT binary)",
+        run.columns.number_id("n"),
+        run.columns.tenant_id("n"),
+        run.columns.base_number("n"),
         run.q
     );
     stream(run, &sql, |row: Row<'_, 6>| {
@@ -123,11 +131,16 @@ async fn rows_of<'a>(
             .collect();
         let filter = match all {
             true => "true".to_owned(),
-            false => format!("id = ANY({})", ids(by_row.keys())),
+            false => format!(
+                "{} = ANY({})",
+                run.columns.number_id("n"),
+                ids(by_row.keys())
+            ),
         };
         let sql = format!(
-            "COPY (SELECT {NUMBER_COLUMNS} FROM {}.voice_agent_numbers WHERE {filter})
+            "COPY (SELECT {} FROM {}.voice_agent_numbers n WHERE {filter})
              TO STDOUT (FORMAT binary)",
+            run.columns.of_numbers("n"),
             run.q
         );
         stream(run, &sql, |row: Row<'_, 7>| {

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::apply::Run;
 use super::copy::Writer;
-use super::sql::statement;
+use super::sql::{config_id, statement};
 use crate::address::Address;
 use crate::diff::plan::{Change, Object};
 use crate::error::Error;
@@ -14,6 +14,7 @@ use crate::phone;
 use crate::store::cells::Cells;
 use crate::store::order::ApplyError;
 use crate::store::row_patch::RowPatch;
+use crate::store::schema::NUMBERS;
 use crate::store::stop::Stop;
 use crate::store::work::{key, row};
 
@@ -27,6 +28,9 @@ pub(super) const PIECE: usize = 256 * 1024;
 /// keys alone (without them, and with what they held, it is what it was);
 /// the number, whose writing is free, is compared here.
 pub(super) async fn update(run: &mut Run<'_>) -> Result<(), Stop> {
+    let columns = run.columns;
+    let held = "coalesce(n.rules::jsonb, '{}')";
+    // A config in another spelling of its uuid is the same.
     let sql = format!(
         "WITH q AS MATERIALIZED (
            SELECT no, touched::text[] AS touched, before::jsonb AS before, after::jsonb AS after,
@@ -36,20 +40,33 @@ pub(super) async fn update(run: &mut Run<'_>) -> Result<(), Stop> {
              u(no, touched, before, after, provider, provider_before, provider_after,
                status_before, status_after))
          UPDATE {q}.voice_agent_numbers n SET
-           rules = CASE WHEN q.touched = '{{}}' THEN n.rules
-             ELSE (coalesce(n.rules, '{{}}') - q.touched) || q.after END,
-           provider = CASE WHEN q.provider THEN q.provider_after ELSE n.provider END,
-           status = coalesce(q.status_after, n.status)
+           rules = CASE WHEN q.touched = '{{}}' THEN n.rules ELSE {rules} END,
+           provider = CASE WHEN q.provider THEN {provider} ELSE n.provider END,
+           status = coalesce({status}, n.status){touch}
          FROM unnest($1::uuid[], $2::uuid[], $3::int4[]) t(id, tenant, no)
            JOIN q ON q.no = t.no
-         WHERE n.id = t.id AND n.tenant_id = t.tenant
-           AND (q.status_before IS NULL OR coalesce(n.status, 'active') = q.status_before)
-           AND (NOT q.provider OR n.provider IS NOT DISTINCT FROM q.provider_before)
+         WHERE {id} = t.id AND {tenant} = t.tenant
+           AND (q.status_before IS NULL OR coalesce(n.status::text, 'active') = q.status_before)
+           AND (NOT q.provider OR n.provider::text IS NOT DISTINCT FROM q.provider_before)
            AND (q.touched = '{{}}' OR (
-             (n.rules IS NULL OR jsonb_typeof(n.rules) = 'object')
-             AND (coalesce(n.rules, '{{}}') - q.touched) || q.before = coalesce(n.rules, '{{}}')))
-         RETURNING n.id, n.country_code::text, n.base_number::int8",
-        q = run.q
+             (n.rules IS NULL OR jsonb_typeof(n.rules::jsonb) = 'object')
+             AND ({before} = {held} OR ({config} IS NOT NULL
+               AND {before} = {held} || jsonb_build_object('livekit_config', ({config})::text)))))
+         RETURNING {id}, n.country_code::text, {base}",
+        q = run.q,
+        rules = columns.written(
+            NUMBERS,
+            "rules",
+            &format!("({held} - q.touched) || q.after")
+        ),
+        provider = columns.written(NUMBERS, "provider", "q.provider_after"),
+        status = columns.written(NUMBERS, "status", "q.status_after"),
+        touch = columns.touch(NUMBERS),
+        id = columns.number_id("n"),
+        tenant = columns.tenant_id("n"),
+        before = format_args!("({held} - q.touched) || q.before"),
+        config = config_id("n.rules"),
+        base = columns.base_number("n"),
     );
     for chunk in run.work.updates().chunks(CHUNK) {
         update_chunk(run, &sql, chunk).await?;
@@ -164,6 +181,9 @@ pub(super) async fn insert(run: &mut Run<'_>) -> Result<(), Stop> {
     if inserts.is_empty() {
         return Ok(());
     }
+    if !run.columns.take_copy() {
+        return insert_with_casts(run, &inserts).await;
+    }
     let sql = format!(
         "COPY {}.voice_agent_numbers
            (id, tenant_id, country_code, base_number, provider, status, rules)
@@ -208,6 +228,84 @@ pub(super) async fn insert(run: &mut Run<'_>) -> Result<(), Stop> {
     }
 }
 
+/// The same where columns are of other types than binary COPY writes.
+async fn insert_with_casts(run: &mut Run<'_>, inserts: &[&Change]) -> Result<(), Stop> {
+    let columns = [
+        "id",
+        "tenant_id",
+        "country_code",
+        "base_number",
+        "provider",
+        "rules",
+    ];
+    let values = columns.map(|name| {
+        let value = match name {
+            "rules" => "v.rules::jsonb".to_owned(),
+            name => format!("v.{name}"),
+        };
+        run.columns.written(NUMBERS, name, &value)
+    });
+    let sql = format!(
+        "INSERT INTO {q}.voice_agent_numbers ({names}, status)
+         SELECT {values}, {status}
+         FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::int8[], $5::text[], $6::text[])
+           v({names})",
+        q = run.q,
+        names = columns.join(", "),
+        values = values.join(", "),
+        status = run.columns.written(NUMBERS, "status", "'active'"),
+    );
+    for chunk in inserts.chunks(CHUNK) {
+        let mut rows = NewRows::default();
+        for change in chunk {
+            rows.push(run, change);
+        }
+        let expected = rows.ids.len() as u64;
+        let query = statement(&sql)
+            .bind(rows.ids)
+            .bind(rows.tenants)
+            .bind(rows.codes)
+            .bind(rows.bases)
+            .bind(rows.providers)
+            .bind(rows.rules);
+        let written = query.execute(&mut *run.conn).await?.rows_affected();
+        if written != expected || expected != chunk.len() as u64 {
+            return Err(Error::new("not every new number was written").into());
+        }
+        run.advance(chunk.len());
+    }
+    Ok(())
+}
+
+/// New rows, column by column.
+#[derive(Default)]
+struct NewRows {
+    ids: Vec<Uuid>,
+    tenants: Vec<Uuid>,
+    codes: Vec<String>,
+    bases: Vec<i64>,
+    providers: Vec<Option<String>>,
+    rules: Vec<String>,
+}
+
+impl NewRows {
+    fn push(&mut self, run: &Run<'_>, change: &Change) {
+        let (Object::Binding { number, tenant }, Some(id)) = (change.object, change.row) else {
+            return;
+        };
+        let patch = RowPatch::of(run.work.plan.patch(change), change.owned.is_some());
+        let key = number.key();
+        self.ids.push(id);
+        self.tenants.push(run.work.plan.tenants[tenant as usize].id);
+        self.codes.push(key.country_code());
+        self.bases.push(key.base_number());
+        self.providers
+            .push(patch.provider.and_then(|(_, after)| after));
+        self.rules
+            .push(serde_json::Value::Object(patch.after).to_string());
+    }
+}
+
 /// provider, status and rules of a new row, encoded.
 fn tail(patch: &RowPatch) -> Vec<u8> {
     let mut writer = Writer { bytes: Vec::new() };
@@ -228,9 +326,10 @@ pub(super) async fn lock_in_order(run: &mut Run<'_>) -> Result<(), Stop> {
     let mut rows: Vec<Uuid> = updates.iter().filter_map(|change| change.row).collect();
     rows.sort_unstable();
     let sql = format!(
-        "SELECT count(*) FROM (SELECT FROM {}.voice_agent_numbers WHERE id = ANY($1)
-           ORDER BY id FOR UPDATE) n",
-        run.q
+        "SELECT count(*) FROM (SELECT FROM {}.voice_agent_numbers n WHERE {id} = ANY($1)
+           ORDER BY {id} FOR UPDATE) l",
+        run.q,
+        id = run.columns.number_id("n")
     );
     for chunk in rows.chunks(CHUNK) {
         let lock = statement(&sql).bind(chunk.to_vec());

@@ -11,7 +11,7 @@ use crate::store::books::{Before, Version};
 use crate::store::cells::Cells;
 use crate::store::order::ApplyError;
 use crate::store::rows;
-use crate::store::schema::Layout;
+use crate::store::schema::{CONFIGS, Layout};
 use crate::store::stop::Stop;
 use crate::store::trouble::code;
 use crate::store::work::{CONFIG_COLUMNS, Write};
@@ -29,9 +29,10 @@ pub(super) async fn check(run: &mut Run<'_>) -> Result<Before, Stop> {
         .flatten()
         .collect();
     let locked = format!(
-        "SELECT {} FROM {}.voice_agent_livekit c WHERE c.id = ANY($1) ORDER BY c.id FOR UPDATE",
-        super::read::config_columns(Layout::default()),
-        run.q
+        "SELECT {} FROM {}.voice_agent_livekit c WHERE {id} = ANY($1) ORDER BY {id} FOR UPDATE",
+        super::read::config_columns(run.columns, Layout::default()),
+        run.q,
+        id = run.columns.config_row_id("c")
     );
     let mut live = Vec::new();
     for row in statement(locked)
@@ -70,8 +71,10 @@ pub(super) async fn write(run: &mut Run<'_>) -> Result<(), Stop> {
     let (objects, renamed) = run.work.config_rows(&updates)?;
     if renamed.len() > 1 {
         let park = format!(
-            "UPDATE {}.voice_agent_livekit SET name = 'lkroute-' || id WHERE id = ANY($1)",
-            run.q
+            "UPDATE {}.voice_agent_livekit c SET name = 'lkroute-' || c.id{} WHERE {} = ANY($1)",
+            run.q,
+            run.columns.touch(CONFIGS),
+            run.columns.config_row_id("c"),
         );
         statement(park)
             .bind(&renamed)
@@ -79,9 +82,11 @@ pub(super) async fn write(run: &mut Run<'_>) -> Result<(), Stop> {
             .await?;
     }
     let update = format!(
-        "UPDATE {q}.voice_agent_livekit c SET {set}
-         FROM jsonb_array_elements($1::jsonb) v WHERE c.id = (v->>'id')::uuid",
+        "UPDATE {q}.voice_agent_livekit c SET {set}{touch}
+         FROM jsonb_array_elements($1::jsonb) v WHERE {id} = (v->>'id')::uuid",
         q = run.q,
+        touch = run.columns.touch(CONFIGS),
+        id = run.columns.config_row_id("c"),
         set = CONFIG_COLUMNS
             .map(|column| {
                 format!(
@@ -95,8 +100,9 @@ pub(super) async fn write(run: &mut Run<'_>) -> Result<(), Stop> {
     let (objects, _) = run.work.config_rows(&inserts)?;
     let insert = format!(
         "INSERT INTO {q}.voice_agent_livekit (id, {columns})
-         SELECT (v->>'id')::uuid, {values} FROM jsonb_array_elements($1::jsonb) v",
+         SELECT {id}, {values} FROM jsonb_array_elements($1::jsonb) v",
         q = run.q,
+        id = run.columns.written(CONFIGS, "id", "(v->>'id')::uuid"),
         columns = CONFIG_COLUMNS.join(", "),
         values = CONFIG_COLUMNS
             .map(|column| format!("v->>'{column}'"))
@@ -113,9 +119,10 @@ pub(super) async fn read_back(run: &mut Run<'_>) -> Result<(), Stop> {
     }
     let ids: Vec<Uuid> = written.keys().copied().collect();
     let sql = format!(
-        "SELECT {} FROM {}.voice_agent_livekit c WHERE c.id = ANY($1)",
-        super::read::config_columns(Layout::default()),
-        run.q
+        "SELECT {} FROM {}.voice_agent_livekit c WHERE {} = ANY($1)",
+        super::read::config_columns(run.columns, Layout::default()),
+        run.q,
+        run.columns.config_row_id("c")
     );
     let rows = statement(sql).bind(ids).fetch_all(&mut *run.conn).await?;
     let live: Result<Vec<_>, _> = rows.iter().map(|row| rows::live_config(row, 0)).collect();
@@ -176,8 +183,9 @@ async fn delete(run: &mut Run<'_>) -> Result<(), Stop> {
         return Err(ApplyError::moved("numbers have come to use configs", holding).into());
     }
     let delete = format!(
-        "DELETE FROM {}.voice_agent_livekit WHERE id = ANY($1)",
-        run.q
+        "DELETE FROM {}.voice_agent_livekit c WHERE {} = ANY($1)",
+        run.q,
+        run.columns.config_row_id("c")
     );
     let done = statement(delete).bind(&ids).execute(&mut *run.conn).await?;
     if done.rows_affected() != ids.len() as u64 {

@@ -5,6 +5,7 @@ use futures_util::TryStreamExt;
 use uuid::Uuid;
 
 use super::PgStore;
+use super::columns::Columns;
 use super::copy::{BadStream, Reader, Row};
 use super::sql::{copy_out, literal, run, sets};
 use crate::error::Result;
@@ -15,7 +16,7 @@ use crate::snapshot::{NumberRow, OwnedBinding, Snapshot, SourceLine};
 use crate::store::batch::{Batch, Names, Part, Rows};
 use crate::store::cells::Cells;
 use crate::store::rows::{self, MixedAgent, Numbered};
-use crate::store::schema::Layout;
+use crate::store::schema::{CONFIGS, Layout};
 use crate::store::trouble::{code, trouble};
 
 /// RFC 3339 in UTC.
@@ -24,15 +25,16 @@ pub(super) fn time(column: &str) -> String {
 }
 
 /// The columns that [`rows::live_config`] reads, of a row called `c`.
-pub(super) fn config_columns(layout: Layout) -> String {
+pub(super) fn config_columns(columns: &Columns, layout: Layout) -> String {
     let worker_name = match layout.worker_name {
         true => "c.worker_name::text",
         false => "NULL::text",
     };
     format!(
-        "c.id, c.name::text, c.description::text, c.livekit_url::text, c.livekit_api_key::text,
+        "{}, c.name::text, c.description::text, c.livekit_url::text, c.livekit_api_key::text,
          c.livekit_api_secret::text, c.trunk_id::text, {worker_name}, {}",
-        time("c.updated_at")
+        columns.config_row_id("c"),
+        columns.touched(CONFIGS, "c")
     )
 }
 
@@ -44,10 +46,6 @@ pub(super) fn apply_columns() -> String {
         time("a.at")
     )
 }
-
-/// The columns that [`number_row`] reads.
-pub(super) const NUMBER_COLUMNS: &str = "id, tenant_id, country_code::text, base_number::int8,
-    provider::text, status::text, rules::text";
 
 /// The columns that [`owned_binding`] reads, packed into integers: each column
 /// of a row costs as much as its bytes.
@@ -110,7 +108,7 @@ impl PgStore {
              SELECT guards FROM {q}.lkroute_applies
                WHERE guards <> 'null' ORDER BY id DESC LIMIT 1",
             apply = apply_columns(),
-            config = config_columns(self.layout),
+            config = config_columns(&self.columns, self.layout),
         );
         let found = sets(&mut self.conn, &sql).await?;
         let set = |ix: usize| found.get(ix).into_iter().flatten();
@@ -153,7 +151,7 @@ impl PgStore {
 
     /// All that there is before anything was applied: the configs.
     async fn read_configs(&mut self) -> Result<(Snapshot, Numbered<Option<Uuid>>), sqlx::Error> {
-        let columns = config_columns(self.layout);
+        let columns = config_columns(&self.columns, self.layout);
         let sql = format!("SELECT {columns} FROM {}.voice_agent_livekit c", self.q);
         let found = sets(&mut self.conn, &sql).await?;
         let rows = found.iter().flatten();
@@ -255,12 +253,16 @@ impl PgStore {
     /// The columns that [`number_row`] reads.
     fn numbers_sql(&self) -> String {
         format!(
-            "COPY (SELECT {NUMBER_COLUMNS} FROM {}.voice_agent_numbers) TO STDOUT (FORMAT binary)",
+            "COPY (SELECT {} FROM {}.voice_agent_numbers n) TO STDOUT (FORMAT binary)",
+            self.columns.of_numbers("n"),
             self.q
         )
     }
 
     pub async fn mixed_agents(&mut self) -> Result<Vec<MixedAgent>> {
+        if !self.columns.has_agents() {
+            return Ok(Vec::new());
+        }
         // Asked first, as an error would end the transaction of the read.
         let table = literal(&format!("{}.voice_agents", self.q));
         let readable =
@@ -336,14 +338,21 @@ impl PgStore {
 
 /// Columns: id, tenant_id, country_code, base_number, provider, status, rules.
 pub fn number_row<const N: usize>(row: Row<'_, N>) -> Result<NumberRow<'_>, BadStream> {
+    let (code, provider, status) = (row.text(2), row.text(4), row.text(5));
+    // Broken bytes, as a database that checks no encoding may hold them: the
+    // row is one whose number can't be read, and is passed over as such.
+    let is_broken = code.is_err() || provider.is_err() || status.is_err();
     Ok(NumberRow {
         id: row.uuid(0)?,
         tenant: row.uuid(1)?,
-        country_code: row.text(2)?,
+        country_code: match is_broken {
+            true => Some("broken bytes"),
+            false => code.unwrap_or_default(),
+        },
         base_number: row.int8(3)?,
-        provider: row.text(4)?,
-        status: row.text(5)?,
-        rules: row.text(6)?.map(str::as_bytes),
+        provider: provider.unwrap_or_default(),
+        status: status.unwrap_or_default(),
+        rules: row.bytes(6),
     })
 }
 

@@ -1,6 +1,7 @@
 //! What every command passes before it reads or writes: the URL, the stamps of
 //! a database, its schema, its tables and their columns; on real servers.
 
+mod columns;
 mod hidden;
 mod stamps;
 mod tables;

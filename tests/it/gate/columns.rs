@@ -1,0 +1,139 @@
+//! Columns of other types: written with a cast, or refused by every command
+//! before a plan is made.
+
+use super::{run, world};
+
+const NUMBERS: &str = "ALTER TABLE lad_dev.voice_agent_numbers";
+
+#[test]
+fn what_can_be_written_with_a_cast_is() {
+    for (name, change) in [
+        (
+            "enum",
+            format!(
+                "CREATE TYPE lad_dev.\"St\" AS ENUM ('active', 'inactive');
+                 {NUMBERS} ALTER status TYPE lad_dev.\"St\" USING status::lad_dev.\"St\""
+            ),
+        ),
+        ("json", format!("{NUMBERS} ALTER rules TYPE json")),
+        (
+            "text_ids",
+            format!(
+                "{NUMBERS} ALTER id DROP DEFAULT, ALTER id TYPE text, ALTER tenant_id TYPE text"
+            ),
+        ),
+        (
+            "numeric",
+            format!("{NUMBERS} ALTER base_number TYPE numeric"),
+        ),
+        (
+            "char",
+            format!(
+                "{NUMBERS} ALTER country_code TYPE char(8), ALTER base_number TYPE varchar(20)"
+            ),
+        ),
+    ] {
+        let Some((lkroute, db)) = world(name) else {
+            return;
+        };
+        db.psql(&change);
+        run(&lkroute, "migrate").expect_code(0);
+        run(&lkroute, "plan --detailed-exitcode").expect_code(2);
+        run(&lkroute, "apply --auto-approve").expect_code(0);
+        run(&lkroute, "plan --detailed-exitcode").expect_code(0);
+        let found = run(&lkroute, "resolve --from +971545335200").expect_code(0);
+        assert!(
+            found.stdout.contains("uae-vm-selfhosted"),
+            "{name}: {}",
+            found.stdout
+        );
+        let listed = run(&lkroute, "list --config uae-vm-selfhosted").expect_code(0);
+        assert!(
+            listed.stdout.contains("+971545335200"),
+            "{name}: {}",
+            listed.stdout
+        );
+    }
+}
+
+#[test]
+fn what_can_not_is_refused_before_a_plan() {
+    for (name, change, told) in [
+        (
+            "rules_text",
+            "ALTER rules TYPE text",
+            "voice_agent_numbers.rules is text, not jsonb or json",
+        ),
+        (
+            "base_float",
+            "ALTER base_number TYPE float8",
+            "base_number is double precision",
+        ),
+        (
+            "no_rules",
+            "DROP rules",
+            "voice_agent_numbers has no column rules",
+        ),
+    ] {
+        let Some((lkroute, db)) = world(name) else {
+            return;
+        };
+        db.psql(&format!("{NUMBERS} {change}"));
+        for command in ["migrate --check", "plan", "apply --auto-approve"] {
+            let ran = run(&lkroute, command).expect_code(1);
+            let said = ran.stderr.split_whitespace().collect::<Vec<_>>().join(" ");
+            assert!(said.contains(told), "{name}: {command}: {said}");
+        }
+    }
+}
+
+#[test]
+fn every_update_sets_updated_at_without_a_trigger() {
+    let Some((lkroute, db)) = world("updated_at") else {
+        return;
+    };
+    db.psql(
+        "DROP TRIGGER touch ON lad_dev.voice_agent_numbers;
+         DROP TRIGGER touch ON lad_dev.voice_agent_livekit;
+         UPDATE lad_dev.voice_agent_numbers SET updated_at = '2024-01-01'",
+    );
+    run(&lkroute, "migrate").expect_code(0);
+    run(&lkroute, "apply --auto-approve").expect_code(0);
+    let old = "SELECT count(*) FROM lad_dev.voice_agent_numbers
+               WHERE rules ? 'livekit_config' AND updated_at < '2025-01-01'";
+    assert_eq!(db.psql(old), "0");
+    db.psql("UPDATE lad_dev.voice_agent_livekit SET updated_at = '2024-01-01'");
+    lkroute.edit("routing/uae.toml", "voag-staging", "voag-other");
+    run(&lkroute, "apply --auto-approve").expect_code(0);
+    let configs =
+        "SELECT count(*) FROM lad_dev.voice_agent_livekit WHERE updated_at > '2025-01-01'";
+    assert_eq!(db.psql(configs), "1");
+}
+
+#[test]
+fn a_config_in_another_spelling_is_the_same_config() {
+    let Some((lkroute, db)) = super::applied("spelled") else {
+        return;
+    };
+    for spelled in [
+        "E3CA4A84-4CC3-4BE5-8240-34366FE4D0C5",
+        "{e3ca4a84-4cc3-4be5-8240-34366fe4d0c5}",
+        "e3ca4a844cc34be5824034366fe4d0c5",
+    ] {
+        db.psql(&format!(
+            "UPDATE lad_dev.voice_agent_numbers
+               SET rules = rules || '{{\"livekit_config\": \"{spelled}\"}}'
+               WHERE base_number = 545335200"
+        ));
+        run(&lkroute, "plan --detailed-exitcode").expect_code(0);
+        run(&lkroute, "drift").expect_code(0);
+        let found = run(&lkroute, "resolve --from +971545335200").expect_code(0);
+        assert!(
+            found.stdout.contains("uae-vm-selfhosted"),
+            "{}",
+            found.stdout
+        );
+        let listed = run(&lkroute, "list --config uae-vm-selfhosted").expect_code(0);
+        assert!(listed.stdout.contains("+971545335200"), "{}", listed.stdout);
+    }
+}
