@@ -248,39 +248,13 @@ fn configs(
 
 /// What the files say about a config; `secret` stands for its secret.
 pub fn config_fields(name: &str, config: &ServerConfig, secret: String) -> Fields {
-    let ServerConfig {
-        id: _,
-        formerly: _,
-        region,
-        description,
-        url,
-        api_key,
-        api_secret: _,
-        trunk_id,
-        worker_name,
-        adopt: _,
-        origin: _,
-        lines: _,
-    } = config;
-    let mut fields = Fields::new()
-        .with(Field::Name, name)
-        .with(Field::Region, region.as_str())
-        .with(Field::Url, url.as_str())
-        .with(Field::ApiKey, api_key.as_str())
-        .with(Field::ApiSecret, secret);
-    fields.set_text(Field::Description, description.as_deref());
-    fields.set_text(Field::TrunkId, trunk_id.as_deref());
-    fields.set_text(Field::WorkerName, worker_name.as_deref());
-    fields
+    config.fields(name).with(Field::ApiSecret, secret)
 }
 
-/// The row's fields, with the region that our own table adds to it.
+/// The row's fields, with those that our own table adds to it.
 fn live_fields(live: &LiveConfig, owned: Option<&OwnedConfig>) -> Fields {
     let mut fields = live.fields.clone();
-    let region = owned
-        .and_then(|owned| owned.fields.get(Field::Region))
-        .cloned();
-    fields.set(Field::Region, region);
+    fields.take_ours(owned.map(|owned| &owned.fields));
     fields
 }
 
@@ -348,10 +322,10 @@ fn declared_config(
         found.unchanged += 1;
         return;
     }
-    // Its region is in our own table only, so there is none in a row of others.
-    let holds = |change: &FieldChange| match change.field {
-        Field::Region => owned.is_none(),
-        _ => change.kind == Kind::Adopt,
+    // What is in our own table only, a row of others can't hold.
+    let holds = |change: &FieldChange| match change.field.is_ours_only() {
+        true => owned.is_none(),
+        false => change.kind == Kind::Adopt,
     };
     let only_secret = patch
         .fields

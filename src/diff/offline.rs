@@ -111,7 +111,7 @@ pub fn applied(routing: &Routing) -> Snapshot {
         let source = config.api_secret.describe();
         let fields = objects::config_fields(name, config, source.clone());
         let mut live = fields.clone();
-        live.set(Field::Region, None);
+        live.take_ours(None);
         snapshot.configs.push(LiveConfig {
             id,
             fields: live,

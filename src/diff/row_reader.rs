@@ -208,6 +208,18 @@ mod tests {
     }
 
     #[test]
+    fn every_key_of_rules_is_read() {
+        for field in Field::ALL {
+            let Some(key) = field.rules_key() else {
+                continue;
+            };
+            let rules = format!("{{\"{key}\": 1}}");
+            let fields = read_row(&row(Some(&rules))).unwrap();
+            assert_eq!(fields.get(field), Some(&Value::from(1)), "{field}");
+        }
+    }
+
+    #[test]
     fn rules_that_are_no_object_are_told() {
         for odd in ["[1,2,3,4,5,6]", "null", "\"x\"", "12", "{"] {
             assert_eq!(read_row(&row(Some(odd))), Err(NoObject), "{odd}");

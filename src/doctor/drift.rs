@@ -37,7 +37,7 @@ impl<'a> DriftSurvey<'a> {
         let drifted = snapshot.owned_configs.iter().filter(|owned| {
             let mut fields = Field::OF_CONFIG.iter();
             live(owned.id).is_none_or(|live| {
-                fields.any(|f| *f != Field::Region && owned.fields.get(*f) != live.fields.get(*f))
+                fields.any(|f| !f.is_ours_only() && owned.fields.get(*f) != live.fields.get(*f))
             })
         });
         let name = |fields: &Fields| fields.text(Field::Name).unwrap_or_default().to_owned();

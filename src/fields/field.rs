@@ -124,6 +124,16 @@ const fn has_all(field: Field, bits: u8) -> bool {
     field.facts().of & bits == bits
 }
 
+/// How many fields of a config are columns of its row.
+const fn count_columns() -> usize {
+    let (mut n, mut i) = (0, 0);
+    while i < Field::OF_CONFIG.len() {
+        n += Field::OF_CONFIG[i].column().is_some() as usize;
+        i += 1;
+    }
+    n
+}
+
 /// How many fields have all of these bits.
 const fn count_of(bits: u8) -> usize {
     let (mut n, mut i) = (0, 0);
@@ -158,6 +168,20 @@ impl Field {
     /// Those that a config need not declare.
     pub const OPTIONAL_OF_CONFIG: [Field; count_of(CONFIG | OPTIONAL)] = list_of(CONFIG | OPTIONAL);
 
+    /// Those that are columns of its row, in the order in which they are read.
+    pub const COLUMNS_OF_CONFIG: [Field; count_columns()] = {
+        let mut list = [Field::Name; count_columns()];
+        let (mut n, mut i) = (0, 0);
+        while i < Field::OF_CONFIG.len() {
+            if Field::OF_CONFIG[i].column().is_some() {
+                list[n] = Field::OF_CONFIG[i];
+                n += 1;
+            }
+            i += 1;
+        }
+        list
+    };
+
     /// The fields of a binding that files can declare.
     pub const OF_BINDING: [Field; count_of(BINDING)] = list_of(BINDING);
 
@@ -184,6 +208,12 @@ impl Field {
             Column(column) => Some(column),
             RulesKey(_) | Ours => None,
         }
+    }
+
+    /// Whether only lkroute's own tables hold the field: no row of the
+    /// application has it.
+    pub const fn is_ours_only(self) -> bool {
+        matches!(self.facts().stored, Ours)
     }
 
     /// The key inside the `rules` column, for the fields that live there.

@@ -48,6 +48,14 @@ impl Fields {
         self
     }
 
+    /// Takes what only lkroute's tables hold of a config from what it owns
+    /// there, where it owns it.
+    pub fn take_ours(&mut self, owned: Option<&Fields>) {
+        for field in Field::OF_CONFIG.into_iter().filter(|f| f.is_ours_only()) {
+            self.set(field, owned.and_then(|owned| owned.get(field)).cloned());
+        }
+    }
+
     /// What a row can hold.
     pub fn managed(&self) -> impl Iterator<Item = (Field, &Value)> {
         self.iter().filter(|(field, _)| *field != Field::Rollout)

@@ -96,7 +96,7 @@ impl Plan {
 /// others changed since stays theirs.
 fn give_back(change: &FieldChange, held: &Fields) -> FieldChange {
     let as_left = change.applied.is_none() && change.kind != Kind::Conflict;
-    let after = match as_left && change.field != Field::Region {
+    let after = match as_left && !change.field.is_ours_only() {
         true => held.get(change.field).cloned(),
         false => change.before.clone(),
     };

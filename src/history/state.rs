@@ -157,21 +157,7 @@ fn region(fields: &Fields, source: Option<SourceLine>) -> Region {
 /// to bring it back.
 fn config(version: &ConfigVersion) -> ServerConfig {
     let owned = &version.owned;
-    let text = |field| owned.fields.text(field).map(str::to_owned);
-    let some = |field| text(field).unwrap_or_default();
     let sealed = version.sealed.clone();
-    ServerConfig {
-        id: Some(owned.id),
-        formerly: None,
-        region: some(Field::Region),
-        description: text(Field::Description),
-        url: some(Field::Url),
-        api_key: some(Field::ApiKey),
-        api_secret: SecretSource::Sealed(sealed.unwrap_or_else(|| CipherText::new(""))),
-        trunk_id: text(Field::TrunkId),
-        worker_name: text(Field::WorkerName),
-        adopt: Vec::new(),
-        origin: origin(owned.source),
-        lines: BTreeMap::new(),
-    }
+    let secret = SecretSource::Sealed(sealed.unwrap_or_else(|| CipherText::new("")));
+    ServerConfig::of_fields(owned.id, &owned.fields, secret, origin(owned.source))
 }

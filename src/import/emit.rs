@@ -68,29 +68,30 @@ pub fn region(out: &mut String, name: &str, code: Option<u16>, default_config: O
 
 pub fn config(out: &mut String, config: &ImportedConfig, region: &str, secret: &SecretSource) {
     let _ = writeln!(out, "\n[configs.{}]", key(&config.name));
-    let column = |out: &mut String, field: Field| {
-        let value = config.fields.text(field);
-        if let Some(value) = value.filter(|_| !config.blank.contains(&field)) {
-            line(out, field.as_str(), &text(value));
-        }
-    };
     line(out, "id", &text(&config.id.to_string()));
     line(out, "region", &text(region));
-    column(out, Field::Description);
-    column(out, Field::Url);
-    column(out, Field::ApiKey);
-    let secret = match secret {
-        SecretSource::Sealed(sealed) => format!("{{ sealed = {} }}", text(sealed.as_stored())),
-        SecretSource::Env(name) => format!("{{ env = {} }}", text(name)),
-        SecretSource::File(path) => format!("{{ file = {} }}", text(path)),
-    };
-    line(out, Field::ApiSecret.as_str(), &secret);
-    column(out, Field::TrunkId);
-    column(out, Field::WorkerName);
+    for field in Field::COLUMNS_OF_CONFIG {
+        match (field, config.fields.text(field)) {
+            (Field::Name, _) => {}
+            (Field::ApiSecret, _) => line(out, field.as_str(), &secret_source(secret)),
+            (_, Some(value)) if !config.blank.contains(&field) => {
+                line(out, field.as_str(), &text(value));
+            }
+            _ => {}
+        }
+    }
     if !config.blank.is_empty() {
         let fields = config.blank.iter().map(|field| text(field.as_str()));
         let note = "# the row holds blank text, which becomes NULL";
         line(out, "adopt", &format!("{} {note}", list(fields)));
+    }
+}
+
+fn secret_source(secret: &SecretSource) -> String {
+    match secret {
+        SecretSource::Sealed(sealed) => format!("{{ sealed = {} }}", text(sealed.as_stored())),
+        SecretSource::Env(name) => format!("{{ env = {} }}", text(name)),
+        SecretSource::File(path) => format!("{{ file = {} }}", text(path)),
     }
 }
 

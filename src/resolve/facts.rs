@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::fields::{Field, Fields};
 use crate::phone::{E164, Prefix, RowKey};
-use crate::routing::{Routing, ServerConfig, Tenant};
+use crate::routing::{Routing, Tenant};
 use crate::snapshot::{ApplyId, OwnedRegion, Snapshot, SourceLine};
 
 /// Where facts come from.
@@ -280,7 +280,7 @@ impl Configs {
         for (name, config) in &routing.configs {
             configs.insert(ConfigFact {
                 id: config.id,
-                fields: routed_fields(name, config),
+                fields: config.fields(name),
                 place: Provenance {
                     line: line(&routing.files, config.origin.file, config.origin.line),
                     ..Provenance::default()
@@ -298,8 +298,7 @@ impl Configs {
         for row in &snapshot.configs {
             let ours = owned.get(&row.id);
             let mut fields = row.fields.clone();
-            let region = ours.and_then(|ours| ours.fields.get(Field::Region));
-            fields.set(Field::Region, region.cloned());
+            fields.take_ours(ours.map(|ours| &ours.fields));
             configs.insert(ConfigFact {
                 id: Some(row.id),
                 fields,
@@ -318,18 +317,6 @@ impl Configs {
 
 fn applied_line(snapshot: &Snapshot, source: Option<SourceLine>) -> Option<(String, u32)> {
     line(&snapshot.files, source?.file, source?.line)
-}
-
-/// What of a declared config decides where a call goes.
-fn routed_fields(name: &str, config: &ServerConfig) -> Fields {
-    let mut fields = Fields::new()
-        .with(Field::Name, name)
-        .with(Field::Region, config.region.as_str())
-        .with(Field::Url, config.url.as_str())
-        .with(Field::ApiKey, config.api_key.as_str());
-    fields.set_text(Field::TrunkId, config.trunk_id.as_deref());
-    fields.set_text(Field::WorkerName, config.worker_name.as_deref());
-    fields
 }
 
 /// The codes of each region, for `allowed_outbound`.

@@ -125,6 +125,56 @@ pub fn is_secret_variable(name: &str) -> bool {
         .is_some_and(|rest| !rest.is_empty())
 }
 
+impl ServerConfig {
+    /// All that is declared, but for the secret, under the config's name.
+    pub fn fields(&self, name: &str) -> Fields {
+        let ServerConfig {
+            id: _,
+            formerly: _,
+            region,
+            description,
+            url,
+            api_key,
+            api_secret: _,
+            trunk_id,
+            worker_name,
+            adopt: _,
+            origin: _,
+            lines: _,
+        } = self;
+        let mut fields = Fields::new()
+            .with(Field::Name, name)
+            .with(Field::Region, region.as_str())
+            .with(Field::Url, url.as_str())
+            .with(Field::ApiKey, api_key.as_str());
+        fields.set_text(Field::Description, description.as_deref());
+        fields.set_text(Field::TrunkId, trunk_id.as_deref());
+        fields.set_text(Field::WorkerName, worker_name.as_deref());
+        fields
+    }
+
+    /// The config that declares these fields: the reverse of
+    /// [`ServerConfig::fields`].
+    pub fn of_fields(id: Uuid, fields: &Fields, secret: SecretSource, origin: Origin) -> Self {
+        let text = |field| fields.text(field).map(str::to_owned);
+        let needed = |field| text(field).unwrap_or_default();
+        ServerConfig {
+            id: Some(id),
+            formerly: None,
+            region: needed(Field::Region),
+            description: text(Field::Description),
+            url: needed(Field::Url),
+            api_key: needed(Field::ApiKey),
+            api_secret: secret,
+            trunk_id: text(Field::TrunkId),
+            worker_name: text(Field::WorkerName),
+            adopt: Vec::new(),
+            origin,
+            lines: BTreeMap::new(),
+        }
+    }
+}
+
 /// Where the API secret of a config comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SecretSource {
@@ -247,5 +297,24 @@ impl Routing {
     pub fn show(&self, origin: Origin) -> String {
         let file = self.files.get(origin.file as usize);
         format!("{}:{}", file.map_or("?", String::as_str), origin.line)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A field that is missing in one of the two is lost here.
+    #[test]
+    fn a_config_holds_each_of_its_fields() {
+        let mut declared = Fields::new();
+        for field in Field::OF_CONFIG {
+            declared.set_text(field, Some(field.as_str()));
+        }
+        declared.set(Field::ApiSecret, None);
+        let secret = SecretSource::Env("X".to_owned());
+        let origin = Origin { file: 0, line: 1 };
+        let config = ServerConfig::of_fields(Uuid::nil(), &declared, secret, origin);
+        assert_eq!(config.fields("name"), declared);
     }
 }

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::order::ApplyError;
 use super::row_patch::{RowPatch, counts};
-use super::work::{Work, config_column, key};
+use super::work::{Work, key};
 use crate::address::Address;
 use crate::diff::plan::{Action, Change, FieldChange, Patch};
 use crate::diff::row_reader::read_row;
@@ -100,7 +100,7 @@ impl<'a> Work<'a> {
                 (Field::ApiSecret, Some(text)) => Some(Value::from(text.digest())),
                 _ => field.after.clone(),
             };
-            let told = field.kind.writes() && config_column(field.field).is_some();
+            let told = field.kind.writes() && field.field.column().is_some();
             told && live.fields.get(field.field) != after.as_ref()
         });
         written.map(|field| field.field.to_string())
@@ -134,6 +134,6 @@ pub(super) fn as_before(patch: &Patch, live: &Fields) -> bool {
     patch
         .fields
         .iter()
-        .filter(|field| field.field != Field::Region)
+        .filter(|field| !field.field.is_ours_only())
         .all(|field| live.get(field.field) == field.before.as_ref())
 }

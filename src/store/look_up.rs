@@ -124,7 +124,7 @@ impl LookedUp {
         let mut fields = live.fields;
         if let Some(version) = version {
             let owned = rows::fields(version.some_text(4)?)?;
-            fields.set(Field::Region, owned.get(Field::Region).cloned());
+            fields.take_ours(Some(&owned));
             let url = owned.text(Field::Url).map(str::to_owned);
             self.applied_urls.extend(url.map(|url| (live.id, url)));
         }

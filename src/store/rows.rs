@@ -13,28 +13,26 @@ use crate::history::{ConfigVersion, RegionVersion};
 use crate::routing::CipherText;
 use crate::snapshot::{ApplyRecord, LiveConfig, OwnedConfig, OwnedRegion, SourceLine};
 
-/// Columns of `voice_agent_livekit`, from `first` on: id, name, description,
-/// livekit_url, livekit_api_key, livekit_api_secret, trunk_id, worker_name,
-/// updated_at as RFC 3339.
+/// Columns of `voice_agent_livekit`, from `first` on: id, those of
+/// [`Field::COLUMNS_OF_CONFIG`], updated_at as RFC 3339.
 pub(super) fn live_config(row: &impl Cells, first: usize) -> Result<LiveConfig, Error> {
-    let secret = CipherText::new(row.some_text(first + 5)?);
-    let mut fields = Fields::new().with(Field::ApiSecret, secret.digest());
-    let columns = [
-        (Field::Name, 1),
-        (Field::Description, 2),
-        (Field::Url, 3),
-        (Field::ApiKey, 4),
-        (Field::TrunkId, 6),
-        (Field::WorkerName, 7),
-    ];
-    for (field, ix) in columns {
-        fields.set_text(field, row.text(first + ix)?);
+    let mut fields = Fields::new();
+    let mut secret = CipherText::new("");
+    let mut at = first;
+    for field in Field::COLUMNS_OF_CONFIG {
+        at += 1;
+        if field == Field::ApiSecret {
+            secret = CipherText::new(row.some_text(at)?);
+            fields.set(field, Some(secret.digest().into()));
+        } else {
+            fields.set_text(field, row.text(at)?);
+        }
     }
     Ok(LiveConfig {
         id: row.some_uuid(first)?,
         fields,
         secret,
-        updated_at: row.text(first + 8)?.map(str::to_owned),
+        updated_at: row.text(at + 1)?.map(str::to_owned),
     })
 }
 

@@ -148,7 +148,7 @@ impl<'a> Work<'a> {
         columns.insert("id".to_owned(), id.to_string().into());
         let fields = self.plan.patch(change).fields.iter();
         for field in fields.filter(|field| field.kind.writes()) {
-            let Some(column) = config_column(field.field) else {
+            let Some(column) = field.field.column() else {
                 continue;
             };
             let value = match (field.field, self.secrets.get(&id)) {
@@ -209,7 +209,7 @@ impl<'a> Work<'a> {
             return None;
         }
         let held = taken
-            .filter(|field| field.field != Field::Region)
+            .filter(|field| !field.field.is_ours_only())
             .filter_map(|field| Some((field.field, field.before.clone()?)));
         Some(held.collect())
     }
@@ -241,25 +241,14 @@ pub(super) fn row(change: &Change) -> Result<Uuid, Error> {
 }
 
 /// The columns of a config that files declare.
-pub(super) const CONFIG_COLUMNS: [&str; 7] = [
-    "name",
-    "description",
-    "livekit_url",
-    "livekit_api_key",
-    "livekit_api_secret",
-    "trunk_id",
-    "worker_name",
-];
-
-pub(super) fn config_column(field: Field) -> Option<&'static str> {
-    Some(match field {
-        Field::Name => "name",
-        Field::Description => "description",
-        Field::Url => "livekit_url",
-        Field::ApiKey => "livekit_api_key",
-        Field::ApiSecret => "livekit_api_secret",
-        Field::TrunkId => "trunk_id",
-        Field::WorkerName => "worker_name",
-        _ => return None,
-    })
-}
+pub(super) const CONFIG_COLUMNS: [&str; Field::COLUMNS_OF_CONFIG.len()] = {
+    let mut columns = [""; Field::COLUMNS_OF_CONFIG.len()];
+    let mut i = 0;
+    while i < columns.len() {
+        if let Some(column) = Field::COLUMNS_OF_CONFIG[i].column() {
+            columns[i] = column;
+        }
+        i += 1;
+    }
+    columns
+};

@@ -1,7 +1,12 @@
-//! The keys of the files, in the order in which `fmt` writes them. Core.
+//! The keys of the files, in the order in which `fmt` writes them. Core: imports
+//! the model.
 
-/// The keys of all tables, in the order in which they are written.
-pub const ORDER: [&str; 55] = [
+use std::sync::LazyLock;
+
+use crate::fields::Field;
+
+/// What comes before the other fields.
+const FIRST: [&str; 21] = [
     "owner",
     "guard",
     "addresses",
@@ -23,20 +28,10 @@ pub const ORDER: [&str; 55] = [
     "trunk",
     "region",
     "description",
-    "country_codes",
-    "default_config",
-    "url",
-    "api_key",
-    "api_secret",
-    "trunk_id",
-    "worker_name",
-    "provider",
-    "rules",
-    "inbound",
-    "outbound",
-    "allowed_outbound",
-    "required_lead_format",
-    "outbound_trunk_id",
+];
+
+/// What comes after the fields.
+const LAST: [&str; 20] = [
     "dials",
     "refused",
     "database",
@@ -58,6 +53,28 @@ pub const ORDER: [&str; 55] = [
     "adopt",
     "only",
 ];
+
+/// The keys of all tables, in the order in which they are written: fields that
+/// [`FIRST`] does not name stand in the order of their table.
+pub static ORDER: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
+    let mut order = FIRST.to_vec();
+    let lists = [&Field::OF_REGION[..], &Field::OF_CONFIG, &Field::OF_BINDING];
+    let declared = |field: &Field| lists.iter().any(|list| list.contains(field));
+    let declared = Field::ALL.into_iter().filter(declared);
+    // The name of a config is that of its table.
+    for field in declared.filter(|field| *field != Field::Name) {
+        let key = field.file_key();
+        if FIRST.contains(&key) {
+            continue;
+        }
+        if field.rules_key().is_some() && !order.contains(&"rules") {
+            order.push("rules");
+        }
+        order.push(key);
+    }
+    order.extend(LAST);
+    order
+});
 
 /// Tables whose keys are names: these stay as they are ordered.
 pub const NAMED: [&str; 7] = [

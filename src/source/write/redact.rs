@@ -8,8 +8,8 @@ use toml_edit::{Document, Item, TableLike};
 use super::key_order::{NAMED, ORDER};
 
 /// Keys that `fmt` need not order.
-const OTHERS: [&str; 7] = [
-    "bindings", "rollouts", "expect", "guards", "allow", "sealed", "file",
+const OTHERS: [&str; 8] = [
+    "bindings", "rollouts", "expect", "guards", "allow", "format", "sealed", "file",
 ];
 
 /// The text with `…` for secrets in plain text, for URLs with user info, and
@@ -94,6 +94,30 @@ mod tests {
         ] {
             assert!(!veiled(hidden).contains("hunter2"), "{hidden}");
         }
+    }
+
+    /// Unknown keys are hidden here, and written last by `fmt`: one that is
+    /// forgotten would be both.
+    #[test]
+    fn every_key_of_the_files_is_known() {
+        fn keys(schema: &serde_json::Value, found: &mut std::collections::BTreeSet<String>) {
+            if let Some(properties) = schema.get("properties").and_then(|p| p.as_object()) {
+                found.extend(properties.keys().cloned());
+            }
+            match schema {
+                serde_json::Value::Object(parts) => {
+                    parts.values().for_each(|part| keys(part, found));
+                }
+                serde_json::Value::Array(parts) => parts.iter().for_each(|part| keys(part, found)),
+                _ => {}
+            }
+        }
+        let mut found = std::collections::BTreeSet::new();
+        keys(&crate::source::schema(), &mut found);
+        let known =
+            |key: &str| ORDER.contains(&key) || NAMED.contains(&key) || OTHERS.contains(&key);
+        let forgotten: Vec<_> = found.iter().filter(|key| !known(key)).collect();
+        assert!(found.len() > 40 && forgotten.is_empty(), "{forgotten:?}");
     }
 
     #[test]

@@ -18,6 +18,7 @@ use crate::store::cells::Cells;
 use crate::store::rows::{self, MixedAgent, Numbered};
 use crate::store::schema::{CONFIGS, Layout};
 use crate::store::trouble::{code, trouble};
+use crate::store::work::CONFIG_COLUMNS;
 
 /// RFC 3339 in UTC.
 pub(super) fn time(column: &str) -> String {
@@ -26,14 +27,14 @@ pub(super) fn time(column: &str) -> String {
 
 /// The columns that [`rows::live_config`] reads, of a row called `c`.
 pub(super) fn config_columns(columns: &Columns, layout: Layout) -> String {
-    let worker_name = match layout.worker_name {
-        true => "c.worker_name::text",
-        false => "NULL::text",
-    };
+    let texts = CONFIG_COLUMNS.map(|column| match column {
+        "worker_name" if !layout.worker_name => "NULL::text".to_owned(),
+        _ => format!("c.{column}::text"),
+    });
     format!(
-        "{}, c.name::text, c.description::text, c.livekit_url::text, c.livekit_api_key::text,
-         c.livekit_api_secret::text, c.trunk_id::text, {worker_name}, {}",
+        "{}, {}, {}",
         columns.config_row_id("c"),
+        texts.join(", "),
         columns.touched(CONFIGS, "c")
     )
 }

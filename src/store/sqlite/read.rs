@@ -16,17 +16,15 @@ use crate::store::cells::Cells;
 use crate::store::rows::{self, MixedAgent, Numbered};
 use crate::store::schema::Layout;
 use crate::store::trouble::trouble;
+use crate::store::work::CONFIG_COLUMNS;
 
 /// The columns that [`rows::live_config`] reads, of a row called `c`.
 pub(super) fn config_columns(layout: Layout) -> String {
-    let worker_name = match layout.worker_name {
-        true => "c.worker_name",
-        false => "NULL",
-    };
-    format!(
-        "c.id, c.name, c.description, c.livekit_url, c.livekit_api_key, c.livekit_api_secret,
-         c.trunk_id, {worker_name}, c.updated_at"
-    )
+    let columns = CONFIG_COLUMNS.map(|column| match column {
+        "worker_name" if !layout.worker_name => "NULL".to_owned(),
+        _ => format!("c.{column}"),
+    });
+    format!("c.id, {}, c.updated_at", columns.join(", "))
 }
 
 /// The id of the config that `rules` name, in whatever spelling of a uuid, as
