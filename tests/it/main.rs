@@ -16,6 +16,7 @@ mod import;
 mod limits;
 mod livekit;
 mod readme;
+mod reference;
 mod release;
 mod review;
 mod secrets_python;

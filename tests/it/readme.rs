@@ -1,5 +1,7 @@
 //! The README's sessions, typed as they stand.
 
+use std::path::Path;
+
 use crate::support::{Lkroute, console};
 
 /// Durations and ids of new rows differ from run to run, and dates from day to
@@ -154,4 +156,65 @@ fn at_ten(output: &str) -> String {
         );
     }
     text
+}
+
+/// The sample, as somebody called asha works with it.
+fn desk() -> Lkroute {
+    let mut lkroute = Lkroute::with_two_regions();
+    lkroute.env("USER", "asha").env("HOSTNAME", "desk");
+    lkroute
+}
+
+#[test]
+fn what_scripts_become_is_as_the_page_says() {
+    console("from-scripts.md", &desk(), |output| alike(at_ten(&output)));
+}
+
+#[test]
+fn incidents_end_as_the_page_says() {
+    let mut desk = desk();
+    desk.env("LKROUTE_KEYS_FILE", "keys");
+    desk.write("keys", "demo:bGtyb3V0ZSBkZW1vIGtleSwgbmV2ZXIgdXNlIHRoaXM\n");
+    console("incidents.md", &desk, |output| alike(at_ten(&output)));
+}
+
+/// A page that is not there helps nobody at night.
+#[test]
+fn every_link_between_the_pages_leads_somewhere() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let docs = std::fs::read_dir(root.join("docs")).expect("docs");
+    let pages = docs.map(|entry| entry.expect("a page").path());
+    let pages = pages.filter(|path| path.extension().is_some_and(|ext| ext == "md"));
+    for page in pages.chain(["README.md", "CHANGELOG.md"].map(|name| root.join(name))) {
+        let text = std::fs::read_to_string(&page).expect("its text");
+        for link in text.split("](").skip(1) {
+            let target = link.split(')').next().expect("an end");
+            let (path, heading) = target.split_once('#').unwrap_or((target, ""));
+            if path.contains("://") {
+                continue;
+            }
+            let linked = page.parent().expect("a directory").join(path);
+            let linked = if path.is_empty() {
+                page.clone()
+            } else {
+                linked
+            };
+            assert!(linked.exists(), "{}: {target}", page.display());
+            if !heading.is_empty() {
+                let text = std::fs::read_to_string(&linked).expect("a page");
+                let headings = text.lines().filter(|line| line.starts_with('#'));
+                let found = headings.into_iter().any(|line| anchor(line) == heading);
+                assert!(found, "{}: no heading {target}", page.display());
+            }
+        }
+    }
+}
+
+/// A heading as GitHub names it in a link.
+fn anchor(heading: &str) -> String {
+    let text = heading.trim_start_matches('#').trim().to_lowercase();
+    let kept = text
+        .chars()
+        .filter(|c| c.is_alphanumeric() || " -_".contains(*c));
+    kept.map(|c| if c == ' ' { '-' } else { c }).collect()
 }

@@ -258,3 +258,81 @@ fn the_commands_for_other_systems_do_what_the_page_says() {
     run(expect, plan["digest"].as_str().expect("a digest"), 0);
     assert_eq!(world.worker(CONFIG), "voag-dev-v3");
 }
+
+/// The script of a job, and what the runner puts in place of an input.
+fn gitlab_script(job: &str) -> String {
+    let text = fs::read_to_string(root().join("docs/ci/gitlab.yml")).expect("the component");
+    let text = text.replace("$[[ inputs.environment ]]", "production");
+    let (spec, jobs) = text.split_once("\n---\n").expect("a specification");
+    let spec: serde_json::Value = serde_saphyr::from_str(spec).expect("YAML");
+    assert!(spec["spec"]["inputs"]["environment"].is_object());
+    let jobs: serde_json::Value = serde_saphyr::from_str(jobs).expect("YAML");
+    let lines = jobs[job]["script"].as_array().expect("a script").iter();
+    let lines: Vec<&str> = lines.map(|line| line.as_str().expect("a line")).collect();
+    lines.join("\n")
+}
+
+#[test]
+fn the_component_for_gitlab_plans_and_applies() {
+    let world = World::new();
+    let program = Path::new(env!("CARGO_BIN_EXE_lkroute"));
+    let directory = program.parent().expect("a directory").display();
+    let path = format!("{directory}:{}", std::env::var("PATH").expect("a PATH"));
+    let run = |job: &str, expect: &str, code: i32| {
+        let mut bash = Command::new("bash");
+        bash.args(["-euo", "pipefail", "-c", &gitlab_script(job)]);
+        bash.current_dir(world.clone.path()).env("PATH", &path);
+        bash.env("CI", "true").env("LKROUTE_ENV", "production");
+        bash.env("DATABASE_URL", &world.database)
+            .env("LKROUTE_EXPECT", expect);
+        let done = bash.output().expect("run bash");
+        let said = String::from_utf8_lossy(&done.stderr);
+        assert_eq!(done.status.code(), Some(code), "{job}\n{said}");
+    };
+    change_worker(&world, "voag-dev", "voag-dev-v2");
+    run("lkroute-plan", "", 0);
+    has(&world.clone.read("report.md"), "`voag-dev` → `voag-dev-v2`");
+    run("lkroute-apply", &format!("sha256:{}", "0".repeat(64)), 5);
+    let plan: serde_json::Value =
+        serde_json::from_str(&world.clone.read("plan.lkplan")).expect("JSON");
+    run(
+        "lkroute-apply",
+        plan["digest"].as_str().expect("a digest"),
+        0,
+    );
+    assert_eq!(world.worker(CONFIG), "voag-dev-v2");
+    let india = world.clone.read(INDIA);
+    world
+        .clone
+        .write(INDIA, &india.replace("[[bindings]]", "[[bindings"));
+    run("lkroute-plan", "", 3);
+}
+
+/// What pre-commit would run, each as its own command.
+#[test]
+fn the_hooks_for_pre_commit_find_what_is_wrong() {
+    let world = World::new();
+    let hooks = fs::read_to_string(root().join(".pre-commit-hooks.yaml")).expect("the hooks");
+    let hooks: serde_json::Value = serde_saphyr::from_str(&hooks).expect("YAML");
+    let run = |id: &str| {
+        let hooks = hooks.as_array().expect("a list");
+        let hook = hooks
+            .iter()
+            .find(|hook| hook["id"] == id)
+            .expect("the hook");
+        let entry = hook["entry"].as_str().expect("an entry");
+        let arguments: Vec<&str> = entry.split(' ').skip(1).collect();
+        assert!(entry.starts_with("lkroute "), "{entry}");
+        let mut all = vec!["--env", "production"];
+        all.extend(arguments);
+        world.clone.run(&all).code
+    };
+    assert_eq!((run("lkroute-fmt"), run("lkroute-validate")), (0, 0));
+    let india = world.clone.read(INDIA);
+    world.clone.write(INDIA, &india.replace(" = ", "="));
+    assert_eq!((run("lkroute-fmt"), run("lkroute-validate")), (1, 0));
+    world
+        .clone
+        .write(INDIA, &india.replace("country_codes", "country_code"));
+    assert_eq!(run("lkroute-validate"), 3);
+}

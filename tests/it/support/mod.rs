@@ -6,7 +6,7 @@
 #![allow(dead_code, reason = "one toolbox for many tests, grown ahead of them")]
 
 mod console;
-mod golden;
+pub mod golden;
 mod legacy;
 mod lkroute;
 mod pgbouncer;
