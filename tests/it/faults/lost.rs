@@ -240,6 +240,53 @@ impl Tree {
     }
 }
 
+/// While another program holds the locks; on PostgreSQL in a wait for them,
+/// which is cancelled.
+#[test]
+fn a_signal_rolls_back_and_says_so() {
+    let bases = [
+        Some(block_on(Base::sqlite())),
+        block_on(Base::postgres("signal")),
+    ];
+    for base in bases.into_iter().flatten() {
+        for name in ["INT", "TERM"] {
+            let (tree, url) = (Tree::new(), base.url_text());
+            tree.write(0);
+            block_on(async {
+                let mut other = Other::of(&base).await;
+                let lock = match &base.hold {
+                    Hold::Postgres(_) => {
+                        format!(
+                            "BEGIN; UPDATE {} SET last_apply = NULL",
+                            base.table("lkroute_state")
+                        )
+                    }
+                    Hold::Sqlite(_) => "BEGIN IMMEDIATE".to_owned(),
+                };
+                other.sql(&lock).await;
+                let mut apply = tree.apply(&url, None);
+                if let Some(schema) = &base.schema {
+                    apply.args(["--schema", schema]);
+                }
+                let child = apply.spawn().expect("lkroute");
+                thread::sleep(Duration::from_secs(2));
+                let start = std::time::Instant::now();
+                let kill = format!("kill -{name} {}", child.id());
+                let sent = Command::new("sh").args(["-c", &kill]).status();
+                assert!(sent.expect("kill").success());
+                let output = child.wait_with_output().expect("its end");
+                let said = String::from_utf8_lossy(&output.stderr);
+                assert_eq!(output.status.code(), Some(1), "{said}");
+                assert!(said.contains("rolled back, nothing was written"), "{said}");
+                assert!(start.elapsed() < Duration::from_secs(15), "{name}");
+                other.sql("ROLLBACK").await;
+                let applies = format!("SELECT 1 FROM {}", base.table("lkroute_applies"));
+                assert!(other.sql(&applies).await.is_empty());
+            });
+        }
+    }
+}
+
 fn exit(status: ExitStatus) -> Result<(), Exit> {
     match status.code() {
         Some(0) => Ok(()),
