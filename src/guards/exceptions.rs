@@ -124,10 +124,11 @@ pub fn held_back(plan: &Plan, today: Date) -> Vec<Finding> {
             }),
             None => finding,
         };
-        finding.hint(match named.len() > PASTED {
-            true => "take it out of the files, or write another value".to_owned(),
-            false => to_paste(&block("undone", &named, named.len() as u64, today)),
-        })
+        if named.len() > PASTED {
+            return finding.hint("take it out of the files, or write another value");
+        }
+        let block = block("undone", &named, named.len() as u64, today);
+        finding.hint_with_lines(TO_PASTE, &block)
     };
     groups.into_iter().map(finding).collect()
 }
