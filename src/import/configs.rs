@@ -38,7 +38,7 @@ fn refusal(config: &ImportedConfig) -> Option<String> {
         &mut text,
         config,
         REGION,
-        &config.source("LKROUTE_SECRET").0,
+        &config.source("LKROUTE_SECRET_ANY").0,
     );
     let file = ("config.toml".to_owned(), text.into_bytes());
     let loaded = source::load(&Texts::new([file]), &LoadOptions::default());
