@@ -22,7 +22,7 @@ The command gets LIVEKIT_URL, LIVEKIT_API_KEY and LIVEKIT_API_SECRET of the
 config, as the database holds them, and LKROUTE_KEYS is taken out. Nothing is
 printed by lkroute; the command ends with its own exit code.";
 
-/// Run a command with LIVEKIT_URL, _API_KEY and _API_SECRET of a config
+/// Run a command with the LIVEKIT_* variables of a config
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub struct EnvArgs {

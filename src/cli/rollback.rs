@@ -188,10 +188,9 @@ impl RollbackArgs {
                 let last = applies.get(..SHOWN.min(applies.len())).unwrap_or_default();
                 let list = strip_str(&render_history::list(last, None)).to_string();
                 let lines: Vec<&str> = list.lines().skip(1).collect();
-                let lines = lines.join("\n");
-                return Err(Error::new(format!("there is no apply {to}")).hint(format!(
-                    "these are the last; `lkroute history` has them all\n{lines}"
-                )));
+                let error = Error::new(format!("there is no apply {to}; these are the last:"));
+                let error = error.lines(&lines.join("\n"));
+                return Err(error.hint("`lkroute history` has them all"));
             }
             return Ok(Some((to, None)));
         }

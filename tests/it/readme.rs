@@ -126,9 +126,7 @@ fn the_page_on_operation_is_true() {
         .env("LKROUTE_KEYS_FILE", "keys")
         .env("VM_2_SECRET", "made-up-secret-of-vm-2")
         .env("TEST_DATABASE_URL", "sqlite://test.db");
-    let keys = lkroute.write("keys", "demo:bGtyb3V0ZSBkZW1vIGtleSwgbmV2ZXIgdXNlIHRoaXM\n");
-    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o600);
-    std::fs::set_permissions(keys, mode).expect("set them");
+    lkroute.write_private("keys", "demo:bGtyb3V0ZSBkZW1vIGtleSwgbmV2ZXIgdXNlIHRoaXM\n");
     console("operations.md", &lkroute, |output| alike(at_ten(&output)));
 }
 
@@ -174,7 +172,7 @@ fn what_scripts_become_is_as_the_page_says() {
 fn incidents_end_as_the_page_says() {
     let mut desk = desk();
     desk.env("LKROUTE_KEYS_FILE", "keys");
-    desk.write("keys", "demo:bGtyb3V0ZSBkZW1vIGtleSwgbmV2ZXIgdXNlIHRoaXM\n");
+    desk.write_private("keys", "demo:bGtyb3V0ZSBkZW1vIGtleSwgbmV2ZXIgdXNlIHRoaXM\n");
     console("incidents.md", &desk, |output| alike(at_ten(&output)));
 }
 

@@ -146,7 +146,9 @@ fn importable(rows: &[Row]) -> Vec<&Row> {
             .rules
             .as_ref()
             .and_then(|rules| rules.get("livekit_config"));
-        config.is_some_and(|config| *config == UAE || *config == INDIA)
+        let id = config.and_then(Value::as_str);
+        let id = id.and_then(|id| Uuid::parse_str(id).ok());
+        id.is_some_and(|id| id == uuid(UAE) || id == uuid(INDIA))
     };
     rows.iter()
         .filter(|row| active(row) && routed(row) && key(row).is_some() && alone(row))

@@ -260,12 +260,12 @@ fn what_is_not_imported_is_listed_with_the_reason() {
         },
     ];
     let import = import_all(&two_configs(FERNET), &rows);
-    assert_eq!(import.counts.numbers, 1);
+    // The fourth names its config in capitals, which is the same uuid.
+    assert_eq!(import.counts.numbers, 2);
     assert_eq!(
         reasons(&import),
         [
             ("dangling-config", 1),
-            ("odd-config", 1),
             ("odd-config", 1),
             ("duplicate-rows", 2),
             ("unreadable-number", 1),
@@ -276,7 +276,7 @@ fn what_is_not_imported_is_listed_with_the_reason() {
     assert_eq!(import.others.without_config, 3);
     let listed: Vec<String> = import.not_imported.keys().map(Reason::to_string).collect();
     assert_eq!(
-        listed[3],
+        listed[2],
         format!("+919000000007 is there several times for tenant {TENANT_INDIA}")
     );
     // Two rows of others are nobody's business.

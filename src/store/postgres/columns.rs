@@ -13,7 +13,7 @@ use crate::store::work::CONFIG_COLUMNS;
 
 /// What a type is good for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Kind {
+enum ColumnKind {
     Uuid,
     Text,
     /// With its labels.
@@ -31,7 +31,7 @@ enum Kind {
 
 #[derive(Debug, Clone)]
 struct Column {
-    kind: Kind,
+    kind: ColumnKind,
     /// In quotes, with its schema.
     type_name: String,
     /// For people.
@@ -47,7 +47,7 @@ pub(super) struct Columns {
 }
 
 /// A column, the types that do, and these in words.
-type Wanted = (&'static str, fn(&Kind) -> bool, &'static str);
+type ExpectedColumn = (&'static str, fn(&ColumnKind) -> bool, &'static str);
 
 const UUID: &str = "^(urn:uuid:)?[{]?[0-9a-f]{4}(-?[0-9a-f]{4}){7}[}]?$";
 
@@ -56,7 +56,7 @@ impl Columns {
         !self.known.is_empty()
     }
 
-    fn kind(&self, table: &'static str, name: &str) -> Option<&Kind> {
+    fn kind(&self, table: &'static str, name: &str) -> Option<&ColumnKind> {
         let column = self.known.get(&(table, name.to_owned()));
         column.map(|column| &column.kind)
     }
@@ -73,7 +73,7 @@ impl Columns {
     fn uuid(&self, table: &'static str, name: &str, row: &str) -> String {
         let value = format!("{row}.{name}");
         match self.kind(table, name) {
-            Some(Kind::Text) => {
+            Some(ColumnKind::Text) => {
                 let text = format!("btrim({value}::text)");
                 format!(
                     "CASE WHEN {text} ~* '{UUID}'
@@ -100,11 +100,11 @@ impl Columns {
     pub fn base_number(&self, row: &str) -> String {
         let value = format!("{row}.base_number");
         match self.kind(NUMBERS, "base_number") {
-            Some(Kind::Numeric) => format!(
+            Some(ColumnKind::Numeric) => format!(
                 "CASE WHEN {value} BETWEEN 0 AND 999999999999999999 AND {value} = trunc({value})
                    THEN {value}::int8 END"
             ),
-            Some(Kind::Text) => format!(
+            Some(ColumnKind::Text) => format!(
                 "CASE WHEN btrim({value}::text) ~ '^[0-9]{{1,18}}$'
                    THEN btrim({value}::text)::int8 END"
             ),
@@ -116,7 +116,7 @@ impl Columns {
     /// can be one.
     pub fn base_number_compared(&self, row: &str) -> String {
         match self.kind(NUMBERS, "base_number") {
-            Some(Kind::Text) => self.base_number(row),
+            Some(ColumnKind::Text) => self.base_number(row),
             _ => format!("{row}.base_number"),
         }
     }
@@ -143,13 +143,17 @@ impl Columns {
 
     pub fn has_agents(&self) -> bool {
         let kind = self.kind(NUMBERS, "default_agent_id");
-        !self.are_loaded() || matches!(kind, Some(Kind::Wide | Kind::Int | Kind::Numeric))
+        !self.are_loaded()
+            || matches!(
+                kind,
+                Some(ColumnKind::Wide | ColumnKind::Int | ColumnKind::Numeric)
+            )
     }
 
     /// When a row was last written; NULL where it does not say.
     pub fn touched(&self, table: &'static str, row: &str) -> String {
         match self.kind(table, "updated_at") {
-            Some(Kind::Time) => super::read::time(&format!("{row}.updated_at::timestamptz")),
+            Some(ColumnKind::Time) => super::read::time(&format!("{row}.updated_at::timestamptz")),
             None if !self.are_loaded() => super::read::time(&format!("{row}.updated_at")),
             _ => "NULL::text".to_owned(),
         }
@@ -158,7 +162,7 @@ impl Columns {
     /// What an UPDATE sets beside its own: others look for what is new by it.
     pub fn touch(&self, table: &'static str) -> &'static str {
         match self.kind(table, "updated_at") {
-            Some(Kind::Time) => ", updated_at = now()",
+            Some(ColumnKind::Time) => ", updated_at = now()",
             _ => "",
         }
     }
@@ -169,11 +173,11 @@ impl Columns {
             return value.to_owned();
         };
         match column.kind {
-            Kind::Enum(_) | Kind::Json => format!("({value})::{}", column.type_name),
-            Kind::Text if ["id", "tenant_id", "base_number"].contains(&name) => {
+            ColumnKind::Enum(_) | ColumnKind::Json => format!("({value})::{}", column.type_name),
+            ColumnKind::Text if ["id", "tenant_id", "base_number"].contains(&name) => {
                 format!("({value})::text")
             }
-            Kind::Int | Kind::Wide | Kind::Numeric if name == "country_code" => {
+            ColumnKind::Int | ColumnKind::Wide | ColumnKind::Numeric if name == "country_code" => {
                 format!("({value})::int8")
             }
             _ => value.to_owned(),
@@ -182,46 +186,56 @@ impl Columns {
 
     /// Whether binary COPY writes the right bytes into the table of numbers.
     pub fn take_copy(&self) -> bool {
-        let is = |name: &str, wanted: &[Kind]| {
+        let is = |name: &str, wanted: &[ColumnKind]| {
             self.kind(NUMBERS, name)
                 .is_some_and(|kind| wanted.contains(kind))
         };
-        is("id", &[Kind::Uuid])
-            && is("tenant_id", &[Kind::Uuid])
-            && is("country_code", &[Kind::Text])
-            && is("base_number", &[Kind::Wide])
-            && is("provider", &[Kind::Text])
-            && is("status", &[Kind::Text])
-            && is("rules", &[Kind::Jsonb])
+        is("id", &[ColumnKind::Uuid])
+            && is("tenant_id", &[ColumnKind::Uuid])
+            && is("country_code", &[ColumnKind::Text])
+            && is("base_number", &[ColumnKind::Wide])
+            && is("provider", &[ColumnKind::Text])
+            && is("status", &[ColumnKind::Text])
+            && is("rules", &[ColumnKind::Jsonb])
     }
 
     /// What can't be read or written as it is.
     fn problem(&self) -> Option<String> {
         let labels = [String::from("active"), String::from("inactive")];
-        let numbers: [Wanted; 7] = [
+        let numbers: [ExpectedColumn; 7] = [
             ("id", is_id, "uuid or text"),
             ("tenant_id", is_id, "uuid or text"),
             (
                 "country_code",
-                |kind| matches!(kind, Kind::Text | Kind::Wide | Kind::Int | Kind::Numeric),
+                |kind| {
+                    matches!(
+                        kind,
+                        ColumnKind::Text | ColumnKind::Wide | ColumnKind::Int | ColumnKind::Numeric
+                    )
+                },
                 "text, or a number",
             ),
             (
                 "base_number",
-                |kind| matches!(kind, Kind::Text | Kind::Wide | Kind::Numeric),
+                |kind| {
+                    matches!(
+                        kind,
+                        ColumnKind::Text | ColumnKind::Wide | ColumnKind::Numeric
+                    )
+                },
                 "bigint, numeric or text",
             ),
             ("provider", is_words, "text or an enum"),
             ("status", is_words, "text or an enum"),
             (
                 "rules",
-                |kind| matches!(kind, Kind::Jsonb | Kind::Json),
+                |kind| matches!(kind, ColumnKind::Jsonb | ColumnKind::Json),
                 "jsonb or json",
             ),
         ];
         let configs = CONFIG_COLUMNS.into_iter();
-        let configs = configs.map(|name| (name, is_text as fn(&Kind) -> bool, "text"));
-        let configs = configs.chain([("id", is_id as fn(&Kind) -> bool, "uuid or text")]);
+        let configs = configs.map(|name| (name, is_text as fn(&ColumnKind) -> bool, "text"));
+        let configs = configs.chain([("id", is_id as fn(&ColumnKind) -> bool, "uuid or text")]);
         let numbers = numbers.into_iter().map(|column| (NUMBERS, column));
         let all = numbers.chain(configs.map(|column| (CONFIGS, column)));
         for (table, (name, fits, wanted)) in all {
@@ -239,7 +253,7 @@ impl Columns {
             if column.generated {
                 return Some(format!("{table}.{name} is generated, and can't be written"));
             }
-            if let (Kind::Enum(known), "status") = (&column.kind, name)
+            if let (ColumnKind::Enum(known), "status") = (&column.kind, name)
                 && let Some(label) = labels.iter().find(|label| !known.contains(label))
             {
                 return Some(format!(
@@ -252,16 +266,16 @@ impl Columns {
     }
 }
 
-fn is_id(kind: &Kind) -> bool {
-    matches!(kind, Kind::Uuid | Kind::Text)
+fn is_id(kind: &ColumnKind) -> bool {
+    matches!(kind, ColumnKind::Uuid | ColumnKind::Text)
 }
 
-fn is_text(kind: &Kind) -> bool {
-    *kind == Kind::Text
+fn is_text(kind: &ColumnKind) -> bool {
+    *kind == ColumnKind::Text
 }
 
-fn is_words(kind: &Kind) -> bool {
-    matches!(kind, Kind::Text | Kind::Enum(_))
+fn is_words(kind: &ColumnKind) -> bool {
+    matches!(kind, ColumnKind::Text | ColumnKind::Enum(_))
 }
 
 impl PgStore {
@@ -294,16 +308,16 @@ impl PgStore {
             };
             let labels = row.text(7)?.unwrap_or_default();
             let kind = match (row.some_text(3)?, row.some_text(2)?) {
-                ("e", _) => Kind::Enum(labels.lines().map(str::to_owned).collect()),
-                (_, "uuid") => Kind::Uuid,
-                (_, "text" | "varchar" | "bpchar" | "citext" | "name") => Kind::Text,
-                (_, "int8") => Kind::Wide,
-                (_, "int4" | "int2") => Kind::Int,
-                (_, "numeric") => Kind::Numeric,
-                (_, "jsonb") => Kind::Jsonb,
-                (_, "json") => Kind::Json,
-                (_, "timestamptz" | "timestamp" | "date") => Kind::Time,
-                _ => Kind::Other,
+                ("e", _) => ColumnKind::Enum(labels.lines().map(str::to_owned).collect()),
+                (_, "uuid") => ColumnKind::Uuid,
+                (_, "text" | "varchar" | "bpchar" | "citext" | "name") => ColumnKind::Text,
+                (_, "int8") => ColumnKind::Wide,
+                (_, "int4" | "int2") => ColumnKind::Int,
+                (_, "numeric") => ColumnKind::Numeric,
+                (_, "jsonb") => ColumnKind::Jsonb,
+                (_, "json") => ColumnKind::Json,
+                (_, "timestamptz" | "timestamp" | "date") => ColumnKind::Time,
+                _ => ColumnKind::Other,
             };
             let column = Column {
                 kind,
@@ -332,7 +346,7 @@ impl PgStore {
             return Err(Error::new(format!("{}: {problem}", self.label)).hint(hint));
         }
         for (table, name) in [(NUMBERS, "id"), (NUMBERS, "tenant_id"), (CONFIGS, "id")] {
-            if self.columns.kind(table, name) != Some(&Kind::Text) {
+            if self.columns.kind(table, name) != Some(&ColumnKind::Text) {
                 continue;
             }
             let sql = format!(

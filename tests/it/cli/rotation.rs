@@ -100,7 +100,7 @@ fn the_page_on_what_leaked_is_true() {
     lkroute
         .env("LKROUTE_KEYS_FILE", "keys")
         .env("NEW_SECRET", "made-up-secret-that-nobody-saw");
-    lkroute.write("keys", &format!("{DEMO}\n"));
+    lkroute.write_private("keys", &format!("{DEMO}\n"));
     run(&lkroute, "apply --auto-approve --quiet").expect_code(0);
     console("leaks.md", &lkroute, |output| {
         let line = |line: &str| match line.split_once(" in ") {

@@ -224,8 +224,10 @@ impl Story {
         );
         assert!(binding["touched"].is_string(), "{binding:#}");
 
+        // Setting it back would stop the number's calls: the guards see that.
+        let refused = self.run("plan --detailed-exitcode").expect_code(4);
+        assert!(refused.stdout.contains("route-lost"), "{}", refused.stdout);
         // Nobody has looked at it, so nothing happens to it.
-        self.run("plan --detailed-exitcode").expect_code(2);
         self.run("apply --auto-approve").expect_code(0);
         assert_eq!(
             self.report("drift", 7)["objects"].as_array().map(Vec::len),

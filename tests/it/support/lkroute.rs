@@ -86,6 +86,14 @@ impl Lkroute {
         path
     }
 
+    /// A file that its owner alone can read, as keys should be.
+    pub fn write_private(&self, name: impl AsRef<Path>, text: &str) -> PathBuf {
+        let path = self.write(name, text);
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+        fs::set_permissions(&path, mode).expect("set them");
+        path
+    }
+
     pub fn read(&self, name: impl AsRef<Path>) -> String {
         fs::read_to_string(self.dir.path().join(name)).expect("read a file")
     }
