@@ -31,7 +31,7 @@ pub enum Exit {
     Unknown = 8,
     /// The call is refused by its rules.
     CallRefused = 9,
-    /// Dispatched, but no agent was seen in time.
+    /// Dispatched, and seen to have no agent.
     NoAgent = 10,
 }
 
