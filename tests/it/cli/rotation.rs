@@ -1,6 +1,8 @@
 //! Another key: what is said to be rotated opens, several keys are at hand for
 //! a while, and a pipeline plans without any.
 
+use std::process::Stdio;
+
 use super::run;
 use crate::support::{FERNET_KEY, Lkroute, Run, console};
 
@@ -110,4 +112,26 @@ fn the_page_on_what_leaked_is_true() {
         };
         output.lines().map(line).collect()
     });
+}
+
+#[test]
+fn a_pipeline_plans_a_rotation_without_keys_and_applies_it_with_them() {
+    let mut lkroute = sample(DEMO);
+    run(&lkroute, "apply --auto-approve").expect_code(0);
+    lkroute.env("LKROUTE_KEYS", &format!("{NEW},{DEMO}"));
+    run(&lkroute, "secrets rotate").expect_code(0);
+    let mut command = lkroute.command(&["plan", "--out", "saved.lkplan"]);
+    let planned = Run::of(
+        command
+            .env_remove("LKROUTE_KEYS")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("start it"),
+    );
+    planned.expect_code(0);
+    let applied = run(&lkroute, "apply saved.lkplan --auto-approve").expect_code(0);
+    assert!(said(&applied).contains("re-seal"), "{applied:?}");
+    run(&lkroute, "plan --detailed-exitcode").expect_code(0);
 }
