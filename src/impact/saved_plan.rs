@@ -9,8 +9,9 @@ use super::digest;
 use crate::diff::plan::{Change, FieldChange, Object, Plan, SecretOutcome};
 use crate::finding::Finding;
 
-/// The form of the file; another one is not read.
-const FORMAT_VERSION: u32 = 1;
+/// The form of the file; another one is not read. 2: the digest covers calls,
+/// terms, guards and the database, too.
+const FORMAT_VERSION: u32 = 2;
 
 /// A plan as `plan --out` writes it. It holds no secret: sealed values are
 /// there by their hash, others by their source.
@@ -35,8 +36,10 @@ pub struct SavedPlan {
 pub enum SavedPlanError {
     #[error("it is no plan that `lkroute plan --out` wrote")]
     Unreadable,
-    #[error("it is a plan of format {0}, and this lkroute reads format {FORMAT_VERSION}")]
-    Version(u64),
+    #[error(
+        "lkroute {by} wrote it, in format {format}, and this one reads format {FORMAT_VERSION}: plan again"
+    )]
+    Version { format: u64, by: String },
     #[error("its digest does not fit what it holds: it was changed after it was written")]
     Changed,
 }
@@ -62,11 +65,16 @@ impl SavedPlan {
         #[derive(Deserialize)]
         struct Version {
             format_version: u64,
+            #[serde(default)]
+            lkroute: String,
         }
         let version: Version =
             serde_json::from_str(text).map_err(|_| SavedPlanError::Unreadable)?;
         if version.format_version != u64::from(FORMAT_VERSION) {
-            return Err(SavedPlanError::Version(version.format_version));
+            return Err(SavedPlanError::Version {
+                format: version.format_version,
+                by: version.lkroute,
+            });
         }
         let mut saved: SavedPlan =
             serde_json::from_str(text).map_err(|_| SavedPlanError::Unreadable)?;
