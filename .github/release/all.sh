@@ -16,6 +16,7 @@ tools=$top/target/release-tools/bin
   maturin==1.16.0 cargo-zigbuild==0.24.0 ziglang==0.17.0 >&2
 export PATH="$tools:$PATH" MATURIN="$tools/maturin"
 
+without_paths # in the wheel, too
 program=$("$here/build.sh" "$target")
 "$here/archive.sh" "$program" "$triple" "$out"
 case $target in
@@ -27,5 +28,12 @@ case $target in
   *-musl) wheel=$("$here/wheel.sh" "$out" --release --zig --compatibility musllinux_1_2 --target "$triple") ;;
   *) wheel=$("$here/wheel.sh" "$out" --release --target "$triple") ;;
 esac
+python3 - "$wheel" <<'PYTHON' | no_paths_in "$wheel"
+import sys, zipfile
+wheel = zipfile.ZipFile(sys.argv[1])
+for name in wheel.namelist():
+    if ".data/scripts/" in name:
+        sys.stdout.buffer.write(wheel.read(name))
+PYTHON
 printf '%s\n' "$wheel"
 case $target in x86_64-*-musl) "$here/sbom.sh" "$wheel" "$out" ;; esac

@@ -13,6 +13,23 @@ version() {
   sed -n 's/^version = "\([0-9A-Za-z.+-]*\)"$/\1/p' "$top/Cargo.toml" | head -n 1
 }
 
+# Compilers note where sources were, for panics and asserts. With these flags
+# the note is the same on every machine, and tells nothing of it.
+cargo_home=${CARGO_HOME:-$HOME/.cargo}
+without_paths() {
+  local sysroot
+  sysroot=$(rustc --print sysroot)
+  export RUSTFLAGS="${RUSTFLAGS:-} --remap-path-prefix=$top=lkroute --remap-path-prefix=$cargo_home=cargo --remap-path-prefix=$sysroot=rust"
+  export CFLAGS="${CFLAGS:-} -ffile-prefix-map=$cargo_home=cargo"
+}
+
+# no_paths_in NAME <PROGRAM: fails where a path of this machine is in it.
+no_paths_in() {
+  local found
+  found=$({ grep -aoF -e "$cargo_home/" -e "$top/" || true; } | wc -l)
+  [ "$found" -eq 0 ] || die "$found paths of this machine are in $1"
+}
+
 # What goes beside the program: pages and completions, made by an lkroute that
 # runs here (PROGRAM's own, where it is for this machine).
 extras() {

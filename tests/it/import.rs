@@ -307,7 +307,7 @@ fn the_page_on_moving_a_database_is_true() {
     lkroute.env("LKROUTE_SCHEMA", "lad_dev");
     let shown = "postgres://db.example:5432/lad";
     let label = db.url.replace("lkroute@", "");
-    console("moving.md", &lkroute, |text| {
+    console("docs/moving.md", &lkroute, |text| {
         without_time(&text.replace(&label, shown))
     });
     let after = table_checksum(&db, "lad_dev", "voice_agent_numbers", others);

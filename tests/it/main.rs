@@ -15,7 +15,7 @@ mod grants;
 mod import;
 mod limits;
 mod livekit;
-mod readme;
+mod pages;
 mod reference;
 mod release;
 mod review;

@@ -7,6 +7,7 @@ use std::process::Command;
 use super::github::{BOT, REPOSITORY};
 use super::runner::{Ran, root};
 use super::world::{Pull, World};
+use crate::support::pages::blocks_run_by;
 
 const INDIA: &str = "routing/india.toml";
 const CONFIG: &str = "india-techiemaya-cloud";
@@ -207,19 +208,14 @@ fn a_push_without_a_pull_request_applies_nothing() {
     assert_eq!(world.worker(CONFIG), "voag-dev");
 }
 
-/// The commands for other systems, as the page gives them.
-fn documented() -> Vec<String> {
-    let page = fs::read_to_string(root().join("docs/ci.md")).expect("the page");
-    let (_, others) = page.split_once("\n## Other systems\n").expect("the part");
-    let blocks = others.split("\n```\n").skip(1).step_by(2);
-    blocks.map(str::to_owned).collect()
-}
-
 #[test]
 fn the_commands_for_other_systems_do_what_the_page_says() {
     let world = World::new();
-    let blocks = documented();
-    let [diff, plan, apply, expect] = &blocks[..] else {
+    let blocks = blocks_run_by(
+        "docs/ci.md",
+        "the_commands_for_other_systems_do_what_the_page_says",
+    );
+    let [look, diff, plan, apply, expect] = &blocks[..] else {
         panic!("{blocks:?}");
     };
     let program = Path::new(env!("CARGO_BIN_EXE_lkroute"));
@@ -230,6 +226,7 @@ fn the_commands_for_other_systems_do_what_the_page_says() {
     );
     let run = |script: &str, digest: &str, code: i32| {
         // With one environment for all of them, as a pipeline would set it.
+        let script = script.replace("lkroute --env production ", "lkroute ");
         let script = script.replace("lkroute ", "lkroute --env production ");
         let mut bash = Command::new("bash");
         bash.args(["-euo", "pipefail", "-c", &script])
@@ -254,6 +251,7 @@ fn the_commands_for_other_systems_do_what_the_page_says() {
     run(apply, "", 0);
 
     change_worker(&world, "voag-dev-v2", "voag-dev-v3");
+    run(look, "", 0);
     run(plan, "", 2);
     let plan: serde_json::Value =
         serde_json::from_str(&world.clone.read("plan.lkplan")).expect("JSON");

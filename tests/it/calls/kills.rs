@@ -15,6 +15,7 @@ use serde_json::Value;
 use super::world::{FROM, RING, clean, files};
 use crate::livekit::real::{Livekit, Worker};
 use crate::livekit::standin::SECRET;
+use crate::support::pages::blocks_run_by;
 use crate::support::{Lkroute, Run, TENANT_INDIA, block_on};
 
 /// Calls that are under way when the server is killed.
@@ -137,9 +138,7 @@ fn the_loop_of_the_docs_calls_nobody_twice() {
         return;
     };
     let lkroute = lkroute(&livekit);
-    let docs = include_str!("../../../docs/calls.md");
-    let (_, shown) = docs.split_once("```sh\nwhile read").expect("the loop");
-    let (shown, _) = shown.split_once("```").expect("its end");
+    let shown = blocks_run_by("docs/calls.md", "the_loop_of_the_docs_calls_nobody_twice");
     let calls: String = (0..12)
         .map(|n| format!("order-{n} +9198765{n:05}\n"))
         .collect();
@@ -149,7 +148,7 @@ fn the_loop_of_the_docs_calls_nobody_twice() {
     let like = lkroute.command(&["--version"]);
     let mut command = Command::new("sh");
     command
-        .args(["-c", &format!("while read{shown}")])
+        .args(["-c", &shown[0]])
         .current_dir(lkroute.path())
         .env_clear();
     for (name, value) in like.get_envs() {

@@ -104,7 +104,7 @@ fn the_page_on_what_leaked_is_true() {
         .env("NEW_SECRET", "made-up-secret-that-nobody-saw");
     lkroute.write_private("keys", &format!("{DEMO}\n"));
     run(&lkroute, "apply --auto-approve --quiet").expect_code(0);
-    console("leaks.md", &lkroute, |output| {
+    console("docs/leaks.md", &lkroute, |output| {
         let line = |line: &str| match line.split_once(" in ") {
             Some((head, _)) if line.starts_with("Applied as ") => format!("{head} in 0.1 s\n"),
             _ if line.starts_with("(sha256:") => "(sha256:…)\n".to_owned(),

@@ -2,12 +2,15 @@
 
 use std::{path::Path, process::Command};
 
-use super::{Lkroute, Plaintexts, block_on, golden::same_file};
+use super::golden::same_file;
+use super::pages::{Mark, read_page, root};
+use super::{Lkroute, Plaintexts, block_on};
 
-/// Runs every command of the ```` ```console ```` blocks of a page of `docs/`
-/// (a line that begins with `$ `, and those after it that begin with `>   `)
-/// with `sh`, in one directory, and compares the page with the same page
-/// holding what they printed. `mask` replaces what changes from run to run.
+/// Runs every command of the ```` ```console ```` blocks of a page (a line that
+/// begins with `$ `, and those after it that begin with `>   `) with `sh`, in
+/// one directory, and compares the page with the same page holding what they
+/// printed. `mask` replaces what changes from run to run. A block whose mark
+/// names another test is passed over.
 /// A line `<!-- $ … -->` is run too, and must succeed without a word; a block
 /// ```` ```toml FILE ```` is written into that file.
 /// `LKROUTE_GOLDEN=refresh` writes the page.
@@ -16,17 +19,31 @@ use super::{Lkroute, Plaintexts, block_on, golden::same_file};
 /// With a diff where they differ.
 #[track_caller]
 pub fn console(page: &str, lkroute: &Lkroute, mask: impl Fn(String) -> String) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("docs")
-        .join(page);
-    let text = std::fs::read_to_string(&path).expect("a page of docs/");
+    console_where(page, lkroute, mask, |event| panic!("{page}: {event}"));
+}
+
+/// As [`console`], on a page with lines `<!-- here: EVENT -->`, which stand for
+/// what others do: `happens` makes it so.
+#[track_caller]
+pub fn console_where(
+    page: &str,
+    lkroute: &Lkroute,
+    mask: impl Fn(String) -> String,
+    mut happens: impl FnMut(&str),
+) {
+    let text = read_page(page);
     let mut printed = String::new();
-    let mut inside = false;
+    let (mut inside, mut above) = (false, "");
     let mut lines = text.lines().peekable();
     while let Some(line) = lines.next() {
-        let unseen = line.strip_prefix("<!-- $ ");
-        if let Some(command) = unseen.and_then(|rest| rest.strip_suffix(" -->")) {
+        let comment = line.strip_prefix("<!-- ");
+        let comment = comment
+            .and_then(|rest| rest.strip_suffix(" -->"))
+            .unwrap_or("");
+        if let Some(command) = comment.strip_prefix("$ ") {
             assert_eq!(run(lkroute, command), "", "{command}");
+        } else if let Some(event) = comment.strip_prefix("here: ") {
+            happens(event);
         }
         if let Some(name) = line.strip_prefix("```toml ") {
             let block = lines.clone().take_while(|line| *line != "```");
@@ -46,11 +63,12 @@ pub fn console(page: &str, lkroute: &Lkroute, mask: impl Fn(String) -> String) {
             }
             (true, None) if line == "```" => inside = false,
             (true, None) => continue,
-            (false, _) => inside = line == "```console",
+            (false, _) => inside = line == "```console" && Mark::of(above) == Mark::None,
         }
         printed += &format!("{line}\n");
+        above = line;
     }
-    same_file(&path, &format!("docs/{page}"), &printed);
+    same_file(&root().join(page), page, &printed);
 }
 
 /// `sqlite3 FILE "SQL"`, without that program.

@@ -9,6 +9,7 @@ mod console;
 pub mod golden;
 mod legacy;
 mod lkroute;
+pub mod pages;
 mod pgbouncer;
 mod pgpool;
 mod plaintexts;
@@ -18,7 +19,7 @@ mod tcp_cut;
 
 #[allow(unused_imports)]
 pub use {
-    console::console,
+    console::{console, console_where},
     golden::golden,
     legacy::*,
     lkroute::{Lkroute, Run},

@@ -1,6 +1,4 @@
-//! The README's sessions, typed as they stand.
-
-use std::path::Path;
+//! The sessions of the pages, typed as they stand.
 
 use crate::support::{Lkroute, console};
 
@@ -96,12 +94,12 @@ fn what_the_readme_shows_is_what_is_printed() {
         lkroute.env(&format!("GIT_{role}_DATE"), "2026-11-21T10:00:00Z");
     }
     lkroute.env("USER", "asha").env("HOSTNAME", "desk");
-    console("../README.md", &lkroute, alike);
+    console("README.md", &lkroute, alike);
 }
 
 #[test]
 fn the_readme_names_its_commands_and_every_variable() {
-    let text = include_str!("../../README.md");
+    let text = include_str!("../../../README.md");
     for name in [
         "cargo run",
         "tests/run",
@@ -127,7 +125,9 @@ fn the_page_on_operation_is_true() {
         .env("VM_2_SECRET", "made-up-secret-of-vm-2")
         .env("TEST_DATABASE_URL", "sqlite://test.db");
     lkroute.write_private("keys", "demo:bGtyb3V0ZSBkZW1vIGtleSwgbmV2ZXIgdXNlIHRoaXM\n");
-    console("operations.md", &lkroute, |output| alike(at_ten(&output)));
+    console("docs/operations.md", &lkroute, |output| {
+        alike(at_ten(&output))
+    });
 }
 
 /// Moments as one, in either spelling.
@@ -165,7 +165,9 @@ fn desk() -> Lkroute {
 
 #[test]
 fn what_scripts_become_is_as_the_page_says() {
-    console("from-scripts.md", &desk(), |output| alike(at_ten(&output)));
+    console("docs/from-scripts.md", &desk(), |output| {
+        alike(at_ten(&output))
+    });
 }
 
 #[test]
@@ -173,46 +175,5 @@ fn incidents_end_as_the_page_says() {
     let mut desk = desk();
     desk.env("LKROUTE_KEYS_FILE", "keys");
     desk.write_private("keys", "demo:bGtyb3V0ZSBkZW1vIGtleSwgbmV2ZXIgdXNlIHRoaXM\n");
-    console("incidents.md", &desk, |output| alike(at_ten(&output)));
-}
-
-/// A page that is not there helps nobody at night.
-#[test]
-fn every_link_between_the_pages_leads_somewhere() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let docs = std::fs::read_dir(root.join("docs")).expect("docs");
-    let pages = docs.map(|entry| entry.expect("a page").path());
-    let pages = pages.filter(|path| path.extension().is_some_and(|ext| ext == "md"));
-    for page in pages.chain(["README.md", "CHANGELOG.md"].map(|name| root.join(name))) {
-        let text = std::fs::read_to_string(&page).expect("its text");
-        for link in text.split("](").skip(1) {
-            let target = link.split(')').next().expect("an end");
-            let (path, heading) = target.split_once('#').unwrap_or((target, ""));
-            if path.contains("://") {
-                continue;
-            }
-            let linked = page.parent().expect("a directory").join(path);
-            let linked = if path.is_empty() {
-                page.clone()
-            } else {
-                linked
-            };
-            assert!(linked.exists(), "{}: {target}", page.display());
-            if !heading.is_empty() {
-                let text = std::fs::read_to_string(&linked).expect("a page");
-                let headings = text.lines().filter(|line| line.starts_with('#'));
-                let found = headings.into_iter().any(|line| anchor(line) == heading);
-                assert!(found, "{}: no heading {target}", page.display());
-            }
-        }
-    }
-}
-
-/// A heading as GitHub names it in a link.
-fn anchor(heading: &str) -> String {
-    let text = heading.trim_start_matches('#').trim().to_lowercase();
-    let kept = text
-        .chars()
-        .filter(|c| c.is_alphanumeric() || " -_".contains(*c));
-    kept.map(|c| if c == ' ' { '-' } else { c }).collect()
+    console("docs/incidents.md", &desk, |output| alike(at_ten(&output)));
 }
