@@ -202,6 +202,7 @@ async fn adopt_dispatch(
     let call = Call {
         room: &record.room,
         agent_name: &record.worker,
+        deployment: None,
         metadata: "",
         job_id: &record.detail.job_id,
     };

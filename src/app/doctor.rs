@@ -296,7 +296,7 @@ async fn look(
         && probed.failures.is_empty()
         && let Ok(client) = Client::new(&server, limits)
     {
-        try_worker(&client, name, &mut probed).await;
+        try_worker(&client, (name, config.text(Field::Deployment)), &mut probed).await;
     }
     Some(probed)
 }
@@ -329,19 +329,26 @@ fn remark(failure: &Failure) -> ProbeFailure {
     }
 }
 
-async fn try_worker(client: &Client, name: &str, probed: &mut Probed) {
+/// Tries the workers of that name, in that deployment.
+async fn try_worker(
+    client: &Client,
+    (name, deployment): (&str, Option<&str>),
+    probed: &mut Probed,
+) {
+    let within = deployment.map_or(String::new(), |name| format!(" in deployment `{name}`"));
     let wait = JOB_LISTED_WITHIN + Duration::from_secs(2);
-    let tried = probe_worker(client, name, wait).await;
+    let tried = probe_worker(client, name, deployment, wait).await;
     let figure = match tried.seen {
-        WorkerSeen::Took(_) => Some(format!("worker {name} took a job")),
+        WorkerSeen::Took(_) => Some(format!("worker {name}{within} took a job")),
         WorkerSeen::NoOne => {
             probed.failures.push(ProbeFailure {
                 code: "worker-missing".to_owned(),
                 message: format!(
-                    "no worker called `{name}` took a job within {} s",
+                    "no worker called `{name}`{within} took a job within {} s",
                     wait.as_secs()
                 ),
-                action: "start the worker under that name, or correct worker_name".to_owned(),
+                action: "start the worker under that name, or correct worker_name or deployment"
+                    .to_owned(),
             });
             None
         }

@@ -85,7 +85,11 @@ fn is_same(field: Field, one: &Option<Value>, other: &Option<Value>) -> bool {
     }
     match (field, one, other) {
         (
-            Field::Name | Field::WorkerName | Field::Region | Field::DefaultConfig,
+            Field::Name
+            | Field::WorkerName
+            | Field::Deployment
+            | Field::Region
+            | Field::DefaultConfig,
             Some(Value::String(one)),
             Some(Value::String(other)),
         ) => in_nfc(one) == in_nfc(other),

@@ -74,6 +74,7 @@ impl Case {
             api_secret: SecretSource::Sealed(CipherText::new("lkr1:k:00000000:AAAA")),
             trunk_id: None,
             worker_name: Some(worker.into()),
+            deployment: None,
             adopt: Vec::new(),
             origin: LINE,
             lines: Default::default(),

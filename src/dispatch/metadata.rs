@@ -28,6 +28,8 @@ pub(super) struct Metadata<'a> {
     sip_number: String,
     call_mode: &'static str,
     outbound_trunk_id: &'a str,
+    /// So that a worker which dispatches again stays in its deployment.
+    deployment: Option<&'a str>,
     agent_id: Option<i64>,
     voice_id: Option<&'a str>,
     carrier_name: Option<&'a str>,
@@ -41,7 +43,7 @@ pub(super) struct Metadata<'a> {
 /// Keys that the worker expects, and that only the caller can know.
 const FOR_THE_CALLER: [&str; 2] = ["batch_id", "entry_id"];
 
-const RESERVED: [&str; 14] = [
+const RESERVED: [&str; 15] = [
     "job_id",
     "call_log_id",
     "phone_number",
@@ -50,6 +52,7 @@ const RESERVED: [&str; 14] = [
     "sip_number",
     "call_mode",
     "outbound_trunk_id",
+    "deployment",
     "agent_id",
     "voice_id",
     "carrier_name",
@@ -79,6 +82,7 @@ impl<'a> Metadata<'a> {
             sip_number: request.from.to_string(),
             call_mode: "outbound",
             outbound_trunk_id: &request.trunk,
+            deployment: request.deployment.as_deref(),
             agent_id,
             voice_id: wish.voice_id.as_deref(),
             carrier_name: carrier,

@@ -61,6 +61,8 @@ pub struct Request {
     pub worker_source: ChoiceSource,
     /// The worker was named for this call.
     pub worker_given: bool,
+    /// The deployment of the workers; absent means production.
+    pub deployment: Option<String>,
     pub trunk: String,
     pub trunk_source: ChoiceSource,
     pub url: String,
@@ -108,6 +110,7 @@ impl Request {
             },
             worker_source: route.worker.source,
             worker_given: wish.worker.is_some(),
+            deployment: route.deployment.clone(),
             trunk: known(&route.trunk, "trunk")?,
             trunk_source: route.trunk.source,
             url: route.url.clone().ok_or_else(|| open("server"))?,
@@ -154,6 +157,7 @@ impl Request {
                 to_input: self.to_input.clone(),
                 formatted: self.formatted.clone(),
                 worker_given: self.worker_given,
+                deployment: self.deployment.clone(),
                 ..Detail::default()
             },
         }

@@ -142,6 +142,8 @@ pub struct Detail {
     pub agent: Option<Traced>,
     /// The worker was named for this call, not by the config.
     pub worker_given: bool,
+    /// The deployment of the workers that were asked; absent means production.
+    pub deployment: Option<String>,
     /// The agent's identity in the room, where it was seen there.
     pub in_room: Option<String>,
     pub sip_call_id: Option<String>,

@@ -40,6 +40,7 @@ fn outcome() -> Outcome {
             secret: Some(SecretState::NotChecked),
             trunk: choice("ST_MmVqEuBMDNf6"),
             worker: choice("voag-dev"),
+            deployment: None,
         },
         to: Some(Called {
             input: "98765 43210".to_owned(),
@@ -69,7 +70,7 @@ fn the_room_and_the_metadata_are_those_that_the_worker_reads() {
         "job_id": JOB, "call_log_id": RECORD, "phone_number": "09876543210",
         "to_number": "98765 43210", "from_number": "+919513456728", "sip_number": "+919513456728", "call_mode": "outbound",
         "outbound_trunk_id": "ST_MmVqEuBMDNf6", "agent_id": null, "voice_id": null,
-        "carrier_name": "TechieMaya FZE", "trunk_resolution": "database", "initiated_by": null,
+        "deployment": null, "carrier_name": "TechieMaya FZE", "trunk_resolution": "database", "initiated_by": null,
         "added_context": null, "batch_id": null, "entry_id": null,
     });
     assert_eq!(metadata(&request), expected);

@@ -106,6 +106,8 @@ table_of_fields! {
     ApiSecret: "api_secret", CONFIG, Column("livekit_api_secret"), Text, Credential;
     TrunkId: "trunk_id", CONFIG | OPTIONAL, Column("trunk_id"), Text, Route;
     WorkerName: "worker_name", CONFIG | OPTIONAL, Column("worker_name"), Text, Route;
+    /// The deployment of the workers; absent means production.
+    Deployment: "deployment", CONFIG | OPTIONAL, Ours, Text, Route;
     /// The id of the config, as uuid text.
     Config: "config", BINDING, RulesKey("livekit_config"), Text, Route;
     Provider: "provider", BINDING, Column("provider"), Text, Nothing;

@@ -201,6 +201,7 @@ fn has(config: &ServerConfig, field: Field) -> bool {
         Field::Description => config.description.is_some(),
         Field::TrunkId => config.trunk_id.is_some(),
         Field::WorkerName => config.worker_name.is_some(),
+        Field::Deployment => config.deployment.is_some(),
         Field::Name | Field::Region | Field::Url | Field::ApiKey | Field::ApiSecret => true,
         Field::CountryCodes
         | Field::DefaultConfig

@@ -7,6 +7,7 @@ use uuid::Uuid;
 use crate::address::Address;
 use crate::diff::plan::{Action, Change, FieldChange, Kind, Object, Patch, Plan};
 use crate::fields::{Field, Fields, FieldsIx, FieldsPool};
+use crate::finding::Finding;
 use crate::phone::E164;
 use crate::resolve::CallBasis;
 use crate::routing::{Origin, Tenant};
@@ -136,6 +137,16 @@ impl<'a> ReleasePlan<'a> {
             Address::Binding(..) => return,
         };
         self.plan.names.push(name);
+        if let (Object::Config(_), Some(deployment)) = (object, fields.text(Field::Deployment)) {
+            let address = self.plan.address(object);
+            let message = format!(
+                "{address} has the deployment `{deployment}`, which only lkroute's tables hold: \
+                 given back, its calls go to production"
+            );
+            self.plan
+                .findings
+                .push(Finding::warning("deployment-lost", message));
+        }
         let patch = self.patch(fields);
         self.change(object, patch, row, source);
     }

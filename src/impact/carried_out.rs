@@ -69,9 +69,14 @@ fn config(plan: &Plan, change: &Change, configs: &mut Configs) {
         return;
     };
     if change.action == Action::Delete {
-        if !is_released(&patch.fields) {
-            configs.remove(id);
+        match is_released(&patch.fields) {
+            true => forget_ours(id, configs),
+            false => configs.remove(id),
         }
+        return;
+    }
+    if change.action == Action::Release {
+        forget_ours(id, configs);
         return;
     }
     let mut config = configs.get(id).cloned().unwrap_or_else(|| ConfigFact {
@@ -101,6 +106,13 @@ fn config(plan: &Plan, change: &Change, configs: &mut Configs) {
         };
     }
     configs.insert(config);
+}
+
+/// What only lkroute's tables hold of a config ends with its care for it.
+fn forget_ours(id: Uuid, configs: &mut Configs) {
+    if let Some(config) = configs.get_mut(id) {
+        config.fields.take_ours(None);
+    }
 }
 
 /// Whether an object stops being ours and stays as it is.

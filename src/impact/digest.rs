@@ -204,6 +204,7 @@ fn calls_of(route: &EffectiveRoute) -> Value {
         secret: _,
         trunk,
         worker,
+        deployment,
         region,
         terms,
         error,
@@ -228,7 +229,7 @@ fn calls_of(route: &EffectiveRoute) -> Value {
         ])
     });
     json!([
-        source, config, server, api_key, trunk, worker, region, terms, error
+        source, config, server, api_key, trunk, worker, deployment, region, terms, error
     ])
 }
 

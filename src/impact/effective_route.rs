@@ -28,6 +28,8 @@ pub struct EffectiveRoute {
     pub trunk: Option<String>,
     /// Absent where `VOICE_AGENT_NAME`, else `inbound-agent`, decides.
     pub worker: Option<String>,
+    /// Absent means production.
+    pub deployment: Option<String>,
     pub region: Option<String>,
     /// Absent only for numbers taken together whose terms differ from one
     /// another and do not change.
@@ -52,6 +54,7 @@ pub enum CallField {
     Server,
     Trunk,
     Worker,
+    Deployment,
     Region,
     ApiKey,
     Secret,
@@ -75,6 +78,7 @@ impl CallField {
             | CallField::Server
             | CallField::Trunk
             | CallField::Worker
+            | CallField::Deployment
             | CallField::Region => true,
             CallField::ApiKey
             | CallField::Secret
@@ -96,6 +100,7 @@ impl CallField {
             Field::ApiSecret => Some(CallField::Secret),
             Field::TrunkId | Field::OutboundTrunkId => Some(CallField::Trunk),
             Field::WorkerName => Some(CallField::Worker),
+            Field::Deployment => Some(CallField::Deployment),
             Field::Config => Some(CallField::Config),
             Field::Status => Some(CallField::Source),
             Field::Inbound => Some(CallField::Inbound),
@@ -118,6 +123,7 @@ impl CallField {
             CallField::Server => "server",
             CallField::Trunk => "trunk",
             CallField::Worker => "worker",
+            CallField::Deployment => "deployment",
             CallField::Region => "region",
             CallField::ApiKey => "api_key",
             CallField::Secret => "secret",
@@ -178,6 +184,7 @@ impl EffectiveRoute {
             secret: None,
             trunk: None,
             worker: None,
+            deployment: None,
             region: None,
             terms: Some(Terms::default()),
             error: None,
@@ -202,6 +209,7 @@ impl EffectiveRoute {
             (CallField::Server, self.server != after.server),
             (CallField::Trunk, self.trunk != after.trunk),
             (CallField::Worker, self.worker != after.worker),
+            (CallField::Deployment, self.deployment != after.deployment),
             (CallField::Region, moved(&self.region, &after.region)),
             (CallField::ApiKey, !config && self.api_key != after.api_key),
             (CallField::Secret, !config && self.secret != after.secret),
@@ -275,6 +283,7 @@ fn of_route(configs: &Configs, route: Route) -> EffectiveRoute {
         api_key: route.api_key,
         trunk: route.trunk.value,
         worker: route.worker.value,
+        deployment: route.deployment,
         region: route.region,
         ..EffectiveRoute::nowhere(source)
     }

@@ -12,12 +12,15 @@ use crate::sealed::{Format, Stored};
 use crate::snapshot::LiveConfig;
 use crate::source::{self, LoadOptions, Texts};
 
-/// A config row, as far as files can hold it.
-pub fn read_config(row: &LiveConfig) -> ImportedConfig {
+/// A config row, as far as files can hold it, with what lkroute's own tables
+/// add to it.
+pub fn read_config(row: &LiveConfig, owned: Option<&Fields>) -> ImportedConfig {
+    let mut fields = row.fields.clone();
+    fields.take_ours(owned);
     let config = ImportedConfig {
         id: row.id,
         name: row.fields.text(Field::Name).unwrap_or_default().to_owned(),
-        fields: row.fields.clone(),
+        fields,
         secret: Stored::read(row.secret.as_stored().to_owned()),
         refused: None,
         blank: blank(&row.fields),

@@ -70,9 +70,9 @@ pub fn config(out: &mut String, config: &ImportedConfig, region: &str, secret: &
     let _ = writeln!(out, "\n[configs.{}]", key(&config.name));
     line(out, "id", &text(&config.id.to_string()));
     line(out, "region", &text(region));
-    for field in Field::COLUMNS_OF_CONFIG {
+    for field in Field::OF_CONFIG {
         match (field, config.fields.text(field)) {
-            (Field::Name, _) => {}
+            (Field::Name | Field::Region, _) => {}
             (Field::ApiSecret, _) => line(out, field.as_str(), &secret_source(secret)),
             (_, Some(value)) if !config.blank.contains(&field) => {
                 line(out, field.as_str(), &text(value));

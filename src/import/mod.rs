@@ -86,8 +86,16 @@ impl Importer {
     /// Takes the configs, and the tenants that have a name already, from a
     /// snapshot.
     pub fn new(filter: ImportFilter, snapshot: &Snapshot) -> Importer {
-        let configs: Vec<ImportedConfig> =
-            snapshot.configs.iter().map(configs::read_config).collect();
+        let owned = |id: Uuid| {
+            let mut owned = snapshot.owned_configs.iter();
+            owned
+                .find(|owned| owned.id == id)
+                .map(|owned| &owned.fields)
+        };
+        let configs = snapshot.configs.iter();
+        let configs: Vec<ImportedConfig> = configs
+            .map(|row| configs::read_config(row, owned(row.id)))
+            .collect();
         let config_ix = (0u32..).zip(&configs).map(|(ix, config)| (config.id, ix));
         Importer {
             config_ix: config_ix.collect(),

@@ -22,6 +22,8 @@ pub struct Call<'a> {
     pub room: &'a str,
     /// The name that the worker is registered under.
     pub agent_name: &'a str,
+    /// The deployment of the workers; production where absent.
+    pub deployment: Option<&'a str>,
     /// JSON with `job_id` in it; the worker gets exactly this text.
     pub metadata: &'a str,
     pub job_id: &'a str,
@@ -122,6 +124,7 @@ async fn create_dispatch(
         agent_name: call.agent_name.to_owned(),
         room: call.room.to_owned(),
         metadata: call.metadata.to_owned(),
+        deployment: call.deployment.unwrap_or_default().to_owned(),
         ..Default::default()
     };
     let made: AgentDispatch = client

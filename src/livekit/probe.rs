@@ -220,7 +220,12 @@ pub enum WorkerSeen {
 /// Tries a worker: one dispatch in a room of its own, with metadata that names
 /// no phone number and says `"lkroute_probe": true`, and the room deleted
 /// afterwards. Side effect: the worker's entry point runs once.
-pub async fn probe_worker(client: &Client, agent_name: &str, wait: Duration) -> WorkerProbe {
+pub async fn probe_worker(
+    client: &Client,
+    agent_name: &str,
+    deployment: Option<&str>,
+    wait: Duration,
+) -> WorkerProbe {
     let job_id = Uuid::new_v4();
     let room = format!("lkroute-probe-{}", job_id.simple());
     let job_id = job_id.to_string();
@@ -228,6 +233,7 @@ pub async fn probe_worker(client: &Client, agent_name: &str, wait: Duration) -> 
     let call = Call {
         room: &room,
         agent_name,
+        deployment,
         metadata: &metadata,
         job_id: &job_id,
     };

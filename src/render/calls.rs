@@ -46,6 +46,8 @@ pub struct DispatchReport<'a> {
     /// The worker that was asked for, and the one that took the job.
     pub worker: Option<&'a str>,
     pub worker_seen: Option<&'a str>,
+    /// The deployment of the workers that were asked; null means production.
+    pub deployment: Option<&'a str>,
     pub trunk_id: Option<&'a str>,
     pub server: Option<&'a str>,
     /// `database` or `environment`; `files` in an offline dry run.
@@ -91,6 +93,10 @@ impl<'a> From<&CallView<'a>> for DispatchReport<'a> {
                 request.map(|r| r.worker.as_str()),
             ),
             worker_seen: record.and_then(|record| record.worker_seen.as_deref()),
+            deployment: match detail {
+                Some(detail) => detail.deployment.as_deref(),
+                None => request.and_then(|request| request.deployment.as_deref()),
+            },
             trunk_id: text(
                 detail.map(|d| d.trunk.as_str()),
                 request.map(|r| r.trunk.as_str()),
@@ -240,6 +246,11 @@ fn of_record(record: &Record) -> String {
         false => "",
     };
     add("worker", Some(&record.worker), given);
+    add(
+        "deployed",
+        detail.deployment.as_deref(),
+        "deployment of the workers",
+    );
     if let Some(agent) = &detail.agent {
         let taken = format!("{} by worker {}", agent.job_id, agent.worker_id);
         let note = match record.is_mismatch() {
@@ -270,11 +281,15 @@ fn dry_run(request: &Request) -> String {
     let metadata = metadata.unwrap_or_default();
     let number = request.to_label();
     let call = format!("{} → {number}", request.from);
+    let deployed = request.deployment.as_ref();
+    let deployed = deployed.map(|name| line("deployed", name, "deployment of the config"));
+    let deployed = deployed.unwrap_or_default();
     let rows = [
         line("call", &call, &format!("dialled as {}", request.formatted)),
         line("server", &request.url, ""),
         line("room", &request.room, "drawn anew for each call"),
         line("worker", &request.worker, worker_source(request)),
+        deployed,
         line("trunk", &request.trunk, request.trunk_source.as_str()),
         line("source", request.source.as_str(), ""),
     ];
@@ -305,6 +320,8 @@ pub struct DispatchRow<'a> {
     pub worker: &'a str,
     /// Null where no agent was waited for, or none was seen.
     pub worker_seen: Option<&'a str>,
+    /// The deployment of the workers that were asked; null means production.
+    pub deployment: Option<&'a str>,
     /// Another worker took the job than the one that was asked for.
     pub mismatch: bool,
     pub room: &'a str,
@@ -345,6 +362,7 @@ impl<'a> From<&'a Record> for DispatchRow<'a> {
             config: record.config_name.as_deref(),
             worker: &record.worker,
             worker_seen: record.worker_seen.as_deref(),
+            deployment: record.detail.deployment.as_deref(),
             mismatch: record.is_mismatch(),
             room: &record.room,
             dispatch_id: record.dispatch_id.as_deref(),
@@ -445,7 +463,9 @@ fn listed(record: &Record, width: usize) -> String {
         _ => format!("\n    room {}", record.room),
     };
     let way = of_the_way(record);
-    let worker = visible(&record.worker);
+    let deployment = record.detail.deployment.iter();
+    let deployment: String = deployment.map(|name| format!(" ({name})")).collect();
+    let worker = visible(&format!("{}{deployment}", record.worker));
     format!(
         "{at}  {status}  {call:<31}  {config}\n    asked for {worker}, {took}{room}{way}\n{message}"
     )

@@ -115,6 +115,12 @@ fn config_box(id: &str, name: &str, config: &ServerConfig) -> Box {
     );
     lines.extend(
         config
+            .deployment
+            .as_ref()
+            .map(|name| format!("deployment {name}")),
+    );
+    lines.extend(
+        config
             .trunk_id
             .as_ref()
             .map(|trunk| format!("trunk {trunk}")),

@@ -296,6 +296,7 @@ pub fn name(field: CallField) -> &'static str {
         CallField::Server => "server",
         CallField::Trunk => "trunk",
         CallField::Worker => "worker",
+        CallField::Deployment => "deployment",
         CallField::Region => "region",
         CallField::ApiKey => "API key",
         CallField::Secret => "API secret",
@@ -318,6 +319,7 @@ pub fn value(route: &EffectiveRoute, field: CallField) -> String {
         CallField::Server => or(&route.server, "LIVEKIT_URL"),
         CallField::Trunk => or(&route.trunk, "OUTBOUND_TRUNK_ID"),
         CallField::Worker => or(&route.worker, "VOICE_AGENT_NAME or inbound-agent"),
+        CallField::Deployment => or(&route.deployment, "production"),
         CallField::Region => or(&route.region, "none"),
         CallField::ApiKey => or(&route.api_key, "LIVEKIT_API_KEY"),
         // Not even its hash: who reads a report can do nothing with it.

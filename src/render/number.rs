@@ -95,7 +95,7 @@ pub fn answer(pair: &Pair) -> Vec<Line> {
 
 const SECRET: &str = "api secret";
 
-fn sides(resolution: &Resolution) -> [(&'static str, Option<String>); 13] {
+fn sides(resolution: &Resolution) -> [(&'static str, Option<String>); 14] {
     let error = resolution.outcome.as_ref().err();
     let outcome = resolution.outcome.as_ref().ok();
     let text = |get: fn(&Outcome) -> Option<&str>| Some(get(outcome?)?.to_owned());
@@ -112,6 +112,10 @@ fn sides(resolution: &Resolution) -> [(&'static str, Option<String>); 13] {
         ("api key", text(|found| found.route.api_key.as_deref())),
         ("trunk", text(|found| Some(found.route.trunk_label()))),
         ("worker", text(|found| Some(found.route.worker_label()))),
+        (
+            "deployment",
+            text(|found| found.route.deployment.as_deref()),
+        ),
         ("carrier", text(|found| found.provider.as_deref())),
         ("calls in", term(|terms| terms.inbound.as_str().to_owned())),
         (

@@ -47,8 +47,8 @@ pub struct GroupReport {
     /// Null for numbers that are new.
     pub before: Option<RouteReport>,
     pub after: RouteReport,
-    /// In what they differ: `source`, `config`, `server`, `trunk`, `worker` or
-    /// `region` for the route; `api_key`, `secret`, `inbound`, `outbound`,
+    /// In what they differ: `source`, `config`, `server`, `trunk`, `worker`,
+    /// `deployment` or `region` for the route; `api_key`, `secret`, `inbound`, `outbound`,
     /// `countries` or `dialled` for the terms. Empty for numbers that are new.
     pub changed: Vec<&'static str>,
     /// No call out can be made any more.
@@ -75,6 +75,8 @@ pub struct RouteReport {
     pub api_key: Option<String>,
     pub trunk: Option<String>,
     pub worker: Option<String>,
+    /// The deployment of the workers; null means production.
+    pub deployment: Option<String>,
     pub region: Option<String>,
     /// Whether calls out are refused, wherever they would go.
     pub refused: bool,
@@ -163,6 +165,7 @@ impl From<&EffectiveRoute> for RouteReport {
             secret: _,
             trunk,
             worker,
+            deployment,
             region,
             terms,
             error,
@@ -179,6 +182,7 @@ impl From<&EffectiveRoute> for RouteReport {
             api_key,
             trunk,
             worker,
+            deployment,
             region,
             refused,
             terms: terms.as_ref().map(ReportTerms::from),

@@ -54,6 +54,8 @@ fn answer(resolution: &Resolution, outcome: &Outcome) -> String {
     line("secret", route.secret.map(|secret| secret.as_str()), "");
     line("trunk", Some(route.trunk_label()), from(&route.trunk));
     line("worker", Some(route.worker_label()), from(&route.worker));
+    let deployment = route.deployment.as_deref();
+    line("deployed", deployment, "deployment of the config");
     line("carrier", outcome.provider.as_deref(), "");
     if let Some(to) = &outcome.to {
         let country = to

@@ -38,6 +38,7 @@ fn config(worker: &str, line: u32) -> ServerConfig {
         api_secret: SecretSource::Env("UAE_SECRET".into()),
         trunk_id: None,
         worker_name: Some(worker.into()),
+        deployment: None,
         adopt: Vec::new(),
         origin: at(line),
         lines: Default::default(),

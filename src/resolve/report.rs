@@ -35,6 +35,8 @@ pub struct Report {
     pub worker_name: Option<String>,
     /// `config`, `environment` or `default`.
     pub worker_source: Option<&'static str>,
+    /// The deployment of the workers; null means production.
+    pub deployment: Option<String>,
     /// The terms of the number's row; null where there is none.
     pub terms: Option<ReportTerms>,
     pub to: Option<ReportTo>,
@@ -180,6 +182,7 @@ impl From<&Resolution> for Report {
             trunk_source: route.map(|route| route.trunk.source.as_str()),
             worker_name: route.and_then(|route| route.worker.value.clone()),
             worker_source: route.map(|route| route.worker.source.as_str()),
+            deployment: route.and_then(|route| route.deployment.clone()),
             terms: terms.as_ref().map(ReportTerms::from),
             to: outcome.and_then(|outcome| outcome.to.as_ref().map(ReportTo::from)),
             trace: resolution.trace.iter().map(ReportStep::from).collect(),

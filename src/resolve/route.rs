@@ -61,12 +61,19 @@ pub struct Route {
     pub secret: Option<SecretState>,
     pub trunk: Choice,
     pub worker: Choice,
+    /// The deployment of the workers, which only the config can name; absent
+    /// means production.
+    pub deployment: Option<String>,
 }
 
 impl Route {
     /// What to show for the trunk, whether it has a value or not.
     pub fn trunk_label(&self) -> &str {
         self.trunk.value.as_deref().unwrap_or(env::TRUNK)
+    }
+
+    pub fn deployment_label(&self) -> &str {
+        self.deployment.as_deref().unwrap_or(PRODUCTION)
     }
 
     pub fn worker_label(&self) -> &str {
@@ -78,6 +85,9 @@ impl Route {
 /// What a failed look-up of 3–4 in `domain.md`, "Resolution", led to so far.
 pub(super) const TODAY: &str =
     "today's service would have fallen back to the environment here, without a word";
+
+/// The deployment of a config that names none, as LiveKit has it.
+pub const PRODUCTION: &str = "production";
 
 /// Everything but the number.
 #[derive(Debug, Clone, Copy)]
@@ -116,6 +126,7 @@ impl Router<'_> {
             secret: Some(config.secret),
             trunk: self.trunk(Some(config), Some(fields), trace)?,
             worker: self.worker(Some(config), trace),
+            deployment: deployment(config, trace),
         })
     }
 
@@ -176,6 +187,7 @@ impl Router<'_> {
             api_key,
             trunk: self.trunk(None, fields, trace)?,
             worker: self.worker(None, trace),
+            deployment: None,
         })
     }
 
@@ -335,6 +347,13 @@ fn credentials(config: &ConfigFact, trace: &mut Trace) -> Result<(String, String
     trace.push(Topic::Credentials, Verdict::Failed, &message);
     trace.push(Topic::Credentials, Verdict::Note, TODAY);
     Err(ResolveError::new("config-incomplete", message))
+}
+
+fn deployment(config: &ConfigFact, trace: &mut Trace) -> Option<String> {
+    let name = config.text(Field::Deployment)?;
+    let detail = format!("{name}: deployment of config {}", config.name());
+    trace.push(Topic::Worker, Verdict::Found, detail);
+    Some(name.to_owned())
 }
 
 /// URL and API key, or the names of the variables that are not set.

@@ -40,6 +40,7 @@ pub fn tree() -> Routing {
         api_secret: SecretSource::Sealed(CipherText::new("lkr1:demo")),
         trunk_id: Some(trunk.into()),
         worker_name: Some(worker.into()),
+        deployment: None,
         adopt: Vec::new(),
         origin: LINE,
         lines: Default::default(),

@@ -112,6 +112,8 @@ pub struct ServerConfig {
     pub api_secret: SecretSource,
     pub trunk_id: Option<String>,
     pub worker_name: Option<String>,
+    /// The deployment of the workers; absent means production.
+    pub deployment: Option<String>,
     /// Fields that may be taken over from others.
     pub adopt: Vec<Field>,
     pub origin: Origin,
@@ -138,6 +140,7 @@ impl ServerConfig {
             api_secret: _,
             trunk_id,
             worker_name,
+            deployment,
             adopt: _,
             origin: _,
             lines: _,
@@ -150,6 +153,7 @@ impl ServerConfig {
         fields.set_text(Field::Description, description.as_deref());
         fields.set_text(Field::TrunkId, trunk_id.as_deref());
         fields.set_text(Field::WorkerName, worker_name.as_deref());
+        fields.set_text(Field::Deployment, deployment.as_deref());
         fields
     }
 
@@ -168,6 +172,7 @@ impl ServerConfig {
             api_secret: secret,
             trunk_id: text(Field::TrunkId),
             worker_name: text(Field::WorkerName),
+            deployment: text(Field::Deployment),
             adopt: Vec::new(),
             origin,
             lines: BTreeMap::new(),

@@ -128,10 +128,19 @@ fn trunk_lacks_number(request: &Request) -> Error {
 }
 
 fn no_agent(request: &Request, wait: Duration) -> Error {
-    let Request { worker, room, .. } = request;
+    let Request {
+        worker,
+        room,
+        deployment,
+        ..
+    } = request;
+    let within = deployment
+        .as_ref()
+        .map(|name| format!(" in deployment `{name}`"));
+    let within = within.unwrap_or_default();
     let message = format!(
         "the server accepted the call, but no agent took it within {}: no worker called \
-         `{worker}` is running there, or none is free",
+         `{worker}`{within} is running there, or none is free",
         shown(wait)
     );
     Error::exit(Exit::NoAgent, message).hint(format!(

@@ -87,6 +87,7 @@ impl CallUnderWay<'_> {
         let call = Call {
             room: &self.request.room,
             agent_name: &self.request.worker,
+            deployment: self.request.deployment.as_deref(),
             metadata: &self.request.metadata,
             job_id: &job_id,
         };

@@ -89,10 +89,11 @@ fn end(route: &EffectiveRoute, group: &RerouteGroup, new: bool) -> String {
 }
 
 /// What has a value to show at both ends.
-const VALUES: [CallField; 8] = [
+const VALUES: [CallField; 9] = [
     CallField::Server,
     CallField::Trunk,
     CallField::Worker,
+    CallField::Deployment,
     CallField::ApiKey,
     CallField::Inbound,
     CallField::Outbound,

@@ -26,6 +26,7 @@ struct Given {
     api_secret: Option<At<SecretSource>>,
     trunk_id: Option<At<String>>,
     worker_name: Option<At<String>>,
+    deployment: Option<At<String>>,
     adopt: Option<Vec<Field>>,
 }
 
@@ -41,11 +42,12 @@ impl Given {
             api_secret: over.api_secret.or(self.api_secret),
             trunk_id: over.trunk_id.or(self.trunk_id),
             worker_name: over.worker_name.or(self.worker_name),
+            deployment: over.deployment.or(self.deployment),
             adopt: over.adopt.or(self.adopt),
         }
     }
 
-    fn texts(&self) -> [&Option<At<String>>; 6] {
+    fn texts(&self) -> [&Option<At<String>>; 7] {
         [
             &self.region,
             &self.description,
@@ -53,6 +55,7 @@ impl Given {
             &self.api_key,
             &self.trunk_id,
             &self.worker_name,
+            &self.deployment,
         ]
     }
 }
@@ -67,11 +70,14 @@ fn only_overrides(raw: &Config<'_>) -> bool {
         api_secret,
         trunk_id,
         worker_name,
+        deployment,
         env,
         ..
     } = raw;
-    let texts = [id, region, description, url, api_key, trunk_id, worker_name];
-    texts.iter().all(|text| text.is_none()) && api_secret.is_none() && !env.0.is_empty()
+    let texts = [id, region, description, url, api_key];
+    let more = [trunk_id, worker_name, deployment];
+    let mut texts = texts.iter().chain(&more);
+    texts.all(|text| text.is_none()) && api_secret.is_none() && !env.0.is_empty()
 }
 
 impl Reader<'_> {
@@ -123,6 +129,7 @@ impl Reader<'_> {
         let api_key = take(Field::ApiKey, given.api_key).unwrap_or_default();
         let trunk_id = take(Field::TrunkId, given.trunk_id);
         let worker_name = take(Field::WorkerName, given.worker_name);
+        let deployment = take(Field::Deployment, given.deployment);
         let secret = given.api_secret;
         line(
             Field::ApiSecret,
@@ -138,6 +145,7 @@ impl Reader<'_> {
             api_secret: secret.map_or(SecretSource::Env(String::new()), |secret| secret.value),
             trunk_id,
             worker_name,
+            deployment,
             adopt: given.adopt.unwrap_or_default(),
             origin: self.origin(name),
             lines,
@@ -169,6 +177,7 @@ impl Reader<'_> {
                 .and_then(|secret| self.secret(secret)),
             trunk_id: self.text("trunk_id", &raw.trunk_id, 255),
             worker_name: self.name("worker_name", &raw.worker_name),
+            deployment: self.name("deployment", &raw.deployment),
             adopt: self.fields(&raw.adopt, &Field::OF_CONFIG),
         }
     }
@@ -205,7 +214,7 @@ impl Reader<'_> {
             );
         }
         let texts = [&raw.region, &raw.description, &raw.url, &raw.api_key];
-        let more = [&raw.id, &raw.trunk_id, &raw.worker_name];
+        let more = [&raw.id, &raw.trunk_id, &raw.worker_name, &raw.deployment];
         let any = texts.into_iter().chain(more).any(Option::is_some);
         if !any && raw.api_secret.is_none() && raw.adopt.is_none() {
             self.error("override-nothing", environment, "this override is empty");

@@ -36,7 +36,7 @@ fn a_call_is_recorded_placed_and_listed() {
         "job_id": report["job_id"], "call_log_id": report["record_id"],
         "phone_number": TO, "to_number": TO, "from_number": FROM, "sip_number": FROM,
         "call_mode": "outbound", "outbound_trunk_id": "ST_MmVqEuBMDNf6", "agent_id": 33,
-        "voice_id": null, "carrier_name": "TechieMaya FZE", "trunk_resolution": "database",
+        "deployment": null, "voice_id": null, "carrier_name": "TechieMaya FZE", "trunk_resolution": "database",
         "initiated_by": null, "added_context": "Renewal", "batch_id": null, "entry_id": null,
         "campaign": "diwali",
     });

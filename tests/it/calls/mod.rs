@@ -2,6 +2,7 @@
 //! stand-in for what goes wrong, and against a real server and worker.
 
 mod cancel;
+mod deployment;
 mod dispatch;
 mod doctor;
 mod kills;

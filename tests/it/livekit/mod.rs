@@ -32,6 +32,7 @@ const METADATA: &str = r#"{"job_id":"01234567-89ab-cdef-0123-456789abcdef","to_n
 const CALL: Call<'static> = Call {
     room: ROOM,
     agent_name: AGENT,
+    deployment: None,
     metadata: METADATA,
     job_id: JOB,
 };

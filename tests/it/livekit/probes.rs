@@ -193,7 +193,7 @@ async fn a_worker_is_tried_in_a_room_of_its_own_without_a_phone_number() {
     let client = client(&standin.url());
     let wait = Duration::from_millis(200);
 
-    let tried = probe_worker(&client, AGENT, wait).await;
+    let tried = probe_worker(&client, AGENT, None, wait).await;
     assert!(matches!(&tried.seen, WorkerSeen::Took(there) if there.job.is_some()));
     assert!(tried.left_behind.is_none());
     assert!(standin.world().rooms.is_empty());
@@ -206,7 +206,7 @@ async fn a_worker_is_tried_in_a_room_of_its_own_without_a_phone_number() {
     assert_eq!(metadata["lkroute_probe"], true);
     assert_eq!(metadata.as_object().unwrap().len(), 2, "{metadata}");
 
-    let tried = probe_worker(&client, "voag-nobody", wait).await;
+    let tried = probe_worker(&client, "voag-nobody", None, wait).await;
     assert_eq!(tried.seen, WorkerSeen::NoOne);
     assert!(standin.world().rooms.is_empty());
 
@@ -215,7 +215,7 @@ async fn a_worker_is_tried_in_a_room_of_its_own_without_a_phone_number() {
         1,
         Fault::Answer(Answer::twirp(500, "internal", "boom")),
     );
-    let tried = probe_worker(&client, "voag-nobody", wait).await;
+    let tried = probe_worker(&client, "voag-nobody", None, wait).await;
     assert_eq!(
         tried.left_behind.map(|failure| failure.cause),
         Some(Cause::Unavailable)

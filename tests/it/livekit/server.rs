@@ -42,6 +42,7 @@ pub fn call(room: &str) -> Call<'_> {
     Call {
         room,
         agent_name: AGENT,
+        deployment: None,
         metadata: METADATA,
         job_id: JOB,
     }
@@ -251,7 +252,7 @@ async fn a_trial_of_a_worker_that_is_not_there_leaves_no_room() {
         return;
     };
     let client = client(&livekit.url, KEY, SECRET);
-    let tried = probe_worker(&client, "voag-nobody", Duration::from_millis(300)).await;
+    let tried = probe_worker(&client, "voag-nobody", None, Duration::from_millis(300)).await;
     assert_eq!(tried.seen, WorkerSeen::NoOne);
     assert_eq!(tried.left_behind, None);
     assert!(!livekit.has_room(&tried.room).await);

@@ -55,7 +55,7 @@ async fn the_worker_of_that_name_has_the_job_and_no_other_does() {
     assert!(seen.worker_id.starts_with("AW_"), "{seen:?}");
     assert!(!seen.participant_identity.is_empty(), "{seen:?}");
 
-    let tried = probe_worker(&client, AGENT, JOB_LISTED_WITHIN).await;
+    let tried = probe_worker(&client, AGENT, None, JOB_LISTED_WITHIN).await;
     assert!(
         matches!(&tried.seen, WorkerSeen::Took(AgentThere { job: Some(job), .. }) if job.agent_name == AGENT),
         "{tried:?}"
@@ -65,7 +65,7 @@ async fn the_worker_of_that_name_has_the_job_and_no_other_does() {
 
     assert_eq!((worker.jobs().len(), other.jobs().len()), (2, 0));
     drop(worker);
-    let tried = probe_worker(&client, AGENT, JOB_LISTED_WITHIN).await;
+    let tried = probe_worker(&client, AGENT, None, JOB_LISTED_WITHIN).await;
     assert_eq!(tried.seen, WorkerSeen::NoOne);
     assert_eq!(other.jobs().len(), 0);
 }

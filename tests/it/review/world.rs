@@ -59,6 +59,7 @@ impl Files {
             api_secret: SecretSource::Sealed(CipherText::new("lkr1:demo:00000000:AAAA")),
             trunk_id: Some(format!("ST_{region}")),
             worker_name: Some(worker.into()),
+            deployment: None,
             adopt: Vec::new(),
             origin: origin(at),
             lines: Default::default(),

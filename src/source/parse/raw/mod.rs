@@ -103,6 +103,10 @@ pub struct Config<'a> {
     /// The LiveKit agent name that calls are dispatched to.
     #[serde(borrow)]
     pub worker_name: Str<'a>,
+    /// The deployment of the workers that calls are dispatched to; without it,
+    /// production.
+    #[serde(borrow)]
+    pub deployment: Str<'a>,
     /// Fields that may be taken over from others.
     #[serde(borrow)]
     pub adopt: TextList<'a>,

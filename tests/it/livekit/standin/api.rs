@@ -170,6 +170,7 @@ impl World {
             agent_name: asked.agent_name,
             room: asked.room,
             metadata: asked.metadata,
+            deployment: asked.deployment,
             state: Some(Default::default()),
             ..Default::default()
         };
@@ -177,7 +178,11 @@ impl World {
             return Some(no_such_room());
         };
         let answer = Answer::proto(&dispatch);
-        if self.workers.contains(&dispatch.agent_name) {
+        let worker = match dispatch.deployment.as_str() {
+            "" => dispatch.agent_name.clone(),
+            deployment => format!("{}/{deployment}", dispatch.agent_name),
+        };
+        if self.workers.contains(&worker) {
             if self.agents_join {
                 let agent = participant("agent-standin", Kind::Agent, &[]);
                 let room = dispatch.room.clone();

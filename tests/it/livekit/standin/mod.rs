@@ -34,7 +34,8 @@ pub struct World {
     pub clock_ahead: i64,
     /// Grants that no token has here, by method.
     pub denied: HashSet<String>,
-    /// Names under which a worker takes jobs at once.
+    /// Names under which a worker takes jobs at once; `NAME/DEPLOYMENT` for
+    /// one that is not of production.
     pub workers: HashSet<String>,
     /// Whether an agent that took a job joins the room, as one that raises or
     /// dies does not.
