@@ -10,7 +10,7 @@ use uuid::Uuid;
 use crate::diff::plan::{Action, BindingGroup, Change, Object, Plan};
 use crate::fields::{Field, Fields};
 use crate::impact::change_effects::{
-    ChangeEffects, changes_calls, differ_for_calls, only_writes_unknown_secret,
+    ChangeEffects, ChangedRegions, changes_calls, differ_for_calls, only_writes_unknown_secret,
 };
 use crate::impact::reroutes::{Effect, Reroutes, TenantRegionCount};
 use crate::routing::Routing;
@@ -92,9 +92,9 @@ struct Scope<'a> {
     regions: BTreeMap<Uuid, String>,
     /// Configs by id whose change affects the numbers on them: index of it.
     configs: BTreeMap<Uuid, usize>,
-    /// Regions whose change affects the numbers that may call them: index of
-    /// it.
-    called: BTreeMap<String, usize>,
+    /// Regions whose change affects the numbers that may call them, or from
+    /// whose rule they take something out.
+    called: ChangedRegions<'a>,
     /// What each change does to its own number.
     effects: OnceCell<Vec<Effect>>,
 }
@@ -175,17 +175,12 @@ impl<'a> Scope<'a> {
             let region = config.fields.text(Field::Region)?;
             Some((config.id, region.to_owned()))
         });
-        let (mut configs, mut called) = (BTreeMap::new(), BTreeMap::new());
+        let mut configs = BTreeMap::new();
         let changes = plan.changes.iter().enumerate();
         for (at, change) in changes.filter(|(_, change)| changes_calls(plan, change)) {
-            match (change.object, change.row.or(change.previous)) {
-                (Object::Region(name), _) => {
-                    called.insert(plan.names[name as usize].clone(), at);
-                }
-                (Object::Config(_), Some(id)) => {
-                    configs.insert(id, at);
-                }
-                (Object::Config(_), None) | (Object::Binding { .. }, _) => {}
+            let id = change.row.or(change.previous);
+            if let (Object::Config(_), Some(id)) = (change.object, id) {
+                configs.insert(id, at);
             }
         }
         Scope {
@@ -193,7 +188,7 @@ impl<'a> Scope<'a> {
             reroutes,
             regions: declared.chain(owned).collect(),
             configs,
-            called,
+            called: ChangedRegions::new(plan),
             effects: OnceCell::new(),
         }
     }
@@ -238,12 +233,12 @@ impl<'a> Scope<'a> {
             return Vec::new();
         }
         let config = |fields: &Fields| self.configs.get(&fields.text(Field::Config)?.parse().ok()?);
-        let region = |fields: &Fields| self.called.get(fields.text(Field::AllowedOutbound)?);
         let sides = sides.into_iter().flatten();
         sides
-            .flat_map(|fields| [config(fields), region(fields)])
-            .flatten()
-            .copied()
+            .flat_map(|fields| {
+                let regions = self.called.felt_by(fields.text(Field::AllowedOutbound));
+                config(fields).copied().into_iter().chain(regions)
+            })
             .collect()
     }
 

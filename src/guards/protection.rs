@@ -11,7 +11,7 @@ use super::budgets::{Violation, numbers};
 use crate::address::Address;
 use crate::diff::plan::{Action, Change, Object, Plan};
 use crate::fields::Field;
-use crate::impact::change_effects::changes_calls;
+use crate::impact::change_effects::{ChangedRegions, changes_calls};
 use crate::routing::guards;
 
 /// Every name by which the object of a change is known: its address, the one
@@ -132,28 +132,32 @@ impl<'a> Protection<'a> {
         let plan = self.plan;
         let routing = self.context.routing;
         let globs = self.of_bindings();
-        let (mut configs, mut regions) = (HashMap::new(), HashMap::new());
+        let regions = ChangedRegions::new(plan);
+        let mut configs = HashMap::new();
         for (ix, change) in plan.changes.iter().enumerate() {
-            let is_felt = !change.insert || self.is_felt(change.object);
-            if !changes_calls(plan, change) || !is_felt {
-                continue;
+            if let (Object::Config(name), true) = (change.object, changes_calls(plan, change)) {
+                configs.insert(plan.names[name as usize].as_str(), ix);
             }
-            match change.object {
-                Object::Config(name) => configs.insert(plan.names[name as usize].as_str(), ix),
-                Object::Region(name) => regions.insert(plan.names[name as usize].as_str(), ix),
-                Object::Binding { .. } => None,
-            };
         }
         if globs.is_empty() || configs.is_empty() && regions.is_empty() {
             return Vec::new();
         }
+        let by_region: Vec<Option<usize>> = routing
+            .settings
+            .iter()
+            .map(|settings| {
+                let rule = settings.fields.text(Field::AllowedOutbound);
+                regions
+                    .felt_by(rule)
+                    .into_iter()
+                    .find(|ix| self.is_felt(plan.changes[*ix], &regions))
+            })
+            .collect();
         let mut held: BTreeMap<(usize, &str), u64> = BTreeMap::new();
         for binding in &routing.bindings {
             let settings = routing.settings(binding);
-            let outbound = settings.fields.text(Field::AllowedOutbound);
-            let by_config = configs.get(settings.config.as_str());
-            let by_region = outbound.and_then(|region| regions.get(region));
-            let Some(ix) = by_config.or(by_region) else {
+            let by_config = configs.get(settings.config.as_str()).copied();
+            let Some(ix) = by_config.or(by_region[binding.settings as usize]) else {
                 continue;
             };
             let tenant = routing.tenant(binding);
@@ -168,7 +172,7 @@ impl<'a> Protection<'a> {
             if let Some(glob) = first_match(&globs, &names) {
                 let glob = self.globs.iter().find(|known| *known == glob);
                 *held
-                    .entry((*ix, glob.map_or("", String::as_str)))
+                    .entry((ix, glob.map_or("", String::as_str)))
                     .or_default() += 1;
             }
         }
@@ -187,19 +191,19 @@ impl<'a> Protection<'a> {
         violations.collect()
     }
 
-    /// Whether a region that is new changes the terms of numbers that were
-    /// there: its name meant something else before.
-    fn is_felt(&self, object: Object) -> bool {
-        let Object::Region(name) = object else {
-            return false;
-        };
-        let name = self.plan.names[name as usize].as_str();
+    /// Whether the change of a region is felt by numbers that were there; of
+    /// one that is new, only where terms change by it.
+    fn is_felt(&self, change: Change, regions: &ChangedRegions<'_>) -> bool {
         let classes = self.plan.classes.iter().zip(&self.context.reroutes.effects);
         let mut felt = classes.filter(|(_, effect)| effect.is_some_and(|e| e.terms_changed));
-        felt.any(|(class, _)| {
-            let fields = class.after.map(|ix| self.plan.pool.get(ix));
-            fields.is_some_and(|fields| fields.text(Field::AllowedOutbound) == Some(name))
-        })
+        !change.insert
+            || felt.any(|(class, _)| {
+                let fields = class.after.map(|ix| self.plan.pool.get(ix));
+                let rule = fields.and_then(|fields| fields.text(Field::AllowedOutbound));
+                let by = regions.felt_by(rule).into_iter();
+                by.map(|ix| self.plan.changes[ix].object)
+                    .any(|object| object == change.object)
+            })
     }
 
     /// Tenants whose new alias takes numbers out of their protection.

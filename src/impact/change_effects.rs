@@ -1,6 +1,8 @@
 //! What each change of a plan does to calls: who is to be named where a guard
 //! refuses, and what `protected` is about. Core.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use hashbrown::HashMap;
 
 use super::carried_out::{BasisAfter, basis_after};
@@ -9,6 +11,7 @@ use super::reroutes::Effect;
 use crate::diff::binding_classes::carried_out;
 use crate::diff::plan::{Change, Object, Plan, SecretOutcome};
 use crate::fields::{Field, Fields, FieldsIx};
+use crate::resolve::{Regions, deciding_regions};
 
 /// Whether a change writes something that calls of numbers which are there
 /// depend on. A secret that is the same, or could not be compared, is none.
@@ -45,6 +48,51 @@ pub fn differ_for_calls(before: &Fields, after: &Fields) -> bool {
             .collect()
     };
     counts(before) != counts(after)
+}
+
+/// The regions whose `country_codes` a plan changes, and who feels it: a
+/// region decides for the numbers that may call it, and for those from whose
+/// rule its longer prefix takes something out.
+#[derive(Debug)]
+pub struct ChangedRegions<'a> {
+    /// Index of the change, by the region's name.
+    changes: BTreeMap<&'a str, usize>,
+    before: &'a Regions,
+    after: Regions,
+}
+
+impl<'a> ChangedRegions<'a> {
+    pub fn new(plan: &'a Plan) -> ChangedRegions<'a> {
+        let changes = plan.changes.iter().enumerate();
+        let changes = changes.filter(|(_, change)| changes_calls(plan, change));
+        let changes = changes.filter_map(|(at, change)| match change.object {
+            Object::Region(name) => Some((plan.names[name as usize].as_str(), at)),
+            Object::Config(_) | Object::Binding { .. } => None,
+        });
+        ChangedRegions {
+            changes: changes.collect(),
+            before: &plan.basis.regions,
+            after: basis_after(plan).basis.regions,
+        }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.changes.is_empty()
+    }
+
+    /// The changes that numbers with this `allowed_outbound` can feel.
+    pub fn felt_by(&self, rule: Option<&str>) -> BTreeSet<usize> {
+        let rule = rule.filter(|_| !self.is_empty());
+        let regions = rule.into_iter().flat_map(|rule| {
+            let before = deciding_regions(rule, self.before);
+            before
+                .into_iter()
+                .chain(deciding_regions(rule, &self.after))
+        });
+        regions
+            .filter_map(|region| self.changes.get(region).copied())
+            .collect()
+    }
 }
 
 /// The effect of changes on the number of each; those that are alike are

@@ -8,7 +8,7 @@ use std::fmt;
 use std::str::FromStr;
 
 /// The most digits of a prefix.
-const MAX_PREFIX: usize = 7;
+pub(super) const MAX_PREFIX: u32 = 7;
 
 /// An entry of a region's `country_codes`: a calling code, alone or with the
 /// digits of an area (`+91`, `+1242`, `+9714`). Shown as it is written.
@@ -26,7 +26,7 @@ impl Prefix {
         let Some(digits) = text.strip_prefix('+') else {
             return Err(syntax);
         };
-        let shape = (1..=MAX_PREFIX).contains(&digits.len())
+        let shape = (1..=MAX_PREFIX as usize).contains(&digits.len())
             && digits.bytes().all(|byte| byte.is_ascii_digit())
             && !digits.starts_with('0');
         let prefix = digits.parse().ok().filter(|_| shape).ok_or(syntax)?;
@@ -55,6 +55,12 @@ impl Prefix {
     /// numbers; `None` for global services.
     pub fn main_country(self) -> Option<Country> {
         Country::main_of(self.calling_code())
+    }
+
+    /// Whether `other` begins with this prefix.
+    pub fn contains(self, other: Prefix) -> bool {
+        let rest = other.len().checked_sub(self.len());
+        rest.is_some_and(|rest| other.0 / 10u32.pow(rest) == self.0)
     }
 
     /// Whether `number` begins with the prefix.

@@ -3,7 +3,9 @@
 
 use std::fmt;
 
-use super::Prefix;
+use super::number::E164;
+use super::plans;
+use super::prefix::Prefix;
 
 /// Numbers are told apart by this many digits at their beginning, as many as
 /// the longest prefix has.
@@ -61,6 +63,22 @@ impl PrefixSet {
         PrefixSet { spans: left }
     }
 
+    /// The numbers that are in either.
+    pub fn or(&self, other: &PrefixSet) -> PrefixSet {
+        joined(self.spans.iter().chain(&other.spans).copied().collect())
+    }
+
+    /// Whether the number is one of them.
+    pub fn holds(&self, number: E164) -> bool {
+        let (digits, first) = (plans::count(number.digits()), number.digits());
+        let first = match digits.checked_sub(DIGITS) {
+            Some(rest) => first / 10u64.pow(rest),
+            None => first * 10u64.pow(DIGITS - digits),
+        };
+        let mut spans = self.spans.iter();
+        spans.any(|&(start, end)| (u64::from(start)..u64::from(end)).contains(&first))
+    }
+
     /// The numbers that are in both.
     pub fn both(&self, other: &PrefixSet) -> PrefixSet {
         self.without(&self.without(other))
@@ -88,17 +106,20 @@ impl PrefixSet {
 
 impl FromIterator<Prefix> for PrefixSet {
     fn from_iter<I: IntoIterator<Item = Prefix>>(prefixes: I) -> PrefixSet {
-        let mut spans: Vec<(u32, u32)> = prefixes.into_iter().map(span).collect();
-        spans.sort_unstable();
-        let mut joined: Vec<(u32, u32)> = Vec::with_capacity(spans.len());
-        for (start, end) in spans {
-            match joined.last_mut() {
-                Some((_, last)) if *last >= start => *last = end.max(*last),
-                _ => joined.push((start, end)),
-            }
-        }
-        PrefixSet { spans: joined }
+        joined(prefixes.into_iter().map(span).collect())
     }
+}
+
+fn joined(mut spans: Vec<(u32, u32)>) -> PrefixSet {
+    spans.sort_unstable();
+    let mut joined: Vec<(u32, u32)> = Vec::with_capacity(spans.len());
+    for (start, end) in spans {
+        match joined.last_mut() {
+            Some((_, last)) if *last >= start => *last = end.max(*last),
+            _ => joined.push((start, end)),
+        }
+    }
+    PrefixSet { spans: joined }
 }
 
 fn span(prefix: Prefix) -> (u32, u32) {
@@ -179,13 +200,16 @@ mod tests {
             let begins = |prefixes: &[Prefix]| prefixes.iter().any(|p| p.begins(number));
             let holds = |set: &PrefixSet| {
                 let digits = number.digits().to_string();
-                set.prefixes().iter().any(|p| digits.starts_with(&p[1..]))
+                let begins = set.prefixes().iter().any(|p| digits.starts_with(&p[1..]));
+                assert!(begins == set.holds(number) || digits.len() < 7);
+                begins
             };
             let (a, b) = (ours.iter().copied().collect::<PrefixSet>(),
                           others.iter().copied().collect::<PrefixSet>());
             prop_assert_eq!(holds(&a), begins(&ours));
             prop_assert_eq!(holds(&a.without(&b)), begins(&ours) && !begins(&others));
             prop_assert_eq!(holds(&a.both(&b)), begins(&ours) && begins(&others));
+            prop_assert_eq!(holds(&a.or(&b)), begins(&ours) || begins(&others));
             prop_assert!(holds(&PrefixSet::all()));
         }
     }

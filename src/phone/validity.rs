@@ -1,9 +1,14 @@
 //! What only libphonenumber knows of a number: whether it is valid, and which
-//! of several countries it belongs to. Its metadata is loaded at first use,
+//! of several countries it, or all that begin alike, belong to. Its metadata is loaded at first use,
 //! which takes some 16 ms.
+
+use std::collections::HashMap;
+use std::sync::{LazyLock, Mutex, PoisonError};
 
 use super::country::{Country, countries};
 use super::number::E164;
+use super::plans::{self, NumberingPlan};
+use super::prefix::{MAX_PREFIX, Prefix};
 use rlibphonenumber::{PHONE_NUMBER_UTIL, PhoneNumber, ValidationError};
 
 /// A warning where libphonenumber knows no such number: plans change faster
@@ -39,6 +44,56 @@ impl E164 {
         let region = PHONE_NUMBER_UTIL.get_region_for_number(&to_library(self)?)?;
         let region = region.as_region_str();
         countries(plan).find(|country| *country == region.as_str())
+    }
+}
+
+impl Prefix {
+    /// The country that the prefix stands for: that of all numbers which begin
+    /// so, where they are of one country, else the main one of its calling
+    /// code. `+1876` is `JM`; `+1` and `+18`, which many share, are `US`.
+    pub fn country(self) -> Option<Country> {
+        static KNOWN: LazyLock<Mutex<HashMap<Prefix, Option<Country>>>> =
+            LazyLock::new(Mutex::default);
+        let main = self.main_country()?;
+        let plan = plans::plan(self.calling_code())?;
+        let is_whole_plan = self.len() == plans::count(plan.code.into());
+        if main.code() == plan.countries || is_whole_plan {
+            return Some(main);
+        }
+        let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+        *known
+            .entry(self)
+            .or_insert_with(|| Some(self.only_country(plan).unwrap_or(main)))
+    }
+
+    /// The one country of the numbers that begin so. All continuations up to
+    /// seven digits are tried (at most a thousand), which is where countries
+    /// part, in each length that the plan knows.
+    fn only_country(self, plan: &NumberingPlan) -> Option<Country> {
+        let more = MAX_PREFIX.saturating_sub(self.len()).clamp(1, 3);
+        let blocks = (0..10u64.pow(more)).map(|next| {
+            let head = u64::from(self.digits()) * 10u64.pow(more) + next;
+            (head, self.len() + more)
+        });
+        let code_digits = plans::count(plan.code.into());
+        let mut found = None;
+        for (head, digits) in blocks {
+            for length in plan.min..=plan.max {
+                let Some(rest) = (u32::from(length) + code_digits).checked_sub(digits) else {
+                    continue;
+                };
+                // Digits of which no plan makes a rule of their own.
+                let tail = 2_345_678_234_567u64 % 10u64.pow(rest);
+                let number = E164::from_digits(head * 10u64.pow(rest) + tail).ok();
+                let country = number.and_then(E164::country);
+                match (country, found) {
+                    (Some(country), None) => found = Some(country),
+                    (Some(country), Some(before)) if country != before => return None,
+                    _ => {}
+                }
+            }
+        }
+        Country::parse(found?)
     }
 }
 

@@ -3,21 +3,15 @@
 //! A rule that can't be read refuses: a call that a rule may forbid is not
 //! placed.
 
-use std::collections::BTreeSet;
-
 use serde_json::Value;
 
+use super::countries::{CountriesRule, unreadable};
 use super::facts::Regions;
 use super::trace::{ResolveError, Topic, Trace, Verdict};
 use crate::fields::{Field, Fields};
 use crate::phone::{
-    Country, DEFAULT_LEAD, E164, LeadPart, PhoneError, Prefix, PrefixSet, format_lead,
-    parse_dialled,
+    Country, DEFAULT_LEAD, E164, LeadPart, PhoneError, Prefix, format_lead, parse_dialled,
 };
-
-/// Regions that today's Python reader knows by name, for databases where no
-/// region is declared.
-const KNOWN: [(&str, &str); 2] = [("india", "+91"), ("uae", "+971")];
 
 /// The called number.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,98 +87,36 @@ pub fn call(
     called.inspect_err(|error| trace.push(Topic::Rules, Verdict::Refused, &error.message))
 }
 
-/// The value of `allowed_outbound`, where one is set.
-fn countries_rule(fields: &Fields) -> Result<Option<&str>, ResolveError> {
-    match fields.get(Field::AllowedOutbound) {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::String(name)) => Ok(Some(name.as_str())),
-        Some(other) => {
-            let wanted = "it is \"global\" or the name of a region";
-            Err(unreadable(Field::AllowedOutbound, other, wanted))
-        }
-    }
-}
-
-/// The countries that `allowed_outbound` lets through.
-pub(super) fn allowed_countries(
-    fields: &Fields,
-    regions: &Regions,
-) -> Result<PrefixSet, ResolveError> {
-    match countries_rule(fields)? {
-        None | Some("global") => Ok(PrefixSet::all()),
-        Some(name) => Ok(codes(name, regions)?.0.into_iter().collect()),
-    }
-}
-
 /// The called number, and which rule lets it pass.
 fn read(fields: &Fields, to: &str, regions: &Regions) -> Result<(E164, String), ResolveError> {
-    let rule = countries_rule(fields)?;
-    let Some(name) = rule.filter(|name| *name != "global") else {
-        let number = parse_dialled(to, None).map_err(|error| not_read(to, error, rule))?;
-        let why = rule.map_or("no rule on countries", |_| "allowed_outbound = \"global\"");
+    let rule = CountriesRule::read(fields, regions)?;
+    let text = rule.text();
+    let CountriesRule::Region(region) = &rule else {
+        let number = parse_dialled(to, None).map_err(|error| not_read(to, error, text))?;
+        let why = text.map_or("no rule on countries", |_| "allowed_outbound = \"global\"");
         return Ok((number, why.to_owned()));
     };
-    let (codes, whence) = codes(name, regions)?;
-    let home = home(&codes);
-    let number = parse_dialled(to, home).map_err(|error| not_read(to, error, rule))?;
-    let shown = shown(&codes);
-    let Some(own) = Prefix::longest(number, codes.iter().copied()) else {
-        let message = format!(
-            "the number's rule `allowed_outbound = \"{name}\"` refuses {number}: it allows {shown} only ({whence})"
-        );
-        return Err(ResolveError::refused("country-refused", message));
-    };
-    if let Some((other, code)) = region_of_its_own(number, own, name, regions) {
-        let message = format!(
-            "the number's rule `allowed_outbound = \"{name}\"` refuses {number}: it is of region `{other}` ({code}), another country than {own} stands for"
-        );
-        return Err(ResolveError::refused("country-refused", message));
+    let home = home(&region.codes);
+    let number = parse_dialled(to, home).map_err(|error| not_read(to, error, text))?;
+    let (name, whence, shown) = (region.name, &region.whence, shown(&region.codes));
+    if region.allowed().holds(number) {
+        let why = format!("allowed_outbound = \"{name}\" allows {shown} ({whence})");
+        return Ok((number, why));
     }
-    let why = format!("allowed_outbound = \"{name}\" allows {shown} ({whence})");
-    Ok((number, why))
-}
-
-/// The other region that takes a number out of what `own` lets through: its
-/// prefix is longer, and the number is of another country than the main one of
-/// `own`, so that `+1876` is taken from `+1` and `+9714` nothing from `+971`.
-fn region_of_its_own<'r>(
-    number: E164,
-    own: Prefix,
-    name: &str,
-    regions: &'r Regions,
-) -> Option<(&'r str, Prefix)> {
-    let others = regions.0.iter().filter(|(other, _)| *other != name);
-    let longest = others.filter_map(|(other, codes)| {
-        let code = Prefix::longest(number, codes.iter().copied())?;
-        Some((other.as_str(), code))
-    });
-    let (other, code) = longest.max_by_key(|(_, code)| code.len())?;
-    let main = own.main_country().map(Country::code);
-    (code.len() > own.len() && number.country() != main).then_some((other, code))
+    let why = match region.taken_by(number) {
+        Some((other, code)) => format!(
+            "it is of region `{other}` ({code}), which is another country than {shown} stands for"
+        ),
+        None => format!("it allows {shown} only ({whence})"),
+    };
+    let message =
+        format!("the number's rule `allowed_outbound = \"{name}\"` refuses {number}: {why}");
+    Err(ResolveError::refused("country-refused", message))
 }
 
 fn shown(codes: &[Prefix]) -> String {
     let codes: Vec<String> = codes.iter().map(ToString::to_string).collect();
     codes.join(", ")
-}
-
-/// The codes that a value of `allowed_outbound` stands for, and whence.
-fn codes(name: &str, regions: &Regions) -> Result<(Vec<Prefix>, String), ResolveError> {
-    if let Some(codes) = regions.0.get(name).filter(|codes| !codes.is_empty()) {
-        return Ok((codes.clone(), format!("country_codes of region {name}")));
-    }
-    let known = KNOWN.iter().find(|(known, _)| *known == name);
-    if let Some(code) = known.and_then(|(_, code)| Prefix::parse(code).ok()) {
-        return Ok((vec![code], "no region of that name is declared".to_owned()));
-    }
-    let declared: BTreeSet<&str> = regions.0.keys().map(String::as_str).collect();
-    let known: BTreeSet<&str> = KNOWN.iter().map(|(name, _)| *name).collect();
-    let names: Vec<&str> = declared.union(&known).copied().collect();
-    let message = format!(
-        "the number's rule `allowed_outbound = \"{name}\"` names no known region, so nothing says whom it may call"
-    );
-    let hint = format!("it can be \"global\" or one of: {}", names.join(", "));
-    Err(ResolveError::refused("rule-unknown-region", message).hint(hint))
 }
 
 /// The country of bare national numbers, if all codes are of one.
@@ -226,12 +158,6 @@ fn format(fields: &Fields, number: E164) -> Result<(String, String), ResolveErro
         Some(value) => format!("required_lead_format = {value}"),
     };
     Ok((format_lead(number, &parts), order))
-}
-
-fn unreadable(field: Field, value: &Value, wanted: &str) -> ResolveError {
-    let key = field.rules_key().unwrap_or(field.as_str());
-    let message = format!("the number's rule `{key}` holds {value}, which can't be understood");
-    ResolveError::refused("rule-unreadable", message).hint(wanted)
 }
 
 fn not_read(to: &str, error: PhoneError, rule: Option<&str>) -> ResolveError {

@@ -9,6 +9,7 @@
 
 pub mod carrier;
 pub mod choice;
+pub mod countries;
 pub mod env;
 pub mod facts;
 pub mod report;
@@ -16,6 +17,8 @@ pub mod route;
 pub mod terms;
 pub mod trace;
 
+#[cfg(test)]
+mod country_laws;
 #[cfg(test)]
 mod laws;
 mod number;
@@ -29,6 +32,7 @@ use uuid::Uuid;
 
 pub use carrier::Called;
 pub use choice::{Choice, ChoiceSource};
+pub use countries::deciding_regions;
 pub use env::{RoutingEnv, ShellEnv};
 pub use facts::{
     AgentFact, Aliases, CallBasis, ConfigFact, Configs, Facts, Provenance, Regions, RowFact,

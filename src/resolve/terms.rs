@@ -3,14 +3,16 @@
 //! `phone`.
 //!
 //! They follow from the carrier rules of the number's row and from the
-//! `country_codes` of the regions, by the same reading as a call's
-//! ([`super::carrier`]): a rule that can't be understood refuses.
+//! `country_codes` of all regions, by the same reading as a call's
+//! ([`super::carrier`], [`super::countries`]): a rule that can't be understood
+//! refuses.
 
 use std::fmt;
 
 use serde_json::Value;
 
 use super::carrier;
+use super::countries::CountriesRule;
 use super::facts::Regions;
 use crate::fields::{Field, Fields};
 use crate::phone::{DEFAULT_LEAD, LeadPart, PrefixSet};
@@ -127,7 +129,8 @@ impl Terms {
         Terms {
             inbound: Switch::read(fields.get(Field::Inbound)),
             outbound: Switch::read(fields.get(Field::Outbound)),
-            countries: carrier::allowed_countries(fields, regions).unwrap_or_default(),
+            countries: CountriesRule::read(fields, regions)
+                .map_or_else(|_| PrefixSet::default(), |rule| rule.allowed()),
             dialled,
         }
     }

@@ -181,3 +181,94 @@ fn a_saved_plan_cannot_be_made_to_say_that_nobody_is_rerouted() {
         refused.stderr
     );
 }
+
+/// 400 numbers that may call `us` (`+1`), applied; then Jamaica gets a region
+/// of its own.
+fn with_jamaica() -> Lkroute {
+    let lkroute = applied();
+    let us = "[regions.us]\ncountry_codes = [\"+1\"]\n";
+    lkroute.write("routing/us.toml", us);
+    lkroute.edit(NUMBERS, "\"uae\"", "\"us\"");
+    let url = format!("sqlite://{}", lkroute.path().join("us.db").display());
+    lkroute
+        .run(&["apply", "--auto-approve", "--database", &url])
+        .expect_code(0);
+    lkroute.write(
+        "routing/jamaica.toml",
+        "[regions.jamaica]\ncountry_codes = [\"+1876\", \"+1658\"]\n",
+    );
+    lkroute
+}
+
+#[test]
+fn a_longer_prefix_of_a_new_region_takes_calls_away() {
+    let mut lkroute = with_jamaica();
+    let url = format!("sqlite://{}", lkroute.path().join("us.db").display());
+    lkroute.env("DATABASE_URL", &url);
+    says(
+        &lkroute,
+        4,
+        "400 numbers of `sasya`: calls to +1658, +1876 allowed → refused",
+    );
+    // The guard names the region as the cause: what it says to paste lets it
+    // pass.
+    let refused = lkroute.run(&["plan"]).expect_code(4).stdout;
+    let pasted: Vec<&str> = refused
+        .lines()
+        .map(str::trim)
+        .skip_while(|line| *line != "[[guards.allow]]")
+        .take_while(|line| !line.is_empty())
+        .collect();
+    let pasted = pasted
+        .join("\n")
+        .replace("\"\" # why", "\"no calls to Jamaica\"");
+    assert!(pasted.contains("region.jamaica"), "{refused}");
+    lkroute.write("routing/exception.toml", &pasted);
+    lkroute.run(&["plan"]).expect_code(0);
+    // What is protected is protected from that too.
+    let protected = "[guards]\nprotected = [\"binding.+971545340000@*\"]\n";
+    lkroute.write("routing/guards.toml", protected);
+    let refused = lkroute.run(&["plan"]).expect_code(4).stdout;
+    assert!(
+        refused.contains("region.jamaica would change calls of 1 number that"),
+        "{refused}"
+    );
+    lkroute.write("routing/guards.toml", "");
+    // A call is told what the plan says.
+    let call = [
+        "resolve",
+        "--from",
+        "+971545340000",
+        "--tenant",
+        "sasya",
+        "--to",
+        "+18765550123",
+    ];
+    lkroute.run(&call).expect_code(0);
+    lkroute.run(&["apply", "--auto-approve"]).expect_code(0);
+    lkroute.run(&call).expect_code(9);
+    // The way back lets through more than before.
+    std::fs::remove_file(lkroute.path().join("routing/jamaica.toml")).expect("removed");
+    lkroute.write("routing/exception.toml", "");
+    let plan = lkroute.run(&["plan"]).expect_code(4).stdout;
+    assert!(plan.contains("warning[terms-widened]"), "{plan}");
+}
+
+/// A part of the same country takes nothing out, and no plan says that it does.
+#[test]
+fn an_area_of_the_same_country_changes_no_terms() {
+    let lkroute = applied();
+    lkroute.write(
+        "routing/dubai.toml",
+        "[regions.dubai]\ncountry_codes = [\"+9714\"]\n",
+    );
+    let plan = lkroute
+        .run(&["plan", "--format", "json"])
+        .expect_code(0)
+        .json();
+    let routing = &plan["routing"];
+    assert_eq!(
+        (&routing["terms_changed"], &routing["widened"]),
+        (&0.into(), &0.into())
+    );
+}
