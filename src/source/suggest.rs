@@ -20,6 +20,18 @@ pub fn closest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) ->
         .map(|(_, candidate)| candidate)
 }
 
+/// The candidate that differs by a slip of one letter. Another digit is another
+/// name: `uae-2` is not offered for `uae-1`.
+pub fn slip<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let digits = |text: &str| -> String { text.chars().filter(char::is_ascii_digit).collect() };
+    let mut candidates = candidates.into_iter();
+    candidates.find(|candidate| {
+        let plain = |text: &str| text.to_lowercase().replace('-', "_");
+        strsim::osa_distance(&plain(name), &plain(candidate)) <= 1
+            && digits(name) == digits(candidate)
+    })
+}
+
 /// A hint that offers the closest candidate, or lists them where they are few.
 pub fn hint<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<String> {
     let all: Vec<&str> = candidates.into_iter().collect();
@@ -56,5 +68,7 @@ mod tests {
             Some("there is `worker_name`, `trunk_id` and `url`")
         );
         assert_eq!(hint("colour", []), None);
+        assert_eq!(slip("uae-wm", ["india", "uae-vm"]), Some("uae-vm"));
+        assert_eq!(slip("uae-1", ["uae-2", "uae-vm"]), None);
     }
 }

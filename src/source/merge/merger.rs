@@ -76,6 +76,8 @@ pub(super) struct Merge<'a> {
     pub aliases: BTreeMap<String, u32>,
     pub region_places: BTreeMap<String, Place>,
     pub config_places: BTreeMap<String, Place>,
+    /// Where configs are named that there are none of.
+    pub unknown_configs: Vec<Ref>,
     /// Configs that the chosen environment does not have.
     pub elsewhere: HashSet<String>,
     pub used_configs: HashSet<String>,
@@ -127,6 +129,7 @@ impl<'a> Merge<'a> {
             aliases: BTreeMap::new(),
             region_places: BTreeMap::new(),
             config_places: BTreeMap::new(),
+            unknown_configs: Vec::new(),
             elsewhere: HashSet::new(),
             used_configs: HashSet::new(),
             settings_ix: HashMap::default(),
@@ -135,6 +138,7 @@ impl<'a> Merge<'a> {
     }
 
     fn finish(mut self) -> Loaded {
+        self.report_unknown_configs();
         let nothing = self.routing.regions.is_empty()
             && self.routing.configs.is_empty()
             && self.routing.bindings.is_empty();

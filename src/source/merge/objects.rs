@@ -6,10 +6,12 @@ use std::collections::BTreeMap;
 use uuid::Uuid;
 
 use super::merger::Merge;
+use crate::address::quoted;
 use crate::finding::{Finding, Place};
 use crate::routing::{ServerConfig, Tenant};
 use crate::source::findings::Findings;
 use crate::source::parse::parsed_file::{ConfigDef, Def, ParsedFile, Ref, RegionDef};
+use crate::source::suggest;
 
 impl Merge<'_> {
     pub(super) fn tenants(&mut self, pieces: &mut [ParsedFile]) {
@@ -128,11 +130,42 @@ impl Merge<'_> {
             self.findings
                 .add(finding.also(place, "its `only` leaves that out"));
         } else if !self.is_unusable("configs", &name.name) {
-            let names: Vec<String> = self.config_places.keys().cloned().collect();
-            let names = names.iter().map(String::as_str);
-            self.unknown("config", "unknown-config", name, names);
+            self.unknown_configs.push(name.clone());
         }
         false
+    }
+
+    /// Says which configs there are none of, and how many numbers go there: a
+    /// config that is in use was perhaps deleted. Another one is offered where
+    /// only a letter differs; any other is another server.
+    pub(super) fn report_unknown_configs(&mut self) {
+        let unknown = std::mem::take(&mut self.unknown_configs);
+        if unknown.is_empty() {
+            return;
+        }
+        let mut numbers: BTreeMap<&str, u64> = BTreeMap::new();
+        for binding in &self.routing.bindings {
+            let config = self.routing.settings(binding).config.as_str();
+            *numbers.entry(config).or_default() += 1;
+        }
+        for name in &unknown {
+            let goes = match numbers.get(name.name.as_str()).copied().unwrap_or_default() {
+                0 => String::new(),
+                1 => ", and 1 number goes to it".to_owned(),
+                many => format!(", and {many} numbers go to it"),
+            };
+            let message = format!("there is no config `{}`{goes}", name.name);
+            let known = self.config_places.keys().map(String::as_str);
+            let hint = match suggest::slip(&name.name, known) {
+                Some(slip) => format!("did you mean `{slip}`?"),
+                None => format!(
+                    "declare [configs.{}]; one that is to go is deleted once nothing names it",
+                    quoted(&name.name)
+                ),
+            };
+            let finding = Finding::error("unknown-config", message).at(name.place.clone());
+            self.findings.add(finding.hint(hint));
+        }
     }
 
     pub(super) fn configs(&mut self, pieces: &mut [ParsedFile]) {

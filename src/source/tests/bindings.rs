@@ -224,3 +224,28 @@ fn more_bindings_than_asked_for_are_not_made() {
     let hint = finding.hint.as_deref().unwrap_or_default();
     assert!(hint.contains("--max-bindings 30000000"), "{hint}");
 }
+
+/// A config that was deleted while numbers go to it: the files say so, and do
+/// not offer the server of somebody else.
+#[test]
+fn a_deleted_config_that_is_in_use_is_named_with_its_numbers() {
+    let text = r#"
+        [[bindings]]
+        range = ["+971545335200", "+971545335599"]
+        tenant = "sasya"
+        config = "uae-vm-2"
+    "#;
+    let findings = with_base(text).findings;
+    assert_eq!(
+        findings[0].message,
+        "there is no config `uae-vm-2`, and 400 numbers go to it"
+    );
+    let hint = findings[0].hint.as_deref();
+    assert_eq!(
+        hint,
+        Some("declare [configs.uae-vm-2]; one that is to go is deleted once nothing names it")
+    );
+    let typo = text.replace("uae-vm-2", "uae-vn");
+    let hint = with_base(&typo).findings.remove(0).hint;
+    assert_eq!(hint.as_deref(), Some("did you mean `uae-vm`?"));
+}
