@@ -47,6 +47,16 @@ struct Expected {
     fields: Option<Vec<(Field, Option<Value>)>>,
 }
 
+/// What became of one object.
+pub struct Accepted {
+    pub address: String,
+    /// The file that it is in.
+    pub file: String,
+    /// The files said before what the database holds: nothing was to be
+    /// written.
+    pub said_already: bool,
+}
+
 impl<'a> Accepting<'a> {
     /// Loads the files, which must be valid.
     pub fn new(
@@ -64,9 +74,8 @@ impl<'a> Accepting<'a> {
         })
     }
 
-    /// Writes all or nothing; each address with the file that it is in.
-    /// `wanted`: `None` for all that has drifted.
-    pub fn accept(mut self, wanted: Option<&[Address]>) -> Result<Vec<(String, String)>, Stop> {
+    /// Writes all or nothing. `wanted`: `None` for all that has drifted.
+    pub fn accept(mut self, wanted: Option<&[Address]>) -> Result<Vec<Accepted>, Stop> {
         let drift = self.drift;
         let mut accepted = Vec::new();
         let mut asked = wanted.map(<[Address]>::to_vec);
@@ -80,7 +89,12 @@ impl<'a> Accepting<'a> {
                 }
             }
             let file = self.take(change, &address)?;
-            accepted.push((address.to_string(), file));
+            let expected = self.expected.last();
+            accepted.push(Accepted {
+                address: address.to_string(),
+                file,
+                said_already: expected.is_some_and(|expected| expected.holds(&self.routing)),
+            });
         }
         if let Some(unknown) = asked.and_then(|asked| asked.into_iter().next()) {
             let error = Error::new(format!("{unknown} has not drifted"));
@@ -316,11 +330,24 @@ impl Expected {
         };
         match (&declared, &self.fields) {
             (None, None) => true,
-            (Some(declared), Some(expected)) => expected
-                .iter()
-                .filter(|(field, _)| *field != Field::ApiSecret)
-                .all(|(field, value)| declared.get(*field) == value.as_ref()),
+            (Some(declared), Some(expected)) => {
+                let mut expected = expected.iter();
+                expected.all(|(field, value)| match (field, &self.object) {
+                    (Field::ApiSecret, Declared::Config(name)) => {
+                        sealed(routing, name) == value.as_ref().and_then(Value::as_str)
+                    }
+                    _ => declared.get(*field) == value.as_ref(),
+                })
+            }
             _ => false,
         }
+    }
+}
+
+/// The sealed text that the files hold for a config.
+fn sealed<'r>(routing: &'r Routing, config: &str) -> Option<&'r str> {
+    match &routing.configs.get(config)?.api_secret {
+        SecretSource::Sealed(text) => Some(text.as_stored()),
+        SecretSource::Env(_) | SecretSource::File(_) => None,
     }
 }

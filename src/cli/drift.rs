@@ -93,20 +93,32 @@ impl DriftArgs {
                 let mut report = DriftReport::new(drift, last);
                 report.accepted = accepted
                     .iter()
-                    .map(|(address, _)| address.clone())
+                    .map(|accepted| accepted.address.clone())
                     .collect();
                 shell.print(&json::text(&report)?)?;
             }
             Format::Text => {
                 let lines = accepted.iter();
                 let lines: String = lines
-                    .map(|(address, file)| {
-                        format!("{}: {address}: as the database has it\n", visible(file))
+                    .map(|accepted| {
+                        let said = match accepted.said_already {
+                            true => "the files say so already",
+                            false => "as the database has it",
+                        };
+                        format!(
+                            "{}: {}: {said}\n",
+                            visible(&accepted.file),
+                            accepted.address
+                        )
                     })
                     .collect();
                 shell.print(&lines)?;
+                let all_said = accepted.iter().all(|accepted| accepted.said_already);
                 shell.note(match accepted.is_empty() {
                     true => "nothing has drifted, so there is nothing to accept",
+                    false if all_said => {
+                        "no file was changed; `lkroute apply` records the adoption, which ends the drift"
+                    }
                     false => "written into the files; `lkroute plan` shows them as adoptions",
                 });
             }

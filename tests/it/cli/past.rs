@@ -145,7 +145,18 @@ fn drift_is_shown_and_accepted_into_the_files() {
         "SELECT rules FROM voice_agent_numbers ORDER BY id",
     );
     let accept = "drift --accept binding.+971545335200@sasya";
-    run(&lkroute, accept).expect_code(0);
+    let accepted = run(&lkroute, accept).expect_code(0);
+    assert!(accepted.stdout.contains("as the database has it"));
+    // A second time there is nothing to write, which is said.
+    let files = lkroute.read("routing/uae.toml");
+    let again = run(&lkroute, accept).expect_code(0);
+    assert!(
+        again.stdout.contains("the files say so already") && again.stderr.contains("no file was"),
+        "{}{}",
+        again.stdout,
+        again.stderr
+    );
+    assert_eq!(lkroute.read("routing/uae.toml"), files);
     run(&lkroute, "drift --accept config.uae-vm-selfhosted").expect_code(1);
     let plan = run(&lkroute, "plan --format json").expect_code(0).json();
     let summary = &plan["summary"];
