@@ -46,7 +46,7 @@ pub struct ApplyRecord {
     pub revision: Option<String>,
     /// Whether the files differed from that commit.
     pub dirty: bool,
-    /// `apply`, `rollback`, `release` or `reset-guards`.
+    /// `apply`, `rollback`, `release`, `reset-guards` or `restamp`.
     pub kind: String,
     pub reason: Option<String>,
     /// Of lkroute.

@@ -133,14 +133,13 @@ pub async fn open_stamped(
 }
 
 /// Connects to a database that is the one asked for, and as far as what is
-/// done with it needs it: to read, a database to which nothing was ever
-/// applied will do.
+/// done with it needs it: a look needs no migration.
 pub async fn open_current(context: &Context<'_>, target: &Target, mode: Mode) -> Result<Store> {
     let (store, entry) = open_stamped(context, target, mode).await?;
     match entry.state {
         SchemaState::Current => Ok(store),
-        _ if entry.never_migrated && matches!(mode, Mode::Look | Mode::Read) => {
-            let detail = "lkroute's tables are not there yet: nothing was ever applied";
+        SchemaState::Behind(_) if entry.is_readable && matches!(mode, Mode::Look | Mode::Read) => {
+            let detail = "lkroute's own tables are not all there yet: `lkroute migrate` adds them";
             context.progress.detail(detail);
             Ok(store)
         }

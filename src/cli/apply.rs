@@ -27,7 +27,7 @@ use crate::history::lineage;
 use crate::render::{applied, json};
 use crate::secrets::KeyRing;
 use crate::snapshot::ApplyRecord;
-use crate::store::{Applied, ApplyOrder, Mode};
+use crate::store::{Applied, ApplyOrder, Mode, SchemaState};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -274,7 +274,10 @@ pub(super) async fn carry_out(
     plan: &Plan,
     order: &ApplyOrder,
 ) -> Result<Applied> {
-    let mut store = database::open(&shell.context(), target, Mode::Write).await?;
+    let (mut store, entry) = database::open_stamped(&shell.context(), target, Mode::Write).await?;
+    if target.url.file().is_none() && entry.state != SchemaState::Current {
+        return Err(entry.state.refusal(store.label()));
+    }
     if target.url.file().is_some() {
         for step in store.migrate(false).await? {
             shell.detail(&format!("{}: {}", target.url.label(), step.name));

@@ -10,7 +10,8 @@ use crate::app::database::Target;
 use crate::diff::plan::Plan;
 use crate::error::{Error, Exit, Result};
 use crate::routing::guards::{Guards, StoredGuards};
-use crate::store::{ApplyOrder, Mode, SchemaState, Step, Store, script};
+use crate::snapshot::Snapshot;
+use crate::store::{Applied, ApplyOrder, Mode, Restamp, SchemaState, Step, Store, script};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -46,7 +47,8 @@ pub struct MigrateArgs {
     #[arg(long)]
     create_application_tables: bool,
 
-    /// Stamp a copy of another environment's database with this one; asks
+    /// Stamp a copy of another environment's database with this one; asks;
+    /// kept in the history
     #[arg(long, value_name = "ENV", conflicts_with_all = ["check", "dry_run", "index", "reset_guards"])]
     restamp: Option<String>,
 
@@ -105,11 +107,12 @@ impl MigrateArgs {
             return Err(Error::new("--restamp names no environment"));
         }
         let mut store = database::open(&shell.context(), target, Mode::Record).await?;
-        let entry = store.enter().await?;
-        if entry.state != SchemaState::Current {
-            return Err(entry.state.refusal(store.label()));
+        let state = store.schema_state().await?;
+        if state != SchemaState::Current {
+            return Err(state.refusal(store.label()));
         }
-        let Some(stamped) = entry.environment else {
+        let snapshot = read_snapshot(&mut store).await?;
+        let Some(stamped) = snapshot.environment.clone() else {
             return Err(Error::new("the database belongs to no environment yet")
                 .hint("the first apply with --env stamps it"));
         };
@@ -124,9 +127,19 @@ impl MigrateArgs {
                 return Err(Error::new("nothing was changed: the answer was not `yes`"));
             }
         }
-        store.restamp(name, Uuid::new_v4()).await?;
+        let order = ApplyOrder {
+            environment: Some(name.to_owned()),
+            reason: Some(format!("a copy of `{stamped}`")),
+            restamp: Some(Restamp {
+                from: stamped.clone(),
+                identity: Uuid::new_v4(),
+            }),
+            ..order_of_nothing(&snapshot, "restamp")
+        };
+        let done = apply_nothing(&mut store, &snapshot, &order).await?;
         shell.note(&format!(
-            "stamped {change}; plans for `{stamped}` are not for it"
+            "stamped {change}, recorded as {}; plans for `{stamped}` are not for it",
+            done.id
         ));
         Ok(Exit::Done)
     }
@@ -167,9 +180,7 @@ impl MigrateArgs {
         if state != SchemaState::Current {
             return Err(state.refusal(store.label()));
         }
-        store.begin_read().await?;
-        let snapshot = store.snapshot().await?;
-        store.end_read().await?;
+        let snapshot = read_snapshot(store).await?;
         lookup::own_environment(&shell.context(), snapshot.environment.as_deref())?;
         let StoredGuards::Unreadable(why) = &snapshot.guards else {
             return Err(
@@ -177,25 +188,13 @@ impl MigrateArgs {
                     .hint("change them in the files: that is reviewed, and applied like the rest"),
             );
         };
-        let last = snapshot.last_apply.as_ref();
-        let plan = Plan {
-            base: last.map(|apply| apply.id),
-            ..Plan::default()
-        };
-        let actor = actor::current_actor();
         let guards = serde_json::to_value(Guards::default());
         let order = ApplyOrder {
-            // What is there is still of that commit.
-            revision: last.and_then(|apply| apply.revision.clone()),
-            dirty: last.is_some_and(|apply| apply.dirty),
-            owner: snapshot.owner.clone(),
-            environment: snapshot.environment.clone(),
             reason: self.reason.clone(),
             guards: guards.map_err(|error| Error::new(format!("the guards: {error}")))?,
-            ..ApplyOrder::new(Uuid::new_v4(), "reset-guards", &actor)
+            ..order_of_nothing(&snapshot, "reset-guards")
         };
-        let done = store.apply(&plan, &order, &mut |_, _| ()).await;
-        let done = done.map_err(|failed| failed.error)?;
+        let done = apply_nothing(store, &snapshot, &order).await?;
         shell.note(&format!(
             "the stored guards, which could not be read ({why}), are forgotten; recorded as {}",
             done.id
@@ -226,6 +225,39 @@ impl MigrateArgs {
         }
         Ok(Exit::Done)
     }
+}
+
+async fn read_snapshot(store: &mut Store) -> Result<Snapshot> {
+    store.begin_read().await?;
+    let snapshot = store.snapshot().await?;
+    store.end_read().await?;
+    Ok(snapshot)
+}
+
+/// For what goes into the history and changes no object.
+fn order_of_nothing(snapshot: &Snapshot, kind: &str) -> ApplyOrder {
+    let last = snapshot.last_apply.as_ref();
+    ApplyOrder {
+        // What is there is still of that commit.
+        revision: last.and_then(|apply| apply.revision.clone()),
+        dirty: last.is_some_and(|apply| apply.dirty),
+        owner: snapshot.owner.clone(),
+        environment: snapshot.environment.clone(),
+        ..ApplyOrder::new(Uuid::new_v4(), kind, &actor::current_actor())
+    }
+}
+
+async fn apply_nothing(
+    store: &mut Store,
+    snapshot: &Snapshot,
+    order: &ApplyOrder,
+) -> Result<Applied> {
+    let plan = Plan {
+        base: snapshot.last_apply.as_ref().map(|apply| apply.id),
+        ..Plan::default()
+    };
+    let done = store.apply(&plan, order, &mut |_, _| ()).await;
+    done.map_err(|failed| failed.error)
 }
 
 /// Reports the steps that were taken, if any.

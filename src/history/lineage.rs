@@ -84,7 +84,7 @@ fn count(apply: &ApplyRecord, what: &str) -> u64 {
 /// An apply of guards alone changed none. One that says nothing may have.
 fn changed_objects(apply: &ApplyRecord) -> bool {
     let kinds = ["create", "update", "delete", "adopt", "reseal", "release"];
-    apply.kind != "reset-guards"
+    !matches!(apply.kind.as_str(), "reset-guards" | "restamp")
         && (!apply.counts.is_object() || kinds.iter().any(|kind| count(apply, kind) > 0))
 }
 

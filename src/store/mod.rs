@@ -44,7 +44,9 @@ pub use history::{Back, EachVersion, Select};
 pub use ids::RowIds;
 pub use list::{Filter, Listed};
 pub use look_up::{LookUp, LookedUp};
-pub use order::{Applied, ApplyError, ApplyOrder, LOCK_TIMEOUT, PreparedSecret, check_stamp};
+pub use order::{
+    Applied, ApplyError, ApplyOrder, LOCK_TIMEOUT, PreparedSecret, Restamp, check_stamp,
+};
 #[doc(hidden)]
 pub use postgres::copied_rows;
 pub use rows::MixedAgent;
@@ -54,8 +56,6 @@ pub use url::DatabaseUrl;
 
 use std::fmt;
 use std::time::Duration;
-
-use uuid::Uuid;
 
 use crate::diff::differ::Differ;
 use crate::diff::plan::Plan;
@@ -156,13 +156,6 @@ impl Store {
     /// How far the database is.
     pub async fn schema_state(&mut self) -> Result<SchemaState> {
         Ok(self.enter().await?.state)
-    }
-
-    /// Stamps the database with another environment and a new identity; false
-    /// where nothing was ever applied to it.
-    pub async fn restamp(&mut self, environment: &str, identity: Uuid) -> Result<bool> {
-        let rows = on!(self, engine => engine.restamp(environment, identity).await)?;
-        Ok(rows > 0)
     }
 
     /// Whether `migrate` was here; else nothing was ever applied.

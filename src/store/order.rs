@@ -26,7 +26,7 @@ pub struct ApplyOrder {
     /// Names this apply before it has a number, so that its fate can be
     /// found out when the connection is lost. Fresh for each apply.
     pub token: Uuid,
-    /// `apply`, `rollback`, `release` or `reset-guards`.
+    /// `apply`, `rollback`, `release`, `reset-guards` or `restamp`.
     pub kind: String,
     pub actor: String,
     /// The commit of the files.
@@ -46,6 +46,8 @@ pub struct ApplyOrder {
     pub files: Option<String>,
     /// The apply whose state a rollback brings back.
     pub restores: Option<ApplyId>,
+    /// Where the database becomes that of another environment.
+    pub restamp: Option<Restamp>,
     pub lock_timeout: Duration,
     /// How long it is looked for after its connection was lost during COMMIT.
     pub find_out: Duration,
@@ -56,6 +58,15 @@ pub struct ApplyOrder {
     /// By config row: of every config to insert, and every one whose
     /// `api_secret` the plan writes.
     pub secrets: HashMap<Uuid, PreparedSecret>,
+}
+
+/// Makes a copy of a database that of another environment.
+#[derive(Debug, Clone)]
+pub struct Restamp {
+    /// The environment that it was of.
+    pub from: String,
+    /// The copy's own.
+    pub identity: Uuid,
 }
 
 /// A secret, ready to be stored.
@@ -86,6 +97,7 @@ impl ApplyOrder {
             guards: Value::Null,
             files: None,
             restores: None,
+            restamp: None,
             lock_timeout: LOCK_TIMEOUT,
             find_out: FAILOVER,
             notice: |_| (),
@@ -96,6 +108,14 @@ impl ApplyOrder {
 }
 
 impl ApplyOrder {
+    /// The environment that the database is stamped with.
+    fn environment_before(&self) -> Option<&str> {
+        match &self.restamp {
+            Some(restamp) => Some(&restamp.from),
+            None => self.environment.as_deref(),
+        }
+    }
+
     /// Ends when the apply is to be given up.
     pub(super) async fn asked_to_stop(&self) {
         let asked = match self.stop.clone() {
@@ -217,7 +237,7 @@ impl Locked {
         }
         check_stamp(
             (self.owner.as_deref(), self.environment.as_deref()),
-            (order.owner.as_deref(), order.environment.as_deref()),
+            (order.owner.as_deref(), order.environment_before()),
         )?;
         Ok(self.last_apply.unwrap_or(0) + 1)
     }

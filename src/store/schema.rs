@@ -60,9 +60,9 @@ pub struct Entry {
     pub state: SchemaState,
     /// Stamped by the first apply.
     pub environment: Option<String>,
-    /// All is there but what `migrate` adds: it can be read as a database to
-    /// which nothing was ever applied.
-    pub never_migrated: bool,
+    /// The application's tables are there: what `migrate` would add is not
+    /// needed to read.
+    pub is_readable: bool,
 }
 
 /// One step of a migration.
@@ -96,6 +96,8 @@ pub(super) struct Layout {
     pub own: bool,
     /// The column of configs that came later.
     pub worker_name: bool,
+    /// The database's identity, which came with version 2.
+    pub identity: bool,
 }
 
 impl Default for Layout {
@@ -103,6 +105,17 @@ impl Default for Layout {
         Layout {
             own: true,
             worker_name: true,
+            identity: true,
+        }
+    }
+}
+
+impl Layout {
+    /// The identity in a list of columns of the state.
+    pub fn identity_column(self) -> &'static str {
+        match self.identity {
+            true => "identity",
+            false => "NULL",
         }
     }
 }
@@ -138,11 +151,20 @@ impl Found {
         })
     }
 
-    /// Whether the application's tables are there, and none of lkroute's.
-    pub fn never_migrated(&self) -> bool {
+    /// Whether the application's tables are there.
+    pub fn is_readable(&self) -> bool {
         let application = [CONFIGS, NUMBERS].iter();
         let mut application = application.map(|table| self.tables.contains(*table));
-        application.all(|there| there) && !self.tables.contains(STATE)
+        application.all(|there| there)
+    }
+
+    /// What there is to read.
+    pub fn layout(&self) -> Layout {
+        Layout {
+            own: self.tables.contains(STATE),
+            worker_name: self.worker_name,
+            identity: self.version.is_some_and(|version| version >= 2),
+        }
     }
 }
 

@@ -62,8 +62,8 @@ impl TrustPart {
             }
             TrustPart::Applied => format!("SELECT DISTINCT fields FROM {q}lkroute_configs"),
             TrustPart::Guards => format!(
-                "SELECT a.guards FROM {q}lkroute_applies a
-                 JOIN {q}lkroute_state s ON s.last_apply = a.id"
+                "SELECT guards FROM {q}lkroute_applies
+                 WHERE guards <> 'null' ORDER BY id DESC LIMIT 1"
             ),
             TrustPart::Recorded => format!(
                 "SELECT host, {at}, actor, reason FROM {q}lkroute_trusted_hosts t ORDER BY host"

@@ -31,7 +31,7 @@ use sqlx::PgConnection;
 
 use connect::connect;
 
-use super::schema::{Entry, Layout, STATE, Step};
+use super::schema::{Entry, Layout, Step};
 use super::server_url::ServerUrl;
 use super::trouble::trouble;
 use super::waits::Waits;
@@ -79,31 +79,14 @@ impl PgStore {
         let waits = self.waits.settings();
         let found = migrate::inspect(&mut self.conn, &self.schema, &waits).await;
         let found = found.map_err(|error| self.trouble(error))?;
-        self.layout = Layout {
-            own: found.tables.contains(STATE),
-            worker_name: found.worker_name,
-        };
+        self.layout = found.layout();
         self.refuse_hidden().await?;
         self.check_columns().await?;
         Ok(Entry {
             state: migrate::MIGRATIONS.state(&found, &self.q, anew),
-            never_migrated: found.never_migrated(),
+            is_readable: found.is_readable(),
             environment: found.environment,
         })
-    }
-
-    /// Stamps the database anew.
-    pub async fn restamp(&mut self, environment: &str, identity: uuid::Uuid) -> Result<u64> {
-        let sql = format!(
-            "BEGIN; {}; UPDATE {}.lkroute_state SET environment = {}, identity = '{identity}';
-             COMMIT",
-            self.waits.settings(),
-            self.q,
-            sql::literal(environment),
-        );
-        let done = sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(&mut self.conn);
-        let done = done.await.map_err(|error| self.trouble(error))?;
-        Ok(done.rows_affected())
     }
 
     /// Carries the steps out; false where another migration was faster, so

@@ -96,7 +96,7 @@ impl PgStore {
             return self.read_configs().await;
         }
         let sql = format!(
-            "SELECT owner, environment, identity FROM {q}.lkroute_state;
+            "SELECT owner, environment, {identity}::uuid FROM {q}.lkroute_state;
              SELECT {apply}
                FROM {q}.lkroute_applies a JOIN {q}.lkroute_state s ON s.last_apply = a.id;
              SELECT {config} FROM {q}.voice_agent_livekit c;
@@ -110,6 +110,7 @@ impl PgStore {
                WHERE guards <> 'null' ORDER BY id DESC LIMIT 1",
             apply = apply_columns(),
             config = config_columns(&self.columns, self.layout),
+            identity = self.layout.identity_column(),
         );
         let found = sets(&mut self.conn, &sql).await?;
         let set = |ix: usize| found.get(ix).into_iter().flatten();

@@ -206,12 +206,15 @@ pub(super) async fn open(run: &mut Run<'_>, id: i64) -> Result<(), Stop> {
 pub(super) async fn finish(run: &mut Run<'_>, id: i64) -> Result<String, Stop> {
     let sql = format!(
         "UPDATE {}.lkroute_state SET last_apply = $1::int8, owner = coalesce(owner, $2),
-           environment = coalesce(environment, $3)",
+           environment = CASE WHEN $4 IS NULL THEN coalesce(environment, $3) ELSE $3 END,
+           identity = coalesce($4, identity)",
         run.q
     );
     let query = statement(sql).bind(id).bind(run.order.owner.clone());
+    let restamp = run.order.restamp.as_ref();
     let done = query
         .bind(run.order.environment.clone())
+        .bind(restamp.map(|to| to.identity))
         .execute(&mut *run.conn)
         .await?;
     expect(done.rows_affected(), 1)?;

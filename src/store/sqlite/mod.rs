@@ -22,7 +22,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection, SqliteConnection};
 
 use super::Mode;
 use super::rows::Numbered;
-use super::schema::{Entry, Layout, STATE, SchemaState, Step};
+use super::schema::{Entry, Layout, SchemaState, Step};
 use super::trouble::trouble;
 use crate::error::{Error, Result};
 
@@ -70,26 +70,12 @@ impl SqliteStore {
     pub async fn enter(&mut self, anew: bool) -> Result<Entry> {
         let found = migrate::inspect(&mut self.conn).await;
         let found = found.map_err(|error| self.trouble(error))?;
-        self.layout = Layout {
-            own: found.tables.contains(STATE),
-            worker_name: found.worker_name,
-        };
+        self.layout = found.layout();
         Ok(Entry {
             state: migrate::MIGRATIONS.state(&found, "", anew),
-            never_migrated: found.never_migrated(),
+            is_readable: found.is_readable(),
             environment: found.environment,
         })
-    }
-
-    /// Stamps the database anew.
-    pub async fn restamp(&mut self, environment: &str, identity: uuid::Uuid) -> Result<u64> {
-        let sql = "UPDATE lkroute_state SET environment = ?, identity = ?";
-        let done = sqlx::query(sql)
-            .bind(environment.to_owned())
-            .bind(identity.to_string())
-            .execute(&mut self.conn)
-            .await;
-        Ok(done.map_err(|error| self.trouble(error))?.rows_affected())
     }
 
     /// Carries the steps out; false where another migration was faster.

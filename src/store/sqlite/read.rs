@@ -95,7 +95,8 @@ impl SqliteStore {
         if !self.layout.own {
             return Ok((snapshot, Numbered::default()));
         }
-        let state = "SELECT owner, environment, identity FROM lkroute_state";
+        let identity = self.layout.identity_column();
+        let state = format!("SELECT owner, environment, {identity} FROM lkroute_state");
         if let Some(state) = self.all(state).await?.first() {
             snapshot.owner = state.text(0)?.map(str::to_owned);
             snapshot.environment = state.text(1)?.map(str::to_owned);

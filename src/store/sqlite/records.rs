@@ -165,11 +165,14 @@ pub(super) async fn finish(run: &mut Run<'_>, id: i64) -> Result<String, Stop> {
         .bind(order.restores);
     let row = query.fetch_one(&mut *run.conn).await?;
     let at = row.some_text(0)?.to_owned();
-    let sql = "UPDATE lkroute_state SET last_apply = ?, owner = coalesce(owner, ?),
-                 environment = coalesce(environment, ?)";
+    let sql = "UPDATE lkroute_state SET last_apply = ?1, owner = coalesce(owner, ?2),
+                 environment = iif(?4 IS NULL, coalesce(environment, ?3), ?3),
+                 identity = coalesce(?4, identity)";
     let query = statement(sql).bind(id).bind(order.owner.clone());
+    let identity = order.restamp.as_ref().map(|to| to.identity.to_string());
     let done = query
         .bind(order.environment.clone())
+        .bind(identity)
         .execute(&mut *run.conn)
         .await?;
     expect(done.rows_affected(), 1)?;

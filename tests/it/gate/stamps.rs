@@ -129,6 +129,40 @@ fn a_copy_is_stamped_anew_and_is_another_database() {
     );
     run(&lkroute, "--env production plan").expect_code(6);
     run(&lkroute, "--env staging plan --detailed-exitcode").expect_code(0);
+    told_in_the_history(&lkroute);
+}
+
+#[test]
+fn a_copy_of_a_file_is_stamped_anew() {
+    let directory = Lkroute::new();
+    let url = format!("sqlite://{}", directory.path().join("copy.db").display());
+    let lkroute = two_environments(&url);
+    run(&lkroute, "--env production apply --auto-approve").expect_code(0);
+    run(
+        &lkroute,
+        "--env staging migrate --restamp staging --auto-approve",
+    )
+    .expect_code(0);
+    run(&lkroute, "--env production plan").expect_code(6);
+    run(&lkroute, "--env staging plan --detailed-exitcode").expect_code(0);
+    told_in_the_history(&lkroute);
+}
+
+/// Who stamped it is on record, and it is no apply that could be undone.
+fn told_in_the_history(lkroute: &Lkroute) {
+    let history = run(lkroute, "--env staging history").expect_code(0).stdout;
+    let line = history.lines().find(|line| line.contains("restamp"));
+    assert!(
+        line.is_some_and(|line| line.contains("a copy of `production`")),
+        "{history}"
+    );
+    let back = run(lkroute, "--env staging rollback --auto-approve").expect_code(0);
+    let told = back.stdout.contains("before apply 1 ");
+    assert!(
+        told && back.stdout.contains("Nothing to undo"),
+        "{}",
+        back.stdout
+    );
 }
 
 #[test]

@@ -3,6 +3,8 @@
 use super::{run, world};
 use crate::support::Lkroute;
 
+const SASYA: &str = "734cd516-e252-4728-9c52-4663ee552653";
+
 #[test]
 fn a_missing_schema_variable_makes_no_second_set_of_tables() {
     let Some((_, db)) = world("elsewhere") else {
@@ -85,4 +87,43 @@ fn the_agent_is_found_without_xml() {
     assert!(all.contains("33"), "{all}");
     db.psql("DROP TABLE lad_dev.voice_agents");
     run(&lkroute, resolve).expect_code(0);
+}
+
+/// A database of an earlier lkroute, as its migrations left it.
+#[test]
+fn a_look_into_a_database_of_an_earlier_version_needs_no_migration() {
+    let Some((lkroute, db)) = super::applied("earlier") else {
+        return;
+    };
+    db.psql(
+        "DROP TABLE lad_dev.lkroute_trusted_hosts;
+         ALTER TABLE lad_dev.lkroute_state DROP COLUMN identity;
+         UPDATE lad_dev.lkroute_state SET schema_version = 1",
+    );
+    let resolve = format!("resolve --from +971545335200 --tenant {SASYA}");
+    for command in [
+        "plan",
+        "list",
+        "history",
+        "drift",
+        "dispatches",
+        "doctor --no-probe",
+        "secrets list",
+        "trust",
+        "import --out new",
+        resolve.as_str(),
+    ] {
+        let ran = run(&lkroute, command);
+        let all = format!("{}{}", ran.stdout, ran.stderr);
+        let refused = all.contains("lacks") || all.contains("lkroute_");
+        assert!(!refused, "{command}: {all}");
+    }
+    let plan = run(&lkroute, "plan --detailed-exitcode").expect_code(0);
+    assert!(plan.stdout.contains("No changes"), "{}", plan.stdout);
+    for command in ["apply --auto-approve", "migrate --check"] {
+        let refused = run(&lkroute, command).expect_code(1).stderr;
+        assert!(refused.contains("lkroute migrate"), "{command}: {refused}");
+    }
+    run(&lkroute, "migrate").expect_code(0);
+    run(&lkroute, "apply --auto-approve").expect_code(0);
 }
