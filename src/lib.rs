@@ -28,6 +28,7 @@ pub mod guards;
 pub mod history;
 pub mod impact;
 pub mod import;
+pub mod lookup;
 pub mod phone;
 pub mod resolve;
 pub mod routing;
@@ -47,6 +48,12 @@ pub mod livekit;
 pub mod secrets;
 #[cfg(feature = "cli")]
 pub mod store;
+
+// core and `secrets`
+pub mod answer;
+// core as text
+#[cfg(feature = "explain")]
+pub mod explain;
 
 // use cases
 #[cfg(feature = "cli")]

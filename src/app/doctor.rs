@@ -162,7 +162,7 @@ async fn read_database(
         let stored = Stored::read(config.secret.as_stored().to_owned());
         let secret = secrets::open_stored(ring, config.id, &stored);
         if let Some(fact) = configs.get_mut(config.id) {
-            fact.secret = lookup::state(&stored, &secret);
+            fact.secret = lookup::secret_state(&stored, &secret);
         }
         opened.extend(secret.ok().map(|secret| (config.id, secret)));
     }

@@ -6,14 +6,10 @@ use std::path::{Path, PathBuf};
 use super::process_variable;
 use crate::error::{Error, Result};
 use crate::files;
-use crate::secrets::{KeyRing, Secret};
+use crate::secrets::{FERNET, FERNET_KEYS, KeyRing, Secret};
 
 const RING: &str = "LKROUTE_KEYS";
 const RING_FILE: &str = "LKROUTE_KEYS_FILE";
-/// The one key that the Python service reads.
-const FERNET: &str = "LIVEKIT_SECRET_ENCRYPTION_KEY";
-/// Several, for a change of the key: the first one writes.
-const FERNET_KEYS: &str = "LKROUTE_FERNET_KEYS";
 
 /// The key ring, which is empty where there is none.
 ///
@@ -23,24 +19,14 @@ pub fn read_ring(file: Option<&Path>) -> Result<KeyRing> {
     check_variables()?;
     let (ring, ring_file) = (variable(RING), variable(RING_FILE));
     let ring = match (file, ring, ring_file) {
-        (Some(file), ..) => parse_ring(&read(file)?, &file.display().to_string())?,
-        (None, Some(ring), _) => parse_ring(&ring, RING)?,
-        (None, None, Some(file)) => parse_ring(&read(Path::new(file.expose()))?, RING_FILE)?,
-        (None, None, None) => KeyRing::default(),
+        (Some(file), ..) => Some((file.display().to_string(), read(file)?)),
+        (None, Some(ring), _) => Some((RING.to_owned(), ring)),
+        (None, None, Some(file)) => Some((RING_FILE.to_owned(), read(Path::new(file.expose()))?)),
+        (None, None, None) => None,
     };
-    let bad = |name: &str, error| Error::new(format!("{name}: {error}"));
-    let ring = match variable(FERNET_KEYS) {
-        Some(keys) => ring
-            .with_fernet_keys(keys.expose())
-            .map_err(|error| bad(FERNET_KEYS, error))?,
-        None => ring,
-    };
-    match variable(FERNET) {
-        Some(key) => ring
-            .with_fernet(key.expose())
-            .map_err(|error| bad(FERNET, error)),
-        None => Ok(ring),
-    }
+    let ring = ring.as_ref().map(|(from, text)| (from.as_str(), text));
+    let (keys, key) = (variable(FERNET_KEYS), variable(FERNET));
+    KeyRing::of_texts(ring, keys.as_ref(), key.as_ref())
 }
 
 /// A variable of bytes that are no text would count as not set, and its keys
@@ -62,13 +48,6 @@ pub fn ring_file(file: Option<&Path>) -> Option<PathBuf> {
         (None, Some(_)) => None,
         (None, None) => variable(RING_FILE).map(|file| PathBuf::from(file.expose())),
     }
-}
-
-fn parse_ring(text: &Secret, from: &str) -> Result<KeyRing> {
-    KeyRing::parse(text.expose()).map_err(|error| {
-        Error::new(format!("{from}: {error}"))
-            .hint("`lkroute secrets keygen` writes an entry; docs/secrets.md has the format")
-    })
 }
 
 /// A variable that is set to something.

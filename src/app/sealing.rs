@@ -190,7 +190,7 @@ pub fn state(
         Ok(_) if !keys => SecretState::NotChecked,
         Ok(sealed) => {
             let opened = secrets::open(ring, id, &sealed);
-            lookup::state(&Stored::Sealed(sealed), &opened)
+            lookup::secret_state(&Stored::Sealed(sealed), &opened)
         }
         Err(_) => SecretState::Damaged,
     }

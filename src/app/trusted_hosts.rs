@@ -1,20 +1,17 @@
-//! Whether a call may be signed: where the token would go, and with whose
-//! credentials. Imports core, the store and `secrets`.
+//! Whether a call may be signed, by what the database says of its server.
+//! Imports core, the store and `answer`.
 
 use super::lookup::{Answer, Signing};
 use super::process_variable;
-use crate::error::{Error, Exit, Result};
+use crate::answer;
+pub use crate::answer::{SEAL_OF_OTHERS, UNKNOWN_SERVER};
+use crate::error::Result;
 use crate::resolve::env::URL;
-use crate::routing::CipherText;
-use crate::secrets::{self, KeyRing, Secret, Stored};
-use crate::store::{OwnedCredentials, Store, TrustRows};
-use crate::trust::{Asker, Standing, standing};
+use crate::secrets::{KeyRing, Secret};
+use crate::store::{Store, TrustRows};
+use crate::trust::Standing;
 
-/// What is said of a config of others whose server nobody approved.
-pub const UNKNOWN_SERVER: &str = "a server that lkroute never applied";
-
-/// Refuses a call whose secret is stored for everybody to read, or must not
-/// sign for where the call leads; else what there is to warn of.
+/// Refuses a call that must not be signed; else what there is to warn of.
 ///
 /// # Errors
 /// Exit 6 where no token may be sent there, 1 for a plain text.
@@ -24,31 +21,17 @@ pub async fn approve(
     strict: bool,
     ring: &KeyRing,
 ) -> Result<Vec<String>> {
-    let stored = plain_text(answer, strict)?;
-    let server = check(store, answer, ring).await?;
-    Ok(stored.into_iter().chain(server).collect())
-}
-
-async fn check(store: &mut Store, answer: &Answer, ring: &KeyRing) -> Result<Option<String>> {
-    let Some(signing) = answer
-        .signing
-        .as_ref()
-        .filter(|signing| !signing.as_applied)
-    else {
-        return Ok(None);
+    let rows = match answer.needs_trust() {
+        true => store.trust().await?,
+        false => TrustRows::default(),
     };
-    let rows = store.trust().await?;
-    let judged = judge(signing, answer.secret.as_ref(), &rows, ring);
-    let name = &signing.name;
-    match judged {
-        Standing::Trusted => Ok(None),
-        Standing::Unknown(to) => Ok(Some(format!(
-            "config {name}, which is not lkroute's, leads to {to}, {UNKNOWN_SERVER}"
-        ))),
-        Standing::Refused(refusal) => {
-            Err(Error::exit(Exit::Conflict, refusal.message(name)).hint(refusal.hint()))
-        }
-    }
+    answer::approve(
+        answer,
+        strict,
+        &rows,
+        ring,
+        process_variable(URL).as_deref(),
+    )
 }
 
 /// The same for whoever has the rows already.
@@ -58,58 +41,11 @@ pub fn judge(
     rows: &TrustRows,
     ring: &KeyRing,
 ) -> Standing {
-    let shares = |owned: &&OwnedCredentials| {
-        owned.id != signing.id
-            && (owned.api_key.is_some() && owned.api_key == signing.api_key
-                || secret.is_some_and(|secret| is_secret_of(owned, secret, ring)))
-    };
-    let asker = Asker {
-        url: &signing.url,
-        region: signing.region.as_deref(),
-        owned: signing.owned,
-        shares_with: match signing.owned {
-            true => None,
-            false => rows
-                .owned
-                .iter()
-                .find(shares)
-                .map(|owned| owned.name.as_str()),
-        },
-    };
-    let environment = process_variable(URL);
-    standing(&asker, environment.as_deref(), &rows.facts)
+    answer::judge(
+        signing,
+        secret,
+        rows,
+        ring,
+        process_variable(URL).as_deref(),
+    )
 }
-
-fn is_secret_of(owned: &OwnedCredentials, secret: &Secret, ring: &KeyRing) -> bool {
-    let stored = owned.sealed.as_ref().map(CipherText::as_stored);
-    let stored = stored.map(|text| Stored::read(text.to_owned()));
-    let opened = stored.and_then(|stored| secrets::open_stored(ring, owned.id, &stored).ok());
-    opened.is_some_and(|opened| opened.same(secret))
-}
-
-/// A secret that stands in the database as plain text: a warning, where
-/// others wrote it.
-///
-/// # Errors
-/// lkroute applied that config, or the call is to be strict.
-fn plain_text(answer: &Answer, strict: bool) -> Result<Option<String>> {
-    let Some(signing) = answer.signing.as_ref().filter(|signing| signing.plain_text) else {
-        return Ok(None);
-    };
-    let name = &signing.name;
-    let message = format!("the secret of config {name} stands in the database as plain text");
-    match (signing.owned, strict) {
-        (false, false) => Ok(Some(format!("{message}: {SEAL_OF_OTHERS}"))),
-        (false, true) => {
-            Err(Error::new(format!("{message}, and --strict takes none")).hint(SEAL_OF_OTHERS))
-        }
-        (true, _) => Err(Error::new(message).hint(format!(
-            "somebody wrote it there since the last apply: take it for leaked, get a new one from \
-             LiveKit, `lkroute secrets seal --config {name}`, and apply"
-        ))),
-    }
-}
-
-/// What to do about a plain text of others.
-pub const SEAL_OF_OTHERS: &str = "`lkroute import` takes the config into files, `lkroute secrets \
-                                  seal` seals its secret, and an apply writes that";

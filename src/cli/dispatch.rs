@@ -17,10 +17,11 @@ use crate::app::lookup::{Question, Whose};
 use crate::app::process_variable;
 use crate::dispatch::{Extra, Wish, read_extra};
 use crate::error::{Exit, Result};
+use crate::explain;
 use crate::livekit::{JOB_LISTED_WITHIN, LONGEST_RING, Limits};
 use crate::phone::E164;
 use crate::render::calls::{self, CallView};
-use crate::render::{json, resolution};
+use crate::render::json;
 use crate::resolve::Source;
 use crate::secrets::KeyRing;
 
@@ -285,7 +286,7 @@ impl DispatchArgs {
                 if let Some(resolution) = &result.resolution
                     && (self.explain || result.record.is_none() && result.request.is_none())
                 {
-                    text += &resolution::text(resolution, self.explain, shell.width());
+                    text += &explain::text(resolution, self.explain, shell.width());
                 }
                 text
             }

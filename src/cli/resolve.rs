@@ -11,8 +11,9 @@ use super::lookup::{self, Question, Whose};
 use super::shell::Shell;
 use super::{Stop, database};
 use crate::error::{Error, Exit, Result};
+use crate::explain;
 use crate::phone::E164;
-use crate::render::{json, resolution};
+use crate::render::json;
 use crate::resolve::{Report, RoutingEnv};
 use crate::store::{LookedUp, Mode};
 
@@ -93,7 +94,7 @@ impl ResolveArgs {
             Err(error) => lookup::failed(&question, &error),
         };
         let report = match self.formatted.format {
-            Format::Text => resolution::text(&resolution, self.explain, shell.width()),
+            Format::Text => explain::text(&resolution, self.explain, shell.width()),
             Format::Json => json::text(&Report::from(&resolution))?,
         };
         shell.print(&report)?;

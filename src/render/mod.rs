@@ -25,13 +25,13 @@ pub mod moves;
 pub mod number;
 pub mod picture;
 pub mod rerouted;
-pub mod resolution;
 pub mod sarif;
 pub mod schema;
 pub mod secrets;
 pub mod stale;
-pub mod style;
 pub mod text;
+
+pub use crate::explain::style;
 
 #[cfg(test)]
 mod tests;

@@ -116,12 +116,11 @@ impl Reached {
 impl Resolution {
     /// Takes the answer back: its credentials can't be used, as the secret
     /// does not open.
-    pub fn without_secret(&mut self, message: impl Into<String>, hint: impl Into<String>) {
-        let message = message.into();
+    pub fn without_secret(&mut self, refused: ResolveError) {
         let trace = &mut self.trace;
-        trace.push(Topic::Credentials, Verdict::Failed, &message);
+        trace.push(Topic::Credentials, Verdict::Failed, &refused.message);
         trace.push(Topic::Credentials, Verdict::Note, route::TODAY);
-        self.outcome = Err(ResolveError::new("secret-not-opened", message).hint(hint));
+        self.outcome = Err(refused);
     }
 
     /// The answer where the look-up itself failed: the database is away, or

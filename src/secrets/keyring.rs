@@ -13,6 +13,7 @@ use hkdf::Hkdf;
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
+use crate::error::Error;
 use crate::sealed::{Secret, is_key_id, is_lower_hex};
 
 /// HKDF info of the bytes from which a key's default name is made.
@@ -49,6 +50,11 @@ impl Key {
         looks_derived(&self.id)
     }
 }
+
+/// The variable of the one key that the Python service reads.
+pub const FERNET: &str = "LIVEKIT_SECRET_ENCRYPTION_KEY";
+/// That of several, for a change of the key: the first one writes.
+pub const FERNET_KEYS: &str = "LKROUTE_FERNET_KEYS";
 
 /// The keys at hand, wiped when dropped. `Debug` shows their names alone.
 #[derive(Default)]
@@ -160,6 +166,38 @@ impl KeyRing {
         }
         self.keys.push(Key { id, bytes });
         Ok(())
+    }
+
+    /// The ring of texts that were read: that of [`KeyRing::parse`] with the name
+    /// of where it comes from, and those of [`FERNET_KEYS`] and [`FERNET`].
+    ///
+    /// # Errors
+    /// One of them can't be read; says which.
+    pub fn of_texts(
+        ring: Option<(&str, &Secret)>,
+        fernet_keys: Option<&Secret>,
+        fernet: Option<&Secret>,
+    ) -> Result<KeyRing, Error> {
+        let mut found = match ring {
+            None => KeyRing::default(),
+            Some((from, text)) => KeyRing::parse(text.expose()).map_err(|error| {
+                Error::new(format!("{from}: {error}")).hint(
+                    "`lkroute secrets keygen` writes an entry; docs/secrets.md has the format",
+                )
+            })?,
+        };
+        let bad = |name: &str, error| Error::new(format!("{name}: {error}"));
+        if let Some(keys) = fernet_keys {
+            found = found
+                .with_fernet_keys(keys.expose())
+                .map_err(|error| bad(FERNET_KEYS, error))?;
+        }
+        if let Some(key) = fernet {
+            found = found
+                .with_fernet(key.expose())
+                .map_err(|error| bad(FERNET, error))?;
+        }
+        Ok(found)
     }
 
     /// Adds a key of the `dev-s-t-` values: 32 bytes in base64, in every

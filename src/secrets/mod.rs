@@ -16,7 +16,7 @@ mod keyring;
 pub use crate::sealed::{Format, OddSecret, Sealed, SealedError, Secret, Stored, UnknownFormat};
 pub use error::{OpenError, SealError};
 pub use fingerprint::{Fingerprint, FingerprintError, fingerprint};
-pub use keyring::{KeyRing, KeyRingError, KeygenError, NewKey, NoKey, keygen};
+pub use keyring::{FERNET, FERNET_KEYS, KeyRing, KeyRingError, KeygenError, NewKey, NoKey, keygen};
 
 use uuid::Uuid;
 

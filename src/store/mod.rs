@@ -23,7 +23,6 @@ mod dispatches;
 mod history;
 mod ids;
 mod list;
-mod look_up;
 mod order;
 mod postgres;
 mod row_patch;
@@ -38,12 +37,12 @@ mod url;
 mod waits;
 mod work;
 
+pub use crate::lookup::{LookUp, LookedUp, OwnedCredentials, TrustRows};
 pub use batch::{Batch, Intake};
 pub use dispatches::Calls;
 pub use history::{Back, EachVersion, Select};
 pub use ids::RowIds;
 pub use list::{Filter, Listed};
-pub use look_up::{LookUp, LookedUp};
 pub use order::{
     Applied, ApplyError, ApplyOrder, LOCK_TIMEOUT, PreparedSecret, Restamp, check_stamp,
 };
@@ -51,7 +50,6 @@ pub use order::{
 pub use postgres::copied_rows;
 pub use rows::MixedAgent;
 pub use schema::{Entry, SchemaState, Step, script};
-pub use trust::{OwnedCredentials, TrustRows};
 pub use url::DatabaseUrl;
 
 use std::fmt;

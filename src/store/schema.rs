@@ -130,9 +130,7 @@ pub(super) struct Migrations {
     pub own: &'static [(&'static str, &'static str)],
 }
 
-pub(super) const CONFIGS: &str = "voice_agent_livekit";
-pub(super) const NUMBERS: &str = "voice_agent_numbers";
-pub(super) const STATE: &str = "lkroute_state";
+pub(super) use crate::lookup::{CONFIGS, NUMBERS, STATE};
 
 impl Found {
     /// An application's table that is in other schemas alone.

@@ -26,6 +26,13 @@ pub(super) fn trouble(label: &str, error: &Sql) -> Error {
     }
 }
 
+/// What an answer holds that its statement does not give.
+pub(super) fn malformed(label: &str, what: &str) -> Error {
+    Error::new(format!(
+        "{label}: a column has an unexpected value ({what})"
+    ))
+}
+
 fn postgres(label: &str, code: &str, message: &str) -> Error {
     let error = Error::new(format!("{label}: {message}"));
     match code {

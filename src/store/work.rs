@@ -240,15 +240,4 @@ pub(super) fn row(change: &Change) -> Result<Uuid, Error> {
         .ok_or_else(|| Error::new("the plan names no row for a change"))
 }
 
-/// The columns of a config that files declare.
-pub(super) const CONFIG_COLUMNS: [&str; Field::COLUMNS_OF_CONFIG.len()] = {
-    let mut columns = [""; Field::COLUMNS_OF_CONFIG.len()];
-    let mut i = 0;
-    while i < columns.len() {
-        if let Some(column) = Field::COLUMNS_OF_CONFIG[i].column() {
-            columns[i] = column;
-        }
-        i += 1;
-    }
-    columns
-};
+pub(super) use crate::lookup::CONFIG_COLUMNS;

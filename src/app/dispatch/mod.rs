@@ -17,7 +17,8 @@ pub(super) use call_steps::note_agent;
 
 use super::lookup::{self, Answer, Question};
 use super::{Context, Stop, database, trusted_hosts};
-use crate::dispatch::{Ids, Record, Request, Status, Wish, clash};
+use crate::answer::{draw_ids, not_opened};
+use crate::dispatch::{Record, Request, Status, Wish, clash};
 use crate::error::{Error, Exit, Result};
 use crate::livekit::{Client, Limits, Server};
 use crate::resolve::{Resolution, RoutingEnv};
@@ -193,23 +194,14 @@ fn prepare_call(
     asked: &CallRequest,
     result: &mut CallResult,
 ) -> Result<(Request, Client)> {
+    let refused = not_opened(&answer);
     let resolution = result.resolution.insert(answer.resolution);
     let outcome = resolution.outcome.clone()?;
     let (from, wish) = (asked.question.from, &asked.wish);
     let request = Request::new(from, &outcome, wish, answer.agent, draw_ids())?;
     let Some(secret) = answer.secret else {
-        let whose = match &request.config {
-            Some((_, name)) => format!("the secret of config {name}"),
-            None => "LIVEKIT_API_SECRET".to_owned(),
-        };
-        let why = answer.sealed.clone();
-        let why = why.unwrap_or_else(|| "it is not there".to_owned());
-        let hint = "put its key into LKROUTE_KEYS (or LIVEKIT_SECRET_ENCRYPTION_KEY), or seal \
-                    the secret again and apply; today's service would have fallen back to the \
-                    environment here, without a word";
-        resolution.without_secret(format!("{whose} does not open: {why}"), hint);
-        let refused = resolution.outcome.clone().map(drop);
-        return Err(refused.err().map_or_else(|| Error::new(why), Error::from));
+        resolution.without_secret(refused.clone());
+        return Err(refused.into());
     };
     let server = Server {
         url: &request.url,
@@ -257,17 +249,6 @@ fn repeated_call(first: Record, question: &Question) -> CallResult {
         repeated: true,
         error,
         ..CallResult::default()
-    }
-}
-
-/// Ids that nobody has had.
-fn draw_ids() -> Ids {
-    let (record, job) = (Uuid::now_v7(), Uuid::new_v4());
-    let [a, b, c, d, ..] = *Uuid::new_v4().as_bytes();
-    Ids {
-        record,
-        job,
-        room: u32::from_be_bytes([a, b, c, d]),
     }
 }
 

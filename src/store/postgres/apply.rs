@@ -8,10 +8,10 @@ use serde::Serialize;
 use sqlx::PgConnection;
 use tokio::time::{sleep, timeout};
 
-use super::columns::Columns;
 use super::sql::{run, sets, statement};
 use super::{PgStore, connect, lock, number_checks, numbers, objects, records};
 use crate::diff::plan::Plan;
+use crate::lookup::Columns;
 use crate::store::books::Books;
 use crate::store::cells::Cells;
 use crate::store::order::{Applied, ApplyError, ApplyOrder};
@@ -117,7 +117,7 @@ impl PgStore {
             pid,
             conn: &mut self.conn,
             q: &self.q,
-            columns: &self.columns,
+            columns: self.tables.columns(),
             work,
             order,
             progress,

@@ -1,336 +1,24 @@
-//! The columns of the application's tables on PostgreSQL, whose types are the
-//! application's choice: which of them can be read and written, and with what
-//! cast.
-
-use std::collections::BTreeMap;
+//! Whether the application's tables on PostgreSQL can be read and written as
+//! they are: see [`crate::lookup::Columns`].
 
 use super::PgStore;
-use super::sql::{literal, sets};
+use super::sql::sets;
 use crate::error::{Error, Result};
+use crate::lookup::{PgTables, inspection};
 use crate::store::cells::Cells;
 use crate::store::schema::{CONFIGS, NUMBERS};
-use crate::store::work::CONFIG_COLUMNS;
-
-/// What a type is good for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum ColumnKind {
-    Uuid,
-    Text,
-    /// With its labels.
-    Enum(Vec<String>),
-    /// `int8`.
-    Wide,
-    /// A smaller one.
-    Int,
-    Numeric,
-    Jsonb,
-    Json,
-    Time,
-    Other,
-}
-
-#[derive(Debug, Clone)]
-struct Column {
-    kind: ColumnKind,
-    /// In quotes, with its schema.
-    type_name: String,
-    /// For people.
-    shown: String,
-    generated: bool,
-}
-
-/// The columns of both tables. Before they are loaded, their types are taken
-/// to be those of lkroute's own migrations.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Columns {
-    known: BTreeMap<(&'static str, String), Column>,
-}
-
-/// A column, the types that do, and these in words.
-type ExpectedColumn = (&'static str, fn(&ColumnKind) -> bool, &'static str);
-
-const UUID: &str = "^(urn:uuid:)?[{]?[0-9a-f]{4}(-?[0-9a-f]{4}){7}[}]?$";
-
-impl Columns {
-    pub fn are_loaded(&self) -> bool {
-        !self.known.is_empty()
-    }
-
-    fn kind(&self, table: &'static str, name: &str) -> Option<&ColumnKind> {
-        let column = self.known.get(&(table, name.to_owned()));
-        column.map(|column| &column.kind)
-    }
-
-    fn has(&self, table: &'static str, name: &str) -> bool {
-        !self.are_loaded() || self.kind(table, name).is_some()
-    }
-
-    pub fn has_worker_name(&self) -> bool {
-        self.has(CONFIGS, "worker_name")
-    }
-
-    /// A column that holds a uuid, as one; `row` precedes its name.
-    fn uuid(&self, table: &'static str, name: &str, row: &str) -> String {
-        let value = format!("{row}.{name}");
-        match self.kind(table, name) {
-            Some(ColumnKind::Text) => {
-                let text = format!("btrim({value}::text)");
-                format!(
-                    "CASE WHEN {text} ~* '{UUID}'
-                       THEN (regexp_replace({text}, '^urn:uuid:', '', 'i'))::uuid END"
-                )
-            }
-            _ => value,
-        }
-    }
-
-    pub fn number_id(&self, row: &str) -> String {
-        self.uuid(NUMBERS, "id", row)
-    }
-
-    pub fn tenant_id(&self, row: &str) -> String {
-        self.uuid(NUMBERS, "tenant_id", row)
-    }
-
-    pub fn config_row_id(&self, row: &str) -> String {
-        self.uuid(CONFIGS, "id", row)
-    }
-
-    /// `base_number` as an `int8`; NULL where it holds none.
-    pub fn base_number(&self, row: &str) -> String {
-        let value = format!("{row}.base_number");
-        match self.kind(NUMBERS, "base_number") {
-            Some(ColumnKind::Numeric) => format!(
-                "CASE WHEN {value} BETWEEN 0 AND 999999999999999999 AND {value} = trunc({value})
-                   THEN {value}::int8 END"
-            ),
-            Some(ColumnKind::Text) => format!(
-                "CASE WHEN btrim({value}::text) ~ '^[0-9]{{1,18}}$'
-                   THEN btrim({value}::text)::int8 END"
-            ),
-            _ => format!("{value}::int8"),
-        }
-    }
-
-    /// What `base_number` is compared by, so that an index serves where there
-    /// can be one.
-    pub fn base_number_compared(&self, row: &str) -> String {
-        match self.kind(NUMBERS, "base_number") {
-            Some(ColumnKind::Text) => self.base_number(row),
-            _ => format!("{row}.base_number"),
-        }
-    }
-
-    /// The columns that [`super::number_row`] reads. The rules as text, as a
-    /// worker that shares in a COPY can make it.
-    pub fn of_numbers(&self, row: &str) -> String {
-        format!(
-            "{}, {}, {row}.country_code::text, {}, {row}.provider::text, {row}.status::text,
-             {row}.rules::jsonb::text",
-            self.number_id(row),
-            self.tenant_id(row),
-            self.base_number(row),
-        )
-    }
-
-    /// The default agent of a number; NULL where agents have other ids.
-    pub fn agent_id(&self, row: &str) -> String {
-        match self.has_agents() {
-            true => format!("{row}.default_agent_id::int8"),
-            false => "NULL::int8".to_owned(),
-        }
-    }
-
-    pub fn has_agents(&self) -> bool {
-        let kind = self.kind(NUMBERS, "default_agent_id");
-        !self.are_loaded()
-            || matches!(
-                kind,
-                Some(ColumnKind::Wide | ColumnKind::Int | ColumnKind::Numeric)
-            )
-    }
-
-    /// When a row was last written; NULL where it does not say.
-    pub fn touched(&self, table: &'static str, row: &str) -> String {
-        match self.kind(table, "updated_at") {
-            Some(ColumnKind::Time) => super::read::time(&format!("{row}.updated_at::timestamptz")),
-            None if !self.are_loaded() => super::read::time(&format!("{row}.updated_at")),
-            _ => "NULL::text".to_owned(),
-        }
-    }
-
-    /// What an UPDATE sets beside its own: others look for what is new by it.
-    pub fn touch(&self, table: &'static str) -> &'static str {
-        match self.kind(table, "updated_at") {
-            Some(ColumnKind::Time) => ", updated_at = now()",
-            _ => "",
-        }
-    }
-
-    /// A value to be written into a column, whose type it takes.
-    pub fn written(&self, table: &'static str, name: &str, value: &str) -> String {
-        let Some(column) = self.known.get(&(table, name.to_owned())) else {
-            return value.to_owned();
-        };
-        match column.kind {
-            ColumnKind::Enum(_) | ColumnKind::Json => format!("({value})::{}", column.type_name),
-            ColumnKind::Text if ["id", "tenant_id", "base_number"].contains(&name) => {
-                format!("({value})::text")
-            }
-            ColumnKind::Int | ColumnKind::Wide | ColumnKind::Numeric if name == "country_code" => {
-                format!("({value})::int8")
-            }
-            _ => value.to_owned(),
-        }
-    }
-
-    /// Whether binary COPY writes the right bytes into the table of numbers.
-    pub fn take_copy(&self) -> bool {
-        let is = |name: &str, wanted: &[ColumnKind]| {
-            self.kind(NUMBERS, name)
-                .is_some_and(|kind| wanted.contains(kind))
-        };
-        is("id", &[ColumnKind::Uuid])
-            && is("tenant_id", &[ColumnKind::Uuid])
-            && is("country_code", &[ColumnKind::Text])
-            && is("base_number", &[ColumnKind::Wide])
-            && is("provider", &[ColumnKind::Text])
-            && is("status", &[ColumnKind::Text])
-            && is("rules", &[ColumnKind::Jsonb])
-    }
-
-    /// What can't be read or written as it is.
-    fn problem(&self) -> Option<String> {
-        let labels = [String::from("active"), String::from("inactive")];
-        let numbers: [ExpectedColumn; 7] = [
-            ("id", is_id, "uuid or text"),
-            ("tenant_id", is_id, "uuid or text"),
-            (
-                "country_code",
-                |kind| {
-                    matches!(
-                        kind,
-                        ColumnKind::Text | ColumnKind::Wide | ColumnKind::Int | ColumnKind::Numeric
-                    )
-                },
-                "text, or a number",
-            ),
-            (
-                "base_number",
-                |kind| {
-                    matches!(
-                        kind,
-                        ColumnKind::Text | ColumnKind::Wide | ColumnKind::Numeric
-                    )
-                },
-                "bigint, numeric or text",
-            ),
-            ("provider", is_words, "text or an enum"),
-            ("status", is_words, "text or an enum"),
-            (
-                "rules",
-                |kind| matches!(kind, ColumnKind::Jsonb | ColumnKind::Json),
-                "jsonb or json",
-            ),
-        ];
-        let configs = CONFIG_COLUMNS.into_iter();
-        let configs = configs.map(|name| (name, is_text as fn(&ColumnKind) -> bool, "text"));
-        let configs = configs.chain([("id", is_id as fn(&ColumnKind) -> bool, "uuid or text")]);
-        let numbers = numbers.into_iter().map(|column| (NUMBERS, column));
-        let all = numbers.chain(configs.map(|column| (CONFIGS, column)));
-        for (table, (name, fits, wanted)) in all {
-            let Some(column) = self.known.get(&(table, name.to_owned())) else {
-                // The one that a migration adds.
-                if name == "worker_name" {
-                    continue;
-                }
-                return Some(format!("{table} has no column {name}"));
-            };
-            if !fits(&column.kind) {
-                let shown = &column.shown;
-                return Some(format!("{table}.{name} is {shown}, not {wanted}"));
-            }
-            if column.generated {
-                return Some(format!("{table}.{name} is generated, and can't be written"));
-            }
-            if let (ColumnKind::Enum(known), "status") = (&column.kind, name)
-                && let Some(label) = labels.iter().find(|label| !known.contains(label))
-            {
-                return Some(format!(
-                    "{table}.status is {}, which lacks `{label}`",
-                    column.shown
-                ));
-            }
-        }
-        None
-    }
-}
-
-fn is_id(kind: &ColumnKind) -> bool {
-    matches!(kind, ColumnKind::Uuid | ColumnKind::Text)
-}
-
-fn is_text(kind: &ColumnKind) -> bool {
-    *kind == ColumnKind::Text
-}
-
-fn is_words(kind: &ColumnKind) -> bool {
-    matches!(kind, ColumnKind::Text | ColumnKind::Enum(_))
-}
 
 impl PgStore {
-    /// Looks at the columns of the application's tables. A domain is as its
-    /// base type.
+    /// Looks at the tables, and at the columns of the application's.
     pub(super) async fn load_columns(&mut self) -> Result<(), sqlx::Error> {
-        let sql = format!(
-            "SELECT c.relname::text, a.attname::text, coalesce(b.typname, t.typname)::text,
-               coalesce(b.typtype, t.typtype)::text,
-               quote_ident(n.nspname) || '.' || quote_ident(t.typname),
-               format_type(a.atttypid, a.atttypmod), a.attgenerated <> '',
-               (SELECT string_agg(e.enumlabel, E'\\n' ORDER BY e.enumsortorder)
-                  FROM pg_catalog.pg_enum e WHERE e.enumtypid = coalesce(b.oid, t.oid))
-             FROM pg_catalog.pg_attribute a
-               JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
-               JOIN pg_catalog.pg_namespace s ON s.oid = c.relnamespace
-               JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
-               JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
-               LEFT JOIN pg_catalog.pg_type b ON b.oid = t.typbasetype AND t.typtype = 'd'
-             WHERE s.nspname = {} AND c.relname IN ('{NUMBERS}', '{CONFIGS}')
-               AND a.attnum > 0 AND NOT a.attisdropped",
-            literal(&self.schema)
-        );
-        let found = sets(&mut self.conn, &sql).await?;
-        let mut columns = Columns::default();
-        for row in found.iter().flatten() {
-            let table = match row.some_text(0)? {
-                NUMBERS => NUMBERS,
-                _ => CONFIGS,
-            };
-            let labels = row.text(7)?.unwrap_or_default();
-            let kind = match (row.some_text(3)?, row.some_text(2)?) {
-                ("e", _) => ColumnKind::Enum(labels.lines().map(str::to_owned).collect()),
-                (_, "uuid") => ColumnKind::Uuid,
-                (_, "text" | "varchar" | "bpchar" | "citext" | "name") => ColumnKind::Text,
-                (_, "int8") => ColumnKind::Wide,
-                (_, "int4" | "int2") => ColumnKind::Int,
-                (_, "numeric") => ColumnKind::Numeric,
-                (_, "jsonb") => ColumnKind::Jsonb,
-                (_, "json") => ColumnKind::Json,
-                (_, "timestamptz" | "timestamp" | "date") => ColumnKind::Time,
-                _ => ColumnKind::Other,
-            };
-            let column = Column {
-                kind,
-                type_name: row.some_text(4)?.to_owned(),
-                shown: row.some_text(5)?.to_owned(),
-                generated: row.flag(6)?,
-            };
-            columns
-                .known
-                .insert((table, row.some_text(1)?.to_owned()), column);
-        }
-        self.layout.worker_name = columns.has_worker_name();
-        self.columns = columns;
+        let found = sets(&mut self.conn, &inspection(&self.schema)).await?;
+        let document = found.iter().flatten().next();
+        let document = document.map(|row| row.some_text(0)).transpose()?;
+        let tables = PgTables::read(&self.schema, document.unwrap_or_default());
+        let tables = tables.map_err(|error| sqlx::Error::Decode(error.into()))?;
+        self.layout.own = tables.has_own();
+        self.layout.worker_name = tables.columns().has_worker_name();
+        self.tables = tables;
         Ok(())
     }
 
@@ -338,21 +26,21 @@ impl PgStore {
     pub(super) async fn check_columns(&mut self) -> Result<()> {
         let loaded = self.load_columns().await;
         loaded.map_err(|error| self.trouble(error))?;
-        if !self.columns.are_loaded() {
+        if !self.tables.columns().are_loaded() {
             return Ok(());
         }
         let hint = "lkroute reads and writes the types that docs/databases.md lists";
-        if let Some(problem) = self.columns.problem() {
+        if let Some(problem) = self.tables.columns().problem() {
             return Err(Error::new(format!("{}: {problem}", self.label)).hint(hint));
         }
         for (table, name) in [(NUMBERS, "id"), (NUMBERS, "tenant_id"), (CONFIGS, "id")] {
-            if self.columns.kind(table, name) != Some(&ColumnKind::Text) {
+            if !self.tables.columns().is_text(table, name) {
                 continue;
             }
             let sql = format!(
                 "SELECT left(n.{name}::text, 60) FROM {}.{table} n WHERE {} IS NULL LIMIT 1",
                 self.q,
-                self.columns.uuid(table, name, "n")
+                self.tables.columns().uuid(table, name, "n")
             );
             let found = sets(&mut self.conn, &sql).await;
             let found = found.map_err(|error| self.trouble(error))?;

@@ -5,40 +5,12 @@ use super::PgStore;
 use super::connect::connect;
 use super::sql::{literal, sets};
 use crate::error::{Error, Result};
+use crate::lookup::{self, hidden_sql};
 use crate::store::cells::Cells;
-use crate::store::schema::{CONFIGS, NUMBERS};
 use crate::store::trouble::trouble;
 
-/// The tables of others that are read.
-const OTHERS: [&str; 4] = [CONFIGS, NUMBERS, "users", "voice_agents"];
-
-/// The statement that names the tables of which this role may not see every
-/// row: row-level security is active, and not every policy that applies to
-/// the role is permissive with `true`. In the transaction of a read, behind
-/// it, it speaks of just that read: the locks of the read keep policies as
-/// they are.
-pub(super) fn hidden_sql(schema: &str) -> String {
-    let others = OTHERS.map(literal).join(", ");
-    format!(
-        "SELECT c.relname::text, current_user::text FROM pg_catalog.pg_class c
-         WHERE c.relnamespace = (SELECT oid FROM pg_catalog.pg_namespace WHERE nspname = {schema})
-           AND (c.relname IN ({others}) OR c.relname LIKE 'lkroute\\_%') AND c.relkind IN ('r', 'p')
-           AND row_security_active(c.oid)
-           AND NOT (
-             SELECT count(*) FILTER (WHERE p.polcmd IN ('*', 'r')) > 0 AND coalesce(bool_and(
-               p.polpermissive
-               AND coalesce(pg_get_expr(p.polqual, p.polrelid), 'true') = 'true'
-               AND coalesce(pg_get_expr(p.polwithcheck, p.polrelid), 'true') = 'true'), true)
-             FROM pg_catalog.pg_policy p WHERE p.polrelid = c.oid
-               AND (p.polroles = '{{0}}' OR EXISTS (
-                 SELECT FROM unnest(p.polroles) r WHERE pg_has_role(r, 'USAGE'))))
-         ORDER BY 1",
-        schema = literal(schema)
-    )
-}
-
-/// The error where there is such a table: columns of [`hidden_sql`].
-pub(super) fn hidden<'a>(
+/// The error where there is such a table: columns of [`lookup::hidden_sql`].
+fn hidden<'a>(
     label: &str,
     schema: &str,
     rows: impl Iterator<Item = &'a sqlx::postgres::PgRow>,
@@ -52,14 +24,7 @@ pub(super) fn hidden<'a>(
     }
     match tables.is_empty() {
         true => Ok(()),
-        false => Err(Error::new(format!(
-            "{label}: row-level security may hide rows of {} from the role {role}",
-            tables.join(", ")
-        ))
-        .hint(
-            "what is hidden would count as not there; use a role with BYPASSRLS, or give it a \
-             policy of its own, and no other: USING (true)",
-        )),
+        false => Err(lookup::hidden(&tables, &role).within(label)),
     }
 }
 

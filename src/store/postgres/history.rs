@@ -94,10 +94,10 @@ impl PgStore {
         let ids: Vec<String> = rows.iter().map(|id| format!("'{id}'")).collect();
         let sql = format!(
             "SELECT {id}, {} FROM {}.voice_agent_numbers n WHERE {id} IN ({})",
-            self.columns.touched(NUMBERS, "n"),
+            self.tables.columns().touched(NUMBERS, "n"),
             self.q,
             ids.join(", "),
-            id = self.columns.number_id("n"),
+            id = self.tables.columns().number_id("n"),
         );
         let touch = |row: &PgRow| {
             let at = row.text(1)?.map(str::to_owned);

@@ -12,7 +12,7 @@ impl PgStore {
     pub async fn list(&mut self, filter: &Filter, each: &mut dyn FnMut(&Listed<'_>)) -> Result<()> {
         let mut wanted = "true".to_owned();
         if let Some(tenant) = filter.tenant {
-            wanted += &format!(" AND {} = '{tenant}'", self.columns.tenant_id("n"));
+            wanted += &format!(" AND {} = '{tenant}'", self.tables.columns().tenant_id("n"));
         }
         if let Some(configs) = &filter.configs {
             let ids: Vec<String> = configs.iter().map(ToString::to_string).collect();
@@ -32,7 +32,7 @@ impl PgStore {
                        AND s.fields::json->>'config' = ({config})::text",
                     q = self.q,
                     config = config_id("n.rules"),
-                    id = self.columns.number_id("n"),
+                    id = self.tables.columns().number_id("n"),
                 ),
             ),
             false => (
@@ -45,7 +45,7 @@ impl PgStore {
                FROM {q}.voice_agent_numbers n {joined}
                WHERE {wanted} ORDER BY n.tenant_id, n.country_code, n.base_number, n.id
              ) TO STDOUT (FORMAT binary)",
-            columns = self.columns.of_numbers("n"),
+            columns = self.tables.columns().of_numbers("n"),
             q = self.q
         );
         self.stream(&sql, |row: Row<'_, 11>| {

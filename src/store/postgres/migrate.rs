@@ -30,6 +30,9 @@ pub(super) const MIGRATIONS: Migrations = Migrations {
     ],
 };
 
+// Whoever reads a database refuses one of a later version than it knows.
+const _: () = assert!(MIGRATIONS.own.len() as i64 == crate::lookup::SCHEMA_VERSION);
+
 const INDEX: &str = include_str!("../../../migrations/postgres/index.sql");
 /// The name of the index in [`INDEX`].
 const INDEX_NAME: &str = "lkroute_number";

@@ -36,6 +36,7 @@ use super::server_url::ServerUrl;
 use super::trouble::trouble;
 use super::waits::Waits;
 use crate::error::{Error, Result};
+use crate::lookup::PgTables;
 
 pub(super) struct PgStore {
     conn: PgConnection,
@@ -48,7 +49,7 @@ pub(super) struct PgStore {
     tenants: super::rows::Numbered<Option<uuid::Uuid>>,
     pub(super) layout: Layout,
     pub(super) waits: Waits,
-    columns: columns::Columns,
+    tables: PgTables,
     /// Whether the last error was a lock that others held for too long.
     waited: std::cell::Cell<bool>,
 }
@@ -64,7 +65,7 @@ impl PgStore {
             tenants: super::rows::Numbered::default(),
             layout: Layout::default(),
             waits: Waits::default(),
-            columns: columns::Columns::default(),
+            tables: PgTables::assumed(schema),
             waited: std::cell::Cell::default(),
         })
     }
@@ -93,7 +94,11 @@ impl PgStore {
     /// that one has to look again.
     pub async fn carry_out(&mut self, steps: &[Step]) -> Result<bool> {
         match migrate::carry_out(&mut self.conn, steps).await {
-            Ok(()) => Ok(true),
+            Ok(()) => {
+                let loaded = self.load_columns().await;
+                loaded.map_err(|error| self.trouble(error))?;
+                Ok(true)
+            }
             Err(error) => match super::trouble::code(&error).as_deref() {
                 Some("42P06" | "42P07" | "42701" | "42723" | "23505" | "40001" | "40P01") => {
                     Ok(false)

@@ -5,38 +5,24 @@ use futures_util::TryStreamExt;
 use uuid::Uuid;
 
 use super::PgStore;
-use super::columns::Columns;
 use super::copy::{BadStream, Reader, Row};
 use super::sql::{copy_out, literal, run, sets};
 use crate::error::Result;
 use crate::fields::{Fields, FieldsIx, FieldsPool};
+use crate::lookup::Columns;
+pub(super) use crate::lookup::rfc3339 as time;
 use crate::phone::E164;
 use crate::routing::guards::StoredGuards;
 use crate::snapshot::{NumberRow, OwnedBinding, Snapshot, SourceLine};
 use crate::store::batch::{Batch, Names, Part, Rows};
 use crate::store::cells::Cells;
 use crate::store::rows::{self, MixedAgent, Numbered};
-use crate::store::schema::{CONFIGS, Layout};
+use crate::store::schema::Layout;
 use crate::store::trouble::{code, trouble};
-use crate::store::work::CONFIG_COLUMNS;
-
-/// RFC 3339 in UTC.
-pub(super) fn time(column: &str) -> String {
-    format!("to_char({column} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"')")
-}
 
 /// The columns that [`rows::live_config`] reads, of a row called `c`.
 pub(super) fn config_columns(columns: &Columns, layout: Layout) -> String {
-    let texts = CONFIG_COLUMNS.map(|column| match column {
-        "worker_name" if !layout.worker_name => "NULL::text".to_owned(),
-        _ => format!("c.{column}::text"),
-    });
-    format!(
-        "{}, {}, {}",
-        columns.config_row_id("c"),
-        texts.join(", "),
-        columns.touched(CONFIGS, "c")
-    )
+    columns.of_configs("c", layout.worker_name)
 }
 
 /// The columns that [`rows::apply_record`] reads, of a row called `a`.
@@ -109,7 +95,7 @@ impl PgStore {
              SELECT guards FROM {q}.lkroute_applies
                WHERE guards <> 'null' ORDER BY id DESC LIMIT 1",
             apply = apply_columns(),
-            config = config_columns(&self.columns, self.layout),
+            config = config_columns(self.tables.columns(), self.layout),
             identity = self.layout.identity_column(),
         );
         let found = sets(&mut self.conn, &sql).await?;
@@ -153,7 +139,7 @@ impl PgStore {
 
     /// All that there is before anything was applied: the configs.
     async fn read_configs(&mut self) -> Result<(Snapshot, Numbered<Option<Uuid>>), sqlx::Error> {
-        let columns = config_columns(&self.columns, self.layout);
+        let columns = config_columns(self.tables.columns(), self.layout);
         let sql = format!("SELECT {columns} FROM {}.voice_agent_livekit c", self.q);
         let found = sets(&mut self.conn, &sql).await?;
         let rows = found.iter().flatten();
@@ -256,13 +242,13 @@ impl PgStore {
     fn numbers_sql(&self) -> String {
         format!(
             "COPY (SELECT {} FROM {}.voice_agent_numbers n) TO STDOUT (FORMAT binary)",
-            self.columns.of_numbers("n"),
+            self.tables.columns().of_numbers("n"),
             self.q
         )
     }
 
     pub async fn mixed_agents(&mut self) -> Result<Vec<MixedAgent>> {
-        if !self.columns.has_agents() {
+        if !self.tables.columns().has_agents() {
             return Ok(Vec::new());
         }
         // Asked first, as an error would end the transaction of the read.

@@ -18,30 +18,7 @@ use sqlx::{AssertSqlSafe, Either, PgConnection, Postgres};
 /// Keeps a statement on the primary: see above.
 pub(super) const HERE: &str = "/*NO LOAD BALANCE*/ ";
 
-/// An identifier in quotes.
-pub(super) fn quoted(identifier: &str) -> String {
-    format!("\"{}\"", identifier.replace('"', "\"\""))
-}
-
-/// A string in quotes, whatever `standard_conforming_strings` says.
-pub(super) fn literal(text: &str) -> String {
-    let doubled = text.replace('\'', "''");
-    match doubled.contains('\\') {
-        true => format!("E'{}'", doubled.replace('\\', "\\\\")),
-        false => format!("'{doubled}'"),
-    }
-}
-
-/// The id of the config that `rules` name, in whatever spelling of a uuid. A
-/// value that is none must not fail the cast.
-pub(super) fn config_id(rules: &str) -> String {
-    let value = format!("{rules}->>'livekit_config'");
-    let digits = "[0-9a-f]{4}(-?[0-9a-f]{4}){7}";
-    format!(
-        "CASE WHEN {value} ~* '^((urn:uuid:)?{digits}|\\{{{digits}\\}})$'
-           THEN (regexp_replace({value}, '^urn:uuid:', '', 'i'))::uuid END"
-    )
-}
+pub(super) use crate::lookup::{config_id, literal, quoted};
 
 /// Runs statements without values and without rows.
 pub(super) async fn run(conn: &mut PgConnection, sql: &str) -> Result<(), sqlx::Error> {
@@ -89,16 +66,4 @@ pub(super) async fn copy_out<'a>(
 pub(super) fn statement(sql: impl AsRef<str>) -> Query<'static, Postgres, PgArguments> {
     let sql = format!("{HERE}{}", sql.as_ref());
     sqlx::query(AssertSqlSafe(sql)).persistent(false)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn quotes_are_doubled() {
-        assert_eq!(quoted("a\"b"), "\"a\"\"b\"");
-        assert_eq!(literal("it's"), "'it''s'");
-        assert_eq!(literal("a\\'b"), "E'a\\\\''b'");
-    }
 }

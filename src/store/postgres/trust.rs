@@ -1,44 +1,29 @@
 //! Trusted servers on PostgreSQL.
 
 use super::PgStore;
-use super::read::time;
 use super::sql::{literal, sets};
+use crate::store::cells::Cells;
 use crate::store::trouble::code;
-use crate::store::trust::{TrustPart, TrustRows};
 
 type Result<T> = std::result::Result<T, sqlx::Error>;
 
 impl PgStore {
     /// In one round trip where all tables are there.
-    pub async fn trust(&mut self) -> Result<TrustRows> {
-        match self.ask_trust(&TrustPart::ALL).await {
-            Err(error) if is_missing(&error) => {}
-            answered => return answered,
-        }
-        let mut there = Vec::new();
-        for part in TrustPart::ALL {
-            match self.ask_trust(&[part]).await {
-                Err(error) if is_missing(&error) => {}
-                Err(error) => return Err(error),
-                Ok(_) => there.push(part),
+    pub async fn trust(&mut self) -> Result<String> {
+        match self.ask_trust().await {
+            Err(error) if is_missing(&error) => {
+                self.load_columns().await?;
+                self.ask_trust().await
             }
+            answered => answered,
         }
-        self.ask_trust(&there).await
     }
 
-    async fn ask_trust(&mut self, parts: &[TrustPart]) -> Result<TrustRows> {
-        let mut found = TrustRows::default();
-        if parts.is_empty() {
-            return Ok(found);
-        }
-        let q = format!("{}.", self.q);
-        let statements = parts.iter().map(|part| part.sql(&q, &time("t.at")));
-        let sql = statements.collect::<Vec<_>>().join(";\n");
-        let answers = sets(&mut self.conn, &sql).await?;
-        for (part, rows) in parts.iter().zip(&answers) {
-            rows.iter().try_for_each(|row| found.take(*part, row))?;
-        }
-        Ok(found)
+    async fn ask_trust(&mut self) -> Result<String> {
+        let answers = sets(&mut self.conn, &self.tables.trust_statement()).await?;
+        let text = answers.iter().flatten().next();
+        let text = text.map(|row| row.some_text(0)).transpose()?;
+        Ok(text.unwrap_or_default().to_owned())
     }
 
     pub async fn record_trust(&mut self, host: &str, actor: &str, reason: &str) -> Result<()> {

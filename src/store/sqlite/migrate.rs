@@ -28,6 +28,9 @@ pub(super) const MIGRATIONS: Migrations = Migrations {
     ],
 };
 
+// Whoever reads a database refuses one of a later version than it knows.
+const _: () = assert!(MIGRATIONS.own.len() as i64 == crate::lookup::SCHEMA_VERSION);
+
 pub(super) const INDEX: &str = include_str!("../../../migrations/sqlite/index.sql");
 
 pub(super) async fn inspect(conn: &mut SqliteConnection) -> Result<Found, sqlx::Error> {

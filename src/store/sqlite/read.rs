@@ -27,21 +27,7 @@ pub(super) fn config_columns(layout: Layout) -> String {
     format!("c.id, {}, c.updated_at", columns.join(", "))
 }
 
-/// The id of the config that `rules` name, in whatever spelling of a uuid, as
-/// text with hyphens; some other text where it is none.
-pub(super) fn config_id(rules: &str) -> String {
-    let mut value =
-        format!("lower(CASE WHEN json_valid({rules}) THEN {rules} ->> '$.livekit_config' END)");
-    for part in ["urn:uuid:", "{", "}", "-"] {
-        value = format!("replace({value}, '{part}', '')");
-    }
-    let parts = [(1, 8), (9, 4), (13, 4), (17, 4), (21, 12)];
-    let parts = parts.map(|(from, length)| format!("substr(h, {from}, {length})"));
-    format!(
-        "(SELECT {} FROM (SELECT {value} AS h))",
-        parts.join(" || '-' || ")
-    )
-}
+pub(super) use crate::lookup::sqlite_config_id as config_id;
 
 /// The columns that [`rows::apply_record`] reads, of a row called `a`.
 pub(super) const APPLY_COLUMNS: &str = "a.id, a.at, a.actor, a.revision, a.dirty, a.kind, a.reason,

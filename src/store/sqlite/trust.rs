@@ -2,20 +2,15 @@
 
 use super::SqliteStore;
 use super::apply::statement;
-use crate::store::trust::{TrustPart, TrustRows};
+use crate::store::cells::Cells;
 
 type Result<T> = std::result::Result<T, sqlx::Error>;
 
 impl SqliteStore {
-    pub async fn trust(&mut self) -> Result<TrustRows> {
-        let mut found = TrustRows::default();
-        for part in TrustPart::ALL {
-            if self.has(part.table()).await? {
-                let rows = self.all(part.sql("", "t.at")).await?;
-                rows.iter().try_for_each(|row| found.take(part, row))?;
-            }
-        }
-        Ok(found)
+    pub async fn trust(&mut self) -> Result<String> {
+        let sql = self.look_at_tables().await?.trust_statement();
+        let row = statement(sql).fetch_one(&mut self.conn).await?;
+        Ok(row.some_text(0)?.to_owned())
     }
 
     pub async fn record_trust(&mut self, host: &str, actor: &str, reason: &str) -> Result<()> {

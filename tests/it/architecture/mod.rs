@@ -12,7 +12,7 @@ use source_map::{SourceMap, circles};
 
 /// The rooms in their order: each may name those above it. Of one line only
 /// the model's name each other.
-const ORDER: [&[&str]; 13] = [
+const ORDER: [&[&str]; 16] = [
     MODEL,
     &["source"],
     &["resolve"],
@@ -21,7 +21,10 @@ const ORDER: [&[&str]; 13] = [
     &["guards"],
     &["history"],
     &["dispatch", "doctor", "import", "trust"],
+    &["lookup"],
     ADAPTERS,
+    &["answer"],
+    &["explain"],
     &["app"],
     &["render"],
     &["cli"],
@@ -38,7 +41,7 @@ const ADAPTERS: &[&str] = &["files", "git", "livekit", "secrets", "store"];
 const CIRCLES_LEFT: [&str; 6] = ["app", "cli", "dispatch", "files", "guards", "store"];
 
 /// Names that more than one type still has: to become empty.
-const NAMES_LEFT: [&str; 30] = [
+const NAMES_LEFT: [&str; 29] = [
     "Alike",
     "Answer",
     "Cause",
@@ -54,7 +57,6 @@ const NAMES_LEFT: [&str; 30] = [
     "Names",
     "Opened",
     "Page",
-    "Part",
     "Parts",
     "Reader",
     "Report",
@@ -178,7 +180,7 @@ fn no_two_types_have_one_name() {
 #[test]
 fn model_and_core_touch_nothing_of_the_outside_world() {
     let mut wrong = Vec::new();
-    let inner = |room: &str| rank(room).is_some_and(|rank| rank < 8);
+    let inner = |room: &str| rank(room).is_some_and(|rank| rank < 9);
     for (file, code) in MAP.files.iter().filter(|(file, _)| inner(room(file))) {
         let touched = OUTSIDE.iter().filter(|thing| code.contains(**thing));
         wrong.extend(touched.map(|thing| format!("{file} touches {thing}")));

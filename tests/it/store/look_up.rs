@@ -15,6 +15,8 @@ on_both!(
     what_is_ours_comes_with_its_line,
     odd_configs_are_no_obstacle,
     people_may_be_missing,
+    a_newer_lkroute_is_refused,
+    tables_that_came_since_are_seen,
     rows_are_listed_by_tenant_and_config,
 );
 
@@ -71,7 +73,7 @@ async fn what_is_ours_comes_with_its_line(base: Base) {
 
     let mut asked = LookUp::number(e164("+919513456728"));
     asked.tenant = Some("tenant-uae".to_owned());
-    asked.called = true;
+
     let found = store.look_up(&asked).await.unwrap();
     let facts = &found.facts;
     assert_eq!(facts.rows.len(), 3);
@@ -218,6 +220,37 @@ async fn people_may_be_missing(base: Base) {
     };
     assert_eq!(store.look_up(&asked).await.unwrap().facts.rows.len(), 1);
     store.end_read().await.unwrap();
+}
+
+/// Attacker: a newer lkroute, which stores what this one does not know of.
+async fn a_newer_lkroute_is_refused(base: Base) {
+    base.settle(&files()).await;
+    base.sql("UPDATE {lkroute_state} SET schema_version = 99")
+        .await;
+    let mut store = base.open(Mode::Read).await;
+    let refused = store.look_up(&LookUp::number(e164("+919000000001"))).await;
+    let error = refused.unwrap_err();
+    assert!(error.message.contains("of a newer lkroute"), "{error}");
+    assert_eq!(error.hint.as_deref(), Some("use a newer lkroute"));
+}
+
+/// Attacker: a migration between two look-ups of one connection.
+async fn tables_that_came_since_are_seen(base: Base) {
+    let mut routing = files();
+    bind(&mut routing, "+919513456728", 0, "india", Fields::new());
+    base.settle(&routing).await;
+    let renamed = |from: &str, to: &str| match base.schema.is_some() {
+        true => format!("ALTER TABLE {{{from}}} RENAME TO {to}"),
+        false => format!("ALTER TABLE {from} RENAME TO {to}"),
+    };
+    base.sql(&renamed("lkroute_state", "lkroute_hidden")).await;
+    let mut store = base.open(Mode::Read).await;
+    let asked = LookUp::number(e164("+919513456728"));
+    let found = store.look_up(&asked).await.unwrap();
+    assert!(found.facts.rows[0].place.apply.is_none());
+    base.sql(&renamed("lkroute_hidden", "lkroute_state")).await;
+    let found = store.look_up(&asked).await.unwrap();
+    assert_eq!(found.facts.rows[0].place.apply, Some(1));
 }
 
 #[tokio::test]

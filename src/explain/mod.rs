@@ -1,8 +1,11 @@
-//! Where a call goes, and why, as people read it. Imports core.
+//! Where a call goes, and why, as people read it. Imports core and what draws
+//! text.
 
-use super::escape::visible;
-use super::style::{ADDED, BOLD, CHANGED, DIM, ERROR, NOTED, paint};
+pub mod style;
+
 use crate::resolve::{Choice, Outcome, Resolution, Step, Verdict};
+use crate::unseen::visible;
+use style::{ADDED, BOLD, CHANGED, DIM, ERROR, NOTED, paint};
 
 /// The answer; with `explain` each step that led to it.
 pub fn text(resolution: &Resolution, explain: bool, width: usize) -> String {

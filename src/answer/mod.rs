@@ -1,0 +1,313 @@
+//! A question about one call answered, by what was looked up: the secret
+//! opened, and whether it may sign. Imports core and `secrets`.
+//!
+//! The command and the Python package both answer by it.
+
+mod approval;
+
+use std::collections::HashMap;
+
+use uuid::Uuid;
+
+pub use approval::{SEAL_OF_OTHERS, UNKNOWN_SERVER, approve, judge};
+
+use crate::dispatch::Ids;
+use crate::error::{Error, Exit, Result};
+use crate::fields::Field;
+use crate::lookup::{LookUp, LookedUp};
+use crate::phone::E164;
+use crate::resolve::{
+    self, AgentFact, ConfigFact, Facts, Query, Resolution, ResolveError, RoutingEnv, SecretState,
+    Source, TenantChoice,
+};
+use crate::secrets::{self, KeyRing, OpenError, Secret, Stored};
+
+/// Whose number it is, as the caller says it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Whose {
+    Any,
+    /// Alias or uuid.
+    Tenant(String),
+    User(Uuid),
+}
+
+/// What is asked.
+#[derive(Debug, Clone)]
+pub struct Question {
+    pub from: E164,
+    pub whose: Whose,
+    /// As typed.
+    pub to: Option<String>,
+    pub agent: Option<i64>,
+    pub strict: bool,
+    /// That of `--env`.
+    pub environment: Option<String>,
+}
+
+/// Where the call goes, and the secret that opens its server; why there is
+/// none is in the resolution where it is needed.
+pub struct Answer {
+    pub resolution: Resolution,
+    /// The agent asked for, else the number's own.
+    pub agent: Option<i64>,
+    pub secret: Option<Secret>,
+    /// Why the secret does not open.
+    pub sealed: Option<String>,
+    /// The config of the database whose secret would sign, where there is one.
+    pub signing: Option<Signing>,
+}
+
+/// The config whose secret would sign a call's tokens.
+#[derive(Debug, Clone)]
+pub struct Signing {
+    pub id: Uuid,
+    pub name: String,
+    pub url: String,
+    pub api_key: Option<String>,
+    /// The region that lkroute knows it by.
+    pub region: Option<String>,
+    /// Whether lkroute applied it.
+    pub owned: bool,
+    /// Its URL is the one that lkroute applied last.
+    pub as_applied: bool,
+    /// Its secret is stored as plain text.
+    pub plain_text: bool,
+}
+
+impl Signing {
+    /// `applied` is the URL that was applied last, where it was.
+    pub fn of(config: &ConfigFact, applied: Option<&str>) -> Option<Signing> {
+        let text = |field| config.text(field).map(str::to_owned);
+        Some(Signing {
+            id: config.id?,
+            name: config.name().to_owned(),
+            url: text(Field::Url)?,
+            api_key: text(Field::ApiKey),
+            region: text(Field::Region),
+            owned: config.place.apply.is_some(),
+            as_applied: applied.is_some() && applied == config.fields.text(Field::Url),
+            plain_text: config.secret == SecretState::PlainText,
+        })
+    }
+}
+
+impl Question {
+    /// What has to be looked up for it.
+    pub fn look_up(&self) -> LookUp {
+        let (tenant, initiated_by) = match &self.whose {
+            Whose::Any => (None, None),
+            Whose::Tenant(name) => {
+                let alias = Uuid::parse_str(name).is_err().then(|| name.clone());
+                (alias, None)
+            }
+            Whose::User(id) => (None, Some(*id)),
+        };
+        LookUp {
+            tenant,
+            initiated_by,
+            agent: self.agent,
+            ..LookUp::number(self.from)
+        }
+    }
+}
+
+/// The answer where the database can't be asked.
+pub fn failed(question: &Question, error: &Error) -> Resolution {
+    let query = Query {
+        to: question.to.clone(),
+        strict: question.strict,
+        environment: question.environment.clone(),
+        ..Query::new(question.from, TenantChoice::Any)
+    };
+    Resolution::failed(&query, error.message.clone(), error.hint.clone())
+}
+
+/// Refuses a database of another environment than the wanted one.
+pub fn check_environment(wanted: Option<&str>, stamped: Option<&str>) -> Result<()> {
+    match (wanted, stamped) {
+        (Some(wanted), Some(stamped)) if wanted != stamped => {
+            let message = format!(
+                "the database belongs to the environment `{stamped}`, not to `{wanted}`, which \
+                 --env or LKROUTE_ENV names"
+            );
+            Err(Error::exit(Exit::Conflict, message).hint(
+                "is it the right database? A copy of one is stamped anew by `lkroute migrate \
+                 --restamp`",
+            ))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Where the call goes, by what was found.
+///
+/// `variable` is the API secret of the environment.
+///
+/// # Errors
+/// The tenant's name is not known.
+pub fn answer(
+    mut found: LookedUp,
+    question: &Question,
+    env: &RoutingEnv,
+    ring: &KeyRing,
+    variable: Option<Secret>,
+) -> Result<Answer> {
+    let opened = open_all(&mut found, ring);
+    let whose = match (tenant(&question.whose, &found.facts), env.table_enabled()) {
+        // Switched off: no tenant is looked up, so that an alias says nothing.
+        (Err(_), false) => TenantChoice::Any,
+        (whose, _) => whose?,
+    };
+    let query = Query {
+        to: question.to.clone(),
+        strict: question.strict,
+        environment: question.environment.clone().or(found.environment.clone()),
+        ..Query::new(question.from, whose)
+    };
+    let mut resolution = resolve::resolve(&query, &found.facts, env);
+    if let Some(agent) = default_agent(&found, &resolution) {
+        found.facts.agent = Some(agent);
+        resolution = resolve::resolve(&query, &found.facts, env);
+    }
+    let (secret, sealed) = match secret(&resolution, opened, variable) {
+        Some(Ok(secret)) => (Some(secret), None),
+        Some(Err(error)) => (None, Some(error)),
+        None => (None, None),
+    };
+    Ok(Answer {
+        agent: found.facts.agent.map(|agent| agent.id),
+        secret,
+        sealed,
+        signing: signing(&resolution, &found),
+        resolution,
+    })
+}
+
+/// Why a call can't be placed whose secret is not there, or does not open.
+pub fn not_opened(answer: &Answer) -> ResolveError {
+    let outcome = answer.resolution.outcome.as_ref().ok();
+    let config = outcome.and_then(|outcome| outcome.route.config.as_ref());
+    let whose = match config {
+        Some(config) => format!("the secret of config {}", config.name),
+        None => resolve::env::API_SECRET.to_owned(),
+    };
+    let why = answer.sealed.as_deref().unwrap_or("it is not there");
+    ResolveError::new("secret-not-opened", format!("{whose} does not open: {why}")).hint(
+        "put its key into LKROUTE_KEYS (or LIVEKIT_SECRET_ENCRYPTION_KEY), or seal the secret \
+         again and apply; today's service would have fallen back to the environment here, \
+         without a word",
+    )
+}
+
+/// Ids that nobody has had.
+pub fn draw_ids() -> Ids {
+    let (record, job) = (Uuid::now_v7(), Uuid::new_v4());
+    let [a, b, c, d, ..] = *Uuid::new_v4().as_bytes();
+    Ids {
+        record,
+        job,
+        room: u32::from_be_bytes([a, b, c, d]),
+    }
+}
+
+fn signing(resolution: &Resolution, found: &LookedUp) -> Option<Signing> {
+    let route = &resolution.outcome.as_ref().ok()?.route;
+    let picked = route
+        .config
+        .as_ref()
+        .filter(|_| route.source == Source::Database);
+    let id = picked?.id?;
+    let applied = found.applied_urls.get(&id).map(String::as_str);
+    Signing::of(found.facts.configs.get(id)?, applied)
+}
+
+/// The agent of the row that was picked, where none was asked for.
+fn default_agent(found: &LookedUp, resolution: &Resolution) -> Option<AgentFact> {
+    let outcome = resolution.outcome.as_ref().ok()?;
+    let picked = outcome.tenant.as_ref().filter(|_| outcome.row.is_some());
+    match found.facts.agent {
+        None => found.default_agents.get(&picked?.id).copied(),
+        Some(_) => None,
+    }
+}
+
+type Opened = HashMap<Uuid, Result<Secret, OpenError>>;
+
+/// Opens the secrets at hand, and notes with each config whether that worked.
+fn open_all(found: &mut LookedUp, ring: &KeyRing) -> Opened {
+    let mut opened = Opened::new();
+    for (id, text) in &found.secrets {
+        let stored = Stored::read(text.as_stored().to_owned());
+        let secret = secrets::open_stored(ring, *id, &stored);
+        if let Some(config) = found.facts.configs.get_mut(*id) {
+            config.secret = secret_state(&stored, &secret);
+        }
+        opened.insert(*id, secret);
+    }
+    opened
+}
+
+/// How far a stored secret opens.
+pub fn secret_state(stored: &Stored, secret: &Result<Secret, OpenError>) -> SecretState {
+    match secret {
+        Ok(_) if matches!(stored, Stored::Plain(_)) => SecretState::PlainText,
+        Ok(_) => SecretState::Opens,
+        Err(OpenError::NoKey(_)) => SecretState::NoKey,
+        Err(_) => SecretState::Damaged,
+    }
+}
+
+/// The secret of the credentials that were picked.
+fn secret(
+    resolution: &Resolution,
+    mut opened: Opened,
+    variable: Option<Secret>,
+) -> Option<Result<Secret, String>> {
+    let route = &resolution.outcome.as_ref().ok()?.route;
+    match (route.source, route.config.as_ref()) {
+        (Source::Environment, _) => variable.map(Ok),
+        (Source::Database, Some(config)) => {
+            let opened = opened.remove(&config.id?)?;
+            Some(opened.map_err(|error| error.to_string()))
+        }
+        _ => None,
+    }
+}
+
+/// The tenant that a command line names.
+///
+/// # Errors
+/// No tenant has that name, or several.
+pub fn tenant(whose: &Whose, facts: &Facts) -> Result<TenantChoice> {
+    let name = match whose {
+        Whose::Any => return Ok(TenantChoice::Any),
+        Whose::User(id) => return Ok(TenantChoice::OfUser(*id)),
+        Whose::Tenant(name) => name,
+    };
+    if let Ok(id) = Uuid::parse_str(name) {
+        return Ok(TenantChoice::Given(id));
+    }
+    let mut named = facts.aliases.iter().filter(|(_, alias)| *alias == name);
+    match (named.next(), named.next()) {
+        (Some((id, _)), None) => Ok(TenantChoice::Given(*id)),
+        (Some(_), Some(_)) => Err(Error::new(format!("several tenants are called `{name}`"))
+            .hint("give the tenant's uuid")),
+        (None, _) => {
+            let hint = match tenants_of(facts).as_slice() {
+                [] => "aliases come from the files, with an apply; or give the tenant's uuid"
+                    .to_owned(),
+                tenants => format!("the number belongs to {}", tenants.join(", ")),
+            };
+            Err(Error::new(format!("no tenant is called `{name}` here")).hint(hint))
+        }
+    }
+}
+
+/// The tenants that have the number that was looked up.
+fn tenants_of(facts: &Facts) -> Vec<String> {
+    let active = facts.rows.iter().filter(|row| row.inactive().is_none());
+    let mut tenants: Vec<String> = active.map(|row| facts.label(row.tenant)).collect();
+    tenants.sort_unstable();
+    tenants.dedup();
+    tenants
+}

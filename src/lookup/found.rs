@@ -1,0 +1,294 @@
+//! What was found, read from the one text that a statement gives. Core.
+
+use std::collections::HashMap;
+
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::json_row::{JsonRow, read_document, unfold};
+use super::names::SCHEMA_VERSION;
+use super::{CONFIG_COLUMNS, LookUp};
+use crate::diff::row_reader;
+use crate::error::Error;
+use crate::fields::{Field, Fields};
+use crate::phone;
+use crate::resolve::{
+    AgentFact, ConfigFact, Facts, Provenance, Regions, RowFact, SecretState, UserFact,
+};
+use crate::routing::CipherText;
+use crate::snapshot::{NumberRow, OwnedRegion};
+
+/// What was found.
+#[derive(Debug, Default)]
+pub struct LookedUp {
+    /// The rows of every tenant, and the configs that they name. The agent is
+    /// the one asked for, if any.
+    pub facts: Facts,
+    /// The stored secrets of those configs.
+    pub secrets: HashMap<Uuid, CipherText>,
+    /// The URL that lkroute applied last to those of them that it manages.
+    pub applied_urls: HashMap<Uuid, String>,
+    /// The default agent of each row that has one, by the row's tenant.
+    pub default_agents: HashMap<Uuid, AgentFact>,
+    /// That the database is stamped with.
+    pub environment: Option<String>,
+    /// Whether lkroute's own tables are there; not told by SQLite, which is
+    /// inspected each time.
+    pub own_tables: Option<bool>,
+    /// Tables of which rows may be hidden, and from which role.
+    pub hidden: Vec<(String, String)>,
+    /// The version of lkroute's tables, where it is a newer one.
+    pub newer: Option<i64>,
+}
+
+/// The parts of the document, in their order.
+const STATE_PART: usize = 0;
+const ROWS: usize = 1;
+const HIDDEN: usize = 2;
+const REGIONS: usize = 3;
+const ALIASES: usize = 4;
+const USER: usize = 5;
+const AGENT: usize = 6;
+const OWN_TABLES: usize = 7;
+
+impl LookedUp {
+    /// What is known without a database.
+    pub fn of(facts: Facts) -> LookedUp {
+        LookedUp {
+            facts,
+            ..LookedUp::default()
+        }
+    }
+
+    /// Reads what a look-up gave. `users` says whether there is a table of
+    /// users.
+    ///
+    /// # Errors
+    /// It is not what the statement gives: says which column of which part.
+    pub fn read(text: &str, asked: &LookUp, users: bool) -> Result<LookedUp, String> {
+        let document = read_document(text)?;
+        let parts = document.as_array().ok_or("the answer is no array")?;
+        let mut found = LookedUp::default();
+        found.facts.agent = asked.agent.map(|id| AgentFact { id, tenant: None });
+        let part = |ix: usize| unfold(parts.get(ix)).map(Option::unwrap_or_default);
+        found.state(&part(STATE_PART)?)?;
+        let within = |name: &'static str| move |error: String| format!("{name}: {error}");
+        for row in JsonRow::read_all(&part(ROWS)?)? {
+            found
+                .row(&row?, asked)
+                .map_err(within("voice_agent_numbers"))?;
+        }
+        for row in JsonRow::read_all(&part(HIDDEN)?)? {
+            let row = row?;
+            let names = (row.some_text(0)?.to_owned(), row.some_text(1)?.to_owned());
+            found.hidden.push(names);
+        }
+        let mut regions = Vec::new();
+        for row in JsonRow::read_all(&part(REGIONS)?)? {
+            regions.push(region(&row?).map_err(within("lkroute_regions"))?);
+        }
+        found.facts.regions = Regions::of_owned(&regions);
+        for row in JsonRow::read_all(&part(ALIASES)?)? {
+            let row = row?;
+            let alias = row.some_text(1)?.to_owned();
+            found.facts.aliases.insert(row.some_uuid(0)?, alias);
+        }
+        if asked.initiated_by.is_some() {
+            let user = user(&part(USER)?, users).map_err(within("users"))?;
+            found.facts.user = Some(user);
+        }
+        for row in JsonRow::read_all(&part(AGENT)?)? {
+            found.asked_agent(row?.text(0)?);
+        }
+        found.own_tables = parts.get(OWN_TABLES).and_then(Value::as_bool);
+        Ok(found)
+    }
+
+    /// Whether lkroute's own tables came or went since they were looked for.
+    pub fn is_outdated(&self, own: bool) -> bool {
+        self.own_tables.is_some_and(|there| there != own)
+    }
+
+    /// Refuses what may not be all, or what a newer lkroute wrote.
+    pub fn check(&self, schema: &str) -> Result<(), Error> {
+        if let Some(version) = self.newer {
+            return Err(Error::new(format!(
+                "the database is of a newer lkroute (version {version} of its schema)"
+            ))
+            .hint("use a newer lkroute"));
+        }
+        let Some((_, role)) = self.hidden.first() else {
+            return Ok(());
+        };
+        let tables: Vec<String> = self
+            .hidden
+            .iter()
+            .map(|(table, _)| format!("{schema}.{table}"))
+            .collect();
+        Err(hidden(&tables, role))
+    }
+
+    fn state(&mut self, state: &Value) -> Result<(), String> {
+        if state.is_null() {
+            return Ok(());
+        }
+        let state = JsonRow::read(state)?;
+        self.environment = state.text(0)?.map(str::to_owned);
+        self.newer = state.int(1)?.filter(|version| *version > SCHEMA_VERSION);
+        Ok(())
+    }
+
+    /// Takes in a row: id, tenant_id, country_code, base_number, provider,
+    /// status, rules, default_agent_id, the tenant of that agent, alias; then,
+    /// each as an array: since, path, line, revision, settings of our version;
+    /// id, [`CONFIG_COLUMNS`], updated_at of the config; since, path, line,
+    /// revision, fields of our version of the config.
+    fn row(&mut self, row: &JsonRow<'_>, asked: &LookUp) -> Result<(), String> {
+        let live = NumberRow {
+            id: row.some_uuid(0)?,
+            tenant: row.some_uuid(1)?,
+            country_code: row.text(2)?,
+            base_number: row.int(3)?,
+            provider: row.text(4)?,
+            status: row.text(5)?,
+            rules: row.text(6)?.map(str::as_bytes),
+        };
+        let number = phone::from_row(live.country_code, live.base_number);
+        if number.map(|number| number.key()) != Ok(asked.number.key()) {
+            return Ok(());
+        }
+        if let Some(id) = row.int(7)? {
+            let tenant = row.text(8)?.and_then(|text| Uuid::parse_str(text).ok());
+            self.default_agents
+                .insert(live.tenant, AgentFact { id, tenant });
+        }
+        if let Some(alias) = row.text(9)? {
+            self.facts.aliases.insert(live.tenant, alias.to_owned());
+        }
+        let binding = unfold(row.cell(10)?)?;
+        let binding = binding.as_ref().map(JsonRow::read).transpose()?;
+        let fields = row_reader::read_row(&live).ok();
+        let settings = binding.as_ref().map(|binding| binding.text(4));
+        let settings = settings.transpose()?.flatten().map(read_fields);
+        let settings = settings.transpose()?;
+        self.facts.rows.push(RowFact {
+            id: Some(live.id),
+            tenant: live.tenant,
+            rollout: settings.and_then(|settings| rollout(&settings, fields.as_ref()?)),
+            fields,
+            place: place(binding.as_ref(), live.id)?,
+        });
+        let (config, version) = (unfold(row.cell(11)?)?, unfold(row.cell(12)?)?);
+        let version = version.as_ref().map(JsonRow::read).transpose()?;
+        match config {
+            Some(config) => self
+                .config(&JsonRow::read(&config)?, version.as_ref())
+                .map_err(|error| format!("voice_agent_livekit: {error}")),
+            None => Ok(()),
+        }
+    }
+
+    fn config(
+        &mut self,
+        config: &JsonRow<'_>,
+        version: Option<&JsonRow<'_>>,
+    ) -> Result<(), String> {
+        let id = config.some_uuid(0)?;
+        let mut fields = Fields::new();
+        for (field, at) in Field::COLUMNS_OF_CONFIG.into_iter().zip(1..) {
+            if field == Field::ApiSecret {
+                let secret = CipherText::new(config.some_text(at)?);
+                fields.set(field, Some(secret.digest().into()));
+                self.secrets.insert(id, secret);
+            } else {
+                fields.set_text(field, config.text(at)?);
+            }
+        }
+        if let Some(version) = version {
+            let owned = read_fields(version.some_text(4)?)?;
+            fields.take_ours(Some(&owned));
+            let url = owned.text(Field::Url).map(str::to_owned);
+            self.applied_urls.extend(url.map(|url| (id, url)));
+        }
+        self.facts.configs.insert(ConfigFact {
+            id: Some(id),
+            fields,
+            place: place(version, id)?,
+            secret: SecretState::NotChecked,
+        });
+        Ok(())
+    }
+
+    /// Takes in the tenant of the agent asked for.
+    fn asked_agent(&mut self, tenant: Option<&str>) {
+        if let Some(agent) = &mut self.facts.agent {
+            agent.tenant = tenant.and_then(|text| Uuid::parse_str(text).ok());
+        }
+    }
+}
+
+const _: () = assert!(CONFIG_COLUMNS.len() == Field::COLUMNS_OF_CONFIG.len());
+
+/// The error where rows of tables may be hidden from a role.
+pub fn hidden(tables: &[String], role: &str) -> Error {
+    Error::new(format!(
+        "row-level security may hide rows of {} from the role {role}",
+        tables.join(", ")
+    ))
+    .hint(
+        "what is hidden would count as not there; use a role with BYPASSRLS, or give it a policy \
+         of its own, and no other: USING (true)",
+    )
+}
+
+/// The tenant of the user asked for; no row is no such user.
+fn user(rows: &Value, table: bool) -> Result<UserFact, String> {
+    if !table {
+        return Ok(UserFact::NoTable);
+    }
+    match JsonRow::read_all(rows)?.next() {
+        None => Ok(UserFact::Unknown),
+        Some(row) => Ok(match row?.uuid(0)? {
+            None => UserFact::NoTenant,
+            Some(tenant) => UserFact::Tenant(tenant),
+        }),
+    }
+}
+
+/// Columns: name, fields.
+fn region(row: &JsonRow<'_>) -> Result<OwnedRegion, String> {
+    Ok(OwnedRegion {
+        name: row.some_text(0)?.to_owned(),
+        fields: read_fields(row.some_text(1)?)?,
+        since: 0,
+        source: None,
+    })
+}
+
+pub(super) fn read_fields(text: &str) -> Result<Fields, String> {
+    serde_json::from_str(text).map_err(|error| format!("fields: {error}"))
+}
+
+/// The wave that put a number on its config, unless others changed that.
+fn rollout(owned: &Fields, live: &Fields) -> Option<String> {
+    let same = owned.get(Field::Config) == live.get(Field::Config);
+    owned
+        .text(Field::Rollout)
+        .filter(|_| same)
+        .map(str::to_owned)
+}
+
+/// since, path, line and revision of a version; without one, not ours.
+fn place(version: Option<&JsonRow<'_>>, id: Uuid) -> Result<Provenance, String> {
+    let mut place = Provenance {
+        row: Some(id),
+        ..Provenance::default()
+    };
+    if let Some(version) = version {
+        let line = version.int(2)?.and_then(|line| u32::try_from(line).ok());
+        place.apply = version.int(0)?;
+        place.line = version.text(1)?.map(str::to_owned).zip(line);
+        place.revision = version.text(3)?.map(str::to_owned);
+    }
+    Ok(place)
+}
