@@ -86,12 +86,22 @@ pub enum State {
 }
 
 impl State {
-    /// What `--against` names: a directory, else a revision.
-    pub fn named(text: &str) -> State {
-        match Path::new(text).is_dir() {
-            true => State::Dir(text.into()),
-            false => State::Revision(text.to_owned()),
+    /// What `--against` names: a directory, or a revision.
+    ///
+    /// # Errors
+    /// It is both: whoever makes such a directory would be compared with it.
+    pub fn named(shell: &Shell, text: &str) -> Result<State> {
+        if !Path::new(text).is_dir() {
+            return Ok(State::Revision(text.to_owned()));
         }
+        if let Some(checkout) = files::find_checkout(&shell.globals.routing)?
+            && Repository::open(&checkout.top)?.is_revision(text)?
+        {
+            let message = format!("`{text}` is a directory and a revision");
+            let hint = format!("say which: the directory is ./{text}, a branch refs/heads/{text}");
+            return Err(Error::new(message).hint(hint));
+        }
+        Ok(State::Dir(text.into()))
     }
 }
 

@@ -66,7 +66,8 @@ pub struct PlanArgs {
 impl PlanArgs {
     pub fn run(&self, shell: &Shell) -> Result<Exit, Stop> {
         if let Some(state) = &self.against {
-            let compared = Compared::new(shell, &State::named(state), &State::Files, &self.number)?;
+            let before = State::named(shell, state)?;
+            let compared = Compared::new(shell, &before, &State::Files, &self.number)?;
             return self.print(shell, compared.report());
         }
         let ring = self.keys.ring()?;

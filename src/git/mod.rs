@@ -80,12 +80,16 @@ impl Repository {
 
     /// The commit that a revision names, in full hex.
     pub fn commit(&self, revision: &str) -> Result<String> {
-        let name = format!("{revision}^{{commit}}");
-        // No name begins with a dash: that would be an option.
-        if !revision.starts_with('-')
-            && let Some(commit) = self.ask(&["rev-parse", "--verify", "--quiet", &name])?
-        {
-            return Ok(commit);
+        if let Some((commit, warned)) = self.look_up(revision)? {
+            // Git takes one of them, and a warning is easily lost.
+            if !warned.contains("is ambiguous") {
+                return Ok(commit);
+            }
+            let message = format!("{revision} is the name of more than one revision");
+            return Err(Error::new(message).hint(
+                "say which: refs/heads/NAME is a branch, refs/tags/NAME a tag, and a commit by \
+                 all its 40 digits is none of them",
+            ));
         }
         Err(match self.is_shallow()? {
             true => Error::new(format!(
@@ -99,6 +103,23 @@ impl Repository {
             false => Error::new(format!("git knows no revision {revision}"))
                 .hint("`git fetch` may bring it; a branch of a remote is origin/NAME"),
         })
+    }
+
+    /// Whether something has this name, or more than one.
+    pub fn is_revision(&self, name: &str) -> Result<bool> {
+        Ok(self.look_up(name)?.is_some())
+    }
+
+    /// The commit that git takes a name for, and what it warns of.
+    fn look_up(&self, revision: &str) -> Result<Option<(String, String)>> {
+        // No name begins with a dash: that would be an option.
+        if revision.starts_with('-') {
+            return Ok(None);
+        }
+        let name = format!("{revision}^{{commit}}");
+        let answer = self.git(["rev-parse", "--verify", &name])?;
+        let found = (text(&answer.stdout), text(&answer.stderr));
+        Ok(answer.status.success().then_some(found))
     }
 
     /// Whether `old` is `new` or came before it; both in full hex.
@@ -167,7 +188,7 @@ const ENVIRONMENT: [&str; 13] = [
 
 /// Switches off what runs a program or reaches out, whatever a configuration
 /// says; none of it is needed to read objects.
-const SWITCHED_OFF: [&str; 11] = [
+const SWITCHED_OFF: [&str; 12] = [
     // A directory that looks like a repository is none (git 2.38 and later).
     "safe.bareRepository=explicit",
     "core.fsmonitor=",
@@ -180,6 +201,8 @@ const SWITCHED_OFF: [&str; 11] = [
     "diff.external=",
     "protocol.allow=never",
     "submodule.recurse=false",
+    // Not switched off, but no configuration may do so: see `Repository::commit`.
+    "core.warnAmbiguousRefs=true",
 ];
 
 /// `git` in a directory that holds a `.git`, obeying nobody but us.

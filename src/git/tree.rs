@@ -1,6 +1,6 @@
 //! The routing files of a directory as they were at a commit. Imports core.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::rc::Rc;
 
@@ -98,14 +98,24 @@ impl CommitTree {
     }
 }
 
+/// What an entry of a directory is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum EntryKind {
+    File,
+    Directory,
+    Link,
+    Submodule,
+}
+
 /// An entry of a directory.
 #[derive(Debug, Clone)]
 struct TreeEntry {
-    mode: String,
+    kind: EntryKind,
     id: String,
 }
 
-type Entries = Rc<HashMap<String, TreeEntry>>;
+/// By their names, which need not be UTF-8: two that look alike are two.
+type Entries = Rc<BTreeMap<Vec<u8>, TreeEntry>>;
 
 struct TreeWalk {
     objects: ObjectReader,
@@ -126,26 +136,30 @@ impl TreeWalk {
         let mut ahead = vec![(String::new(), id, 1)];
         while let Some((dir, id, depth)) = ahead.pop() {
             for (name, entry) in self.entries(&id)?.iter() {
-                if name.starts_with('.') {
+                if name.starts_with(b".") {
                     continue;
                 }
-                let path = format!("{dir}{name}");
+                let path = format!("{dir}{}", String::from_utf8_lossy(name));
                 entries += 1;
-                links += usize::from(entry.mode == "120000");
+                links += usize::from(entry.kind == EntryKind::Link);
                 if entries > MAX_ENTRIES || links > MAX_SYMLINKS || depth > MAX_DEPTH {
                     self.found.files.clear();
                     self.found.problems = vec![(String::new(), tree_rules::too_many_files())];
                     return Ok(());
                 }
-                match entry.mode.as_str() {
-                    "40000" => ahead.push((format!("{path}/"), entry.id.clone(), depth + 1)),
-                    "160000" => self
+                match entry.kind {
+                    EntryKind::Directory => {
+                        ahead.push((format!("{path}/"), entry.id.clone(), depth + 1));
+                    }
+                    EntryKind::Submodule => self
                         .found
                         .problems
                         .push((path, tree_rules::nested_repository())),
-                    "120000" => self.link(top, path)?,
-                    _ if is_toml(&path) => self.found.files.push((path, entry.id.clone())),
-                    _ => {}
+                    EntryKind::Link => self.link(top, path)?,
+                    EntryKind::File if is_toml(&path) => {
+                        self.found.files.push((path, entry.id.clone()));
+                    }
+                    EntryKind::File => {}
                 }
             }
         }
@@ -174,13 +188,14 @@ impl TreeWalk {
     }
 
     fn node(&mut self, path: &str) -> Result<PathNode> {
-        let Some(TreeEntry { mode, id }) = self.entry(path)? else {
+        let Some(TreeEntry { kind, id }) = self.entry(path)? else {
             return Ok(PathNode::Missing);
         };
-        Ok(match mode.as_str() {
-            "40000" => PathNode::Directory,
-            "160000" => PathNode::Repository,
-            "120000" => match self.objects.read(&id, MAX_LINK_BYTES)? {
+        Ok(match kind {
+            EntryKind::File => PathNode::File,
+            EntryKind::Directory => PathNode::Directory,
+            EntryKind::Submodule => PathNode::Repository,
+            EntryKind::Link => match self.objects.read(&id, MAX_LINK_BYTES)? {
                 FoundObject::Whole(link) => match String::from_utf8(link.bytes) {
                     Ok(target) => PathNode::Link(target),
                     Err(_) => PathNode::Missing,
@@ -188,7 +203,6 @@ impl TreeWalk {
                 FoundObject::TooLong => PathNode::Missing,
                 FoundObject::Missing => return Err(lacks(&self.found.commit, path)),
             },
-            _ => PathNode::File,
         })
     }
 
@@ -205,10 +219,10 @@ impl TreeWalk {
         let mut tree = self.root.clone();
         let mut found = None;
         for name in path.split('/').filter(|name| !name.is_empty()) {
-            if found.is_some_and(|entry: TreeEntry| entry.mode != "40000") {
+            if found.is_some_and(|entry: TreeEntry| entry.kind != EntryKind::Directory) {
                 return Ok(None);
             }
-            let Some(entry) = self.entries(&tree)?.get(name).cloned() else {
+            let Some(entry) = self.entries(&tree)?.get(name.as_bytes()).cloned() else {
                 return Ok(None);
             };
             tree.clone_from(&entry.id);
@@ -223,8 +237,9 @@ impl TreeWalk {
         }
         let commit = &self.found.commit;
         let entries = match self.objects.read(id, MAX_TREE_BYTES)? {
-            FoundObject::Whole(object) => parse(&object, commit.len() / 2)
-                .ok_or_else(|| Error::new(format!("git gives no directory for {id}")))?,
+            FoundObject::Whole(object) => {
+                parse(&object, commit.len() / 2).ok_or_else(|| not_written_by_git(commit))?
+            }
             FoundObject::TooLong => return Err(Error::new("a directory in git is too long")),
             FoundObject::Missing => return Err(lacks(commit, "a directory")),
         };
@@ -235,12 +250,13 @@ impl TreeWalk {
 }
 
 /// `<mode> <name>\0<id>` for each entry; an id is as long as the hash that the
-/// repository uses. Names that are no UTF-8 are shown so, and lead nowhere.
-fn parse(tree: &GitObject, id_length: usize) -> Option<HashMap<String, TreeEntry>> {
+/// repository uses. None where a name is there twice, or would lead elsewhere:
+/// what git checks out of such a directory is another thing than what it says.
+fn parse(tree: &GitObject, id_length: usize) -> Option<BTreeMap<Vec<u8>, TreeEntry>> {
     if tree.kind != "tree" {
         return None;
     }
-    let mut entries = HashMap::new();
+    let mut entries = BTreeMap::new();
     let mut rest = tree.bytes.as_slice();
     while !rest.is_empty() {
         let blank = rest.iter().position(|byte| *byte == b' ')?;
@@ -248,13 +264,37 @@ fn parse(tree: &GitObject, id_length: usize) -> Option<HashMap<String, TreeEntry
         let id = rest.get(end + 1..end + 1 + id_length)?;
         let name = rest.get(blank + 1..end)?;
         let entry = TreeEntry {
-            mode: String::from_utf8_lossy(&rest[..blank]).into_owned(),
+            kind: entry_kind(&rest[..blank])?,
             id: hex::encode(id),
         };
-        entries.insert(String::from_utf8_lossy(name).into_owned(), entry);
+        let odd = name.is_empty() || name.contains(&b'/');
+        if odd || entries.insert(name.to_vec(), entry).is_some() {
+            return None;
+        }
         rest = &rest[end + 1 + id_length..];
     }
     Some(entries)
+}
+
+/// A mode is octal, and git looks at its kind alone: `040000` and `40755` are
+/// directories too.
+fn entry_kind(mode: &[u8]) -> Option<EntryKind> {
+    let mode = u32::from_str_radix(std::str::from_utf8(mode).ok()?, 8).ok()?;
+    Some(match mode & 0o170_000 {
+        0o100_000 => EntryKind::File,
+        0o040_000 => EntryKind::Directory,
+        0o120_000 => EntryKind::Link,
+        _ => EntryKind::Submodule,
+    })
+}
+
+fn not_written_by_git(commit: &str) -> Error {
+    let short = commit.get(..12).unwrap_or(commit);
+    Error::new(format!(
+        "commit {short} has a directory that git would not write: a name is in it twice, or \
+         leads elsewhere"
+    ))
+    .hint("somebody made it by hand; `git fsck` says what is wrong with it")
 }
 
 fn lacks(commit: &str, what: &str) -> Error {

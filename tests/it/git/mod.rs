@@ -1,5 +1,6 @@
 //! The git edge, on real repositories.
 
+mod forged;
 mod hostile;
 mod links;
 mod places;
