@@ -13,6 +13,7 @@ pub mod keys;
 pub mod lookup;
 pub mod routing_files;
 pub mod sealing;
+pub mod secret_marks;
 pub mod secret_sources;
 pub mod trusted_hosts;
 

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 
 use uuid::Uuid;
 
-use super::lookup;
 use super::secret_sources::{NoSecret, SourceRules};
+use super::{lookup, secret_marks};
 use crate::diff::plan::{Action, Object, Plan};
 use crate::diff::secret::{SecretFact, SecretFacts, format_of};
 use crate::error::{Error, Result};
@@ -51,6 +51,7 @@ pub fn facts(
         }
         facts.insert(name.as_str(), fact);
     }
+    secret_marks::mark(&mut facts, rules, routing, ring);
     facts
 }
 

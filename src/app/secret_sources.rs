@@ -43,6 +43,10 @@ impl From<NoSecret> for Error {
     }
 }
 
+fn secrets_dir() -> Option<PathBuf> {
+    keys::variable(SECRETS_DIR).map(|dir| PathBuf::from(dir.expose()))
+}
+
 impl SourceRules {
     /// `routing_dir` is `--routing`; `applied` the guards of the last apply.
     pub fn new(routing_dir: &Path, routing: &Routing, applied: Option<&Guards>) -> SourceRules {
@@ -63,11 +67,7 @@ impl SourceRules {
     pub fn read(&self, routing: &Routing, config: &ServerConfig) -> Result<Secret, NoSecret> {
         let text = match &config.api_secret {
             SecretSource::Env(name) => self.variable(name)?,
-            SecretSource::File(path) => {
-                let file = routing.files.get(config.origin.file as usize);
-                let dir = file.and_then(|file| Path::new(file).parent());
-                self.file(dir.unwrap_or(Path::new("")), path)?
-            }
+            SecretSource::File(path) => self.file(routing, config, path)?,
             SecretSource::Sealed(_) => {
                 return Err(NoSecret::Absent(Error::new("it is sealed")));
             }
@@ -104,14 +104,30 @@ impl SourceRules {
     }
 
     /// Beside the TOML file that names it, else below `LKROUTE_SECRETS_DIR`.
-    fn file(&self, beside: &Path, path: &str) -> Result<Secret, NoSecret> {
-        let secrets_dir = keys::variable(SECRETS_DIR).map(|dir| PathBuf::from(dir.expose()));
-        let mut place = beside.join(path);
-        if let Some(dir) = &secrets_dir
-            && !place.exists()
-        {
-            place = dir.join(path);
+    fn place(routing: &Routing, config: &ServerConfig, path: &str) -> PathBuf {
+        let file = routing.files.get(config.origin.file as usize);
+        let dir = file.and_then(|file| Path::new(file).parent());
+        let beside = dir.unwrap_or(Path::new("")).join(path);
+        match secrets_dir() {
+            Some(dir) if !beside.exists() => dir.join(path),
+            _ => beside,
         }
+    }
+
+    /// What tells the file of a secret from all others, whatever its name;
+    /// none where there is no file.
+    pub fn identity(routing: &Routing, config: &ServerConfig, path: &str) -> Option<String> {
+        files::identity(&Self::place(routing, config, path))
+    }
+
+    fn file(
+        &self,
+        routing: &Routing,
+        config: &ServerConfig,
+        path: &str,
+    ) -> Result<Secret, NoSecret> {
+        let place = Self::place(routing, config, path);
+        let secrets_dir = secrets_dir();
         let mut within = vec![self.dir.as_path()];
         within.extend(secrets_dir.as_deref());
         match files::read_secret(&place, &within) {

@@ -141,6 +141,7 @@ impl Compared {
             applied: Some(&old.guards),
             today: planning::today(),
             basis: Basis::Files,
+            secrets: None,
         };
         let guard_report = evaluate(&plan, &context);
         plan.findings.extend(guard_report.warnings);

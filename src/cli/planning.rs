@@ -329,6 +329,7 @@ fn judge(
             applied: stored,
             today: day,
             basis: Basis::Files,
+            secrets: Some(&facts),
         },
     );
     plan.findings.splice(0..0, loaded.findings);

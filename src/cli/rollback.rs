@@ -241,6 +241,7 @@ impl RollbackArgs {
                     reason: self.reason.is_some(),
                     one: lineage::undoes_one(&back.applies, to),
                 },
+                secrets: None,
             },
         );
         back.plan.findings.extend(guard_report.warnings);

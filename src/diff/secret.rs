@@ -1,7 +1,7 @@
 //! What the `api_secret` of a config should be in the database, told by
 //! hashes and facts: nothing here holds a key or a secret. Core.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::plan::SecretOutcome;
 use crate::fields::Field;
@@ -17,6 +17,9 @@ pub struct SecretFacts {
     obstacles: BTreeMap<String, String>,
     /// Sources that may not be read, or that hold no secret.
     refusals: Vec<Finding>,
+    /// Marks that two configs share where they have one secret, as far as keys
+    /// and sources at hand tell more than the files.
+    marks: BTreeMap<String, BTreeSet<String>>,
 }
 
 /// About the secret that a config declares; `None` is "not checked".
@@ -62,6 +65,16 @@ impl SecretFacts {
 
     pub fn refusals(&self) -> &[Finding] {
         &self.refusals
+    }
+
+    pub fn mark(&mut self, config: impl Into<String>, mark: String) {
+        self.marks.entry(config.into()).or_default().insert(mark);
+    }
+
+    /// What two configs with one secret have in common.
+    pub fn marks(&self, config: &str) -> impl Iterator<Item = &str> {
+        let marks = self.marks.get(config).into_iter().flatten();
+        marks.map(String::as_str)
     }
 
     /// Why a config's secret could not be compared.

@@ -19,7 +19,7 @@ use crate::error::{Error, Exit, Result};
 use crate::source::Sources as _;
 
 pub use checkout::{Checkout, find_checkout};
-pub use secret_file::{SecretFileError, read_secret};
+pub use secret_file::{SecretFileError, identity, read_secret};
 pub use tree::Tree;
 
 /// A path as the user would type it: with `/` between the parts and without a

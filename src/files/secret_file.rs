@@ -62,3 +62,17 @@ pub fn read_secret(path: &Path, within: &[&Path]) -> Result<String, SecretFileEr
     }
     String::from_utf8(bytes).map_err(|_| refused("is not UTF-8"))
 }
+
+/// What tells a file from all others, whatever it is called here: links of
+/// both kinds are names of one file.
+pub fn identity(path: &Path) -> Option<String> {
+    let real = fs::canonicalize(path).ok()?;
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        let about = fs::metadata(&real).ok()?;
+        Some(format!("{}:{}", about.dev(), about.ino()))
+    }
+    #[cfg(not(unix))]
+    Some(real.to_string_lossy().into_owned())
+}

@@ -14,6 +14,7 @@ use jiff::civil::Date;
 
 use self::budgets::Violation;
 use crate::diff::plan::Plan;
+use crate::diff::secret::SecretFacts;
 use crate::finding::Finding;
 use crate::impact::reroutes::Reroutes;
 use crate::routing::Routing;
@@ -30,6 +31,8 @@ pub struct GuardContext<'a> {
     pub applied: Option<&'a Guards>,
     pub today: Date,
     pub basis: Basis,
+    /// What keys and sources at hand tell of secrets; nothing where none are.
+    pub secrets: Option<&'a SecretFacts>,
 }
 
 /// What a plan comes from.
@@ -116,7 +119,7 @@ pub fn evaluate(plan: &Plan, context: &GuardContext<'_>) -> GuardReport {
     guard_report.refusals.extend(refused);
     let mut broken = policies::broken(context);
     if context.basis == Basis::Files {
-        broken.extend(shared_secrets::shared_sources(context.routing));
+        broken.extend(shared_secrets::shared_sources(context));
     }
     let refused = exceptions::refuse_policies(broken, context);
     guard_report.refusals.extend(refused);

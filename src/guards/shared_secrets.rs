@@ -1,56 +1,61 @@
-//! Configs on several servers that take their secret from one place. Core:
-//! imports the model.
+//! Configs on several servers that have one secret. Core: imports the model
+//! and `diff`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use super::GuardContext;
 use super::policies::{PolicyViolation, host};
 use crate::address::Address;
 use crate::fields::Field;
 use crate::finding::{Finding, Place};
 use crate::routing::{Routing, SecretSource, ServerConfig};
+use crate::sealed::{Format, Sealed};
 
 /// Configs that take one secret to several hosts: whoever adds such a config
 /// lets another server have tokens that the first one takes.
-pub fn shared_sources(routing: &Routing) -> Vec<PolicyViolation> {
-    let mut by_source: BTreeMap<String, Vec<(&String, &ServerConfig)>> = BTreeMap::new();
+pub fn shared_sources(context: &GuardContext<'_>) -> Vec<PolicyViolation> {
+    let routing = context.routing;
+    let mut by_mark: BTreeMap<String, Vec<(&String, &ServerConfig)>> = BTreeMap::new();
     for (name, config) in &routing.configs {
-        if let Some(source) = source_of(routing, config) {
-            by_source.entry(source).or_default().push((name, config));
+        let found = context.secrets.iter().flat_map(|facts| facts.marks(name));
+        let marks = found.map(str::to_owned).chain(declared(routing, config));
+        for mark in marks.collect::<BTreeSet<String>>() {
+            by_mark.entry(mark).or_default().push((name, config));
         }
     }
-    let mut found = Vec::new();
-    for configs in by_source.values() {
+    let mut shared: BTreeMap<&String, (&ServerConfig, &String)> = BTreeMap::new();
+    for configs in by_mark.values() {
         for (name, config) in configs {
-            let other = configs
-                .iter()
-                .find(|(_, other)| host(&other.url) != host(&config.url));
-            let Some((other, _)) = other else {
-                continue;
-            };
-            let file = routing.files.get(config.origin.file as usize);
-            let place = Place {
-                line: *config
-                    .lines
-                    .get(&Field::ApiSecret)
-                    .unwrap_or(&config.origin.line),
-                ..Place::file(file.cloned().unwrap_or_default())
-            };
-            let message = format!(
-                "config `{name}` takes its secret from the same place as config `{other}`, which is \
-                 on another host"
-            );
-            found.push(PolicyViolation {
-                names: vec![Address::Config((*name).clone()).to_string()],
-                finding: Finding::error("secret-shared", message).at(place),
-            });
+            let mut others = configs.iter();
+            let other = others.find(|(_, other)| host(&other.url) != host(&config.url));
+            if let Some((other, _)) = other {
+                shared.entry(name).or_insert((config, other));
+            }
         }
     }
-    found
+    let violation = |(name, (config, other)): (&String, (&ServerConfig, &String))| {
+        let file = routing.files.get(config.origin.file as usize);
+        let line = config.lines.get(&Field::ApiSecret);
+        let place = Place {
+            line: *line.unwrap_or(&config.origin.line),
+            ..Place::file(file.cloned().unwrap_or_default())
+        };
+        let message = format!(
+            "config `{name}` takes its secret from the same place as config `{other}`, which is \
+             on another host"
+        );
+        PolicyViolation {
+            names: vec![Address::Config(name.clone()).to_string()],
+            finding: Finding::error("secret-shared", message).at(place),
+        }
+    };
+    shared.into_iter().map(violation).collect()
 }
 
-/// What names the place that a secret comes from; none for sealed values,
-/// which open for one config alone.
-fn source_of(routing: &Routing, config: &ServerConfig) -> Option<String> {
+/// The place that a secret comes from, by what the files say. A value of
+/// lkroute's own form opens for one config alone, one of the Python service's
+/// for whichever config it is copied to.
+fn declared(routing: &Routing, config: &ServerConfig) -> Option<String> {
     match &config.api_secret {
         SecretSource::Env(name) => Some(format!("env {name}")),
         SecretSource::File(path) => {
@@ -61,7 +66,11 @@ fn source_of(routing: &Routing, config: &ServerConfig) -> Option<String> {
                 joined(dir.map_or("", |(dir, _)| dir), path)
             ))
         }
-        SecretSource::Sealed(_) => None,
+        SecretSource::Sealed(text) => {
+            let sealed = Sealed::parse(text.as_stored()).ok()?;
+            (sealed.format() == Format::Fernet)
+                .then(|| format!("sealed {}", text.as_stored().trim_end()))
+        }
     }
 }
 

@@ -53,6 +53,7 @@ fn judged(before: &Routing, after: &Routing, applied: Option<&Guards>) -> GuardR
             applied,
             today: TODAY,
             basis: Basis::Files,
+            secrets: None,
         },
     )
 }

@@ -175,6 +175,69 @@ fn two_servers_share_a_secret_only_where_an_exception_says_so() {
     run(&lkroute, "plan").expect_code(0);
 }
 
+/// A config on another host with the secret of the first, by another name of
+/// its file: a link, a hard link, a directory beside which nothing lies.
+#[test]
+fn one_secret_by_another_name_is_shared_all_the_same() {
+    let mut lkroute = with("{ file = \"uae.secret\" }");
+    let routing = lkroute.path().join("routing");
+    let secrets = tempfile::TempDir::new().unwrap();
+    lkroute.env("LKROUTE_SECRETS_DIR", secrets.path().to_str().unwrap());
+    std::fs::write(secrets.path().join("uae.secret"), PLAIN).unwrap();
+    run(&lkroute, "apply --auto-approve").expect_code(0);
+    std::fs::create_dir(routing.join("more")).unwrap();
+    let evil = |file: &str| {
+        let config = format!(
+            "[configs.evil]\nregion = \"uae\"\nurl = \"wss://evil.example\"\napi_key = \"k\"\n\
+             api_secret = {{ file = \"{file}\" }}\n"
+        );
+        lkroute.write("routing/more/evil.toml", &config);
+        let refused = run(&lkroute, "plan").expect_code(4);
+        assert!(said(&refused).contains("secret-shared"), "{refused:?}");
+        run(&lkroute, "apply --auto-approve").expect_code(4);
+    };
+    evil("uae.secret");
+    std::os::unix::fs::symlink("uae.secret", secrets.path().join("link")).unwrap();
+    evil("link");
+    std::fs::hard_link(
+        secrets.path().join("uae.secret"),
+        secrets.path().join("hard"),
+    )
+    .unwrap();
+    evil("hard");
+}
+
+/// A value in the form of the Python service opens for whichever config it is
+/// copied to: as it is, or as an older commit has it.
+#[test]
+fn a_fernet_value_that_is_copied_is_shared() {
+    let mut lkroute = with("{ env = \"LKROUTE_SECRET_UAE\" }");
+    lkroute.env("LKROUTE_SECRET_UAE", PLAIN);
+    let key = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+    lkroute.env("LIVEKIT_SECRET_ENCRYPTION_KEY", key);
+    lkroute.write("routing/secrets.toml", "[secrets]\nformat = \"fernet\"\n");
+    let seal = || {
+        let args = "secrets seal --config uae-vm-selfhosted";
+        let args: Vec<&str> = args.split(' ').collect();
+        lkroute.run_with_input(&args, PLAIN).expect_code(0);
+        let text = lkroute.read("routing/uae.toml");
+        let from = text.find("dev-s-t-").expect("a Fernet value");
+        let sealed = text[from..].split('"').next().unwrap_or_default();
+        sealed.to_owned()
+    };
+    let (one, other) = (seal(), seal());
+    for copied in [&one, &other] {
+        set(&lkroute, &format!("{{ sealed = \"{one}\" }}"));
+        let config = format!(
+            "[configs.evil]\nid = \"0f0c3a5e-58a5-4d0c-9a3b-0f3d2b1c4e5f\"\nregion = \"uae\"\n\
+             url = \"wss://evil.example\"\napi_key = \"k\"\napi_secret = {{ sealed = \"{copied}\" }}\n"
+        );
+        lkroute.write("routing/evil.toml", &config);
+        let refused = run(&lkroute, "plan").expect_code(4);
+        assert!(said(&refused).contains("secret-shared"), "{refused:?}");
+    }
+}
+
 #[test]
 fn a_line_end_is_taken_off_and_what_is_no_secret_is_refused() {
     let mut lkroute = with("{ env = \"LKROUTE_SECRET_UAE\" }");
