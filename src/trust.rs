@@ -279,7 +279,10 @@ mod tests {
         };
         assert!(of(url, Some("uae")));
         assert!(!of(url, Some("india")) && !of(url, None));
-        assert!(!of("ws://new.uae.example", Some("uae")));
+        // A row may spell it in any way that a URL parser takes.
+        for plain in ["ws://", "WS://", " http://", "ws:", "http:\\\\", "hTtp:/"] {
+            assert!(!of(&format!("{plain}new.uae.example"), Some("uae")));
+        }
     }
 
     #[test]

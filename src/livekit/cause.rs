@@ -255,14 +255,15 @@ pub(super) fn one_line(text: &str) -> String {
     line
 }
 
-/// A JSON Web Token is base64url parts joined by dots, the first of which
-/// begins `{"`, so `eyJ`.
+/// A JSON Web Token is base64url parts joined by dots, the first two of which
+/// begin `{"`, so `eyJ`. Each of these is taken out alone too: an answer may
+/// have put something between them, and a signature alone signs nothing.
 fn without_tokens(text: &str) -> String {
     let in_token = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     let mut shown = String::with_capacity(text.len());
     for piece in text.split_inclusive(|c| !in_token(c)) {
         let run = piece.trim_end_matches(|c| !in_token(c));
-        match run.find("eyJ").filter(|&start| run[start..].contains('.')) {
+        match run.find("eyJ").filter(|start| run.len() - start > 8) {
             Some(start) => {
                 shown.push_str(&run[..start]);
                 shown.push_str("<token>");
@@ -300,6 +301,11 @@ mod tests {
             "?access_token=<token>"
         );
         assert_eq!(one_line(&format!("a_{token}")), "a_<token>");
+        assert_eq!(
+            one_line(&format!("{}x", token.replace('.', " . "))),
+            "<token> . <token> . c2lnbmF0dXJlx"
+        );
+        assert_eq!(one_line("eyJ is no token"), "eyJ is no token");
         assert_eq!(one_line(&format!("<{token}>é")), "<<token>>é");
         assert_eq!(one_line("a\r\n\x1b[31mb"), "a [31mb");
         assert_eq!(

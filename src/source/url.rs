@@ -80,10 +80,12 @@ pub fn problems(text: &str) -> Vec<Problem> {
 }
 
 /// Whether the URL is plain `http` or `ws` to a host that is not known to be
-/// private.
+/// private: as it would be requested, however a row spells it.
 pub fn is_plain_to_public(text: &str) -> bool {
-    let plain = text.starts_with("http://") || text.starts_with("ws://");
-    plain && Url::parse(text).is_ok_and(|url| url.host().is_some_and(|host| is_public(&host)))
+    let Ok(url) = Url::parse(text.trim()) else {
+        return false;
+    };
+    matches!(url.scheme(), "http" | "ws") && url.host().is_some_and(|host| is_public(&host))
 }
 
 fn is_public(host: &Host<&str>) -> bool {
@@ -168,6 +170,11 @@ mod tests {
             ("http://lk.internal", false),
             ("http://vm.local.", false),
             ("http://internal.example", true),
+            ("WS://lk.uae.example", true),
+            (" http://lk.uae.example", true),
+            ("ws:lk.uae.example", true),
+            ("http:\\\\lk.uae.example", true),
+            ("Ws://10.0.0.5", false),
         ] {
             assert_eq!(is_plain_to_public(url), public, "{url}");
         }
