@@ -115,7 +115,7 @@ pub(super) fn mixed_agents_sql(q: &str, text: &str, int: &str) -> String {
     format!(
         "SELECT n.country_code{text}, n.base_number{int}, n.tenant_id, a.id{int}, a.tenant_id
          FROM {q}voice_agent_numbers n JOIN {q}voice_agents a ON a.id = n.default_agent_id
-         WHERE a.tenant_id <> n.tenant_id AND (n.status IS NULL OR n.status = 'active')
+         WHERE a.tenant_id <> n.tenant_id AND (n.status IS NULL OR n.status{text} = 'active')
          ORDER BY n.country_code, n.base_number, n.tenant_id"
     )
 }

@@ -4,6 +4,7 @@
 mod columns;
 mod hidden;
 mod stamps;
+mod strangers;
 mod tables;
 mod urls;
 mod waits;

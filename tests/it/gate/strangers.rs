@@ -1,0 +1,90 @@
+//! What others define in a schema that everybody's names are looked up in
+//! (CVE-2018-1058): an operator or function that fits the types of a column
+//! better than PostgreSQL's own would run with the rights of lkroute's role.
+
+use super::{applied, run};
+use crate::support::FERNET_KEY;
+
+/// Operators and functions for `varchar`, of which PostgreSQL has none for
+/// `varchar` itself; each ends whatever calls it.
+fn definitions() -> String {
+    let mut sql = String::new();
+    let body = "LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'a stranger ran'; END $$";
+    let pairs = [
+        ("varchar", "varchar"),
+        ("varchar", "text"),
+        ("text", "varchar"),
+    ];
+    let operators = ["=", "<>", "<", ">", "<=", ">=", "||", "~"];
+    for (ix, operator) in operators.iter().enumerate() {
+        let gives = if *operator == "||" { "text" } else { "boolean" };
+        for (at, (left, right)) in pairs.iter().enumerate() {
+            sql += &format!(
+                "CREATE FUNCTION public.stranger{ix}_{at}({left}, {right}) RETURNS {gives} {body};
+                 CREATE OPERATOR public.{operator} (LEFTARG = {left}, RIGHTARG = {right},
+                   PROCEDURE = public.stranger{ix}_{at});\n"
+            );
+        }
+    }
+    let functions = "lower upper btrim ltrim rtrim md5 to_jsonb length char_length left right \
+                     substr replace concat split_part strpos jsonb_build_object string_agg \
+                     array_agg max min quote_literal translate starts_with";
+    for name in functions.split_whitespace() {
+        for arguments in [
+            "varchar",
+            "varchar, text",
+            "varchar, varchar",
+            "varchar, integer",
+        ] {
+            sql += &format!("CREATE FUNCTION public.{name}({arguments}) RETURNS text {body};\n");
+        }
+    }
+    sql
+}
+
+#[test]
+fn operators_of_others_are_not_run() {
+    let Some((mut lkroute, mut db)) = applied("strangers") else {
+        return;
+    };
+    let (role, url) = db.role("stranger");
+    db.psql(&format!("GRANT USAGE, CREATE ON SCHEMA public TO {role}"));
+    let defined = db.psql_as(&url, &definitions());
+    defined.expect("a schema that others may write to");
+    // It does run where nothing is said of types.
+    let careless = "SELECT 1 FROM lad_dev.voice_agent_numbers WHERE status = 'active'";
+    let ran = db.psql_as(&db.url, careless);
+    assert!(ran.is_err_and(|error| error.contains("a stranger ran")));
+    db.psql(
+        "INSERT INTO lad_dev.voice_agents SELECT 7, gen_random_uuid(), 'x';
+         UPDATE lad_dev.voice_agent_numbers SET default_agent_id = 7",
+    );
+    lkroute.env("LIVEKIT_SECRET_ENCRYPTION_KEY", FERNET_KEY);
+    lkroute.edit("routing/uae.toml", "voag-staging", "voag-staging-2");
+    for command in [
+        "plan",
+        "apply --auto-approve",
+        "drift",
+        "list --tenant sasya",
+        "list --config uae-vm-selfhosted",
+        "resolve --from +971545335200 --tenant sasya --to 0501234567",
+        "dispatch --from +971545335200 --to 0501234567 --agent-id 7 --dry-run",
+        "dispatch --from +971545335200 --to 0501234567 --initiated-by \
+         e0a3e9ca-3f46-4bb0-ac10-a91b5c1d20b5 --dry-run",
+        "dispatches",
+        "doctor --no-probe",
+        "history",
+        "import --out new",
+        "migrate",
+        "migrate --index",
+        "rollback --auto-approve --reason x",
+        "secrets list",
+        "trust lk.example --reason x",
+        "trust",
+        "release --all --auto-approve",
+    ] {
+        let ran = run(&lkroute, command);
+        let said = format!("{}{}", ran.stdout, ran.stderr);
+        assert!(!said.contains("a stranger ran"), "{command}: {said}");
+    }
+}
