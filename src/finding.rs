@@ -70,6 +70,7 @@ impl fmt::Display for Place {
 
 /// One problem.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "FindingInFile")]
 pub struct Finding {
     /// Stable, kebab-case: part of the contract with CI.
     pub code: Cow<'static, str>,
@@ -81,6 +82,39 @@ pub struct Finding {
     pub also: Vec<(Place, String)>,
     /// What to do about it.
     pub hint: Option<String>,
+}
+
+/// A finding as a file has it, such as a saved plan: all of it is text of
+/// others until it went through [`visible`].
+#[derive(Deserialize)]
+struct FindingInFile {
+    code: String,
+    severity: Severity,
+    message: String,
+    place: Option<Place>,
+    also: Vec<(Place, String)>,
+    hint: Option<String>,
+}
+
+impl From<FindingInFile> for Finding {
+    fn from(read: FindingInFile) -> Finding {
+        let seen = |place: Place| Place {
+            file: visible(&place.file),
+            ..place
+        };
+        let also = read.also.into_iter();
+        let lines = |hint: String| hint.lines().map(visible).collect::<Vec<_>>().join("\n");
+        Finding {
+            code: Cow::Owned(visible(&read.code)),
+            severity: read.severity,
+            message: visible(&read.message),
+            place: read.place.map(seen),
+            also: also
+                .map(|(place, what)| (seen(place), visible(&what)))
+                .collect(),
+            hint: read.hint.map(lines),
+        }
+    }
 }
 
 impl Finding {

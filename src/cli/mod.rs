@@ -147,7 +147,7 @@ pub fn run(cli: Cli) -> Exit {
         None => Ok(findings::text(findings_of(&stop), shell.width())),
     };
     match (report, cli.command.format()) {
-        (Ok(text), Some(_)) => drop(shell.print(&text)),
+        (Ok(text), Some(format)) => drop(report::print(&shell, format, &text)),
         (Ok(text), None) if !text.is_empty() => shell.say(&text),
         _ => {}
     }

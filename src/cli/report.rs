@@ -109,7 +109,7 @@ impl<'a> Report<'a> {
                 sarif(&all, &elsewhere(shell))?
             }
         };
-        shell.print(&text)?;
+        print(shell, format, &text)?;
         if let Some(verdict) = verdict {
             shell.complain(&verdict);
             return Ok(verdict.exit);
@@ -189,6 +189,14 @@ pub fn failed(
         }
         ReviewFormat::Github => Ok(github(&all(findings, error), None)),
         ReviewFormat::Sarif => sarif(&all(findings, error), &elsewhere(shell)),
+    }
+}
+
+/// Prints a report; one for GitHub is made of commands to its runner.
+pub fn print(shell: &Shell, format: ReviewFormat, text: &str) -> Result<()> {
+    match format {
+        ReviewFormat::Github => shell.print_commands(text),
+        _ => shell.print(text),
     }
 }
 

@@ -54,6 +54,11 @@ impl Shell {
     /// Writes a report to standard output. A reader that left early, as
     /// `head` does, is no error.
     pub fn print(&self, text: &str) -> Result<()> {
+        self.print_commands(&without_commands(text))
+    }
+
+    /// The same for a report whose lines are commands to the runner of CI.
+    pub fn print_commands(&self, text: &str) -> Result<()> {
         let mut out = anstream::stdout().lock();
         let text = harmless(text);
         let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
@@ -68,7 +73,7 @@ impl Shell {
 
     /// Writes a line to standard error; nothing can be done where that fails.
     pub fn say(&self, text: &str) {
-        let _ = writeln!(anstream::stderr().lock(), "{}", harmless(text));
+        let _ = writeln!(anstream::stderr().lock(), "{}", shown(text));
     }
 
     /// A sentence on standard error, unless asked to be quiet.
@@ -145,7 +150,42 @@ pub fn warn(text: &str) {
     let text = wrapped(&visible(text), width().saturating_sub(9), 0);
     let text = text.replace('\n', &format!("\n{}", " ".repeat(9)));
     let text = format!("{}: {text}", paint(CHANGED.bold(), "warning"));
-    let _ = writeln!(anstream::stderr().lock(), "{}", harmless(&text));
+    let _ = writeln!(anstream::stderr().lock(), "{}", shown(&text));
+}
+
+fn shown(text: &str) -> String {
+    harmless(&without_commands(text)).into_owned()
+}
+
+/// The text, without what a runner of CI takes for a command to it wherever a
+/// log has it: GitHub's `::error::…` at the beginning of a line, behind blanks
+/// too, where a wrapped name may put it, and `##[…]` and `##vso[…]` anywhere.
+/// `::: file`, which stands before a second place, is none.
+pub(super) fn without_commands(text: &str) -> Cow<'_, str> {
+    let begins = |line: &str| {
+        let rest = plain_start(line).strip_prefix("::");
+        rest.is_some_and(|rest| !rest.starts_with(':'))
+    };
+    if !text.contains("##") && !text.lines().any(begins) {
+        return Cow::Borrowed(text);
+    }
+    let text = text
+        .replace("##[", "\\u0023#[")
+        .replace("##vso[", "\\u0023#vso[");
+    let lines = text.split_inclusive('\n').map(|line| match begins(line) {
+        true => line.replacen("::", "\\u003a:", 1),
+        false => line.to_owned(),
+    });
+    Cow::Owned(lines.collect())
+}
+
+/// A line from where a runner begins to read it: colours may be taken out.
+fn plain_start(line: &str) -> &str {
+    let line = line.trim_start();
+    match colour(line) {
+        Some(length) => plain_start(&line[length..]),
+        None => line,
+    }
 }
 
 /// What goes to a terminal or into a log: line breaks and colours as they are,
@@ -215,6 +255,22 @@ pub fn width() -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_line_is_a_command_to_a_runner() {
+        for (text, expected) in [
+            ("a ::error::b", "a ::error::b"),
+            ("::error::b", "\\u003a:error::b"),
+            ("a\n  ::error::b\nc", "a\n  \\u003a:error::b\nc"),
+            ("\u{1b}[1m ::x", "\u{1b}[1m \\u003a:x"),
+            ("x ##[error]y", "x \\u0023#[error]y"),
+            ("##vso[task.x]y", "\\u0023#vso[task.x]y"),
+            ("## a title", "## a title"),
+            (" ::: routing/a.toml:2:1", " ::: routing/a.toml:2:1"),
+        ] {
+            assert_eq!(without_commands(text), expected);
+        }
+    }
 
     #[test]
     fn what_was_forgotten_is_written_out_at_the_end() {

@@ -116,7 +116,8 @@ async fn list(shell: &Shell, store: &mut Store) -> Result<Exit> {
             actor,
             reason,
         } = trusted;
-        format!("{host}  {at}  {}  {}\n", visible(actor), visible(reason))
+        let [host, at, actor, reason] = [host, at, actor, reason].map(|text| visible(text));
+        format!("{host}  {at}  {actor}  {reason}\n")
     });
     shell.print(&lines.collect::<String>())?;
     Ok(Exit::Done)

@@ -34,6 +34,7 @@ pub fn report(error: &clap::Error, args: &[OsString]) -> Exit {
         .lines()
         .map(|line| wrapped(line, shell::width(), 2) + "\n");
     let text: String = lines.collect();
+    let text = shell::without_commands(&text);
     let _ = anstream::stderr().lock().write_all(text.as_bytes());
     Exit::Error
 }

@@ -50,7 +50,7 @@ impl ValidateArgs {
             ReviewFormat::Github => github::github(&loaded.findings, None),
             ReviewFormat::Sarif => sarif::sarif(&loaded.findings, &report::elsewhere(shell))?,
         };
-        shell.print(&report)?;
+        report::print(shell, self.formatted.format, &report)?;
         Ok(match loaded.has_errors() {
             true => Exit::Invalid,
             false => Exit::Done,

@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde_json::Value;
 use uuid::Uuid;
 
+use super::escape::visible;
 use super::history::{RecordReport, whose};
 use super::json::{ErrorReport, FORMAT_VERSION, SourceReport};
 use super::lines::toml;
@@ -89,7 +90,7 @@ fn heads(drift: &Drift, group: &[&Change], full: bool) -> String {
     let head = |what: String, change: &Change| {
         let place = plan
             .source(change)
-            .map(|(file, line)| format!("{file}:{line}"));
+            .map(|(file, line)| format!("{}:{line}", visible(file)));
         let place = place.map_or(String::new(), |place| paint(DIM, place));
         let gone = match state(drift, change) {
             "gone" => paint(ERROR, "its row is gone  "),

@@ -66,7 +66,46 @@ fn poison(lkroute: &Lkroute) {
     }
 }
 
-const COMMANDS: [&str; 17] = [
+/// The text columns of lkroute's own tables, which somebody with the rights to
+/// it may write beside lkroute.
+fn poison_own_tables(lkroute: &Lkroute) {
+    let evil = EVIL.replace('\'', "''");
+    for (table, columns) in [
+        (
+            "lkroute_applies",
+            &["kind", "revision", "owner", "version"][..],
+        ),
+        ("lkroute_files", &["path"]),
+        ("lkroute_tenants", &["alias"]),
+        ("lkroute_configs", &["secret_source", "fingerprint"]),
+    ] {
+        for column in columns {
+            let own = match *column {
+                "path" | "alias" => "|| id",
+                _ => "",
+            };
+            sql(
+                lkroute,
+                &format!("UPDATE {table} SET {column} = '{evil}' {own}"),
+            );
+        }
+    }
+    sql(
+        lkroute,
+        &format!(
+            "INSERT INTO lkroute_trusted_hosts (host, at, actor, reason)
+             VALUES ('{evil}', '{evil}', '{evil}', '{evil}');
+             INSERT INTO lkroute_dispatches
+               (id, at, status, from_number, to_number, config_name, room, dispatch_id, worker,
+                worker_seen, actor, detail)
+             VALUES (x'00000000000000000000000000000001', '2026-11-26T00:00:00Z', 'dispatched',
+                971545335200, '{evil}', '{evil}', '{evil}', '{evil}', '{evil}', '{evil}', '{evil}',
+                '{evil}')"
+        ),
+    );
+}
+
+const COMMANDS: [&str; 22] = [
     "plan",
     "plan --full",
     "plan --number +971545335200",
@@ -83,6 +122,11 @@ const COMMANDS: [&str; 17] = [
     "dispatches",
     "doctor",
     "rollback --to 1",
+    "trust",
+    "plan --format markdown",
+    "release config.uae-vm-selfhosted",
+    "dispatches --unsettled",
+    "drift --accept --all",
     "apply --auto-approve",
 ];
 
@@ -91,11 +135,20 @@ fn rows_forge_no_line_and_drive_no_terminal() {
     let mut lkroute = Lkroute::with_two_regions();
     lkroute.env("DATABASE_URL", "sqlite://x.db");
     lkroute.run(&["apply", "--auto-approve"]).expect_code(0);
+    let all = || {
+        for command in COMMANDS {
+            let args: Vec<&str> = command.split(' ').chain(["--color", "always"]).collect();
+            harmless(command, &lkroute.run(&args));
+        }
+    };
+    poison_own_tables(&lkroute);
+    sql(
+        &lkroute,
+        "UPDATE voice_agent_livekit SET trunk_id = 'ST_other'",
+    );
+    all();
     poison(&lkroute);
-    for command in COMMANDS {
-        let args: Vec<&str> = command.split(' ').chain(["--color", "always"]).collect();
-        harmless(command, &lkroute.run(&args));
-    }
+    all();
     let import = ["import", "--out", "imported", "--color", "always"];
     let imported = lkroute.run(&import);
     harmless("import", &imported);
@@ -106,6 +159,49 @@ fn rows_forge_no_line_and_drive_no_terminal() {
     {
         let text = fs::read_to_string(file.expect("a file").path()).expect("text");
         assert!(!text.contains(['\u{202e}', '\u{1b}', '\r']), "{text:?}");
+    }
+}
+
+/// A name is wrapped where it has a blank, so that the rest of it begins a
+/// line; a runner looks past the blanks before it.
+#[test]
+fn a_wrapped_name_gives_no_command_to_a_runner() {
+    let mut lkroute = Lkroute::with_two_regions();
+    lkroute.env("DATABASE_URL", "sqlite://x.db");
+    lkroute.run(&["apply", "--auto-approve"]).expect_code(0);
+    for length in 0..80 {
+        let name = format!("{} ::stop-commands::x ##[error]y", "a".repeat(length));
+        for args in [["history", &name], ["show", &name]] {
+            let refused = lkroute.run(&args);
+            let said = [refused.stdout, refused.stderr].concat();
+            let command = |line: &str| line.trim_start().starts_with("::");
+            assert!(!said.lines().any(command), "{said}");
+            assert!(!said.contains("##["), "{said}");
+        }
+    }
+}
+
+/// What a saved plan says of findings is covered by no digest.
+#[test]
+fn findings_of_a_saved_plan_forge_no_line() {
+    let lkroute = Lkroute::with_two_regions();
+    lkroute.run(&["plan", "--out", "x.lkplan"]).expect_code(0);
+    let text = lkroute.read("x.lkplan");
+    let mut plan: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    let place = serde_json::json!({ "file": EVIL, "line": 1, "column": 1, "width": 1 });
+    let finding = serde_json::json!({
+        "code": EVIL, "severity": "error", "message": EVIL, "place": place,
+        "also": [[place, EVIL]], "hint": EVIL,
+    });
+    plan["refusals"] = serde_json::json!([finding]);
+    plan["plan"]["findings"] = serde_json::json!([finding]);
+    lkroute.write("x.lkplan", &plan.to_string());
+    for format in ["text", "markdown", "json"] {
+        let args = ["show", "x.lkplan", "--color", "always", "--format", format];
+        let shown = lkroute.run(&args).expect_code(3);
+        if format != "json" {
+            harmless(format, &shown);
+        }
     }
 }
 

@@ -122,8 +122,8 @@ fn hunk(plan: &Plan, group: &[&Change]) -> String {
         return String::new();
     };
     let place = match (plan.source(first), first.action) {
-        (Some((file, line)), Action::Delete) => format!("  was {file}:{line}"),
-        (Some((file, line)), _) => format!("  {file}:{line}"),
+        (Some((file, line)), Action::Delete) => format!("  was {}:{line}", visible(file)),
+        (Some((file, line)), _) => format!("  {}:{line}", visible(file)),
         (None, _) => String::new(),
     };
     let (what, numbers) = match group {
