@@ -228,6 +228,7 @@ impl ApplyArgs {
             environment: routing.environment.clone(),
             counts: counts(plan),
             guards,
+            account: planned.account.to_json(),
             files: Some(planned.digest.clone()),
             lock_timeout: shell.globals.write_lock_timeout(),
             ..ApplyOrder::new(Uuid::new_v4(), "apply", &actor)

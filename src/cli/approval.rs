@@ -20,6 +20,7 @@ pub fn save(shell: &Shell, planned: &Planned, targets: &[Address], path: &Path) 
         checked_out.map(|found| found.revision.commit.clone()),
     );
     saved.refusals.clone_from(&planned.refusals);
+    saved.window.clone_from(&planned.reroutes.window);
     saved.targets = targets.iter().map(ToString::to_string).collect();
     let text = serde_json::to_string(&saved)
         .map_err(|error| Error::new(format!("the plan can't be written: {error}")))?;

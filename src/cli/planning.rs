@@ -19,16 +19,19 @@ use crate::address::Address;
 use crate::app::Total;
 use crate::app::secret_sources::SourceRules;
 use crate::diff::differ::Differ;
+use crate::diff::earlier::Earlier;
 use crate::diff::plan::Plan;
 use crate::diff::secret::SecretFacts;
 use crate::diff::target;
 use crate::error::{Error, Result};
 use crate::finding::Finding;
+use crate::guards::account::BudgetAccount;
 use crate::guards::{self, Basis, GuardContext, exceptions};
 use crate::history::undone::Undone;
 use crate::impact::one_number::{OneNumber, before_and_after};
 use crate::impact::reroutes::{self, Reroutes};
 use crate::impact::slips;
+use crate::impact::window::window_sum;
 use crate::resolve::RowFact;
 use crate::routing::Routing;
 use crate::routing::guards::{Guards, GuardsChange};
@@ -66,6 +69,8 @@ pub struct Planned {
     pub target: Target,
     /// What guards refuse.
     pub refusals: Vec<Finding>,
+    /// What an apply keeps for the budgets of later ones.
+    pub account: BudgetAccount,
     /// The number of the wish.
     pub number: Option<OneNumber>,
     /// A digest of what the files hold.
@@ -121,7 +126,7 @@ pub fn today() -> Date {
 /// that are invalid come before whatever goes wrong with it.
 pub async fn plan(shell: &Shell, ring: &KeyRing, wish: Wish<'_>) -> Result<Planned, Stop> {
     let (tell_environment, environment) = oneshot::channel();
-    let (tell_snapshot, snapshot) = oneshot::channel();
+    let (tell_start, start) = oneshot::channel();
     let (batches, rows) = mpsc::channel(WAITING);
     let globals = &shell.globals;
     // The schema may be in the files, too.
@@ -133,7 +138,7 @@ pub async fn plan(shell: &Shell, ring: &KeyRing, wish: Wish<'_>) -> Result<Plann
             false => environment.await.map_err(|_| unheard())?,
         };
         let target = database::target(&shell.context(), environment.as_ref())?;
-        let besides = read(shell, &target, wish, tell_snapshot, batches).await?;
+        let besides = read(shell, &target, wish, tell_start, batches).await?;
         Ok::<_, Error>((target, besides))
     };
     let comparing = async {
@@ -148,11 +153,11 @@ pub async fn plan(shell: &Shell, ring: &KeyRing, wish: Wish<'_>) -> Result<Plann
             &shell.context(),
             &loaded,
         ));
-        let Ok(snapshot) = snapshot.await else {
+        let Ok(start) = start.await else {
             return Ok(None);
         };
         let dir = &shell.globals.routing;
-        let compared = compare(ring, dir, loaded, snapshot, rows).await?;
+        let compared = compare(ring, dir, loaded, start, rows).await?;
         Ok(Some((compared, checked_out)))
     };
     // What goes wrong with the files ends it at once.
@@ -180,6 +185,13 @@ async fn load_aside(shell: &Shell) -> Result<Loaded> {
     loaded.map_err(|error| Error::new(format!("reading the files failed: {error}")))
 }
 
+/// What is read before the numbers.
+#[derive(Default)]
+struct Start {
+    snapshot: Snapshot,
+    earlier: Option<Earlier>,
+}
+
 /// What is read beside that which is compared.
 #[derive(Default)]
 struct Besides {
@@ -196,13 +208,13 @@ async fn read(
     shell: &Shell,
     target: &Target,
     wish: Wish<'_>,
-    snapshot: oneshot::Sender<Snapshot>,
+    start: oneshot::Sender<Start>,
     batches: mpsc::Sender<Batch>,
 ) -> Result<Besides> {
     let mut besides = Besides::default();
     if !target.url.exists() {
         shell.detail(&format!("{} is not there yet", target.url.label()));
-        snapshot.send(Snapshot::default()).map_err(|_| unheard())?;
+        start.send(Start::default()).map_err(|_| unheard())?;
         return Ok(besides);
     }
     if wish.to_write && target.url.file().is_some() {
@@ -217,7 +229,14 @@ async fn read(
     store.begin_read().await?;
     let found = store.snapshot().await?;
     besides.applies = store.applies().await?;
-    snapshot.send(found).map_err(|_| unheard())?;
+    let earlier = store
+        .earlier(found.guards.window(), &besides.applies)
+        .await?;
+    let found = Start {
+        snapshot: found,
+        earlier,
+    };
+    start.send(found).map_err(|_| unheard())?;
     let progress = shell.count("comparing", Total::Unknown);
     let mut each = async |batch| batches.send(batch).await.map_err(|_| unheard());
     store.pour(&mut each, &mut |rows| progress.at(rows)).await?;
@@ -247,7 +266,7 @@ async fn compare(
     ring: &KeyRing,
     routing_dir: &Path,
     loaded: Loaded,
-    snapshot: Snapshot,
+    Start { snapshot, earlier }: Start,
     mut rows: mpsc::Receiver<Batch>,
 ) -> Result<Compared, Stop> {
     let routing = &loaded.routing;
@@ -259,6 +278,7 @@ async fn compare(
     let facts = sealing::facts(&rules, routing, &snapshot, ring);
     let comparing = tokio::task::spawn_blocking(move || {
         let mut differ = Differ::new(&loaded.routing, &snapshot, &facts, Uuid::new_v4);
+        differ.since(earlier);
         let mut intake = Intake::default();
         while let Some(batch) = rows.blocking_recv() {
             intake.take(batch, &mut differ)?;
@@ -309,7 +329,8 @@ fn judge(
     if wish.leave_drift {
         plan = plan.without_drift();
     }
-    let reroutes = reroutes::reroutes(&plan);
+    let mut reroutes = reroutes::reroutes(&plan);
+    reroutes.window = window_sum(&mut plan);
     let number = wish.number.and_then(|args| Some((args, args.number?)));
     let number = match number {
         Some((args, number)) => {
@@ -353,6 +374,7 @@ fn judge(
         rules,
         target,
         refusals,
+        account: guard_report.account,
         number,
         digest: loaded.digest,
         applies: besides.applies,

@@ -17,9 +17,11 @@ use crate::app::Total;
 use crate::diff::secret::format_of;
 use crate::error::{Error, Exit, Result};
 use crate::finding::Finding;
+use crate::guards::account::BudgetAccount;
 use crate::guards::{self, Basis, GuardContext};
 use crate::history::lineage;
 use crate::impact::reroutes::{self, Reroutes};
+use crate::impact::window::window_sum;
 use crate::render::applied;
 use crate::render::history::{self as render_history, whose};
 use crate::render::json::{self, AppliedReport, ApplyReport};
@@ -86,6 +88,7 @@ struct Judged {
     back: Back,
     reroutes: Reroutes,
     refusals: Vec<Finding>,
+    account: BudgetAccount,
 }
 
 impl Judged {
@@ -228,7 +231,8 @@ impl RollbackArgs {
         // Secrets come back in the form that they had, whatever that was.
         let mut stored = back.snapshot.configs.iter();
         back.state.routing.secret_format = stored.find_map(|row| format_of(row.secret.as_stored()));
-        let reroutes = reroutes::reroutes(&back.plan);
+        let mut reroutes = reroutes::reroutes(&back.plan);
+        reroutes.window = window_sum(&mut back.plan);
         let guard_report = guards::evaluate(
             &back.plan,
             &GuardContext {
@@ -254,6 +258,7 @@ impl RollbackArgs {
             back,
             reroutes,
             refusals,
+            account: guard_report.account,
         })
     }
 
@@ -304,6 +309,7 @@ impl RollbackArgs {
             reason: self.reason.clone(),
             counts: counts(&back.plan),
             guards,
+            account: judged.account.to_json(),
             restores: Some(judged.to),
             secrets: back.secrets(),
             lock_timeout: shell.globals.write_lock_timeout(),

@@ -9,7 +9,7 @@ use super::report::Report;
 use super::shell::Shell;
 use super::{Stop, approval};
 use crate::error::{Exit, Result};
-use crate::impact::reroutes::reroutes;
+use crate::impact::reroutes::{Reroutes, reroutes};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -39,7 +39,10 @@ pub struct ShowArgs {
 impl ShowArgs {
     pub fn run(&self, shell: &Shell) -> Result<Exit, Stop> {
         let saved = approval::read(&self.file)?;
-        let reroutes = reroutes(&saved.plan);
+        let reroutes = Reroutes {
+            window: saved.window,
+            ..reroutes(&saved.plan)
+        };
         let report = Report {
             plan: &saved.plan,
             reroutes: &reroutes,

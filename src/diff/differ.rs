@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use super::binding_classes::{BindingCase, BindingClassifier};
 use super::binding_index::{BindingIndex, NONE, index};
+use super::earlier::Earlier;
 use super::objects::{self, ObjectChange, Objects};
 use super::plan::{Action, BindingGroup, Change, ForeignRows, Object, Patch, Plan};
 use super::row_reader::{NoObject, RowReader};
@@ -57,6 +58,7 @@ pub struct Differ<'a> {
     /// Rows without a readable number, by their fields.
     held: Map<FieldsIx, u64>,
     foreign: ForeignRows,
+    earlier: Option<Box<Earlier>>,
 }
 
 impl<'a> Differ<'a> {
@@ -93,11 +95,18 @@ impl<'a> Differ<'a> {
             classes: Map::default(),
             held: Map::default(),
             foreign: ForeignRows::default(),
+            earlier: None,
         };
         for (ix, tenant) in (0u32..).zip(&routing.tenants) {
             differ.tenant_ix.insert(tenant.id, ix);
         }
         differ
+    }
+
+    /// What there was when the window of the budgets began: the plan then
+    /// says of which numbers it is.
+    pub fn since(&mut self, earlier: Option<Earlier>) {
+        self.earlier = earlier.map(Box::new);
     }
 
     /// The pool in which the store interns what it reads.
@@ -237,6 +246,7 @@ impl<'a> Differ<'a> {
         plan.pool = self.judge.pool;
         plan.patches = self.judge.patches;
         plan.tenants = self.tenants;
+        plan.earlier = self.earlier;
         sort(&mut plan);
         number_rows(&mut plan, new_row);
         plan
@@ -331,6 +341,9 @@ impl<'a> Differ<'a> {
                 });
                 if before.is_some() || verdict.after.is_some() {
                     self.count(tenant, before, verdict.after);
+                    if let Some((earlier, ours)) = self.earlier.as_mut().zip(ours) {
+                        earlier.meet(ours.row, tenant, before);
+                    }
                 }
                 verdict
             }

@@ -5,6 +5,7 @@ pub mod binding_classes;
 mod binding_index;
 pub mod compare;
 pub mod differ;
+pub mod earlier;
 pub mod objects;
 pub mod offline;
 pub mod plan;

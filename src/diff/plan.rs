@@ -13,6 +13,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
+use super::earlier::Earlier;
 use crate::address::Address;
 use crate::fields::{Field, Fields, FieldsIx, FieldsPool};
 use crate::finding::Finding;
@@ -96,6 +97,10 @@ pub struct Plan {
     /// Where the secret of each declared config comes from, by row id.
     #[serde(skip)]
     pub config_sources: BTreeMap<Uuid, SecretSource>,
+    /// What the objects were when the window of the budgets began, where one
+    /// has begun.
+    #[serde(skip)]
+    pub earlier: Option<Box<Earlier>>,
     /// What the plan found wrong, or worth saying.
     #[serde(default)]
     pub findings: Vec<Finding>,

@@ -7,9 +7,9 @@ use jiff::ToSpan;
 use jiff::civil::Date;
 use uuid::Uuid;
 
-use super::budgets::Violation;
 use super::policies::PolicyViolation;
 use super::protection::addresses;
+use super::violation::Violation;
 use super::{Basis, GuardContext};
 use crate::diff::plan::{Change, Plan, WhyHeld};
 use crate::finding::{Finding, Place};
@@ -24,22 +24,37 @@ const SUGGESTED: i64 = 14;
 /// How many addresses the block to paste holds.
 const PASTED: usize = 200;
 
-/// The violations that no exception covers, as refusals; and warnings about
-/// exceptions that do not count.
-pub fn refuse(
-    plan: &Plan,
-    violations: Vec<Violation>,
-    context: &GuardContext<'_>,
-) -> (Vec<Finding>, Vec<Finding>) {
+/// What exceptions make of violations.
+#[derive(Debug, Default)]
+pub struct Judged {
+    /// Of those that no exception covers.
+    pub refusals: Vec<Finding>,
+    /// About exceptions that do not count.
+    pub warnings: Vec<Finding>,
+    /// The causes, by index into the changes, of reroutes that were let pass.
+    pub exempt: Vec<usize>,
+}
+
+/// Judges violations by the exceptions in the files.
+pub fn refuse(plan: &Plan, violations: Vec<Violation>, context: &GuardContext<'_>) -> Judged {
     let (counting, warnings) = judge(&context.routing.guards.allow, context.today);
-    let aliases = &context.snapshot.tenants;
-    let left = violations
-        .into_iter()
-        .filter(|violation| !covered(plan, aliases, violation, &counting));
-    let refusals = left
-        .map(|violation| refusal(plan, &violation, context))
-        .collect();
-    (refusals, warnings)
+    let mut judged = Judged {
+        warnings,
+        ..Judged::default()
+    };
+    for violation in violations {
+        if !covered(plan, &context.snapshot.tenants, &violation, &counting) {
+            judged.refusals.push(refusal(plan, &violation, context));
+        } else if counts_reroutes(violation.guard) {
+            judged.exempt.extend(violation.causes);
+        }
+    }
+    judged
+}
+
+/// Whether a guard is about how many numbers are rerouted or lost.
+fn counts_reroutes(guard: &str) -> bool {
+    matches!(guard, "route-lost" | "tenant-rerouted" | "budget-reroutes")
 }
 
 /// The configs and regions that break a policy without an exception to it, as

@@ -1,18 +1,23 @@
 //! All that the guards say of a plan. Core: imports the model, `phone`,
 //! `source`, `resolve`, `diff` and `impact`.
 
+pub mod account;
 pub mod budgets;
 pub mod exceptions;
 pub mod hard_checks;
 pub mod policies;
 pub mod protection;
+mod reroute_budgets;
+mod scope;
 pub mod shared_secrets;
 #[cfg(test)]
 mod tests;
+pub mod violation;
 
 use jiff::civil::Date;
 
-use self::budgets::Violation;
+use self::account::BudgetAccount;
+use self::violation::Violation;
 use crate::diff::plan::Plan;
 use crate::diff::secret::SecretFacts;
 use crate::finding::Finding;
@@ -76,6 +81,8 @@ impl<'a> GuardContext<'a> {
 pub struct GuardReport {
     pub refusals: Vec<Finding>,
     pub warnings: Vec<Finding>,
+    /// What an apply of the plan keeps for the budgets of later ones.
+    pub account: BudgetAccount,
 }
 
 /// The warning where no policy denies it.
@@ -110,13 +117,17 @@ pub fn evaluate(plan: &Plan, context: &GuardContext<'_>) -> GuardReport {
             None
         }
     };
-    let (refused, mut warnings) = exceptions::refuse(plan, violations, context);
-    warnings.extend(noted);
+    let judged = exceptions::refuse(plan, violations, context);
     let mut guard_report = GuardReport {
         refusals: hard_checks::refusals(plan, context.routing, context.snapshot),
-        warnings,
+        warnings: judged.warnings,
+        account: BudgetAccount {
+            exempt_all: context.basis.has_no_budgets(),
+            ..BudgetAccount::new(plan, &judged.exempt)
+        },
     };
-    guard_report.refusals.extend(refused);
+    guard_report.warnings.extend(noted);
+    guard_report.refusals.extend(judged.refusals);
     let mut broken = policies::broken(context);
     if context.basis == Basis::Files {
         broken.extend(shared_secrets::shared_sources(context));

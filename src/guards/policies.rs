@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use uuid::Uuid;
 
-use super::budgets::{Violation, numbers};
+use super::violation::{Violation, numbers};
 use super::{Basis, GuardContext};
 use crate::address::Address;
 use crate::diff::plan::{Action, Object, Plan};

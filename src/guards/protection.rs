@@ -7,7 +7,7 @@ use hashbrown::HashMap;
 use uuid::Uuid;
 
 use super::GuardContext;
-use super::budgets::{Violation, numbers};
+use super::violation::{Violation, numbers};
 use crate::address::Address;
 use crate::diff::plan::{Action, Change, Object, Plan};
 use crate::fields::Field;

@@ -13,3 +13,5 @@ pub mod saved_plan;
 pub mod slips;
 #[cfg(test)]
 mod tests;
+pub mod window;
+pub mod window_sum;

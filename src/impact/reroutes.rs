@@ -12,6 +12,7 @@ use hashbrown::HashMap;
 
 use super::carried_out::basis_after;
 pub use super::effective_route::{CallField, EffectiveRoute, RouteSource};
+use super::window_sum::WindowSum;
 use crate::diff::plan::Plan;
 use crate::fields::FieldsIx;
 use crate::resolve::CallBasis;
@@ -147,6 +148,9 @@ pub struct Reroutes {
     pub cells: Vec<TenantRegionCount>,
     /// Of each of [`Plan::classes`], in their order; `None` for new numbers.
     pub effects: Vec<Option<Effect>>,
+    /// The same together with the applies before it, where a window of budgets
+    /// has begun.
+    pub window: Option<WindowSum>,
 }
 
 impl Reroutes {

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::digest;
+use super::window_sum::WindowSum;
 use crate::diff::plan::{Change, FieldChange, Object, Plan, SecretOutcome};
 use crate::finding::Finding;
 
@@ -29,6 +30,9 @@ pub struct SavedPlan {
     /// What guards refused of it, for those who look at it.
     #[serde(default)]
     pub refusals: Vec<Finding>,
+    /// What the applies of the window add, for the same.
+    #[serde(default)]
+    pub window: Option<WindowSum>,
 }
 
 /// Why a file is no saved plan.
@@ -54,6 +58,7 @@ impl SavedPlan {
             targets: Vec::new(),
             plan,
             refusals: Vec::new(),
+            window: None,
         }
     }
 
@@ -87,10 +92,11 @@ impl SavedPlan {
 }
 
 /// What a saved plan says that its digest does not cover.
-pub const NOT_COVERED: [&str; 4] = [
+pub const NOT_COVERED: [&str; 5] = [
     "files and lines",
     "warnings",
     "what guards refused",
+    "what the applies before it add within the window of budgets",
     "how many numbers go with a config or region that changes",
 ];
 

@@ -7,6 +7,7 @@ use super::style::{counted, thousands};
 use crate::impact::reroutes::{
     CallField, EffectiveRoute, RerouteGroup, Reroutes, RouteSource, tenants,
 };
+use crate::impact::window_sum::{WindowSum, applies};
 use crate::phone::PrefixSet;
 use crate::resolve::Switch;
 
@@ -80,7 +81,18 @@ pub fn clauses(reroutes: &Reroutes) -> Vec<String> {
         }
     }
     parts.extend(new(groups));
+    parts.extend(reroutes.window.as_ref().and_then(in_window));
     parts
+}
+
+/// What the applies of the window add to what the plan does, where they do.
+fn in_window(sum: &WindowSum) -> Option<String> {
+    if sum.added == 0 || sum.applies.is_empty() {
+        return None;
+    }
+    let numbers = counted(sum.affected, "number");
+    let applies = applies(&sum.applies);
+    Some(format!("{numbers} within {}, with {applies}", sum.window))
 }
 
 /// `412 numbers of 3 tenants`, with the verb for as many.

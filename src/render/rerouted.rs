@@ -6,6 +6,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use crate::impact::reroutes::{EffectiveRoute, RerouteGroup, Reroutes, RouteSource, Share};
+use crate::impact::window_sum::WindowSum;
 use crate::resolve::ReportTerms;
 
 /// Where calls go before and after, on what terms, and whose. Counts are of
@@ -39,6 +40,27 @@ pub struct RoutingReport {
     pub from_environment: u64,
     /// Numbers that were not there.
     pub new: u64,
+    /// This plan and the applies before it, as budgets count them; null where
+    /// none falls into their window.
+    pub window: Option<WindowReport>,
+}
+
+/// Numbers whose calls would differ from what they were when the window of the
+/// budgets began.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct WindowReport {
+    /// `guards.window`, as `24h`.
+    pub window: String,
+    /// How many there would be. What an exception let pass, and a number that
+    /// came back, do not count.
+    pub affected: u64,
+    /// How many of them this plan affects.
+    pub added: u64,
+    /// The applies that affected the others.
+    pub applies: Vec<i64>,
+    /// This apply and those before it do not count: their lkroute knew no
+    /// window.
+    pub uncounted: Option<i64>,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
@@ -118,6 +140,7 @@ impl From<&Reroutes> for RoutingReport {
             new,
             cells: _,
             effects: _,
+            window,
         } = reroutes;
         RoutingReport {
             groups: groups.iter().map(GroupReport::from).collect(),
@@ -133,6 +156,19 @@ impl From<&Reroutes> for RoutingReport {
             to_environment: *to_environment,
             from_environment: *from_environment,
             new: *new,
+            window: window.as_ref().map(WindowReport::from),
+        }
+    }
+}
+
+impl From<&WindowSum> for WindowReport {
+    fn from(sum: &WindowSum) -> WindowReport {
+        WindowReport {
+            window: sum.window.to_string(),
+            affected: sum.affected,
+            added: sum.added,
+            applies: sum.applies.iter().copied().collect(),
+            uncounted: sum.uncounted,
         }
     }
 }

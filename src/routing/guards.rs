@@ -34,6 +34,7 @@ use crate::address::quoted;
 use crate::error::{Error, Result};
 use crate::fields::Field;
 use crate::finding::Place;
+use crate::routing::window::Window;
 
 /// Everything under `[guards]`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -50,6 +51,10 @@ pub struct Guards {
     /// list what it reads itself; `None` where it was never stored.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub secret_env: Option<Vec<String>>,
+    /// How long applies count together against the budgets of reroutes. The
+    /// one that is stored counts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub window: Option<Window>,
     /// Reviewed exceptions; never stored: they count for the files they are in.
     #[serde(skip)]
     pub allow: Vec<Allowance>,
@@ -111,6 +116,14 @@ impl StoredGuards {
             Some(Ok(Some(guards))) => StoredGuards::Guards(guards),
             Some(Err(error)) => StoredGuards::Unreadable(error.to_string()),
         }
+    }
+
+    /// The window of budgets, which a change can't set for itself.
+    pub fn window(&self) -> Window {
+        let StoredGuards::Guards(guards) = self else {
+            return Window::default();
+        };
+        guards.window.unwrap_or_default()
     }
 
     /// The guards, where there are any.
@@ -255,6 +268,7 @@ impl Guards {
             protected,
             policy,
             secret_env,
+            window,
             allow: _,
         } = self;
         let mut settings = BTreeMap::new();
@@ -269,6 +283,9 @@ impl Guards {
             settings.insert("protected".to_owned(), protected.clone().into());
         }
         policy.settings(&mut settings);
+        if let Some(window) = window {
+            settings.insert("window".to_owned(), window.to_string().into());
+        }
         if let Some(names) = secret_env.as_ref().filter(|names| !names.is_empty()) {
             settings.insert("secrets.env".to_owned(), names.clone().into());
         }
@@ -295,6 +312,7 @@ impl Guards {
                 .secret_env
                 .clone()
                 .or_else(|| self.secret_env.clone()),
+            window: self.window,
             allow: self.allow.clone(),
         }
     }

@@ -5,6 +5,7 @@
 //! tenant, what is declared for the number, and where, are indices.
 
 pub mod guards;
+pub mod window;
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -8,6 +8,7 @@ use uuid::Uuid;
 use super::{Engine, PreparedSecret, Store};
 use crate::address::Address;
 use crate::diff::differ::Differ;
+use crate::diff::earlier::Earlier;
 use crate::diff::plan::{Object, Plan};
 use crate::diff::secret::SecretFacts;
 use crate::error::{Error, Result};
@@ -15,8 +16,10 @@ use crate::fields::FieldsPool;
 use crate::history::drift::Drift;
 use crate::history::release::ReleasePlan;
 use crate::history::undone::Undone;
+use crate::history::window::WindowReader;
 use crate::history::{AppliedState, BindingVersion, Versions};
 use crate::phone::E164;
+use crate::routing::window::Window;
 use crate::snapshot::{ApplyId, ApplyRecord, Snapshot};
 
 /// Rows that are asked for at a time.
@@ -37,6 +40,8 @@ pub enum Select {
     Rows(Vec<Uuid>),
     /// All of the number rows that one of these applies touched.
     TouchedBy(Vec<ApplyId>),
+    /// All of the number rows that an apply after this one touched.
+    TouchedAfter(ApplyId),
 }
 
 impl Select {
@@ -58,6 +63,10 @@ impl Select {
                                    WHERE {began} OR {ended})"
                 )
             }
+            Select::TouchedAfter(apply) => format!(
+                "number_id IN (SELECT number_id FROM {q}lkroute_bindings
+                               WHERE since > {apply} OR until > {apply})"
+            ),
             Select::Rows(rows) => {
                 let quoted = rows.iter().map(|row| format!("'{row}'"));
                 among("number_id", quoted.collect())
@@ -199,7 +208,9 @@ impl Store {
         })
         .await?;
         let facts = SecretFacts::default();
+        let earlier = self.earlier(snapshot.guards.window(), &applies).await?;
         let mut differ = Differ::new(&state.routing, &snapshot, &facts, new_id);
+        differ.since(earlier);
         self.feed(&mut differ, progress).await?;
         let plan = differ.finish(new_id).giving_back(&state.found, &pool);
         Ok(Back {
@@ -227,6 +238,29 @@ impl Store {
         self.binding_versions(&select, &mut pool, &mut take).await?;
         undone.end(&pool);
         Ok(undone)
+    }
+
+    /// What there was when the window of the budgets began, by the clock of the
+    /// database. After [`Store::snapshot`], in the same read.
+    pub async fn earlier(
+        &mut self,
+        window: Window,
+        applies: &[ApplyRecord],
+    ) -> Result<Option<Earlier>> {
+        if applies.is_empty() {
+            return Ok(None);
+        }
+        let recent = on!(self, engine => engine.recent_applies(window.seconds()).await)?;
+        let Some(mut reader) = WindowReader::new(window, recent, applies) else {
+            return Ok(None);
+        };
+        reader.objects(&self.versions().await?);
+        let mut pool = FieldsPool::default();
+        let select = Select::TouchedAfter(reader.start());
+        let mut take =
+            |pool: &mut FieldsPool, version: BindingVersion| reader.binding(&version, pool);
+        self.binding_versions(&select, &mut pool, &mut take).await?;
+        Ok(Some(reader.finish(&pool)))
     }
 
     /// What has drifted since the last apply, and what was read for that.

@@ -44,6 +44,8 @@ pub struct ApplyOrder {
     pub guards: Value,
     /// A digest of what the files held.
     pub files: Option<String>,
+    /// What it keeps for the budgets of later applies, as JSON.
+    pub account: Value,
     /// The apply whose state a rollback brings back.
     pub restores: Option<ApplyId>,
     /// Where the database becomes that of another environment.
@@ -96,6 +98,7 @@ impl ApplyOrder {
             counts: Value::Null,
             guards: Value::Null,
             files: None,
+            account: Value::Object(serde_json::Map::new()),
             restores: None,
             restamp: None,
             lock_timeout: LOCK_TIMEOUT,

@@ -9,6 +9,8 @@ use uuid::Uuid;
 
 use super::cells::Cells;
 use crate::fields::{Field, Fields, FieldsIx, FieldsPool};
+use crate::guards::account::BudgetAccount;
+use crate::history::window::WindowApply;
 use crate::history::{ConfigVersion, RegionVersion};
 use crate::routing::CipherText;
 use crate::snapshot::{ApplyRecord, LiveConfig, OwnedConfig, OwnedRegion, SourceLine};
@@ -96,6 +98,14 @@ pub(super) fn apply_record(row: &impl Cells) -> Result<ApplyRecord, Error> {
         counts: json(8)?,
         files: row.text(9)?.map(str::to_owned),
         restores: row.int(10)?,
+    })
+}
+
+/// Columns of `lkroute_applies`: id, account.
+pub(super) fn window_apply(row: &impl Cells) -> Result<WindowApply, Error> {
+    Ok(WindowApply {
+        id: row.some_int(0)?,
+        account: row.text(1)?.map(BudgetAccount::read),
     })
 }
 

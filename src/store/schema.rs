@@ -98,6 +98,8 @@ pub(super) struct Layout {
     pub worker_name: bool,
     /// The database's identity, which came with version 2.
     pub identity: bool,
+    /// The accounts of applies, which came with version 4.
+    pub account: bool,
 }
 
 impl Default for Layout {
@@ -106,6 +108,7 @@ impl Default for Layout {
             own: true,
             worker_name: true,
             identity: true,
+            account: true,
         }
     }
 }
@@ -115,6 +118,14 @@ impl Layout {
     pub fn identity_column(self) -> &'static str {
         match self.identity {
             true => "identity",
+            false => "NULL",
+        }
+    }
+
+    /// The account in a list of columns of the applies.
+    pub fn account_column(self) -> &'static str {
+        match self.account {
+            true => "account",
             false => "NULL",
         }
     }
@@ -162,6 +173,7 @@ impl Found {
             own: self.tables.contains(STATE),
             worker_name: self.worker_name,
             identity: self.version.is_some_and(|version| version >= 2),
+            account: self.version.is_some_and(|version| version >= 4),
         }
     }
 }

@@ -9,6 +9,7 @@ use crate::address::Address;
 use crate::fields::Field;
 use crate::finding::{Finding, Place};
 use crate::routing::guards::{Allowance, Budget, CODES, Limit, Policy};
+use crate::routing::window::Window;
 use crate::source::suggest;
 
 impl Reader<'_> {
@@ -35,6 +36,12 @@ impl Reader<'_> {
             }
             let place = self.place(policy);
             defs.policy = Some((self.policy(&policy.value), place));
+        }
+        if let Some(text) = &raw.window {
+            match text.value.parse::<Window>() {
+                Ok(window) => defs.window = Some((window, self.place(text))),
+                Err(form) => self.error("bad-guard", text, format!("`window` is {form}")),
+            }
         }
         for allow in &raw.allow {
             defs.allow.extend(self.allow(allow));

@@ -10,6 +10,7 @@ use crate::fields::{Field, Fields};
 use crate::finding::{Finding, Place};
 use crate::phone::{E164, Prefix};
 use crate::routing::guards::{Allowance, Budget, Guards, Policy};
+use crate::routing::window::Window;
 use crate::routing::{Region, SecretFormat, ServerConfig};
 use crate::source::line_index::Lines;
 
@@ -178,6 +179,7 @@ pub struct GuardDefs {
     pub reroutes: Option<(Budget, Place)>,
     pub protected: Vec<String>,
     pub policy: Option<(Policy, Place)>,
+    pub window: Option<(Window, Place)>,
     pub allow: Vec<Allowance>,
     /// Regions that `policy.hosts` names.
     pub regions: Vec<Ref>,
@@ -209,6 +211,7 @@ impl GuardDefs {
             &mut twice,
         );
         keep_first(&mut self.policy, other.policy, "guards.policy", &mut twice);
+        keep_first(&mut self.window, other.window, "guards.window", &mut twice);
         self.protected.extend(other.protected);
         self.allow.extend(other.allow);
         self.regions.extend(other.regions);
@@ -227,6 +230,7 @@ impl GuardDefs {
             protected: self.protected,
             policy: value(self.policy),
             secret_env: None,
+            window: self.window.map(|(window, _)| window),
             allow: self.allow,
         };
         (guards, self.regions)

@@ -31,12 +31,13 @@ const FIRST: [&str; 21] = [
 ];
 
 /// What comes after the fields.
-const LAST: [&str; 20] = [
+const LAST: [&str; 21] = [
     "dials",
     "refused",
     "database",
     "schema",
     "secrets",
+    "window",
     "deletes",
     "updates",
     "reroutes",

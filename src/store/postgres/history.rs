@@ -11,6 +11,7 @@ use super::read::{OWNED_COLUMNS, apply_columns, owned_binding};
 use super::sql::sets;
 use crate::error::Result;
 use crate::fields::FieldsPool;
+use crate::history::window::WindowApply;
 use crate::history::{BindingVersion, Versions};
 use crate::snapshot::ApplyRecord;
 use crate::store::cells::Cells;
@@ -37,6 +38,21 @@ impl PgStore {
             self.q
         );
         let take = |found: &[Vec<PgRow>]| found.iter().flatten().map(rows::apply_record).collect();
+        self.read(&sql, take).await
+    }
+
+    /// The applies of the last `seconds`, and all behind the first of them,
+    /// the oldest first.
+    pub async fn recent_applies(&mut self, seconds: i64) -> Result<Vec<WindowApply>> {
+        let sql = format!(
+            "SELECT id::int8, {account}::text FROM {q}.lkroute_applies
+               WHERE id >= (SELECT min(id) FROM {q}.lkroute_applies
+                            WHERE at > clock_timestamp() - {seconds} * interval '1 second')
+               ORDER BY id",
+            account = self.layout.account_column(),
+            q = self.q
+        );
+        let take = |found: &[Vec<PgRow>]| found.iter().flatten().map(rows::window_apply).collect();
         self.read(&sql, take).await
     }
 

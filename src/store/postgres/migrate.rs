@@ -27,6 +27,10 @@ pub(super) const MIGRATIONS: Migrations = Migrations {
             "make room for trusted servers",
             include_str!("../../../migrations/postgres/0003_trusted_hosts.sql"),
         ),
+        (
+            "keep accounts for budgets",
+            include_str!("../../../migrations/postgres/0004_budget_account.sql"),
+        ),
     ],
 };
 

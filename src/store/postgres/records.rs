@@ -179,9 +179,9 @@ pub(super) async fn open(run: &mut Run<'_>, id: i64) -> Result<(), Stop> {
     let order = run.order;
     let sql = format!(
         "INSERT INTO {q}.lkroute_applies (id, token, at, kind, actor, revision, dirty, owner,
-           environment, reason, version, counts, guards, files, restores)
+           environment, reason, version, counts, guards, files, restores, account)
          VALUES ($1::int8, $2, clock_timestamp(), $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13,
-           $14::int8)",
+           $14::int8, $15)",
         q = run.q,
     );
     let query = statement(sql)
@@ -198,7 +198,8 @@ pub(super) async fn open(run: &mut Run<'_>, id: i64) -> Result<(), Stop> {
         .bind(order.counts.to_string())
         .bind(order.guards.to_string())
         .bind(order.files.clone())
-        .bind(order.restores);
+        .bind(order.restores)
+        .bind(order.account.to_string());
     expect(query.execute(&mut *run.conn).await?.rows_affected(), 1)
 }
 

@@ -10,6 +10,7 @@ use super::SqliteStore;
 use super::read::{APPLY_COLUMNS, owned_binding};
 use crate::error::Result;
 use crate::fields::FieldsPool;
+use crate::history::window::WindowApply;
 use crate::history::{BindingVersion, Versions};
 use crate::snapshot::ApplyRecord;
 use crate::store::cells::Cells;
@@ -21,6 +22,21 @@ impl SqliteStore {
         let sql = format!("SELECT {APPLY_COLUMNS} FROM lkroute_applies a ORDER BY a.id DESC");
         let read = self.all(sql).await;
         let read = read.and_then(|rows| rows.iter().map(rows::apply_record).collect());
+        read.map_err(|error| self.trouble(error))
+    }
+
+    /// The applies of the last `seconds`, and all behind the first of them,
+    /// the oldest first.
+    pub async fn recent_applies(&mut self, seconds: i64) -> Result<Vec<WindowApply>> {
+        let sql = format!(
+            "SELECT id, {account} FROM lkroute_applies
+               WHERE id >= (SELECT min(id) FROM lkroute_applies
+                 WHERE at > strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '-{seconds} seconds'))
+               ORDER BY id",
+            account = self.layout.account_column()
+        );
+        let read = self.all(sql).await;
+        let read = read.and_then(|rows| rows.iter().map(rows::window_apply).collect());
         read.map_err(|error| self.trouble(error))
     }
 

@@ -144,9 +144,9 @@ async fn names_and_bindings(run: &mut Run<'_>, books: Books, id: i64) -> Result<
 pub(super) async fn finish(run: &mut Run<'_>, id: i64) -> Result<String, Stop> {
     let order = run.order;
     let sql = "INSERT INTO lkroute_applies (id, token, at, kind, actor, revision, dirty, owner,
-                 environment, reason, version, counts, guards, files, restores)
+                 environment, reason, version, counts, guards, files, restores, account)
                VALUES (?, ?, strftime('%Y-%m-%dT%H:%M:%fZ', 'now'),
-                 ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                 ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
                RETURNING at";
     let query = statement(sql)
         .bind(id)
@@ -162,7 +162,8 @@ pub(super) async fn finish(run: &mut Run<'_>, id: i64) -> Result<String, Stop> {
         .bind(order.counts.to_string())
         .bind(order.guards.to_string())
         .bind(order.files.clone())
-        .bind(order.restores);
+        .bind(order.restores)
+        .bind(order.account.to_string());
     let row = query.fetch_one(&mut *run.conn).await?;
     let at = row.some_text(0)?.to_owned();
     let sql = "UPDATE lkroute_state SET last_apply = ?1, owner = coalesce(owner, ?2),

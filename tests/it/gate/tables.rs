@@ -98,6 +98,7 @@ fn a_look_into_a_database_of_an_earlier_version_needs_no_migration() {
     db.psql(
         "DROP TABLE lad_dev.lkroute_trusted_hosts;
          ALTER TABLE lad_dev.lkroute_state DROP COLUMN identity;
+         ALTER TABLE lad_dev.lkroute_applies DROP COLUMN account;
          UPDATE lad_dev.lkroute_state SET schema_version = 1",
     );
     let resolve = format!("resolve --from +971545335200 --tenant {SASYA}");

@@ -33,6 +33,8 @@ async fn every_database_has_an_identity_of_its_own(base: Base) {
     base.sql("DROP TABLE {lkroute_trusted_hosts}").await;
     base.sql("ALTER TABLE {lkroute_state} DROP COLUMN identity")
         .await;
+    base.sql("ALTER TABLE {lkroute_applies} DROP COLUMN account")
+        .await;
     base.sql("UPDATE {lkroute_state} SET schema_version = 1, owner = 'tests'")
         .await;
     let mut store = base.open(Mode::Write).await;
@@ -41,6 +43,7 @@ async fn every_database_has_an_identity_of_its_own(base: Base) {
     let expected = [
         "give the database an identity",
         "make room for trusted servers",
+        "keep accounts for budgets",
     ];
     assert_eq!(names, expected);
     let second = store.snapshot().await.unwrap();
@@ -78,7 +81,7 @@ async fn a_dry_run_changes_nothing() {
     let url = DatabaseUrl::parse(&db.url).unwrap();
     let mut store = Store::open(&url, Some("new"), Mode::Write).await.unwrap();
     let steps = store.migrate(true).await.unwrap();
-    assert_eq!(steps.len(), 6);
+    assert_eq!(steps.len(), 7);
     assert_eq!(
         db.psql("SELECT count(*) FROM pg_namespace WHERE nspname = 'new'"),
         "0"
@@ -142,7 +145,7 @@ async fn a_table_of_another_role_with_worker_name_is_not_touched() {
 
     db.psql(&format!("GRANT CREATE ON SCHEMA {schema} TO {role}"));
     let before = table_checksum(&db, SCHEMA, "voice_agent_numbers", "true");
-    assert_eq!(store.migrate(false).await.unwrap().len(), 3);
+    assert_eq!(store.migrate(false).await.unwrap().len(), 4);
     assert_eq!(
         table_checksum(&db, SCHEMA, "voice_agent_numbers", "true"),
         before
@@ -188,7 +191,7 @@ async fn worker_name_is_added_where_it_is_absent() {
     let SchemaState::Behind(steps) = store.schema_state().await.unwrap() else {
         panic!("the schema is behind");
     };
-    assert_eq!(steps.len(), 4);
+    assert_eq!(steps.len(), 5);
     let mut store = Store::open(&url, Some("lad_dev"), Mode::Write)
         .await
         .unwrap();

@@ -14,6 +14,7 @@ mod proxies;
 mod read;
 mod refused;
 mod speed;
+mod window;
 
 /// Runs each of these functions, which take a [`base::Base`], on PostgreSQL
 /// and on SQLite.

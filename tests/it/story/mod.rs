@@ -310,6 +310,7 @@ impl Story {
             let new = *moved.difference(&earlier).next().expect("some");
             self.in_wave(new, percent);
             earlier = moved;
+            self.a_day_passes().await;
         }
         let list = self.report("list --config india-vm-2", 0);
         let list = list["numbers"].as_array().expect("a list");
@@ -318,6 +319,16 @@ impl Story {
             .filter_map(|number| number["rollout"].as_str())
             .collect();
         assert_eq!((list.len(), waves.len()), (earlier.len(), 3), "{waves:?}");
+    }
+
+    /// A wave a day: what is moved within a day counts together.
+    async fn a_day_passes(&self) {
+        let yesterday = match self.base.schema {
+            Some(_) => "at - interval '1 day'",
+            None => "strftime('%Y-%m-%dT%H:%M:%fZ', at, '-1 day')",
+        };
+        let update = format!("UPDATE {{lkroute_applies}} SET at = {yesterday}");
+        self.base.sql(&update).await;
     }
 
     /// The explanation says which wave took a number along.

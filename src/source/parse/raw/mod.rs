@@ -255,6 +255,11 @@ pub struct GuardsTable<'a> {
     pub protected: TextList<'a>,
     #[serde(borrow)]
     pub policy: Option<At<PolicyTable<'a>>>,
+    /// How long applies count together against `reroutes`: `"24h"`, which is
+    /// the default, `"7d"`; `"0h"` counts each alone. It holds from the apply
+    /// on that stores it.
+    #[serde(borrow)]
+    pub window: Option<At<Text<'a>>>,
     /// Reviewed exceptions.
     #[serde(borrow, default)]
     pub allow: Vec<At<Allow<'a>>>,

@@ -3,6 +3,7 @@
 mod enforced;
 mod stored;
 mod undone;
+mod window;
 
 use crate::cli::{run, sql};
 use crate::support::Lkroute;
