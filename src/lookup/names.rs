@@ -9,7 +9,7 @@ pub const AGENTS: &str = "voice_agents";
 pub const STATE: &str = "lkroute_state";
 
 /// The version of lkroute's own tables that this lkroute makes and knows.
-pub const SCHEMA_VERSION: i64 = 3;
+pub const SCHEMA_VERSION: i64 = 4;
 
 /// The columns of a config that files declare.
 pub const CONFIG_COLUMNS: [&str; Field::COLUMNS_OF_CONFIG.len()] = {
