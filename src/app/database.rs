@@ -129,6 +129,9 @@ pub async fn open_stamped(
     let mut store = open(context, target, mode).await?;
     let entry = store.enter().await?;
     lookup::same_environment(context, entry.environment.as_deref())?;
+    if let Some(lag) = &entry.standby {
+        context.progress.warn(lag);
+    }
     Ok((store, entry))
 }
 

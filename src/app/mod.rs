@@ -82,6 +82,9 @@ pub trait Progress {
     /// Something to say only where more was asked for.
     fn detail(&self, text: &str);
 
+    /// Something that may make the answer another one than is expected.
+    fn warn(&self, text: &str);
+
     /// Begins work that is counted.
     fn count(&self, what: &'static str, total: Total) -> Box<dyn Counter>;
 }

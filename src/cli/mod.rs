@@ -46,6 +46,7 @@ mod validate;
 mod words;
 
 use std::ffi::OsString;
+use std::time::Duration;
 
 use clap::{FromArgMatches, Parser, Subcommand};
 
@@ -53,6 +54,7 @@ use crate::app::{Stop, actor, database, lookup, routing_files, sealing};
 use crate::error::{Error, Exit};
 use crate::finding::Finding;
 use crate::render::{self, calls, findings, json};
+use crate::store::INTERRUPTED;
 use globals::{Globals, ReviewFormat};
 use shell::Shell;
 
@@ -125,13 +127,18 @@ pub fn parse(args: &[OsString]) -> Result<Cli, Exit> {
     cli.map_err(|error| usage::report(&error, args))
 }
 
+/// How often a command that only reads is tried.
+const TRIES: u32 = 4;
+/// From one try to the next, and longer each time.
+const PAUSE: Duration = Duration::from_millis(300);
+
 /// Runs a command and reports what went wrong.
 pub fn run(cli: Cli) -> Exit {
     let plain = Shell::new(cli.globals.clone());
     let (shell, ran) = match cli.globals.with_variables(|name| std::env::var_os(name)) {
         Ok(globals) => {
             let shell = Shell::new(globals);
-            let ran = cli.command.run(&shell);
+            let ran = cli.command.run_again(&shell);
             (shell, ran)
         }
         Err(error) => (plain, Err(error.into())),
@@ -156,6 +163,36 @@ pub fn run(cli: Cli) -> Exit {
 }
 
 impl Command {
+    /// Runs it; what only reads is tried again where the server ended its
+    /// transaction because of others, as a standby does with what stands in the
+    /// way of what it replays.
+    fn run_again(&self, shell: &Shell) -> Result<Exit, Stop> {
+        for tried in 1..TRIES {
+            match self.run(shell) {
+                Err(Stop::Error(error)) if error.code == Some(INTERRUPTED) && self.only_reads() => {
+                    shell.note(&format!("{error}; trying again"));
+                    std::thread::sleep(PAUSE * tried);
+                }
+                ran => return ran,
+            }
+        }
+        self.run(shell)
+    }
+
+    /// Whether it reads a database before it says or does anything.
+    fn only_reads(&self) -> bool {
+        matches!(
+            self,
+            Command::Import(_)
+                | Command::Plan(_)
+                | Command::Drift(_)
+                | Command::History(_)
+                | Command::Resolve(_)
+                | Command::List(_)
+                | Command::Doctor(_)
+        )
+    }
+
     fn run(&self, shell: &Shell) -> Result<Exit, Stop> {
         match self {
             Command::Validate(args) => args.run(shell),

@@ -140,6 +140,10 @@ impl app::Progress for Shell {
         Shell::detail(self, text);
     }
 
+    fn warn(&self, text: &str) {
+        Shell::warn(self, text);
+    }
+
     fn count(&self, what: &'static str, total: Total) -> Box<dyn Counter> {
         Shell::count(self, what, total)
     }

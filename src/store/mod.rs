@@ -50,6 +50,7 @@ pub use order::{
 pub use postgres::copied_rows;
 pub use rows::MixedAgent;
 pub use schema::{Entry, SchemaState, Step, script};
+pub use trouble::INTERRUPTED;
 pub use url::DatabaseUrl;
 
 use std::fmt;
@@ -105,7 +106,8 @@ impl Store {
                 if schema.is_empty() || schema.contains('\0') {
                     return Err(Error::new("the schema's name is empty"));
                 }
-                let mut store = PgStore::open(server, schema).await?;
+                let writes = matches!(mode, Mode::Record | Mode::Write);
+                let mut store = PgStore::open(server, schema, writes).await?;
                 store.waits.statement =
                     matches!(mode, Mode::Look | Mode::Record).then_some(waits::LOOK_UP);
                 Ok(Store(Engine::Postgres(Box::new(store))))
@@ -138,6 +140,14 @@ impl Store {
     pub fn wait_for_locks(&mut self, limit: Duration) {
         if let Engine::Postgres(engine) = &mut self.0 {
             engine.waits.lock = limit;
+        }
+    }
+
+    /// How long a server may be silent in the midst of an answer, other than
+    /// 10 minutes.
+    pub fn wait_for_answers(&mut self, limit: Duration) {
+        if let Engine::Postgres(engine) = &mut self.0 {
+            engine.waits.silence = limit;
         }
     }
 

@@ -21,6 +21,8 @@ pub enum SchemaState {
         table: &'static str,
         others: Vec<String>,
     },
+    /// Tables of lkroute's own that its version of the schema has are gone.
+    Damaged(Vec<String>),
 }
 
 impl SchemaState {
@@ -49,6 +51,11 @@ impl SchemaState {
                 "say --schema (or LKROUTE_SCHEMA, or ?schema= in the URL); `lkroute migrate \
                  --create-application-tables` makes tables of its own all the same",
             ),
+            SchemaState::Damaged(gone) => Error::new(format!(
+                "{label}: {} of lkroute's own tables is gone",
+                gone.join(", ")
+            ))
+            .hint("somebody dropped it: bring it back from a backup of the database"),
             SchemaState::Current => Error::new(format!("{label}: up to date")),
         }
     }
@@ -63,6 +70,8 @@ pub struct Entry {
     /// The application's tables are there: what `migrate` would add is not
     /// needed to read.
     pub is_readable: bool,
+    /// Where it is a read replica, in words how far it lags.
+    pub standby: Option<String>,
 }
 
 /// One step of a migration.
@@ -87,6 +96,40 @@ pub(super) struct Found {
     pub version: Option<i64>,
     /// `lkroute_state.environment`.
     pub environment: Option<String>,
+    /// Where the server is a standby.
+    pub standby: Option<Standby>,
+}
+
+/// How a standby follows its primary.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Standby {
+    /// Whether it is connected to it.
+    pub receiving: bool,
+    /// Whether all that it received is to be seen.
+    pub shows_all: bool,
+    /// The age of the last transaction that it shows.
+    pub seconds: Option<i64>,
+}
+
+impl Standby {
+    /// In words; a standby without a connection can't know how far it lags.
+    pub fn describe(self, label: &str) -> String {
+        let age = self.seconds.map(|seconds| seconds.max(0));
+        let last = match age {
+            Some(age) => format!("the last change that it shows is {age} s old"),
+            None => "it has replayed no change since its start".to_owned(),
+        };
+        match (self.receiving, self.shows_all, age) {
+            (false, ..) => format!("{label} is a standby without its primary: {last}"),
+            (true, true, _) => format!("{label} is a standby, and shows all that it received"),
+            (true, false, Some(age)) => {
+                format!("{label} is a standby, {age} s behind: what is newer is not seen here")
+            }
+            (true, false, None) => {
+                format!("{label} is a standby, and behind: what is newer is not seen here")
+            }
+        }
+    }
 }
 
 /// What of the tables is there to be read.
@@ -212,6 +255,14 @@ impl Migrations {
         if version > latest {
             return SchemaState::Newer(version);
         }
+        let carried_out = self.own.iter().take(version as usize);
+        let gone = carried_out
+            .flat_map(|(_, sql)| created(sql))
+            .filter(|table| !found.tables.contains(*table));
+        let gone: Vec<String> = gone.map(str::to_owned).collect();
+        if !gone.is_empty() {
+            return SchemaState::Damaged(gone);
+        }
         for ((name, sql), to) in self.own.iter().zip(1i64..).skip(version as usize) {
             match to {
                 1 => step(name, sql),
@@ -233,6 +284,15 @@ impl Migrations {
             false => SchemaState::Behind(steps),
         }
     }
+}
+
+/// The tables that a migration creates.
+fn created(sql: &str) -> impl Iterator<Item = &str> {
+    sql.lines().filter_map(|line| {
+        let name = line.strip_prefix("CREATE TABLE ")?;
+        let name = name.strip_prefix("{schema}.").unwrap_or(name);
+        name.split([' ', '(']).next()
+    })
 }
 
 /// All steps as one text, for people who run it with their own rights.

@@ -124,6 +124,31 @@ impl ServerUrl {
 }
 
 impl ServerUrl {
+    /// Of several hosts, that which can be written to.
+    ///
+    /// # Errors
+    /// The URL asks for a standby alone.
+    pub fn to_write(&self) -> Result<ServerUrl> {
+        let wanted = match self.wanted {
+            Wanted::Standby | Wanted::ReadOnly => {
+                return Err(Error::new(format!(
+                    "the URL of {} asks for a standby, which can't be written to",
+                    self.label
+                ))
+                .hint(
+                    "target_session_attrs=prefer-standby reads from one, and writes to the primary",
+                ));
+            }
+            Wanted::Any | Wanted::PreferStandby if self.hosts.len() > 1 => Wanted::ReadWrite,
+            Wanted::PreferStandby => Wanted::Any,
+            wanted => wanted,
+        };
+        Ok(ServerUrl {
+            wanted,
+            ..self.clone()
+        })
+    }
+
     /// The label of one of its hosts.
     pub fn label_of(&self, host: &PgConnectOptions) -> String {
         let database = host.get_database().unwrap_or(host.get_username());

@@ -6,6 +6,10 @@ use sqlx::Error as Sql;
 
 use crate::error::{Error, Exit};
 
+/// The code of an error that a server ends a transaction with because of
+/// others: the same may work a moment later.
+pub const INTERRUPTED: &str = "interrupted";
+
 /// What went wrong with a database named `label`.
 pub(super) fn trouble(label: &str, error: &Sql) -> Error {
     match error {
@@ -14,14 +18,16 @@ pub(super) fn trouble(label: &str, error: &Sql) -> Error {
             Some(code) => postgres(label, code, db.message()),
             None => Error::new(format!("{label}: {}", db.message())),
         },
-        Sql::Io(io) => Error::new(format!("no connection to {label}: {io}"))
-            .hint("check host, port and network; nothing was changed by this"),
+        Sql::Io(io) => no_connection(label, io),
         Sql::Tls(tls) => Error::new(format!("no TLS with {label}: {tls}"))
             .hint("sslmode and sslrootcert in the URL say what is expected"),
         Sql::ColumnDecode { index, source } => Error::new(format!(
             "{label}: a column has an unexpected value (column {index}: {source})"
         )),
-        Sql::Protocol(message) => Error::new(format!("no connection to {label}: {message}")),
+        // No byte at all in answer to the first question.
+        Sql::Protocol(message) if message.contains("SSLRequest: 0x00") => closed(label),
+        Sql::Protocol(message) => Error::new(format!("no connection to {label}: {message}"))
+            .hint("is it PostgreSQL that listens there?"),
         other => Error::new(format!("{label}: {other}")),
     }
 }
@@ -31,6 +37,34 @@ pub(super) fn malformed(label: &str, what: &str) -> Error {
     Error::new(format!(
         "{label}: a column has an unexpected value ({what})"
     ))
+}
+
+fn no_connection(label: &str, io: &std::io::Error) -> Error {
+    let error = Error::new(format!("no connection to {label}: {io}"));
+    let text = io.to_string();
+    match io.kind() {
+        std::io::ErrorKind::UnexpectedEof if text.contains("got 0 bytes") => closed(label),
+        _ if text.contains("UnsupportedCertVersion") => error.hint(
+            "the server's certificate is of X.509 version 1, which is not taken (psql does): \
+             make one of version 3, as `openssl req -x509 -addext subjectAltName=DNS:HOST` does, \
+             or say sslmode=disable where nobody can listen",
+        ),
+        _ if text.contains("invalid peer certificate") => {
+            error.hint("sslmode and sslrootcert in the URL say what is expected of a certificate")
+        }
+        _ => error.hint("check host, port and network; nothing was changed by this"),
+    }
+}
+
+/// Something accepts connections and ends them without a word.
+fn closed(label: &str) -> Error {
+    Error::new(format!(
+        "no connection to {label}: it was accepted, and closed without a word"
+    ))
+    .hint(
+        "a proxy that has no server behind it, such as HAProxy while all its backends are down, \
+         does that: look there; nothing was changed by this",
+    )
 }
 
 fn postgres(label: &str, code: &str, message: &str) -> Error {
@@ -45,6 +79,13 @@ fn postgres(label: &str, code: &str, message: &str) -> Error {
         ))
         .hint("a long transaction holds it; nothing was changed, try again"),
         "25006" => error.hint("this server can't be written to: is it a standby?"),
+        "40001" | "40P01" => Error {
+            code: Some(INTERRUPTED),
+            ..error.hint(
+                "others were in the way each time; on a standby, what its primary removed meanwhile \
+                 was still read: hot_standby_feedback = on, or a longer max_standby_streaming_delay",
+            )
+        },
         "57014" => error.hint("the server ended the statement: a statement_timeout?"),
         "23505" | "23502" | "23514" | "22001" => {
             error.hint("the table refused a value; nothing was changed")

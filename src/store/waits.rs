@@ -1,4 +1,5 @@
-//! How long a statement may wait, and how long it may take. Core alone.
+//! How long a statement may wait, and how long it may take. Imports sqlx's
+//! error and tokio's clock.
 //!
 //! A pooler may give each transaction another server connection, so these
 //! settings are made inside each transaction and end with it.
@@ -9,6 +10,9 @@ use std::time::Duration;
 pub const LOCK: Duration = Duration::from_secs(5);
 /// How long a look-up may take.
 pub const LOOK_UP: Duration = Duration::from_secs(30);
+/// How long a server may be silent while whole tables are read; what is sent
+/// begins long before.
+pub const SILENCE: Duration = Duration::from_secs(600);
 
 /// The limits of what one command reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,6 +20,8 @@ pub(super) struct Waits {
     pub lock: Duration,
     /// None for what reads whole tables.
     pub statement: Option<Duration>,
+    /// From one piece of an answer to the next.
+    pub silence: Duration,
 }
 
 impl Default for Waits {
@@ -23,11 +29,27 @@ impl Default for Waits {
         Waits {
             lock: LOCK,
             statement: None,
+            silence: SILENCE,
         }
     }
 }
 
 impl Waits {
+    /// An answer, or a piece of one, before the silence is too long: nobody
+    /// else would notice that the server's machine, or the way to it, is gone.
+    pub async fn answer<T>(
+        self,
+        answer: impl Future<Output = Result<T, sqlx::Error>>,
+    ) -> Result<T, sqlx::Error> {
+        match tokio::time::timeout(self.silence, answer).await {
+            Ok(answered) => answered,
+            Err(_) => Err(sqlx::Error::Io(std::io::Error::new(
+                std::io::ErrorKind::TimedOut,
+                format!("no answer within {} s", self.silence.as_secs()),
+            ))),
+        }
+    }
+
     /// One statement of PostgreSQL that makes them count in its transaction.
     pub fn settings(&self) -> String {
         let set = |name: &str, limit: Duration| {
@@ -51,6 +73,7 @@ mod tests {
         let waits = Waits {
             lock: Duration::ZERO,
             statement: Some(LOOK_UP),
+            silence: SILENCE,
         };
         let settings = waits.settings();
         assert!(

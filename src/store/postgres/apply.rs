@@ -11,6 +11,7 @@ use tokio::time::{sleep, timeout};
 use super::sql::{run, sets, statement};
 use super::{PgStore, connect, lock, number_checks, numbers, objects, records};
 use crate::diff::plan::Plan;
+use crate::error::Error;
 use crate::lookup::Columns;
 use crate::store::books::Books;
 use crate::store::cells::Cells;
@@ -21,6 +22,10 @@ use crate::store::work::Work;
 
 /// How often a transaction that the server gave up is tried again.
 const TRIES: u32 = 8;
+/// How long all of a transaction may take, beside the wait for its locks: so
+/// much, and so much for each thousand rows. A server that is gone without a
+/// word would be waited for for ever.
+const WHOLE: (Duration, Duration) = (Duration::from_secs(600), Duration::from_secs(1));
 /// How long the end of a transaction that is given up is waited for.
 const ABANDON: Duration = Duration::from_secs(5);
 
@@ -124,8 +129,13 @@ impl PgStore {
             done: 0,
             total: (work.updates().len() + work.inserts().len() + work.bindings.len()) as u64,
         };
+        let rows = u32::try_from(run.total / 1000).unwrap_or(u32::MAX);
+        let limit = (order.lock_timeout + WHOLE.0).saturating_add(WHOLE.1.saturating_mul(rows));
         let applied = tokio::select! {
-            applied = write(&mut run, again) => applied?,
+            applied = timeout(limit, write(&mut run, again)) => match applied {
+                Ok(applied) => applied?,
+                Err(_) => return Err(took_too_long(limit)),
+            },
             () = order.asked_to_stop() => return Err(Stop::Asked),
         };
         self.commit(order, applied).await
@@ -146,6 +156,16 @@ impl PgStore {
         };
         let _ = timeout(ABANDON, rolled_back).await;
     }
+}
+
+/// COMMIT was not sent, so nothing is written.
+fn took_too_long(limit: Duration) -> Stop {
+    Error::new(format!(
+        "the database took longer than {} s",
+        limit.as_secs()
+    ))
+    .hint("nothing was written; is the connection cut, or the server overloaded? apply again")
+    .into()
 }
 
 /// All of it but COMMIT.

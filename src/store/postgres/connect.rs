@@ -31,11 +31,19 @@ pub(super) fn plain(options: &PgConnectOptions) -> PgConnectOptions {
         .disable_statement_logging()
 }
 
+/// The oldest PostgreSQL that has all that is asked of it.
+const OLDEST: u32 = 13;
+
 /// Connects to the first host that is as wanted.
+pub(super) async fn connect(server: &ServerUrl) -> Result<PgConnection> {
+    Ok(connect_somewhere(server).await?.0)
+}
+
+/// The same, with the host's label.
 ///
 /// # Errors
 /// No host answers, or none of them is as wanted.
-pub(super) async fn connect(server: &ServerUrl) -> Result<PgConnection> {
+pub(super) async fn connect_somewhere(server: &ServerUrl) -> Result<(PgConnection, String)> {
     let passes: &[Wanted] = match server.wanted {
         Wanted::PreferStandby => &[Wanted::Standby, Wanted::Any],
         _ => &[server.wanted],
@@ -44,7 +52,7 @@ pub(super) async fn connect(server: &ServerUrl) -> Result<PgConnection> {
     for wanted in passes {
         for host in &server.hosts {
             match connect_to(server, host, *wanted).await {
-                Ok(conn) => return Ok(conn),
+                Ok(conn) => return Ok((conn, server.label_of(host))),
                 // The first host is the one that people expect to be used.
                 Err(error) => drop(failed.get_or_insert(error)),
             }
@@ -72,6 +80,7 @@ async fn connect_to(
     let connecting = async {
         let conn = PgConnection::connect_with(&options).await;
         let mut conn = conn.map_err(|error| trouble(&label, &error))?;
+        check_version(&conn, &label)?;
         if wanted != Wanted::Any {
             check_role(&mut conn, wanted, &label).await?;
         }
@@ -84,6 +93,20 @@ async fn connect_to(
             limit.as_secs()
         ))
         .hint("check host, port and network")),
+    }
+}
+
+fn check_version(conn: &PgConnection, label: &str) -> Result<()> {
+    match conn.server_version_num() {
+        Some(version) if version / 10_000 < OLDEST => Err(Error::new(format!(
+            "{label} is PostgreSQL {}: lkroute needs {OLDEST} or later",
+            match version / 10_000 {
+                major @ 10.. => major.to_string(),
+                major => format!("{major}.{}", version / 100 % 100),
+            }
+        ))
+        .hint("its makers support it no more; upgrade the server")),
+        _ => Ok(()),
     }
 }
 

@@ -2,10 +2,11 @@
 //! migrations.
 
 use sqlx::PgConnection;
+use sqlx::postgres::PgRow;
 
 use super::sql::{literal, quoted, run, sets};
 use crate::store::cells::Cells;
-use crate::store::schema::{CONFIGS, Found, Migrations, NUMBERS, STATE, Step};
+use crate::store::schema::{CONFIGS, Found, Migrations, NUMBERS, STATE, Standby, Step};
 
 pub(super) const MIGRATIONS: Migrations = Migrations {
     schema: Some(include_str!(
@@ -54,12 +55,17 @@ pub(super) async fn inspect(
          SELECT c.relname::text FROM pg_catalog.pg_class c
            JOIN pg_catalog.pg_namespace s ON s.oid = c.relnamespace
            WHERE s.nspname = {name} AND c.relkind IN ('r', 'p', 'v', 'f')
-             AND c.relname IN ('{CONFIGS}', '{NUMBERS}', '{STATE}');
+             AND (c.relname IN ('{CONFIGS}', '{NUMBERS}') OR c.relname LIKE 'lkroute\\_%');
          SELECT 'worker_name' FROM pg_catalog.pg_attribute a
            JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
            JOIN pg_catalog.pg_namespace s ON s.oid = c.relnamespace
            WHERE s.nspname = {name} AND c.relname = '{CONFIGS}'
-             AND a.attname = 'worker_name' AND NOT a.attisdropped"
+             AND a.attname = 'worker_name' AND NOT a.attisdropped;
+         SELECT r.pid IS NOT NULL,
+             coalesce(pg_last_wal_replay_lsn() >= pg_last_wal_receive_lsn(), false),
+             extract(epoch FROM clock_timestamp() - pg_last_xact_replay_timestamp())::int8
+           FROM (SELECT 1) one LEFT JOIN pg_catalog.pg_stat_wal_receiver r ON true
+           WHERE pg_is_in_recovery()"
     );
     let found = sets(conn, &format!("{waits};{sql}")).await?;
     let texts = |ix: usize| {
@@ -70,6 +76,8 @@ pub(super) async fn inspect(
     let tables: std::collections::BTreeSet<String> = texts(2)?;
     let some = |ix: usize| found.get(ix).is_some_and(|rows| !rows.is_empty());
     let (schema_there, worker_name) = (some(1), some(3));
+    let standby = found.get(4).and_then(|rows| rows.first()).map(standby);
+    let standby = standby.transpose()?;
     let (mut version, mut environment) = (None, None);
     if tables.contains(STATE) {
         let sql = format!(
@@ -93,6 +101,15 @@ pub(super) async fn inspect(
         worker_name,
         version,
         environment,
+        standby,
+    })
+}
+
+fn standby(row: &PgRow) -> Result<Standby, sqlx::Error> {
+    Ok(Standby {
+        receiving: row.flag(0)?,
+        shows_all: row.flag(1)?,
+        seconds: row.int(2)?,
     })
 }
 

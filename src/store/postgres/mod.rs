@@ -31,7 +31,7 @@ use sqlx::PgConnection;
 
 use connect::connect;
 
-use super::schema::{Entry, Layout, Step};
+use super::schema::{Entry, Layout, SchemaState, Step};
 use super::server_url::ServerUrl;
 use super::trouble::trouble;
 use super::waits::Waits;
@@ -50,16 +50,28 @@ pub(super) struct PgStore {
     pub(super) layout: Layout,
     pub(super) waits: Waits,
     tables: PgTables,
+    /// Host, port and database of the server that answers, of several.
+    place: String,
+    /// Whether it is there to be written to.
+    writes: bool,
     /// Whether the last error was a lock that others held for too long.
     waited: std::cell::Cell<bool>,
 }
 
 impl PgStore {
-    pub async fn open(server: &ServerUrl, schema: &str) -> Result<PgStore> {
+    /// With `writes`, of several servers that which can be written to.
+    pub async fn open(server: &ServerUrl, schema: &str, writes: bool) -> Result<PgStore> {
+        let server = match writes {
+            true => server.to_write()?,
+            false => server.clone(),
+        };
+        let (conn, place) = connect::connect_somewhere(&server).await?;
         Ok(PgStore {
-            conn: connect(server).await?,
+            conn,
+            place,
+            writes,
             label: server.label.clone(),
-            server: server.clone(),
+            server,
             q: sql::quoted(schema),
             schema: schema.to_owned(),
             tenants: super::rows::Numbered::default(),
@@ -78,16 +90,29 @@ impl PgStore {
 
     pub async fn enter(&mut self, anew: bool) -> Result<Entry> {
         let waits = self.waits.settings();
-        let found = migrate::inspect(&mut self.conn, &self.schema, &waits).await;
+        let inspected = migrate::inspect(&mut self.conn, &self.schema, &waits);
+        let found = self.waits.answer(inspected).await;
         let found = found.map_err(|error| self.trouble(error))?;
         self.layout = found.layout();
+        if found.standby.is_some() && self.writes {
+            return Err(self.refused_by_standby());
+        }
         self.refuse_hidden().await?;
         self.check_columns().await?;
         Ok(Entry {
+            standby: found.standby.map(|standby| standby.describe(&self.place)),
             state: migrate::MIGRATIONS.state(&found, &self.q, anew),
             is_readable: found.is_readable(),
             environment: found.environment,
         })
+    }
+
+    fn refused_by_standby(&self) -> Error {
+        Error::new(format!(
+            "{} is a standby, which can't be written to",
+            self.place
+        ))
+        .hint("name the primary, or all servers: postgres://USER@HOST1,HOST2/DATABASE")
     }
 
     /// Carries the steps out; false where another migration was faster, so
@@ -100,8 +125,14 @@ impl PgStore {
                 Ok(true)
             }
             Err(error) => match super::trouble::code(&error).as_deref() {
-                Some("42P06" | "42P07" | "42701" | "42723" | "23505" | "40001" | "40P01") => {
-                    Ok(false)
+                Some("40001" | "40P01") => Ok(false),
+                Some("42P06" | "42P07" | "42701" | "42723" | "23505") => {
+                    match self.enter(true).await?.state {
+                        SchemaState::Behind(left) if left == steps => Err(self
+                            .trouble(error)
+                            .hint("something of others has a name that lkroute needs; nothing was changed")),
+                        _ => Ok(false),
+                    }
                 }
                 Some("42501") => Err(self.without_rights(error, &super::schema::script(steps))),
                 Some("55P03") => Err(Error::new(format!(

@@ -57,21 +57,20 @@ impl PgStore {
     pub async fn begin_read(&mut self) -> Result<()> {
         let waits = self.waits.settings();
         let begin = format!("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {waits}");
-        let begun = run(&mut self.conn, &begin).await;
+        let begun = self.waits.answer(run(&mut self.conn, &begin)).await;
         begun.map_err(|error| self.trouble(error))
     }
 
     pub async fn end_read(&mut self) -> Result<()> {
         self.refuse_hidden().await?;
-        let ended = run(&mut self.conn, "COMMIT").await;
+        let ended = self.waits.answer(run(&mut self.conn, "COMMIT")).await;
         ended.map_err(|error| self.trouble(error))
     }
 
     pub async fn snapshot(&mut self) -> Result<Snapshot> {
-        let (snapshot, tenants) = self
-            .read_snapshot()
-            .await
-            .map_err(|error| self.trouble(error))?;
+        let waits = self.waits;
+        let read = waits.answer(self.read_snapshot()).await;
+        let (snapshot, tenants) = read.map_err(|error| self.trouble(error))?;
         self.tenants = tenants;
         Ok(snapshot)
     }
@@ -185,14 +184,15 @@ impl PgStore {
         each: &mut impl AsyncFnMut(Batch) -> Result<()>,
         progress: &mut dyn FnMut(u64),
     ) -> Result<()> {
-        let (label, waited) = (&self.label, &self.waited);
+        let (label, waited, waits) = (&self.label, &self.waited, self.waits);
         let trouble = |error| {
             waited.set(code(&error).as_deref() == Some("55P03"));
             trouble(label, &error)
         };
-        let mut pieces = copy_out(&mut self.conn, sql).await.map_err(trouble)?;
+        let begun = waits.answer(copy_out(&mut self.conn, sql)).await;
+        let mut pieces = begun.map_err(trouble)?;
         let (mut bytes, mut rows) = (Vec::with_capacity(BATCH), 0);
-        while let Some(piece) = pieces.try_next().await.map_err(trouble)? {
+        while let Some(piece) = waits.answer(pieces.try_next()).await.map_err(trouble)? {
             if bytes.len() + piece.len() > BATCH {
                 let full = std::mem::replace(&mut bytes, Vec::with_capacity(BATCH));
                 each(Batch(part(Rows::Postgres(full)))).await?;
@@ -310,9 +310,10 @@ impl PgStore {
         mut each: impl FnMut(Row<'_, N>) -> Result<(), BadStream>,
     ) -> Result<()> {
         let mut reader = Reader::default();
+        let waits = self.waits;
         let result = async {
-            let mut pieces = copy_out(&mut self.conn, sql).await?;
-            while let Some(piece) = pieces.try_next().await? {
+            let mut pieces = waits.answer(copy_out(&mut self.conn, sql)).await?;
+            while let Some(piece) = waits.answer(pieces.try_next()).await? {
                 let read = reader.read(&piece, &mut each);
                 read.map_err(|bad| sqlx::Error::Decode(bad.into()))?;
             }

@@ -43,7 +43,8 @@ pub(super) async fn inspect(conn: &mut SqliteConnection) -> Result<Found, sqlx::
         ..Found::default()
     };
     let sql = format!(
-        "SELECT name FROM sqlite_master WHERE name IN ('{CONFIGS}', '{NUMBERS}', '{STATE}')
+        "SELECT name FROM sqlite_master WHERE name IN ('{CONFIGS}', '{NUMBERS}')
+           OR name GLOB 'lkroute_*'
          UNION ALL SELECT name FROM pragma_table_info('{CONFIGS}') WHERE name = 'worker_name'"
     );
     let rows = sqlx::query(AssertSqlSafe(sql))

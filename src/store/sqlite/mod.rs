@@ -75,6 +75,7 @@ impl SqliteStore {
             state: migrate::MIGRATIONS.state(&found, "", anew),
             is_readable: found.is_readable(),
             environment: found.environment,
+            standby: None,
         })
     }
 

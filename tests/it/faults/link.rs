@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -13,8 +13,8 @@ pub enum Fault {
     None,
     /// The connection is cut, both ways.
     Cut,
-    /// Nothing passes for a while.
-    Stall,
+    /// Nothing passes for so many milliseconds.
+    Stall(u64),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -26,7 +26,16 @@ pub enum Way {
 /// A link that fails once; later connections over it are good.
 pub struct Link {
     pub url: String,
+    port: u16,
     shared: Arc<Shared>,
+}
+
+impl Drop for Link {
+    /// Ends its listener, of which a campaign would leave thousands.
+    fn drop(&mut self) {
+        self.shared.over.store(true, Ordering::SeqCst);
+        drop(TcpStream::connect(("127.0.0.1", self.port)));
+    }
 }
 
 struct Shared {
@@ -37,6 +46,7 @@ struct Shared {
     /// Bytes that passed, by way.
     passed: [AtomicU64; 2],
     failed: AtomicU64,
+    over: AtomicBool,
 }
 
 impl Link {
@@ -53,19 +63,29 @@ impl Link {
             at,
             passed: Default::default(),
             failed: AtomicU64::new(0),
+            over: AtomicBool::new(false),
         });
         let through = url.replace(&format!("127.0.0.1:{target}"), &format!("127.0.0.1:{port}"));
         let of_thread = Arc::clone(&shared);
         thread::spawn(move || {
             for client in listener.incoming().flatten() {
+                if of_thread.over.load(Ordering::SeqCst) {
+                    break;
+                }
                 let shared = Arc::clone(&of_thread);
                 thread::spawn(move || shared.pass(&client));
             }
         });
         Link {
             url: through + "?sslmode=disable",
+            port,
             shared,
         }
+    }
+
+    /// How many bytes have passed that way.
+    pub fn passed(&self, way: Way) -> u64 {
+        self.shared.passed[way as usize].load(Ordering::SeqCst)
     }
 
     pub fn has_failed(&self) -> bool {
@@ -95,7 +115,8 @@ impl Shared {
             if due && self.fault != Fault::None && self.failed.fetch_add(1, Ordering::SeqCst) == 0 {
                 match self.fault {
                     Fault::Cut => whole = self.at.saturating_sub(before) as usize,
-                    _ => thread::sleep(Duration::from_millis(120)),
+                    Fault::Stall(millis) => thread::sleep(Duration::from_millis(millis)),
+                    Fault::None => {}
                 }
             }
             if to.write_all(&bytes[..whole]).is_err() || whole < read {

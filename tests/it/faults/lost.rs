@@ -18,6 +18,18 @@ use crate::support::block_on;
 
 const NUMBERS: u32 = 24;
 
+/// So many faults, then a new database: one that grows makes each slower, and
+/// has no room within the limit of a full disk.
+const OF_ONE_DATABASE: u32 = 250;
+
+/// The numbers of the faults, by database.
+fn databases() -> impl Iterator<Item = std::ops::Range<u32>> {
+    let all = how_many("LKROUTE_FAULTS", 60);
+    (0..all)
+        .step_by(OF_ONE_DATABASE as usize)
+        .map(move |first| first..all.min(first + OF_ONE_DATABASE))
+}
+
 /// Files whose every part changes with `turn`.
 fn turned(turn: u64) -> Routing {
     let mut routing = files();
@@ -103,23 +115,29 @@ impl Seen {
 
 #[test]
 fn on_postgres_an_apply_is_whole_or_not_at_all() {
-    let Some(base) = block_on(Base::postgres("faults")) else {
-        return;
-    };
-    block_on(async {
-        let mut random = Random::seeded();
-        base.settle(&turned(0)).await;
-        let mut other = Other::of(&base).await;
-        let (mut failed, mut there) = (0, 0);
-        for n in 0..how_many("LKROUTE_FAULTS", 60) {
-            let what = format!("fault {n} (LKROUTE_SEED={})", random.0);
-            let seen = fault_on_postgres(&base, &mut other, &mut random).await;
-            seen.check(&what);
-            failed += u32::from(seen.said.is_err());
-            there += u32::from(seen.is.as_ref() != Some(&seen.was));
-        }
-        println!("faults on PostgreSQL: {failed} said that they failed, {there} were applied");
-    });
+    let mut random = Random::seeded();
+    let (mut failed, mut unknown, mut there) = (0, 0, 0);
+    for faults in databases() {
+        let Some(base) = block_on(Base::postgres("faults")) else {
+            return;
+        };
+        block_on(async {
+            base.settle(&turned(0)).await;
+            let mut other = Other::of(&base).await;
+            for n in faults {
+                let what = format!("fault {n} (LKROUTE_SEED={})", random.0);
+                let seen = fault_on_postgres(&base, &mut other, &mut random).await;
+                seen.check(&what);
+                failed += u32::from(seen.said.is_err());
+                unknown += u32::from(seen.said == Err(Exit::Unknown));
+                there += u32::from(seen.is.as_ref() != Some(&seen.was));
+            }
+        });
+    }
+    println!(
+        "faults on PostgreSQL: {failed} said that they failed ({unknown} that it is not known), \
+         {there} were applied"
+    );
 }
 
 async fn fault_on_postgres(base: &Base, other: &mut Other, random: &mut Random) -> Seen {
@@ -133,7 +151,7 @@ async fn fault_on_postgres(base: &Base, other: &mut Other, random: &mut Random) 
     let kind = random.below(10);
     let fault = match kind {
         0..6 => Fault::Cut,
-        6..8 => Fault::Stall,
+        6..8 => Fault::Stall(120),
         _ => Fault::None,
     };
     // Of an apply that nothing happens to: about so many bytes.
@@ -174,7 +192,7 @@ async fn fault_on_postgres(base: &Base, other: &mut Other, random: &mut Random) 
         .sql(&format!("UPDATE {state_row} SET last_apply = last_apply"))
         .await;
     let is = state(base, other).await;
-    if link.has_failed() && fault == Fault::Stall {
+    if link.has_failed() && matches!(fault, Fault::Stall(_)) {
         assert_eq!(said, Ok(()), "a stall does no harm");
     }
     Seen { said, was, is }
@@ -300,58 +318,66 @@ fn exit(status: ExitStatus) -> Result<(), Exit> {
 
 #[test]
 fn on_sqlite_an_apply_is_whole_or_not_at_all() {
-    let base = block_on(Base::sqlite());
-    let (tree, url) = (Tree::new(), base.url_text());
-    tree.write(0);
-    let first = tree.apply(&url, None).output().expect("lkroute");
-    assert!(
-        first.status.success(),
-        "{}",
-        String::from_utf8_lossy(&first.stderr)
-    );
     let mut random = Random::seeded();
     let (mut killed, mut there) = (0, 0);
-    for n in 0..how_many("LKROUTE_FAULTS", 60) {
-        let what = format!("fault {n} (LKROUTE_SEED={})", random.0);
-        let was = block_on(async { state(&base, &mut Other::of(&base).await).await });
-        let was = was.expect("whole before");
-        tree.write(u64::from(was.1));
-        let said = match random.below(10) {
-            // Killed at any time; it takes about 30 ms.
-            0..7 => {
-                let mut child = tree.apply(&url, None).spawn().expect("lkroute");
-                thread::sleep(Duration::from_micros(random.below(60_000)));
-                child.kill().expect("kill it");
-                let status = child.wait().expect("its end");
-                killed += u32::from(status.signal().is_some());
-                exit(status)
-            }
-            // The disk is full: files can't grow beyond so many blocks.
-            7..9 => {
-                let output = tree.apply(&url, Some(random.below(200)));
-                let output = { output }.output().expect("lkroute");
-                exit(output.status)
-            }
-            _ => {
-                let mut one = tree.apply(&url, None).spawn().expect("lkroute");
-                let two = tree.apply(&url, None).output().expect("lkroute");
-                let one = exit(one.wait().expect("its end"));
-                let two = exit(two.status);
-                assert!(one.is_ok() || two.is_ok(), "{what}: {one:?} {two:?}");
-                Ok(())
-            }
-        };
-        // A reader goes on, whatever was left behind.
-        let read = block_on(async {
-            Store::open(&base.url, None, Mode::Read)
-                .await?
-                .schema_state()
-                .await
-        });
-        read.unwrap_or_else(|error| panic!("{what}: {error}"));
-        let is = block_on(async { state(&base, &mut Other::of(&base).await).await });
-        there += u32::from(is.as_ref() != Some(&was));
-        Seen { said, was, is }.check(&what);
+    for faults in databases() {
+        let base = block_on(Base::sqlite());
+        let (tree, url) = (Tree::new(), base.url_text());
+        tree.write(0);
+        let first = tree.apply(&url, None).output().expect("lkroute");
+        let said = String::from_utf8_lossy(&first.stderr);
+        assert!(first.status.success(), "{said}");
+        for n in faults {
+            let what = format!("fault {n} (LKROUTE_SEED={})", random.0);
+            let was = block_on(async { state(&base, &mut Other::of(&base).await).await });
+            let was = was.expect("whole before");
+            tree.write(u64::from(was.1));
+            let (said, was_killed) = fault_on_sqlite(&tree, &url, &mut random, &what);
+            killed += u32::from(was_killed);
+            // A reader goes on, whatever was left behind.
+            let read = block_on(async {
+                Store::open(&base.url, None, Mode::Read)
+                    .await?
+                    .schema_state()
+                    .await
+            });
+            read.unwrap_or_else(|error| panic!("{what}: {error}"));
+            let is = block_on(async { state(&base, &mut Other::of(&base).await).await });
+            there += u32::from(is.as_ref() != Some(&was));
+            Seen { said, was, is }.check(&what);
+        }
     }
     println!("faults on SQLite: {killed} killed, {there} were applied");
+}
+
+/// What was said of the apply, and whether it was killed.
+fn fault_on_sqlite(
+    tree: &Tree,
+    url: &str,
+    random: &mut Random,
+    what: &str,
+) -> (Result<(), Exit>, bool) {
+    match random.below(10) {
+        // Killed at any time; it takes about 30 ms.
+        0..7 => {
+            let mut child = tree.apply(url, None).spawn().expect("lkroute");
+            thread::sleep(Duration::from_micros(random.below(60_000)));
+            child.kill().expect("kill it");
+            let status = child.wait().expect("its end");
+            (exit(status), status.signal().is_some())
+        }
+        // The disk is full: files can't grow beyond so many blocks.
+        7..9 => {
+            let output = tree.apply(url, Some(random.below(200))).output();
+            (exit(output.expect("lkroute").status), false)
+        }
+        _ => {
+            let mut one = tree.apply(url, None).spawn().expect("lkroute");
+            let two = tree.apply(url, None).output().expect("lkroute");
+            let one = exit(one.wait().expect("its end"));
+            let two = exit(two.status);
+            assert!(one.is_ok() || two.is_ok(), "{what}: {one:?} {two:?}");
+            (Ok(()), false)
+        }
+    }
 }

@@ -7,8 +7,9 @@
 //! A failure of the histories shrinks to few steps; one of the faults names
 //! its seed, which `LKROUTE_SEED` takes.
 
+mod failover;
 mod histories;
-mod link;
+pub mod link;
 mod lost;
 mod model;
 

@@ -4,6 +4,7 @@
 mod columns;
 mod hidden;
 mod stamps;
+mod standby;
 mod strangers;
 mod tables;
 mod urls;
@@ -20,20 +21,30 @@ fn run(lkroute: &Lkroute, line: &str) -> Run {
 /// The sample's routing files, and a database with the application's tables in
 /// the schema `lad_dev`, before lkroute came; `DATABASE_URL` leads to it.
 fn world(name: &str) -> Option<(Lkroute, Db)> {
-    let db = Postgres::shared()?.database(name);
+    Some(world_in(Postgres::shared()?, name))
+}
+
+/// The same in this cluster.
+fn world_in(postgres: &'static Postgres, name: &str) -> (Lkroute, Db) {
+    let db = postgres.database(name);
     let legacy = Legacy::default();
     db.psql(&legacy.schema_sql());
     db.psql(&legacy.numbers_sql(false));
     let mut lkroute = Lkroute::with_two_regions();
     lkroute.env("DATABASE_URL", &db.url);
     lkroute.env("LKROUTE_SCHEMA", "lad_dev");
-    Some((lkroute, db))
+    (lkroute, db)
 }
 
 /// The same with the sample applied.
 fn applied(name: &str) -> Option<(Lkroute, Db)> {
-    let (lkroute, db) = world(name)?;
+    Some(applied_in(Postgres::shared()?, name))
+}
+
+/// The same in this cluster.
+fn applied_in(postgres: &'static Postgres, name: &str) -> (Lkroute, Db) {
+    let (lkroute, db) = world_in(postgres, name);
     run(&lkroute, "migrate").expect_code(0);
     run(&lkroute, "apply --auto-approve").expect_code(0);
-    Some((lkroute, db))
+    (lkroute, db)
 }

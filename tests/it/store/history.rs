@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use lkroute::diff::plan::Action;
-use lkroute::fields::{Field, FieldsPool};
+use lkroute::fields::{Field, Fields, FieldsPool};
 use lkroute::history::changes::{What, event};
 use lkroute::history::release::ReleasePlan;
 use lkroute::routing::Routing;
@@ -20,6 +20,7 @@ on_both!(
     what_others_changed_since_is_drift,
     what_is_given_back_stays_as_it_is,
     an_apply_and_an_object_tell_their_story,
+    what_a_rollback_took_away_is_known,
 );
 
 const INDIA: &str = "+919513456728";
@@ -395,4 +396,34 @@ async fn an_apply_and_an_object_tell_their_story(base: Base) {
     );
     assert_eq!(event(None, None, "release").what, What::Released);
     let _ = ReleasePlan::new(None, &Default::default());
+}
+
+/// Told from the versions of the rows that rollbacks touched.
+async fn what_a_rollback_took_away_is_known(base: Base) {
+    let with = |outbound: bool| {
+        let mut routing = files();
+        let rules = Fields::new().with(Field::Outbound, outbound);
+        bind(&mut routing, INDIA, 0, "india", rules.clone());
+        bind(&mut routing, UAE, 2, "uae", rules);
+        routing
+    };
+    base.settle(&with(true)).await;
+    base.settle(&with(false)).await;
+    roll_back(&base, 1).await;
+    let mut store = base.open(Mode::Read).await;
+    let held = async |store: &mut lkroute::store::Store, routing: &Routing| {
+        let plan = base.plan(routing).await;
+        store.begin_read().await.expect("read");
+        store.snapshot().await.expect("a snapshot");
+        let applies = store.applies().await.expect("the applies");
+        let undone = store.undone(&applies).await.expect("what was undone");
+        store.end_read().await.expect("the end");
+        let plan = undone.hold_back(plan, |_, _| false);
+        (plan.changes.len(), plan.held_back.len())
+    };
+    assert_eq!(held(&mut store, &with(false)).await, (0, 2));
+    assert_eq!(held(&mut store, &with(true)).await, (0, 0));
+    let mut another = with(true);
+    bind(&mut another, "+919513456729", 0, "india", Fields::new());
+    assert_eq!(held(&mut store, &another).await, (1, 0));
 }

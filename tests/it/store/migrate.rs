@@ -12,7 +12,8 @@ on_both!(
     again_is_nothing,
     every_database_has_an_identity_of_its_own,
     a_newer_database_is_refused,
-    the_index_is_a_step_of_its_own
+    the_index_is_a_step_of_its_own,
+    a_table_that_is_gone_is_named,
 );
 
 async fn again_is_nothing(base: Base) {
@@ -60,6 +61,30 @@ async fn a_newer_database_is_refused(base: Base) {
     assert_eq!(store.schema_state().await.unwrap(), SchemaState::Newer(99));
     let error = store.migrate(false).await.unwrap_err();
     assert!(error.message.contains("newer lkroute"), "{error}");
+}
+
+/// What is missing is named alike by all that ask.
+async fn a_table_that_is_gone_is_named(base: Base) {
+    base.sql("DROP TABLE {lkroute_files}").await;
+    let mut store = base.open(Mode::Write).await;
+    let gone = SchemaState::Damaged(vec!["lkroute_files".to_owned()]);
+    assert_eq!(store.schema_state().await.unwrap(), gone);
+    let error = store.migrate(false).await.unwrap_err();
+    assert!(error.message.contains("lkroute_files"), "{error}");
+    assert!(error.hint.unwrap().contains("backup"));
+}
+
+/// That is no other migration.
+#[tokio::test]
+async fn a_table_of_others_with_a_name_of_ours_is_told() {
+    let Some(base) = Base::legacy_postgres("taken") else {
+        return;
+    };
+    base.sql("CREATE TABLE {lkroute_files} (a int)").await;
+    let mut store = base.open(Mode::Write).await;
+    let error = store.migrate(false).await.unwrap_err();
+    assert!(error.message.contains("already exists"), "{error}");
+    assert!(error.hint.unwrap().contains("something of others"));
 }
 
 async fn the_index_is_a_step_of_its_own(base: Base) {

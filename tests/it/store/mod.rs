@@ -1,5 +1,6 @@
 //! The store, on both engines: one suite, run against each.
 
+mod answers;
 mod apply;
 pub mod base;
 mod contention;
@@ -9,11 +10,13 @@ mod hard;
 mod history;
 mod laws;
 mod look_up;
+mod majors;
 mod migrate;
 mod proxies;
 mod read;
 mod refused;
 mod speed;
+mod statements;
 mod window;
 
 /// Runs each of these functions, which take a [`base::Base`], on PostgreSQL

@@ -6,7 +6,7 @@ use lkroute::routing::Routing;
 use lkroute::store::{DatabaseUrl, LookUp, Mode, Store};
 
 use super::base::*;
-use crate::support::{Pgpool, Postgres};
+use crate::support::{Pgpool, Postgres, SpreadingProxy, Standby};
 
 /// pgpool sends reads to a standby that never hears of what was applied.
 #[tokio::test]
@@ -63,4 +63,39 @@ async fn behind_pgpool_plans_and_applies_are_those_of_the_primary() {
         assert_eq!(postgres.psql_at(&url, count).as_deref(), Ok("0"));
     }
     assert_eq!(base.sql(count).await, "1");
+}
+
+/// A proxy that respects nothing: the transaction itself sees that what it
+/// reads is not what it wrote.
+#[tokio::test]
+async fn an_apply_proves_that_it_reads_what_it_wrote() {
+    let Some(postgres) = Postgres::own() else {
+        return;
+    };
+    let base = Base::in_cluster(postgres, "spread", "lad_dev");
+    base.migrated().await;
+    base.settle(&files()).await;
+    let standby = Standby::of(postgres, &["recovery_min_apply_delay=1h"]);
+    let mut routing = files();
+    bind(&mut routing, "+919000000001", 0, "india", Fields::new());
+    let planned = base.plan(&routing).await;
+    let count = "SELECT count(*) FROM {voice_agent_numbers}";
+    // Through the same proxy, with one server behind it, all is well.
+    for (reads, works) in [(Some(standby.port), false), (None, true)] {
+        let proxy = SpreadingProxy::new(&base.db().url, postgres.port, reads);
+        let url = DatabaseUrl::parse(&proxy.url).unwrap();
+        let store = Store::open(&url, base.schema.as_deref(), Mode::Write).await;
+        let mut order = order(&planned);
+        order.find_out = std::time::Duration::from_secs(5);
+        let applied = store.unwrap().apply(&planned, &order, &mut |_, _| ()).await;
+        match applied {
+            Ok(_) => assert!(works, "it noticed nothing"),
+            Err(error) => {
+                assert!(!works, "{}", error.error);
+                let says = "does not show what this transaction has just written";
+                assert!(error.error.message.contains(says), "{}", error.error);
+            }
+        }
+        assert_eq!(base.sql(count).await, if works { "1" } else { "0" });
+    }
 }

@@ -1,5 +1,7 @@
 //! Reading: snapshots, rows in odd shapes, rights, poolers.
 
+use std::time::{Duration, Instant};
+
 use lkroute::diff::plan::Action;
 use lkroute::diff::secret::SecretFacts;
 use lkroute::fields::{Field, Fields};
@@ -7,6 +9,7 @@ use lkroute::store::{DatabaseUrl, Mode, Store};
 
 use super::base::*;
 use super::on_both;
+use crate::faults::link::{Fault, Link, Way};
 use crate::support::{Pgbouncer, table_checksum};
 
 on_both!(
@@ -14,6 +17,52 @@ on_both!(
     odd_rows_are_met_as_they_are,
     a_snapshot_is_of_one_moment,
 );
+
+/// A machine that is gone closes no connection.
+#[tokio::test]
+async fn a_server_that_falls_silent_is_not_waited_for_for_ever() {
+    let Some(base) = Base::postgres("silent").await else {
+        return;
+    };
+    let mut routing = files();
+    for n in 0..50 {
+        bind(
+            &mut routing,
+            &format!("+9190000000{n:02}"),
+            0,
+            "india",
+            Fields::new(),
+        );
+    }
+    base.settle(&routing).await;
+    let whole = Link::new(&base.db().url, Fault::None, Way::Answered, 0);
+    let through = async |link: &Link| {
+        let url = DatabaseUrl::parse(&link.url).unwrap();
+        let store = Store::open(&url, base.schema.as_deref(), Mode::Read).await;
+        let mut store = store.unwrap();
+        store.wait_for_answers(Duration::from_secs(1));
+        store.enter().await?;
+        plan(&mut store, &routing, &SecretFacts::default()).await
+    };
+    through(&whole).await.expect("a plan");
+    let all = whole.passed(Way::Answered);
+    for part in 5..10 {
+        let link = Link::new(
+            &base.db().url,
+            Fault::Stall(20_000),
+            Way::Answered,
+            all * part / 10,
+        );
+        let start = Instant::now();
+        let error = through(&link).await.expect_err("silence");
+        assert!(error.message.contains("no answer within 1 s"), "{error}");
+        assert!(
+            start.elapsed() < Duration::from_secs(15),
+            "{:?}",
+            start.elapsed()
+        );
+    }
+}
 
 async fn an_empty_database_is_planned_full(base: Base) {
     let mut routing = files();

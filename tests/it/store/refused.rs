@@ -11,6 +11,7 @@ use super::base::*;
 use super::on_both;
 
 on_both!(
+    a_region_whose_record_is_gone_stops_an_apply,
     a_foreign_edit_of_another_key_does_no_harm,
     a_foreign_edit_of_the_same_key_makes_it_stale,
     a_number_that_appeared_makes_it_stale,
@@ -358,4 +359,18 @@ async fn a_missing_secret_is_told_before_anything_is_written(base: Base) {
     let config = owned(store.snapshot().await.unwrap());
     assert_eq!(config.fingerprint.as_deref(), Some("k1:made-up"));
     assert_eq!(config.since, 2);
+}
+
+/// Regions are lkroute's alone; their records are looked at all the same.
+async fn a_region_whose_record_is_gone_stops_an_apply(base: Base) {
+    base.settle(&files()).await;
+    let mut routing = files();
+    let india = routing.regions.get_mut("india").unwrap();
+    india.description = Some("changed".to_owned());
+    let plan = base.plan(&routing).await;
+    base.sql("DELETE FROM {lkroute_regions} WHERE name = 'india'")
+        .await;
+    let before = base.everything().await;
+    base.apply(&plan).await.unwrap_err();
+    assert_eq!(base.everything().await, before);
 }

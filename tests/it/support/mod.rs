@@ -7,27 +7,35 @@
 
 mod console;
 pub mod golden;
+mod haproxy;
 mod legacy;
 mod lkroute;
 pub mod pages;
+mod patroni;
 mod pgbouncer;
 mod pgpool;
 mod plaintexts;
 mod postgres;
 mod server;
+mod spreading;
+mod standby;
 mod tcp_cut;
 
 #[allow(unused_imports)]
 pub use {
     console::{console, console_where},
     golden::golden,
+    haproxy::Haproxy,
     legacy::*,
     lkroute::{Lkroute, Run},
+    patroni::Patroni,
     pgbouncer::Pgbouncer,
     pgpool::Pgpool,
     plaintexts::{Plaintexts, search_files},
     postgres::{Db, Postgres},
     server::{Server, free_port, listens, on_free_port, unprivileged},
+    spreading::SpreadingProxy,
+    standby::Standby,
     tcp_cut::{Cut, TcpCut},
 };
 

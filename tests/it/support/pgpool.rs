@@ -4,7 +4,8 @@
 use super::{
     not_run, part,
     postgres::{self, Postgres},
-    server::{self, Server, unprivileged},
+    server::{self, Server},
+    standby::Standby,
 };
 use std::{fs, path::PathBuf, process::Command};
 
@@ -15,8 +16,8 @@ pub struct Pgpool {
     /// The port of pgpool.
     port: u16,
     primary: &'static Postgres,
-    standby: u16,
-    _servers: [Server; 2],
+    standby: Standby,
+    _server: Server,
 }
 
 impl Pgpool {
@@ -29,16 +30,13 @@ impl Pgpool {
             not_run("pgpool");
             return None;
         };
-        let (standby, standby_port) = server::on_free_port(|port| {
-            let server = standby(primary, port)?;
-            Ok((server, port))
-        });
+        let standby = Standby::of(primary, &["recovery_min_apply_delay=1h"]);
         let (pool, port) = server::on_free_port(|port| {
             let dir = Server::dir("lkroute-pool-");
             let config = dir.path().join("pgpool.conf");
             let pcp = dir.path().join("pcp.conf");
             fs::write(&pcp, "").expect("write the users");
-            let text = settings(dir.path(), port, primary.port, standby_port);
+            let text = settings(dir.path(), port, primary.port, standby.port);
             fs::write(&config, text).expect("write the configuration");
             let mut command = Command::new(&program);
             command.arg("-n").arg("-f").arg(&config).arg("-F").arg(&pcp);
@@ -50,8 +48,8 @@ impl Pgpool {
         Some(Self {
             port,
             primary,
-            standby: standby_port,
-            _servers: [pool, standby],
+            standby,
+            _server: pool,
         })
     }
 
@@ -65,37 +63,8 @@ impl Pgpool {
 
     /// The URL of a database of the primary, on the standby.
     pub fn standby(&self, url: &str) -> String {
-        url.replace(
-            &format!(":{}/", self.primary.port),
-            &format!(":{}/", self.standby),
-        )
+        self.standby.url(url)
     }
-}
-
-fn standby(primary: &'static Postgres, port: u16) -> Result<Server, String> {
-    let dir = Server::dir("lkroute-standby-");
-    let data = dir.path().join("data");
-    let mut copy = unprivileged(primary.program("pg_basebackup"));
-    copy.args(["--checkpoint=fast", "--write-recovery-conf", "--no-sync"]);
-    copy.arg("-D").arg(&data);
-    copy.arg("-d").arg(postgres::url(primary.port, "postgres"));
-    postgres::checked(&mut copy)?;
-    let mut command = Command::new(primary.program("postgres"));
-    command.arg("-D").arg(&data);
-    let socket = format!("unix_socket_directories={}", dir.path().display());
-    for setting in [
-        socket.as_str(),
-        "listen_addresses=127.0.0.1",
-        &format!("port={port}"),
-        "max_connections=200",
-        "shared_buffers=16MB",
-        "recovery_min_apply_delay=1h",
-    ] {
-        command.args(["-c", setting]);
-    }
-    let url = postgres::url(port, "postgres");
-    let answers = || primary.psql_at(&url, "SELECT 1").is_ok();
-    Server::start(dir, &command, "QUIT", answers)
 }
 
 fn settings(dir: &std::path::Path, port: u16, primary: u16, standby: u16) -> String {

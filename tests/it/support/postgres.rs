@@ -53,7 +53,7 @@ impl Postgres {
                 .arg("-D")
                 .arg(&data)
                 .args(["-U", "lkroute", "-A", "trust", "-E", "UTF8"]);
-            initdb.args(["--locale=C", "--no-sync", "--no-instructions"]);
+            initdb.args(["--locale=C", "--no-sync"]);
             checked(&mut initdb)?;
 
             let mut postgres = Command::new(bin.join("postgres"));

@@ -122,6 +122,11 @@ impl Server {
         Ok(server)
     }
 
+    /// The process whose child the server is.
+    pub fn keeper(&self) -> u32 {
+        self.keeper.id()
+    }
+
     /// The directory that the server runs in.
     pub fn path(&self) -> &Path {
         self.dir.as_ref().expect("present until drop").path()

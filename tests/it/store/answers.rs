@@ -1,0 +1,109 @@
+//! What answers in a server's place, or is no server for lkroute: each has a
+//! cause and a cure.
+
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::thread;
+
+use lkroute::error::Error;
+use lkroute::store::{DatabaseUrl, Mode, Store};
+
+use crate::support::{Haproxy, Postgres, Server, unprivileged};
+
+async fn refused(url: &str) -> Error {
+    let url = DatabaseUrl::parse(url).expect("a URL");
+    Store::open(&url, None, Mode::Read)
+        .await
+        .expect_err("no store")
+}
+
+#[track_caller]
+fn says(error: &Error, cause: &str, cure: &str) {
+    let hint = error.hint.clone().unwrap_or_default();
+    assert!(error.message.contains(cause), "{error}");
+    assert!(hint.contains(cure), "{error}: {hint}");
+}
+
+#[tokio::test]
+async fn a_proxy_without_a_server_behind_it_is_told() {
+    let Some(proxy) = Haproxy::without_backend() else {
+        return;
+    };
+    for mode in ["prefer", "require", "disable"] {
+        let url = format!("postgres://127.0.0.1:{}/x?sslmode={mode}", proxy.port);
+        let error = refused(&url).await;
+        says(
+            &error,
+            "closed without a word",
+            "HAProxy while all its backends are down",
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_certificate_of_version_1_is_told() {
+    let Some(postgres) = Postgres::own() else {
+        return;
+    };
+    let dir = Server::dir("lkroute-v1-");
+    // A request that is signed without extensions gives version 1.
+    let made = unprivileged("sh")
+        .current_dir(dir.path())
+        .args([
+            "-c",
+            "openssl req -new -nodes -newkey rsa:2048 -subj /CN=localhost -keyout key -out csr &&
+             openssl x509 -req -in csr -signkey key -out crt && chmod 600 key &&
+             openssl x509 -in crt -noout -text | grep -q 'Version: 1 '",
+        ])
+        .output()
+        .expect("openssl");
+    assert!(
+        made.status.success(),
+        "{}",
+        String::from_utf8_lossy(&made.stderr)
+    );
+    let db = postgres.database("v1");
+    let at = dir.path().display();
+    db.psql(&format!("ALTER SYSTEM SET ssl_cert_file = '{at}/crt'"));
+    db.psql(&format!("ALTER SYSTEM SET ssl_key_file = '{at}/key'"));
+    db.psql("ALTER SYSTEM SET ssl = on");
+    db.psql("SELECT pg_reload_conf()");
+    while db
+        .psql_as(&format!("{}?sslmode=require", db.url), "SELECT 1")
+        .is_err()
+    {
+        thread::sleep(std::time::Duration::from_millis(20));
+    }
+    for mode in ["require", "prefer"] {
+        let error = refused(&format!("{}?sslmode={mode}", db.url)).await;
+        says(&error, "UnsupportedCertVersion", "X.509 version 1");
+    }
+    let error = refused(&format!("{}?sslmode=verify-full", db.url)).await;
+    assert!(error.hint.is_some(), "{error}");
+}
+
+/// A server that says that it is PostgreSQL 12, which can't be had beside the
+/// others, and is asked nothing more.
+#[tokio::test]
+async fn a_server_that_is_too_old_is_told() {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
+    let port = listener.local_addr().expect("its number").port();
+    thread::spawn(move || {
+        let (mut client, _) = listener.accept().expect("a client");
+        let mut bytes = [0; 4096];
+        let _ = client.read(&mut bytes);
+        let version = b"server_version\x0012.22\0";
+        let mut answer = b"R\0\0\0\x08\0\0\0\0S\0\0\0".to_vec();
+        answer.push(4 + version.len() as u8);
+        answer.extend(version);
+        answer.extend(b"K\0\0\0\x0c\0\0\0\x01\0\0\0\x01Z\0\0\0\x05I");
+        client.write_all(&answer).expect("answer");
+        let _ = client.read(&mut bytes);
+    });
+    let error = refused(&format!("postgres://x@127.0.0.1:{port}/x?sslmode=disable")).await;
+    says(
+        &error,
+        "is PostgreSQL 12: lkroute needs 13 or later",
+        "upgrade the server",
+    );
+}
