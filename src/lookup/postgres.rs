@@ -33,7 +33,7 @@ pub fn inspection(schema: &str) -> String {
     let schema = literal(schema);
     format!(
         "{HERE}SELECT pg_catalog.json_build_array(
-           (SELECT coalesce(json_agg(json_build_array(c.relname::text,
+           (SELECT coalesce(pg_catalog.json_agg(pg_catalog.json_build_array(c.relname::text,
                 (SELECT count(*) FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid
                    AND a.attname IN ('id', 'tenant_id') AND NOT a.attisdropped) = 2
                 AND has_table_privilege(c.oid, 'SELECT'))), '[]'::json)
@@ -41,7 +41,7 @@ pub fn inspection(schema: &str) -> String {
               WHERE c.relnamespace = s.oid AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
                 AND (c.relname IN ('{USERS}', '{AGENTS}', '{CONFIGS}', '{NUMBERS}')
                   OR c.relname LIKE 'lkroute\\_%')),
-           (SELECT coalesce(json_agg(json_build_array(c.relname::text, a.attname::text,
+           (SELECT coalesce(pg_catalog.json_agg(pg_catalog.json_build_array(c.relname::text, a.attname::text,
                 coalesce(b.typname, t.typname)::text, coalesce(b.typtype, t.typtype)::text,
                 quote_ident(n.nspname) || '.' || quote_ident(t.typname),
                 format_type(a.atttypid, a.atttypmod), a.attgenerated <> '',
@@ -197,20 +197,22 @@ impl PgTables {
         let none = || "NULL::json".to_owned();
         let state = match own {
             true => {
-                format!("(SELECT json_build_array(environment, schema_version) FROM {q}.{STATE})")
+                format!(
+                    "(SELECT pg_catalog.json_build_array(environment, schema_version) FROM {q}.{STATE})"
+                )
             }
             false => none(),
         };
         let regions = match own {
             true => format!(
-                "(SELECT json_agg(json_build_array(name, fields))
+                "(SELECT pg_catalog.json_agg(pg_catalog.json_build_array(name, fields))
                   FROM {q}.lkroute_regions WHERE until IS NULL)"
             ),
             false => none(),
         };
         let alias = match own {
             true => format!(
-                "(SELECT json_agg(json_build_array(tenant_id, alias))
+                "(SELECT pg_catalog.json_agg(pg_catalog.json_build_array(tenant_id, alias))
                   FROM {q}.lkroute_tenants WHERE alias = {})",
                 slots.alias
             ),
@@ -218,7 +220,7 @@ impl PgTables {
         };
         let user = match people.users {
             true => format!(
-                "(SELECT json_agg(json_build_array(tenant_id::text))
+                "(SELECT pg_catalog.json_agg(pg_catalog.json_build_array(tenant_id::text))
                   FROM {q}.{USERS} WHERE id = {})",
                 slots.user
             ),
@@ -226,7 +228,7 @@ impl PgTables {
         };
         let agent = match people.agents {
             true => format!(
-                "(SELECT json_agg(json_build_array(tenant_id::text))
+                "(SELECT pg_catalog.json_agg(pg_catalog.json_build_array(tenant_id::text))
                   FROM {q}.{AGENTS} WHERE id = {})",
                 slots.agent
             ),
@@ -234,7 +236,7 @@ impl PgTables {
         };
         format!(
             "SELECT pg_catalog.json_build_array({state}, {rows},
-               (SELECT json_agg(json_build_array(h.relname, h.current_user)) FROM ({hidden}) h),
+               (SELECT pg_catalog.json_agg(pg_catalog.json_build_array(h.relname, h.current_user)) FROM ({hidden}) h),
                {regions}, {alias}, {user}, {agent},
                to_regclass({state_table}) IS NOT NULL)::text",
             rows = self.rows(slots, people.agents),
@@ -269,23 +271,23 @@ impl PgTables {
                         "(SELECT alias FROM {q}.lkroute_tenants t WHERE t.tenant_id = {tenant})"
                     ),
                     format!(
-                        "(SELECT json_build_array({source},
+                        "(SELECT pg_catalog.json_build_array({source},
                              (SELECT fields FROM {q}.lkroute_settings s WHERE s.id = v.settings))
                            FROM {q}.lkroute_bindings v
                            WHERE v.number_id = {id} AND v.until IS NULL AND NOT v.retired)"
                     ),
                     format!(
-                        "(SELECT json_build_array({source}, v.fields) FROM {q}.lkroute_configs v
+                        "(SELECT pg_catalog.json_build_array({source}, v.fields) FROM {q}.lkroute_configs v
                            WHERE v.id = {config} AND v.until IS NULL)"
                     ),
                 )
             }
         };
         format!(
-            "(SELECT json_agg(json_build_array({id}, {tenant}, n.country_code::text, {base},
+            "(SELECT pg_catalog.json_agg(pg_catalog.json_build_array({id}, {tenant}, n.country_code::text, {base},
                 n.provider::text, n.status::text, n.rules::text, {agent_id}, {agent}, {alias},
                 {binding},
-                (SELECT json_build_array({config_columns})
+                (SELECT pg_catalog.json_build_array({config_columns})
                    FROM {q}.{CONFIGS} c WHERE {row} = {config}), {version}))
               FROM {q}.{NUMBERS} n WHERE {compared} {numbers})",
             base = columns.base_number("n"),
@@ -310,7 +312,13 @@ impl PgTables {
         let q = format!("{}.", self.q);
         let has = |table: &str| self.has(table);
         let at = rfc3339("t.at");
-        let statement = trust_rows::statement(&q, &at, "json_build_array", "json_agg", &has);
+        let statement = trust_rows::statement(
+            &q,
+            &at,
+            "pg_catalog.json_build_array",
+            "pg_catalog.json_agg",
+            &has,
+        );
         format!("{HERE}{statement}")
     }
 }
@@ -349,7 +357,7 @@ pub fn hidden_sql(schema: &str) -> String {
                AND coalesce(pg_get_expr(p.polwithcheck, p.polrelid), 'true') = 'true'), true)
              FROM pg_catalog.pg_policy p WHERE p.polrelid = c.oid
                AND (p.polroles = '{{0}}' OR EXISTS (
-                 SELECT FROM unnest(p.polroles) r WHERE pg_has_role(r, 'USAGE'))))
+                 SELECT FROM pg_catalog.unnest(p.polroles) r WHERE pg_has_role(r, 'USAGE'))))
          ORDER BY 1",
         schema = literal(schema)
     )

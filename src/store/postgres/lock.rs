@@ -116,7 +116,7 @@ async fn lock_numbers(run: &mut Run<'_>, until: Instant) -> Result<(), Stop> {
 async fn numbers_busy(run: &mut Run<'_>) -> Stop {
     let table = literal(&format!("{}.voice_agent_numbers", run.q));
     let holders = format!(
-        "SELECT DISTINCT concat_ws(' ', a.usename, 'with ' || nullif(a.application_name, ''),
+        "SELECT DISTINCT pg_catalog.concat_ws(' ', a.usename, 'with ' || nullif(a.application_name, ''),
              'since ' || to_char(a.xact_start AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'),
              '(process ' || a.pid || ')')
            FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid

@@ -51,7 +51,7 @@ pub(super) async fn update(run: &mut Run<'_>) -> Result<(), Stop> {
            AND (q.touched = '{{}}' OR (
              (n.rules IS NULL OR jsonb_typeof(n.rules::jsonb) = 'object')
              AND ({before} = {held} OR ({config} IS NOT NULL
-               AND {before} = {held} || jsonb_build_object('livekit_config', ({config})::text)))))
+               AND {before} = {held} || pg_catalog.jsonb_build_object('livekit_config', ({config})::text)))))
          RETURNING {id}, n.country_code::text, {base}",
         q = run.q,
         rules = columns.written(

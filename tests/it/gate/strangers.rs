@@ -2,6 +2,8 @@
 //! (CVE-2018-1058): an operator or function that fits the types of a column
 //! better than PostgreSQL's own would run with the rights of lkroute's role.
 
+use std::path::Path;
+
 use super::{applied, run};
 use crate::support::FERNET_KEY;
 
@@ -39,7 +41,55 @@ fn definitions() -> String {
             sql += &format!("CREATE FUNCTION public.{name}({arguments}) RETURNS text {body};\n");
         }
     }
+    // What takes anything is less exact than what takes just these.
+    for arguments in [
+        "text",
+        "text, integer",
+        "uuid, text",
+        "text, text",
+        "name, text",
+    ] {
+        sql +=
+            &format!("CREATE FUNCTION public.json_build_array({arguments}) RETURNS json {body};\n");
+    }
+    sql += &format!(
+        "CREATE FUNCTION public.unnest(oid[]) RETURNS SETOF oid {body};
+         CREATE FUNCTION public.jsonb_build_object(text, text) RETURNS jsonb {body};
+         CREATE FUNCTION public.stranger_state(json, json) RETURNS json {body};
+         CREATE AGGREGATE public.json_agg(json) (SFUNC = public.stranger_state, STYPE = json);\n"
+    );
     sql
+}
+
+/// Functions that take arguments of any type or number: one for just the types
+/// of a call comes before PostgreSQL's own, unless its schema is said.
+#[test]
+fn functions_that_take_anything_are_called_by_their_schema() {
+    const ANYTHING: &str = "json_build_array jsonb_build_array json_build_object \
+                            jsonb_build_object json_agg jsonb_agg array_agg concat concat_ws \
+                            to_json to_jsonb row_to_json";
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut found = Vec::new();
+    for entry in walkdir::WalkDir::new(&src) {
+        let entry = entry.expect("read src/");
+        let path = entry.path();
+        let of_postgres = path.components().any(|part| part.as_os_str() == "postgres")
+            || path.ends_with("postgres.rs");
+        if !of_postgres || !entry.file_type().is_file() {
+            continue;
+        }
+        let text = std::fs::read_to_string(path).expect("text");
+        for name in ANYTHING.split_whitespace() {
+            for (at, _) in text.match_indices(&format!("{name}(")) {
+                let before = &text[..at];
+                let word = |c: char| c.is_alphanumeric() || c == '_' || c == '.' || c == ':';
+                if !before.ends_with(word) {
+                    found.push(format!("{}: {name}", path.display()));
+                }
+            }
+        }
+    }
+    assert!(found.is_empty(), "{found:?}");
 }
 
 #[test]
