@@ -47,12 +47,14 @@ pub fn read_secret(path: &Path, within: &[&Path]) -> Result<String, SecretFileEr
             "leads out of the directories that secrets are read from",
         ));
     }
-    // A pipe or a device is not even opened.
-    let about = fs::metadata(&real).map_err(|error| absent(&error))?;
-    if !about.is_file() {
-        return Err(refused("is no regular file"));
-    }
-    let file = fs::File::open(&real).map_err(|error| absent(&error))?;
+    // A pipe or a device is not even opened, as far as it is there now.
+    let is_file = |about: fs::Metadata| match about.is_file() {
+        true => Ok(()),
+        false => Err(refused("is no regular file")),
+    };
+    is_file(fs::metadata(&real).map_err(|error| absent(&error))?)?;
+    let file = open_without_links(&real).map_err(|error| absent(&error))?;
+    is_file(file.metadata().map_err(|error| absent(&error))?)?;
     let mut bytes = Vec::new();
     file.take(LONGEST_SECRET + 1)
         .read_to_end(&mut bytes)
@@ -61,6 +63,30 @@ pub fn read_secret(path: &Path, within: &[&Path]) -> Result<String, SecretFileEr
         return Err(refused("is longer than any secret"));
     }
     String::from_utf8(bytes).map_err(|_| refused("is not UTF-8"))
+}
+
+/// Opens a path whose links were followed already. Where another one stands in
+/// it by now, it is somebody's who swaps it while we look.
+#[cfg(unix)]
+fn open_without_links(real: &Path) -> io::Result<fs::File> {
+    use rustix::fs::{Mode, OFlags};
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::fs::{CWD, ResolveFlags, openat2};
+        use rustix::io::Errno;
+        let opened = openat2(CWD, real, flags, Mode::empty(), ResolveFlags::NO_SYMLINKS);
+        // Linux before 5.6, and sandboxes that know no such call.
+        if !matches!(opened, Err(Errno::NOSYS | Errno::PERM)) {
+            return Ok(opened?.into());
+        }
+    }
+    Ok(rustix::fs::open(real, flags, Mode::empty())?.into())
+}
+
+#[cfg(not(unix))]
+fn open_without_links(real: &Path) -> io::Result<fs::File> {
+    fs::File::open(real)
 }
 
 /// What tells a file from all others, whatever it is called here: links of
@@ -75,4 +101,23 @@ pub fn identity(path: &Path) -> Option<String> {
     }
     #[cfg(not(unix))]
     Some(real.to_string_lossy().into_owned())
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::symlink;
+
+    #[test]
+    fn a_link_that_came_after_the_look_is_not_followed() {
+        let dir = tempfile::tempdir().unwrap();
+        let real = fs::canonicalize(dir.path()).unwrap();
+        fs::create_dir(real.join("sub")).unwrap();
+        fs::write(real.join("sub/secret"), "made up").unwrap();
+        symlink("sub/secret", real.join("link")).unwrap();
+        symlink("sub", real.join("other")).unwrap();
+        assert!(open_without_links(&real.join("sub/secret")).is_ok());
+        assert!(open_without_links(&real.join("link")).is_err());
+        assert!(open_without_links(&real.join("other/secret")).is_err());
+    }
 }

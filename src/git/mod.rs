@@ -188,7 +188,7 @@ const ENVIRONMENT: [&str; 13] = [
 
 /// Switches off what runs a program or reaches out, whatever a configuration
 /// says; none of it is needed to read objects.
-const SWITCHED_OFF: [&str; 12] = [
+const SWITCHED_OFF: [&str; 13] = [
     // A directory that looks like a repository is none (git 2.38 and later).
     "safe.bareRepository=explicit",
     "core.fsmonitor=",
@@ -201,6 +201,7 @@ const SWITCHED_OFF: [&str; 12] = [
     "diff.external=",
     "protocol.allow=never",
     "submodule.recurse=false",
+    "core.commitGraph=false",
     // Not switched off, but no configuration may do so: see `Repository::commit`.
     "core.warnAmbiguousRefs=true",
 ];
@@ -218,7 +219,9 @@ fn command(top: &Path) -> Command {
         .env("LC_ALL", "C")
         .env("GIT_TERMINAL_PROMPT", "0")
         .env("GIT_OPTIONAL_LOCKS", "0")
+        // What says that a commit has other parents than it has.
         .env("GIT_NO_REPLACE_OBJECTS", "1")
+        .env("GIT_GRAFT_FILE", "/dev/null")
         // A partial clone fetches what it lacks, with the program that its
         // configuration names. Git before 2.45 knows only the second.
         .env("GIT_NO_LAZY_FETCH", "1")

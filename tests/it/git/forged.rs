@@ -170,6 +170,28 @@ fn a_name_that_git_can_read_in_two_ways_is_no_revision() {
     assert!(diff.stdout.contains("stranger"), "{}", diff.stdout);
 }
 
+/// A commit of another history is given an ancestor that it does not have.
+#[test]
+fn a_commit_has_the_parents_that_it_names() {
+    let mut lkroute = Lkroute::with_two_regions();
+    lkroute.env("DATABASE_URL", "sqlite://x.db");
+    let top = lkroute.path();
+    repository(top);
+    lkroute.write(".gitignore", "x.db*\n");
+    let old = commit_all(top, "one");
+    lkroute.run(&["apply", "--auto-approve"]).expect_code(0);
+    git(top, &["checkout", "-q", "--orphan", "other"]);
+    lkroute.edit("routing/uae.toml", "a VM in the UAE", "a VM");
+    let new = commit_all(top, "two");
+    lkroute.write(".git/info/grafts", &format!("{new} {old}\n"));
+    git(top, &["replace", "--graft", &new, &old]);
+    let refused = lkroute.run(&["apply", "--auto-approve"]).expect_code(5);
+    assert!(
+        refused.stderr.contains("not among its ancestors"),
+        "{refused:?}"
+    );
+}
+
 /// A pull request that brings a directory named like the revision that CI
 /// compares with would be compared with itself.
 #[test]
