@@ -13,10 +13,13 @@ use super::progress::ProgressLine;
 use crate::app::{self, Context, Counter, Settings, Total};
 use crate::error::{Error, Result};
 use crate::render::clock;
-use crate::render::escape::visible;
+use crate::render::escape::{clipped, visible};
 use crate::render::style::{BOLD, CHANGED, DIM, ERROR, NOTED, paint, wrapped};
 use crate::render::text::View;
 use crate::unseen::is_unseen;
+
+/// Characters of an error that are shown.
+const LONGEST: usize = 10_000;
 
 /// Without a terminal reports are as wide as this.
 const WIDTH: usize = 80;
@@ -232,6 +235,8 @@ fn colour(text: &str) -> Option<usize> {
 pub fn complaint(error: &Error, width: usize) -> String {
     let tag = |style, word: &str, text: &str| {
         let margin = word.len() + 2;
+        // A trigger of a database may raise an error of megabytes.
+        let text = clipped(text, LONGEST);
         let lines: Vec<String> = text.lines().map(visible).collect();
         let text = lines.join("\n");
         let (first, rest) = text.split_once('\n').unwrap_or((&text, ""));
@@ -259,6 +264,12 @@ pub fn width() -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_error_floods_no_log() {
+        let error = Error::new("x".repeat(5_000_000)).hint("y");
+        assert!(complaint(&error, 80).len() < 20_000);
+    }
 
     #[test]
     fn no_line_is_a_command_to_a_runner() {

@@ -4,17 +4,27 @@ use serde_json::Value;
 use similar::{ChangeTag, TextDiff};
 
 use super::escape::visible;
-use super::style::{ADDED, DIM, REMOVED, paint};
+use super::style::{ADDED, DIM, REMOVED, paint, thousands};
 use crate::diff::plan::{Change, FieldChange, Kind, Plan, SecretOutcome};
 use crate::fields::Field;
 use crate::routing::SecretSource;
 use crate::unseen::toml_string;
 
+/// How much of a text is shown, in characters: as much as files may hold. What
+/// a row holds beyond it floods a terminal or a log.
+const LONGEST: usize = 10_000;
+
 /// The value as TOML writes it, on one line; `null`, which TOML lacks, as
 /// `null`.
 pub fn toml(value: &Value) -> String {
     match value {
-        Value::String(text) => toml_string(text),
+        Value::String(text) => match text.char_indices().nth(LONGEST) {
+            Some((end, _)) => {
+                let all = thousands(text.chars().count() as u64);
+                format!("{}… ({all} characters)", toml_string(&text[..end]))
+            }
+            None => toml_string(text),
+        },
         Value::Array(items) => {
             let items: Vec<String> = items.iter().map(toml).collect();
             format!("[{}]", items.join(", "))
@@ -134,5 +144,25 @@ pub fn secret_word(plan: &Plan, change: &Change, field: &FieldChange) -> &'stati
         (_, _, None) => "removed",
         _ if matches!(field.kind, Kind::Adopt | Kind::Release) => "unchanged",
         _ => "changed",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_what_no_file_could_hold_the_beginning_is_shown() {
+        let shown = toml(&Value::from("ü".repeat(20_000)));
+        assert_eq!(
+            shown.chars().count(),
+            10_000 + 2 + "… (20,000 characters)".chars().count()
+        );
+        assert!(
+            shown.ends_with("\"… (20,000 characters)"),
+            "{}",
+            &shown[shown.len() - 40..]
+        );
+        assert_eq!(toml(&Value::from("a".repeat(10_000))).len(), 10_002);
     }
 }

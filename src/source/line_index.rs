@@ -3,11 +3,20 @@
 
 use std::borrow::Cow;
 use std::ops::Range;
+use std::sync::OnceLock;
 
 use crate::finding::Place;
 
 /// A longer line is not copied into findings.
 const LONGEST: usize = 400;
+
+/// In a longer line no column is counted: whoever writes a thousand values
+/// into one line would have the line counted a thousand times.
+const LONGEST_COUNTED: usize = 1 << 16;
+
+/// So many lines are looked at for the beginning of a value, before that is
+/// found out for all lines at once.
+const NEAR: usize = 64;
 
 /// A file with its line starts.
 pub struct Opened<'a> {
@@ -16,6 +25,8 @@ pub struct Opened<'a> {
     starts: Vec<usize>,
     /// Where `"""` and `'''` stand.
     quotes: [Vec<usize>; 2],
+    /// Of each line whether it names a secret, or goes on from one that does.
+    secretive: OnceLock<Vec<bool>>,
 }
 
 impl<'a> Opened<'a> {
@@ -30,6 +41,7 @@ impl<'a> Opened<'a> {
             text,
             starts,
             quotes,
+            secretive: OnceLock::new(),
         }
     }
 
@@ -39,6 +51,7 @@ impl<'a> Opened<'a> {
             text: &self.text,
             starts: &self.starts,
             quotes: &self.quotes,
+            secretive: &self.secretive,
             offset: 0,
         }
     }
@@ -51,6 +64,7 @@ pub struct Lines<'a> {
     text: &'a str,
     starts: &'a [usize],
     quotes: &'a [Vec<usize>; 2],
+    secretive: &'a OnceLock<Vec<bool>>,
     offset: usize,
 }
 
@@ -98,10 +112,9 @@ impl<'a> Lines<'a> {
     /// that may hold a secret.
     pub fn place(&self, span: Range<usize>) -> Place {
         let line = self.line(span.start);
-        let text = if self.may_hold_secret(line) {
-            ""
-        } else {
-            self.text_of(line)
+        let text = match self.text_of(line) {
+            text if text.len() > LONGEST || self.may_hold_secret(line) => "",
+            text => text,
         };
         self.marked(line, span, text)
     }
@@ -177,11 +190,16 @@ impl<'a> Lines<'a> {
             u32::try_from(part.chars().count()).unwrap_or(u32::MAX)
         };
         let start = self.starts[(line - 1) as usize];
-        let end = start + self.text_of(line).len();
+        let length = self.text_of(line).len();
+        let end = start + length;
+        let column = match length > LONGEST_COUNTED {
+            true => 0,
+            false => chars(start, span.start) + 1,
+        };
         Place {
             file: self.path.to_owned(),
             line,
-            column: chars(start, span.start) + 1,
+            column,
             width: chars(span.start, span.end.min(end)).max(1),
             text: if text.len() > LONGEST { "" } else { text }.to_owned(),
         }
@@ -195,16 +213,29 @@ impl<'a> Lines<'a> {
         if self.quotes.iter().any(open) {
             return true;
         }
-        for line in (1..=line).rev() {
-            let text = self.text_of(line);
-            if names_secret(text) {
-                return true;
-            }
-            if begins_statement(text) {
-                return false;
-            }
+        let near = (1..=line).rev().take(NEAR);
+        let mut known = near.filter_map(|line| secret_by(self.text_of(line)));
+        if let Some(known) = known.next() {
+            return known;
         }
-        false
+        let all = self.secretive.get_or_init(|| {
+            let lines = (1..).take(self.starts.len());
+            let by_line = lines.scan(false, |secretive, line| {
+                *secretive = secret_by(self.text_of(line)).unwrap_or(*secretive);
+                Some(*secretive)
+            });
+            by_line.collect()
+        });
+        let at = (line as usize).saturating_sub(1);
+        all.get(at).copied().unwrap_or(true)
+    }
+}
+
+/// Whether a line names a secret; none where it goes on from the one before.
+fn secret_by(line: &str) -> Option<bool> {
+    match names_secret(line) {
+        true => Some(true),
+        false => begins_statement(line).then_some(false),
     }
 }
 
@@ -247,6 +278,21 @@ mod tests {
         assert_eq!((end.line, end.column, end.width), (3, 1, 1));
     }
 
+    /// Each finding looked at the whole line, or at all lines up to the
+    /// beginning of its value: minutes for a megabyte.
+    #[test]
+    fn many_places_in_one_value_take_no_time() {
+        for end in [" ", "\n"] {
+            let text = format!("x = [{}]", format!("\"a\",{end}").repeat(30_000));
+            let opened = Opened::new("x", text.as_str());
+            let lines = opened.lines();
+            for (at, _) in text.match_indices('a') {
+                let place = lines.place(at..at + 1);
+                assert_eq!(place.column == 0, end == " ");
+            }
+        }
+    }
+
     #[test]
     fn a_span_of_several_lines_is_marked_to_the_end_of_the_first() {
         let place = place_of("a = [\n1,\n]\n", "[\n1,\n]");
@@ -268,6 +314,10 @@ mod tests {
         }
         let after = "api_secret = \"hunter2\"\nworker_name = 5";
         assert_eq!(place_of(after, "5").text, "worker_name = 5");
+        let far = format!("api_secret = [\n{}\"x\"]", "\"y\",\n".repeat(200));
+        assert_eq!(place_of(&far, "\"x\"").text, "");
+        let far = format!("numbers = [\n{}\"x\"]", "\"y\",\n".repeat(200));
+        assert_eq!(place_of(&far, "\"x\"").text, "\"x\"]");
         let setting = "[secrets]\nformat = \"x\"";
         assert_eq!(place_of(setting, "\"x\"").text, "format = \"x\"");
     }
