@@ -2,12 +2,13 @@
 //! answer of bounded size, no redirect. Imports `reqwest`, `rustls`, and
 //! `jiff` for the `Date`.
 
+use std::net::IpAddr;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, LOCATION};
-use reqwest::{RequestBuilder, StatusCode};
+use reqwest::{RequestBuilder, StatusCode, Url};
 
 use super::cause::{Cause, Failure};
 
@@ -60,15 +61,30 @@ fn server_clock(headers: &HeaderMap) -> Option<Timestamp> {
 }
 
 /// Trusts the certificates of the system, or of `SSL_CERT_FILE`, and follows
-/// no redirect: a token is for the server that was asked, and for no other.
-pub(super) fn client() -> Result<reqwest::Client, Failure> {
+/// no redirect: a token is for the server that was asked, and for no other. So
+/// it goes through no proxy to a server of this machine.
+pub(super) fn client(base: &Url) -> Result<reqwest::Client, Failure> {
     static TLS: OnceLock<Result<rustls::ClientConfig, Failure>> = OnceLock::new();
     let tls = TLS.get_or_init(tls).clone()?;
-    reqwest::Client::builder()
+    let builder = reqwest::Client::builder()
         .tls_backend_preconfigured(tls)
-        .redirect(reqwest::redirect::Policy::none())
+        .redirect(reqwest::redirect::Policy::none());
+    let builder = match is_loopback(base) {
+        true => builder.no_proxy(),
+        false => builder,
+    };
+    builder
         .build()
         .map_err(|error| Failure::new(Cause::Tls, &error.to_string()))
+}
+
+fn is_loopback(base: &Url) -> bool {
+    let host = base.host_str().unwrap_or_default();
+    let address = host.trim_matches(['[', ']']).parse::<IpAddr>();
+    match address {
+        Ok(address) => address.to_canonical().is_loopback(),
+        Err(_) => host == "localhost" || host.ends_with(".localhost"),
+    }
 }
 
 fn tls() -> Result<rustls::ClientConfig, Failure> {

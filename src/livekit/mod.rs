@@ -114,7 +114,7 @@ impl Client {
         let base = http_base(server.url)?;
         Ok(Client {
             limits,
-            http: http::client()?,
+            http: http::client(&base)?,
             base,
             api_key: server.api_key.to_owned(),
             api_secret: Zeroizing::new(server.api_secret.to_owned()),

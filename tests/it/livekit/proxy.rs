@@ -37,6 +37,31 @@ fn behind(standin: &StandIn, host: &str, test: &str) {
     again(test, &variables);
 }
 
+/// A token for a server of this machine leaves it through no proxy, as Go's
+/// programs have it.
+#[test]
+fn a_server_of_this_machine_is_asked_itself() {
+    let there = std::env::var(URL).ok();
+    if let Some(port) = there {
+        let url = format!("ws://127.0.0.1:{port}");
+        let outcome = block_on(place_call(&client(&url), &CALL));
+        assert!(
+            matches!(outcome, CallOutcome::Dispatched { .. }),
+            "{outcome:?}"
+        );
+        return;
+    }
+    let (standin, proxy) = (StandIn::start(), StandIn::start());
+    let standins = standin.url();
+    let port = standins.rsplit(':').next().unwrap_or_default();
+    let test = "proxy::a_server_of_this_machine_is_asked_itself";
+    behind(&proxy, port.trim_end_matches('/'), test);
+    assert_eq!(
+        (standin.dispatches().len(), proxy.dispatches().len()),
+        (1, 0)
+    );
+}
+
 /// For hosts of LiveKit's cloud its own clients send a create again, to
 /// another region, after a 5xx. The name is never looked up: the proxy has it.
 #[test]
