@@ -103,7 +103,11 @@ fn the_page_on_limits_names_tests_that_are_there() {
             }
         }
     }
-    for page in ["docs/limits.md", "docs/threat-model.md"] {
+    for page in [
+        "docs/limits.md",
+        "docs/threat-model.md",
+        "docs/security-review.md",
+    ] {
         let text = fs::read_to_string(root.join(page)).expect("a page");
         let names = text.lines().filter(|line| line.starts_with('|'));
         let names = names.filter_map(|line| line.trim_end_matches('|').rsplit('|').next());
