@@ -1,6 +1,6 @@
 //! A problem in the files, or in what they would do: stable code, place, hint.
 //!
-//! Loading and planning never stop at the first one. Core: imports `unseen`;
+//! Loading and planning never stop at the first one. Model: imports `count_words` and `unseen`;
 //! drawing a finding is `render`'s work.
 
 use std::borrow::Cow;
@@ -8,6 +8,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::count_words::counted;
 use crate::unseen::visible;
 
 /// How much a finding weighs: an error ends the command, a warning does not.
@@ -169,5 +170,31 @@ impl Finding {
 
     pub fn is_error(&self) -> bool {
         self.severity == Severity::Error
+    }
+}
+
+/// `3 errors, 1 warning`; empty where there are none.
+pub fn count_by_severity(findings: &[Finding]) -> String {
+    let count = |severity| {
+        let of_it = findings.iter().filter(|f| f.severity == severity);
+        of_it.count() as u64
+    };
+    let kinds = [Severity::Error, Severity::Warning];
+    let parts = kinds.map(|severity| (count(severity), severity.to_string()));
+    let some = parts.iter().filter(|(count, _)| *count > 0);
+    let some: Vec<String> = some.map(|(count, what)| counted(*count, what)).collect();
+    some.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn findings_are_counted_by_severity() {
+        let error = Finding::error("a", "b");
+        let findings = [error.clone(), error, Finding::warning("a", "b")];
+        assert_eq!(count_by_severity(&findings), "2 errors, 1 warning");
+        assert_eq!(count_by_severity(&[]), "");
     }
 }

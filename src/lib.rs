@@ -18,6 +18,7 @@
 
 // core: values in, values out
 pub mod address;
+pub mod count_words;
 pub mod diff;
 pub mod dispatch;
 pub mod doctor;

@@ -1,8 +1,11 @@
 //! Which database a command means, and opening it. Imports the store.
 
-use super::{Context, lookup, process_variable};
-use crate::error::{Error, Result};
+use super::{Context, process_variable};
+use crate::answer::check_environment;
+use crate::error::{Error, Exit, Result};
 use crate::store::{DatabaseUrl, Entry, Mode, SchemaState, Store};
+
+pub use crate::store::INTERRUPTED;
 
 /// What is used where nothing is said.
 pub const DEFAULT: &str = "sqlite://lkroute.db";
@@ -108,6 +111,23 @@ fn default(get: impl Fn(&str) -> Option<String>) -> Result<String> {
     }
 }
 
+/// Refuses a database of another environment than the one of `--env`.
+pub fn same_environment(context: &Context<'_>, stamped: Option<&str>) -> Result<()> {
+    check_environment(context.settings.environment.as_deref(), stamped)
+}
+
+/// The same for what writes: there the environment has to be said.
+pub fn own_environment(context: &Context<'_>, stamped: Option<&str>) -> Result<()> {
+    same_environment(context, stamped)?;
+    match (context.settings.environment.as_deref(), stamped) {
+        (None, Some(stamped)) => {
+            let message = format!("the database belongs to the environment `{stamped}`");
+            Err(Error::exit(Exit::Conflict, message).hint(format!("say --env {stamped}")))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Connects.
 pub async fn open(context: &Context<'_>, target: &Target, mode: Mode) -> Result<Store> {
     context
@@ -128,7 +148,7 @@ pub async fn open_stamped(
 ) -> Result<(Store, Entry)> {
     let mut store = open(context, target, mode).await?;
     let entry = store.enter().await?;
-    lookup::same_environment(context, entry.environment.as_deref())?;
+    same_environment(context, entry.environment.as_deref())?;
     if let Some(lag) = &entry.standby {
         context.progress.warn(lag);
     }

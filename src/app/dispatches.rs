@@ -17,7 +17,9 @@ use crate::livekit::{
 };
 use crate::resolve;
 use crate::secrets::KeyRing;
-use crate::store::{Calls, Mode};
+use crate::store::Mode;
+
+pub use crate::store::Calls;
 
 /// A call that is younger may still be under way: the limits of `dispatch`
 /// together, and what LiveKit takes after them.

@@ -19,8 +19,7 @@ use crate::doctor::{ComplaintSeverity, examine};
 use crate::error::{Error, Result};
 use crate::fields::{Field, FieldsPool};
 use crate::livekit::{
-    Client, Failure, JOB_LISTED_WITHIN, Limits, ProbeReport, Server, WorkerSeen, probe,
-    probe_worker, reach,
+    Client, Failure, JOB_LISTED_WITHIN, ProbeReport, Server, WorkerSeen, probe, probe_worker, reach,
 };
 use crate::phone;
 use crate::resolve::{Aliases, ConfigFact, Configs};
@@ -28,6 +27,8 @@ use crate::secrets::{self, KeyRing, Secret, Stored};
 use crate::snapshot::Snapshot;
 use crate::store::{Mode, Store, TrustRows};
 use crate::trust::{Refusal, Standing};
+
+pub use crate::livekit::Limits;
 
 /// Servers that are asked at a time.
 const AT_ONCE: usize = 32;

@@ -6,7 +6,10 @@ use std::path::{Path, PathBuf};
 use super::process_variable;
 use crate::error::{Error, Result};
 use crate::files;
-use crate::secrets::{FERNET, FERNET_KEYS, KeyRing, Secret};
+use crate::secrets::{FERNET, FERNET_KEYS, Secret};
+
+pub use crate::files::is_open_to_others;
+pub use crate::secrets::KeyRing;
 
 const RING: &str = "LKROUTE_KEYS";
 const RING_FILE: &str = "LKROUTE_KEYS_FILE";

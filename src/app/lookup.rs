@@ -5,7 +5,7 @@ use super::database::{self, Target};
 use super::{Context, Stop, keys, process_variable, routing_files};
 use crate::answer::check_environment;
 pub use crate::answer::{Answer, Question, Signing, Whose, failed, secret_state, tenant};
-use crate::error::{Error, Exit, Result};
+use crate::error::Result;
 use crate::resolve::{self, AgentFact, Facts, RoutingEnv, ShellEnv};
 use crate::secrets::KeyRing;
 use crate::store::{LookedUp, Store};
@@ -27,23 +27,6 @@ pub fn target(context: &Context<'_>) -> Result<Target, Stop> {
     let loaded = routing_files::load_valid(context)?;
     let environment = routing_files::environment_database(context, &loaded);
     Ok(database::target(context, environment.as_ref())?)
-}
-
-/// Refuses a database of another environment than the one of `--env`.
-pub fn same_environment(context: &Context<'_>, stamped: Option<&str>) -> Result<()> {
-    check_environment(context.settings.environment.as_deref(), stamped)
-}
-
-/// The same for what writes: there the environment has to be said.
-pub fn own_environment(context: &Context<'_>, stamped: Option<&str>) -> Result<()> {
-    same_environment(context, stamped)?;
-    match (context.settings.environment.as_deref(), stamped) {
-        (None, Some(stamped)) => {
-            let message = format!("the database belongs to the environment `{stamped}`");
-            Err(Error::exit(Exit::Conflict, message).hint(format!("say --env {stamped}")))
-        }
-        _ => Ok(()),
-    }
 }
 
 /// What the files say.

@@ -3,19 +3,43 @@
 //! prints, or ends the process. Imports model, core and adapters; shells
 //! import it.
 
+mod accept_drift;
 pub mod actor;
+pub mod adopt;
+pub mod applied_states;
+pub mod apply;
+pub mod approval;
+pub mod compare_files;
 pub mod credentials;
 pub mod database;
 pub mod dispatch;
 pub mod dispatches;
 pub mod doctor;
+pub mod drift;
+mod editing;
+pub mod fmt;
+pub mod history;
+pub mod import;
 pub mod keys;
+pub mod list;
 pub mod lookup;
+pub mod migrate;
+pub mod number_request;
+pub mod planning;
+pub mod release;
+pub mod resolve;
+pub mod revision;
+pub mod rollback;
+pub mod rotate;
 pub mod routing_files;
+pub mod seal;
 pub mod sealing;
+pub mod secret_list;
 pub mod secret_marks;
 pub mod secret_sources;
+pub mod trust;
 pub mod trusted_hosts;
+pub mod verdict;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -23,8 +47,10 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::error::Error;
+use crate::files;
 use crate::finding::Finding;
 use crate::source::LoadOptions;
+use crate::store::LOCK_TIMEOUT;
 
 /// What a use case works with, beside its request.
 #[derive(Clone, Copy)]
@@ -60,6 +86,16 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// How long what writes waits for locks.
+    pub fn write_lock_timeout(&self) -> Duration {
+        self.lock_timeout.unwrap_or(LOCK_TIMEOUT)
+    }
+
+    /// The directory of the routing files, as it is shown.
+    pub fn routing_shown(&self) -> String {
+        files::shown(&self.routing)
+    }
+
     /// How the files are loaded.
     pub fn load_options(&self) -> LoadOptions {
         LoadOptions {
@@ -68,6 +104,8 @@ impl Settings {
         }
     }
 }
+
+pub use crate::files::write as write_file;
 
 /// A variable of this process; one that is no Unicode text reads as empty.
 pub fn process_variable(name: &str) -> Option<String> {
@@ -79,6 +117,9 @@ pub fn process_variable(name: &str) -> Option<String> {
 
 /// How far a use case has come, for whoever waits for it.
 pub trait Progress {
+    /// Something that was done or found on the way, and changes nothing.
+    fn note(&self, text: &str);
+
     /// Something to say only where more was asked for.
     fn detail(&self, text: &str);
 

@@ -7,12 +7,22 @@ use super::database::EnvironmentDatabase;
 use super::{Context, Stop};
 use crate::files::Tree;
 use crate::impact::expectations;
-use crate::source::{self, LoadOptions, Loaded};
+use crate::source::{self, LoadOptions, Loaded, doubts};
 
 /// Loads the files, for the environment of the settings.
 pub fn load_files(context: &Context<'_>) -> Loaded {
     let settings = context.settings;
     read_files(&settings.routing, &settings.load_options())
+}
+
+/// Loads the files, with the doubts about each number in them.
+pub fn load_with_warnings(context: &Context<'_>) -> Loaded {
+    let mut loaded = load_files(context);
+    if !loaded.has_errors() {
+        let tree = Tree::open(&context.settings.routing);
+        loaded.findings.extend(doubts(&loaded.routing, &tree));
+    }
+    loaded
 }
 
 /// Loads the files of a directory, and tries the routing tests in them.

@@ -1,33 +1,29 @@
 //! `lkroute apply`: plans, shows, asks, and carries it out in one
-//! transaction. Imports what commands share, the store and `render`.
+//! transaction. Imports `app` and `render`.
 
 use std::path::PathBuf;
-use std::pin::pin;
 use std::time::Instant;
 
 use clap::Args;
-use serde_json::Value;
-use tokio::sync::watch;
-use uuid::Uuid;
 
-use super::approval::{self, Approved};
-use super::database::Target;
+use super::Stop;
 use super::globals::{Format, Formatted};
 use super::keys::KeyArgs;
-use super::planning::{self, Planned, Wish};
+use super::report::{self, Report};
 use super::shell::Shell;
 use super::signals::asked_to_stop;
-use super::{Stop, actor, database, revision, sealing};
 use crate::address::Address;
-use crate::app::Total;
+use crate::app::apply::{
+    Applied, ApplyCheck, ApplyRequest, Watcher, carry_out_plan, prepare_apply,
+};
+use crate::app::approval::{Approved, StalePlan, read_plan};
+use crate::app::database::block_on;
+use crate::app::keys::KeyRing;
+use crate::app::planning::Planned;
 use crate::diff::plan::Plan;
 use crate::error::{Error, Exit, Result};
-use crate::git::Revision;
-use crate::history::lineage;
-use crate::render::{applied, json};
-use crate::secrets::KeyRing;
+use crate::render::{applied, json, stale};
 use crate::snapshot::ApplyRecord;
-use crate::store::{Applied, ApplyOrder, Mode, SchemaState};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -85,63 +81,53 @@ pub struct ApplyArgs {
 impl ApplyArgs {
     pub fn run(&self, shell: &Shell) -> Result<Exit, Stop> {
         let ring = self.keys.ring()?;
-        database::block_on(self.apply(shell, &ring))
+        block_on(self.apply(shell, ring))
     }
 
-    async fn apply(&self, shell: &Shell, ring: &KeyRing) -> Result<Exit, Stop> {
+    async fn apply(&self, shell: &Shell, ring: KeyRing) -> Result<Exit, Stop> {
         let approved = self.approved_before()?;
         let seen = approved.is_some();
         let asks = shell.is_interactive() && !self.auto_approve && !seen && self.is_text();
-        let saved = approved
-            .as_ref()
-            .map_or(Ok(Vec::new()), Approved::targets)?;
-        let wish = Wish {
-            targets: if self.target.is_empty() {
-                &saved
-            } else {
-                &self.target
-            },
+        let request = ApplyRequest {
+            targets: self.target.clone(),
+            approved,
             leave_drift: !asks && !seen && !self.revert_drift,
-            to_write: true,
-            ..Wish::default()
+            supersede: self.supersede.clone(),
+            ring,
         };
-        let planned = planning::plan(shell, ring, wish).await?;
-        planned.tell_uncommitted(shell);
-        let revision = planned.checked_out.as_ref();
-        let revision = revision.map(|found| found.revision.clone());
+        let ready = prepare_apply(&shell.context(), request).await?;
+        let planned = &ready.planned;
+        report::tell_uncommitted(shell, planned);
         if self.is_text() {
-            shell.print(&planned.report().text(shell.view(self.full)))?;
+            let text = Report::of(planned).text(shell.view(self.full));
+            shell.print(&text)?;
         }
-        let ordered = self.in_order(shell, &planned, revision.as_ref());
-        let stale = approved.map_or(Ok(()), |approved| approved.check(&planned));
-        let over = planned.plan.is_empty() || ordered.is_err() || stale.is_err();
-        if let Some(done) = revision
-            .as_ref()
-            .filter(|_| over)
-            .and_then(|now| already(&planned, now))
-        {
-            return self.applied_already(shell, &planned, done);
-        }
-        let verdict = planned.report().verdict().map_or(Ok(()), Err);
-        let refused = verdict.and(stale).and(ordered);
-        if let Err(error) = refused {
-            self.print_json(shell, &planned, None, Some(&error))?;
+        let refused = match &ready.check {
+            ApplyCheck::AppliedAlready(done) => {
+                return self.applied_already(shell, planned, done);
+            }
+            ApplyCheck::Refused(error) => Some(error.clone()),
+            ApplyCheck::Stale(stale) => Some(stale_error(stale, &planned.plan)),
+            ApplyCheck::NothingToDo | ApplyCheck::Pending => None,
+        };
+        if let Some(error) = refused {
+            self.print_json(shell, planned, None, Some(&error))?;
             shell.complain(&error);
             return Ok(error.exit);
         }
-        if planned.plan.is_empty() {
-            self.print_json(shell, &planned, None, None)?;
+        if matches!(ready.check, ApplyCheck::NothingToDo) {
+            self.print_json(shell, planned, None, None)?;
             return Ok(Exit::Done);
         }
-        let mut order = self.order(shell, &planned, revision)?;
-        let Planned { plan, rules, .. } = &planned;
-        order.secrets = sealing::prepare(rules, plan, &planned.routing, &planned.facts, ring)?;
+        let order = ready.order(&shell.context())?;
         if !seen {
             approve(shell, "apply", self.auto_approve, asks)?;
         }
         let start = Instant::now();
-        let done = carry_out(shell, &planned.target, &planned.plan, &order).await?;
-        self.print_json(shell, &planned, Some(&done), None)?;
+        let (context, watcher) = (shell.context(), watcher());
+        let done = carry_out_plan(&context, &planned.target, &planned.plan, order, watcher);
+        let done = done.await?;
+        self.print_json(shell, planned, Some(&done), None)?;
         if self.is_text() {
             let summary = applied::text(&planned.plan, done.id, start.elapsed());
             shell.print(&format!("\n{summary}"))?;
@@ -162,7 +148,7 @@ impl ApplyArgs {
                 shell.print(&text)?;
             }
             Format::Json => shell.print(&json::text(&json::ApplyReport {
-                plan: planned.report().json(None),
+                plan: Report::of(planned).json(None),
                 applied: None,
                 applied_already: Some(json::AppliedReport {
                     id: done.id,
@@ -176,7 +162,7 @@ impl ApplyArgs {
     /// What somebody approved before this command was typed.
     fn approved_before(&self) -> Result<Option<Approved>> {
         match (&self.file, &self.expect) {
-            (Some(path), _) => Ok(Some(Approved::Plan(Box::new(approval::read(path)?)))),
+            (Some(path), _) => Ok(Some(Approved::Plan(Box::new(read_plan(path)?)))),
             (None, Some(digest)) => Ok(Some(Approved::Digest(digest.clone()))),
             (None, None) => Ok(None),
         }
@@ -195,51 +181,57 @@ impl ApplyArgs {
     ) -> Result<()> {
         match self.formatted.format {
             Format::Text => Ok(()),
-            Format::Json => shell.print(&json::text(&json::ApplyReport {
-                plan: planned.report().json(error),
-                applied: done.map(|done| json::AppliedReport {
-                    id: done.id,
-                    at: done.at.clone(),
-                }),
-                applied_already: None,
-            })?),
+            Format::Json => print_apply_report(shell, &Report::of(planned), done, error),
         }
-    }
-
-    fn in_order(&self, shell: &Shell, planned: &Planned, now: Option<&Revision>) -> Result<()> {
-        let last = planned.snapshot.last_apply.as_ref();
-        revision::in_order(&shell.globals.routing, last, now, self.supersede.as_deref())
-    }
-
-    fn order(
-        &self,
-        shell: &Shell,
-        planned: &Planned,
-        revision: Option<Revision>,
-    ) -> Result<ApplyOrder> {
-        let actor = actor::current_actor();
-        let Planned { plan, routing, .. } = planned;
-        let guards = serde_json::to_value(planned.guards_after()?);
-        let guards = guards.map_err(|error| Error::new(format!("the guards: {error}")))?;
-        Ok(ApplyOrder {
-            dirty: revision.as_ref().is_some_and(|revision| revision.dirty),
-            revision: revision.map(|revision| revision.commit),
-            owner: routing.owner.clone(),
-            environment: routing.environment.clone(),
-            counts: counts(plan),
-            guards,
-            account: planned.account.to_json(),
-            files: Some(planned.digest.clone()),
-            lock_timeout: shell.globals.write_lock_timeout(),
-            ..ApplyOrder::new(Uuid::new_v4(), "apply", &actor)
-        })
     }
 }
 
-/// The apply of this very commit, where nothing undid it.
-fn already<'a>(planned: &'a Planned, now: &Revision) -> Option<&'a ApplyRecord> {
-    let files_as_committed = !now.dirty;
-    lineage::applied_already(&planned.applies, &now.commit).filter(|_| files_as_committed)
+/// The JSON report of what writes: its plan, and the apply where there was one.
+pub(super) fn print_apply_report(
+    shell: &Shell,
+    report: &Report<'_>,
+    done: Option<&Applied>,
+    error: Option<&Error>,
+) -> Result<()> {
+    shell.print(&json::text(&json::ApplyReport {
+        plan: report.json(error),
+        applied: done.map(|done| json::AppliedReport {
+            id: done.id,
+            at: done.at.clone(),
+        }),
+        applied_already: None,
+    })?)
+}
+
+/// How it is told that a plan is not the one that was approved.
+fn stale_error(stale: &StalePlan, now: &Plan) -> Error {
+    let error = match stale {
+        StalePlan::Digest { approved, now } => {
+            let digests = format!("  approved: {approved}\n  now:      {now}");
+            let message = "the plan is not the one that was approved";
+            Error::exit(Exit::Stale, message).lines(&digests)
+        }
+        StalePlan::Secret(config) => {
+            let message = format!(
+                "the secret of config.{config} was compared and found the same when the plan was \
+                 approved, and it is another one now"
+            );
+            Error::exit(Exit::Stale, message)
+        }
+        StalePlan::Plan(saved) => {
+            let message = "the plan is not the one that was approved; what differs:";
+            Error::exit(Exit::Stale, message).lines(&stale::text(&saved.plan, now))
+        }
+    };
+    error.hint("nothing was written: look at `lkroute plan`, and have it approved anew")
+}
+
+/// Tells the terminal what takes long; stopped by Ctrl-C.
+pub(super) fn watcher() -> Watcher<impl Future<Output = ()>> {
+    Watcher {
+        notice: |text| anstream::eprintln!("note: {text}"),
+        stop: asked_to_stop(),
+    }
 }
 
 /// Asks, where somebody is there to answer; `command` is what is asked for.
@@ -260,46 +252,4 @@ pub(super) fn approve(shell: &Shell, command: &str, yes: bool, asks: bool) -> Re
         "yes" => Ok(()),
         _ => Err(Error::new("nothing was applied: the answer was not `yes`")),
     }
-}
-
-pub(super) fn counts(plan: &Plan) -> Value {
-    let summary = json::summary(plan);
-    serde_json::to_value(summary).unwrap_or_default()
-}
-
-/// Writes it all in one transaction; a SQLite file is made and brought up to
-/// date first.
-pub(super) async fn carry_out(
-    shell: &Shell,
-    target: &Target,
-    plan: &Plan,
-    order: &ApplyOrder,
-) -> Result<Applied> {
-    let (mut store, entry) = database::open_stamped(&shell.context(), target, Mode::Write).await?;
-    if target.url.file().is_none() && entry.state != SchemaState::Current {
-        return Err(entry.state.refusal(store.label()));
-    }
-    if target.url.file().is_some() {
-        for step in store.migrate(false).await? {
-            shell.detail(&format!("{}: {}", target.url.label(), step.name));
-        }
-    }
-    let progress = shell.count("applying", Total::Known);
-    let mut tell = |done, total| progress.of(done, total);
-    let (ask, stop) = watch::channel(false);
-    let order = ApplyOrder {
-        stop: Some(stop),
-        notice: |text| anstream::eprintln!("note: {text}"),
-        ..order.clone()
-    };
-    let mut applying = pin!(store.apply(plan, &order, &mut tell));
-    let done = tokio::select! {
-        done = &mut applying => done,
-        () = asked_to_stop() => {
-            // It rolls back, or has begun to commit and says what became of it.
-            ask.send_replace(true);
-            applying.await
-        }
-    };
-    done.map_err(|failed| failed.error)
 }

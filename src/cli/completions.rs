@@ -1,11 +1,11 @@
 //! `lkroute completions`: a script for the user's shell. Imports nothing of
-//! lkroute but its own command line.
+//! lkroute.
 
-use clap::{Args, CommandFactory};
+use clap::{Args, Command};
 use clap_complete::Shell as Dialect;
 
+use super::Stop;
 use super::shell::Shell;
-use super::{Cli, Stop};
 use crate::error::Exit;
 
 const EXAMPLES: &str = "\
@@ -24,9 +24,9 @@ pub struct CompletionsArgs {
 }
 
 impl CompletionsArgs {
-    pub fn run(&self, shell: &Shell) -> Result<Exit, Stop> {
+    pub fn run(&self, shell: &Shell, mut command: Command) -> Result<Exit, Stop> {
         let mut script = Vec::new();
-        clap_complete::generate(self.dialect, &mut Cli::command(), "lkroute", &mut script);
+        clap_complete::generate(self.dialect, &mut command, "lkroute", &mut script);
         shell.print(&String::from_utf8_lossy(&script))?;
         Ok(Exit::Done)
     }

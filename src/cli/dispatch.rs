@@ -1,5 +1,4 @@
-//! `lkroute dispatch`: one call. Imports `app`, `livekit`'s limits and
-//! `render`.
+//! `lkroute dispatch`: one call. Imports `app` and `render`.
 
 use std::time::Duration;
 
@@ -12,18 +11,20 @@ use super::keys::KeyArgs;
 use super::shell::Shell;
 use super::signals::asked_to_stop;
 use crate::app::database::block_on;
-use crate::app::dispatch::{CallRequest, CallResult, SipRequest, dispatch_call, rehearse_call};
+use crate::app::dispatch::{
+    CallRequest, CallResult, JOB_LISTED_WITHIN, LONGEST_RING, Limits, SipRequest, dispatch_call,
+    rehearse_call,
+};
+use crate::app::keys::KeyRing;
 use crate::app::lookup::{Question, Whose};
 use crate::app::process_variable;
 use crate::dispatch::{Extra, Wish, read_extra};
 use crate::error::{Exit, Result};
 use crate::explain;
-use crate::livekit::{JOB_LISTED_WITHIN, LONGEST_RING, Limits};
 use crate::phone::E164;
 use crate::render::calls::{self, CallView};
 use crate::render::json;
 use crate::resolve::Source;
-use crate::secrets::KeyRing;
 
 const EXAMPLES: &str = "\
 Examples:

@@ -14,13 +14,12 @@ use super::globals::{CallFormatted, Format};
 use super::keys::KeyArgs;
 use super::shell::Shell;
 use crate::app::database::block_on;
-use crate::app::dispatches::{RefreshRequest, list_calls, look_limits, refresh_calls};
+use crate::app::dispatches::{Calls, RefreshRequest, list_calls, look_limits, refresh_calls};
 use crate::dispatch::{Record, Status};
 use crate::error::{Error, Exit, Result};
 use crate::phone::E164;
 use crate::render::style::counted;
 use crate::render::{calls, json};
-use crate::store::Calls;
 
 const EXAMPLES: &str = "\
 Examples:

@@ -1,5 +1,5 @@
 //! `lkroute doctor`: everything that would fail a call, before a customer
-//! finds it. Imports `app`, `livekit`'s limits and `render`.
+//! finds it. Imports `app` and `render`.
 
 use std::time::Duration;
 
@@ -11,10 +11,9 @@ use super::globals::{CallFormatted, Format};
 use super::keys::KeyArgs;
 use super::shell::Shell;
 use crate::app::database::block_on;
-use crate::app::doctor::{DoctorRequest, Scope, examine_routing};
+use crate::app::doctor::{DoctorRequest, Limits, Scope, examine_routing};
 use crate::doctor::Report;
 use crate::error::{Error, Exit};
-use crate::livekit::Limits;
 use crate::render::{doctor, json};
 
 const EXAMPLES: &str = "\

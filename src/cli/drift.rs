@@ -1,22 +1,18 @@
-//! `lkroute drift`: what was changed outside lkroute. Imports what commands
-//! share, the store and `render`.
+//! `lkroute drift`: what was changed outside lkroute. Imports `app` and
+//! `render`.
 
 use clap::Args;
-use uuid::Uuid;
 
-use super::accepting::Accepting;
+use super::Stop;
 use super::globals::{Format, Formatted};
 use super::shell::Shell;
-use super::{Stop, database, lookup};
 use crate::address::Address;
-use crate::app::Total;
-use crate::error::{Error, Exit, Result};
-use crate::history::drift::Drift;
+use crate::app::database::block_on;
+use crate::app::drift::{DriftFound, accept_drift, find_drift};
+use crate::error::{Exit, Result};
 use crate::render::drift::{self as report, DriftReport};
 use crate::render::escape::visible;
 use crate::render::json;
-use crate::snapshot::{ApplyRecord, Snapshot};
-use crate::store::Mode;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -52,23 +48,15 @@ pub struct DriftArgs {
 
 impl DriftArgs {
     pub fn run(&self, shell: &Shell) -> Result<Exit, Stop> {
-        let target = lookup::target(&shell.context())?;
-        let (drift, snapshot) = database::block_on(async {
-            let mut store = database::open_current(&shell.context(), &target, Mode::Read).await?;
-            let progress = shell.count("comparing", Total::Unknown);
-            let mut tell = |rows| progress.at(rows);
-            store.drift(&mut tell, Uuid::now_v7).await
-        })?;
-        lookup::same_environment(&shell.context(), snapshot.environment.as_deref())?;
-        let last = snapshot.last_apply.as_ref();
-        let last = last.ok_or_else(|| Error::new("nothing has been applied to this database"))?;
+        let found = block_on(find_drift(&shell.context()))?;
         match self.all || !self.accept.is_empty() {
-            true => self.accept(shell, &drift, &snapshot, last),
-            false => self.report(shell, &drift, last),
+            true => self.accept(shell, &found),
+            false => Ok(self.report(shell, &found)?),
         }
     }
 
-    fn report(&self, shell: &Shell, drift: &Drift, last: &ApplyRecord) -> Result<Exit, Stop> {
+    fn report(&self, shell: &Shell, found: &DriftFound) -> Result<Exit> {
+        let (drift, last) = (&found.drift, &found.last_apply);
         shell.print(&match self.formatted.format {
             Format::Text => report::text(drift, last, shell.width(), self.full),
             Format::Json => json::text(&DriftReport::new(drift, last))?,
@@ -79,18 +67,12 @@ impl DriftArgs {
         })
     }
 
-    fn accept(
-        &self,
-        shell: &Shell,
-        drift: &Drift,
-        snapshot: &Snapshot,
-        last: &ApplyRecord,
-    ) -> Result<Exit, Stop> {
+    fn accept(&self, shell: &Shell, found: &DriftFound) -> Result<Exit, Stop> {
         let wanted = (!self.all).then_some(self.accept.as_slice());
-        let accepted = Accepting::new(shell, drift, snapshot)?.accept(wanted)?;
+        let accepted = accept_drift(&shell.context(), found, wanted)?;
         match self.formatted.format {
             Format::Json => {
-                let mut report = DriftReport::new(drift, last);
+                let mut report = DriftReport::new(&found.drift, &found.last_apply);
                 report.accepted = accepted
                     .iter()
                     .map(|accepted| accepted.address.clone())

@@ -1,18 +1,16 @@
 //! `lkroute fmt`: canonical text, comments kept. Imports `files`, `source` and
 //! what commands share.
 
-use std::path::Path;
-
 use clap::Args;
 use similar::TextDiff;
 
 use super::Stop;
 use super::shell::Shell;
-use crate::error::{Error, Exit, Result};
-use crate::files::{self, Edit, Tree};
+use crate::app::fmt::{FormatChange, format_files, rewrite_formatted};
+use crate::error::{Error, Exit};
 use crate::render::escape::visible;
 use crate::render::style::counted;
-use crate::source::{Sources, format, veiled};
+use crate::source::veiled;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -32,48 +30,30 @@ pub struct FmtArgs {
 
 impl FmtArgs {
     pub fn run(&self, shell: &Shell) -> Result<Exit, Stop> {
-        let tree = Tree::open(&shell.globals.routing);
-        let mut findings = tree.problems();
-        let mut edits = Vec::new();
-        for name in tree.paths() {
-            let path = tree.path(name).unwrap_or(Path::new(name));
-            let before = files::read_text(path)?;
-            match format(name, &before) {
-                Ok(after) if after != before => edits.push((name, before, after)),
-                Ok(_) => {}
-                Err(more) => findings.extend(more),
-            }
-        }
-        if !findings.is_empty() {
-            return Err(Stop::Invalid(findings));
-        }
+        let changes = format_files(&shell.context())?;
         match self.check {
-            true => check(shell, &edits),
-            false => write(shell, &tree, edits),
+            true => check(shell, &changes),
+            false => write(shell, changes),
         }
     }
 }
 
-type FormatChange<'a> = (&'a String, String, String);
-
-fn check(shell: &Shell, edits: &[FormatChange<'_>]) -> Result<Exit, Stop> {
-    for (name, before, after) in edits {
-        let (before, after) = (veiled(before), veiled(after));
+fn check(shell: &Shell, changes: &[FormatChange]) -> Result<Exit, Stop> {
+    for change in changes {
+        let (before, after) = (veiled(&change.before), veiled(&change.after));
+        let name = visible(&change.name);
         let diff = TextDiff::from_lines(&before, &after);
         let mut diff = diff.unified_diff();
         let text = diff
             .context_radius(2)
-            .header(&visible(name), "canonical")
+            .header(&name, "canonical")
             .to_string();
         shell.print(&match text.is_empty() {
-            true => format!(
-                "{}: differs where it is not shown, as by a secret\n",
-                visible(name)
-            ),
+            true => format!("{}: differs where it is not shown, as by a secret\n", name),
             false => text,
         })?;
     }
-    match edits.len() as u64 {
+    match changes.len() as u64 {
         0 => Ok(Exit::Done),
         many => {
             let message = format!("{} not in canonical form", counted(many, "file"));
@@ -84,21 +64,12 @@ fn check(shell: &Shell, edits: &[FormatChange<'_>]) -> Result<Exit, Stop> {
     }
 }
 
-fn write(shell: &Shell, tree: &Tree, edits: Vec<FormatChange<'_>>) -> Result<Exit, Stop> {
-    let edits = edits.into_iter().map(|(name, before, after)| {
-        let path = tree.path(name).unwrap_or(Path::new(name)).to_owned();
-        Edit {
-            path,
-            before,
-            after,
-        }
-    });
-    let edits: Vec<Edit> = edits.collect();
-    files::rewrite(&edits)?;
-    for edit in &edits {
-        shell.print(&format!("{}\n", visible(&edit.path.to_string_lossy())))?;
+fn write(shell: &Shell, changes: Vec<FormatChange>) -> Result<Exit, Stop> {
+    let paths = rewrite_formatted(changes)?;
+    for path in &paths {
+        shell.print(&format!("{}\n", visible(&path.to_string_lossy())))?;
     }
-    shell.note(&match edits.len() as u64 {
+    shell.note(&match paths.len() as u64 {
         0 => "all files were in canonical form".to_owned(),
         many => format!("{} rewritten", counted(many, "file")),
     });

@@ -1,15 +1,12 @@
-//! The options that every command takes. Imports core and the
-//! store's default.
+//! The options that every command takes. Imports core.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::{ArgAction, Args, ValueEnum};
 
 use crate::error::{Error, Result};
 use crate::source::MAX_BINDINGS;
-use crate::store::LOCK_TIMEOUT;
 
 /// Said once, for all commands.
 #[derive(Args, Clone)]
@@ -73,11 +70,6 @@ impl Globals {
         let named = named.transpose().map_err(unreadable)?;
         self.env = named.filter(|name| !name.trim().is_empty());
         Ok(self)
-    }
-
-    /// How long what writes waits for locks.
-    pub fn write_lock_timeout(&self) -> Duration {
-        self.lock_timeout.map_or(LOCK_TIMEOUT, Duration::from_secs)
     }
 }
 

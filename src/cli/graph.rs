@@ -3,8 +3,9 @@
 
 use clap::{Args, ValueEnum};
 
+use super::Stop;
 use super::shell::Shell;
-use super::{Stop, routing_files};
+use crate::app::routing_files;
 use crate::error::Exit;
 use crate::render::graph::{Style, graph};
 

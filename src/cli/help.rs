@@ -5,9 +5,7 @@ use std::fmt::Write;
 
 use anstyle::{AnsiColor, Style};
 use clap::builder::Styles;
-use clap::{Arg, Command, CommandFactory};
-
-use super::Cli;
+use clap::{Arg, Command};
 
 /// Which commands belong together, in the order in which they are used.
 const GROUPS: [(&str, &[&str]); 5] = [
@@ -53,9 +51,8 @@ Exit codes:
 const TITLE: Style = AnsiColor::Yellow.on_default().bold();
 const LITERAL: Style = AnsiColor::Green.on_default();
 
-/// The command line with its help as people should see it.
-pub fn command() -> Command {
-    let command = Cli::command();
+/// The command line, with its help as people should see it.
+pub fn with_groups(command: Command) -> Command {
     let template = format!(
         "{{about}}\n\n{{usage-heading}} {{usage}}\n\n{}{TITLE}Options:{TITLE:#}\n{{options}}{{after-help}}",
         grouped(&command)
@@ -95,6 +92,7 @@ fn grouped(command: &Command) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::command_line;
 
     #[test]
     fn every_command_is_in_one_group() {
@@ -103,7 +101,7 @@ mod tests {
             .flat_map(|(_, names)| *names)
             .copied()
             .collect();
-        let command = Cli::command();
+        let command = command_line();
         let mut names: Vec<_> = command.get_subcommands().map(Command::get_name).collect();
         listed.sort_unstable();
         names.sort_unstable();
@@ -112,7 +110,7 @@ mod tests {
 
     #[test]
     fn examples_fit_a_terminal_of_80_columns() {
-        let mut commands = vec![command()];
+        let mut commands = vec![command_line()];
         while let Some(command) = commands.pop() {
             commands.extend(command.get_subcommands().cloned());
             let text = command.get_after_help().map(ToString::to_string);
@@ -124,6 +122,6 @@ mod tests {
 
     #[test]
     fn the_command_line_is_sound() {
-        command().debug_assert();
+        command_line().debug_assert();
     }
 }

@@ -5,10 +5,8 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::shell::warn;
-use crate::app::keys;
+use crate::app::keys::{KeyRing, is_open_to_others, read_ring, ring_file};
 use crate::error::Result;
-use crate::files;
-use crate::secrets::KeyRing;
 
 #[derive(Args, Clone)]
 pub struct KeyArgs {
@@ -24,14 +22,14 @@ impl KeyArgs {
     /// # Errors
     /// A ring or a Fernet key that is there, but can't be read.
     pub fn ring(&self) -> Result<KeyRing> {
-        if let Some(file) = keys::ring_file(self.keys.as_deref())
-            && files::is_open_to_others(&file)
+        if let Some(file) = ring_file(self.keys.as_deref())
+            && is_open_to_others(&file)
         {
             let what = file.display();
             warn(&format!(
                 "others can read `{what}`, and open every secret with it: `chmod 600` it"
             ));
         }
-        keys::read_ring(self.keys.as_deref())
+        read_ring(self.keys.as_deref())
     }
 }

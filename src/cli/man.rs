@@ -1,15 +1,15 @@
 //! `lkroute man`: the help of each command as manual pages, for packages.
-//! Imports `files`, and its own command line.
+//! Imports `app`.
 
 use std::path::PathBuf;
 
-use clap::{Args, Command, CommandFactory};
+use clap::{Args, Command};
 use clap_mangen::Man;
 
+use super::Stop;
 use super::shell::Shell;
-use super::{Cli, Stop};
+use crate::app::write_file;
 use crate::error::{Error, Exit};
-use crate::files;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -26,14 +26,13 @@ pub struct ManArgs {
 }
 
 impl ManArgs {
-    pub fn run(&self, shell: &Shell) -> Result<Exit, Stop> {
-        let mut command = Cli::command();
+    pub fn run(&self, shell: &Shell, mut command: Command) -> Result<Exit, Stop> {
         command.build();
         let mut pages = Vec::new();
         render_pages(&command, &mut pages)
             .map_err(|error| Error::new(format!("the manual can't be made: {error}")))?;
         for (name, page) in &pages {
-            files::write(&self.out.join(name), page)?;
+            write_file(&self.out.join(name), page)?;
         }
         shell.note(&format!(
             "{} pages written to {}",

@@ -1,10 +1,8 @@
 //! The command line: one file a command, each with its arguments and `run`.
 //! Imports everything; only `main` imports it.
 
-mod accepting;
 mod adopt;
 mod apply;
-mod approval;
 mod cancel;
 mod completions;
 mod diff;
@@ -12,8 +10,8 @@ mod dispatch;
 mod dispatches;
 mod doctor;
 mod drift;
-mod editing;
 mod env;
+mod failure;
 mod fmt;
 pub mod globals;
 mod graph;
@@ -26,12 +24,10 @@ mod man;
 mod migrate;
 mod number;
 mod plan;
-mod planning;
 mod progress;
 mod release;
 mod report;
 mod resolve;
-mod revision;
 mod rollback;
 mod rotate;
 mod schema;
@@ -48,13 +44,14 @@ mod words;
 use std::ffi::OsString;
 use std::time::Duration;
 
-use clap::{FromArgMatches, Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use crate::app::{Stop, actor, database, lookup, routing_files, sealing};
+use crate::app::Stop;
+use crate::app::database::INTERRUPTED;
 use crate::error::{Error, Exit};
-use crate::finding::Finding;
-use crate::render::{self, calls, findings, json};
-use crate::store::INTERRUPTED;
+use crate::finding::{Finding, count_by_severity};
+use crate::render::findings;
+use failure::failed_report;
 use globals::{Globals, ReviewFormat};
 use shell::Shell;
 
@@ -104,7 +101,7 @@ fn error_of(stop: &Stop) -> Error {
     match stop {
         Stop::Error(error) => error.clone(),
         Stop::Invalid(findings) => {
-            let count = findings::summary(findings);
+            let count = count_by_severity(findings);
             Error::exit(Exit::Invalid, format!("the files are invalid: {count}"))
         }
     }
@@ -117,14 +114,19 @@ fn findings_of(stop: &Stop) -> &[Finding] {
     }
 }
 
+/// The command line, with its help as people should see it.
+fn command_line() -> clap::Command {
+    help::with_groups(Cli::command())
+}
+
 /// Reads the command line. Help, version and usage errors are printed here;
 /// what is left is the code to exit with.
 pub fn parse(args: &[OsString]) -> Result<Cli, Exit> {
-    let command = help::command();
+    let command = command_line();
     let args = &words::format_after_the_command(&words::habits(args), &command);
     let matches = command.try_get_matches_from(args);
     let cli = matches.and_then(|matches| Cli::from_arg_matches(&matches));
-    cli.map_err(|error| usage::report(&error, args))
+    cli.map_err(|error| usage::report(&error, args, command_line()))
 }
 
 /// How often a command that only reads is tried.
@@ -149,7 +151,7 @@ pub fn run(cli: Cli) -> Exit {
     };
     let error = error_of(&stop);
     let report = match cli.command.format() {
-        Some(ReviewFormat::Json) => failed(cli.command.name(), findings_of(&stop), &error),
+        Some(ReviewFormat::Json) => failed_report(cli.command.name(), findings_of(&stop), &error),
         Some(format) => report::failed(&shell, format, findings_of(&stop), &error),
         None => Ok(findings::text(findings_of(&stop), shell.width())),
     };
@@ -219,8 +221,8 @@ impl Command {
             Command::Doctor(args) => args.run(shell),
             Command::Trust(args) => args.run(shell),
             Command::Schema(args) => args.run(shell),
-            Command::Completions(args) => args.run(shell),
-            Command::Man(args) => args.run(shell),
+            Command::Completions(args) => args.run(shell, Cli::command()),
+            Command::Man(args) => args.run(shell, Cli::command()),
         }
     }
 
@@ -248,7 +250,7 @@ impl Command {
         }
     }
 
-    /// As [`failed`] knows it.
+    /// As [`failed_report`] knows it.
     fn name(&self) -> &'static str {
         match self {
             Command::Plan(_) | Command::Diff(_) | Command::Show(_) => "plan",
@@ -261,27 +263,5 @@ impl Command {
             Command::Doctor(_) => "doctor",
             _ => "",
         }
-    }
-}
-
-/// The JSON report of a command that could not be done, or was not understood.
-fn failed(command: &str, findings: &[Finding], error: &Error) -> Result<String, Error> {
-    match command {
-        "plan" | "diff" | "show" => json::text(&json::PlanReport::failed(findings, error)),
-        "secrets" => json::text(&render::secrets::SecretsReport::failed(error)),
-        "drift" => json::text(&render::drift::DriftReport::failed(error)),
-        "history" => json::text(&render::history::HistoryReport::failed(error)),
-        "apply" | "rollback" | "release" => json::text(&json::ApplyReport {
-            plan: json::PlanReport::failed(findings, error),
-            applied: None,
-            applied_already: None,
-        }),
-        "dispatch" => json::text(&calls::DispatchReport::failed(error)),
-        "dispatches" | "cancel" => json::text(&calls::DispatchesReport::failed(error)),
-        "doctor" => json::text(&render::doctor::DoctorReport::failed(error)),
-        _ => json::text(&json::Failed {
-            findings: json::reports(findings),
-            ..json::Failed::from(error)
-        }),
     }
 }

@@ -1,19 +1,20 @@
-//! `lkroute plan`: what an apply would do. Imports what commands share and
-//! `render`.
+//! `lkroute plan`: what an apply would do. Imports `app`.
 
 use std::path::PathBuf;
 
 use clap::Args;
 
-use super::diff::{Compared, State};
 use super::globals::ReviewFormatted;
 use super::keys::KeyArgs;
 use super::number::NumberArgs;
-use super::planning::{self, Wish};
-use super::report::Report;
+use super::report::{self, Report};
 use super::shell::Shell;
-use super::{Stop, approval, database};
+use super::{Stop, diff};
 use crate::address::Address;
+use crate::app::approval::save_plan;
+use crate::app::compare_files::{FilesState, compare_files};
+use crate::app::database::block_on;
+use crate::app::planning::{PlanRequest, plan_changes};
 use crate::error::{Exit, Result};
 
 const EXAMPLES: &str = "\
@@ -66,24 +67,27 @@ pub struct PlanArgs {
 impl PlanArgs {
     pub fn run(&self, shell: &Shell) -> Result<Exit, Stop> {
         if let Some(state) = &self.against {
-            let before = State::named(shell, state)?;
-            let compared = Compared::new(shell, &before, &State::Files, &self.number)?;
-            return self.print(shell, compared.report());
+            let context = shell.context();
+            let before = FilesState::named(&context, state)?;
+            let number = self.number.request();
+            let compared = compare_files(&context, &before, &FilesState::WorkTree, number)?;
+            return self.print(shell, diff::report(&compared));
         }
         let ring = self.keys.ring()?;
-        let planned = database::block_on(planning::plan(shell, &ring, self.wish()))?;
-        planned.tell_uncommitted(shell);
+        let planned = block_on(plan_changes(&shell.context(), &ring, &self.request()))?;
+        report::tell_uncommitted(shell, &planned);
         if let Some(path) = &self.out {
-            approval::save(shell, &planned, &self.target, path)?;
+            let digest = save_plan(&planned, &self.target, path)?;
+            shell.note(&format!("saved as {} ({digest})", path.display()));
         }
-        self.print(shell, planned.report())
+        self.print(shell, Report::of(&planned))
     }
 
-    fn wish(&self) -> Wish<'_> {
-        Wish {
+    fn request(&self) -> PlanRequest<'_> {
+        PlanRequest {
             targets: &self.target,
-            number: Some(&self.number),
-            ..Wish::default()
+            number: self.number.request(),
+            ..PlanRequest::default()
         }
     }
 

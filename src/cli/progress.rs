@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::shell::Shell;
 use crate::app::{Counter, Total};
 
 /// Work that ends sooner shows nothing.
@@ -16,7 +15,7 @@ const PATIENCE: Duration = Duration::from_millis(400);
 pub struct ProgressLine(ProgressBar);
 
 impl ProgressLine {
-    pub fn new(shell: &Shell, what: &'static str, total: Total) -> ProgressLine {
+    pub fn new(quiet: bool, what: &'static str, total: Total) -> ProgressLine {
         let template = match total {
             Total::Known => "{spinner} {msg} {wide_bar} {human_pos}/{human_len} rows",
             Total::Unknown => "{spinner} {msg}: {human_pos} rows",
@@ -26,7 +25,7 @@ impl ProgressLine {
             bar.set_style(style);
         }
         bar.set_message(what);
-        if !shell.globals.quiet && std::io::stderr().is_terminal() {
+        if !quiet && std::io::stderr().is_terminal() {
             let bar = bar.clone();
             thread::spawn(move || {
                 thread::sleep(PATIENCE);

@@ -2,14 +2,14 @@
 //! what `plan`, `diff`, `apply` and `validate` share. Imports core and
 //! `render`.
 
-use std::collections::BTreeSet;
-
 use super::Stop;
 use super::globals::ReviewFormat;
 use super::shell::Shell;
-use crate::diff::plan::{Action, Change, Kind, Plan};
+use crate::app::planning::Planned;
+use crate::app::revision::CheckedOut;
+use crate::app::verdict::verdict;
+use crate::diff::plan::Plan;
 use crate::error::{Error, Exit, Result};
-use crate::files;
 use crate::finding::Finding;
 use crate::impact::digest::digest;
 use crate::impact::one_number::OneNumber;
@@ -21,7 +21,7 @@ use crate::render::json::{self, PlanReport};
 use crate::render::markdown::{self, ReportContext};
 use crate::render::number;
 use crate::render::sarif::sarif;
-use crate::render::style::{counted, wrapped};
+use crate::render::style::wrapped;
 use crate::render::text::{self, View};
 
 /// A plan with all that is said of it.
@@ -39,55 +39,36 @@ pub struct Report<'a> {
     pub saved: bool,
 }
 
+/// Says which of the files are in no commit.
+pub fn tell_uncommitted(shell: &Shell, planned: &Planned) {
+    if let Some(note) = planned.checked_out.as_ref().and_then(CheckedOut::note) {
+        shell.note(&note);
+    }
+}
+
 impl<'a> Report<'a> {
-    /// Why this can't be applied: invalid before conflict before refused.
-    pub fn verdict(&self) -> Option<Error> {
-        let errors = self.plan.findings.iter().filter(|f| f.is_error());
-        let errors: Vec<Finding> = errors.cloned().collect();
-        if !errors.is_empty() {
-            let count = findings::summary(&errors);
-            let message = format!("the files are invalid: {count}");
-            return Some(Error::exit(Exit::Invalid, message));
+    pub fn of(planned: &'a Planned) -> Report<'a> {
+        Report {
+            number: planned.number.as_ref(),
+            ..Report::new(&planned.plan, &planned.reroutes, &planned.refusals)
         }
-        if let Some(conflict) = self.conflict() {
-            return Some(conflict);
-        }
-        if !self.refusals.is_empty() {
-            let codes: BTreeSet<&str> = self
-                .refusals
-                .iter()
-                .map(|finding| finding.code.as_ref())
-                .collect();
-            let codes: Vec<&str> = codes.into_iter().collect();
-            let message = format!("refused: {}", codes.join(", "));
-            return Some(Error::exit(Exit::Refused, message));
-        }
-        None
     }
 
-    fn conflict(&self) -> Option<Error> {
-        let conflicts: Vec<&Change> = self.plan.conflicts().collect();
-        let first = conflicts.first()?;
-        let what = counted(conflicts.len() as u64, "object");
-        let message =
-            format!("{what} in conflict: nothing is applied until the files say what counts");
-        let adoptable = |change: &&&Change| {
-            change.action != Action::Delete && !self.plan.patch(change).has(Kind::Blocked)
-        };
-        let hint = match conflicts.iter().filter(adoptable).count() {
-            0 => "adopting can't resolve this: each conflict says what to do".to_owned(),
-            1 if conflicts.len() == 1 => {
-                let address = self.plan.address(first.object);
-                format!(
-                    "`lkroute adopt {address}` lets the files win; to keep what is there, write \
-                     it into the files"
-                )
-            }
-            _ => "`lkroute adopt ADDRESS` (or --all) lets the files win; to keep what is there, \
-                  write it into the files"
-                .to_owned(),
-        };
-        Some(Error::exit(Exit::Conflict, message).hint(hint))
+    /// Of a plan for a database.
+    pub fn new(plan: &'a Plan, reroutes: &'a Reroutes, refusals: &'a [Finding]) -> Report<'a> {
+        Report {
+            plan,
+            reroutes,
+            refusals,
+            offline: None,
+            number: None,
+            saved: false,
+        }
+    }
+
+    /// Why this can't be applied.
+    pub fn verdict(&self) -> Option<Error> {
+        verdict(self.plan, self.refusals).err()
     }
 
     /// Prints it, and gives the code to exit with.
@@ -221,5 +202,5 @@ fn run_url(variable: impl Fn(&str) -> Option<String>) -> Option<String> {
 
 /// What stands for findings without a place.
 pub fn elsewhere(shell: &Shell) -> String {
-    files::shown(&shell.globals.routing)
+    shell.settings.routing_shown()
 }

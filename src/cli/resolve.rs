@@ -1,21 +1,21 @@
-//! `lkroute resolve`: where would this call go, and why? Imports what
-//! commands share, the resolver and `render`.
+//! `lkroute resolve`: where would this call go, and why? Imports `app`
+//! and `render`.
 
 use clap::Args;
 use uuid::Uuid;
 
-use super::database::Target;
+use super::Stop;
 use super::globals::{Format, Formatted};
 use super::keys::KeyArgs;
-use super::lookup::{self, Question, Whose};
 use super::shell::Shell;
-use super::{Stop, database};
-use crate::error::{Error, Exit, Result};
+use crate::app::database::block_on;
+use crate::app::lookup::{Question, Whose};
+use crate::app::resolve::resolve_call;
+use crate::error::{Error, Exit};
 use crate::explain;
 use crate::phone::E164;
 use crate::render::json;
-use crate::resolve::{Report, RoutingEnv};
-use crate::store::{LookedUp, Mode};
+use crate::resolve::Report;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -73,26 +73,9 @@ pub struct ResolveArgs {
 impl ResolveArgs {
     pub fn run(&self, shell: &Shell) -> Result<Exit, Stop> {
         let ring = self.keys.ring()?;
-        let env = lookup::environment();
         let question = self.question(shell);
-        let found = match self.offline {
-            true => Ok(lookup::in_files(&shell.context(), &question)?),
-            false => {
-                // Settings that are wrong are an error of their own; what the
-                // database then does belongs into the trace.
-                let target = match env.table_enabled() {
-                    true => Some(lookup::target(&shell.context())?),
-                    false => None,
-                };
-                database::block_on(self.find(shell, target, &question, &env))
-            }
-        };
-        let resolution = match found {
-            Ok(found) => lookup::answer(found, &question, &env, &ring)?.resolution,
-            // The wrong database says nothing of the number.
-            Err(error) if error.exit == Exit::Conflict => return Err(error.into()),
-            Err(error) => lookup::failed(&question, &error),
-        };
+        let context = shell.context();
+        let resolution = block_on(resolve_call(&context, &question, &ring, self.offline))?;
         let report = match self.formatted.format {
             Format::Text => explain::text(&resolution, self.explain, shell.width()),
             Format::Json => json::text(&Report::from(&resolution))?,
@@ -106,20 +89,6 @@ impl ResolveArgs {
                 Ok(error.exit)
             }
         }
-    }
-
-    async fn find(
-        &self,
-        shell: &Shell,
-        target: Option<Target>,
-        question: &Question,
-        env: &RoutingEnv,
-    ) -> Result<LookedUp> {
-        let Some(target) = target else {
-            return Ok(LookedUp::default());
-        };
-        let mut store = database::open(&shell.context(), &target, Mode::Look).await?;
-        lookup::find(&mut store, question, env).await
     }
 
     fn question(&self, shell: &Shell) -> Question {

@@ -1,22 +1,14 @@
-//! `lkroute secrets`: keys and sealed values. Imports `secrets`, `files` and
-//! `source`.
+//! `lkroute secrets`: keys and sealed values. Imports `app`.
 
-use std::collections::BTreeMap;
 use std::io::{self, IsTerminal, Read};
 
 use clap::{Args, Subcommand};
-use uuid::Uuid;
 
 use super::keys::KeyArgs;
 use super::shell::Shell;
-use super::{Stop, editing, globals, rotate, routing_files, secret_list};
+use super::{Stop, globals, rotate, secret_list};
+use crate::app::seal::{Secret, find_secret_place, keygen, seal_secret};
 use crate::error::{Error, Exit, Result};
-use crate::fields::Field;
-use crate::files::{self, Tree};
-use crate::routing::SecretFormat;
-use crate::secrets::{Format, Secret, keygen, seal};
-use crate::source::Sources;
-use crate::source::write::edit::{Edit, Edits};
 
 /// Make keys, seal secrets into the files
 #[derive(Args)]
@@ -93,85 +85,26 @@ struct SealArgs {
     keys: KeyArgs,
 }
 
-/// Where a config stands in the files.
-struct SecretPlace {
-    file: String,
-    id: Option<Uuid>,
-}
-
 impl SealArgs {
     fn run(&self, shell: &Shell) -> Result<Exit, Stop> {
         let ring = self.keys.ring()?;
-        let place = self.find(shell)?;
-        let format = match routing_files::load_files(&shell.context())
-            .routing
-            .secret_format
-        {
-            Some(SecretFormat::Fernet) => Format::Fernet,
-            Some(SecretFormat::Aes256Gcm) | None => Format::Aes256Gcm,
-        };
-        let id = place.id.unwrap_or_else(Uuid::new_v4);
+        let context = shell.context();
+        let place = find_secret_place(&context, &self.config)?;
         let secret = self.secret()?;
-        let sealed = seal(&ring, id, &secret, format, self.key.as_deref()).map_err(|error| {
-            Error::new(error.to_string()).hint(
-                "LKROUTE_KEYS or --keys gives the key ring; `lkroute secrets keygen` makes a key",
-            )
-        })?;
-        let mut lines = Vec::new();
-        lines.extend(place.id.is_none().then_some(Edit::Id(id)));
-        lines.push(Edit::Set(Field::ApiSecret, Some(sealed.as_str().into())));
-        let edits = Edits {
-            configs: BTreeMap::from([(self.config.clone(), lines)]),
-            environment: shell.globals.env.clone(),
-            ..Edits::default()
-        };
-        editing::write(shell, &BTreeMap::from([(place.file.clone(), edits)]))?;
+        let sealed = seal_secret(&context, &place, &secret, &ring, self.key.as_deref())?;
         let by = sealed
-            .key_id()
+            .key_id
             .map_or("the Fernet key".to_owned(), |id| format!("key {id}"));
         shell.note(&format!(
             "{}: the secret of config.{} is sealed with {by}",
             place.file, self.config
         ));
-        if place.id.is_none() {
+        if let Some(id) = sealed.new_id {
             shell.note(&format!(
                 "it got the id {id}; if a database has this config already, write the id of its row there and seal again"
             ));
         }
         Ok(Exit::Done)
-    }
-
-    /// Looks for the config in each file for itself: what else is wrong with
-    /// them, a secret that is still missing above all, does not matter here.
-    fn find(&self, shell: &Shell) -> Result<SecretPlace> {
-        let tree = Tree::open(&shell.globals.routing);
-        for file in tree.paths() {
-            let Some(path) = tree.path(file) else {
-                continue;
-            };
-            let text = files::read_text(path)?;
-            let Ok(table) = text.parse::<toml::Table>() else {
-                let message = format!("{file} is no TOML");
-                return Err(
-                    Error::exit(Exit::Invalid, message).hint("`lkroute validate` says where")
-                );
-            };
-            let config = table
-                .get("configs")
-                .and_then(|configs| configs.get(&self.config));
-            if let Some(config) = config {
-                let environment = shell.globals.env.as_deref();
-                let id = id_of(config, environment)?;
-                return Ok(SecretPlace {
-                    file: file.clone(),
-                    id,
-                });
-            }
-        }
-        Err(Error::new(format!(
-            "there is no config `{}` in the files",
-            self.config
-        )))
     }
 
     fn secret(&self) -> Result<Secret> {
@@ -188,17 +121,6 @@ impl SealArgs {
             Error::new(message).hint(odd.hint())
         })
     }
-}
-
-/// The id that a config declares, for an environment where there is one.
-fn id_of(config: &toml::Value, environment: Option<&str>) -> Result<Option<Uuid>> {
-    let of_environment = environment.and_then(|name| config.get("env")?.get(name)?.get("id"));
-    let Some(id) = of_environment.or_else(|| config.get("id")) else {
-        return Ok(None);
-    };
-    let id = id.as_str().and_then(|text| Uuid::parse_str(text).ok());
-    id.map(Some)
-        .ok_or_else(|| Error::exit(Exit::Invalid, "the id of this config is no uuid"))
 }
 
 impl KeygenArgs {

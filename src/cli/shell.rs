@@ -104,7 +104,7 @@ impl Shell {
 
     /// Begins work that is counted.
     pub fn count(&self, what: &'static str, total: Total) -> Box<dyn Counter> {
-        Box::new(ProgressLine::new(self, what, total))
+        Box::new(ProgressLine::new(self.globals.quiet, what, total))
     }
 
     pub fn width(&self) -> usize {
@@ -139,6 +139,10 @@ impl Shell {
 }
 
 impl app::Progress for Shell {
+    fn note(&self, text: &str) {
+        Shell::note(self, text);
+    }
+
     fn detail(&self, text: &str) {
         Shell::detail(self, text);
     }

@@ -4,10 +4,11 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::Stop;
 use super::globals::ReviewFormatted;
 use super::report::Report;
 use super::shell::Shell;
-use super::{Stop, approval};
+use crate::app::approval::read_plan;
 use crate::error::{Exit, Result};
 use crate::impact::reroutes::{Reroutes, reroutes};
 
@@ -38,18 +39,14 @@ pub struct ShowArgs {
 
 impl ShowArgs {
     pub fn run(&self, shell: &Shell) -> Result<Exit, Stop> {
-        let saved = approval::read(&self.file)?;
+        let saved = read_plan(&self.file)?;
         let reroutes = Reroutes {
             window: saved.window,
             ..reroutes(&saved.plan)
         };
         let report = Report {
-            plan: &saved.plan,
-            reroutes: &reroutes,
-            refusals: &saved.refusals,
-            offline: None,
-            number: None,
             saved: true,
+            ..Report::new(&saved.plan, &reroutes, &saved.refusals)
         };
         shell.note(&saved.digest);
         report.print(shell, self.formatted.format, self.full, false)

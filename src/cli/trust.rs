@@ -1,13 +1,14 @@
 //! `lkroute trust`: servers that may be sent tokens though lkroute never
-//! applied them. Imports what commands share and the store.
+//! applied them. Imports `app`.
 
 use clap::Args;
 
+use super::Stop;
 use super::shell::Shell;
-use super::{Stop, actor, database, lookup};
+use crate::app::database::block_on;
+use crate::app::trust::{list_trusted, record_trust, revoke_trust};
 use crate::error::{Error, Exit, Result};
 use crate::render::escape::visible;
-use crate::store::{Mode, Store};
 use crate::trust::{Destination, TrustedHost};
 
 const EXAMPLES: &str = "\
@@ -52,45 +53,26 @@ impl TrustArgs {
             let error = Error::new("--reason is missing: it is recorded with your name");
             return Err(error.hint(example).into());
         }
-        let target = lookup::target(&shell.context())?;
-        Ok(database::block_on(async {
-            let mode = match &host {
-                Some(_) => Mode::Record,
-                None => Mode::Read,
-            };
-            let mut store = database::open_current(&shell.context(), &target, mode).await?;
-            store.begin_read().await?;
-            let stamped = store.snapshot().await?.environment;
-            store.end_read().await?;
+        block_on(async {
             match &host {
-                None => {
-                    lookup::same_environment(&shell.context(), stamped.as_deref())?;
-                    list(shell, &mut store).await
-                }
-                Some(host) => {
-                    lookup::own_environment(&shell.context(), stamped.as_deref())?;
-                    self.change(shell, &mut store, host).await
-                }
+                None => list(shell).await,
+                Some(host) => self.change(shell, host).await,
             }
-        })?)
+        })
     }
 
-    async fn change(&self, shell: &Shell, store: &mut Store, host: &Destination) -> Result<Exit> {
-        let text = host.to_text();
+    async fn change(&self, shell: &Shell, host: &Destination) -> Result<Exit, Stop> {
+        let (context, text) = (shell.context(), host.to_text());
         match &self.reason {
             Some(reason) => {
-                let actor = actor::current_actor();
-                store.record_trust(&text, &actor, reason).await?;
+                record_trust(&context, host, reason).await?;
                 shell.note(&format!("{text} may be sent tokens from now on"));
             }
-            None if store.revoke_trust(&text).await? => {
+            None => {
+                revoke_trust(&context, host).await?;
                 shell.note(&format!(
                     "{text} is no longer recorded; what was applied or a policy allows still counts"
                 ));
-            }
-            None => {
-                let error = Error::new(format!("{text} is not recorded as trusted"));
-                return Err(error.hint("`lkroute trust` lists what is"));
             }
         }
         Ok(Exit::Done)
@@ -104,8 +86,8 @@ fn read(text: &str) -> Result<Destination> {
     })
 }
 
-async fn list(shell: &Shell, store: &mut Store) -> Result<Exit> {
-    let recorded = store.trust().await?.facts.recorded;
+async fn list(shell: &Shell) -> Result<Exit, Stop> {
+    let recorded = list_trusted(&shell.context()).await?;
     if recorded.is_empty() {
         shell.note("no server is recorded; those that were applied are trusted anyway");
     }

@@ -3,16 +3,18 @@
 use std::ffi::OsString;
 use std::io::Write;
 
+use clap::Command;
 use clap::error::ErrorKind;
 
+use super::failure::failed_report;
 use super::globals::Color;
-use super::{failed, help, shell};
+use super::shell;
 use crate::error::{Error, Exit};
 use crate::render::style::wrapped;
 use crate::unseen::visible;
 
 /// Prints help, version or the error, and gives the code to exit with.
-pub fn report(error: &clap::Error, args: &[OsString]) -> Exit {
+pub fn report(error: &clap::Error, args: &[OsString], whole: Command) -> Exit {
     let color = match option(args, "--color").as_deref() {
         Some("always") => Color::Always,
         Some("never") => Color::Never,
@@ -26,7 +28,9 @@ pub fn report(error: &clap::Error, args: &[OsString]) -> Exit {
     }
     if option(args, "--format").as_deref() == Some("json") {
         let plain = on_one_line(error.render().to_string(), args);
-        if let Ok(report) = failed(&command(args), &[], &as_error(&plain, error.kind())) {
+        if let Ok(report) =
+            failed_report(&command(args, whole), &[], &as_error(&plain, error.kind()))
+        {
             let _ = anstream::stdout().lock().write_all(report.as_bytes());
         }
     }
@@ -54,8 +58,8 @@ fn on_one_line(mut text: String, args: &[OsString]) -> String {
 }
 
 /// The command that was meant, as far as the command line can be read.
-fn command(args: &[OsString]) -> String {
-    let read = help::command().ignore_errors(true);
+fn command(args: &[OsString], whole: Command) -> String {
+    let read = whole.ignore_errors(true);
     let read = read.try_get_matches_from(args).ok();
     let named = read.as_ref().and_then(clap::ArgMatches::subcommand_name);
     named.unwrap_or_default().to_owned()

@@ -5,13 +5,14 @@ use clap::Args;
 
 use super::globals::{ReviewFormat, ReviewFormatted};
 use super::shell::Shell;
-use super::{Stop, report, routing_files};
+use super::{Stop, report};
+use crate::app::routing_files;
 use crate::error::{Exit, Result};
-use crate::files::Tree;
+use crate::finding::count_by_severity;
 use crate::render::markdown::{self, ReportContext};
 use crate::render::style::counted;
 use crate::render::{findings, github, json, sarif};
-use crate::source::{Loaded, doubts};
+use crate::source::Loaded;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -32,11 +33,7 @@ pub struct ValidateArgs {
 
 impl ValidateArgs {
     pub fn run(&self, shell: &Shell) -> Result<Exit, Stop> {
-        let mut loaded = routing_files::load_files(&shell.context());
-        if !loaded.has_errors() {
-            let tree = Tree::open(&shell.globals.routing);
-            loaded.findings.extend(doubts(&loaded.routing, &tree));
-        }
+        let loaded = routing_files::load_with_warnings(&shell.context());
         let report = match self.formatted.format {
             ReviewFormat::Text => text(&loaded, shell),
             ReviewFormat::Json => {
@@ -63,7 +60,7 @@ fn text(loaded: &Loaded, shell: &Shell) -> String {
     let told = told.filter(|finding| finding.is_error() || !shell.globals.quiet);
     let told: Vec<_> = told.cloned().collect();
     let drawn = findings::text(&told, shell.width());
-    let count = findings::summary(&loaded.findings);
+    let count = count_by_severity(&loaded.findings);
     let routing = &loaded.routing;
     let last = match (loaded.has_errors(), count.is_empty()) {
         (true, _) => count,

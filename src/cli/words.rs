@@ -66,11 +66,11 @@ fn takes_the_next(word: &OsStr, whole: &Command) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::help;
+    use crate::cli::command_line;
 
     fn moved(line: &str) -> String {
         let args: Vec<OsString> = line.split(' ').map(OsString::from).collect();
-        let moved = format_after_the_command(&args, &help::command());
+        let moved = format_after_the_command(&args, &command_line());
         moved.join(OsStr::new(" ")).into_string().unwrap()
     }
 

@@ -12,6 +12,7 @@ pub mod plan;
 pub mod restrict;
 pub mod row_reader;
 pub mod secret;
+pub mod summary;
 pub mod target;
 #[cfg(test)]
 mod tests;

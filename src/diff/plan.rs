@@ -346,25 +346,6 @@ pub struct ForeignRows {
     pub odd_rules: u64,
 }
 
-/// How many changes there are of each kind.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Summary {
-    pub create: u64,
-    pub update: u64,
-    pub delete: u64,
-    pub adopt: u64,
-    pub reseal: u64,
-    pub release: u64,
-    pub unchanged: u64,
-    pub unchecked: u64,
-    /// Objects in conflict; not among the changes above.
-    pub conflict: u64,
-    /// Settings of the guards.
-    pub guards: u64,
-    /// Objects that are held back, in whole or in part.
-    pub held_back: u64,
-}
-
 impl Plan {
     pub fn patch(&self, change: &Change) -> &Patch {
         &self.patches[change.patch as usize]
@@ -413,33 +394,6 @@ impl Plan {
     /// Whether an apply would do nothing.
     pub fn is_empty(&self) -> bool {
         self.changes.is_empty() && self.guards.is_none()
-    }
-
-    pub fn summary(&self) -> Summary {
-        let mut summary = Summary {
-            unchanged: self.unchanged,
-            unchecked: self.unchecked.len() as u64,
-            held_back: self.held_back.len() as u64,
-            guards: self.guards.iter().flat_map(GuardsChange::settings).count() as u64,
-            ..Summary::default()
-        };
-        for change in &self.changes {
-            let outcome = self.secret_outcome(change);
-            summary.unchecked += u64::from(outcome == Some(SecretOutcome::NotCompared));
-            if self.in_conflict(change) {
-                summary.conflict += 1;
-                continue;
-            }
-            match change.action {
-                Action::Create => summary.create += 1,
-                Action::Update => summary.update += 1,
-                Action::Delete => summary.delete += 1,
-                Action::Adopt => summary.adopt += 1,
-                Action::Reseal => summary.reseal += 1,
-                Action::Release => summary.release += 1,
-            }
-        }
-        summary
     }
 
     pub fn address(&self, object: Object) -> Address {

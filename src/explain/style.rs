@@ -1,8 +1,11 @@
-//! The colours of reports, and counting in words. Imports nothing of lkroute.
+//! The colours of reports, and the breaking of lines. Imports the words for
+//! counts.
 
 use std::fmt::Display;
 
 use anstyle::{AnsiColor, Style};
+
+pub use crate::count_words::{counted, thousands};
 
 pub const BOLD: Style = Style::new().bold();
 pub const DIM: Style = Style::new().dimmed();
@@ -17,27 +20,6 @@ pub fn paint(style: Style, text: impl Display) -> String {
     format!("{style}{text}{style:#}")
 }
 
-/// `1,234,567`.
-pub fn thousands(count: u64) -> String {
-    let digits = count.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (ix, digit) in digits.chars().enumerate() {
-        if ix > 0 && (digits.len() - ix).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-/// `1 error`, `2 errors`; the plural by an `s`.
-pub fn counted(count: u64, what: &str) -> String {
-    match count {
-        1 => format!("1 {what}"),
-        _ => format!("{} {what}s", thousands(count)),
-    }
-}
-
 /// The text broken at words, every line after the first indented.
 pub fn wrapped(text: &str, width: usize, indent: usize) -> String {
     let margin = " ".repeat(indent);
@@ -46,20 +28,4 @@ pub fn wrapped(text: &str, width: usize, indent: usize) -> String {
         .word_splitter(textwrap::WordSplitter::NoHyphenation)
         .subsequent_indent(&margin);
     textwrap::fill(text, options)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn counts_read_as_people_write_them() {
-        assert_eq!(counted(1, "error"), "1 error");
-        assert_eq!(counted(0, "error"), "0 errors");
-        assert_eq!(counted(1234567, "number"), "1,234,567 numbers");
-        assert_eq!(
-            (thousands(999), thousands(1000)),
-            ("999".into(), "1,000".into())
-        );
-    }
 }

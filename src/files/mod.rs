@@ -3,6 +3,7 @@
 //! time. Imports `error`, `finding`, and of `source` what a tree of files is.
 
 mod checkout;
+mod path_words;
 mod secret_file;
 mod tree;
 
@@ -17,20 +18,12 @@ use tempfile::NamedTempFile;
 
 use crate::error::{Error, Exit, Result};
 use crate::source::Sources as _;
+use path_words::cannot;
 
 pub use checkout::{Checkout, find_checkout};
+pub use path_words::shown;
 pub use secret_file::{SecretFileError, identity, read_secret};
 pub use tree::Tree;
-
-/// A path as the user would type it: with `/` between the parts and without a
-/// leading `./`.
-pub fn shown(path: &Path) -> String {
-    let text = path.to_string_lossy().replace('\\', "/");
-    match text.strip_prefix("./") {
-        Some(rest) if !rest.is_empty() => rest.to_owned(),
-        _ => text,
-    }
-}
 
 /// Bytes of a saved plan, or of a file that is edited.
 pub const MAX_TEXT_BYTES: u64 = 1 << 30;
@@ -206,12 +199,4 @@ pub fn write(path: &Path, text: &str) -> Result<()> {
         Ok(_) => Ok(()),
         Err(error) => Err(cannot("write", path, &error)),
     }
-}
-
-fn cannot(what: &str, path: &Path, error: &io::Error) -> Error {
-    let why = match error.kind() {
-        io::ErrorKind::NotFound => "there is no such file or directory".to_owned(),
-        kind => kind.to_string(),
-    };
-    Error::new(format!("can't {what} `{}`: {why}", path.display()))
 }

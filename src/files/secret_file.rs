@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{self, Read};
 use std::path::Path;
 
-use super::cannot;
+use super::path_words::cannot;
 use crate::error::Error;
 
 /// Why a secret's file was not read.

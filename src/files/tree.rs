@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use walkdir::{DirEntry, WalkDir};
 
 use super::checkout::{find_checkout, has_git};
-use super::shown;
+use super::path_words::shown;
 use crate::finding::{Finding, Place};
 use crate::source::Sources;
 use crate::source::tree_rules::{

@@ -7,10 +7,10 @@ use jiff::ToSpan;
 use jiff::civil::Date;
 use uuid::Uuid;
 
+use super::context::{Basis, GuardContext};
 use super::policies::PolicyViolation;
 use super::protection::addresses;
 use super::violation::Violation;
-use super::{Basis, GuardContext};
 use crate::diff::plan::{Change, Plan, WhyHeld};
 use crate::finding::{Finding, Place};
 use crate::routing::guards::Allowance;

@@ -9,8 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use uuid::Uuid;
 
+use super::context::{Basis, GuardContext};
 use super::violation::{Violation, numbers};
-use super::{Basis, GuardContext};
 use crate::address::Address;
 use crate::diff::plan::{Action, Object, Plan};
 use crate::fields::Field;

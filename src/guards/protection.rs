@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use hashbrown::HashMap;
 use uuid::Uuid;
 
-use super::GuardContext;
+use super::context::GuardContext;
 use super::violation::{Violation, numbers};
 use crate::address::Address;
 use crate::diff::plan::{Action, Change, Object, Plan};

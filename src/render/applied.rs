@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use super::guards;
 use super::style::{BOLD, counted, paint, thousands};
-use crate::diff::plan::{Plan, Summary};
+use crate::diff::plan::Plan;
+use crate::diff::summary::PlanSummary;
 
 /// `Applied as 7: 2 created, 1 updated in 0.1 s; 412 unchanged`
 pub fn text(plan: &Plan, id: i64, took: Duration) -> String {
@@ -32,7 +33,7 @@ pub fn text(plan: &Plan, id: i64, took: Duration) -> String {
     text + &left_alone(plan)
 }
 
-fn done(summary: &Summary) -> String {
+fn done(summary: &PlanSummary) -> String {
     let counts = [
         (summary.create, "created"),
         (summary.update, "updated"),

@@ -5,7 +5,7 @@ use std::ops::Range;
 use annotate_snippets::{AnnotationKind, Group, Level, Message, Origin, Renderer, Snippet};
 
 use super::escape::visible;
-use super::style::{counted, wrapped};
+use super::style::wrapped;
 use crate::finding::{Finding, Place, Severity};
 
 /// Every finding, worst first as they come, a blank line between them.
@@ -16,19 +16,6 @@ pub fn text(findings: &[Finding], width: usize) -> String {
         .map(|finding| draw(finding, width) + "\n")
         .collect();
     drawn.join("\n")
-}
-
-/// `3 errors, 1 warning`; empty where there are none.
-pub fn summary(findings: &[Finding]) -> String {
-    let count = |severity| {
-        let of_it = findings.iter().filter(|f| f.severity == severity);
-        of_it.count() as u64
-    };
-    let kinds = [Severity::Error, Severity::Warning];
-    let parts = kinds.map(|severity| (count(severity), severity.to_string()));
-    let some = parts.iter().filter(|(count, _)| *count > 0);
-    let some: Vec<String> = some.map(|(count, what)| counted(*count, what)).collect();
-    some.join(", ")
 }
 
 /// With names of files and what stands there to be seen.
@@ -186,13 +173,5 @@ help: did you mean `test`?
         let text = plain(&[finding]);
         assert!(text.lines().all(|line| line.len() <= 80), "{text}");
         assert!(text.contains("--> routing/india.toml:3:4\n"), "{text}");
-    }
-
-    #[test]
-    fn kinds_are_counted() {
-        let error = Finding::error("a", "b");
-        let findings = [error.clone(), error, Finding::warning("a", "b")];
-        assert_eq!(summary(&findings), "2 errors, 1 warning");
-        assert_eq!(summary(&[]), "");
     }
 }

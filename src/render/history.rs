@@ -235,7 +235,7 @@ fn one_step(step: &FieldStep, names: &HistoryNames) -> String {
 /// What happened to one object, the newest first.
 pub fn story(
     address: &Address,
-    events: &[(&ApplyRecord, Event)],
+    events: &[(ApplyRecord, Event)],
     names: &HistoryNames,
     environment: Option<&str>,
 ) -> String {

@@ -1,5 +1,5 @@
 //! Numbers in a list: for people in columns, for machines in full. Imports
-//! core.
+//! core, and values of `app`.
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -7,29 +7,7 @@ use serde::Serialize;
 use super::escape::visible;
 use super::json::FORMAT_VERSION;
 use super::style::{DIM, paint};
-
-/// A number row.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
-pub struct NumberReport {
-    /// E.164; null where the row's number can't be read.
-    pub number: Option<String>,
-    /// The row's id; null in the files.
-    pub row: Option<String>,
-    pub tenant: String,
-    pub tenant_alias: Option<String>,
-    /// The config's name, else what `livekit_config` holds.
-    pub config: Option<String>,
-    pub region: Option<String>,
-    pub provider: Option<String>,
-    /// `active`, or what the row says.
-    pub status: String,
-    /// The apply that set it last; null where it is not lkroute's.
-    pub since: Option<i64>,
-    /// The wave that put it on its config, as it was when that was applied.
-    pub rollout: Option<String>,
-    pub file: Option<String>,
-    pub line: Option<u32>,
-}
+use crate::app::list::ListedNumber;
 
 /// `list`.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -39,11 +17,11 @@ pub struct ListReport {
     pub environment: Option<String>,
     /// `database` or `files`.
     pub source: &'static str,
-    pub numbers: Vec<NumberReport>,
+    pub numbers: Vec<ListedNumber>,
 }
 
 impl ListReport {
-    pub fn new(source: &'static str, numbers: Vec<NumberReport>) -> ListReport {
+    pub fn new(source: &'static str, numbers: Vec<ListedNumber>) -> ListReport {
         ListReport {
             format_version: FORMAT_VERSION,
             environment: None,
@@ -55,7 +33,7 @@ impl ListReport {
 
 /// A line for each number, in columns as wide as they have to be; where that
 /// is too wide, the last column gets lines of its own.
-pub fn text(numbers: &[NumberReport], width: usize) -> String {
+pub fn text(numbers: &[ListedNumber], width: usize) -> String {
     let rows: Vec<[String; 3]> = numbers.iter().map(cells).collect();
     let wide = |ix: usize| {
         let cells = rows.iter().map(|row| row[ix].chars().count());
@@ -88,7 +66,7 @@ fn plain_width(text: &str) -> usize {
         .count()
 }
 
-fn cells(number: &NumberReport) -> [String; 3] {
+fn cells(number: &ListedNumber) -> [String; 3] {
     let tenant = number.tenant_alias.as_ref().unwrap_or(&number.tenant);
     [
         number
@@ -100,7 +78,7 @@ fn cells(number: &NumberReport) -> [String; 3] {
     ]
 }
 
-fn rest(number: &NumberReport) -> String {
+fn rest(number: &ListedNumber) -> String {
     let mut parts = Vec::new();
     if number.status != "active" {
         parts.push(visible(&number.status));

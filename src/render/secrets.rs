@@ -1,13 +1,13 @@
 //! Where secrets live, and whether they open: never what they are. Imports
-//! core.
+//! core, and values of `app`.
 
 use schemars::JsonSchema;
 use serde::Serialize;
-use uuid::Uuid;
 
 use super::escape::visible;
 use super::json::{ErrorReport, FORMAT_VERSION};
 use super::style::{ADDED, BOLD, CHANGED, DIM, ERROR, paint};
+use crate::app::secret_list::{ListedSecret, ListedValue};
 use crate::error::Error;
 
 /// `secrets list --format json`. Keys are always there.
@@ -16,38 +16,12 @@ pub struct SecretsReport {
     pub format_version: u32,
     pub environment: Option<String>,
     /// By name.
-    pub secrets: Vec<SecretReport>,
+    pub secrets: Vec<ListedSecret>,
     pub error: Option<ErrorReport>,
 }
 
-/// The secret of one config.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
-pub struct SecretReport {
-    pub config: String,
-    pub id: Option<Uuid>,
-    /// `files`, `database` or `both`.
-    pub place: &'static str,
-    pub in_files: Option<SealedReport>,
-    pub in_database: Option<SealedReport>,
-}
-
-/// One value.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
-pub struct SealedReport {
-    /// `sealed`, or where it comes from: `env NAME`, `file PATH`.
-    pub source: String,
-    /// `aes-256-gcm`, `fernet`, `plain text` or `damaged`; null where it is
-    /// not in the files.
-    pub format: Option<&'static str>,
-    /// Null for formats that name no key.
-    pub key: Option<String>,
-    /// `opens`, `no key`, `wrong key`, `wrong key or damaged`, `other config`,
-    /// `damaged`, `plain text`, `at hand` or `not at hand`.
-    pub state: &'static str,
-}
-
 impl SecretsReport {
-    pub fn new(environment: Option<&str>, secrets: Vec<SecretReport>) -> SecretsReport {
+    pub fn new(environment: Option<&str>, secrets: Vec<ListedSecret>) -> SecretsReport {
         SecretsReport {
             format_version: FORMAT_VERSION,
             environment: environment.map(str::to_owned),
@@ -73,7 +47,7 @@ pub fn text(report: &SecretsReport) -> String {
     }
     let mut rows = vec![title];
     for secret in &report.secrets {
-        let row = |place: &str, value: &SealedReport| {
+        let row = |place: &str, value: &ListedValue| {
             let format = match value.format {
                 Some(format) => format.to_owned(),
                 None => value.source.clone(),

@@ -22,7 +22,9 @@ mod checks;
 mod dispatches;
 mod history;
 mod ids;
+mod intake;
 mod list;
+mod mode;
 mod order;
 mod postgres;
 mod row_patch;
@@ -38,11 +40,13 @@ mod waits;
 mod work;
 
 pub use crate::lookup::{LookUp, LookedUp, OwnedCredentials, TrustRows};
-pub use batch::{Batch, Intake};
+pub use batch::Batch;
 pub use dispatches::Calls;
-pub use history::{Back, EachVersion, Select};
+pub use history::{EachVersion, Select};
 pub use ids::RowIds;
+pub use intake::Intake;
 pub use list::{Filter, Listed};
+pub use mode::Mode;
 pub use order::{
     Applied, ApplyError, ApplyOrder, LOCK_TIMEOUT, PreparedSecret, Restamp, check_stamp,
 };
@@ -63,19 +67,6 @@ use crate::fields::FieldsPool;
 use crate::snapshot::{NumberRow, OwnedBinding, Snapshot};
 use postgres::PgStore;
 use sqlite::SqliteStore;
-
-/// What a command is going to do with a database.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mode {
-    /// Look something up, in 30 seconds at most; a SQLite file has to be there.
-    Look,
-    /// Only read; a SQLite file has to be there.
-    Read,
-    /// Record calls; a SQLite file has to be there.
-    Record,
-    /// Write too; a SQLite file is made where it is not there.
-    Write,
-}
 
 /// An open database.
 pub struct Store(Engine);

@@ -20,10 +20,12 @@ use super::{Context, Stop, database, trusted_hosts};
 use crate::answer::{draw_ids, not_opened};
 use crate::dispatch::{Record, Request, Status, Wish, clash};
 use crate::error::{Error, Exit, Result};
-use crate::livekit::{Client, Limits, Server};
+use crate::livekit::{Client, Server};
 use crate::resolve::{Resolution, RoutingEnv};
 use crate::secrets::KeyRing;
 use crate::store::{LookedUp, Mode, Store};
+
+pub use crate::livekit::{JOB_LISTED_WITHIN, LONGEST_RING, Limits};
 
 /// One call to place, and how.
 pub struct CallRequest {

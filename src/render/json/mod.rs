@@ -10,7 +10,7 @@ mod plan;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-pub use plan::{AppliedReport, ApplyReport, PlanReport, SourceReport, summary};
+pub use plan::{AppliedReport, ApplyReport, PlanReport, SourceReport};
 
 use crate::error::Error;
 use crate::finding::{Finding, Place};

@@ -7,7 +7,8 @@ use serde::{Serialize, Serializer};
 use serde_json::Value;
 
 use super::{ErrorReport, FORMAT_VERSION, FindingReport, reports};
-use crate::diff::plan::{Change, FieldChange, Kind, Plan, SecretOutcome, WhyHeld};
+use crate::diff::plan::{Change, FieldChange, Kind, Plan, WhyHeld};
+use crate::diff::summary::PlanSummary;
 use crate::error::Error;
 use crate::fields::Field;
 use crate::finding::Finding;
@@ -28,7 +29,7 @@ pub struct PlanReport<'a> {
     pub base: Option<i64>,
     /// What `apply --expect` takes; absent where there is no plan.
     pub digest: Option<String>,
-    pub summary: SummaryReport,
+    pub summary: PlanSummary,
     /// Without those in conflict.
     pub changes: Changes<'a>,
     pub conflicts: Vec<ConflictReport<'a>>,
@@ -69,31 +70,6 @@ pub struct AppliedReport {
     pub id: i64,
     /// RFC 3339, UTC.
     pub at: String,
-}
-
-#[derive(Debug, Clone, Copy, Default, Serialize, JsonSchema)]
-pub struct SummaryReport {
-    pub create: u64,
-    pub update: u64,
-    pub delete: u64,
-    pub adopt: u64,
-    pub reseal: u64,
-    pub release: u64,
-    pub unchanged: u64,
-    /// Secrets that could not be compared.
-    pub unchecked: u64,
-    /// Secrets that are written over others: these are other ones.
-    pub secrets_changed: u64,
-    /// These are the same in another form.
-    pub secrets_resealed: u64,
-    /// Of these nobody could say.
-    pub secrets_not_compared: u64,
-    pub conflict: u64,
-    /// Settings of the guards that change.
-    pub guards: u64,
-    /// Objects that are held back, in whole or in part.
-    pub held_back: u64,
-    pub outstanding: u64,
 }
 
 /// Rows of others, counted.
@@ -243,7 +219,7 @@ impl<'a> PlanReport<'a> {
             environment: plan.environment.as_deref(),
             base: plan.base,
             digest: Some(digest::digest(plan)),
-            summary: summary(plan),
+            summary: plan.summary(),
             changes: Changes {
                 plan: Some(plan),
                 changes: peaceful.clone().collect(),
@@ -298,7 +274,7 @@ impl<'a> PlanReport<'a> {
             environment: None,
             base: None,
             digest: None,
-            summary: SummaryReport::default(),
+            summary: PlanSummary::default(),
             changes: none(),
             conflicts: Vec::new(),
             drift: Vec::new(),
@@ -312,35 +288,6 @@ impl<'a> PlanReport<'a> {
             not_covered: Vec::new(),
             error: Some(error.into()),
         }
-    }
-}
-
-/// How many changes there are of each kind.
-pub fn summary(plan: &Plan) -> SummaryReport {
-    let summary = plan.summary();
-    let secrets = |wanted| {
-        let outcomes = plan
-            .changes
-            .iter()
-            .map(|change| plan.secret_outcome(change));
-        outcomes.filter(|outcome| *outcome == Some(wanted)).count() as u64
-    };
-    SummaryReport {
-        create: summary.create,
-        update: summary.update,
-        delete: summary.delete,
-        adopt: summary.adopt,
-        reseal: summary.reseal,
-        release: summary.release,
-        unchanged: summary.unchanged,
-        unchecked: summary.unchecked,
-        secrets_changed: secrets(SecretOutcome::Changed),
-        secrets_resealed: secrets(SecretOutcome::Resealed),
-        secrets_not_compared: secrets(SecretOutcome::NotCompared),
-        conflict: summary.conflict,
-        guards: summary.guards,
-        held_back: summary.held_back,
-        outstanding: plan.outstanding.len() as u64 + u64::from(plan.guards_outstanding),
     }
 }
 

@@ -17,7 +17,8 @@ mod verdict;
 use super::escape::{code, prose};
 use super::style::{counted, thousands};
 use super::{guards, moves};
-use crate::diff::plan::{Object, Plan, Summary};
+use crate::diff::plan::{Object, Plan};
+use crate::diff::summary::PlanSummary;
 use crate::error::Error;
 use crate::finding::Finding;
 use crate::impact::change_effects::changes_calls;
@@ -200,7 +201,7 @@ fn obstacles(plan: &Plan, context: &ReportContext<'_>) -> Vec<String> {
 }
 
 /// `2 to create · 1 to delete · 412 unchanged`.
-fn counts(summary: &Summary, outstanding: u64) -> String {
+fn counts(summary: &PlanSummary, outstanding: u64) -> String {
     let parts = [
         (summary.delete, "to delete"),
         (summary.create, "to create"),

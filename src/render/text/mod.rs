@@ -10,7 +10,8 @@ use textwrap::core::display_width;
 use super::escape::visible;
 use super::style::{ADDED, BOLD, CHANGED, DIM, NOTED, counted, paint, thousands, wrapped};
 use super::{findings, guards, lines, moves};
-use crate::diff::plan::{Action, Change, Kind, Object, Plan, Summary};
+use crate::diff::plan::{Action, Change, Kind, Object, Plan};
+use crate::diff::summary::PlanSummary;
 use crate::finding::Finding;
 use crate::impact::reroutes::Reroutes;
 
@@ -117,7 +118,7 @@ fn calls(reroutes: &Reroutes, view: View) -> String {
     }
 }
 
-fn changes(summary: &Summary) -> String {
+fn changes(summary: &PlanSummary) -> String {
     let counts = [
         (summary.create, "to create"),
         (summary.update, "to update"),

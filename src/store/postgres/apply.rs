@@ -4,17 +4,14 @@
 
 use std::time::Duration;
 
-use serde::Serialize;
-use sqlx::PgConnection;
 use tokio::time::{sleep, timeout};
 
-use super::sql::{run, sets, statement};
+use super::attempt::Run;
+use super::lock::jitter;
+use super::sql::{run, sets};
 use super::{PgStore, connect, lock, number_checks, numbers, objects, records};
 use crate::diff::plan::Plan;
 use crate::error::Error;
-use crate::lookup::Columns;
-use crate::store::books::Books;
-use crate::store::cells::Cells;
 use crate::store::order::{Applied, ApplyError, ApplyOrder};
 use crate::store::stop::{Stop, stopped};
 use crate::store::trouble::passing;
@@ -28,50 +25,6 @@ const TRIES: u32 = 8;
 const WHOLE: (Duration, Duration) = (Duration::from_secs(600), Duration::from_secs(1));
 /// How long the end of a transaction that is given up is waited for.
 const ABANDON: Duration = Duration::from_secs(5);
-
-/// About as long, so that two who got in each other's way don't again.
-pub(super) fn jitter(time: Duration) -> Duration {
-    let random = getrandom::u32().unwrap_or(u32::MAX / 2);
-    time.mul_f64(0.5 + f64::from(random) / f64::from(u32::MAX))
-}
-
-/// One attempt: what its steps share.
-pub(super) struct Run<'a> {
-    pub conn: &'a mut PgConnection,
-    /// The server's process, once it is known.
-    pub pid: &'a mut Option<i64>,
-    /// The quoted schema.
-    pub q: &'a str,
-    pub columns: &'a Columns,
-    pub work: &'a Work<'a>,
-    pub order: &'a ApplyOrder,
-    /// Told how much of how much is done.
-    pub progress: &'a mut dyn FnMut(u64, u64),
-    pub done: u64,
-    pub total: u64,
-}
-
-impl Run<'_> {
-    /// Runs a statement whose only value is `rows`, as JSON; the number of
-    /// rows that it wrote.
-    pub async fn write<T: Serialize>(
-        &mut self,
-        sql: impl AsRef<str>,
-        rows: &[T],
-    ) -> Result<u64, sqlx::Error> {
-        if rows.is_empty() {
-            return Ok(0);
-        }
-        let json = serde_json::to_string(rows).map_err(|e| sqlx::Error::Encode(e.into()))?;
-        let done = statement(sql).bind(json).execute(&mut *self.conn);
-        Ok(done.await?.rows_affected())
-    }
-
-    pub fn advance(&mut self, rows: usize) {
-        self.done += rows as u64;
-        (self.progress)(self.done, self.total);
-    }
-}
 
 impl PgStore {
     pub async fn apply(
@@ -188,28 +141,4 @@ async fn write(run: &mut Run<'_>, again: bool) -> Result<Applied, Stop> {
     records::write(run, &mut books, id, &before).await?;
     let at = records::finish(run, id).await?;
     Ok(Applied { id, at })
-}
-
-/// Numbers by which lkroute's tables know things, as they are.
-pub(super) async fn known(run: &mut Run<'_>) -> Result<Books, sqlx::Error> {
-    let sql = format!(
-        "SELECT id::int8, path FROM {q}.lkroute_files;
-         SELECT id::int8, tenant_id, alias FROM {q}.lkroute_tenants;
-         SELECT id::int8, fields FROM {q}.lkroute_settings",
-        q = run.q
-    );
-    let found = sets(run.conn, &sql).await?;
-    let set = |ix: usize| found.get(ix).into_iter().flatten();
-    let mut books = Books::default();
-    for row in set(0) {
-        books.known_file(row.some_int(0)?, row.some_text(1)?);
-    }
-    for row in set(1) {
-        books.known_tenant(row.some_int(0)?, row.some_uuid(1)?, row.text(2)?);
-    }
-    for row in set(2) {
-        let fields = crate::store::rows::fields(row.some_text(1)?)?;
-        books.known_settings(row.some_int(0)?, fields);
-    }
-    Ok(books)
 }

@@ -12,7 +12,7 @@ use std::time::Duration;
 use sqlx::postgres::PgRow;
 use tokio::time::{Instant, sleep};
 
-use super::apply::{Run, jitter};
+use super::attempt::Run;
 use super::sql::{literal, run as run_sql, sets, statement};
 use crate::error::Error;
 use crate::store::cells::Cells;
@@ -183,4 +183,10 @@ pub(super) fn expect(seen: bool) -> Result<(), Stop> {
         .hint("nothing was written; connect to the primary itself")
         .into()),
     }
+}
+
+/// About as long, so that two who got in each other's way don't again.
+pub(super) fn jitter(time: Duration) -> Duration {
+    let random = getrandom::u32().unwrap_or(u32::MAX / 2);
+    time.mul_f64(0.5 + f64::from(random) / f64::from(u32::MAX))
 }

@@ -4,6 +4,7 @@
 //! and nothing is set for longer than a transaction.
 
 mod apply;
+mod attempt;
 mod columns;
 mod connect;
 pub(super) mod copy;

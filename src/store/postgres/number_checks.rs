@@ -5,7 +5,7 @@ use futures_util::TryStreamExt;
 use hashbrown::{HashMap, HashSet};
 use uuid::Uuid;
 
-use super::apply::Run;
+use super::attempt::Run;
 use super::copy::{BadStream, Reader, Row};
 use super::lock;
 use super::numbers::{CHUNK, moved};

@@ -4,7 +4,7 @@
 use hashbrown::HashMap;
 use uuid::Uuid;
 
-use super::apply::Run;
+use super::attempt::Run;
 use super::copy::Writer;
 use super::sql::{config_id, statement};
 use crate::address::Address;

@@ -3,7 +3,7 @@
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::apply::Run;
+use super::attempt::Run;
 use super::lock;
 use super::sql::{config_id, statement};
 use crate::diff::plan::Change;

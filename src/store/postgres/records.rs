@@ -1,15 +1,16 @@
 //! lkroute's own tables on PostgreSQL: what each apply set, as versions.
 
-use super::apply::{Run, known};
+use super::attempt::Run;
 use super::copy::Writer;
 use super::numbers::PIECE;
-use super::sql::statement;
+use super::sql::{sets, statement};
 use crate::error::Error;
 use crate::store::books::{
     Before, BindingRow, Books, Entries, config_rows, ended_regions, ended_rows, region_rows,
     tampered,
 };
 use crate::store::cells::Cells;
+use crate::store::rows;
 use crate::store::stop::Stop;
 
 /// Versions to a statement that ends them: with twice as many, PostgreSQL
@@ -226,4 +227,28 @@ pub(super) async fn finish(run: &mut Run<'_>, id: i64) -> Result<String, Stop> {
     );
     let row = statement(sql).bind(id).fetch_one(&mut *run.conn).await?;
     Ok(row.some_text(0)?.to_owned())
+}
+
+/// Numbers by which lkroute's tables know things, as they are.
+async fn known(run: &mut Run<'_>) -> Result<Books, sqlx::Error> {
+    let sql = format!(
+        "SELECT id::int8, path FROM {q}.lkroute_files;
+         SELECT id::int8, tenant_id, alias FROM {q}.lkroute_tenants;
+         SELECT id::int8, fields FROM {q}.lkroute_settings",
+        q = run.q
+    );
+    let found = sets(run.conn, &sql).await?;
+    let set = |ix: usize| found.get(ix).into_iter().flatten();
+    let mut books = Books::default();
+    for row in set(0) {
+        books.known_file(row.some_int(0)?, row.some_text(1)?);
+    }
+    for row in set(1) {
+        books.known_tenant(row.some_int(0)?, row.some_uuid(1)?, row.text(2)?);
+    }
+    for row in set(2) {
+        let fields = rows::fields(row.some_text(1)?)?;
+        books.known_settings(row.some_int(0)?, fields);
+    }
+    Ok(books)
 }

@@ -3,13 +3,11 @@
 
 use std::time::Duration;
 
-use serde::Serialize;
-use sqlx::query::Query;
-use sqlx::sqlite::{SqliteArguments, SqliteRow};
-use sqlx::{AssertSqlSafe, Sqlite, SqliteConnection};
 use tokio::time::timeout;
 
-use super::{SqliteStore, numbers, objects, records, run as run_sql};
+use super::attempt::Run;
+use super::sql::run as run_sql;
+use super::{SqliteStore, numbers, objects, records};
 use crate::diff::plan::Plan;
 use crate::error::Error;
 use crate::store::cells::Cells;
@@ -19,56 +17,6 @@ use crate::store::work::Work;
 
 /// How long the end of a transaction that is given up is waited for.
 const ABANDON: Duration = Duration::from_secs(5);
-
-/// What the steps of an apply share.
-pub(super) struct Run<'a> {
-    pub conn: &'a mut SqliteConnection,
-    pub work: &'a Work<'a>,
-    pub order: &'a ApplyOrder,
-    /// Told how much of how much is done.
-    pub progress: &'a mut dyn FnMut(u64, u64),
-    pub done: u64,
-    pub total: u64,
-}
-
-impl Run<'_> {
-    pub fn advance(&mut self, rows: usize) {
-        self.done += rows as u64;
-        (self.progress)(self.done, self.total);
-    }
-
-    /// Runs a statement whose only value is `rows`, as JSON; the number of
-    /// rows that it wrote.
-    pub async fn write<T: Serialize>(
-        &mut self,
-        sql: impl Into<String>,
-        rows: &[T],
-    ) -> Result<u64, Stop> {
-        if rows.is_empty() {
-            return Ok(0);
-        }
-        let done = statement(sql).bind(json(rows)?).execute(&mut *self.conn);
-        Ok(done.await?.rows_affected())
-    }
-
-    /// The rows of a query whose only value is `rows`, as JSON.
-    pub async fn read<T: Serialize>(
-        &mut self,
-        sql: impl Into<String>,
-        rows: &[T],
-    ) -> Result<Vec<SqliteRow>, Stop> {
-        let query = statement(sql).bind(json(rows)?);
-        Ok(query.fetch_all(&mut *self.conn).await?)
-    }
-}
-
-pub(super) fn json<T: Serialize>(rows: &[T]) -> Result<String, sqlx::Error> {
-    serde_json::to_string(rows).map_err(|error| sqlx::Error::Encode(error.into()))
-}
-
-pub(super) fn statement(sql: impl Into<String>) -> Query<'static, Sqlite, SqliteArguments> {
-    sqlx::query(AssertSqlSafe(sql.into()))
-}
 
 impl SqliteStore {
     pub async fn apply(

@@ -1,7 +1,7 @@
 //! Records of calls on SQLite; each statement is a transaction of its own.
 
 use super::SqliteStore;
-use super::apply::statement;
+use super::sql::statement;
 use crate::dispatch::Record;
 use crate::store::dispatches::{Calls, Dialect, record, values};
 

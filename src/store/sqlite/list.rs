@@ -3,8 +3,8 @@
 use futures_util::TryStreamExt;
 
 use super::SqliteStore;
-use super::apply::{json, statement};
 use super::read::{config_id, number_row};
+use super::sql::{json, statement};
 use crate::error::Result;
 use crate::store::cells::Cells;
 use crate::store::list::{Filter, Listed};

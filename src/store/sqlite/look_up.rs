@@ -1,7 +1,7 @@
 //! Looking a number up in SQLite.
 
 use super::SqliteStore;
-use super::apply::statement;
+use super::sql::statement;
 use crate::error::{Error, Result};
 use crate::lookup::{LookUp, LookedUp, SqliteTables};
 use crate::store::cells::Cells;

@@ -3,7 +3,7 @@
 
 use sqlx::{AssertSqlSafe, SqliteConnection};
 
-use super::run;
+use super::sql::run;
 use crate::store::cells::Cells;
 use crate::store::schema::{CONFIGS, Found, Migrations, NUMBERS, STATE, Step};
 

@@ -1,6 +1,7 @@
 //! The store on SQLite. Imports sqlx and the store's own shapes.
 
 mod apply;
+mod attempt;
 mod dispatches;
 mod history;
 mod list;
@@ -10,6 +11,7 @@ mod numbers;
 mod objects;
 mod read;
 mod records;
+mod sql;
 mod trust;
 
 pub(super) use read::{number_row, owned_binding};
@@ -18,13 +20,14 @@ use std::path::Path;
 use std::time::Duration;
 
 use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{AssertSqlSafe, ConnectOptions, Connection, SqliteConnection};
+use sqlx::{ConnectOptions, Connection, SqliteConnection};
 
-use super::Mode;
+use super::mode::Mode;
 use super::rows::Numbered;
 use super::schema::{Entry, Layout, SchemaState, Step};
 use super::trouble::trouble;
 use crate::error::{Error, Result};
+use sql::run;
 
 /// How long a command waits for another process, where nothing else is said.
 const BUSY: Duration = Duration::from_secs(5);
@@ -130,12 +133,6 @@ async fn connect_to_read(options: &SqliteConnectOptions) -> Result<SqliteConnect
         // Anything else is told by whoever reads.
         _ => Ok(conn),
     }
-}
-
-/// Runs statements without values and without rows.
-async fn run(conn: &mut SqliteConnection, sql: &str) -> Result<(), sqlx::Error> {
-    sqlx::raw_sql(AssertSqlSafe(sql)).execute(conn).await?;
-    Ok(())
 }
 
 /// Makes the file where there is none, for its owner alone: whoever reads it

@@ -7,8 +7,9 @@ use serde_json::{Value, json};
 use sqlx::sqlite::SqliteRow;
 use uuid::Uuid;
 
-use super::apply::{Run, json, statement};
+use super::attempt::Run;
 use super::read::number_row;
+use super::sql::{json, statement};
 use crate::address::Address;
 use crate::diff::plan::{Change, Object};
 use crate::error::Error;

@@ -3,7 +3,7 @@
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::apply::Run;
+use super::attempt::Run;
 use super::read::{config_columns, config_id};
 use crate::diff::plan::Change;
 use crate::store::books::{Before, Version};

@@ -5,7 +5,8 @@ use sqlx::AssertSqlSafe;
 use sqlx::sqlite::SqliteRow;
 use uuid::Uuid;
 
-use super::{SqliteStore, run};
+use super::SqliteStore;
+use super::sql::run;
 use crate::error::Result;
 use crate::fields::{Fields, FieldsIx, FieldsPool};
 use crate::phone::E164;

@@ -3,7 +3,8 @@
 use serde_json::json;
 use sqlx::sqlite::SqliteRow;
 
-use super::apply::{Run, statement};
+use super::attempt::Run;
+use super::sql::statement;
 use crate::store::books::{
     Before, BindingRow, Books, config_rows, ended_regions, ended_rows, region_rows,
 };

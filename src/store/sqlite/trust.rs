@@ -1,7 +1,7 @@
 //! Trusted servers on SQLite.
 
 use super::SqliteStore;
-use super::apply::statement;
+use super::sql::statement;
 use crate::store::cells::Cells;
 
 type Result<T> = std::result::Result<T, sqlx::Error>;

@@ -32,20 +32,28 @@ const ORDER: [&[&str]; 16] = [
     &["fuzzing"],
 ];
 const MODEL: &[&str] = &[
-    "address", "error", "fields", "finding", "phone", "routing", "sealed", "snapshot", "unseen",
+    "address",
+    "count_words",
+    "error",
+    "fields",
+    "finding",
+    "phone",
+    "routing",
+    "sealed",
+    "snapshot",
+    "unseen",
 ];
 /// One thing of the outside world each.
 const ADAPTERS: &[&str] = &["files", "git", "livekit", "secrets", "store"];
 
 /// Rooms in which files still name each other in circles: to become empty.
-const CIRCLES_LEFT: [&str; 6] = ["app", "cli", "dispatch", "files", "guards", "store"];
+const CIRCLES_LEFT: [&str; 2] = ["app", "dispatch"];
 
 /// Names that more than one type still has: to become empty.
-const NAMES_LEFT: [&str; 29] = [
+const NAMES_LEFT: [&str; 24] = [
     "Alike",
     "Answer",
     "Cause",
-    "Compared",
     "DriftReport",
     "Edit",
     "Entries",
@@ -53,7 +61,6 @@ const NAMES_LEFT: [&str; 29] = [
     "FieldReport",
     "Format",
     "Ids",
-    "Judged",
     "Names",
     "Opened",
     "Page",
@@ -64,13 +71,10 @@ const NAMES_LEFT: [&str; 29] = [
     "Row",
     "Run",
     "Scope",
-    "SecretReport",
     "Settings",
     "Step",
     "Stop",
-    "SummaryReport",
     "Version",
-    "Wish",
 ];
 
 /// Things of the outside world that model and core must not touch.
@@ -123,8 +127,10 @@ fn rooms_name_only_those_before_them() {
     for ((from, to), path) in &MAP.arrows {
         let (a, b) = (room(from), room(to));
         let inside = a == b || MODEL.contains(&a) && MODEL.contains(&b);
-        let drawn = a == "render" && (ADAPTERS.contains(&b) || b == "app");
-        if a != "lib" && !inside && (rank(b) >= rank(a) || drawn) {
+        let is_shell = ["render", "cli"].contains(&a);
+        // What `app` hands on of an adapter is `app`'s.
+        let around = is_shell && ADAPTERS.contains(&b) && !path.starts_with("crate::app::");
+        if a != "lib" && !inside && (rank(b) >= rank(a) || around) {
             wrong.push(format!("{from} names {to}: {path}"));
         }
     }

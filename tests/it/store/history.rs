@@ -2,12 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use lkroute::app::applied_states::{
+    RollbackPlan, read_drift, read_release, read_rollback, read_undone,
+};
 use lkroute::diff::plan::Action;
 use lkroute::fields::{Field, Fields, FieldsPool};
 use lkroute::history::changes::{What, event};
 use lkroute::history::release::ReleasePlan;
 use lkroute::routing::Routing;
-use lkroute::store::{Back, Mode, Select};
+use lkroute::store::{Mode, Select};
 use uuid::Uuid;
 
 use super::base::*;
@@ -26,14 +29,14 @@ on_both!(
 const INDIA: &str = "+919513456728";
 const UAE: &str = "+971545335200";
 
-async fn back(base: &Base, apply: Option<i64>) -> Back {
+async fn back(base: &Base, apply: Option<i64>) -> RollbackPlan {
     let mut store = base.open(Mode::Read).await;
-    let back = store.back_to(apply, &mut |_| (), Uuid::now_v7).await;
+    let back = read_rollback(&mut store, apply, &mut |_| (), Uuid::now_v7).await;
     back.expect("the way back")
 }
 
 /// Brings back the state of an apply, and sees that nothing is left to do.
-async fn roll_back(base: &Base, apply: i64) -> Back {
+async fn roll_back(base: &Base, apply: i64) -> RollbackPlan {
     let way = back(base, Some(apply)).await;
     let mut order = order(&way.plan);
     order.kind = "rollback".to_owned();
@@ -109,7 +112,7 @@ async fn every_state_can_be_brought_back(base: Base) {
     let retired = base.sql("SELECT count(*) FROM {voice_agent_numbers} WHERE status = 'inactive'");
     assert_eq!(retired.await, "1", "the number of apply 2 alone");
     let mut store = base.open(Mode::Read).await;
-    let none = store.back_to(Some(99), &mut |_| (), Uuid::now_v7).await;
+    let none = read_rollback(&mut store, Some(99), &mut |_| (), Uuid::now_v7).await;
     assert!(none.unwrap_err().message.contains("no apply 99"));
 }
 
@@ -269,7 +272,7 @@ async fn what_others_changed_since_is_drift(base: Base) {
     base.sql("DELETE FROM {voice_agent_numbers} WHERE base_number = 545335200")
         .await;
     let mut store = base.open(Mode::Read).await;
-    let drift = store.drift(&mut |_| (), Uuid::now_v7).await;
+    let drift = read_drift(&mut store, &mut |_| (), Uuid::now_v7).await;
     let (drift, _) = drift.expect("what has drifted");
     let mut lines = Vec::new();
     for change in &drift.plan.changes {
@@ -315,7 +318,7 @@ async fn what_is_given_back_stays_as_it_is(base: Base) {
     let wanted: Vec<_> = wanted.iter().map(|text| text.parse().unwrap()).collect();
     for (addresses, left) in [(Some(wanted.as_slice()), 5), (None, 0)] {
         let mut store = base.open(Mode::Read).await;
-        let (plan, _) = store.release(addresses).await.unwrap();
+        let (plan, _) = read_release(&mut store, addresses).await.unwrap();
         let plan = plan.expect("all are ours");
         assert!(
             plan.changes
@@ -342,7 +345,7 @@ async fn what_is_given_back_stays_as_it_is(base: Base) {
     }
     let unknown = ["config.none".parse().unwrap()];
     let mut store = base.open(Mode::Read).await;
-    let (none, _) = store.release(Some(&unknown)).await.unwrap();
+    let (none, _) = read_release(&mut store, Some(&unknown)).await.unwrap();
     assert_eq!(none.unwrap_err(), unknown);
 }
 
@@ -416,7 +419,7 @@ async fn what_a_rollback_took_away_is_known(base: Base) {
         store.begin_read().await.expect("read");
         store.snapshot().await.expect("a snapshot");
         let applies = store.applies().await.expect("the applies");
-        let undone = store.undone(&applies).await.expect("what was undone");
+        let undone = read_undone(store, &applies).await.expect("what was undone");
         store.end_read().await.expect("the end");
         let plan = undone.hold_back(plan, |_, _| false);
         (plan.changes.len(), plan.held_back.len())

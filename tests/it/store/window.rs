@@ -1,6 +1,7 @@
 //! What there was when the window of the budgets began, from the versions of
 //! either engine.
 
+use lkroute::app::applied_states::read_earlier;
 use lkroute::fields::{Field, Fields};
 use lkroute::guards::account::BudgetAccount;
 use lkroute::impact::window::window_sum;
@@ -51,7 +52,9 @@ async fn sum(base: &Base, routing: &Routing) -> Option<WindowSum> {
     let snapshot = store.snapshot().await.expect("a snapshot");
     let applies = store.applies().await.expect("applies");
     let window = snapshot.guards.window();
-    let earlier = store.earlier(window, &applies).await.expect("versions");
+    let earlier = read_earlier(&mut store, window, &applies)
+        .await
+        .expect("versions");
     let facts = SecretFacts::default();
     let mut differ = Differ::new(routing, &snapshot, &facts, Uuid::now_v7);
     differ.since(earlier);

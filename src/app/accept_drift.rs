@@ -1,13 +1,12 @@
 //! Values of the database, written into the files: what `drift --accept`
-//! does. Imports what commands share, `files` and `source`.
+//! does. Imports core and `files`.
 
 use std::collections::BTreeMap;
 
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::shell::Shell;
-use super::{Stop, editing, routing_files};
+use super::{Context, Stop, editing, routing_files};
 use crate::address::Address;
 use crate::diff::objects::config_fields;
 use crate::diff::plan::{Change, FieldChange, Kind, Object};
@@ -24,7 +23,7 @@ use crate::source::{self, Sources, Texts};
 
 /// The drift, and the files that it goes into.
 pub struct Accepting<'a> {
-    shell: &'a Shell,
+    context: &'a Context<'a>,
     drift: &'a Drift,
     snapshot: &'a Snapshot,
     routing: Routing,
@@ -60,15 +59,15 @@ pub struct Accepted {
 impl<'a> Accepting<'a> {
     /// Loads the files, which must be valid.
     pub fn new(
-        shell: &'a Shell,
+        context: &'a Context<'a>,
         drift: &'a Drift,
         snapshot: &'a Snapshot,
     ) -> Result<Accepting<'a>, Stop> {
         Ok(Accepting {
-            shell,
+            context,
             drift,
             snapshot,
-            routing: routing_files::load_valid(&shell.context())?.routing,
+            routing: routing_files::load_valid(context)?.routing,
             files: BTreeMap::new(),
             expected: Vec::new(),
         })
@@ -100,7 +99,7 @@ impl<'a> Accepting<'a> {
             let error = Error::new(format!("{unknown} has not drifted"));
             return Err(error.hint("`lkroute drift` lists what has").into());
         }
-        let edited = editing::edited(self.shell, &self.files)?;
+        let edited = editing::edited(self.context, &self.files)?;
         self.check(&edited)?;
         files::rewrite(&edited.into_values().collect::<Vec<_>>())?;
         Ok(accepted)
@@ -131,7 +130,7 @@ impl<'a> Accepting<'a> {
             object: declared.clone(),
             fields,
         });
-        let environment = self.shell.globals.env.clone();
+        let environment = self.context.settings.environment.clone();
         let tenants = self.routing.tenants.iter();
         let aliases = tenants.filter_map(|tenant| Some((tenant.alias.clone()?, tenant.id)));
         let of_file = self.files.entry(file.clone()).or_insert_with(|| Edits {
@@ -274,7 +273,7 @@ impl<'a> Accepting<'a> {
     /// Whether the edited files say what the database holds: a rollout, for
     /// one, may decide otherwise.
     fn check(&self, edited: &BTreeMap<String, files::Edit>) -> Result<(), Stop> {
-        let tree = Tree::open(&self.shell.globals.routing);
+        let tree = Tree::open(&self.context.settings.routing);
         let mut texts = Vec::new();
         for (ix, path) in tree.paths().iter().enumerate() {
             let text = match edited.get(path) {
@@ -286,7 +285,7 @@ impl<'a> Accepting<'a> {
             };
             texts.push((path.clone(), text));
         }
-        let options = self.shell.settings.load_options();
+        let options = self.context.settings.load_options();
         let loaded = source::load(&Texts::new(texts), &options);
         if loaded.has_errors() {
             let errors = loaded.findings.into_iter().filter(Finding::is_error);

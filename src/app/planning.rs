@@ -10,14 +10,11 @@ use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
 use super::database::{self, Target};
-use super::number::NumberArgs;
-use super::report::Report;
+use super::number_request::NumberRequest;
 use super::revision::{CheckedOut, checked_out};
-use super::shell::Shell;
-use super::{Stop, migrate, routing_files, sealing};
+use super::secret_sources::SourceRules;
+use super::{Context, Stop, Total, applied_states, routing_files, sealing};
 use crate::address::Address;
-use crate::app::Total;
-use crate::app::secret_sources::SourceRules;
 use crate::diff::differ::Differ;
 use crate::diff::earlier::Earlier;
 use crate::diff::plan::Plan;
@@ -25,6 +22,7 @@ use crate::diff::secret::SecretFacts;
 use crate::diff::target;
 use crate::error::{Error, Result};
 use crate::finding::Finding;
+use crate::git::Revision;
 use crate::guards::account::BudgetAccount;
 use crate::guards::{self, Basis, GuardContext, exceptions};
 use crate::history::undone::Undone;
@@ -45,8 +43,8 @@ use crate::store::{Batch, Intake, LookUp, Mode, RowIds, check_stamp};
 const WAITING: usize = 128;
 
 /// What is wanted of a plan.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Wish<'a> {
+#[derive(Debug, Clone, Default)]
+pub struct PlanRequest<'a> {
     /// Only these objects and what they newly depend on; empty for all.
     pub targets: &'a [Address],
     /// Drift is reverted only by an apply that was seen.
@@ -54,7 +52,7 @@ pub struct Wish<'a> {
     /// The plan is to be carried out: a SQLite file is brought up to date.
     pub to_write: bool,
     /// One number, to be looked at more closely.
-    pub number: Option<&'a NumberArgs>,
+    pub number: Option<NumberRequest>,
 }
 
 /// A plan, and what it was made of.
@@ -71,7 +69,7 @@ pub struct Planned {
     pub refusals: Vec<Finding>,
     /// What an apply keeps for the budgets of later ones.
     pub account: BudgetAccount,
-    /// The number of the wish.
+    /// The number that was asked for.
     pub number: Option<OneNumber>,
     /// A digest of what the files hold.
     pub digest: String,
@@ -82,6 +80,12 @@ pub struct Planned {
 }
 
 impl Planned {
+    /// The commit that the files are of, where they are in git.
+    pub fn revision(&self) -> Option<&Revision> {
+        let found = self.checked_out.as_ref()?;
+        Some(&found.revision)
+    }
+
     /// The guards that are stored when the plan is carried out.
     pub fn guards_after(&self) -> Result<Guards> {
         let mut guards = match (&self.plan.guards, self.snapshot.guards.readable()?) {
@@ -96,24 +100,6 @@ impl Planned {
             .get_or_insert_with(|| listed.clone().unwrap_or_default());
         Ok(guards)
     }
-
-    /// Says which of the files are in no commit.
-    pub fn tell_uncommitted(&self, shell: &Shell) {
-        if let Some(note) = self.checked_out.as_ref().and_then(CheckedOut::note) {
-            shell.note(&note);
-        }
-    }
-
-    pub fn report(&self) -> Report<'_> {
-        Report {
-            plan: &self.plan,
-            reroutes: &self.reroutes,
-            refusals: &self.refusals,
-            offline: None,
-            number: self.number.as_ref(),
-            saved: false,
-        }
-    }
 }
 
 /// The day in UTC, with which exceptions end.
@@ -124,39 +110,40 @@ pub fn today() -> Date {
 /// Compares files and database. While the files are parsed on a thread of
 /// their own, the database is read, where it is known without them; files
 /// that are invalid come before whatever goes wrong with it.
-pub async fn plan(shell: &Shell, ring: &KeyRing, wish: Wish<'_>) -> Result<Planned, Stop> {
+pub async fn plan_changes(
+    context: &Context<'_>,
+    ring: &KeyRing,
+    request: &PlanRequest<'_>,
+) -> Result<Planned, Stop> {
     let (tell_environment, environment) = oneshot::channel();
     let (tell_start, start) = oneshot::channel();
     let (batches, rows) = mpsc::channel(WAITING);
-    let globals = &shell.globals;
+    let settings = context.settings;
     // The schema may be in the files, too.
-    let named = globals.database.is_some() && globals.schema.is_some();
-    let early = globals.env.is_none() || named;
+    let named = settings.database.is_some() && settings.schema.is_some();
+    let early = settings.environment.is_none() || named;
     let reading = async {
         let environment = match early {
             true => None,
             false => environment.await.map_err(|_| unheard())?,
         };
-        let target = database::target(&shell.context(), environment.as_ref())?;
-        let besides = read(shell, &target, wish, tell_start, batches).await?;
+        let target = database::target(context, environment.as_ref())?;
+        let besides = read(context, &target, request, tell_start, batches).await?;
         Ok::<_, Error>((target, besides))
     };
     let comparing = async {
-        let dir = globals.routing.clone();
+        let dir = settings.routing.clone();
         let asking = tokio::task::spawn_blocking(move || checked_out(&dir));
-        let loaded = routing_files::valid(load_aside(shell).await?)?;
+        let loaded = routing_files::valid(load_aside(context).await?)?;
         let checked_out = asking.await;
         let checked_out =
             checked_out.map_err(|error| Error::new(format!("asking git failed: {error}")))??;
         // Nobody waits for it where the database is known without it.
-        let _ = tell_environment.send(routing_files::environment_database(
-            &shell.context(),
-            &loaded,
-        ));
+        let _ = tell_environment.send(routing_files::environment_database(context, &loaded));
         let Ok(start) = start.await else {
             return Ok(None);
         };
-        let dir = &shell.globals.routing;
+        let dir = &settings.routing;
         let compared = compare(ring, dir, loaded, start, rows).await?;
         Ok(Some((compared, checked_out)))
     };
@@ -165,7 +152,7 @@ pub async fn plan(shell: &Shell, ring: &KeyRing, wish: Wish<'_>) -> Result<Plann
     let (read, compared) = tokio::try_join!(reading, comparing)?;
     let (target, besides) = read?;
     let (compared, checked_out) = compared.ok_or_else(unheard)?;
-    let planned = judge(wish, compared, target, besides)?;
+    let planned = judge_plan(request, compared, target, besides)?;
     Ok(Planned {
         checked_out,
         ..planned
@@ -178,8 +165,9 @@ fn unheard() -> Error {
 }
 
 /// Loads the files on a thread of their own.
-async fn load_aside(shell: &Shell) -> Result<Loaded> {
-    let (dir, options) = (shell.globals.routing.clone(), shell.settings.load_options());
+async fn load_aside(context: &Context<'_>) -> Result<Loaded> {
+    let settings = context.settings;
+    let (dir, options) = (settings.routing.clone(), settings.load_options());
     let parsing = tokio::task::spawn_blocking(move || routing_files::read_files(&dir, &options));
     let loaded = parsing.await;
     loaded.map_err(|error| Error::new(format!("reading the files failed: {error}")))
@@ -198,50 +186,53 @@ struct Besides {
     /// All applies, the newest first.
     applies: Vec<ApplyRecord>,
     undone: Undone,
-    /// The rows of the number of the wish.
+    /// The rows of the number that was asked for.
     rows: Vec<RowFact>,
 }
 
 /// Reads a database, where there is one already: first all but the numbers,
 /// then these.
 async fn read(
-    shell: &Shell,
+    context: &Context<'_>,
     target: &Target,
-    wish: Wish<'_>,
+    request: &PlanRequest<'_>,
     start: oneshot::Sender<Start>,
     batches: mpsc::Sender<Batch>,
 ) -> Result<Besides> {
     let mut besides = Besides::default();
     if !target.url.exists() {
-        shell.detail(&format!("{} is not there yet", target.url.label()));
+        context
+            .progress
+            .detail(&format!("{} is not there yet", target.url.label()));
         start.send(Start::default()).map_err(|_| unheard())?;
         return Ok(besides);
     }
-    if wish.to_write && target.url.file().is_some() {
-        let (mut store, _) = database::open_stamped(&shell.context(), target, Mode::Write).await?;
-        migrate::say(shell, &store.migrate(false).await?);
+    if request.to_write && target.url.file().is_some() {
+        let (mut store, _) = database::open_stamped(context, target, Mode::Write).await?;
+        for step in store.migrate(false).await? {
+            context.progress.note(&format!("migrated: {}", step.name));
+        }
     }
-    let mode = match wish.to_write {
+    let mode = match request.to_write {
         true => Mode::Write,
         false => Mode::Read,
     };
-    let mut store = database::open_current(&shell.context(), target, mode).await?;
+    let mut store = database::open_current(context, target, mode).await?;
     store.begin_read().await?;
     let found = store.snapshot().await?;
     besides.applies = store.applies().await?;
-    let earlier = store
-        .earlier(found.guards.window(), &besides.applies)
-        .await?;
+    let earlier =
+        applied_states::read_earlier(&mut store, found.guards.window(), &besides.applies).await?;
     let found = Start {
         snapshot: found,
         earlier,
     };
     start.send(found).map_err(|_| unheard())?;
-    let progress = shell.count("comparing", Total::Unknown);
+    let progress = context.progress.count("comparing", Total::Unknown);
     let mut each = async |batch| batches.send(batch).await.map_err(|_| unheard());
     store.pour(&mut each, &mut |rows| progress.at(rows)).await?;
-    besides.undone = store.undone(&besides.applies).await?;
-    if let Some(number) = wish.number.and_then(|args| args.number) {
+    besides.undone = applied_states::read_undone(&mut store, &besides.applies).await?;
+    if let Some(number) = request.number.as_ref().map(|asked| asked.number) {
         let asked = LookUp {
             agents: false,
             ..LookUp::number(number)
@@ -297,9 +288,9 @@ async fn compare(
     compared.map_err(|error| Error::new(format!("comparing failed: {error}")))?
 }
 
-/// What is wished of a plan, and what its guards say.
-fn judge(
-    wish: Wish<'_>,
+/// The part of a plan that was asked for, and what its guards say.
+fn judge_plan(
+    request: &PlanRequest<'_>,
     compared: Compared,
     target: Target,
     besides: Besides,
@@ -314,30 +305,28 @@ fn judge(
     let routing = loaded.routing;
     let stored = snapshot.guards.readable()?;
     plan.guards = GuardsChange::between(stored, &routing.guards);
-    if let Some(unknown) = target::unknown(&plan, &routing, wish.targets).first() {
+    if let Some(unknown) = target::unknown(&plan, &routing, request.targets).first() {
         let message = format!("--target {unknown}: neither the files nor the database know it");
         return Err(Error::new(message).into());
     }
-    if !wish.targets.is_empty() {
-        plan = target::narrow(plan, wish.targets);
+    if !request.targets.is_empty() {
+        plan = target::narrow(plan, request.targets);
     }
     let day = today();
     plan = besides.undone.hold_back(plan, |plan, change| {
         let allow = &routing.guards.allow;
         exceptions::excepted(plan, change, "undone", (allow, &snapshot.tenants, day))
     });
-    if wish.leave_drift {
+    if request.leave_drift {
         plan = plan.without_drift();
     }
     let mut reroutes = reroutes::reroutes(&plan);
     reroutes.window = window_sum(&mut plan);
-    let number = wish.number.and_then(|args| Some((args, args.number?)));
-    let number = match number {
-        Some((args, number)) => {
+    let number = match &request.number {
+        Some(asked) => {
             let rows = besides.rows;
-            let (before, after) = before_and_after(&plan, &routing, &snapshot, rows, number);
-            let number = args.resolve(&before, &after)?;
-            number.map(|number| number.with_secrets(&plan))
+            let (before, after) = before_and_after(&plan, &routing, &snapshot, rows, asked.number);
+            Some(asked.resolve(&before, &after)?.with_secrets(&plan))
         }
         None => None,
     };

@@ -1,19 +1,17 @@
 //! What was approved, against what would be applied: saved plans and digests.
-//! Imports core, `files` and `render`.
+//! Imports core and `files`.
 
 use std::path::Path;
 
 use super::planning::Planned;
-use super::shell::Shell;
 use crate::address::Address;
-use crate::error::{Error, Exit, Result};
+use crate::error::{Error, Result};
 use crate::files;
 use crate::impact::digest;
 use crate::impact::saved_plan::{SavedPlan, unseen_secret};
-use crate::render::stale;
 
-/// Writes a plan to a file.
-pub fn save(shell: &Shell, planned: &Planned, targets: &[Address], path: &Path) -> Result<()> {
+/// Writes a plan to a file; its digest.
+pub fn save_plan(planned: &Planned, targets: &[Address], path: &Path) -> Result<String> {
     let checked_out = planned.checked_out.as_ref();
     let mut saved = SavedPlan::new(
         planned.plan.clone(),
@@ -25,12 +23,11 @@ pub fn save(shell: &Shell, planned: &Planned, targets: &[Address], path: &Path) 
     let text = serde_json::to_string(&saved)
         .map_err(|error| Error::new(format!("the plan can't be written: {error}")))?;
     files::write(path, &text)?;
-    shell.note(&format!("saved as {} ({})", path.display(), saved.digest));
-    Ok(())
+    Ok(saved.digest)
 }
 
 /// Reads a saved plan.
-pub fn read(path: &Path) -> Result<SavedPlan> {
+pub fn read_plan(path: &Path) -> Result<SavedPlan> {
     let text = files::read_text(path)?;
     SavedPlan::read(&text).map_err(|error| Error::new(format!("`{}`: {error}", path.display())))
 }
@@ -60,32 +57,31 @@ impl Approved {
     /// Whether this is the plan that was approved.
     ///
     /// # Errors
-    /// Stale, with the difference as far as it is known.
-    pub fn check(&self, planned: &Planned) -> Result<()> {
+    /// How it is another one.
+    pub(super) fn check(self, planned: &Planned) -> Result<(), StalePlan> {
         let now = digest::digest(&planned.plan);
-        let hint = "nothing was written: look at `lkroute plan`, and have it approved anew";
         match self {
-            Approved::Digest(digest) if digest::same(digest, &now) => Ok(()),
-            Approved::Digest(digest) => {
-                let message = "the plan is not the one that was approved";
-                let digests = format!("  approved: {digest}\n  now:      {now}");
-                Err(Error::exit(Exit::Stale, message).lines(&digests).hint(hint))
-            }
+            Approved::Digest(digest) if digest::same(&digest, &now) => Ok(()),
+            Approved::Digest(approved) => Err(StalePlan::Digest { approved, now }),
             Approved::Plan(saved) if saved.digest == now => {
-                let Some(config) = unseen_secret(&saved.plan, &planned.plan) else {
-                    return Ok(());
-                };
-                let message = format!(
-                    "the secret of config.{config} was compared and found the same when the plan \
-                     was approved, and it is another one now"
-                );
-                Err(Error::exit(Exit::Stale, message).hint(hint))
+                match unseen_secret(&saved.plan, &planned.plan) {
+                    None => Ok(()),
+                    Some(config) => Err(StalePlan::Secret(config.to_owned())),
+                }
             }
-            Approved::Plan(saved) => {
-                let lines = stale::text(&saved.plan, &planned.plan);
-                let message = "the plan is not the one that was approved; what differs:";
-                Err(Error::exit(Exit::Stale, message).lines(&lines).hint(hint))
-            }
+            Approved::Plan(saved) => Err(StalePlan::Plan(saved)),
         }
     }
+}
+
+/// How a plan is not the one that was approved.
+#[derive(Debug)]
+pub enum StalePlan {
+    /// Its digest is another one; more is not known of what was approved.
+    Digest { approved: String, now: String },
+    /// A secret of this config was compared and found the same when the plan
+    /// was approved, and is another one now.
+    Secret(String),
+    /// This is what was approved.
+    Plan(Box<SavedPlan>),
 }

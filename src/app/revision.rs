@@ -1,13 +1,13 @@
 //! Which commit the files are of, and the order of applies: an older revision
-//! does not undo a newer one. Imports `files`, `git`, core and `render`.
+//! does not undo a newer one. Imports `files`, `git` and core.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use crate::count_words::counted;
 use crate::error::{Error, Exit, Result};
 use crate::files::{self, Tree, find_checkout};
 use crate::git::{Ancestry, CommitTree, Repository, Revision};
-use crate::render::style::counted;
 use crate::snapshot::ApplyRecord;
 use crate::source::Sources;
 

@@ -3,24 +3,24 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use super::shell::Shell;
+use super::Context;
 use crate::error::{Error, Result};
 use crate::files::{self, Tree};
 use crate::source::write::edit::{EditError, Edits, edit};
 
 /// Makes the changes of each file, by the names that reports show, and writes
 /// all of them or none.
-pub fn write(shell: &Shell, changes: &BTreeMap<String, Edits>) -> Result<()> {
-    let ready = edited(shell, changes)?;
+pub fn write(context: &Context<'_>, changes: &BTreeMap<String, Edits>) -> Result<()> {
+    let ready = edited(context, changes)?;
     files::rewrite(&ready.into_values().collect::<Vec<_>>())
 }
 
 /// The files as the changes leave them, not written yet.
 pub fn edited(
-    shell: &Shell,
+    context: &Context<'_>,
     changes: &BTreeMap<String, Edits>,
 ) -> Result<BTreeMap<String, files::Edit>> {
-    let tree = Tree::open(&shell.globals.routing);
+    let tree = Tree::open(&context.settings.routing);
     let mut ready = BTreeMap::new();
     for (file, edits) in changes {
         let path = tree

@@ -1,0 +1,228 @@
+//! Plans from the history that a database keeps: back to what an apply left,
+//! what has drifted since, what is given back, what rollbacks undid. Imports
+//! core and the store.
+
+use std::collections::HashMap;
+
+use uuid::Uuid;
+
+use crate::address::Address;
+use crate::diff::differ::Differ;
+use crate::diff::earlier::Earlier;
+use crate::diff::plan::{Object, Plan};
+use crate::diff::secret::SecretFacts;
+use crate::error::{Error, Result};
+use crate::fields::FieldsPool;
+use crate::history::drift::Drift;
+use crate::history::release::ReleasePlan;
+use crate::history::undone::Undone;
+use crate::history::window::WindowReader;
+use crate::history::{AppliedState, BindingVersion, Versions};
+use crate::routing::window::Window;
+use crate::snapshot::{ApplyId, ApplyRecord, Snapshot};
+use crate::store::{PreparedSecret, Select, Store};
+
+/// Rows that are asked for at a time.
+const CHUNK: usize = 1000;
+
+/// The way back to what an apply left.
+#[derive(Debug)]
+pub struct RollbackPlan {
+    pub snapshot: Snapshot,
+    /// All of them, the newest first.
+    pub applies: Vec<ApplyRecord>,
+    pub versions: Versions,
+    pub state: AppliedState,
+    pub plan: Plan,
+}
+
+impl RollbackPlan {
+    /// The secrets that the plan writes, as they were stored then; nothing is
+    /// opened or sealed for it.
+    pub fn secrets(&self) -> HashMap<Uuid, PreparedSecret> {
+        let mut secrets = HashMap::new();
+        let configs = self
+            .plan
+            .changes
+            .iter()
+            .filter_map(|change| match change.object {
+                Object::Config(_) => Some((change, change.row?)),
+                Object::Region(_) | Object::Binding { .. } => None,
+            });
+        for (change, row) in configs {
+            let then = self.state.configs.get(&row);
+            let found = self.state.found.configs.get(&row);
+            let text = match then {
+                Some(then) => then.sealed.clone(),
+                None => found.and_then(|found| found.sealed.clone()),
+            };
+            let prepared = PreparedSecret {
+                text: text.filter(|_| self.plan.writes_secret(change)),
+                fingerprint: then.and_then(|then| then.owned.fingerprint.clone()),
+                source: then.map(|then| then.owned.secret_source.clone()),
+            };
+            secrets.insert(row, prepared);
+        }
+        secrets
+    }
+}
+
+fn no_such_apply(wanted: Option<ApplyId>, last: Option<&ApplyRecord>) -> Error {
+    match (wanted, last) {
+        (Some(wanted), Some(last)) => Error::new(format!(
+            "there is no apply {wanted}: the last one is {}",
+            last.id
+        ))
+        .hint("`lkroute history` lists them"),
+        _ => Error::new("nothing has been applied to this database"),
+    }
+}
+
+/// The state that an apply left, the last where none is named, and the plan
+/// that brings it back. Reads from first to last in one moment; the ids that
+/// the plan needs come from `new_id`.
+///
+/// # Errors
+/// No apply of that number.
+pub async fn read_rollback(
+    store: &mut Store,
+    apply: Option<ApplyId>,
+    progress: &mut dyn FnMut(u64),
+    new_id: fn() -> Uuid,
+) -> Result<RollbackPlan> {
+    let back = begin_rollback(store, apply, progress, new_id).await?;
+    store.end_read().await?;
+    Ok(back)
+}
+
+async fn begin_rollback(
+    store: &mut Store,
+    apply: Option<ApplyId>,
+    progress: &mut dyn FnMut(u64),
+    new_id: fn() -> Uuid,
+) -> Result<RollbackPlan> {
+    store.begin_read().await?;
+    let snapshot = store.snapshot().await?;
+    let applies = store.applies().await?;
+    let apply = match (apply, &snapshot.last_apply) {
+        (Some(apply), _) if applies.iter().any(|known| known.id == apply) => apply,
+        (None, Some(last)) => last.id,
+        (apply, last) => return Err(no_such_apply(apply, last.as_ref())),
+    };
+    let versions = store.versions().await?;
+    let mut pool = FieldsPool::default();
+    let mut state = AppliedState::at(apply, &versions, &snapshot);
+    let mut take = |pool: &mut FieldsPool, version: BindingVersion| state.binding(&version, pool);
+    let select = Select::After(apply);
+    store
+        .binding_versions(&select, &mut pool, &mut take)
+        .await?;
+    let facts = SecretFacts::default();
+    let earlier = read_earlier(store, snapshot.guards.window(), &applies).await?;
+    let mut differ = Differ::new(&state.routing, &snapshot, &facts, new_id);
+    differ.since(earlier);
+    store.feed(&mut differ, progress).await?;
+    let plan = differ.finish(new_id).giving_back(&state.found, &pool);
+    Ok(RollbackPlan {
+        snapshot,
+        applies,
+        versions,
+        state,
+        plan,
+    })
+}
+
+/// What rollbacks undid, told from the versions. After [`Store::snapshot`],
+/// in the same read.
+pub async fn read_undone(store: &mut Store, applies: &[ApplyRecord]) -> Result<Undone> {
+    let rollbacks = Undone::rollbacks(applies);
+    if rollbacks.is_empty() {
+        return Ok(Undone::default());
+    }
+    let versions = store.versions().await?;
+    let mut undone = Undone::new(applies, &versions);
+    let mut pool = FieldsPool::default();
+    let mut take = |pool: &mut FieldsPool, version: BindingVersion| undone.binding(&version, pool);
+    let select = Select::TouchedBy(rollbacks);
+    store
+        .binding_versions(&select, &mut pool, &mut take)
+        .await?;
+    undone.end(&pool);
+    Ok(undone)
+}
+
+/// What there was when the window of the budgets began, by the clock of the
+/// database. After [`Store::snapshot`], in the same read.
+pub async fn read_earlier(
+    store: &mut Store,
+    window: Window,
+    applies: &[ApplyRecord],
+) -> Result<Option<Earlier>> {
+    if applies.is_empty() {
+        return Ok(None);
+    }
+    let recent = store.recent_applies(window).await?;
+    let Some(mut reader) = WindowReader::new(window, recent, applies) else {
+        return Ok(None);
+    };
+    reader.objects(&store.versions().await?);
+    let mut pool = FieldsPool::default();
+    let select = Select::TouchedAfter(reader.start());
+    let mut take = |pool: &mut FieldsPool, version: BindingVersion| reader.binding(&version, pool);
+    store
+        .binding_versions(&select, &mut pool, &mut take)
+        .await?;
+    Ok(Some(reader.finish(&pool)))
+}
+
+/// What has drifted since the last apply, and what was read for that.
+///
+/// # Errors
+/// Nothing has been applied yet.
+pub async fn read_drift(
+    store: &mut Store,
+    progress: &mut dyn FnMut(u64),
+    new_id: fn() -> Uuid,
+) -> Result<(Drift, Snapshot)> {
+    let back = begin_rollback(store, None, progress, new_id).await?;
+    let mut pool = FieldsPool::default();
+    let mut bindings = Vec::new();
+    let mut touched = HashMap::new();
+    for rows in Drift::rows(&back.plan).chunks(CHUNK) {
+        let select = Select::Rows(rows.to_vec());
+        let mut take = |_: &mut FieldsPool, version| bindings.push(version);
+        store
+            .binding_versions(&select, &mut pool, &mut take)
+            .await?;
+        touched.extend(store.touched(rows).await?);
+    }
+    store.end_read().await?;
+    let live = back.snapshot.configs.iter();
+    touched.extend(live.filter_map(|row| Some((row.id, row.updated_at.clone()?))));
+    let history = (&back.versions, bindings.as_slice(), &pool);
+    let drift = Drift::new(back.plan, history, &back.applies, touched);
+    Ok((drift, back.snapshot))
+}
+
+/// The plan that gives objects back, or everything; else the objects that
+/// lkroute does not have.
+pub async fn read_release(
+    store: &mut Store,
+    wanted: Option<&[Address]>,
+) -> Result<(Result<Plan, Vec<Address>>, Snapshot)> {
+    store.begin_read().await?;
+    let snapshot = store.snapshot().await?;
+    let mut release = ReleasePlan::new(wanted, &snapshot);
+    let select = release.numbers().map_or(Select::Current, Select::Numbers);
+    let mut pool = FieldsPool::default();
+    let mut take = |pool: &mut FieldsPool, version: BindingVersion| {
+        if version.until.is_none() {
+            release.binding(&version.owned, pool);
+        }
+    };
+    store
+        .binding_versions(&select, &mut pool, &mut take)
+        .await?;
+    store.end_read().await?;
+    Ok((release.finish(), snapshot))
+}

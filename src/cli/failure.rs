@@ -1,0 +1,28 @@
+//! The JSON report of a command that could not be done. Imports core and
+//! `render`.
+
+use crate::error::Error;
+use crate::finding::Finding;
+use crate::render::{self, calls, json};
+
+/// The JSON report of a command that could not be done, or was not understood.
+pub fn failed_report(command: &str, findings: &[Finding], error: &Error) -> Result<String, Error> {
+    match command {
+        "plan" | "diff" | "show" => json::text(&json::PlanReport::failed(findings, error)),
+        "secrets" => json::text(&render::secrets::SecretsReport::failed(error)),
+        "drift" => json::text(&render::drift::DriftReport::failed(error)),
+        "history" => json::text(&render::history::HistoryReport::failed(error)),
+        "apply" | "rollback" | "release" => json::text(&json::ApplyReport {
+            plan: json::PlanReport::failed(findings, error),
+            applied: None,
+            applied_already: None,
+        }),
+        "dispatch" => json::text(&calls::DispatchReport::failed(error)),
+        "dispatches" | "cancel" => json::text(&calls::DispatchesReport::failed(error)),
+        "doctor" => json::text(&render::doctor::DoctorReport::failed(error)),
+        _ => json::text(&json::Failed {
+            findings: json::reports(findings),
+            ..json::Failed::from(error)
+        }),
+    }
+}
