@@ -8,6 +8,8 @@ use crate::measure::Run;
 pub struct Report {
     size: u64,
     rows: Vec<[String; 5]>,
+    /// What was measured, by its name.
+    figures: Vec<(String, Run)>,
 }
 
 impl Report {
@@ -15,6 +17,7 @@ impl Report {
         Report {
             size,
             rows: Vec::new(),
+            figures: Vec::new(),
         }
     }
 
@@ -23,9 +26,14 @@ impl Report {
             0 => String::new(),
             bytes => format!("{} MB", bytes / 1_000_000),
         };
+        self.figures.push((what.to_owned(), run));
         eprintln!("{what}: {} {memory} {ratio} {target}", seconds(run.seconds));
         self.rows
             .push([what.to_owned(), seconds(run.seconds), memory, ratio, target]);
+    }
+
+    pub fn figures(&self) -> impl Iterator<Item = (&str, Run)> {
+        self.figures.iter().map(|(what, run)| (what.as_str(), *run))
     }
 
     /// What PostgreSQL's own tools need.

@@ -38,6 +38,10 @@ impl Tree {
         tree
     }
 
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
     /// The bulk shape: one file, a table for each number.
     pub fn one_file(dir: &Path, size: u64) -> String {
         fs::create_dir_all(dir).expect("a directory");
