@@ -26,7 +26,7 @@ const PASTED: usize = 200;
 
 /// What exceptions make of violations.
 #[derive(Debug, Default)]
-pub struct Judged {
+pub struct JudgedViolations {
     /// Of those that no exception covers.
     pub refusals: Vec<Finding>,
     /// About exceptions that do not count.
@@ -36,11 +36,15 @@ pub struct Judged {
 }
 
 /// Judges violations by the exceptions in the files.
-pub fn refuse(plan: &Plan, violations: Vec<Violation>, context: &GuardContext<'_>) -> Judged {
+pub fn refuse(
+    plan: &Plan,
+    violations: Vec<Violation>,
+    context: &GuardContext<'_>,
+) -> JudgedViolations {
     let (counting, warnings) = judge(&context.routing.guards.allow, context.today);
-    let mut judged = Judged {
+    let mut judged = JudgedViolations {
         warnings,
-        ..Judged::default()
+        ..JudgedViolations::default()
     };
     for violation in violations {
         if !covered(plan, &context.snapshot.tenants, &violation, &counting) {
