@@ -8,7 +8,6 @@ use uuid::Uuid;
 
 use super::{Context, Stop, editing, routing_files};
 use crate::address::Address;
-use crate::diff::objects::config_fields;
 use crate::diff::plan::{Change, FieldChange, Kind, Object};
 use crate::error::{Error, Result};
 use crate::fields::Field;
@@ -312,7 +311,7 @@ impl Expected {
             Declared::Config(name) => routing
                 .configs
                 .get(name)
-                .map(|config| config_fields(name, config, String::new())),
+                .map(|config| config.fields(name).with(Field::ApiSecret, "")),
             Declared::Binding(number, tenant) => {
                 let mut bindings = routing.bindings.iter();
                 let same = |binding: &&crate::routing::Binding| {

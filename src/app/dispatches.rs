@@ -13,8 +13,9 @@ use crate::dispatch::{Record, Status};
 use crate::error::{Error, Result};
 use crate::livekit::{
     Call, CallLook, Cause, Client, Dispatched, JOB_LISTED_WITHIN, Limits, Server, end_call,
-    find_dispatch, look_at_call, phone_in_room,
+    find_dispatch, look_at_call, phone_in_room, wait_for_participant,
 };
+use crate::phone::E164;
 use crate::resolve;
 use crate::secrets::KeyRing;
 use crate::store::Mode;
@@ -36,6 +37,37 @@ pub async fn list_calls(context: &Context<'_>, wanted: &Calls) -> Result<Vec<Rec
     let target = lookup::target(context)?;
     let mut store = database::open_current(context, &target, Mode::Look).await?;
     Ok(store.calls(wanted).await?)
+}
+
+/// How long ago a call that ended in doubt may be, for somebody to be asked
+/// before it is placed again.
+const IN_DOUBT_FOR: SignedDuration = SignedDuration::from_hours(1);
+
+/// Calls between the same numbers of late of which it is not known whether a
+/// person was called: placing another may call a person twice. One with the
+/// same idempotency key is not among them: nothing is sent for that.
+///
+/// # Errors
+/// The database can't be asked.
+pub async fn calls_in_doubt(
+    context: &Context<'_>,
+    (from, to): (E164, &str),
+    key: Option<&str>,
+) -> Result<Vec<Record>, Stop> {
+    let since = (context.clock)() - IN_DOUBT_FOR;
+    let wanted = Calls {
+        last: 100,
+        number: Some(from),
+        status: vec![Status::InQueue, Status::Unknown, Status::NoAgent],
+        since: Some(format!("{since:.3}")),
+        ..Calls::default()
+    };
+    let mut records = list_calls(context, &wanted).await?;
+    records.retain(|record| {
+        let same_key = key.is_some() && record.idempotency_key.as_deref() == key;
+        record.is_between(from, to) && !same_key
+    });
+    Ok(records)
 }
 
 /// Which calls to look at again.
@@ -85,10 +117,15 @@ async fn look_once(
     mut record: Record,
 ) -> Refreshed {
     let (mut looked, mut not_seen) = (false, None);
-    if !record.is_settled() {
+    // The call of one room is looked at also where it is only to be told
+    // whether it still runs.
+    let open = !record.is_settled();
+    let had_agent = matches!(record.status, Status::PickedUp | Status::Answered);
+    if open || had_agent && request.wanted.room.is_some() {
         let client = client_of(&record, known, &request.ring, request.limits);
         let seen = match client {
-            Ok(client) => look_again(context, &client, &mut record).await,
+            Ok(client) if open => look_again(context, &client, &mut record).await,
+            Ok(client) => look_whether_running(&client, &mut record).await,
             Err(error) => Err(error.message),
         };
         match seen {
@@ -118,7 +155,7 @@ fn client_of(
     limits: Limits,
 ) -> Result<Client> {
     let url = record.detail.url.as_str();
-    let credentials = match record.config_id {
+    let credentials = match record.placed_by() {
         Some(id) => known.credentials(id, ring)?.0,
         None => of_environment()?,
     };
@@ -170,12 +207,7 @@ async fn look_again(
             note_agent(record, there);
             record.detail.in_room = record.detail.in_room.take().or(seen_in_room);
             record.detail.message = None;
-            if let Ok(Some(phone)) = phone_in_room(client, &record.room).await {
-                record.detail.sip_call_status = phone.call_status;
-                let known = record.detail.sip_call_id.take();
-                record.detail.sip_call_id = known.or(phone.call_id);
-            }
-            Ok(())
+            look_whether_running(client, record).await
         }
         CallLook::Listed if age < listed_by => Err("it was placed a moment ago".to_owned()),
         CallLook::Listed => {
@@ -192,6 +224,20 @@ async fn look_again(
         }
         CallLook::NotKnown(failure) => Err(meaning(&failure)),
     }
+}
+
+/// Notes whether an agent is in the room now, and what the phone does.
+async fn look_whether_running(client: &Client, record: &mut Record) -> Result<(), String> {
+    let present = wait_for_participant(client, &record.room, Duration::ZERO).await;
+    let present = present.map_err(|failure| meaning(&failure))?;
+    record.detail.running = Some(present.is_some());
+    record.detail.in_room = present.or(record.detail.in_room.take());
+    if let Ok(Some(phone)) = phone_in_room(client, &record.room).await {
+        record.detail.sip_call_status = phone.call_status;
+        let known = record.detail.sip_call_id.take();
+        record.detail.sip_call_id = known.or(phone.call_id);
+    }
+    Ok(())
 }
 
 /// Looks for the dispatch of a call of which only the room's name is known;

@@ -13,6 +13,7 @@ use super::shell::Shell;
 use crate::app::database::block_on;
 use crate::app::dispatches::{cancel_call, find_call, look_limits};
 use crate::error::{Error, Exit};
+use crate::render::call_reports::DispatchesReport;
 use crate::render::{calls, json};
 
 const EXAMPLES: &str = "\
@@ -74,7 +75,7 @@ impl CancelArgs {
                 let said = format!("Ended; {}\n", ended.was_running);
                 said + &calls::list(&records, shell.width())
             }
-            Format::Json => json::text(&calls::DispatchesReport::new(&records))?,
+            Format::Json => json::text(&DispatchesReport::new(&records))?,
         })?;
         Ok(Exit::Done)
     }

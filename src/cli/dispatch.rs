@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use uuid::Uuid;
 
 use super::Stop;
@@ -15,14 +15,16 @@ use crate::app::dispatch::{
     CallRequest, CallResult, JOB_LISTED_WITHIN, LONGEST_RING, Limits, SipRequest, dispatch_call,
     rehearse_call,
 };
+use crate::app::dispatches::calls_in_doubt;
 use crate::app::keys::KeyRing;
 use crate::app::lookup::{Question, Whose};
 use crate::app::process_variable;
 use crate::dispatch::{Extra, Wish, read_extra};
-use crate::error::{Exit, Result};
+use crate::error::{Error, Exit, Result};
 use crate::explain;
 use crate::phone::E164;
-use crate::render::calls::{self, CallView};
+use crate::render::call_reports::{CallView, DispatchReport};
+use crate::render::calls;
 use crate::render::json;
 use crate::resolve::Source;
 
@@ -103,6 +105,14 @@ pub struct DispatchArgs {
     #[arg(long, value_name = "KEY")]
     idempotency_key: Option<String>,
 
+    /// Don't ask before a call that may call a person twice
+    #[arg(short, long)]
+    yes: bool,
+
+    /// Let this one call through where its trunk does not list the number
+    #[arg(long, value_enum, value_name = "CODE")]
+    allow: Option<Allowed>,
+
     /// Refuse credentials from the environment
     #[arg(long)]
     strict: bool,
@@ -156,6 +166,13 @@ pub struct DispatchArgs {
     keys: KeyArgs,
 }
 
+/// What a call can be let through in spite of.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Allowed {
+    /// The trunk does not list the calling number
+    TrunkLacksNumber,
+}
+
 /// `10s`, `500ms`, `1m 30s`.
 pub fn duration(text: &str) -> Result<Duration, String> {
     let wrong = "a time such as 10s, 500ms or 1m 30s";
@@ -199,6 +216,7 @@ impl DispatchArgs {
             }
             false => {
                 self.warn_of_short_wait(shell);
+                self.ask_before_repeat(shell)?;
                 let request = self.request(shell)?;
                 block_on(dispatch_call(&context, &request, asked_to_stop()))?
             }
@@ -224,6 +242,7 @@ impl DispatchArgs {
                 ..Limits::default()
             },
             wait_for_agent: self.wait_for_agent,
+            allow_unlisted_number: self.allow == Some(Allowed::TrunkLacksNumber),
             sip: self.sip.then(|| SipRequest {
                 ring: self.ring,
                 headers: self.sip_header.clone(),
@@ -260,6 +279,34 @@ impl DispatchArgs {
         }
     }
 
+    /// Asks on a terminal where a call between these numbers ended in doubt of
+    /// late. A program is not asked: its hint was the exit code.
+    fn ask_before_repeat(&self, shell: &Shell) -> Result<(), Stop> {
+        if self.yes || !shell.is_interactive() {
+            return Ok(());
+        }
+        let numbers = (self.from, self.to.as_str());
+        let key = self.idempotency_key.as_deref();
+        let in_doubt = block_on(calls_in_doubt(&shell.context(), numbers, key));
+        // A database that is away is told by the call itself.
+        let Some(last) = in_doubt.ok().and_then(|calls| calls.into_iter().next()) else {
+            return Ok(());
+        };
+        let asked = format!(
+            "The call {} → {} of {} ended {}; another may call a person twice. Call? [y/N]",
+            last.from, last.to, last.at, last.status
+        );
+        match matches!(shell.ask(&asked)?.as_str(), "y" | "Y" | "yes") {
+            true => Ok(()),
+            false => Err(Error::new("no call was placed")
+                .hint(format!(
+                    "`lkroute dispatches --refresh {}` looks what became of the other",
+                    last.room
+                ))
+                .into()),
+        }
+    }
+
     fn warn_of_short_wait(&self, shell: &Shell) {
         if let Some(wait) = self.wait_for_agent
             && wait < JOB_LISTED_WITHIN
@@ -281,7 +328,7 @@ impl DispatchArgs {
             error: result.error.as_ref(),
         };
         let report = match self.formatted.format() {
-            Format::Json => json::text(&calls::DispatchReport::from(&view))?,
+            Format::Json => json::text(&DispatchReport::from(&view))?,
             Format::Text => {
                 let mut text = calls::text(&view, shell.width());
                 if let Some(resolution) = &result.resolution

@@ -18,6 +18,7 @@ use crate::app::dispatches::{Calls, RefreshRequest, list_calls, look_limits, ref
 use crate::dispatch::{Record, Status};
 use crate::error::{Error, Exit, Result};
 use crate::phone::E164;
+use crate::render::call_reports::DispatchesReport;
 use crate::render::style::counted;
 use crate::render::{calls, json};
 
@@ -172,7 +173,7 @@ impl DispatchesArgs {
         shell.print(&match self.formatted.format() {
             Format::Text => calls::list(records, shell.width()),
             Format::Json => {
-                let mut report = calls::DispatchesReport::new(records);
+                let mut report = DispatchesReport::new(records);
                 report.error = error.map(Into::into);
                 json::text(&report)?
             }

@@ -1,7 +1,7 @@
 //! `lkroute env`: runs a command with the credentials of a config. Imports
 //! `app`.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::process::Command;
 
 use clap::Args;
@@ -19,8 +19,9 @@ Examples:
   lkroute env --config uae-vm-selfhosted -- lk dispatch list call-…
 
 The command gets LIVEKIT_URL, LIVEKIT_API_KEY and LIVEKIT_API_SECRET of the
-config, as the database holds them, and LKROUTE_KEYS is taken out. Nothing is
-printed by lkroute; the command ends with its own exit code.";
+config, as the database holds them. LKROUTE_KEYS…, LKROUTE_SECRET…, DATABASE_URL
+and LIVEKIT_SECRET_ENCRYPTION_KEY are taken out: they open more than this server.
+Nothing is printed by lkroute; the command ends with its own exit code.";
 
 /// Run a command with the LIVEKIT_* variables of a config
 #[derive(Args)]
@@ -56,11 +57,20 @@ impl EnvArgs {
             .env("LIVEKIT_URL", &found.url)
             .env("LIVEKIT_API_KEY", &found.api_key)
             .env("LIVEKIT_API_SECRET", found.api_secret.expose());
-        for key in ["LKROUTE_KEYS", "LIVEKIT_SECRET_ENCRYPTION_KEY"] {
-            command.env_remove(key);
+        for (name, _) in std::env::vars_os().filter(|(name, _)| is_ours_alone(name)) {
+            command.env_remove(name);
         }
         Err(replace_process(command, program).into())
     }
+}
+
+/// Variables that open more than the one server: keys, secrets of the files,
+/// databases.
+fn is_ours_alone(name: &OsStr) -> bool {
+    let name = name.to_string_lossy();
+    let known = ["LIVEKIT_SECRET_ENCRYPTION_KEY", "DATABASE_URL"];
+    let begins = ["LKROUTE_KEYS", "LKROUTE_SECRET"];
+    known.contains(&&*name) || begins.iter().any(|prefix| name.starts_with(prefix))
 }
 
 /// Becomes the command; returns only where it could not be started.

@@ -3,7 +3,7 @@
 
 use crate::error::Error;
 use crate::finding::Finding;
-use crate::render::{self, calls, json};
+use crate::render::{self, call_reports, json};
 
 /// The JSON report of a command that could not be done, or was not understood.
 pub fn failed_report(command: &str, findings: &[Finding], error: &Error) -> Result<String, Error> {
@@ -17,8 +17,8 @@ pub fn failed_report(command: &str, findings: &[Finding], error: &Error) -> Resu
             applied: None,
             applied_already: None,
         }),
-        "dispatch" => json::text(&calls::DispatchReport::failed(error)),
-        "dispatches" | "cancel" => json::text(&calls::DispatchesReport::failed(error)),
+        "dispatch" => json::text(&call_reports::DispatchReport::failed(error)),
+        "dispatches" | "cancel" => json::text(&call_reports::DispatchesReport::failed(error)),
         "doctor" => json::text(&render::doctor::DoctorReport::failed(error)),
         _ => json::text(&json::Failed {
             findings: json::reports(findings),

@@ -239,7 +239,7 @@ impl Command {
             Command::History(args) => Some(args.formatted.format.into()),
             Command::Rollback(args) => Some(args.formatted.format.into()),
             Command::Release(args) => Some(args.formatted.format.into()),
-            Command::Resolve(args) => Some(args.formatted.format.into()),
+            Command::Resolve(args) => Some(args.formatted.format().into()),
             Command::Secrets(args) => args.format().map(ReviewFormat::from),
             Command::List(args) => Some(args.formatted.format.into()),
             Command::Dispatch(args) => Some(args.formatted.format().into()),

@@ -5,7 +5,7 @@ use clap::Args;
 use uuid::Uuid;
 
 use super::Stop;
-use super::globals::{Format, Formatted};
+use super::globals::{CallFormatted, Format};
 use super::keys::KeyArgs;
 use super::shell::Shell;
 use crate::app::database::block_on;
@@ -64,7 +64,7 @@ pub struct ResolveArgs {
     offline: bool,
 
     #[command(flatten)]
-    pub formatted: Formatted,
+    pub formatted: CallFormatted,
 
     #[command(flatten)]
     keys: KeyArgs,
@@ -76,7 +76,7 @@ impl ResolveArgs {
         let question = self.question(shell);
         let context = shell.context();
         let resolution = block_on(resolve_call(&context, &question, &ring, self.offline))?;
-        let report = match self.formatted.format {
+        let report = match self.formatted.format() {
             Format::Text => explain::text(&resolution, self.explain, shell.width()),
             Format::Json => json::text(&Report::from(&resolution))?,
         };

@@ -246,9 +246,19 @@ fn configs(
     }
 }
 
-/// What the files say about a config; `secret` stands for its secret.
-pub fn config_fields(name: &str, config: &ServerConfig, secret: String) -> Fields {
-    config.fields(name).with(Field::ApiSecret, secret)
+/// What the files say about a config; `secret` stands for its secret, `ids`
+/// are the rows of the declared configs.
+pub fn config_fields(
+    name: &str,
+    config: &ServerConfig,
+    secret: String,
+    ids: &BTreeMap<String, Uuid>,
+) -> Fields {
+    let mut fields = config.fields(name).with(Field::ApiSecret, secret);
+    let fallback = config.fallback.as_ref();
+    let fallback = fallback.and_then(|name| ids.get(name)).map(Uuid::to_string);
+    fields.set_text(Field::Fallback, fallback.as_deref());
+    fields
 }
 
 /// The row's fields, with those that our own table adds to it.
@@ -279,7 +289,7 @@ fn declared_config(
     found
         .declared_secrets
         .extend(told.map(|told| (name.to_owned(), told)));
-    let declared = config_fields(name, config, secret.after);
+    let declared = config_fields(name, config, secret.after, &found.ids);
     let (mut patch, needed) = match live {
         Some(live) => {
             let fields = live_fields(live, owned);

@@ -1,6 +1,8 @@
 //! The plan between two states of the files, with no database: what applying
 //! the second would do where the first had just been applied. Core.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
@@ -106,10 +108,17 @@ pub fn applied(routing: &Routing) -> Snapshot {
             source: Some(line(region.origin)),
         });
     }
-    for ((name, config), ordinal) in routing.configs.iter().zip(1u128..) {
-        let id = config.id.unwrap_or(Uuid::from_u128(u128::MAX - ordinal));
+    let ids = routing.configs.iter().zip(1u128..);
+    let ids: BTreeMap<String, Uuid> = ids
+        .map(|((name, config), ordinal)| {
+            let id = config.id.unwrap_or(Uuid::from_u128(u128::MAX - ordinal));
+            (name.clone(), id)
+        })
+        .collect();
+    for (name, config) in &routing.configs {
+        let id = ids[name];
         let source = config.api_secret.describe();
-        let fields = objects::config_fields(name, config, source.clone());
+        let fields = objects::config_fields(name, config, source.clone(), &ids);
         let mut live = fields.clone();
         live.take_ours(None);
         snapshot.configs.push(LiveConfig {

@@ -444,9 +444,9 @@ impl Plan {
             let id = Uuid::parse_str(value.as_str()?).ok()?;
             self.config_names.get(&id)
         };
-        match field {
-            Field::Config => named().map_or_else(|| value.clone(), |name| name.as_str().into()),
-            _ => value.clone(),
+        match field.names_config() {
+            true => named().map_or_else(|| value.clone(), |name| name.as_str().into()),
+            false => value.clone(),
         }
     }
 }

@@ -110,7 +110,7 @@ fn needs<'a>(plan: &'a Plan, change: &Change) -> impl Iterator<Item = Handle<'a>
 pub(super) fn needed(field: &FieldChange) -> Option<Handle<'_>> {
     let after = field.after.as_ref().and_then(Value::as_str)?;
     match field.field {
-        Field::Config => Some(Handle::ConfigRow(Uuid::parse_str(after).ok()?)),
+        Field::Config | Field::Fallback => Some(Handle::ConfigRow(Uuid::parse_str(after).ok()?)),
         Field::Region => Some(Handle::Region(after)),
         Field::DefaultConfig => Some(Handle::Config(after)),
         Field::Name => Some(Handle::NameGivenUp(after)),

@@ -75,6 +75,7 @@ impl Case {
             trunk_id: None,
             worker_name: Some(worker.into()),
             deployment: None,
+            fallback: None,
             adopt: Vec::new(),
             origin: LINE,
             lines: Default::default(),

@@ -67,12 +67,7 @@ pub fn is_reserved(key: &str) -> bool {
 }
 
 impl<'a> Metadata<'a> {
-    pub fn new(
-        request: &'a Request,
-        carrier: Option<&'a str>,
-        wish: &'a Wish,
-        agent_id: Option<i64>,
-    ) -> Metadata<'a> {
+    pub fn new(request: &'a Request, wish: &'a Wish) -> Metadata<'a> {
         Metadata {
             job_id: request.ids.job,
             call_log_id: request.call_log_id,
@@ -83,9 +78,9 @@ impl<'a> Metadata<'a> {
             call_mode: "outbound",
             outbound_trunk_id: &request.trunk,
             deployment: request.deployment.as_deref(),
-            agent_id,
+            agent_id: request.agent,
             voice_id: wish.voice_id.as_deref(),
-            carrier_name: carrier,
+            carrier_name: request.provider.as_deref(),
             trunk_resolution: match request.trunk_source {
                 ChoiceSource::Config | ChoiceSource::Rules => "database",
                 ChoiceSource::Environment | ChoiceSource::Default => "environment",

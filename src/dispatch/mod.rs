@@ -10,11 +10,11 @@ mod record;
 use uuid::Uuid;
 
 pub use metadata::{Extra, is_reserved, read_extra};
-pub use record::{Detail, Record, Status, Traced, clash};
+pub use record::{Detail, Record, Status, Traced, WentBy, clash};
 
 use crate::error::{Error, Result};
 use crate::phone::E164;
-use crate::resolve::{Choice, ChoiceSource, Outcome, Source};
+use crate::resolve::{Choice, ChoiceSource, ConfigRef, Fallback, Outcome, Source};
 use crate::routing::Tenant;
 use metadata::Metadata;
 
@@ -68,6 +68,12 @@ pub struct Request {
     pub url: String,
     pub source: Source,
     pub config: Option<(Option<Uuid>, String)>,
+    /// The carrier's name, of the number's row.
+    provider: Option<String>,
+    /// The agent to run.
+    agent: Option<i64>,
+    /// The config by which the call goes, where it is not the number's own.
+    pub fallback: Option<ConfigRef>,
     /// JSON, to the byte as it is sent.
     pub metadata: String,
 }
@@ -116,12 +122,55 @@ impl Request {
             url: route.url.clone().ok_or_else(|| open("server"))?,
             source: route.source,
             config: route.config.as_ref().map(|c| (c.id, c.name.clone())),
+            provider: outcome.provider.clone(),
+            agent: wish.agent_id.or(default_agent),
+            fallback: None,
             metadata: String::new(),
         };
-        let agent = wish.agent_id.or(default_agent);
-        let metadata = Metadata::new(&request, outcome.provider.as_deref(), wish, agent);
-        request.metadata = metadata.text()?;
+        request.metadata = Metadata::new(&request, wish).text()?;
         Ok(request)
+    }
+
+    /// The same call by the fallback of its config: room, job and ids stay, as
+    /// nothing of it was created. `worker_of_shell` is that of a config
+    /// without one.
+    ///
+    /// # Errors
+    /// The fallback has no server or no trunk of its own.
+    pub fn by_fallback(
+        &self,
+        fallback: Fallback,
+        wish: &Wish,
+        worker_of_shell: &str,
+    ) -> Result<Request> {
+        let lacks = |what: &str| Error::new(format!("it has no {what}"));
+        let worker = wish.worker.clone().or(fallback.worker);
+        let mut request = Request {
+            worker: worker.unwrap_or_else(|| worker_of_shell.to_owned()),
+            deployment: fallback.deployment,
+            trunk: fallback.trunk.ok_or_else(|| lacks("trunk"))?,
+            trunk_source: ChoiceSource::Config,
+            url: fallback.url.ok_or_else(|| lacks("URL"))?,
+            fallback: Some(fallback.config),
+            ..self.clone()
+        };
+        request.metadata = Metadata::new(&request, wish).text()?;
+        Ok(request)
+    }
+
+    /// Notes in the record that the call goes by its fallback.
+    pub fn note_fallback(&self, because: String, record: &mut Record) {
+        record.worker = self.worker.clone();
+        let detail = &mut record.detail;
+        detail.fallback = self.fallback.as_ref().map(|config| WentBy {
+            id: config.id,
+            name: config.name.clone(),
+            because,
+        });
+        detail.url = self.url.clone();
+        detail.trunk = self.trunk.clone();
+        detail.deployment = self.deployment.clone();
+        detail.cause = None;
     }
 
     /// What to keep and show of the called number.

@@ -152,11 +152,31 @@ pub struct Detail {
     pub sip_call_status: Option<String>,
     /// From dialling to the answer, in milliseconds.
     pub answered_after: Option<u64>,
+    /// When the person was dialled from here, and when that had an outcome: an
+    /// answer, a refusal, or the end of the ring time. RFC 3339, UTC.
+    pub dialled_at: Option<String>,
+    pub dial_ended_at: Option<String>,
+    /// What a call was let through in spite of: `trunk-lacks-number`.
+    pub allowed: Option<String>,
+    /// Whether an agent was in the room when `dispatches --refresh` last looked.
+    pub running: Option<bool>,
+    /// The config by which the call went, where it was not the number's own.
+    pub fallback: Option<WentBy>,
     /// Nothing more can be learned of this call, where its status alone does
     /// not say so.
     pub settled: bool,
     /// When `dispatches --refresh` last looked: RFC 3339, UTC.
     pub looked_at: Option<String>,
+}
+
+/// The fallback that a call went by, or was to.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct WentBy {
+    pub id: Option<Uuid>,
+    pub name: String,
+    /// Why it did not go by its own config.
+    pub because: String,
 }
 
 /// The job by which an agent took a call.
@@ -187,6 +207,25 @@ impl Record {
         }
     }
 
+    /// Whether it is a call between these numbers, the called one as given.
+    pub fn is_between(&self, from: E164, to_input: &str) -> bool {
+        let read = parse_dialled(to_input, None).map(|number| number.to_string());
+        let same_to = self.detail.to_input == to_input || read.is_ok_and(|to| to == self.to);
+        self.from == from && same_to
+    }
+
+    /// The config whose server has the call, where it went by one.
+    pub fn placed_by(&self) -> Option<Uuid> {
+        let fallback = self.detail.fallback.as_ref();
+        fallback.and_then(|fallback| fallback.id).or(self.config_id)
+    }
+
+    /// Whether the call went by the fallback of its config; one that failed
+    /// there too did not.
+    pub fn went_by_fallback(&self) -> bool {
+        self.detail.fallback.is_some() && self.status != Status::Failed
+    }
+
     /// Another worker took the job than the one that was asked for.
     pub fn is_mismatch(&self) -> bool {
         self.worker_seen
@@ -203,10 +242,8 @@ pub fn clash(
     to_input: &str,
     tenant: Option<Uuid>,
 ) -> Result<(), Error> {
-    let read = parse_dialled(to_input, None).map(|number| number.to_string());
-    let same_to = first.detail.to_input == to_input || read.is_ok_and(|to| to == first.to);
     let same_tenant = tenant.is_none() || first.tenant.is_none() || tenant == first.tenant;
-    if first.from == from && same_to && same_tenant {
+    if first.is_between(from, to_input) && same_tenant {
         return Ok(());
     }
     let key = first.idempotency_key.as_deref().unwrap_or_default();

@@ -41,6 +41,7 @@ fn outcome() -> Outcome {
             trunk: choice("ST_MmVqEuBMDNf6"),
             worker: choice("voag-dev"),
             deployment: None,
+            fallback: None,
         },
         to: Some(Called {
             input: "98765 43210".to_owned(),

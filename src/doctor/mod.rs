@@ -18,7 +18,7 @@ pub use survey::{Examples, Numbers, Survey};
 
 use crate::fields::Field;
 use crate::phone::E164;
-use crate::resolve::{ConfigFact, Configs, SecretState, host_of};
+use crate::resolve::{ConfigFact, Configs, Fallback, SecretState, host_of};
 
 /// How much a complaint weighs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
@@ -104,6 +104,9 @@ pub struct ConfigRow {
     /// `opens`, `no key`, `damaged` or `not checked`.
     pub secret: &'static str,
     pub probed: bool,
+    /// Whether livekit-sip runs behind the server, which does not tell it:
+    /// always `not checked`. Only a call shows that.
+    pub sip: &'static str,
     pub figure: Option<String>,
     pub complaints: Vec<Complaint>,
 }
@@ -208,7 +211,11 @@ fn config_row(config: &ConfigFact, facts: &Facts<'_>) -> ConfigRow {
     }
     secret(config, &mut about);
     environment_choices(config, &mut about);
-    if bound.is_empty() {
+    let is_fallback = facts.configs.iter().any(|other| {
+        let fallback = Fallback::of(facts.configs, other);
+        fallback.is_some_and(|fallback| fallback.config.id == config.id)
+    });
+    if bound.is_empty() && !is_fallback {
         about.note(
             "config-unused",
             "no active number goes to it",
@@ -224,6 +231,7 @@ fn config_row(config: &ConfigFact, facts: &Facts<'_>) -> ConfigRow {
         }
         trunk_numbers(config, bound, probe, &mut about);
     }
+    fallback(config, bound, facts, &mut about);
     ConfigRow {
         id: config.id,
         name: name.to_owned(),
@@ -232,6 +240,7 @@ fn config_row(config: &ConfigFact, facts: &Facts<'_>) -> ConfigRow {
         numbers: bound.len() as u64,
         secret: config.secret.as_str(),
         probed: probe.is_some(),
+        sip: "not checked",
         figure: probe.and_then(|probe| probe.figure.clone()),
         complaints,
     }
@@ -291,14 +300,7 @@ fn trunk_numbers(config: &ConfigFact, bound: &[E164], probe: &Probed, about: &mu
     let (Some(listed), Some(trunk)) = (&probe.trunk_numbers, config.text(Field::TrunkId)) else {
         return;
     };
-    if listed.is_empty() || listed.iter().any(|number| number == "*") {
-        return;
-    }
-    let listed: BTreeSet<String> = listed.iter().map(|number| digits(number)).collect();
-    let missing = bound
-        .iter()
-        .filter(|n| !listed.contains(&digits(&n.to_string())));
-    let missing = Examples::of(missing.map(E164::to_string));
+    let missing = unlisted(listed, bound);
     if missing.count > 0 {
         let message = format!(
             "trunk {trunk} does not list {} of the {} numbers bound to it: {}",
@@ -311,6 +313,52 @@ fn trunk_numbers(config: &ConfigFact, bound: &[E164], probe: &Probed, about: &mu
             message,
             "add them to the trunk's numbers, or bind them to the config that has them",
         );
+    }
+}
+
+/// The numbers that a trunk does not list, where it lists any.
+fn unlisted(listed: &[String], bound: &[E164]) -> Examples {
+    if listed.is_empty() || listed.iter().any(|number| number == "*") {
+        return Examples::default();
+    }
+    let listed: BTreeSet<String> = listed.iter().map(|number| digits(number)).collect();
+    let missing = bound.iter();
+    let missing = missing.filter(|n| !listed.contains(&digits(&n.to_string())));
+    Examples::of(missing.map(E164::to_string))
+}
+
+/// Whether the fallback can take the calls of the config.
+fn fallback(config: &ConfigFact, bound: &[E164], facts: &Facts<'_>, about: &mut About<'_>) {
+    if config.text(Field::Fallback).is_none() {
+        return;
+    }
+    let Some(fallback) = Fallback::of(facts.configs, config) else {
+        return about.problem(
+            "fallback-missing",
+            "its fallback is not there: nothing takes its calls where its server can't be reached",
+            "name a config that exists, and apply",
+        );
+    };
+    let name = &fallback.config.name;
+    let (Some(trunk), probe) = (&fallback.trunk, facts.probes.get(name)) else {
+        return about.problem(
+            "fallback-without-trunk",
+            format!("its fallback {name} has no trunk, so it takes no call"),
+            "set `trunk_id` there",
+        );
+    };
+    let listed = probe.and_then(|probe| probe.trunk_numbers.as_ref());
+    let missing = listed.map(|listed| unlisted(listed, bound));
+    if let Some(missing) = missing.filter(|missing| missing.count > 0) {
+        let message = format!(
+            "trunk {trunk} of its fallback {name} does not list {} of the {} numbers bound to it: {}",
+            missing.count,
+            bound.len(),
+            missing.shown()
+        );
+        let action =
+            "add them to that trunk's numbers: else the fallback does not take their calls";
+        about.problem("fallback-lacks-numbers", message, action);
     }
 }
 

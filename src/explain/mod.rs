@@ -59,6 +59,12 @@ fn answer(resolution: &Resolution, outcome: &Outcome) -> String {
     line("worker", Some(route.worker_label()), from(&route.worker));
     let deployment = route.deployment.as_deref();
     line("deployed", deployment, "deployment of the config");
+    let fallback = route.fallback.as_ref();
+    line(
+        "fallback",
+        fallback.map(|fallback| fallback.config.name.as_str()),
+        "where the server can't be reached",
+    );
     line("carrier", outcome.provider.as_deref(), "");
     if let Some(to) = &outcome.to {
         let country = to

@@ -108,6 +108,9 @@ table_of_fields! {
     WorkerName: "worker_name", CONFIG | OPTIONAL, Column("worker_name"), Text, Route;
     /// The deployment of the workers; absent means production.
     Deployment: "deployment", CONFIG | OPTIONAL, Ours, Text, Route;
+    /// The config that takes the calls where the server can't be reached: by
+    /// its name in the files, by its id, as uuid text, once it is applied.
+    Fallback: "fallback", CONFIG | OPTIONAL, Ours, Text, Term;
     /// The id of the config, as uuid text.
     Config: "config", BINDING, RulesKey("livekit_config"), Text, Route;
     Provider: "provider", BINDING, Column("provider"), Text, Nothing;
@@ -224,6 +227,11 @@ impl Field {
             RulesKey(key) => Some(key),
             Column(_) | Ours => None,
         }
+    }
+
+    /// Whether the values are ids of configs.
+    pub const fn names_config(self) -> bool {
+        matches!(self, Field::Config | Field::Fallback)
     }
 
     /// The key in the files: that of `rules` without the table's name.

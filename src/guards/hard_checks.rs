@@ -7,12 +7,15 @@ use crate::diff::plan::{Action, Change, Object, Plan};
 use crate::diff::secret;
 use crate::fields::{Field, FieldsIx};
 use crate::finding::Finding;
+use crate::impact::carried_out::basis_after;
+use crate::resolve::ConfigFact;
 use crate::routing::{Routing, SecretFormat};
 use crate::snapshot::{LiveConfig, Snapshot};
 
 /// Every reason not to apply this plan.
 pub fn refusals(plan: &Plan, routing: &Routing, snapshot: &Snapshot) -> Vec<Finding> {
     let mut refusals = configs_in_use(plan);
+    refusals.extend(fallbacks_in_use(plan));
     refusals.extend(format_not_said(plan, routing, snapshot));
     refusals
 }
@@ -53,6 +56,40 @@ fn configs_in_use(plan: &Plan) -> Vec<Finding> {
     let in_use = gone.filter_map(|change| {
         let holders = holders.get(&change.row?)?;
         Some(in_use(plan, change, holders))
+    });
+    in_use.collect()
+}
+
+/// A config is not deleted, either, while another that is left has it as its
+/// fallback.
+fn fallbacks_in_use(plan: &Plan) -> Vec<Finding> {
+    let deleted = |change: &&Change| {
+        change.action == Action::Delete && matches!(change.object, Object::Config(_))
+    };
+    let mut gone = plan.changes.iter().filter(deleted).peekable();
+    if gone.peek().is_none() {
+        return Vec::new();
+    }
+    let after = basis_after(plan).basis;
+    let users = |id: Uuid| -> Vec<&str> {
+        let id = id.to_string();
+        let configs = after.configs.iter();
+        let users = configs.filter(|config| config.text(Field::Fallback) == Some(&id));
+        let mut users: Vec<&str> = users.map(ConfigFact::name).collect();
+        users.sort_unstable();
+        users
+    };
+    let in_use = gone.filter_map(|change| {
+        let users = users(change.row?);
+        let message = format!(
+            "{} can't be deleted: it is the fallback of {}",
+            plan.address(change.object),
+            users.join(", ")
+        );
+        let finding = Finding::error("config-in-use", message);
+        (!users.is_empty()).then(|| {
+            finding.hint("give them another `fallback`, or none, with the same change or before")
+        })
     });
     in_use.collect()
 }

@@ -94,6 +94,7 @@ impl Judged<'_> {
             );
             found.push(self.broken("host-not-allowed", Field::Url, message));
         }
+        found.extend(self.fallback_breaks(policy));
         let environment = self.routing.environment.as_deref();
         let worker = config.worker_name.as_deref();
         if let Some((whose, allowed)) = refused_worker(policy, environment, worker) {
@@ -103,6 +104,38 @@ impl Judged<'_> {
         for field in policy.require.iter().filter(|field| !has(config, **field)) {
             let message = format!("has no `{field}`, which `[guards.policy]` requires");
             found.push(self.broken("field-required", *field, message));
+        }
+        found
+    }
+
+    /// Calls that fall back end in the region and on the host of another
+    /// config: they keep to the same policy.
+    fn fallback_breaks(&self, policy: &Policy) -> Vec<PolicyViolation> {
+        let named = self.config.fallback.as_ref();
+        let Some((name, fallback)) = named.and_then(|n| self.routing.configs.get_key_value(n))
+        else {
+            return Vec::new();
+        };
+        let regions = BTreeSet::from([self.config.region.as_str()]);
+        let regions: BTreeSet<&str> = regions.into_iter().chain(self.before).collect();
+        let host = host(&fallback.url);
+        let mut found = Vec::new();
+        for region in regions {
+            if let Some(allowed) = refused_host(policy, region, host) {
+                let message = format!(
+                    "falls back to `{name}` on host {host}, which region `{region}` does not \
+                     allow ({})",
+                    allowed.join(", ")
+                );
+                found.push(self.broken("host-not-allowed", Field::Fallback, message));
+            }
+            if policy.deny_cross_region && fallback.region != region {
+                let message = format!(
+                    "falls back from region {region} to {}, which `[guards.policy]` denies",
+                    fallback.region
+                );
+                found.push(self.broken("cross-region", Field::Fallback, message));
+            }
         }
         found
     }
@@ -202,6 +235,7 @@ fn has(config: &ServerConfig, field: Field) -> bool {
         Field::TrunkId => config.trunk_id.is_some(),
         Field::WorkerName => config.worker_name.is_some(),
         Field::Deployment => config.deployment.is_some(),
+        Field::Fallback => config.fallback.is_some(),
         Field::Name | Field::Region | Field::Url | Field::ApiKey | Field::ApiSecret => true,
         Field::CountryCodes
         | Field::DefaultConfig

@@ -156,7 +156,13 @@ impl<'a> Protection<'a> {
         let mut held: BTreeMap<(usize, &str), u64> = BTreeMap::new();
         for binding in &routing.bindings {
             let settings = routing.settings(binding);
-            let by_config = configs.get(settings.config.as_str()).copied();
+            let config = routing.configs.get(&settings.config);
+            let fallback = config.and_then(|config| config.fallback.as_deref());
+            let by_fallback = fallback.and_then(|name| configs.get(name));
+            let by_config = configs
+                .get(settings.config.as_str())
+                .or(by_fallback)
+                .copied();
             let Some(ix) = by_config.or(by_region[binding.settings as usize]) else {
                 continue;
             };

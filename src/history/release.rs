@@ -137,18 +137,30 @@ impl<'a> ReleasePlan<'a> {
             Address::Binding(..) => return,
         };
         self.plan.names.push(name);
-        if let (Object::Config(_), Some(deployment)) = (object, fields.text(Field::Deployment)) {
-            let address = self.plan.address(object);
-            let message = format!(
-                "{address} has the deployment `{deployment}`, which only lkroute's tables hold: \
-                 given back, its calls go to production"
-            );
-            self.plan
-                .findings
-                .push(Finding::warning("deployment-lost", message));
+        if let Object::Config(_) = object {
+            self.lost(object, fields);
         }
         let patch = self.patch(fields);
         self.change(object, patch, row, source);
+    }
+
+    /// What only lkroute's tables hold of a config, and calls depend on.
+    fn lost(&mut self, object: Object, fields: &Fields) {
+        let address = self.plan.address(object);
+        let lost = [
+            (Field::Deployment, "its calls go to production"),
+            (Field::Fallback, "no other config takes its calls"),
+        ];
+        let lost = lost.into_iter().filter_map(|(field, then)| {
+            let value = self.plan.shown(field, fields.get(field)?);
+            let message = format!(
+                "{address} has {field} = {value}, which only lkroute's tables hold: given back, \
+                 {then}"
+            );
+            Some(Finding::warning("lost-by-release", message))
+        });
+        let lost: Vec<Finding> = lost.collect();
+        self.plan.findings.extend(lost);
     }
 
     fn patch(&mut self, fields: &Fields) -> u32 {

@@ -72,7 +72,23 @@ impl AppliedState {
             state.routing.configs.insert(name.to_owned(), config);
             state.configs.insert(version.owned.id, version.clone());
         }
+        state.name_fallbacks();
         state
+    }
+
+    /// Versions hold the id of a fallback, files its name.
+    fn name_fallbacks(&mut self) {
+        let names = self.configs.iter();
+        let names: BTreeMap<String, &str> = names
+            .filter_map(|(id, version)| {
+                Some((id.to_string(), version.owned.fields.text(Field::Name)?))
+            })
+            .collect();
+        for config in self.routing.configs.values_mut() {
+            let id = config.fallback.take();
+            let name = id.and_then(|id| names.get(&id));
+            config.fallback = name.map(|name| (*name).to_owned());
+        }
     }
 
     /// Takes in a version of a binding. Those of one row come one after the

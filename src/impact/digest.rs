@@ -26,7 +26,7 @@ use crate::address::quoted;
 use crate::diff::binding_classes::carried_out;
 use crate::diff::plan::{Action, Change, FieldChange, Kind, Object, Plan};
 use crate::fields::{Field, FieldsIx};
-use crate::resolve::Terms;
+use crate::resolve::{Fallback, Terms};
 use crate::routing::guards::SettingChange;
 
 /// `sha256:` and 64 hex digits.
@@ -146,10 +146,10 @@ impl<'a> DigestLines<'a> {
             action => action,
         };
         let row = change.row.and_then(|id| self.plan.basis.configs.get(id));
-        let before: Vec<Option<&Value>> = Field::OF_CONFIG
-            .iter()
-            .filter(|field| **field != Field::ApiSecret)
-            .map(|field| row?.fields.get(*field))
+        let before: Vec<Option<Value>> = Field::OF_CONFIG
+            .into_iter()
+            .filter(|field| *field != Field::ApiSecret)
+            .map(|field| Some(self.plan.shown(field, row?.fields.get(field)?)))
             .collect();
         Some(format!(
             "{}{fields} before {}",
@@ -205,6 +205,7 @@ fn calls_of(route: &EffectiveRoute) -> Value {
         trunk,
         worker,
         deployment,
+        fallback,
         region,
         terms,
         error,
@@ -214,6 +215,7 @@ fn calls_of(route: &EffectiveRoute) -> Value {
         RouteSource::Environment => "environment",
         RouteSource::Error => "error",
     };
+    let fallback = fallback.as_ref().map(Fallback::label);
     let terms = terms.as_ref().map(|terms| {
         let Terms {
             inbound,
@@ -229,7 +231,7 @@ fn calls_of(route: &EffectiveRoute) -> Value {
         ])
     });
     json!([
-        source, config, server, api_key, trunk, worker, deployment, region, terms, error
+        source, config, server, api_key, trunk, worker, deployment, fallback, region, terms, error
     ])
 }
 

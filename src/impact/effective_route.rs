@@ -9,8 +9,8 @@ use uuid::Uuid;
 
 use crate::fields::{Field, Fields};
 use crate::resolve::{
-    CallBasis, Configs, Regions, Route, Router, RoutingEnv, Side, Source, Switch, Terms, Trace,
-    host_of,
+    CallBasis, Configs, Fallback, Regions, Route, Router, RoutingEnv, Side, Source, Switch, Terms,
+    Trace, host_of,
 };
 
 /// Where a number's calls go, and on what terms.
@@ -30,6 +30,8 @@ pub struct EffectiveRoute {
     pub worker: Option<String>,
     /// Absent means production.
     pub deployment: Option<String>,
+    /// Where calls go where the server can't be reached.
+    pub fallback: Option<Fallback>,
     pub region: Option<String>,
     /// Absent only for numbers taken together whose terms differ from one
     /// another and do not change.
@@ -58,6 +60,7 @@ pub enum CallField {
     Region,
     ApiKey,
     Secret,
+    Fallback,
     /// Whether calls in are refused.
     Inbound,
     /// Whether calls out are refused.
@@ -82,6 +85,7 @@ impl CallField {
             | CallField::Region => true,
             CallField::ApiKey
             | CallField::Secret
+            | CallField::Fallback
             | CallField::Inbound
             | CallField::Outbound
             | CallField::Countries
@@ -101,6 +105,7 @@ impl CallField {
             Field::TrunkId | Field::OutboundTrunkId => Some(CallField::Trunk),
             Field::WorkerName => Some(CallField::Worker),
             Field::Deployment => Some(CallField::Deployment),
+            Field::Fallback => Some(CallField::Fallback),
             Field::Config => Some(CallField::Config),
             Field::Status => Some(CallField::Source),
             Field::Inbound => Some(CallField::Inbound),
@@ -124,6 +129,7 @@ impl CallField {
             CallField::Trunk => "trunk",
             CallField::Worker => "worker",
             CallField::Deployment => "deployment",
+            CallField::Fallback => "fallback",
             CallField::Region => "region",
             CallField::ApiKey => "api_key",
             CallField::Secret => "secret",
@@ -185,6 +191,7 @@ impl EffectiveRoute {
             trunk: None,
             worker: None,
             deployment: None,
+            fallback: None,
             region: None,
             terms: Some(Terms::default()),
             error: None,
@@ -198,6 +205,10 @@ impl EffectiveRoute {
         let moved = |a: &Option<String>, b: &Option<String>| a.is_some() && b.is_some() && a != b;
         let config = self.config_id != after.config_id
             || self.config_id.is_none() && self.config != after.config;
+        let falls_elsewhere = match (&self.fallback, &after.fallback) {
+            (Some(before), Some(after)) => !before.is_same_place(after),
+            (before, after) => before.is_some() != after.is_some(),
+        };
         let terms = self.terms_to_compare(after);
         let term = |differs: fn(&Terms, &Terms) -> bool| terms.is_some_and(|(a, b)| differs(a, b));
         let found = [
@@ -213,6 +224,7 @@ impl EffectiveRoute {
             (CallField::Region, moved(&self.region, &after.region)),
             (CallField::ApiKey, !config && self.api_key != after.api_key),
             (CallField::Secret, !config && self.secret != after.secret),
+            (CallField::Fallback, !config && falls_elsewhere),
             (CallField::Inbound, term(|a, b| a.inbound != b.inbound)),
             (CallField::Outbound, term(|a, b| a.outbound != b.outbound)),
             (
@@ -284,6 +296,7 @@ fn of_route(configs: &Configs, route: Route) -> EffectiveRoute {
         trunk: route.trunk.value,
         worker: route.worker.value,
         deployment: route.deployment,
+        fallback: route.fallback,
         region: route.region,
         ..EffectiveRoute::nowhere(source)
     }

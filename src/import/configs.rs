@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use uuid::Uuid;
+
 use super::emit;
 use super::model::ImportedConfig;
 use super::report::EnvSecret;
@@ -17,10 +19,15 @@ use crate::source::{self, LoadOptions, Texts};
 pub fn read_config(row: &LiveConfig, owned: Option<&Fields>) -> ImportedConfig {
     let mut fields = row.fields.clone();
     fields.take_ours(owned);
+    // A file names it by the name of a config that is in the files too.
+    let fallback = fields.text(Field::Fallback);
+    let fallback = fallback.and_then(|id| Uuid::parse_str(id).ok());
+    fields.set(Field::Fallback, None);
     let config = ImportedConfig {
         id: row.id,
         name: row.fields.text(Field::Name).unwrap_or_default().to_owned(),
         fields,
+        fallback,
         secret: Stored::read(row.secret.as_stored().to_owned()),
         refused: None,
         blank: blank(&row.fields),
@@ -41,6 +48,7 @@ fn refusal(config: &ImportedConfig) -> Option<String> {
         &mut text,
         config,
         REGION,
+        None,
         &config.source("LKROUTE_SECRET_ANY").0,
     );
     let file = ("config.toml".to_owned(), text.into_bytes());

@@ -66,7 +66,14 @@ pub fn region(out: &mut String, name: &str, code: Option<u16>, default_config: O
     }
 }
 
-pub fn config(out: &mut String, config: &ImportedConfig, region: &str, secret: &SecretSource) {
+/// `fallback` is the name of a config that is in the files too.
+pub fn config(
+    out: &mut String,
+    config: &ImportedConfig,
+    region: &str,
+    fallback: Option<&str>,
+    secret: &SecretSource,
+) {
     let _ = writeln!(out, "\n[configs.{}]", key(&config.name));
     line(out, "id", &text(&config.id.to_string()));
     line(out, "region", &text(region));
@@ -79,6 +86,9 @@ pub fn config(out: &mut String, config: &ImportedConfig, region: &str, secret: &
             }
             _ => {}
         }
+    }
+    if let Some(name) = fallback {
+        line(out, Field::Fallback.as_str(), &text(name));
     }
     if !config.blank.is_empty() {
         let fields = config.blank.iter().map(|field| text(field.as_str()));

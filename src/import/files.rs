@@ -64,7 +64,11 @@ pub fn write(content: &Content<'_>) -> Import {
         let text = texts
             .entry(region.clone())
             .or_insert_with(|| header.clone());
-        emit::config(text, &content.configs[ix], region, &sources[&ix]);
+        let config = &content.configs[ix];
+        let mut imported = sources.keys().map(|ix| &content.configs[*ix]);
+        let fallback = imported.find(|other| Some(other.id) == config.fallback);
+        let fallback = fallback.map(|other| other.name.as_str());
+        emit::config(text, config, region, fallback, &sources[&ix]);
     }
     let mut blocks = 0;
     for group in groups {

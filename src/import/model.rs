@@ -14,6 +14,8 @@ pub struct ImportedConfig {
     pub id: Uuid,
     pub name: String,
     pub fields: Fields,
+    /// The config that takes its calls where its server can't be reached.
+    pub fallback: Option<Uuid>,
     pub secret: Stored,
     /// Why no file can hold it.
     pub refused: Option<String>,

@@ -40,6 +40,9 @@ pub enum CallOutcome {
     },
     /// Nothing was dispatched.
     Failed(Failure),
+    /// Nothing can have been created there at all, not even the room: another
+    /// server may be asked for the same call.
+    NotBegun(Failure),
     /// The server may or may not have started the agent in this room.
     Unknown { room: String, failure: Failure },
 }
@@ -78,8 +81,18 @@ pub async fn place_call(client: &Client, call: &Call<'_>) -> CallOutcome {
     };
     match create_room(client, &room, until).await {
         Ok(()) => dispatch(client, call, until).await,
-        Err(failure) => CallOutcome::Failed(failure),
+        Err(none) if none.untouched && none.failure.cause.keeps_out() => {
+            CallOutcome::NotBegun(none.failure)
+        }
+        Err(none) => CallOutcome::Failed(none.failure),
     }
+}
+
+/// Why there is no room.
+pub(super) struct NoRoom {
+    pub failure: Failure,
+    /// No attempt can have made one: each was turned away, or never sent.
+    untouched: bool,
 }
 
 /// The second half of a call, in a room that is there.
@@ -98,18 +111,25 @@ pub(super) async fn create_room(
     client: &Client,
     room: &proto::CreateRoomRequest,
     until: Instant,
-) -> Result<(), Failure> {
+) -> Result<(), NoRoom> {
     let mut pauses = pauses(client);
+    let mut untouched = true;
     loop {
         let made = client.ask(CREATE_ROOM, Grant::CreateRooms, room, until);
         let made: Result<proto::Room, Trouble> = made.await;
         let failure = match made {
             Ok(made) if made.name == room.name => return Ok(()),
-            Ok(_) => Cause::NotLivekit.into(),
-            Err(trouble) => trouble.failure,
+            Ok(_) => {
+                untouched = false;
+                Cause::NotLivekit.into()
+            }
+            Err(trouble) => {
+                untouched &= trouble.done != Done::Unclear;
+                trouble.failure
+            }
         };
         if failure.cause.is_final() || !pause(&mut pauses, until).await {
-            return Err(failure);
+            return Err(NoRoom { failure, untouched });
         }
     }
 }

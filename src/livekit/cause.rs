@@ -62,6 +62,15 @@ impl Cause {
         )
     }
 
+    /// The server was not reached, or turned the request away at its door:
+    /// nothing can have come of it.
+    pub(super) const fn keeps_out(self) -> bool {
+        matches!(
+            self,
+            Cause::Dns | Cause::Refused | Cause::KeyUnknown | Cause::SecretWrong
+        )
+    }
+
     const fn entry(self) -> (&'static str, &'static str, &'static str) {
         match self {
             Cause::BadUrl => (

@@ -258,13 +258,13 @@ async fn try_worker(client: &Client, call: &Call<'_>, wait: Duration) -> WorkerS
         ..Default::default()
     };
     let until = Instant::now() + client.limits.whole;
-    if let Err(failure) = create_room(client, &short_lived, until).await {
-        return WorkerSeen::Failed(failure);
+    if let Err(none) = create_room(client, &short_lived, until).await {
+        return WorkerSeen::Failed(none.failure);
     }
     match dispatch(client, call, until).await {
-        CallOutcome::Failed(failure) | CallOutcome::Unknown { failure, .. } => {
-            WorkerSeen::Failed(failure)
-        }
+        CallOutcome::Failed(failure)
+        | CallOutcome::NotBegun(failure)
+        | CallOutcome::Unknown { failure, .. } => WorkerSeen::Failed(failure),
         CallOutcome::Dispatched { dispatch_id, .. } => {
             let dispatched = Dispatched {
                 room: call.room,

@@ -142,7 +142,8 @@ impl LookedUp {
     /// status, rules, default_agent_id, the tenant of that agent, alias; then,
     /// each as an array: since, path, line, revision, settings of our version;
     /// id, [`CONFIG_COLUMNS`], updated_at of the config; since, path, line,
-    /// revision, fields of our version of the config.
+    /// revision, fields of our version of the config; an array of the same two
+    /// of the config's fallback.
     fn row(&mut self, row: &JsonRow<'_>, asked: &LookUp) -> Result<(), String> {
         let live = NumberRow {
             id: row.some_uuid(0)?,
@@ -180,10 +181,22 @@ impl LookedUp {
         });
         let (config, version) = (unfold(row.cell(11)?)?, unfold(row.cell(12)?)?);
         let version = version.as_ref().map(JsonRow::read).transpose()?;
+        let within = |error: String| format!("voice_agent_livekit: {error}");
+        if let Some(config) = config {
+            let config = JsonRow::read(&config)?;
+            self.config(&config, version.as_ref()).map_err(within)?;
+        }
+        if let Some(fallback) = unfold(row.cell(13)?)? {
+            self.fallback(&JsonRow::read(&fallback)?).map_err(within)?;
+        }
+        Ok(())
+    }
+
+    fn fallback(&mut self, fallback: &JsonRow<'_>) -> Result<(), String> {
+        let (config, version) = (unfold(fallback.cell(0)?)?, unfold(fallback.cell(1)?)?);
+        let version = version.as_ref().map(JsonRow::read).transpose()?;
         match config {
-            Some(config) => self
-                .config(&JsonRow::read(&config)?, version.as_ref())
-                .map_err(|error| format!("voice_agent_livekit: {error}")),
+            Some(config) => self.config(&JsonRow::read(&config)?, version.as_ref()),
             None => Ok(()),
         }
     }

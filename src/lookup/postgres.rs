@@ -258,9 +258,12 @@ impl PgTables {
             }
             false => "NULL::text".to_owned(),
         };
-        let (alias, binding, version) = match self.has_own() {
+        let config_columns = columns.of_configs("c", true);
+        let row = columns.config_row_id("c");
+        let (alias, binding, version, fallback) = match self.has_own() {
             false => (
                 "NULL::text".to_owned(),
+                "NULL".to_owned(),
                 "NULL".to_owned(),
                 "NULL".to_owned(),
             ),
@@ -280,6 +283,17 @@ impl PgTables {
                         "(SELECT pg_catalog.json_build_array({source}, v.fields) FROM {q}.lkroute_configs v
                            WHERE v.id = {config} AND v.until IS NULL)"
                     ),
+                    format!(
+                        "(SELECT pg_catalog.json_build_array(
+                             (SELECT pg_catalog.json_build_array({config_columns})
+                                FROM {q}.{CONFIGS} c WHERE {row} = f.id),
+                             (SELECT pg_catalog.json_build_array({source}, v.fields)
+                                FROM {q}.lkroute_configs v WHERE v.id = f.id AND v.until IS NULL))
+                           FROM (SELECT (v.fields::json->>'fallback')::uuid AS id
+                                   FROM {q}.lkroute_configs v
+                                   WHERE v.id = {config} AND v.until IS NULL) f
+                           WHERE f.id IS NOT NULL)"
+                    ),
                 )
             }
         };
@@ -288,11 +302,9 @@ impl PgTables {
                 n.provider::text, n.status::text, n.rules::text, {agent_id}, {agent}, {alias},
                 {binding},
                 (SELECT pg_catalog.json_build_array({config_columns})
-                   FROM {q}.{CONFIGS} c WHERE {row} = {config}), {version}))
+                   FROM {q}.{CONFIGS} c WHERE {row} = {config}), {version}, {fallback}))
               FROM {q}.{NUMBERS} n WHERE {compared} {numbers})",
             base = columns.base_number("n"),
-            config_columns = columns.of_configs("c", true),
-            row = columns.config_row_id("c"),
             compared = columns.base_number_compared("n"),
             numbers = slots.numbers,
         )

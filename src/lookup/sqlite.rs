@@ -111,8 +111,9 @@ impl SqliteTables {
             }
             false => "NULL",
         };
-        let (alias, binding, version) = match self.has_own() {
-            false => ("NULL".to_owned(), "NULL".to_owned(), "NULL".to_owned()),
+        let null = || "NULL".to_owned();
+        let (alias, binding, version, fallback) = match self.has_own() {
+            false => (null(), null(), null(), null()),
             true => (
                 "(SELECT alias FROM lkroute_tenants t WHERE t.tenant_id = n.tenant_id)".to_owned(),
                 format!(
@@ -125,6 +126,16 @@ impl SqliteTables {
                     "(SELECT json_array({SOURCE}, v.fields) FROM lkroute_configs v
                        WHERE v.id = {config} AND v.until IS NULL)"
                 ),
+                format!(
+                    "(SELECT json_array(
+                         (SELECT json_array(CAST(c.id AS TEXT), {texts}, NULL) FROM {CONFIGS} c
+                            WHERE c.id = f.id),
+                         (SELECT json_array({SOURCE}, v.fields) FROM lkroute_configs v
+                            WHERE v.id = f.id AND v.until IS NULL))
+                       FROM (SELECT v.fields ->> '$.fallback' AS id FROM lkroute_configs v
+                               WHERE v.id = {config} AND v.until IS NULL) f
+                       WHERE f.id IS NOT NULL)"
+                ),
             ),
         };
         format!(
@@ -134,7 +145,7 @@ impl SqliteTables {
                 CAST(n.rules AS TEXT), CAST(n.default_agent_id AS INTEGER), {agent}, {alias},
                 {binding},
                 (SELECT json_array(CAST(c.id AS TEXT), {texts}, NULL) FROM {CONFIGS} c
-                   WHERE c.id = {config}), {version}))
+                   WHERE c.id = {config}), {version}, {fallback}))
               FROM {NUMBERS} n WHERE n.base_number IN (SELECT value FROM json_each(?1)))"
         )
     }

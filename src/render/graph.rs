@@ -121,6 +121,12 @@ fn config_box(id: &str, name: &str, config: &ServerConfig) -> Box {
     );
     lines.extend(
         config
+            .fallback
+            .as_ref()
+            .map(|name| format!("fallback {name}")),
+    );
+    lines.extend(
+        config
             .trunk_id
             .as_ref()
             .map(|trunk| format!("trunk {trunk}")),

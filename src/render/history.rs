@@ -33,7 +33,9 @@ impl HistoryNames {
         let config = || self.0.get(&Uuid::parse_str(value.as_str()?).ok()?);
         match field {
             Field::ApiSecret => "(secret)".into(),
-            Field::Config => config().map_or_else(|| value.clone(), |name| name.as_str().into()),
+            field if field.names_config() => {
+                config().map_or_else(|| value.clone(), |name| name.as_str().into())
+            }
             _ => value.clone(),
         }
     }

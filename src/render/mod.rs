@@ -6,6 +6,7 @@
 //! wanted; no colour says what the words don't say too.
 
 pub mod applied;
+pub mod call_reports;
 pub mod calls;
 pub mod clock;
 pub mod doctor;

@@ -9,7 +9,8 @@ use crate::impact::reroutes::{
 };
 use crate::impact::window_sum::{WindowSum, applies};
 use crate::phone::PrefixSet;
-use crate::resolve::Switch;
+use crate::resolve::{Fallback, Switch};
+use crate::routing::PRODUCTION;
 
 /// How many different moves the sentence tells apart.
 const MOVES_APART: usize = 2;
@@ -309,6 +310,7 @@ pub fn name(field: CallField) -> &'static str {
         CallField::Trunk => "trunk",
         CallField::Worker => "worker",
         CallField::Deployment => "deployment",
+        CallField::Fallback => "fallback",
         CallField::Region => "region",
         CallField::ApiKey => "API key",
         CallField::Secret => "API secret",
@@ -331,7 +333,11 @@ pub fn value(route: &EffectiveRoute, field: CallField) -> String {
         CallField::Server => or(&route.server, "LIVEKIT_URL"),
         CallField::Trunk => or(&route.trunk, "OUTBOUND_TRUNK_ID"),
         CallField::Worker => or(&route.worker, "VOICE_AGENT_NAME or inbound-agent"),
-        CallField::Deployment => or(&route.deployment, "production"),
+        CallField::Fallback => {
+            let fallback = route.fallback.as_ref();
+            fallback.map_or_else(|| "none".to_owned(), Fallback::label)
+        }
+        CallField::Deployment => or(&route.deployment, PRODUCTION),
         CallField::Region => or(&route.region, "none"),
         CallField::ApiKey => or(&route.api_key, "LIVEKIT_API_KEY"),
         // Not even its hash: who reads a report can do nothing with it.

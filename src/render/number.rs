@@ -95,7 +95,7 @@ pub fn answer(pair: &Pair) -> Vec<Line> {
 
 const SECRET: &str = "api secret";
 
-fn sides(resolution: &Resolution) -> [(&'static str, Option<String>); 14] {
+fn sides(resolution: &Resolution) -> [(&'static str, Option<String>); 15] {
     let error = resolution.outcome.as_ref().err();
     let outcome = resolution.outcome.as_ref().ok();
     let text = |get: fn(&Outcome) -> Option<&str>| Some(get(outcome?)?.to_owned());
@@ -115,6 +115,10 @@ fn sides(resolution: &Resolution) -> [(&'static str, Option<String>); 14] {
         (
             "deployment",
             text(|found| found.route.deployment.as_deref()),
+        ),
+        (
+            "fallback",
+            outcome.and_then(|found| Some(found.route.fallback.as_ref()?.label())),
         ),
         ("carrier", text(|found| found.provider.as_deref())),
         ("calls in", term(|terms| terms.inbound.as_str().to_owned())),

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::impact::reroutes::{EffectiveRoute, RerouteGroup, Reroutes, RouteSource, Share};
 use crate::impact::window_sum::WindowSum;
-use crate::resolve::ReportTerms;
+use crate::resolve::{Fallback, ReportTerms};
 
 /// Where calls go before and after, on what terms, and whose. Counts are of
 /// numbers that had a route in the database, where nothing else is said.
@@ -70,8 +70,8 @@ pub struct GroupReport {
     pub before: Option<RouteReport>,
     pub after: RouteReport,
     /// In what they differ: `source`, `config`, `server`, `trunk`, `worker`,
-    /// `deployment` or `region` for the route; `api_key`, `secret`, `inbound`, `outbound`,
-    /// `countries` or `dialled` for the terms. Empty for numbers that are new.
+    /// `deployment` or `region` for the route; `api_key`, `secret`, `fallback`, `inbound`,
+    /// `outbound`, `countries` or `dialled` for the terms. Empty for numbers that are new.
     pub changed: Vec<&'static str>,
     /// No call out can be made any more.
     pub stopped: bool,
@@ -99,6 +99,8 @@ pub struct RouteReport {
     pub worker: Option<String>,
     /// The deployment of the workers; null means production.
     pub deployment: Option<String>,
+    /// Where calls go where the server can't be reached.
+    pub fallback: Option<FallbackReport>,
     pub region: Option<String>,
     /// Whether calls out are refused, wherever they would go.
     pub refused: bool,
@@ -106,6 +108,40 @@ pub struct RouteReport {
     /// do not change.
     pub terms: Option<ReportTerms>,
     pub error: Option<RouteError>,
+}
+
+/// The config that takes the calls of another.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct FallbackReport {
+    pub config: String,
+    pub config_id: Option<Uuid>,
+    pub server: Option<String>,
+    pub api_key: Option<String>,
+    pub trunk: Option<String>,
+    pub worker: Option<String>,
+    pub deployment: Option<String>,
+}
+
+impl From<Fallback> for FallbackReport {
+    fn from(fallback: Fallback) -> FallbackReport {
+        let Fallback {
+            config,
+            url,
+            api_key,
+            trunk,
+            worker,
+            deployment,
+        } = fallback;
+        FallbackReport {
+            config: config.name,
+            config_id: config.id,
+            server: url,
+            api_key,
+            trunk,
+            worker,
+            deployment,
+        }
+    }
 }
 
 /// Why there is no route.
@@ -202,6 +238,7 @@ impl From<&EffectiveRoute> for RouteReport {
             trunk,
             worker,
             deployment,
+            fallback,
             region,
             terms,
             error,
@@ -219,6 +256,7 @@ impl From<&EffectiveRoute> for RouteReport {
             trunk,
             worker,
             deployment,
+            fallback: fallback.map(FallbackReport::from),
             region,
             refused,
             terms: terms.as_ref().map(ReportTerms::from),

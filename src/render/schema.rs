@@ -6,7 +6,7 @@ use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::Value;
 
-use super::calls::{DispatchReport, DispatchesReport};
+use super::call_reports::{DispatchReport, DispatchesReport};
 use super::doctor::DoctorReport;
 use super::drift::DriftReport;
 use super::history::HistoryReport;

@@ -39,6 +39,7 @@ fn config(worker: &str, line: u32) -> ServerConfig {
         trunk_id: None,
         worker_name: Some(worker.into()),
         deployment: None,
+        fallback: None,
         adopt: Vec::new(),
         origin: at(line),
         lines: Default::default(),

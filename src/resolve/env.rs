@@ -71,7 +71,8 @@ impl RoutingEnv {
         }
     }
 
-    pub(super) fn shell(&self) -> Option<&ShellEnv> {
+    /// The variables, where they are read.
+    pub fn shell(&self) -> Option<&ShellEnv> {
         match self {
             RoutingEnv::Symbolic => None,
             RoutingEnv::Shell(shell) => Some(shell),

@@ -9,9 +9,11 @@
 
 pub mod carrier;
 pub mod choice;
+mod config_ref;
 pub mod countries;
 pub mod env;
 pub mod facts;
+pub mod fallback;
 pub mod report;
 pub mod route;
 pub mod terms;
@@ -32,15 +34,17 @@ use uuid::Uuid;
 
 pub use carrier::Called;
 pub use choice::{Choice, ChoiceSource};
+pub use config_ref::{ConfigRef, host_of};
 pub use countries::deciding_regions;
 pub use env::{RoutingEnv, ShellEnv};
 pub use facts::{
     AgentFact, Aliases, CallBasis, ConfigFact, Configs, Facts, Provenance, Regions, RowFact,
 };
 pub use facts::{SecretState, Side, UserFact};
+pub use fallback::Fallback;
 pub use query::{Query, TenantChoice};
 pub use report::{Report, ReportTerms};
-pub use route::{ConfigRef, Route, Router, Source, host_of};
+pub use route::{Route, Router, Source};
 pub use terms::{DialledForm, Switch, Terms};
 pub use trace::{ResolveError, Step, Topic, Trace, Verdict};
 

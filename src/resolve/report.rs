@@ -37,6 +37,8 @@ pub struct Report {
     pub worker_source: Option<&'static str>,
     /// The deployment of the workers; null means production.
     pub deployment: Option<String>,
+    /// The config that takes the call where the server can't be reached.
+    pub fallback: Option<ReportConfig>,
     /// The terms of the number's row; null where there is none.
     pub terms: Option<ReportTerms>,
     pub to: Option<ReportTo>,
@@ -183,6 +185,13 @@ impl From<&Resolution> for Report {
             worker_name: route.and_then(|route| route.worker.value.clone()),
             worker_source: route.map(|route| route.worker.source.as_str()),
             deployment: route.and_then(|route| route.deployment.clone()),
+            fallback: route.and_then(|route| {
+                let config = &route.fallback.as_ref()?.config;
+                Some(ReportConfig {
+                    id: config.id,
+                    name: config.name.clone(),
+                })
+            }),
             terms: terms.as_ref().map(ReportTerms::from),
             to: outcome.and_then(|outcome| outcome.to.as_ref().map(ReportTo::from)),
             trace: resolution.trace.iter().map(ReportStep::from).collect(),

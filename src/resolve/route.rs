@@ -3,14 +3,15 @@
 //! The one place where the order of sources is written down; `plan` calls it
 //! for every distinct set of fields, `resolve` and `dispatch` for one row.
 
-use serde_json::Value;
-use uuid::Uuid;
-
 use super::choice::{Choice, ChoiceSource, Search};
+use super::config_ref::{ConfigRef, host_of};
 use super::env::{self, DEFAULT_WORKER, RoutingEnv, ShellEnv};
 use super::facts::{ConfigFact, Configs, Link, SecretState, Side};
+use super::fallback::Fallback;
 use super::trace::{ResolveError, Topic, Trace, Verdict};
 use crate::fields::{Field, Fields};
+use crate::routing::PRODUCTION;
+use serde_json::Value;
 
 /// Where the credentials come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -26,23 +27,6 @@ impl Source {
             Source::Database => "database",
             Source::Environment => "environment",
             Source::Files => "files",
-        }
-    }
-}
-
-/// The config of a route.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ConfigRef {
-    /// Absent for a config of the files that declares none.
-    pub id: Option<Uuid>,
-    pub name: String,
-}
-
-impl From<&ConfigFact> for ConfigRef {
-    fn from(config: &ConfigFact) -> ConfigRef {
-        ConfigRef {
-            id: config.id,
-            name: config.name().to_owned(),
         }
     }
 }
@@ -64,6 +48,8 @@ pub struct Route {
     /// The deployment of the workers, which only the config can name; absent
     /// means production.
     pub deployment: Option<String>,
+    /// The config that takes the call where this server can't be reached.
+    pub fallback: Option<Fallback>,
 }
 
 impl Route {
@@ -85,9 +71,6 @@ impl Route {
 /// What a failed look-up of 3–4 in `domain.md`, "Resolution", led to so far.
 pub(super) const TODAY: &str =
     "today's service would have fallen back to the environment here, without a word";
-
-/// The deployment of a config that names none, as LiveKit has it.
-pub const PRODUCTION: &str = "production";
 
 /// Everything but the number.
 #[derive(Debug, Clone, Copy)]
@@ -127,6 +110,7 @@ impl Router<'_> {
             trunk: self.trunk(Some(config), Some(fields), trace)?,
             worker: self.worker(Some(config), trace),
             deployment: deployment(config, trace),
+            fallback: self.fallback(config, trace),
         })
     }
 
@@ -188,6 +172,7 @@ impl Router<'_> {
             trunk: self.trunk(None, fields, trace)?,
             worker: self.worker(None, trace),
             deployment: None,
+            fallback: None,
         })
     }
 
@@ -308,6 +293,20 @@ impl Router<'_> {
         choice
     }
 
+    fn fallback(&self, config: &ConfigFact, trace: &mut Trace) -> Option<Fallback> {
+        let named = config.text(Field::Fallback)?;
+        let fallback = Fallback::of(self.configs, config);
+        let detail = match &fallback {
+            Some(fallback) => format!(
+                "{} takes the call where this server can't be reached",
+                fallback.config.name
+            ),
+            None => format!("the fallback {named} is not there"),
+        };
+        trace.push(Topic::Config, Verdict::Note, detail);
+        fallback
+    }
+
     fn shadowed_credentials(&self, trace: &mut Trace) {
         let url = self.env.shell().and_then(|shell| shell.url.as_deref());
         if let Some(url) = url {
@@ -388,11 +387,4 @@ fn no_credentials(nothing: &str, missing: &[&str]) -> ResolveError {
     let message = format!("no credentials: {nothing}, and {names} {verb} not set in this shell");
     ResolveError::new("no-credentials", message)
         .hint("bind the number to a config and apply, or set the variables")
-}
-
-/// Host and port of a URL, without any user info: fit to be shown.
-pub fn host_of(url: &str) -> &str {
-    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
-    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    authority.rsplit('@').next().unwrap_or_default()
 }

@@ -41,6 +41,7 @@ pub fn tree() -> Routing {
         trunk_id: Some(trunk.into()),
         worker_name: Some(worker.into()),
         deployment: None,
+        fallback: None,
         adopt: Vec::new(),
         origin: LINE,
         lines: Default::default(),

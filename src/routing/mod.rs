@@ -115,12 +115,17 @@ pub struct ServerConfig {
     pub worker_name: Option<String>,
     /// The deployment of the workers; absent means production.
     pub deployment: Option<String>,
+    /// The config that takes the calls where the server can't be reached.
+    pub fallback: Option<String>,
     /// Fields that may be taken over from others.
     pub adopt: Vec<Field>,
     pub origin: Origin,
     /// The line of each field that is declared, for reports.
     pub lines: BTreeMap<Field, u32>,
 }
+
+/// The deployment of a config that names none, as LiveKit calls it.
+pub const PRODUCTION: &str = "production";
 
 /// Whether a variable is named for secrets, so that files may take one from it.
 pub fn is_secret_variable(name: &str) -> bool {
@@ -142,6 +147,7 @@ impl ServerConfig {
             trunk_id,
             worker_name,
             deployment,
+            fallback,
             adopt: _,
             origin: _,
             lines: _,
@@ -155,6 +161,7 @@ impl ServerConfig {
         fields.set_text(Field::TrunkId, trunk_id.as_deref());
         fields.set_text(Field::WorkerName, worker_name.as_deref());
         fields.set_text(Field::Deployment, deployment.as_deref());
+        fields.set_text(Field::Fallback, fallback.as_deref());
         fields
     }
 
@@ -174,6 +181,7 @@ impl ServerConfig {
             trunk_id: text(Field::TrunkId),
             worker_name: text(Field::WorkerName),
             deployment: text(Field::Deployment),
+            fallback: text(Field::Fallback),
             adopt: Vec::new(),
             origin,
             lines: BTreeMap::new(),

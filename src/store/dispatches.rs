@@ -56,7 +56,8 @@ impl Store {
     }
 
     /// Sets what became of a call: `finished_at`, `status`, `idempotency_key`,
-    /// `dispatch_id`, `worker_seen`, `detail` of the record with this id.
+    /// `dispatch_id`, `worker`, `worker_seen`, `detail` of the record with this
+    /// id.
     pub async fn complete_call(&mut self, record: &Record) -> Result<()> {
         let completed = match &mut self.0 {
             Engine::Postgres(engine) => engine.complete_call(record).await,
@@ -178,7 +179,7 @@ impl Dialect {
         format!(
             "UPDATE {} AS d SET finished_at = r.finished_at, status = r.status,
                idempotency_key = r.idempotency_key, dispatch_id = r.dispatch_id,
-               worker_seen = r.worker_seen, detail = r.detail
+               worker_seen = r.worker_seen, detail = r.detail, worker = r.worker
              FROM {} WHERE d.id = r.id",
             self.table(),
             (self.row)(&COLUMNS)

@@ -16,6 +16,7 @@ mod import;
 mod limits;
 mod livekit;
 mod pages;
+mod phone;
 mod reference;
 mod release;
 mod review;

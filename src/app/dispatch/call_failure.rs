@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use super::CallRequest;
+use super::call_steps::TRUNK_LACKS_NUMBER;
 use crate::dispatch::{Record, Request, Status};
 use crate::error::{Error, Exit};
 use crate::livekit::{Cause, Failure, JOB_LISTED_WITHIN};
@@ -18,6 +19,10 @@ pub(in crate::app) const TWICE: &str = "calling again may call a person twice";
 pub(super) enum CallFailure {
     /// There is no call.
     Failed(Failure),
+    /// There is none, and nothing of one can have been created there.
+    NotBegun(Failure),
+    /// Nor is there one by the fallback.
+    NorByFallback(Failure, String),
     /// Its trunk may not show the calling number; nothing was sent.
     TrunkLacksNumber,
     /// Whether the server has the dispatch can't be known.
@@ -55,6 +60,11 @@ impl CallFailure {
         CallFailure::Failed(failure)
     }
 
+    pub(super) fn not_begun(record: &mut Record, failure: Failure) -> CallFailure {
+        record.detail.cause = Some(failure.cause.code().to_owned());
+        CallFailure::NotBegun(failure)
+    }
+
     /// The status to record, and the one line to say; nothing where an
     /// interruption came after all was seen.
     pub(super) fn status_and_error(
@@ -66,7 +76,10 @@ impl CallFailure {
         let room = &request.room;
         let unknown = |what: &str| (Status::Unknown, cannot_know(what, room));
         Some(match self {
-            CallFailure::Failed(failure) => (Status::Failed, not_placed(&failure)),
+            CallFailure::Failed(failure) | CallFailure::NotBegun(failure) => {
+                (Status::Failed, not_placed(&failure))
+            }
+            CallFailure::NorByFallback(first, second) => (Status::Failed, nor(&first, &second)),
             CallFailure::TrunkLacksNumber => (Status::Failed, trunk_lacks_number(request)),
             CallFailure::Unknown(failure) => unknown(&format!(
                 "whether the call was placed ({}) can't be known",
@@ -108,6 +121,11 @@ impl CallFailure {
     }
 }
 
+fn nor(first: &Failure, second: &str) -> Error {
+    let message = format!("no call was placed: {}; {second}", meaning(first));
+    Error::new(message).hint(first.cause.remedy())
+}
+
 fn cannot_know(what: &str, room: &str) -> Error {
     Error::exit(Exit::Unknown, format!("{what}; room {room}")).hint(format!(
         "`lkroute dispatches --refresh {room}` looks again; {TWICE}"
@@ -121,10 +139,13 @@ fn trunk_lacks_number(request: &Request) -> Error {
          number or go out by the wrong carrier"
     );
     Error {
-        code: Some("trunk-lacks-number"),
+        code: Some(TRUNK_LACKS_NUMBER),
         ..Error::exit(Exit::CallRefused, message)
     }
-    .hint("add the number to the trunk's numbers, or bind it to the config that has it")
+    .hint(
+        "add the number to the trunk's numbers, or bind it to the config that has it; for this one \
+         call, `--allow trunk-lacks-number`",
+    )
 }
 
 fn no_agent(request: &Request, wait: Duration) -> Error {

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use super::call_failure::{CallFailure, meaning};
 use super::call_recorder::note_accepted;
 use super::{CallRequest, SipRequest};
+use crate::app::Context;
 use crate::dispatch::{Record, Request, Status, Traced};
-use crate::error::Error;
 use crate::livekit::{
     AgentSeen, AgentThere, Call, CallOutcome, Cause, Client, Dispatched, JobSeen, JobStatus,
     SipCall, create_sip_participant, find_trunk, place_call, wait_for_agent, wait_for_participant,
@@ -18,8 +18,12 @@ use crate::store::Store;
 /// raises or dies never is.
 pub(in crate::app) const JOINS_WITHIN: Duration = Duration::from_secs(5);
 
+/// The code of a call that would show another number, as in exceptions.
+pub(in crate::app) const TRUNK_LACKS_NUMBER: &str = "trunk-lacks-number";
+
 /// One call that is being placed.
 pub(super) struct CallUnderWay<'a> {
+    pub context: &'a Context<'a>,
     pub asked: &'a CallRequest,
     pub client: &'a Client,
     pub request: &'a Request,
@@ -30,17 +34,12 @@ pub(super) struct CallUnderWay<'a> {
 
 impl CallUnderWay<'_> {
     /// Sends what is to be sent, and notes in the record what is known so far
-    /// at any time; the error says why there is no sure call.
-    pub async fn send(&mut self, stop: impl Future<Output = ()>) -> Option<Error> {
-        let ended = tokio::select! {
+    /// at any time.
+    pub async fn send(&mut self, stop: impl Future<Output = ()>) -> Result<(), CallFailure> {
+        tokio::select! {
             ended = self.all_steps() => ended,
             () = stop => Err(CallFailure::Interrupted),
-        };
-        let failure = ended.err()?;
-        let (status, error) = failure.status_and_error(self.request, self.record, self.asked)?;
-        self.record.status = status;
-        self.record.detail.message = Some(error.message.clone());
-        Some(error)
+        }
     }
 
     async fn all_steps(&mut self) -> Result<(), CallFailure> {
@@ -67,11 +66,24 @@ impl CallUnderWay<'_> {
         let trunk = &self.request.trunk;
         match find_trunk(self.client, trunk).await {
             Ok(numbers) if lists_number(&numbers, &self.request.from.to_string()) => Ok(None),
+            // Never on the server of another config.
+            Ok(_) if self.asked.allow_unlisted_number && self.request.fallback.is_none() => {
+                self.record.detail.allowed = Some(TRUNK_LACKS_NUMBER.to_owned());
+                Ok(Some(format!(
+                    "trunk {trunk} does not list {}; the call was let through by --allow \
+                     {TRUNK_LACKS_NUMBER}",
+                    self.request.from
+                )))
+            }
             Ok(_) => {
-                self.record.detail.cause = Some("trunk-lacks-number".to_owned());
+                self.record.detail.cause = Some(TRUNK_LACKS_NUMBER.to_owned());
                 Err(CallFailure::TrunkLacksNumber)
             }
             Err(failure) if failure.cause == Cause::TrunkMissing => {
+                Err(CallFailure::not_begun(self.record, failure))
+            }
+            // What takes another config's calls has to be seen to show the number.
+            Err(failure) if self.request.fallback.is_some() => {
                 Err(CallFailure::failed(self.record, failure))
             }
             Err(failure) => Ok(Some(format!(
@@ -102,6 +114,7 @@ impl CallUnderWay<'_> {
                 Ok(())
             }
             CallOutcome::Failed(failure) => Err(CallFailure::failed(self.record, failure)),
+            CallOutcome::NotBegun(failure) => Err(CallFailure::not_begun(self.record, failure)),
             CallOutcome::Unknown { failure, .. } => {
                 self.record.detail.cause = Some(failure.cause.code().to_owned());
                 Err(CallFailure::Unknown(failure))
@@ -158,8 +171,11 @@ impl CallUnderWay<'_> {
             display_name: sip.display_name.as_deref(),
             wait_for_answer: Some(sip.ring),
         };
+        self.record.detail.dialled_at = Some(self.context.now());
         let began = Instant::now();
-        match create_sip_participant(self.client, &call).await {
+        let dialled = create_sip_participant(self.client, &call).await;
+        self.record.detail.dial_ended_at = Some(self.context.now());
+        match dialled {
             Ok(placed) => {
                 let after = u64::try_from(began.elapsed().as_millis()).ok();
                 self.record.status = Status::Answered;

@@ -4,12 +4,13 @@
 mod call_failure;
 mod call_recorder;
 mod call_steps;
+mod fallback;
 
 use std::time::Duration;
 
 use uuid::Uuid;
 
-use call_failure::not_placed;
+use call_failure::{CallFailure, not_placed};
 pub(super) use call_failure::{TWICE, meaning};
 use call_recorder::{Recorded, begin_record, complete_record};
 use call_steps::CallUnderWay;
@@ -40,6 +41,9 @@ pub struct CallRequest {
     pub wait_for_agent: Option<Duration>,
     /// How to dial the person from here, for workers that don't.
     pub sip: Option<SipRequest>,
+    /// A trunk that does not list the calling number is a warning, for this
+    /// call.
+    pub allow_unlisted_number: bool,
 }
 
 /// How a person is dialled.
@@ -149,12 +153,17 @@ async fn place_new(
             return Ok(result);
         }
     };
+    let resolved = result.resolution.as_ref();
+    let resolved = resolved.and_then(|resolution| resolution.outcome.as_ref().ok());
+    let fallback = resolved.and_then(|outcome| outcome.route.fallback.clone());
     let key = asked.idempotency_key.as_ref();
     let mut record = match begin_record(context, store, &request, key).await? {
         Recorded::New(record) => *record,
         Recorded::Taken(first) => return Ok(repeated_call(*first, question)),
     };
+    let mut stop = std::pin::pin!(stop);
     let mut call = CallUnderWay {
+        context,
         asked,
         client: &client,
         request: &request,
@@ -162,7 +171,19 @@ async fn place_new(
         warnings: &mut result.warnings,
         store,
     };
-    result.error = call.send(stop).await;
+    let (other, ended) = match (call.send(stop.as_mut()).await, fallback) {
+        (Err(CallFailure::NotBegun(failure)), Some(fallback)) => {
+            call.by_fallback(failure, &fallback, stop).await
+        }
+        (ended, _) => (None, ended),
+    };
+    let request = other.unwrap_or(request);
+    result.error = ended.err().and_then(|failure| {
+        let (status, error) = failure.status_and_error(&request, &record, asked)?;
+        record.status = status;
+        record.detail.message = Some(error.message.clone());
+        Some(error)
+    });
     complete_record(context, store, &mut record, &mut result).await;
     result.request = Some(request);
     result.record = Some(record);

@@ -89,12 +89,13 @@ fn end(route: &EffectiveRoute, group: &RerouteGroup, new: bool) -> String {
 }
 
 /// What has a value to show at both ends.
-const VALUES: [CallField; 9] = [
+const VALUES: [CallField; 10] = [
     CallField::Server,
     CallField::Trunk,
     CallField::Worker,
     CallField::Deployment,
     CallField::ApiKey,
+    CallField::Fallback,
     CallField::Inbound,
     CallField::Outbound,
     CallField::Countries,

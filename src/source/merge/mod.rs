@@ -3,6 +3,7 @@
 
 mod bindings;
 mod environments;
+mod fallbacks;
 pub mod merger;
 mod objects;
 mod rollouts;

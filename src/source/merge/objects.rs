@@ -171,6 +171,7 @@ impl Merge<'_> {
     pub(super) fn configs(&mut self, pieces: &mut [ParsedFile]) {
         let mut ids: BTreeMap<Uuid, (String, Place)> = BTreeMap::new();
         let mut formers: Vec<(String, Ref)> = Vec::new();
+        let mut fallbacks: BTreeMap<String, Ref> = BTreeMap::new();
         for def in pieces.iter_mut().flat_map(|piece| piece.configs.drain(..)) {
             if !once(&mut self.findings, &mut self.config_places, "config", &def) {
                 continue;
@@ -180,6 +181,7 @@ impl Merge<'_> {
                 id,
                 formerly,
                 region,
+                fallback,
                 elsewhere,
             } = def.value;
             if let Some(region) = &region {
@@ -199,10 +201,12 @@ impl Merge<'_> {
                     ids.insert(id, (def.name.clone(), place));
                 }
             }
+            fallbacks.extend(fallback.map(|fallback| (def.name.clone(), fallback)));
             formers.extend(formerly.map(|former| (def.name.clone(), former)));
             self.routing.configs.insert(def.name, config);
         }
         self.formers(&formers);
+        self.fallbacks(&fallbacks);
     }
 
     /// `formerly` says whose row is kept: no two can keep one.

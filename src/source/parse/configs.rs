@@ -11,7 +11,7 @@ use super::raw::{self, ApiSecret, At, Config, Text};
 use super::reader::{Reader, is_variable};
 use crate::fields::Field;
 use crate::finding::Finding;
-use crate::routing::{CipherText, SecretSource, ServerConfig};
+use crate::routing::{CipherText, PRODUCTION, SecretSource, ServerConfig};
 use crate::sealed::Sealed;
 use crate::source::url;
 
@@ -27,6 +27,7 @@ struct Given {
     trunk_id: Option<At<String>>,
     worker_name: Option<At<String>>,
     deployment: Option<At<String>>,
+    fallback: Option<At<String>>,
     adopt: Option<Vec<Field>>,
 }
 
@@ -43,11 +44,12 @@ impl Given {
             trunk_id: over.trunk_id.or(self.trunk_id),
             worker_name: over.worker_name.or(self.worker_name),
             deployment: over.deployment.or(self.deployment),
+            fallback: over.fallback.or(self.fallback),
             adopt: over.adopt.or(self.adopt),
         }
     }
 
-    fn texts(&self) -> [&Option<At<String>>; 7] {
+    fn texts(&self) -> [&Option<At<String>>; 8] {
         [
             &self.region,
             &self.description,
@@ -56,6 +58,7 @@ impl Given {
             &self.trunk_id,
             &self.worker_name,
             &self.deployment,
+            &self.fallback,
         ]
     }
 }
@@ -71,11 +74,12 @@ fn only_overrides(raw: &Config<'_>) -> bool {
         trunk_id,
         worker_name,
         deployment,
+        fallback,
         env,
         ..
     } = raw;
     let texts = [id, region, description, url, api_key];
-    let more = [trunk_id, worker_name, deployment];
+    let more = [trunk_id, worker_name, deployment, fallback];
     let mut texts = texts.iter().chain(&more);
     texts.all(|text| text.is_none()) && api_secret.is_none() && !env.0.is_empty()
 }
@@ -98,6 +102,8 @@ impl Reader<'_> {
         }
         let region = chosen.and_then(|over| over.region.as_ref());
         let region = region.or(raw.region.as_ref());
+        let fallback = chosen.and_then(|over| over.fallback.as_ref());
+        let fallback = fallback.or(raw.fallback.as_ref());
         let formerly = raw
             .formerly
             .as_ref()
@@ -105,6 +111,7 @@ impl Reader<'_> {
         ConfigDef {
             id: given.id.as_ref().map(|id| self.place(id)),
             region: region.map(|name| reference(name, self.lines)),
+            fallback: fallback.map(|name| reference(name, self.lines)),
             config: self.server_config(name, given, formerly.as_ref().map(|f| f.name.clone())),
             formerly,
             elsewhere,
@@ -130,6 +137,7 @@ impl Reader<'_> {
         let trunk_id = take(Field::TrunkId, given.trunk_id);
         let worker_name = take(Field::WorkerName, given.worker_name);
         let deployment = take(Field::Deployment, given.deployment);
+        let fallback = take(Field::Fallback, given.fallback);
         let secret = given.api_secret;
         line(
             Field::ApiSecret,
@@ -146,6 +154,7 @@ impl Reader<'_> {
             trunk_id,
             worker_name,
             deployment,
+            fallback,
             adopt: given.adopt.unwrap_or_default(),
             origin: self.origin(name),
             lines,
@@ -177,9 +186,30 @@ impl Reader<'_> {
                 .and_then(|secret| self.secret(secret)),
             trunk_id: self.text("trunk_id", &raw.trunk_id, 255),
             worker_name: self.name("worker_name", &raw.worker_name),
-            deployment: self.name("deployment", &raw.deployment),
+            deployment: self.deployment(&raw.deployment),
+            fallback: raw.fallback.as_ref().map(|name| At {
+                value: name.value.to_string(),
+                span: name.span.clone(),
+            }),
             adopt: self.fields(&raw.adopt, &Field::OF_CONFIG),
         }
+    }
+
+    /// livekit-server refuses the call for a name that it can't keep apart.
+    fn deployment(&mut self, name: &Option<At<Text<'_>>>) -> Option<At<String>> {
+        let name = self.name("deployment", name)?;
+        let odd = |c: char| c == '_' || c.is_whitespace();
+        if name.value.len() > 64 || name.value.contains(odd) {
+            let message = "`deployment` has 64 bytes at most, no `_` and no blank in it";
+            self.error("bad-value", &name, message);
+        }
+        if name.value == PRODUCTION {
+            let message = "a worker of production names no deployment, and takes no such call";
+            let finding = Finding::warning("deployment-production", message);
+            let hint = "leave `deployment` out: that is LiveKit's production";
+            self.findings.add(finding.at(self.place(&name)).hint(hint));
+        }
+        Some(name)
     }
 
     fn config_override(
@@ -214,8 +244,10 @@ impl Reader<'_> {
             );
         }
         let texts = [&raw.region, &raw.description, &raw.url, &raw.api_key];
-        let more = [&raw.id, &raw.trunk_id, &raw.worker_name, &raw.deployment];
-        let any = texts.into_iter().chain(more).any(Option::is_some);
+        let more = [&raw.id, &raw.trunk_id, &raw.worker_name];
+        let last = [&raw.deployment, &raw.fallback];
+        let mut texts = texts.into_iter().chain(more).chain(last);
+        let any = texts.any(Option::is_some);
         if !any && raw.api_secret.is_none() && raw.adopt.is_none() {
             self.error("override-nothing", environment, "this override is empty");
         }

@@ -64,6 +64,7 @@ pub struct ConfigDef {
     pub id: Option<Place>,
     pub formerly: Option<Ref>,
     pub region: Option<Ref>,
+    pub fallback: Option<Ref>,
     /// Not in the environment that is read.
     pub elsewhere: bool,
 }

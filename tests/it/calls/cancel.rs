@@ -31,9 +31,16 @@ fn a_call_is_ended_by_its_room_or_its_dispatch() {
 
 #[test]
 fn a_command_gets_the_credentials_of_a_config() {
-    let world = World::new();
+    // What opens more than this server stays here.
+    let world = World::new()
+        .with("LKROUTE_KEYS_OLD", super::world::OTHER_RING)
+        .with("LKROUTE_SECRET_OTHER", "made-up-secret-of-another")
+        .with("LKROUTE_SECRETS_DIR", "/made/up")
+        .with("DATABASE_URL", "sqlite://lkroute.db")
+        .with("LKROUTE_ENV", "");
     let script = r#"test "$LIVEKIT_API_KEY" = "$1" && test "$LIVEKIT_API_SECRET" = "$2" &&
-        test -z "$LKROUTE_KEYS" && echo "$LIVEKIT_URL"; exit 7"#;
+        ! env | grep -E '^(LKROUTE_KEYS|LKROUTE_SECRET|DATABASE_URL)' >&2 &&
+        env | grep -q '^USER=asha' && echo "$LIVEKIT_URL"; exit 7"#;
     let command = ["--", "sh", "-c", script, "sh", KEY, SECRET];
     let env = ["env", "--config", "india-techiemaya-cloud"];
     let run = world.run(&[&env[..], &command].concat()).expect_code(7);

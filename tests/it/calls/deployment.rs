@@ -250,7 +250,19 @@ fn an_environment_overrides_it() {
         run.expect_code(0).json()["deployment"].clone()
     };
     assert_eq!(resolve("staging"), "staging");
-    // Blank text is no deployment, but a slip.
-    set(&world, "deployment = \"staging\"", "deployment = \" \"");
-    world.run(&["validate", "--env", "staging"]).expect_code(3);
+    // Blank text is no deployment, but a slip, as is what the server refuses.
+    let files = world.lkroute.read(FILE);
+    let validate = |name: &str, code: i32| {
+        let named = format!("deployment = \"{name}\"");
+        let text = files.replace("deployment = \"staging\"", &named);
+        world.lkroute.write(FILE, &text);
+        let run = world.run(&["validate", "--env", "staging"]);
+        let run = run.expect_code(code);
+        run.stdout + &run.stderr
+    };
+    for odd in [" ", "blue_green", "two words", &"x".repeat(65)] {
+        validate(odd, 3);
+    }
+    let said = validate("production", 0);
+    assert!(said.contains("deployment-production"), "{said}");
 }

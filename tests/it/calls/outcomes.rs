@@ -145,6 +145,44 @@ fn a_trunk_that_does_not_list_the_number_is_refused() {
     world.json(&[], 0);
 }
 
+/// By who places it, for one call: exceptions of the files are never stored.
+#[test]
+fn a_call_may_be_let_through_a_trunk_that_lacks_its_number_and_that_is_recorded() {
+    let world = World::new();
+    world.standin.world().trunks[0].numbers = vec!["+14155550100".to_owned()];
+    let allow = ["--allow", "trunk-lacks-number"];
+    let run = world.dispatch(&allow).expect_code(0);
+    assert!(
+        said(&run).contains("let through by --allow"),
+        "{}",
+        run.stderr
+    );
+    assert_eq!(world.json(&allow, 0)["allowed"], "trunk-lacks-number");
+    // It lets nothing else through, and holds for no other call.
+    world.dispatch(&[]).expect_code(9);
+    world.standin.world().trunks.clear();
+    world.dispatch(&allow).expect_code(1);
+    let list = world.run(&["dispatches", "-j"]).expect_code(0).json();
+    let allowed = list["dispatches"].as_array().unwrap().iter();
+    let allowed = allowed.filter(|call| !call["allowed"].is_null());
+    assert_eq!(allowed.count(), 2);
+}
+
+#[test]
+fn variables_that_lk_goes_by_and_this_call_did_not_are_noted() {
+    let world = World::new()
+        .with("LIVEKIT_URL", "wss://another.example")
+        .with("LIVEKIT_API_KEY", "another-key");
+    let run = world.dispatch(&[]).expect_code(0);
+    assert!(
+        said(&run).contains("LIVEKIT_URL, LIVEKIT_API_KEY are set and not used"),
+        "{}",
+        run.stderr
+    );
+    let run = World::new().dispatch(&[]).expect_code(0);
+    assert!(!run.stderr.contains("set and not used"), "{}", run.stderr);
+}
+
 #[test]
 fn an_interruption_of_the_wait_is_no_proof_of_no_agent() {
     let world = World::new();

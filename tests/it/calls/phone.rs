@@ -36,6 +36,10 @@ fn a_person_is_dialled_once_and_the_answer_is_said() {
     assert_eq!(asked.headers["X-Campaign"], "diwali");
     assert_eq!(asked.display_name.as_deref(), Some("Asha"));
     assert!(asked.wait_until_answered);
+    let [began, ended] = ["dialled_at", "dial_ended_at"].map(|at| report[at].as_str().unwrap());
+    assert!(began <= ended && began.ends_with('Z'), "{report}");
+    let list = world.run(&["dispatches", "-j"]).expect_code(0).json();
+    assert_eq!(list["dispatches"][0]["dialled_at"], began);
     let text = world.dispatch(&["--sip"]).expect_code(0).stdout;
     assert!(text.contains("Answered after "), "{text}");
 }
@@ -74,7 +78,8 @@ fn who_was_dialled_and_did_not_answer_is_not_called_nobody() {
 #[test]
 fn without_an_agent_nobody_is_dialled() {
     let world = World::new();
-    world.json(&["--sip", "--wait-for-agent", "7s"], 10);
+    let report = world.json(&["--sip", "--wait-for-agent", "7s"], 10);
+    assert_eq!(report["dialled_at"], json!(null));
     world.json(&["--sip", "--wait-for-agent", "100ms"], 8);
     assert!(world.standin.posts("CreateSIPParticipant").is_empty());
 }

@@ -44,6 +44,41 @@ fn what_was_accepted_is_settled_by_what_is_there() {
 }
 
 #[test]
+fn a_call_that_runs_is_told_from_one_that_is_over() {
+    let world = World::new();
+    world.standin.world().workers.insert("voag-dev".to_owned());
+    let call = world.json(&["--sip"], 0);
+    let room = call["room"].as_str().unwrap();
+    let row = refresh(&world, &[room], 0)["dispatches"][0].clone();
+    assert_eq!(
+        (&row["running"], &row["status"]),
+        (&true.into(), &"answered".into())
+    );
+    assert_eq!(row["sip_call_status"], "active");
+    let list = world.run(&["dispatches"]).expect_code(0).stdout;
+    assert!(list.contains("running at "), "{list}");
+    // Over, it keeps what was seen of it.
+    world.standin.forget();
+    let row = refresh(&world, &[room], 0)["dispatches"][0].clone();
+    assert_eq!(
+        (&row["running"], &row["status"]),
+        (&false.into(), &"answered".into())
+    );
+    let list = world.run(&["dispatches"]).expect_code(0).stdout;
+    assert!(
+        list.contains("over at ") && !list.contains("running at "),
+        "{list}"
+    );
+    // One that was only accepted, and runs.
+    let call = world.json(&[], 0);
+    let row = refresh(&world, &[call["room"].as_str().unwrap()], 0)["dispatches"][0].clone();
+    assert_eq!(
+        (&row["running"], &row["status"]),
+        (&true.into(), &"picked_up".into())
+    );
+}
+
+#[test]
 fn what_is_gone_is_said_to_be_unknown_for_good() {
     let world = World::new();
     world.json(&[], 0);

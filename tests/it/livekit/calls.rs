@@ -25,7 +25,7 @@ fn dispatched(outcome: &CallOutcome) -> (&str, bool) {
 
 fn failed(outcome: &CallOutcome) -> Cause {
     match outcome {
-        CallOutcome::Failed(failure) => failure.cause,
+        CallOutcome::Failed(failure) | CallOutcome::NotBegun(failure) => failure.cause,
         other => panic!("{other:?}"),
     }
 }
@@ -279,14 +279,14 @@ async fn refused_keys_and_clocks_are_named_without_the_token() {
     assert_eq!(failed(&outcome), Cause::KeyUnknown);
     let outcome = place_call(&client_as(&url, super::KEY, "made-up-wrong-secret"), &CALL).await;
     assert_eq!(failed(&outcome), Cause::SecretWrong);
-    let CallOutcome::Failed(failure) = outcome else {
+    let (CallOutcome::Failed(failure) | CallOutcome::NotBegun(failure)) = outcome else {
         unreachable!()
     };
     assert_eq!(failure.detail, None, "the server only repeats it");
     standin.world().clock_ahead = -300;
     let outcome = place(&standin).await;
     assert_eq!(failed(&outcome), Cause::ClockSkew);
-    let CallOutcome::Failed(failure) = outcome else {
+    let (CallOutcome::Failed(failure) | CallOutcome::NotBegun(failure)) = outcome else {
         unreachable!()
     };
     let text = failure.to_string();

@@ -116,7 +116,7 @@ async fn behind_the_proxy(host: &str) {
     assert_eq!(probe(&server, None, QUICK).await.grants, Check::Passed);
 
     let outcome = place_call(&client(&format!("https://{host}")), &CALL).await;
-    let CallOutcome::Failed(failure) = outcome else {
+    let (CallOutcome::Failed(failure) | CallOutcome::NotBegun(failure)) = outcome else {
         panic!("{outcome:?}")
     };
     assert_eq!(failure.cause, Cause::Proxy, "{failure}");

@@ -29,6 +29,7 @@ pub struct Livekit {
     /// Absent while it is killed.
     server: Option<Server>,
     redis: Option<Server>,
+    redis_port: Option<u16>,
     program: PathBuf,
     config: String,
 }
@@ -73,11 +74,23 @@ impl Livekit {
         }
     }
 
+    /// One of the test's own, with redis, that media reach by this address;
+    /// `None` where a program is missing.
+    pub fn with_media(address: &str) -> Option<Livekit> {
+        let program = part("LKROUTE_TEST_LIVEKIT_SERVER")?;
+        let redis = part("LKROUTE_TEST_REDIS_SERVER")?;
+        Some(Livekit::run_at(&program, Some(&redis), address))
+    }
+
     fn run(program: &Path, redis: Option<&Path>) -> Livekit {
+        Livekit::run_at(program, redis, "127.0.0.1")
+    }
+
+    fn run_at(program: &Path, redis: Option<&Path>, address: &str) -> Livekit {
         let redis = redis.map(start_redis);
         let redis_port = redis.as_ref().map(|(_, port)| *port);
         let ((port, config), server) = on_free_port(|port| {
-            let config = config(port, redis_port);
+            let config = config(port, redis_port, address);
             let server = start_server(program, &config, port)?;
             Ok(((port, config), server))
         });
@@ -86,6 +99,7 @@ impl Livekit {
             port,
             server: Some(server),
             redis: redis.map(|(server, _)| server),
+            redis_port,
             program: program.to_owned(),
             config,
         }
@@ -102,12 +116,35 @@ impl Livekit {
         self.server = Some(started.unwrap_or_else(|error| panic!("{error}")));
     }
 
+    /// Starts livekit-sip beside it, in the network of [`Livekit::with_media`].
+    pub fn sip(&self, program: &Path, address: &str) -> Server {
+        let redis = self.redis_port.map(at_port).expect("a redis");
+        let (sip, health, media) = (free_port(), free_port(), free_port().min(60_000));
+        let config = format!(
+            "api_key: {KEY}\napi_secret: {SECRET}\nws_url: 'ws://127.0.0.1:{}'\nredis: {redis}\n\
+             sip_port: {sip}\nhealth_port: {health}\nrtp_port: {media}-{}\n\
+             use_external_ip: false\nlisten_ip: {address}\nnat_1_to_1_ip: {address}\n",
+            self.port,
+            media + 200
+        );
+        let mut command = Command::new(program);
+        command.env("SIP_CONFIG_BODY", config);
+        let dir = Server::dir("lkroute-sip-");
+        let started = Server::start_own(dir, &command, "KILL", || listens(health));
+        started.unwrap_or_else(|error| panic!("{error}"))
+    }
+
     /// Makes an outbound trunk with these numbers; its id.
     pub async fn trunk(&self, numbers: &[String]) -> String {
+        self.trunk_to("sip.example", numbers).await
+    }
+
+    /// The same, to the carrier at this address.
+    pub async fn trunk_to(&self, address: &str, numbers: &[String]) -> String {
         let asked = proto::CreateSipOutboundTrunkRequest {
             trunk: Some(proto::SipOutboundTrunkInfo {
                 name: "made up".to_owned(),
-                address: "sip.example".to_owned(),
+                address: address.to_owned(),
                 numbers: numbers.to_vec(),
                 ..Default::default()
             }),
@@ -178,17 +215,19 @@ fn start_server(program: &Path, config: &str, port: u16) -> Result<Server, Strin
     Server::start_own(dir, &command, "KILL", || is_ready(port))
 }
 
-fn config(port: u16, redis: Option<u16>) -> String {
-    let redis = redis.map_or(String::new(), |port| {
-        format!("redis: {{address: '127.0.0.1:{port}'}}\n")
-    });
+fn config(port: u16, redis: Option<u16>, address: &str) -> String {
+    let redis = redis.map_or(String::new(), |port| format!("redis: {}\n", at_port(port)));
     format!(
         "port: {port}\nbind_addresses: ['127.0.0.1']\n\
-         rtc: {{tcp_port: {}, udp_port: {}, node_ip: 127.0.0.1, use_external_ip: false}}\n\
+         rtc: {{tcp_port: {}, udp_port: {}, node_ip: {address}, use_external_ip: false}}\n\
          keys: {{{KEY}: {SECRET}}}\n{redis}",
         free_port(),
         free_port()
     )
+}
+
+fn at_port(port: u16) -> String {
+    format!("{{address: '127.0.0.1:{port}'}}")
 }
 
 fn start_redis(program: &Path) -> (Server, u16) {
@@ -222,6 +261,20 @@ pub struct Worker {
 impl Worker {
     /// `None`, reported, where `livekit-agents` is not installed.
     pub fn start(livekit: &Livekit, name: &str) -> Option<Worker> {
+        Worker::start_with(livekit, name, [("WORKER_STAYS", "")])
+    }
+
+    /// One that stays in the room until it is closed, as one that talks does.
+    pub fn staying(livekit: &Livekit, name: &str) -> Option<Worker> {
+        Worker::start_with(livekit, name, [("WORKER_STAYS", "1")])
+    }
+
+    /// One that is not of production, but of this deployment.
+    pub fn deployed(livekit: &Livekit, name: &str, deployment: &str) -> Option<Worker> {
+        Worker::start_with(livekit, name, [("LIVEKIT_AGENT_DEPLOYMENT", deployment)])
+    }
+
+    fn start_with(livekit: &Livekit, name: &str, more: [(&str, &str); 1]) -> Option<Worker> {
         let Some(python) = part("LKROUTE_TEST_AGENT_PYTHON") else {
             not_run("livekit-agents");
             return None;
@@ -233,6 +286,7 @@ impl Worker {
         command
             .arg(&script)
             .env("WORKER_NAME", name)
+            .envs(more)
             .env("WORKER_JOBS", dir.path().join("jobs"))
             .env("LIVEKIT_URL", livekit.url.replace("http", "ws"))
             .env("LIVEKIT_API_KEY", KEY)

@@ -50,7 +50,7 @@ pub fn call(room: &str) -> Call<'_> {
 
 fn failed(outcome: CallOutcome) -> Cause {
     match outcome {
-        CallOutcome::Failed(failure) => failure.cause,
+        CallOutcome::Failed(failure) | CallOutcome::NotBegun(failure) => failure.cause,
         other => panic!("{other:?}"),
     }
 }
@@ -126,7 +126,7 @@ async fn a_wrong_key_and_a_wrong_secret_are_told_apart() {
     assert_eq!(failed(outcome), Cause::KeyUnknown);
     let wrong = "made-up-wrong-secret-of-some-length-0123";
     let outcome = place_call(&client(&livekit.url, KEY, wrong), &call(&room)).await;
-    let CallOutcome::Failed(failure) = outcome else {
+    let (CallOutcome::Failed(failure) | CallOutcome::NotBegun(failure)) = outcome else {
         panic!("{outcome:?}")
     };
     assert_eq!(failure.cause, Cause::SecretWrong);

@@ -1,5 +1,5 @@
 """A worker as the application's is, but for what it does with a job: it notes
-it as a line of JSON and leaves."""
+it as a line of JSON and leaves, or stays in the room where WORKER_STAYS is set."""
 
 import json
 import os
@@ -9,6 +9,7 @@ from livekit.agents import AgentServer, JobContext, JobExecutorType, cli
 
 NAME = os.environ["WORKER_NAME"]
 JOBS = os.environ["WORKER_JOBS"]
+STAYS = os.environ.get("WORKER_STAYS")
 
 # The load of a machine that is busy testing says nothing about a worker.
 server = AgentServer(
@@ -27,7 +28,10 @@ async def entry(context: JobContext) -> None:
     job = {"room": context.room.name, "id": context.job.id, "metadata": context.job.metadata}
     with open(JOBS, "a", encoding="utf-8") as jobs:
         jobs.write(json.dumps(job) + "\n")
-    context.shutdown()
+    if STAYS:
+        await context.connect()
+    else:
+        context.shutdown()
 
 
 if __name__ == "__main__":

@@ -69,3 +69,31 @@ async fn the_worker_of_that_name_has_the_job_and_no_other_does() {
     assert_eq!(tried.seen, WorkerSeen::NoOne);
     assert_eq!(other.jobs().len(), 0);
 }
+
+/// The real server keeps the workers of deployments apart, under one name.
+#[tokio::test]
+async fn a_worker_of_another_deployment_gets_no_job() {
+    let Some(livekit) = Livekit::alone() else {
+        return;
+    };
+    let Some(production) = Worker::start(&livekit, AGENT) else {
+        return;
+    };
+    let Some(staging) = Worker::deployed(&livekit, AGENT, "staging") else {
+        return;
+    };
+    let client = client(&livekit.url, KEY, SECRET);
+    let took = |seen: &WorkerSeen| matches!(seen, WorkerSeen::Took(_));
+    let wait = JOB_LISTED_WITHIN * 2;
+    let tried = probe_worker(&client, AGENT, Some("staging"), wait).await;
+    assert!(took(&tried.seen), "{tried:?}");
+    let jobs = || (production.jobs().len(), staging.jobs().len());
+    assert_eq!(jobs(), (0, 1));
+    let tried = probe_worker(&client, AGENT, None, wait).await;
+    assert!(took(&tried.seen), "{tried:?}");
+    assert_eq!(jobs(), (1, 1));
+    drop(staging);
+    let tried = probe_worker(&client, AGENT, Some("staging"), JOB_LISTED_WITHIN).await;
+    assert_eq!(tried.seen, WorkerSeen::NoOne);
+    assert_eq!(production.jobs().len(), 1);
+}

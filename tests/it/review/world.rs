@@ -60,6 +60,7 @@ impl Files {
             trunk_id: Some(format!("ST_{region}")),
             worker_name: Some(worker.into()),
             deployment: None,
+            fallback: None,
             adopt: Vec::new(),
             origin: origin(at),
             lines: Default::default(),

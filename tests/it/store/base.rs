@@ -353,6 +353,7 @@ pub fn config(id: Option<&str>, region: &str, line: u32) -> ServerConfig {
         trunk_id: Some("ST_madeUp".to_owned()),
         worker_name: Some("voag-dev".to_owned()),
         deployment: None,
+        fallback: None,
         adopt: Vec::new(),
         origin: Origin { file: 0, line },
         lines: BTreeMap::new(),

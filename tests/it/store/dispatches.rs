@@ -69,6 +69,7 @@ async fn a_record_is_read_back_as_it_was_written(base: Base) {
     record.finished_at = Some("2026-01-01T00:00:59.250Z".to_owned());
     record.dispatch_id = Some("AD_madeUp".to_owned());
     record.worker_seen = Some("voag-dev-v2".to_owned());
+    record.worker = "voag-backup".to_owned();
     record.detail.agent = Some(Traced {
         agent_name: "voag-dev-v2".to_owned(),
         ..Traced::default()

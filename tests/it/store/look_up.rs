@@ -2,7 +2,7 @@
 
 use lkroute::fields::{Field, Fields};
 use lkroute::phone::Prefix;
-use lkroute::resolve::UserFact;
+use lkroute::resolve::{Fallback, UserFact};
 use lkroute::store::{DatabaseUrl, Filter, LookUp, LookedUp, Mode, Store};
 use serde_json::Value;
 
@@ -13,6 +13,7 @@ use crate::support::{Legacy, Pgbouncer, Postgres};
 on_both!(
     every_row_of_the_number_is_found_however_it_is_written,
     what_is_ours_comes_with_its_line,
+    the_fallback_of_a_config_comes_with_it,
     odd_configs_are_no_obstacle,
     people_may_be_missing,
     a_newer_lkroute_is_refused,
@@ -111,6 +112,25 @@ async fn what_is_ours_comes_with_its_line(base: Base) {
         found.facts.rows.iter().all(|row| row.place.apply.is_none()),
         "retired"
     );
+}
+
+async fn the_fallback_of_a_config_comes_with_it(base: Base) {
+    let mut routing = files();
+    bind(&mut routing, "+919513456728", 0, "india", Fields::new());
+    let india = routing.configs.get_mut("india").unwrap();
+    india.fallback = Some("uae".to_owned());
+    india.deployment = Some("staging".to_owned());
+    base.settle(&routing).await;
+    let found = look(&base, &LookUp::number(e164("+919513456728"))).await;
+    let configs = &found.facts.configs;
+    let india = configs.get(uuid(CONFIG_INDIA)).unwrap();
+    assert_eq!(india.text(Field::Deployment), Some("staging"));
+    let fallback = Fallback::of(configs, india).unwrap();
+    assert_eq!(fallback.config.id, Some(uuid(CONFIG_UAE)));
+    assert_eq!(fallback.trunk.as_deref(), Some("ST_madeUp"));
+    let uae = configs.get(uuid(CONFIG_UAE)).unwrap();
+    assert!(uae.place.apply.is_some());
+    assert!(found.secrets.contains_key(&uuid(CONFIG_UAE)));
 }
 
 async fn odd_configs_are_no_obstacle(base: Base) {

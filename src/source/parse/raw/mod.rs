@@ -107,6 +107,11 @@ pub struct Config<'a> {
     /// production.
     #[serde(borrow)]
     pub deployment: Str<'a>,
+    /// The config that takes a call where nothing of it can have been created
+    /// here: the server can't be reached, does not know key or secret, or lacks
+    /// the trunk.
+    #[serde(borrow)]
+    pub fallback: Str<'a>,
     /// Fields that may be taken over from others.
     #[serde(borrow)]
     pub adopt: TextList<'a>,
