@@ -6,6 +6,8 @@ set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 target=${1:?the target} out=${2:?a directory}
+mkdir -p "$out"
+out=$(cd "$out" && pwd)
 triple=$(printf '%s' "$target" | sed 's/\.[0-9.]*$//')
 here=$top/.github/release
 rustup target add "$triple" >&2
@@ -36,4 +38,10 @@ for name in wheel.namelist():
         sys.stdout.buffer.write(wheel.read(name))
 PYTHON
 printf '%s\n' "$wheel"
-case $target in x86_64-*-musl) "$here/sbom.sh" "$wheel" "$out" ;; esac
+case $target in
+  x86_64-*-musl)
+    "$here/sbom.sh" "$wheel" "$out"
+    # The sources, for those whom no wheel fits; once is enough.
+    (cd "$top/python/cli" && maturin sdist --out "$out") >&2
+    ;;
+esac

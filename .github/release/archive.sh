@@ -19,7 +19,8 @@ extras "$here" "$work/$name"
 case $target in
   *-windows-*)
     rm -f "$out/$name.zip"
-    (cd "$work" && zip -qrX - "$name") >"$out/$name.zip"
+    (cd "$work" && python3 -m zipfile -c "$name.zip" "$name")
+    mv "$work/$name.zip" "$out/$name.zip"
     printf '%s\n' "$out/$name.zip"
     ;;
   *)

@@ -20,7 +20,7 @@ Examples:
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub struct ManArgs {
-    /// A directory for lkroute.1, lkroute-plan.1, …
+    /// A directory for lkroute.1, lkroute-plan.1, …; made where it is missing
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
 }
@@ -31,6 +31,7 @@ impl ManArgs {
         let mut pages = Vec::new();
         render_pages(&command, &mut pages)
             .map_err(|error| Error::new(format!("the manual can't be made: {error}")))?;
+        files::make_directory(&self.out)?;
         for (name, page) in &pages {
             write_file(&self.out.join(name), page)?;
         }

@@ -170,7 +170,7 @@ pub fn create(dir: &Path, files: &[(String, String)]) -> Result<()> {
         let message = format!("`{}` holds routing files already", shown(dir));
         return Err(Error::new(message).hint("name a new directory: nothing is overwritten"));
     }
-    fs::create_dir_all(dir).map_err(|error| cannot("make", dir, &error))?;
+    make_directory(dir)?;
     for (name, text) in files {
         let path = dir.join(name);
         let written =
@@ -178,6 +178,14 @@ pub fn create(dir: &Path, files: &[(String, String)]) -> Result<()> {
         written.map_err(|error| cannot("write", &path, &error))?;
     }
     Ok(())
+}
+
+/// Makes a directory, and those above it, where it is missing.
+///
+/// # Errors
+/// Names the directory and why it can't be made.
+pub fn make_directory(dir: &Path) -> Result<()> {
+    fs::create_dir_all(dir).map_err(|error| cannot("make", dir, &error))
 }
 
 /// Writes a file of our own making, such as a saved plan, whole or not at all.

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
+use crate::support::pages::read_page;
 use crate::support::{Lkroute, golden::same_file};
 
 const MARK: &str = "<!-- generated -->\n";
@@ -58,6 +59,7 @@ fn section(made: &mut String, heading: &str, table: &Value) {
     let _ = write!(made, "\n## {heading}\n\n{}\n\n", words(table));
     made.push_str("| key | type | |\n|---|---|---|\n");
     for (key, value) in table["properties"].as_object().expect("properties") {
+        assert_ne!(words(value), "", "{heading}: nothing is said of {key}");
         let _ = writeln!(made, "| `{key}` | {} | {} |", kind(value), words(value));
     }
 }
@@ -71,9 +73,11 @@ fn words(value: &Value) -> String {
 fn kind(value: &Value) -> String {
     if let Some(name) = value["$ref"].as_str() {
         let name = name.rsplit('/').next().expect("a name");
+        let name = name.trim_end_matches('2'); // the same, once more
         return match TABLES.iter().find(|(table, _)| *table == name) {
             Some((_, heading)) => format!("table, see `{heading}`"),
-            None => "table of `max` and `percent`".to_owned(),
+            None if name == "Limit" => "table of `max` and `percent`".to_owned(),
+            None => panic!("what is {name}?"),
         };
     }
     match value["type"].as_str().unwrap_or_default() {
@@ -129,4 +133,29 @@ fn the_file_with_everything_is_valid() {
 fn soon() -> String {
     let soon = jiff::Zoned::now().saturating_add(jiff::SignedDuration::from_hours(24 * 9));
     soon.date().to_string()
+}
+
+/// Every code that an exception can name, every setting, and the two defaults
+/// that hold without any; each code as it was printed.
+#[test]
+fn the_page_on_guards_has_every_code_and_every_key() {
+    use lkroute::routing::guards::CODES;
+    let page = read_page("docs/guards.md");
+    let rows = |key: &str| page.matches(&format!("\n| `{key}` |")).count();
+    for code in CODES {
+        assert_eq!(rows(code), 1, "a row of {code}");
+        // No plan is refused for this one.
+        if code != "trunk-lacks-number" {
+            let shown = page.contains(&format!("\nerror[{code}]"));
+            assert!(shown, "{code} was not printed");
+        }
+    }
+    let schema = Lkroute::new().run(&["schema"]).expect_code(0).stdout;
+    let schema: Value = serde_json::from_str(&schema).expect("JSON");
+    for table in ["Guards", "Budget", "Policy", "Allow"] {
+        let keys = schema["definitions"][table]["properties"].as_object();
+        for key in keys.expect("properties").keys() {
+            assert!(page.contains(&format!("`{key}")), "nothing of {key}");
+        }
+    }
 }

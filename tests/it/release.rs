@@ -114,6 +114,17 @@ fn the_archive_goes_from_nothing_to_a_resolved_call() {
     let unpacked = dir
         .path()
         .join(format!("lkroute-{VERSION}-x86_64-unknown-linux-musl"));
+    // Another system's archive is of the same things.
+    let small = dir.path().join("lkroute.exe");
+    executable(&small, "exit 0");
+    let small = small.to_str().expect("plain");
+    let windows = "x86_64-pc-windows-msvc";
+    let zip = pack("archive.sh", &[small, windows, out, program()]);
+    let list = "import sys, zipfile; print(*zipfile.ZipFile(sys.argv[1]).namelist())";
+    let python = Path::new("/usr/bin/env");
+    let zip = zip.to_str().expect("plain");
+    let listed = run(python, &["python3", "-c", list, zip], dir.path());
+    assert!(listed.contains("/man/lkroute-plan.1"), "{listed}");
     for file in [
         "README.md",
         "CHANGELOG.md",
@@ -255,6 +266,48 @@ fn the_wheel_goes_from_nothing_to_a_resolved_call() {
     ];
     run(&venv.join("bin/python"), &pip, dir.path());
     resolves_a_call(&venv.join("bin/lkroute"));
+}
+
+fn executable(path: &Path, script: &str) {
+    fs::write(path, format!("#!/bin/sh\n{script}\n")).expect("write it");
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    fs::set_permissions(path, mode).expect("may run");
+}
+
+/// Without a daemon: what would be built from, as docker is given it.
+#[test]
+fn the_image_is_made_of_the_static_programs() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let out = dir.path().to_str().expect("plain");
+    // A small program will do; the real one makes the pages.
+    let small = dir.path().join("lkroute");
+    executable(&small, &format!("echo lkroute {VERSION}"));
+    let small = small.to_str().expect("plain");
+    for target in ["x86_64-unknown-linux-musl", "aarch64-unknown-linux-musl"] {
+        pack("archive.sh", &[small, target, out, program()]);
+    }
+    let docker = dir.path().join("docker");
+    let noted = "echo \"$*\" >\"$NOTED\"\nfor last; do :; done\n\
+                 ls \"$last\" >>\"$NOTED\"\n\"$last/lkroute-linux-amd64\" --version >>\"$NOTED\"";
+    executable(&docker, noted);
+    let path = format!("{out}:{}", std::env::var("PATH").expect("a PATH"));
+    let made = Command::new(root().join(".github/release/image.sh"))
+        .args([out, "ghcr.io/Owner/lkroute:1", "--push"])
+        .env("PATH", path)
+        .env("NOTED", dir.path().join("noted"))
+        .output();
+    succeeded(made.expect("run it"));
+    let noted = fs::read_to_string(dir.path().join("noted")).expect("what it was given");
+    let file = fs::read_to_string(root().join(".github/release/Dockerfile")).expect("it");
+    assert!(file.contains("COPY --chmod=755 lkroute-$TARGETOS-$TARGETARCH "));
+    assert!(file.contains(":nonroot\n"));
+    for part in [
+        "--tag ghcr.io/owner/lkroute:1 --push ".to_owned(),
+        "\nlkroute-linux-amd64\nlkroute-linux-arm64\n".to_owned(),
+        format!("\nlkroute {VERSION}\n"),
+    ] {
+        assert!(noted.contains(&part), "no {part:?} in {noted}");
+    }
 }
 
 #[test]

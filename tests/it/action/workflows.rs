@@ -7,7 +7,9 @@ use std::process::Command;
 use super::github::{BOT, REPOSITORY};
 use super::runner::{Ran, root};
 use super::world::{Pull, World};
+use crate::git::git;
 use crate::support::pages::blocks_run_by;
+use crate::support::{not_run, part};
 
 const INDIA: &str = "routing/india.toml";
 const CONFIG: &str = "india-techiemaya-cloud";
@@ -308,31 +310,49 @@ fn the_component_for_gitlab_plans_and_applies() {
     run("lkroute-plan", "", 3);
 }
 
-/// What pre-commit would run, each as its own command.
+/// The hooks in the real pre-commit, from a repository of hooks as users name it.
 #[test]
 fn the_hooks_for_pre_commit_find_what_is_wrong() {
-    let world = World::new();
-    let hooks = fs::read_to_string(root().join(".pre-commit-hooks.yaml")).expect("the hooks");
-    let hooks: serde_json::Value = serde_saphyr::from_str(&hooks).expect("YAML");
-    let run = |id: &str| {
-        let hooks = hooks.as_array().expect("a list");
-        let hook = hooks
-            .iter()
-            .find(|hook| hook["id"] == id)
-            .expect("the hook");
-        let entry = hook["entry"].as_str().expect("an entry");
-        let arguments: Vec<&str> = entry.split(' ').skip(1).collect();
-        assert!(entry.starts_with("lkroute "), "{entry}");
-        let mut all = vec!["--env", "production"];
-        all.extend(arguments);
-        world.clone.run(&all).code
+    let Some(pre_commit) = part("LKROUTE_TEST_PRE_COMMIT") else {
+        return not_run("pre-commit");
     };
-    assert_eq!((run("lkroute-fmt"), run("lkroute-validate")), (0, 0));
+    let world = World::new();
+    let hooks = tempfile::tempdir().expect("a directory");
+    let file = ".pre-commit-hooks.yaml";
+    fs::copy(root().join(file), hooks.path().join(file)).expect("copy it");
+    git(hooks.path(), &["init", "-q", "-b", "main"]);
+    git(hooks.path(), &["add", "-A"]);
+    git(hooks.path(), &["commit", "-q", "-m", "hooks"]);
+    git(hooks.path(), &["tag", "v0.1.0"]);
+    let config = format!(
+        "repos:\n  - repo: file://{}\n    rev: v0.1.0\n    hooks:\n      - id: lkroute-fmt\n      - id: lkroute-validate\n",
+        hooks.path().display()
+    );
+    world.clone.write(".pre-commit-config.yaml", &config);
+    git(world.clone.path(), &["add", "-A"]);
+    let program = Path::new(env!("CARGO_BIN_EXE_lkroute"));
+    let directory = program.parent().expect("a directory").display();
+    let path = format!("{directory}:{}", std::env::var("PATH").expect("a PATH"));
+    let run = || {
+        let mut command = Command::new(&pre_commit);
+        command.args(["run", "--all-files", "--color=never"]);
+        command.current_dir(world.clone.path()).env("PATH", &path);
+        command.env("PRE_COMMIT_HOME", hooks.path().join("home"));
+        let done = command.env("LKROUTE_ENV", "production").output();
+        let done = done.expect("run it");
+        let said = String::from_utf8_lossy(&done.stdout).into_owned();
+        let result = |hook: &str| {
+            let line = said.lines().find(|line| line.starts_with(hook));
+            let line = line.unwrap_or_else(|| panic!("no {hook} in {said}"));
+            line.ends_with("Passed")
+        };
+        (result("lkroute fmt."), result("lkroute validate."))
+    };
+    assert_eq!(run(), (true, true));
     let india = world.clone.read(INDIA);
     world.clone.write(INDIA, &india.replace(" = ", "="));
-    assert_eq!((run("lkroute-fmt"), run("lkroute-validate")), (1, 0));
-    world
-        .clone
-        .write(INDIA, &india.replace("country_codes", "country_code"));
-    assert_eq!(run("lkroute-validate"), 3);
+    assert_eq!(run(), (false, true));
+    let broken = india.replace("region = \"india\"", "region = \"indie\"");
+    world.clone.write(INDIA, &broken);
+    assert_eq!(run(), (true, false));
 }

@@ -179,18 +179,21 @@ fn completions_are_made_for_every_shell() {
 #[test]
 fn every_command_has_a_manual_page() {
     let lkroute = Lkroute::new();
-    let missing = run(&lkroute, "man --out pages").expect_code(1);
-    assert!(missing.stderr.contains("pages"), "{}", missing.stderr);
-    std::fs::create_dir(lkroute.path().join("pages")).expect("make it");
-    run(&lkroute, "man --out pages").expect_code(0);
+    lkroute.write("file", "");
+    let no_directory = run(&lkroute, "man --out file/pages").expect_code(1);
+    assert!(
+        no_directory.stderr.contains("file/pages"),
+        "{no_directory:?}"
+    );
+    run(&lkroute, "man --out new/pages").expect_code(0);
     let help = run(&lkroute, "--help").expect_code(0).stdout;
     for command in ["plan", "apply", "secrets-seal", "man"] {
-        let page = lkroute.read(format!("pages/lkroute-{command}.1"));
+        let page = lkroute.read(format!("new/pages/lkroute-{command}.1"));
         assert!(page.contains(".SH OPTIONS"), "{command}: {page}");
         let first = command.split('-').next().expect("a name");
         assert!(help.contains(first), "{help}");
     }
-    assert!(lkroute.read("pages/lkroute.1").contains("plan"));
+    assert!(lkroute.read("new/pages/lkroute.1").contains("plan"));
 }
 
 #[test]

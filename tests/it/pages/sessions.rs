@@ -170,10 +170,29 @@ fn what_scripts_become_is_as_the_page_says() {
     });
 }
 
-#[test]
-fn incidents_end_as_the_page_says() {
+/// What a key ring needs, and a service's user and agent.
+fn desk_with_keys() -> Lkroute {
     let mut desk = desk();
     desk.env("LKROUTE_KEYS_FILE", "keys");
     desk.write_private("keys", "demo:bGtyb3V0ZSBkZW1vIGtleSwgbmV2ZXIgdXNlIHRoaXM\n");
+    desk
+}
+
+#[test]
+fn incidents_end_as_the_page_says() {
+    let desk = desk_with_keys();
     console("docs/incidents.md", &desk, |output| alike(at_ten(&output)));
+}
+
+#[test]
+fn symptoms_are_as_the_page_says() {
+    let desk = desk_with_keys();
+    console("docs/troubleshooting.md", &desk, |output| {
+        alike(at_ten(&output))
+    });
+}
+
+#[test]
+fn guards_refuse_as_the_page_says() {
+    console("docs/guards.md", &desk(), |output| alike(at_ten(&output)));
 }

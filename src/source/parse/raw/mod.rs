@@ -23,6 +23,7 @@ pub struct File<'a> {
     /// Who these files speak for: stamped into the database by the first
     /// apply, so that another tree can't be applied to it by mistake.
     pub owner: Str<'a>,
+    /// How secrets are written, and where they may come from.
     pub secrets: Option<At<Secrets<'a>>>,
     /// Names for tenants, each with the tenant's uuid.
     #[serde(default)]
@@ -45,6 +46,7 @@ pub struct File<'a> {
     /// Routing tests: what a number has to resolve to.
     #[serde(default)]
     pub expect: Vec<At<ExpectTable<'a>>>,
+    /// How much one change may do. Two guards hold without it: see docs/guards.md.
     pub guards: Option<At<GuardsTable<'a>>>,
 }
 
@@ -52,7 +54,8 @@ pub struct File<'a> {
 #[derive(Debug, Clone, serde::Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Secrets<'a> {
-    /// `aes-256-gcm`, or `fernet` for a database that the Python service reads.
+    /// `aes-256-gcm`, the default, or `fernet` for a database that the Python
+    /// service reads.
     #[serde(borrow)]
     pub format: Str<'a>,
     /// Variables that `{ env = "NAME" }` may read beside `LKROUTE_SECRET_*`.
@@ -65,6 +68,7 @@ pub struct Secrets<'a> {
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Region")]
 pub struct RegionTable<'a> {
+    /// For people.
     #[serde(borrow)]
     pub description: Str<'a>,
     /// E.164 prefixes such as `+91`; over all regions the longest wins.
@@ -86,21 +90,27 @@ pub struct Config<'a> {
     /// The name that a config without `id` had before, so that its row is kept.
     #[serde(borrow)]
     pub formerly: Str<'a>,
+    /// The region that the deployment is in; required.
     #[serde(borrow)]
     pub region: Str<'a>,
+    /// For people; a column of the row.
     #[serde(borrow)]
     pub description: Str<'a>,
-    /// `wss://host`, `ws://host:7880`, `https://…` or `http://…`, without a path.
+    /// Required. `wss://host`, `ws://host:7880`, `https://…` or `http://…`, without a path.
     #[serde(borrow)]
     pub url: Str<'a>,
+    /// The API key that the server knows; required.
     #[serde(borrow)]
     pub api_key: Str<'a>,
+    /// Its secret, sealed or from a place that is named; required.
     #[serde(borrow)]
     pub api_secret: Option<At<ApiSecret<'a>>>,
-    /// The SIP outbound trunk, `ST_…`.
+    /// The SIP outbound trunk, `ST_…`. Left out, the `outbound_trunk_id` of the
+    /// number, else `OUTBOUND_TRUNK_ID` of whoever calls.
     #[serde(borrow)]
     pub trunk_id: Str<'a>,
-    /// The LiveKit agent name that calls are dispatched to.
+    /// The LiveKit agent name that calls are dispatched to. Left out,
+    /// `VOICE_AGENT_NAME` of whoever calls, else `inbound-agent`.
     #[serde(borrow)]
     pub worker_name: Str<'a>,
     /// The deployment of the workers that calls are dispatched to; without it,
@@ -129,7 +139,7 @@ pub struct Config<'a> {
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Binding")]
 pub struct BindingTable<'a> {
-    /// One number in E.164 form.
+    /// One number in E.164 form; exactly one of `number`, `numbers`, `range`.
     #[serde(borrow)]
     pub number: Str<'a>,
     /// Several numbers.
@@ -138,18 +148,20 @@ pub struct BindingTable<'a> {
     /// The first and the last of a run of numbers, both included.
     #[serde(borrow)]
     pub range: TextList<'a>,
-    /// The alias or the uuid of the tenant.
+    /// The alias or the uuid of the tenant; required.
     #[serde(borrow)]
     pub tenant: Str<'a>,
     /// Without it, the default of `region`, or of the region whose
     /// `country_codes` fit best.
     #[serde(borrow)]
     pub config: Str<'a>,
+    /// The region whose `default_config` is meant.
     #[serde(borrow)]
     pub region: Str<'a>,
-    /// The carrier's name.
+    /// The carrier's name; left out, the column is not lkroute's.
     #[serde(borrow)]
     pub provider: Str<'a>,
+    /// Whom the number may call, and how; a key that is left out is not lkroute's.
     #[serde(borrow)]
     pub rules: Option<At<Rules<'a>>>,
     /// Fields that may be taken over from others.
@@ -167,13 +179,16 @@ pub struct BindingTable<'a> {
 #[derive(Debug, Clone, serde::Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Rules<'a> {
+    /// Whether it may be called: yes, where no row says otherwise.
     pub inbound: Option<bool>,
+    /// Whether it may call: yes, where no row says otherwise.
     pub outbound: Option<bool>,
-    /// `global`, or the name of a region.
+    /// `global`, or the name of a region, whose `country_codes` it may call;
+    /// everywhere, where no row says otherwise.
     #[serde(borrow)]
     pub allowed_outbound: Str<'a>,
     /// The order in which the carrier wants a number: `country_code`,
-    /// `base_number`, or digits to dial.
+    /// `base_number`, or digits to dial; `+` and both, where no row says otherwise.
     #[serde(borrow)]
     pub required_lead_format: TextList<'a>,
     /// The trunk where the config has none.
@@ -185,16 +200,21 @@ pub struct Rules<'a> {
 #[derive(Debug, Clone, serde::Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Rollout<'a> {
+    /// The config that numbers leave; required.
     #[serde(borrow)]
     pub from: Str<'a>,
+    /// The config that they go to; required.
     #[serde(borrow)]
     pub to: Str<'a>,
     /// 0 to 100; more of it contains all of less.
     pub percent: Option<At<f64>>,
+    /// All numbers of these tenants.
     #[serde(borrow)]
     pub tenants: TextList<'a>,
+    /// All numbers that the `country_codes` of this region fit best.
     #[serde(borrow)]
     pub region: Str<'a>,
+    /// The environments that have this rollout; all of them without it.
     #[serde(borrow)]
     pub only: TextList<'a>,
 }
@@ -204,19 +224,25 @@ pub struct Rollout<'a> {
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Expect")]
 pub struct ExpectTable<'a> {
+    /// The calling number; required.
     #[serde(borrow)]
     pub from: Str<'a>,
+    /// Whose number it is; required.
     #[serde(borrow)]
     pub tenant: Str<'a>,
     /// A called number.
     #[serde(borrow)]
     pub to: Str<'a>,
+    /// The name of the config that is used.
     #[serde(borrow)]
     pub config: Str<'a>,
+    /// The worker that is asked for.
     #[serde(borrow)]
     pub worker: Str<'a>,
+    /// The trunk that is used.
     #[serde(borrow)]
     pub trunk: Str<'a>,
+    /// The region of the config.
     #[serde(borrow)]
     pub region: Str<'a>,
     /// Whether calls out are allowed at all.
@@ -228,6 +254,7 @@ pub struct ExpectTable<'a> {
     /// `required_lead_format`.
     #[serde(borrow)]
     pub refused: Str<'a>,
+    /// The environments that this is tested in; all of them without it.
     #[serde(borrow)]
     pub only: TextList<'a>,
 }
@@ -236,13 +263,17 @@ pub struct ExpectTable<'a> {
 #[derive(Debug, Clone, serde::Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Environment<'a> {
-    /// The name of the variable that holds the URL of the database.
+    /// The name of the variable that holds the URL of the database; required.
     #[serde(borrow)]
     pub database: Str<'a>,
+    /// The schema of the tables, on PostgreSQL; left out, that of the URL.
     #[serde(borrow)]
     pub schema: Str<'a>,
+    /// In place of the `[secrets]` of all environments.
     #[serde(borrow)]
     pub secrets: Option<At<Secrets<'a>>>,
+    /// Each budget, and the policy as a whole, in place of that of `[guards]`;
+    /// `protected` and `allow` count beside those there.
     #[serde(borrow)]
     pub guards: Option<At<GuardsTable<'a>>>,
 }
@@ -252,12 +283,18 @@ pub struct Environment<'a> {
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Guards")]
 pub struct GuardsTable<'a> {
+    /// Objects that are deleted; no limit without it.
     pub deletes: Option<At<BudgetTable>>,
+    /// Objects that are updated or re-sealed; no limit without it.
     pub updates: Option<At<BudgetTable>>,
+    /// Numbers with a route whose route or terms change; without
+    /// `per_tenant`, half of each tenant that has five or more.
     pub reroutes: Option<At<BudgetTable>>,
-    /// Addresses, `*` for any characters: no delete and no reroute.
+    /// Addresses, `*` for any characters: no delete, and no change of what
+    /// calls depend on.
     #[serde(borrow)]
     pub protected: TextList<'a>,
+    /// What every config has to look like.
     #[serde(borrow)]
     pub policy: Option<At<PolicyTable<'a>>>,
     /// How long applies count together against `reroutes`: `"24h"`, which is
@@ -275,10 +312,13 @@ pub struct GuardsTable<'a> {
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Budget")]
 pub struct BudgetTable {
+    /// So many in all.
     pub max: Option<At<u64>>,
-    /// 0 to 100.
+    /// A share of all that there are, 0 to 100.
     pub percent: Option<At<f64>>,
+    /// `max` and `percent` of each region.
     pub per_region: Option<LimitTable>,
+    /// `max` and `percent` of each tenant.
     pub per_tenant: Option<LimitTable>,
 }
 
@@ -287,8 +327,9 @@ pub struct BudgetTable {
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Limit")]
 pub struct LimitTable {
+    /// So many.
     pub max: Option<At<u64>>,
-    /// 0 to 100.
+    /// A share, 0 to 100.
     pub percent: Option<At<f64>>,
 }
 
@@ -297,20 +338,21 @@ pub struct LimitTable {
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Policy")]
 pub struct PolicyTable<'a> {
-    /// `deny` or `allow`: `http` and `ws` to public hosts.
+    /// `deny`, or `allow`, the default: `http` and `ws` to public hosts.
     #[serde(borrow)]
     pub plain_http: Str<'a>,
-    /// Allowed hosts by region, `*` for any characters.
+    /// Allowed hosts by region, `*` for any characters; a region without a line
+    /// may be anywhere, unless it is new.
     #[serde(borrow, default)]
     pub hosts: Named<'a, Vec<At<Text<'a>>>>,
-    /// Allowed workers by environment, `*` for any characters.
+    /// Allowed workers by environment (`*`: any), `*` for any characters.
     #[serde(borrow, default)]
     pub workers: Named<'a, Vec<At<Text<'a>>>>,
-    /// `deny` or `allow`: moves of numbers from region to region.
+    /// `deny`, or `allow`, the default: moves of numbers from region to region.
     #[serde(borrow)]
     pub cross_region: Str<'a>,
     /// `deny`: no number may call more countries than before, or dial other
-    /// digits before the number.
+    /// digits before the number; `allow`, the default, warns.
     #[serde(borrow)]
     pub widen: Str<'a>,
     /// Fields that every config has to set.
@@ -328,7 +370,9 @@ pub struct Allow<'a> {
     /// Exact addresses.
     #[serde(borrow)]
     pub addresses: TextList<'a>,
+    /// How many numbers or objects at most; any number without it.
     pub max: Option<At<u64>>,
+    /// Why; required.
     #[serde(borrow)]
     pub reason: Str<'a>,
     /// The last day, `YYYY-MM-DD`, at most 30 days ahead.
