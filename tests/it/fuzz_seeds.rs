@@ -33,5 +33,10 @@ fn every_seed_holds() {
             count += 1;
         }
         assert!(count > 2, "{count} seeds for {name}");
+        // What fuzzing kept; whoever fuzzes has more there.
+        let corpus = fs::read_dir(fuzz.join("corpus").join(name)).into_iter();
+        for kept in corpus.flatten().take(500) {
+            target(&fs::read(kept.expect("an input").path()).expect("its bytes"));
+        }
     }
 }

@@ -108,6 +108,10 @@ impl Merge<'_> {
                         None => troubled.push((trouble.clone(), binding, 1)),
                     }
                 }
+                // Without a tenant, which is a finding already, it is nobody's.
+                if tenant.is_none() {
+                    continue;
+                }
                 if !self.waves.is_empty() {
                     let region = spec
                         .region

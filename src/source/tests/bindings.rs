@@ -177,6 +177,15 @@ fn waves_move_numbers() {
     assert_eq!(settings.rollout.as_deref(), Some("uae-vm → x: 100 %"));
 }
 
+/// In a tree without tenants that was a panic, in another the first tenant's.
+#[test]
+fn bindings_of_no_tenant_are_nobodys() {
+    let two = "[[bindings]]\nnumber = \"+971545335200\"\nconfig = \"uae-vm\"\n".repeat(2);
+    let alone = codes(&load_all(&[("a.toml", &two)], None));
+    assert!(!alone.iter().any(|code| code.contains("duplicate-binding")));
+    assert_codes(&two, &["b.toml:1:1 missing-key", "b.toml:4:1 missing-key"]);
+}
+
 #[test]
 fn one_mistake_in_a_range_is_one_finding() {
     // A wrong prefix: 401 numbers of no region.
