@@ -5,13 +5,15 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use sqlx::{Connection, PgConnection};
+
 use super::{Random, how_many};
-use crate::support::{Legacy, Patroni};
+use crate::support::{Legacy, Patroni, block_on};
 
 const NUMBERS: u32 = 100_000;
 const TENANT: &str = "11111111-1111-4111-8111-111111111111";
@@ -115,12 +117,22 @@ fn an_apply_while_the_primary_dies_is_whole_or_not_at_all() {
             .command(&url, "apply --auto-approve")
             .spawn()
             .expect("lkroute");
-        thread::sleep(usual * part / 100);
+        let at_commit = n % 4 >= 2;
+        let moment = match at_commit {
+            true => {
+                await_commit(&cluster.url_of(primary, "app"), &mut child);
+                "in COMMIT".to_owned()
+            }
+            false => {
+                thread::sleep(usual * part / 100);
+                format!("at {part} %")
+            }
+        };
         let killed = Instant::now();
         cluster.kill(primary, whole);
         let over = AtomicBool::new(false);
         let (output, gap) = thread::scope(|scope| {
-            let looking = scope.spawn(|| until_it_resolves(&tree, &url, killed, &over));
+            let looking = scope.spawn(|| until_it_resolves(&tree, &cluster, killed, &over));
             let stdout = child.stdout.take();
             // A pipe that nobody reads would hold it up.
             let drained = scope
@@ -135,10 +147,7 @@ fn an_apply_while_the_primary_dies_is_whole_or_not_at_all() {
         }
         cluster.until_whole();
         let after = state(&cluster);
-        let what = format!(
-            "kill {n} at {part} %, whole node: {whole}: {}",
-            said(&output)
-        );
+        let what = format!("kill {n} {moment}, whole node: {whole}: {}", said(&output));
         let there = after == (format!("P{}", n + 2), before.1 + 1);
         assert!(there || after == before, "{what}: {before:?}, {after:?}");
         let code = output.status.code().expect("a code");
@@ -153,7 +162,7 @@ fn an_apply_while_the_primary_dies_is_whole_or_not_at_all() {
         let pending = if there { 0 } else { 2 };
         assert_eq!(plan.status.code(), Some(pending), "{what}: {}", said(&plan));
         println!(
-            "kill {n} at {part} %, whole node: {whole}: exit {code}, applied: {there}; look-ups again after {gap:.1?}"
+            "kill {n} {moment}, whole node: {whole}: exit {code}, applied: {there}; look-ups again after {gap:.1?}"
         );
         *ends
             .entry(format!(
@@ -180,24 +189,49 @@ fn an_apply_while_the_primary_dies_is_whole_or_not_at_all() {
     assert_eq!(cluster.nodes(), 3);
 }
 
-/// From the kill to the last look-up that failed; each that works is right.
-fn until_it_resolves(tree: &Tree, url: &str, killed: Instant, over: &AtomicBool) -> Duration {
+/// Until the apply has sent its COMMIT, or ends.
+fn await_commit(url: &str, child: &mut Child) {
+    block_on(async {
+        let mut conn = PgConnection::connect(url).await.expect("connect");
+        let committing = "SELECT 1 FROM pg_stat_activity WHERE application_name = 'lkroute'
+                            AND state = 'active' AND query = 'COMMIT'";
+        while child.try_wait().expect("a child").is_none() {
+            let found = sqlx::raw_sql(committing).fetch_all(&mut conn).await;
+            if !found.expect("a look").is_empty() {
+                break;
+            }
+        }
+    });
+}
+
+/// From the kill to the last look-up on the primary that failed; each that
+/// works is right. On whatever server answers they may go on at once.
+fn until_it_resolves(
+    tree: &Tree,
+    cluster: &Patroni,
+    killed: Instant,
+    over: &AtomicBool,
+) -> Duration {
     let mut last = Duration::ZERO;
     let deadline = killed + Duration::from_secs(120);
     let mut failed = String::new();
     loop {
-        for words in [
-            "resolve --from +919000000001",
-            "dispatch --from +919000000001 --to +919000000002 --dry-run",
+        for (attributes, words) in [
+            ("any", "resolve --from +919000000001"),
+            ("read-write", "resolve --from +919000000001"),
+            (
+                "read-write",
+                "dispatch --from +919000000001 --to +919000000002 --dry-run",
+            ),
         ] {
-            let ran = tree.run(url, words);
+            let ran = tree.run(&cluster.url("app", attributes), words);
             let out = String::from_utf8_lossy(&ran.stdout).into_owned();
             match ran.status.code() {
                 Some(0) => assert!(out.contains("livekit.india.example"), "{words}: {out}"),
                 code => {
                     assert_eq!(code, Some(1), "{words}: {}", said(&ran));
+                    failed = format!("{attributes}: {}", said(&ran));
                     last = killed.elapsed();
-                    failed = said(&ran);
                 }
             }
         }

@@ -128,3 +128,21 @@ fn a_look_into_a_database_of_an_earlier_version_needs_no_migration() {
     run(&lkroute, "migrate").expect_code(0);
     run(&lkroute, "apply --auto-approve").expect_code(0);
 }
+
+/// The application's other table is not there yet.
+#[test]
+fn a_table_that_is_missing_is_created_beside_the_other() {
+    let Some((lkroute, db)) = super::world("one") else {
+        return;
+    };
+    db.psql("DROP TABLE lad_dev.voice_agent_livekit");
+    for command in ["migrate --check", "plan"] {
+        let ran = run(&lkroute, command).expect_code(1);
+        let all = format!("{} {}", ran.stdout, ran.stderr);
+        let all = all.split_whitespace().collect::<Vec<_>>().join(" ");
+        let missing = "create the application's table of configs";
+        assert!(all.contains(missing), "{command}: {all}");
+    }
+    run(&lkroute, "migrate").expect_code(0);
+    run(&lkroute, "apply --auto-approve").expect_code(0);
+}

@@ -199,7 +199,8 @@ postgresql:
         ran.unwrap_or_else(|error| panic!("{error}"))
     }
 
-    fn url_of(&self, n: usize, database: &str) -> String {
+    /// The URL of a database on one node.
+    pub fn url_of(&self, n: usize, database: &str) -> String {
         let address = &self.nodes[n].address;
         format!(
             "postgres://lkroute@{address}:{}/{database}?connect_timeout=2",
