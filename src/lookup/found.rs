@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::json_row::{JsonRow, read_document, unfold};
 use super::names::SCHEMA_VERSION;
-use super::{CONFIG_COLUMNS, LookUp};
+use super::{CONFIG_COLUMNS, LookUp, PgTables};
 use crate::diff::row_reader;
 use crate::error::Error;
 use crate::fields::{Field, Fields};
@@ -32,9 +32,9 @@ pub struct LookedUp {
     pub default_agents: HashMap<Uuid, AgentFact>,
     /// That the database is stamped with.
     pub environment: Option<String>,
-    /// Whether lkroute's own tables are there; not told by SQLite, which is
+    /// [`super::PgTables::shape`] as it was found; not told by SQLite, which is
     /// inspected each time.
-    pub own_tables: Option<bool>,
+    shape: Option<[bool; 3]>,
     /// Tables of which rows may be hidden, and from which role.
     pub hidden: Vec<(String, String)>,
     /// The version of lkroute's tables, where it is a newer one.
@@ -49,7 +49,7 @@ const REGIONS: usize = 3;
 const ALIASES: usize = 4;
 const USER: usize = 5;
 const AGENT: usize = 6;
-const OWN_TABLES: usize = 7;
+const SHAPE: usize = 7;
 
 impl LookedUp {
     /// What is known without a database.
@@ -100,13 +100,17 @@ impl LookedUp {
         for row in JsonRow::read_all(&part(AGENT)?)? {
             found.asked_agent(row?.text(0)?);
         }
-        found.own_tables = parts.get(OWN_TABLES).and_then(Value::as_bool);
+        let shape = part(SHAPE)?;
+        if !shape.is_null() {
+            let shape = JsonRow::read(&shape)?;
+            found.shape = Some([shape.flag(0)?, shape.flag(1)?, shape.flag(2)?]);
+        }
         Ok(found)
     }
 
-    /// Whether lkroute's own tables came or went since they were looked for.
-    pub fn is_outdated(&self, own: bool) -> bool {
-        self.own_tables.is_some_and(|there| there != own)
+    /// Whether tables or columns came or went since they were looked for.
+    pub fn is_outdated(&self, tables: &PgTables) -> bool {
+        self.shape.is_some_and(|shape| shape != tables.shape())
     }
 
     /// Refuses what may not be all, or what a newer lkroute wrote.

@@ -7,7 +7,7 @@
 //!
 //! A statement names only tables that are there. Where that is not known yet,
 //! [`PgTables::inspection`] asks first; an answer of which
-//! [`LookedUp::is_outdated`] tells that lkroute's tables came or went since.
+//! [`LookedUp::is_outdated`] tells that tables came or went since.
 
 mod columns;
 mod found;

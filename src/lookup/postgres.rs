@@ -172,7 +172,11 @@ impl PgTables {
             users: self.has_users() && !self.are_users_denied(),
             agents: self.has_agents(),
         };
-        format!("{HERE}{}", self.look_up(&slots, people))
+        // Names all values, of which some are of tables that are not there.
+        format!(
+            "{HERE}{} WHERE coalesce($1::text, $2::text, $3::text, $4::text) IS NOT NULL",
+            self.look_up(&slots, people)
+        )
     }
 
     /// The look-up with its values written in, for the simple protocol.
@@ -238,11 +242,34 @@ impl PgTables {
             "SELECT pg_catalog.json_build_array({state}, {rows},
                (SELECT pg_catalog.json_agg(pg_catalog.json_build_array(h.relname, h.current_user)) FROM ({hidden}) h),
                {regions}, {alias}, {user}, {agent},
-               to_regclass({state_table}) IS NOT NULL)::text",
+               {shape})::text",
             rows = self.rows(slots, people.agents),
             hidden = hidden_sql(&self.schema),
-            state_table = literal(&format!("{q}.{STATE}")),
+            shape = self.shape_now(),
         )
+    }
+
+    /// What of [`PgTables::shape`] is so now. A statement says nothing of what came
+    /// since the tables were looked at, and would go on without it.
+    fn shape_now(&self) -> String {
+        let table = |name: &str| literal(&format!("{}.{name}", self.q));
+        format!(
+            "pg_catalog.json_build_array(to_regclass({state}) IS NOT NULL,
+               to_regclass({users}) IS NOT NULL,
+               EXISTS (SELECT FROM pg_catalog.pg_attribute a
+                 WHERE a.attrelid = to_regclass({configs}) AND a.attname = 'worker_name'
+                   AND NOT a.attisdropped))",
+            state = table(STATE),
+            users = table(USERS),
+            configs = table(CONFIGS),
+        )
+    }
+
+    /// Whether there are lkroute's own tables, a table of users, and the column
+    /// of configs that came later.
+    pub fn shape(&self) -> [bool; 3] {
+        let worker_name = self.columns.has_worker_name();
+        [self.has_own(), self.has_users(), worker_name]
     }
 
     /// The rows of the number, of every tenant, with what they name.

@@ -93,7 +93,8 @@ impl SqliteTables {
         );
         let rows = self.rows(agents);
         format!(
-            "SELECT json_array({state}, {rows}, NULL, {regions}, {alias}, {user}, {agent}, NULL)"
+            "SELECT json_array({state}, {rows}, NULL, {regions}, {alias}, {user}, {agent}, NULL)
+             WHERE coalesce(?1, ?2, ?3, ?4) IS NOT NULL"
         )
     }
 

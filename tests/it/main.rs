@@ -17,6 +17,7 @@ mod limits;
 mod livekit;
 mod pages;
 mod phone;
+mod python;
 mod reference;
 mod release;
 mod review;

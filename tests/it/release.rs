@@ -266,6 +266,23 @@ fn the_wheel_goes_from_nothing_to_a_resolved_call() {
     ];
     run(&venv.join("bin/python"), &pip, dir.path());
     resolves_a_call(&venv.join("bin/lkroute"));
+    // What people read is the same, to the byte.
+    let routing = root().join("routing");
+    let routing = routing.to_str().expect("plain");
+    for command in [
+        "plan --help",
+        "graph",
+        "validate --format json",
+        "resolve --offline --from +971545335200 --to 0501234567 --explain",
+        "plan --database sqlite://none.db",
+        "plan --database sqlite://none.db --format markdown",
+    ] {
+        let mut arguments = vec!["--routing", routing];
+        arguments.extend(command.split(' '));
+        let of_wheel = run(&venv.join("bin/lkroute"), &arguments, dir.path());
+        let of_cargo = run(Path::new(program()), &arguments, dir.path());
+        assert_eq!(of_wheel, of_cargo, "{command}");
+    }
 }
 
 fn executable(path: &Path, script: &str) {

@@ -42,7 +42,7 @@ impl PgStore {
         };
         let text = text.map_err(|error| self.trouble(error))?;
         let found = self.read_answer(&text, asked)?;
-        let found = match found.is_outdated(self.tables.has_own()) {
+        let found = match self.tables.is_inspected() && found.is_outdated(&self.tables) {
             false => found,
             true => {
                 let loaded = self.load_columns().await;

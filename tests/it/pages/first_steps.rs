@@ -45,7 +45,9 @@ fn cargo_of(lkroute: &Lkroute) -> std::path::PathBuf {
     let done = metadata.arg("--manifest-path").arg(manifest).output();
     let text = succeeded("cargo metadata", &done.expect("run cargo"));
     let metadata: serde_json::Value = serde_json::from_str(&text).expect("JSON");
-    let package = &metadata["packages"][0];
+    let mut packages = metadata["packages"].as_array().expect("packages").iter();
+    let package = packages.find(|package| package["name"] == "lkroute");
+    let package = package.expect("the package of the root");
     let targets = package["targets"].as_array().expect("targets").iter();
     let programs = targets.filter(|target| target["kind"][0] == "bin");
     let programs: Vec<&str> = programs.filter_map(|bin| bin["name"].as_str()).collect();

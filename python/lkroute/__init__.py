@@ -1,0 +1,79 @@
+"""lkroute's resolver for the service that places the calls.
+
+Where a call goes depends on two tables that `lkroute apply` writes.  This
+package answers by the same code as the command: what a plan says is what the
+service does.
+
+>>> from lkroute.asyncpg import Router
+>>> router = Router(pool, schema="lad_dev")
+>>> route = await router.resolve("+919513456728", tenant="techiemaya-test")
+>>> route.url, route.worker_name, route.source
+('wss://livekit.india.example', 'voag-dev', 'database')
+
+Routers: :mod:`lkroute.asyncpg`, :mod:`lkroute.psycopg` (sync and async) and
+:mod:`lkroute.sqlite`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ._core import CalledNumber, CallRequest, Route
+from ._shadow import LiveKitCredentials, Shadow, compare
+from .errors import (
+    BadNumber,
+    CallFailed,
+    CallUnknown,
+    EnvironmentRefused,
+    Error,
+    InternalError,
+    LookupFailed,
+    NoAgent,
+    PlainTextSecret,
+    Refused,
+    SecretNotOpened,
+    Step,
+    Unresolved,
+    UntrustedServer,
+    UsageError,
+    WrongDatabase,
+)
+
+if TYPE_CHECKING:
+    from ._dispatch import Call
+
+
+def __getattr__(name: str) -> Any:
+    # It needs the extra `lkroute[livekit]`.
+    if name == "Call":
+        from ._dispatch import Call
+
+        return Call
+    raise AttributeError(name)
+
+
+__all__ = [
+    "BadNumber",
+    "Call",
+    "CallFailed",
+    "CallUnknown",
+    "CallRequest",
+    "CalledNumber",
+    "EnvironmentRefused",
+    "Error",
+    "InternalError",
+    "LiveKitCredentials",
+    "LookupFailed",
+    "NoAgent",
+    "PlainTextSecret",
+    "Refused",
+    "Route",
+    "SecretNotOpened",
+    "Shadow",
+    "Step",
+    "Unresolved",
+    "UntrustedServer",
+    "UsageError",
+    "WrongDatabase",
+    "compare",
+]

@@ -1,0 +1,45 @@
+"""The keys that open secrets, found as the command finds them."""
+
+from __future__ import annotations
+
+import os
+from typing import Mapping, Optional
+
+from . import _core
+from .errors import Error
+
+# A ring has some hundred bytes.
+_LONGEST_RING = 1 << 20
+
+
+def find_keys(environ: Mapping[str, str], keys: Optional[str] = None) -> _core.Keys:
+    """``keys`` is the text of a ring; else ``LKROUTE_KEYS``, else the file that
+    ``LKROUTE_KEYS_FILE`` names. The Fernet keys come from their variables."""
+
+    def read(name: str) -> Optional[str]:
+        value = environ.get(name, "")
+        return value if value.strip() else None
+
+    ring = None
+    if keys is not None:
+        ring = ("keys", keys)
+    elif (text := read("LKROUTE_KEYS")) is not None:
+        ring = ("LKROUTE_KEYS", text)
+    elif (path := read("LKROUTE_KEYS_FILE")) is not None:
+        ring = ("LKROUTE_KEYS_FILE", _read_ring(path))
+    return _core.Keys(ring, read("LKROUTE_FERNET_KEYS"), read("LIVEKIT_SECRET_ENCRYPTION_KEY"))
+
+
+def _read_ring(path: str) -> str:
+    try:
+        with open(path, "rb") as file:
+            data = file.read(_LONGEST_RING + 1)
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno else type(error).__name__
+        raise Error(f"LKROUTE_KEYS_FILE: can't read `{path}`: {reason}", code="keys") from None
+    if len(data) > _LONGEST_RING:
+        raise Error(f"LKROUTE_KEYS_FILE: `{path}` is too long", code="keys")
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        raise Error(f"LKROUTE_KEYS_FILE: `{path}` is not UTF-8", code="keys") from None

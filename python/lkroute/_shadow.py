@@ -1,0 +1,222 @@
+"""Shadow mode: a resolver of your own beside lkroute's, for as long as it takes
+to see that nothing changes."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import inspect
+import logging
+import threading
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any, Callable, Mapping, Optional
+
+from .errors import Error
+
+_log = logging.getLogger("lkroute.shadow")
+
+
+@dataclass(frozen=True)
+class LiveKitCredentials:
+    """What a resolver of such a service returns. Its ``repr`` leaves the secret
+    out."""
+
+    url: Optional[str]
+    api_key: Optional[str]
+    api_secret: Optional[str] = field(repr=False)
+    trunk_id: Optional[str]
+    worker_name: Optional[str]
+    source: Optional[str] = None
+
+
+# What is compared, by the name that a difference gets.
+_COMPARED = {
+    "server": "url",
+    "api_key": "api_key",
+    "api_secret": "api_secret",
+    "trunk": "trunk_id",
+    "worker": "worker_name",
+    "source": "source",
+}
+
+
+def _same_question(*args: Any, **kwargs: Any) -> Mapping[str, Any]:
+    """The arguments of the old resolver are those of ``Router.resolve``."""
+    if len(args) > 1:
+        raise TypeError("say `question=`, which names the arguments of the old resolver")
+    return {**({"from_number": args[0]} if args else {}), **kwargs}
+
+
+class Shadow:
+    """Calls the old resolver, returns its answer, and compares that with
+    lkroute's. Made by :func:`compare`."""
+
+    def __init__(
+        self,
+        old: Callable[..., Any],
+        router: Any,
+        question: Callable[..., Mapping[str, Any]],
+        timeout: float,
+    ) -> None:
+        self._old = old
+        self._router = router
+        self._question = question
+        self._timeout = timeout
+        self._lock = threading.Lock()
+        self._tasks: "set[asyncio.Task[None]]" = set()
+        #: How many calls ended how: ``same``, ``server``, ``api_key``,
+        #: ``api_secret``, ``trunk``, ``worker``, ``source``, ``old failed``,
+        #: ``lkroute failed: CODE``, ``both failed``. A call with several
+        #: differences counts under each.
+        self.counts: "Counter[str]" = Counter()
+        #: How many calls were compared.
+        self.calls = 0
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Where the old resolver is a coroutine function, so is this."""
+        if inspect.iscoroutinefunction(self._old):
+            return self._call_async(args, kwargs)
+        return self._call(args, kwargs)
+
+    def _call(self, args: Any, kwargs: Any) -> Any:
+        answer, failure = _attempt(lambda: self._old(*args, **kwargs))
+        try:
+            asked = self._question(*args, **kwargs)
+            theirs = _taken(self._router.resolve(**asked))
+            ours: "tuple[Any, Optional[BaseException]]" = (theirs, None)
+        except Exception as error:  # never the caller's trouble
+            asked, ours = {}, (None, error)
+        self._note(_name(asked, args), (answer, failure), ours)
+        if failure is not None:
+            raise failure
+        return answer
+
+    async def _call_async(self, args: Any, kwargs: Any) -> Any:
+        ours = asyncio.ensure_future(self._ours(args, kwargs))
+        try:
+            answer, failure = await self._old(*args, **kwargs), None
+        except Exception as error:
+            answer, failure = None, error
+        except BaseException:
+            ours.cancel()
+            raise
+        task = asyncio.ensure_future(self._finish(args, (answer, failure), ours))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        if failure is not None:
+            raise failure
+        return answer
+
+    async def _ours(self, args: Any, kwargs: Any) -> "tuple[Mapping[str, Any], Any, Any]":
+        asked: Mapping[str, Any] = {}
+        try:
+            asked = self._question(*args, **kwargs)
+            resolved = self._router.resolve(**asked)
+            if inspect.isawaitable(resolved):
+                resolved = await asyncio.wait_for(resolved, self._timeout)
+            return asked, _taken(resolved), None
+        except Exception as error:  # never the caller's trouble
+            return asked, None, error
+
+    async def _finish(self, args: Any, old: Any, ours: "asyncio.Future[Any]") -> None:
+        asked, taken, error = await ours
+        self._note(_name(asked, args), old, (taken, error))
+
+    async def settled(self) -> None:
+        """Waits for the comparisons that are under way."""
+        while self._tasks:
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _note(self, number: str, old: Any, ours: Any) -> None:
+        kinds = list(_differences(old, ours))
+        with self._lock:
+            self.calls += 1
+            self.counts.update([kind for kind, _ in kinds] or ["same"])
+        for kind, words in kinds:
+            _log.warning("%s: %s: %s", number, kind, words)
+
+    def report(self) -> str:
+        """What was seen so far, for people."""
+        with self._lock:
+            counts, calls = Counter(self.counts), self.calls
+        same = counts.pop("same", 0)
+        lines = [f"{calls} calls compared, {same} the same, {calls - same} not"]
+        width = max((len(kind) for kind in counts), default=0)
+        lines += [f"  {kind:<{width}}  {count}" for kind, count in counts.most_common()]
+        return "\n".join(lines) + "\n"
+
+
+def compare(
+    old: Callable[..., Any],
+    router: Any,
+    *,
+    question: Optional[Callable[..., Mapping[str, Any]]] = None,
+    timeout: float = 5.0,
+) -> Shadow:
+    """Runs both resolvers for each call and uses the old one's answer.
+
+    ``old`` returns something with the attributes of
+    :class:`LiveKitCredentials`; ``question`` turns its arguments into those of
+    ``router.resolve``, by default they are the same.  lkroute's answer is waited
+    for in the background, ``timeout`` seconds at most; whatever happens to it,
+    the call is placed as before.  Differences are counted in ``counts`` and
+    logged by ``lkroute.shadow``, by kind and without secrets.
+
+    >>> resolve = lkroute.compare(resolve_livekit, router)
+    >>> credentials = await resolve(from_number="+971545335200")
+    >>> print(resolve.report())
+    1 calls compared, 1 the same, 0 not
+    """
+    return Shadow(old, router, question or _same_question, timeout)
+
+
+def _attempt(call: Callable[[], Any]) -> "tuple[Any, Optional[Exception]]":
+    try:
+        return call(), None
+    except Exception as error:
+        return None, error
+
+
+def _taken(route: Any) -> LiveKitCredentials:
+    return LiveKitCredentials(
+        url=route.url,
+        api_key=route.api_key,
+        api_secret=route.api_secret,
+        trunk_id=route.trunk_id,
+        worker_name=route.worker_name,
+        source=route.source,
+    )
+
+
+def _name(asked: Mapping[str, Any], args: Any) -> str:
+    return str(asked.get("from_number") or (args[0] if args else "?"))
+
+
+def _differences(old: Any, ours: Any) -> "list[tuple[str, str]]":
+    (theirs, old_failure), (taken, failure) = old, ours
+    if old_failure is not None and failure is not None:
+        return [("both failed", _said(failure))]
+    if old_failure is not None:
+        return [("old failed", f"{type(old_failure).__name__}; lkroute leads to {taken.url}")]
+    if failure is not None:
+        code = failure.code if isinstance(failure, Error) else type(failure).__name__
+        return [(f"lkroute failed: {code}", _said(failure))]
+    found = []
+    for kind, name in _COMPARED.items():
+        if kind == "source" and not hasattr(theirs, name):
+            continue
+        was, now = getattr(theirs, name, None) or None, getattr(taken, name) or None
+        if kind == "api_secret":
+            same = hmac.compare_digest(str(was).encode(), str(now).encode())
+            was = now = "(not shown)"
+        else:
+            same = was == now
+        if not same:
+            found.append((kind, f"{was} -> {now}" if kind != "api_secret" else "another secret"))
+    return found
+
+
+def _said(failure: Any) -> str:
+    # Texts of others may quote anything; those of lkroute hold no secret.
+    return str(failure) if isinstance(failure, Error) else type(failure).__name__

@@ -1,0 +1,75 @@
+"""A router on a SQLite file, for small installations and for tests."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import urllib.parse
+from typing import Any, Mapping, Optional
+from uuid import UUID
+
+from . import _core
+from ._core import Question, Route, Tables
+from ._router import BaseRouter, Steps, Values, run
+
+
+class Router(BaseRouter):
+    """Where calls go, by the tables of a SQLite file.
+
+    ``path`` is the file; it is opened for each look-up, to read, so that any
+    thread may ask.  The settings are those of :class:`lkroute.asyncpg.Router`.
+    """
+
+    def __init__(
+        self,
+        path: "str | os.PathLike[str]",
+        *,
+        keys: Optional[str] = None,
+        environment: Optional[str] = None,
+        strict: bool = False,
+        environ: Optional[Mapping[str, str]] = None,
+    ) -> None:
+        super().__init__(keys=keys, environment=environment, strict=strict, environ=environ)
+        path = os.path.abspath(os.fspath(path))
+        self._uri = f"file:{urllib.parse.quote(path)}?mode=ro"
+
+    def _inspection(self) -> str:
+        return _core.sqlite_inspection()
+
+    def _read_tables(self, document: str) -> Tables:
+        return Tables.sqlite(document)
+
+    def _steps(self, question: Question) -> Steps:
+        # A file is at hand: its tables are looked at each time.
+        self._known = None
+        return super()._steps(question)
+
+    def resolve(
+        self,
+        from_number: str,
+        *,
+        tenant: Optional[str | UUID] = None,
+        initiated_by: Optional[str | UUID] = None,
+        to: Optional[str] = None,
+        agent_id: Optional[int] = None,
+        strict: Optional[bool] = None,
+    ) -> Route:
+        """Where a call from ``from_number`` goes: see
+        :meth:`lkroute.asyncpg.Router.resolve`."""
+        question = self._question(from_number, tenant, initiated_by, to, agent_id, strict)
+        opened: list[sqlite3.Connection] = []
+
+        def send(statement: str, values: Values) -> str:
+            if not opened:
+                opened.append(sqlite3.connect(self._uri, uri=True, timeout=5.0))
+                opened[0].execute("BEGIN")
+            row: Any = opened[0].execute(statement, tuple(values)).fetchone()
+            return str(row[0])
+
+        try:
+            return run(self._steps(question), send)
+        except sqlite3.Error as error:
+            raise _core.failed(question, f"SQLite: {error}") from error
+        finally:
+            for connection in opened:
+                connection.close()

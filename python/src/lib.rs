@@ -1,0 +1,25 @@
+//! lkroute's resolver as a Python module: what the command decides, decided by
+//! the same code. Names the core, `answer` and `explain` of the crate.
+//!
+//! It touches no file, no network and no variable: Python reads with what the
+//! service has, and hands over texts. A panic in here is an exception.
+
+mod question;
+mod raise;
+mod request;
+mod route;
+mod tables;
+
+use pyo3::prelude::*;
+
+#[pymodule]
+mod _core {
+    #[pymodule_export]
+    use super::question::{Keys, Question, failed, resolve};
+    #[pymodule_export]
+    use super::request::CallRequest;
+    #[pymodule_export]
+    use super::route::{CalledNumber, Route};
+    #[pymodule_export]
+    use super::tables::{Tables, postgres_inspection, sqlite_inspection};
+}

@@ -1,0 +1,223 @@
+//! One question, and its answer by what was looked up.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use lkroute::answer::{self, Whose};
+use lkroute::error::{Error, Result};
+use lkroute::lookup::{LookedUp, TrustRows};
+use lkroute::phone::{E164, parse_dialled};
+use lkroute::resolve::{RoutingEnv, ShellEnv, env};
+use lkroute::secrets::{KeyRing, Secret};
+use pyo3::prelude::*;
+use uuid::Uuid;
+
+use crate::raise::{detached, misused, raise_unresolved};
+use crate::route::{Approval, Route};
+use crate::tables::{Kind, Tables};
+
+/// What is asked of one call.
+#[pyclass(frozen, module = "lkroute._core")]
+pub struct Question(pub answer::Question);
+
+#[pymethods]
+impl Question {
+    #[new]
+    #[pyo3(signature = (from_number, *, tenant=None, initiated_by=None, to=None, agent_id=None,
+                        strict=false, environment=None))]
+    #[allow(clippy::too_many_arguments)]
+    fn new(
+        py: Python<'_>,
+        from_number: &str,
+        tenant: Option<String>,
+        initiated_by: Option<&str>,
+        to: Option<String>,
+        agent_id: Option<i64>,
+        strict: bool,
+        environment: Option<String>,
+    ) -> PyResult<Question> {
+        let from = E164::parse(from_number)
+            .map_err(|error| misused(py, "bad-number", format!("the calling number: {error}")))?;
+        let whose = match (tenant, initiated_by) {
+            (Some(_), Some(_)) => {
+                let message = "say tenant or initiated_by, not both";
+                return Err(misused(py, "usage", message));
+            }
+            (Some(tenant), None) => Whose::Tenant(tenant),
+            (None, Some(user)) => Whose::User(read_uuid(py, "initiated_by", user)?),
+            (None, None) => Whose::Any,
+        };
+        Ok(Question(answer::Question {
+            from,
+            whose,
+            to,
+            agent: agent_id,
+            strict,
+            environment,
+        }))
+    }
+
+    /// Whether the record of a call is of this one: see [`lkroute::dispatch::clash`].
+    #[pyo3(signature = (from_number, to_number, to_input, tenant))]
+    fn is_of(
+        &self,
+        from_number: u64,
+        to_number: &str,
+        to_input: &str,
+        tenant: Option<&str>,
+    ) -> bool {
+        let asked = self.0.to.as_deref().unwrap_or_default();
+        let read = parse_dialled(asked, None).map(|number| number.to_string());
+        let same_to = to_input == asked || read.is_ok_and(|to| to == to_number);
+        let mine = match &self.0.whose {
+            Whose::Tenant(name) => Uuid::parse_str(name).ok(),
+            _ => None,
+        };
+        let theirs = tenant.and_then(|text| Uuid::parse_str(text).ok());
+        let same_tenant = mine.is_none() || theirs.is_none() || mine == theirs;
+        self.0.from.digits() == from_number && same_to && same_tenant
+    }
+
+    /// The values of the statement, in their order.
+    fn values(&self, tables: &Tables) -> [Option<String>; 4] {
+        let asked = self.0.look_up();
+        match tables.0 {
+            Kind::Postgres(_) => asked.postgres_values(),
+            Kind::Sqlite(_) => asked.sqlite_values(),
+        }
+    }
+}
+
+pub fn read_uuid(py: Python<'_>, name: &str, text: &str) -> PyResult<Uuid> {
+    let id = Uuid::parse_str(text);
+    id.map_err(|_| misused(py, "usage", format!("{name} is no uuid: {text}")))
+}
+
+/// What opens secrets.
+#[pyclass(frozen, module = "lkroute._core")]
+pub struct Keys(pub Arc<KeyRing>);
+
+#[pymethods]
+impl Keys {
+    /// `ring` with the name of where it comes from; the texts of the variables
+    /// of Fernet keys.
+    #[new]
+    #[pyo3(signature = (ring=None, fernet_keys=None, fernet=None))]
+    fn new(
+        py: Python<'_>,
+        ring: Option<(String, String)>,
+        fernet_keys: Option<String>,
+        fernet: Option<String>,
+    ) -> PyResult<Keys> {
+        let ring = ring.map(|(from, text)| (from, Secret::new(text)));
+        let ring = KeyRing::of_texts(
+            ring.as_ref().map(|(from, text)| (from.as_str(), text)),
+            fernet_keys.map(Secret::new).as_ref(),
+            fernet.map(Secret::new).as_ref(),
+        );
+        ring.map(|ring| Keys(Arc::new(ring)))
+            .map_err(|error| crate::raise::raise(py, &error, None))
+    }
+}
+
+/// The routing variables, as Python's `os.environ` has them.
+fn variables(found: &HashMap<String, String>) -> RoutingEnv {
+    RoutingEnv::Shell(ShellEnv::read(|name| found.get(name).cloned()))
+}
+
+/// Where the call goes. `found` is what the look-up gave, with its tables;
+/// none where nothing was asked, as the flag is off. None is returned where
+/// the tables have changed and have to be inspected again.
+#[pyfunction]
+pub fn resolve(
+    py: Python<'_>,
+    question: &Question,
+    found: Option<(PyRef<'_, Tables>, &str)>,
+    environment: HashMap<String, String>,
+    keys: &Keys,
+) -> PyResult<Option<Route>> {
+    let asked = &question.0;
+    let tables = found.as_ref().map(|(tables, _)| &**tables);
+    let document = found.as_ref().map(|(_, document)| *document);
+    let ring = keys.0.clone();
+    let done = detached(py, move || {
+        let found = match (tables, document) {
+            (Some(tables), Some(document)) => match read_found(asked, tables, document)? {
+                Some(found) => found,
+                None => return Ok(None),
+            },
+            _ => LookedUp::default(),
+        };
+        let env = variables(&environment);
+        let variable = environment.get(env::API_SECRET).cloned();
+        let variable = variable.filter(|value| !value.trim().is_empty());
+        let answer = answer::answer(found, asked, &env, &ring, variable.map(Secret::new));
+        let answer = answer.map_err(|error| coded(error, "unknown-tenant"))?;
+        let livekit_url = environment.get(env::URL).cloned();
+        let approval = Approval::new(&answer, asked.strict, ring, livekit_url);
+        Ok(Some((answer, approval)))
+    })?;
+    let Some((answer, approval)) = done else {
+        return Ok(None);
+    };
+    match &answer.resolution.outcome {
+        Ok(_) => Ok(Some(Route::new(asked.clone(), answer, approval))),
+        Err(error) => Err(raise_unresolved(py, error, &answer.resolution.trace)),
+    }
+}
+
+fn read_found(
+    asked: &answer::Question,
+    tables: &Tables,
+    document: &str,
+) -> Result<Option<LookedUp>> {
+    if tables.are_users_denied() && matches!(asked.whose, Whose::User(_)) {
+        return Err(Error::new(
+            "the table users can't be read: it takes SELECT on its id and tenant_id",
+        )
+        .hint("GRANT it to the role of this connection, or say tenant"));
+    }
+    let found = LookedUp::read(document, &asked.look_up(), tables.has_users());
+    let found = found.map_err(|error| Error {
+        code: Some("lookup-failed"),
+        ..Error::new(format!("the database gave an unexpected value: {error}"))
+    })?;
+    if let Kind::Postgres(known) = &tables.0
+        && found.is_outdated(known)
+    {
+        return Ok(None);
+    }
+    let checked = found.check(tables.schema());
+    checked.map_err(|error| coded(error, "wrong-database"))?;
+    answer::check_environment(asked.environment.as_deref(), found.environment.as_deref())?;
+    Ok(Some(found))
+}
+
+fn coded(error: Error, code: &'static str) -> Error {
+    Error {
+        code: error.code.or(Some(code)),
+        ..error
+    }
+}
+
+/// The exception of a look-up that failed; its trace says what today's service
+/// would have done.
+#[pyfunction]
+#[pyo3(signature = (question, message, hint=None))]
+pub fn failed(py: Python<'_>, question: &Question, message: &str, hint: Option<String>) -> PyErr {
+    let error = Error::new(message);
+    let error = match hint {
+        Some(hint) => error.hint(hint),
+        None => error,
+    };
+    let resolution = answer::failed(&question.0, &error);
+    match &resolution.outcome {
+        Err(error) => raise_unresolved(py, error, &resolution.trace),
+        Ok(_) => misused(py, "internal", "a failure that is none"),
+    }
+}
+
+/// Reads what the statement about trust gave.
+pub fn trust_rows(py: Python<'_>, document: &str) -> PyResult<TrustRows> {
+    TrustRows::read(document).map_err(|error| misused(py, "lookup-failed", error))
+}

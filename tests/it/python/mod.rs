@@ -1,0 +1,11 @@
+//! The Python package: built as a wheel, installed in an environment of its
+//! own, held against the command, and run as services run it.
+
+mod conformance;
+mod dispatch;
+mod package;
+mod page;
+mod service;
+mod speed;
+
+use package::package;

@@ -1,0 +1,70 @@
+//! What docs/python.md shows is run, and prints what it says.
+
+use std::path::Path;
+use std::process::Command;
+
+use super::package;
+use super::service::{KEYS, SCHEMA, world};
+use crate::support::{Postgres, part};
+
+#[test]
+fn the_page_does_what_it_says() {
+    let Some(postgres) = Postgres::shared() else {
+        return;
+    };
+    let (db, _lkroute) = world(postgres, "python_page");
+    let others = "INSERT INTO lad_dev.voice_agent_numbers
+        (tenant_id, country_code, base_number, status) VALUES
+        ('926070b5-189b-4682-9279-ea10ca090b84', '+91', 9513456728, 'active')";
+    db.psql(others);
+    let Some(package) = package() else {
+        return;
+    };
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/python.md");
+    let done = package
+        .script("page.py")
+        .arg(&page)
+        .env("DATABASE_URL", &db.url)
+        .env("LKROUTE_SCHEMA", SCHEMA)
+        .env("LKROUTE_KEYS", KEYS)
+        .output()
+        .expect("run it");
+    let said = String::from_utf8_lossy(&done.stderr);
+    assert!(done.status.success(), "{said}");
+    let printed = String::from_utf8(done.stdout).expect("UTF-8");
+    let page = std::fs::read_to_string(page).expect("the page");
+    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md"));
+    let readme = readme.expect("the README");
+    for (name, text) in [("docs/python.md", &page), ("README.md", &readme)] {
+        let shown = text.contains(&format!("```text\n{printed}```"));
+        assert!(shown, "{name} does not show\n{printed}");
+    }
+    // The README's resolver is the one that was run.
+    let block = page.split("```python\n").nth(3).expect("the resolver");
+    let block = block.split("```").next().expect("its end");
+    assert!(readme.contains(block), "the README has another resolver");
+}
+
+/// False word: "types are shipped".
+#[test]
+fn the_types_of_the_package_are_complete() {
+    let (Some(_), Some(python)) = (package(), part("LKROUTE_TEST_PACKAGE_PYTHON")) else {
+        return;
+    };
+    let cache = tempfile::tempdir().expect("a directory");
+    let done = Command::new(python)
+        .args([
+            "-m",
+            "mypy",
+            "--config-file",
+            "python/pyproject.toml",
+            "--cache-dir",
+        ])
+        .arg(cache.path())
+        .arg("python/lkroute")
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .expect("run mypy");
+    let said = String::from_utf8_lossy(&done.stdout);
+    assert!(done.status.success(), "{said}");
+}
