@@ -105,7 +105,7 @@ impl Settings {
     }
 }
 
-pub use crate::files::write as write_file;
+pub use crate::files::{make_directory, write as write_file};
 
 /// A variable of this process; one that is no Unicode text reads as empty.
 pub fn process_variable(name: &str) -> Option<String> {

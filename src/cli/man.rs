@@ -8,7 +8,7 @@ use clap_mangen::Man;
 
 use super::Stop;
 use super::shell::Shell;
-use crate::app::write_file;
+use crate::app::{make_directory, write_file};
 use crate::error::{Error, Exit};
 
 const EXAMPLES: &str = "\
@@ -31,7 +31,7 @@ impl ManArgs {
         let mut pages = Vec::new();
         render_pages(&command, &mut pages)
             .map_err(|error| Error::new(format!("the manual can't be made: {error}")))?;
-        files::make_directory(&self.out)?;
+        make_directory(&self.out)?;
         for (name, page) in &pages {
             write_file(&self.out.join(name), page)?;
         }
