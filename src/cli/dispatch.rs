@@ -41,6 +41,9 @@ agent was there can't be known; `lkroute dispatches --refresh ROOM` looks again,
 and calling again may call a person twice. Exit 10: the server accepted it, and
 was seen to have no agent for it. An id alone is no proof that one comes.
 
+Where nothing of the call can have been created at the server of its config, it
+goes by the config's fallback, one step and once; the report names it.
+
 --initiated-by is for calls that a person asked for: the tenant is that of the
 user, and the worker is told. Where a machine asks, say --tenant.
 
@@ -51,7 +54,7 @@ the calls of a config once its worker_name says so.
 An error names its cause, such as
   nothing accepts connections at that host and port
   the server knows the key, but the secret is wrong
-  the server has no such SIP trunk (looked for with --wait-for-agent)
+  the server has no such SIP trunk
   no worker called `voag-staging` is running there, or none is free
 docs/calls.md has the whole of it.";
 

@@ -19,9 +19,10 @@ Examples:
   lkroute env --config uae-vm-selfhosted -- lk dispatch list call-…
 
 The command gets LIVEKIT_URL, LIVEKIT_API_KEY and LIVEKIT_API_SECRET of the
-config, as the database holds them. LKROUTE_KEYS…, LKROUTE_SECRET…, DATABASE_URL
-and LIVEKIT_SECRET_ENCRYPTION_KEY are taken out: they open more than this server.
-Nothing is printed by lkroute; the command ends with its own exit code.";
+config, as the database holds them. What opens more than this server is taken
+out: LKROUTE_KEYS…, LKROUTE_SECRET…, LIVEKIT_SECRET_ENCRYPTION_KEY and
+DATABASE_URL. Nothing is printed by lkroute; the command ends with its own exit
+code.";
 
 /// Run a command with the LIVEKIT_* variables of a config
 #[derive(Args)]
