@@ -24,7 +24,7 @@ fn the_contract_holds_on_other_majors() {
         // Many of them wait for locks and pauses: more at once than there are cores.
         tests.args(["store::", "gate::columns", "--test-threads", "6"]);
         // SQLite is the same; copies of a cluster need its own tools.
-        for skipped in ["sqlite", "majors", "pgpool"] {
+        for skipped in ["sqlite", "majors", "proxies"] {
             tests.args(["--skip", skipped]);
         }
         let ran = output(tests.env("LKROUTE_TEST_PG_BIN", copy.path().join("native/bin")));
