@@ -25,6 +25,7 @@ pub mod doctor;
 pub mod error;
 pub mod fields;
 pub mod finding;
+pub mod format_versions;
 pub mod guards;
 pub mod history;
 pub mod impact;

@@ -172,14 +172,13 @@ pub async fn carry_out_plan(
     watcher: Watcher<impl Future<Output = ()>>,
 ) -> Result<Applied> {
     let (mut store, entry) = database::open_stamped(context, target, Mode::Write).await?;
-    if target.url.file().is_none() && entry.state != SchemaState::Current {
-        return Err(entry.state.refusal(store.label()));
-    }
-    if target.url.file().is_some() {
+    if target.url.is_migrated_by_writing() {
         for step in store.migrate(false).await? {
             let done = format!("{}: {}", target.url.label(), step.name);
             context.progress.detail(&done);
         }
+    } else if entry.state != SchemaState::Current {
+        return Err(entry.state.refusal(store.label()));
     }
     let progress = context.progress.count("applying", Total::Known);
     let mut tell = |done, total| progress.of(done, total);

@@ -207,7 +207,7 @@ async fn read(
         start.send(Start::default()).map_err(|_| unheard())?;
         return Ok(besides);
     }
-    if request.to_write && target.url.file().is_some() {
+    if request.to_write && target.url.is_migrated_by_writing() {
         let (mut store, _) = database::open_stamped(context, target, Mode::Write).await?;
         for step in store.migrate(false).await? {
             context.progress.note(&format!("migrated: {}", step.name));

@@ -6,12 +6,9 @@ use serde::Serialize;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::{Request, Wish};
+use super::request::{Extra, Request, Wish};
 use crate::error::{Error, Result};
 use crate::resolve::ChoiceSource;
-
-/// Keys that the caller adds.
-pub type Extra = BTreeMap<String, Value>;
 
 /// What the worker expects; absent ones are null.
 #[derive(Debug, Serialize)]

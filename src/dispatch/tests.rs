@@ -5,7 +5,7 @@ use uuid::{Uuid, uuid};
 
 use super::*;
 use crate::error::Exit;
-use crate::resolve::{Called, ConfigRef, Route, SecretState};
+use crate::resolve::{Called, ConfigRef, Route, SecretState, Source};
 
 const JOB: Uuid = uuid!("01234567-89ab-4def-8123-456789abcdef");
 const RECORD: Uuid = uuid!("018f0000-0000-7000-8000-000000000001");

@@ -17,6 +17,7 @@ pub use drift::DriftSurvey;
 pub use survey::{Examples, Numbers, Survey};
 
 use crate::fields::Field;
+use crate::format_versions;
 use crate::phone::E164;
 use crate::resolve::{ConfigFact, Configs, Fallback, SecretState, host_of};
 
@@ -155,7 +156,7 @@ pub fn examine(facts: &Facts<'_>) -> Report {
         others.sort_by_key(|complaint| std::cmp::Reverse(complaint.severity));
     }
     Report {
-        format_version: 1,
+        format_version: format_versions::REPORT,
         well: well(&others) && configs.iter().all(ConfigRow::is_well),
         numbers: facts.numbers.active,
         configs,

@@ -230,25 +230,7 @@ fn worker_message(worker: Option<&str>, whose: &str, allowed: &[String]) -> Stri
 
 /// Whether a config sets a field. One that no config has is never set.
 fn has(config: &ServerConfig, field: Field) -> bool {
-    match field {
-        Field::Description => config.description.is_some(),
-        Field::TrunkId => config.trunk_id.is_some(),
-        Field::WorkerName => config.worker_name.is_some(),
-        Field::Deployment => config.deployment.is_some(),
-        Field::Fallback => config.fallback.is_some(),
-        Field::Name | Field::Region | Field::Url | Field::ApiKey | Field::ApiSecret => true,
-        Field::CountryCodes
-        | Field::DefaultConfig
-        | Field::Config
-        | Field::Provider
-        | Field::Status
-        | Field::Inbound
-        | Field::Outbound
-        | Field::AllowedOutbound
-        | Field::RequiredLeadFormat
-        | Field::OutboundTrunkId
-        | Field::Rollout => false,
-    }
+    field == Field::ApiSecret || config.fields("its name").contains(field)
 }
 
 /// The host of a URL that validation has passed.

@@ -9,10 +9,7 @@ use super::digest;
 use super::window_sum::WindowSum;
 use crate::diff::plan::{Change, FieldChange, Object, Plan, SecretOutcome};
 use crate::finding::Finding;
-
-/// The form of the file; another one is not read. 2: the digest covers calls,
-/// terms, guards and the database, too.
-const FORMAT_VERSION: u32 = 2;
+use crate::format_versions::SAVED_PLAN;
 
 /// A plan as `plan --out` writes it. It holds no secret: sealed values are
 /// there by their hash, others by their source.
@@ -41,7 +38,7 @@ pub enum SavedPlanError {
     #[error("it is no plan that `lkroute plan --out` wrote")]
     Unreadable,
     #[error(
-        "lkroute {by} wrote it, in format {format}, and this one reads format {FORMAT_VERSION}: plan again"
+        "lkroute {by} wrote it, in format {format}, and this one reads format {SAVED_PLAN}: plan again"
     )]
     Version { format: u64, by: String },
     #[error("its digest does not fit what it holds: it was changed after it was written")]
@@ -51,7 +48,7 @@ pub enum SavedPlanError {
 impl SavedPlan {
     pub fn new(plan: Plan, revision: Option<String>) -> SavedPlan {
         SavedPlan {
-            format_version: FORMAT_VERSION,
+            format_version: SAVED_PLAN,
             lkroute: env!("CARGO_PKG_VERSION").to_owned(),
             digest: digest::digest(&plan),
             revision,
@@ -75,7 +72,7 @@ impl SavedPlan {
         }
         let version: Version =
             serde_json::from_str(text).map_err(|_| SavedPlanError::Unreadable)?;
-        if version.format_version != u64::from(FORMAT_VERSION) {
+        if version.format_version != u64::from(SAVED_PLAN) {
             return Err(SavedPlanError::Version {
                 format: version.format_version,
                 by: version.lkroute,

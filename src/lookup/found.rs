@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::json_row::{JsonRow, read_document, unfold};
+use super::json_row::{JsonRow, read_document, read_fields, unfold};
 use super::names::SCHEMA_VERSION;
 use super::{CONFIG_COLUMNS, LookUp, PgTables};
 use crate::diff::row_reader;
@@ -280,10 +280,6 @@ fn region(row: &JsonRow<'_>) -> Result<OwnedRegion, String> {
         since: 0,
         source: None,
     })
-}
-
-pub(super) fn read_fields(text: &str) -> Result<Fields, String> {
-    serde_json::from_str(text).map_err(|error| format!("fields: {error}"))
 }
 
 /// The wave that put a number on its config, unless others changed that.

@@ -3,6 +3,8 @@
 use serde_json::Value;
 use uuid::Uuid;
 
+use crate::fields::Fields;
+
 /// One row, as an array of its columns; null is NULL.
 pub struct JsonRow<'a>(&'a [Value]);
 
@@ -82,4 +84,9 @@ pub fn unfold(cell: Option<&Value>) -> Result<Option<Value>, String> {
 /// What a statement gave.
 pub fn read_document(text: &str) -> Result<Value, String> {
     serde_json::from_str(text).map_err(|error| format!("no JSON: {error}"))
+}
+
+/// The JSON text of [`Fields::to_json`].
+pub(super) fn read_fields(text: &str) -> Result<Fields, String> {
+    serde_json::from_str(text).map_err(|error| format!("fields: {error}"))
 }

@@ -2,8 +2,7 @@
 
 use uuid::Uuid;
 
-use super::found::read_fields;
-use super::json_row::{JsonRow, read_document, unfold};
+use super::json_row::{JsonRow, read_document, read_fields, unfold};
 use crate::fields::Field;
 use crate::routing::CipherText;
 use crate::trust::{TrustFacts, TrustedHost};

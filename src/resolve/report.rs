@@ -5,9 +5,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::{Called, DialledForm, Reached, Resolution, ResolveError, Step, Switch, Terms};
-
-/// The version of [`Report`].
-pub const FORMAT_VERSION: u32 = 1;
+use crate::format_versions;
 
 /// What `resolve --format json` prints. Keys are always there; what is not
 /// known is null. Where there is no route, `error` says why, and tenant, config
@@ -166,7 +164,7 @@ impl From<&Resolution> for Report {
             terms,
         } = &resolution.reached;
         Report {
-            format_version: FORMAT_VERSION,
+            format_version: format_versions::REPORT,
             environment: resolution.query.environment.clone(),
             source: route.map(|route| route.source.as_str()),
             tenant: tenant.as_ref().map(|tenant| tenant.id),

@@ -36,10 +36,7 @@ impl Store {
     pub async fn record_call(&mut self, record: &Record) -> Result<Option<Record>> {
         // A key that another call gives back in between is tried again.
         for _ in 0..3 {
-            let written = match &mut self.0 {
-                Engine::Postgres(engine) => engine.record_call(record).await,
-                Engine::Sqlite(engine) => engine.record_call(record).await,
-            };
+            let written = on!(self, engine => engine.record_call(record).await);
             let written = written.map_err(|error| super::trouble::trouble(self.label(), &error))?;
             match &record.idempotency_key {
                 Some(key) if written == 0 => {
@@ -59,10 +56,7 @@ impl Store {
     /// `dispatch_id`, `worker`, `worker_seen`, `detail` of the record with this
     /// id.
     pub async fn complete_call(&mut self, record: &Record) -> Result<()> {
-        let completed = match &mut self.0 {
-            Engine::Postgres(engine) => engine.complete_call(record).await,
-            Engine::Sqlite(engine) => engine.complete_call(record).await,
-        };
+        let completed = on!(self, engine => engine.complete_call(record).await);
         match completed.map_err(|error| super::trouble::trouble(self.label(), &error))? {
             1 => Ok(()),
             _ => Err(Error::new(format!(
@@ -74,10 +68,7 @@ impl Store {
 
     /// The record of an idempotency key.
     pub async fn call_of_key(&mut self, key: &str) -> Result<Option<Record>> {
-        let found = match &mut self.0 {
-            Engine::Postgres(engine) => engine.call_of_key(key).await,
-            Engine::Sqlite(engine) => engine.call_of_key(key).await,
-        };
+        let found = on!(self, engine => engine.call_of_key(key).await);
         found.map_err(|error| super::trouble::trouble(self.label(), &error))
     }
 
@@ -86,10 +77,7 @@ impl Store {
         if !self.has_own_tables() {
             return Ok(Vec::new());
         }
-        let found = match &mut self.0 {
-            Engine::Postgres(engine) => engine.calls(wanted).await,
-            Engine::Sqlite(engine) => engine.calls(wanted).await,
-        };
+        let found = on!(self, engine => engine.calls(wanted).await);
         found.map_err(|error| super::trouble::trouble(self.label(), &error))
     }
 }

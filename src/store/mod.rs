@@ -7,6 +7,12 @@
 
 /// Calls the same method of whichever engine it is.
 macro_rules! on {
+    (ref $store:expr, $engine:ident => $call:expr) => {
+        match &$store.0 {
+            Engine::Postgres($engine) => $call,
+            Engine::Sqlite($engine) => $call,
+        }
+    };
     ($store:expr, $engine:ident => $call:expr) => {
         match &mut $store.0 {
             Engine::Postgres($engine) => $call,
@@ -121,10 +127,7 @@ impl Store {
 
     /// [`DatabaseUrl::label`] of what is open.
     pub fn label(&self) -> &str {
-        match &self.0 {
-            Engine::Postgres(engine) => &engine.label,
-            Engine::Sqlite(engine) => &engine.label,
-        }
+        on!(ref self, engine => &engine.label)
     }
 
     /// How long reads wait for a lock, other than 5 seconds.
@@ -159,10 +162,7 @@ impl Store {
 
     /// Whether `migrate` was here; else nothing was ever applied.
     fn has_own_tables(&self) -> bool {
-        match &self.0 {
-            Engine::Postgres(engine) => engine.layout.own,
-            Engine::Sqlite(engine) => engine.layout.own,
-        }
+        on!(ref self, engine => engine.layout.own)
     }
 
     /// Says for whom a read waited in vain.
@@ -215,10 +215,7 @@ impl Store {
 
     /// The SQL of [`Store::create_index`].
     pub fn index_sql(&self) -> String {
-        match &self.0 {
-            Engine::Postgres(engine) => engine.index_sql(),
-            Engine::Sqlite(engine) => engine.index_sql(),
-        }
+        on!(ref self, engine => engine.index_sql())
     }
 
     /// Builds that index; on PostgreSQL while others go on writing. False

@@ -9,10 +9,7 @@ impl Store {
     /// Whom tokens may be sent to; a table that is not there counts as empty.
     /// Not between [`Store::begin_read`] and [`Store::end_read`].
     pub async fn trust(&mut self) -> Result<TrustRows> {
-        let found = match &mut self.0 {
-            Engine::Postgres(engine) => engine.trust().await,
-            Engine::Sqlite(engine) => engine.trust().await,
-        };
+        let found = on!(self, engine => engine.trust().await);
         let text = found.map_err(|error| super::trouble::trouble(self.label(), &error))?;
         let read = TrustRows::read(&text);
         read.map_err(|error| super::trouble::malformed(self.label(), &error))
@@ -21,19 +18,13 @@ impl Store {
     /// Records a server as trusted, with who and why; its time is the
     /// database's. One that is there already gets the new reason.
     pub async fn record_trust(&mut self, host: &str, actor: &str, reason: &str) -> Result<()> {
-        let done = match &mut self.0 {
-            Engine::Postgres(engine) => engine.record_trust(host, actor, reason).await,
-            Engine::Sqlite(engine) => engine.record_trust(host, actor, reason).await,
-        };
+        let done = on!(self, engine => engine.record_trust(host, actor, reason).await);
         done.map_err(|error| super::trouble::trouble(self.label(), &error))
     }
 
     /// Takes a server out again; whether it was there.
     pub async fn revoke_trust(&mut self, host: &str) -> Result<bool> {
-        let gone = match &mut self.0 {
-            Engine::Postgres(engine) => engine.revoke_trust(host).await,
-            Engine::Sqlite(engine) => engine.revoke_trust(host).await,
-        };
+        let gone = on!(self, engine => engine.revoke_trust(host).await);
         gone.map(|rows| rows > 0)
             .map_err(|error| super::trouble::trouble(self.label(), &error))
     }

@@ -6,11 +6,13 @@
 
 use std::time::Duration;
 
-use super::CallRequest;
-use super::call_steps::TRUNK_LACKS_NUMBER;
+use super::call_request::CallRequest;
 use crate::dispatch::{Record, Request, Status};
 use crate::error::{Error, Exit};
 use crate::livekit::{Cause, Failure, JOB_LISTED_WITHIN};
+
+/// The code of a call that would show another number, as in exceptions.
+pub(in crate::app) const TRUNK_LACKS_NUMBER: &str = "trunk-lacks-number";
 
 /// Said wherever somebody is told that a call may be placed again.
 pub(in crate::app) const TWICE: &str = "calling again may call a person twice";

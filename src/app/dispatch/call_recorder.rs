@@ -1,7 +1,7 @@
 //! The record of a call: written before anything is sent, completed with what
 //! became of it. Imports core and the store.
 
-use super::CallResult;
+use super::call_request::CallResult;
 use crate::app::Context;
 use crate::app::actor::current_actor;
 use crate::dispatch::{Record, Request, Status};

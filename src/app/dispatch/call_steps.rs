@@ -3,9 +3,9 @@
 
 use std::time::{Duration, Instant};
 
-use super::call_failure::{CallFailure, meaning};
+use super::call_failure::{CallFailure, TRUNK_LACKS_NUMBER, meaning};
 use super::call_recorder::note_accepted;
-use super::{CallRequest, SipRequest};
+use super::call_request::{CallRequest, SipRequest};
 use crate::app::Context;
 use crate::dispatch::{Record, Request, Status, Traced};
 use crate::livekit::{
@@ -17,9 +17,6 @@ use crate::store::Store;
 /// How long an agent that took a job may take to be in the room. One that
 /// raises or dies never is.
 pub(in crate::app) const JOINS_WITHIN: Duration = Duration::from_secs(5);
-
-/// The code of a call that would show another number, as in exceptions.
-pub(in crate::app) const TRUNK_LACKS_NUMBER: &str = "trunk-lacks-number";
 
 /// One call that is being placed.
 pub(super) struct CallUnderWay<'a> {

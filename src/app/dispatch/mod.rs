@@ -3,10 +3,9 @@
 
 mod call_failure;
 mod call_recorder;
+mod call_request;
 mod call_steps;
 mod fallback;
-
-use std::time::Duration;
 
 use uuid::Uuid;
 
@@ -19,86 +18,15 @@ pub(super) use call_steps::note_agent;
 use super::lookup::{self, Answer, Question};
 use super::{Context, Stop, database, trusted_hosts};
 use crate::answer::{draw_ids, not_opened};
-use crate::dispatch::{Record, Request, Status, Wish, clash};
+use crate::dispatch::{Record, Request, Status, clash};
 use crate::error::{Error, Exit, Result};
 use crate::livekit::{Client, Server};
-use crate::resolve::{Resolution, RoutingEnv};
+use crate::resolve::RoutingEnv;
 use crate::secrets::KeyRing;
 use crate::store::{LookedUp, Mode, Store};
 
 pub use crate::livekit::{JOB_LISTED_WITHIN, LONGEST_RING, Limits};
-
-/// One call to place, and how.
-pub struct CallRequest {
-    pub question: Question,
-    pub wish: Wish,
-    /// One call for each key: a repeat gives the first outcome.
-    pub idempotency_key: Option<String>,
-    /// What opens the config's secret.
-    pub ring: KeyRing,
-    pub limits: Limits,
-    /// How long to wait for an agent, where one is waited for.
-    pub wait_for_agent: Option<Duration>,
-    /// How to dial the person from here, for workers that don't.
-    pub sip: Option<SipRequest>,
-    /// A trunk that does not list the calling number is a warning, for this
-    /// call.
-    pub allow_unlisted_number: bool,
-}
-
-/// How a person is dialled.
-pub struct SipRequest {
-    /// How long to let it ring.
-    pub ring: Duration,
-    /// Headers of the INVITE.
-    pub headers: Vec<(String, String)>,
-    /// The name to show beside the number.
-    pub display_name: Option<String>,
-}
-
-/// Where the person is dialled from here, the agent is waited for even so.
-const WAIT_BEFORE_DIALLING: Duration = Duration::from_secs(15);
-
-impl CallRequest {
-    /// How long an agent is waited for.
-    fn wait(&self) -> Option<Duration> {
-        let before_dialling = self.sip.as_ref().map(|_| WAIT_BEFORE_DIALLING);
-        self.wait_for_agent.or(before_dialling)
-    }
-}
-
-/// What became of it.
-#[derive(Debug, Default)]
-pub struct CallResult {
-    pub resolution: Option<Resolution>,
-    /// What was sent, or would be.
-    pub request: Option<Request>,
-    pub record: Option<Record>,
-    /// Nothing was sent: the record is that of the first call with this key.
-    pub repeated: bool,
-    /// Why there is no call, or none that is sure.
-    pub error: Option<Error>,
-    pub warnings: Vec<String>,
-}
-
-impl CallResult {
-    pub fn exit(&self) -> Exit {
-        match (&self.error, &self.record) {
-            (Some(error), _) => error.exit,
-            (None, Some(record)) => record.status.exit(),
-            (None, None) => Exit::Done,
-        }
-    }
-
-    /// The look-up itself failed.
-    fn lost(question: &Question, error: Error) -> CallResult {
-        CallResult {
-            resolution: Some(lookup::failed(question, &error)),
-            error: Some(error),
-            ..CallResult::default()
-        }
-    }
-}
+pub use call_request::{CallRequest, CallResult, SipRequest};
 
 /// Places one call, at most once for each key. `stop` ends the wait for it.
 ///

@@ -10,13 +10,11 @@ mod plan;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+pub use crate::format_versions::REPORT as FORMAT_VERSION;
 pub use plan::{AppliedReport, ApplyReport, PlanReport, SourceReport};
 
 use crate::error::Error;
 use crate::finding::{Finding, Place};
-
-/// The version of every report.
-pub const FORMAT_VERSION: u32 = 1;
 
 /// The text of a report: JSON, indented, with a line end.
 pub fn text(report: &impl Serialize) -> Result<String, Error> {

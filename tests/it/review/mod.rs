@@ -7,6 +7,7 @@ mod hostile;
 mod markdown;
 mod number;
 mod sarif;
+mod saved;
 pub mod schema;
 mod story;
 mod terms;
