@@ -143,7 +143,8 @@ class Shadow:
         same = counts.pop("same", 0)
         lines = [f"{calls} calls compared, {same} the same, {calls - same} not"]
         width = max((len(kind) for kind in counts), default=0)
-        lines += [f"  {kind:<{width}}  {count}" for kind, count in counts.most_common()]
+        ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+        lines += [f"  {kind:<{width}}  {count}" for kind, count in ordered]
         return "\n".join(lines) + "\n"
 
 
