@@ -11,7 +11,7 @@ const FORMAT_2: &str = include_str!("../../fixtures/saved-plan-2.json");
 #[test]
 fn a_plan_that_an_earlier_version_saved_is_read_as_it_was() {
     let saved = SavedPlan::read(FORMAT_2).expect("a saved plan");
-    assert_eq!(saved.plan.changes.len(), 25);
+    assert_eq!(saved.plan.changes.len(), 26);
     assert_eq!(saved.refusals.len(), 3);
     let written: Value = serde_json::from_str(FORMAT_2).expect("JSON");
     let lost = differences(&written, &json!(saved), "$");
