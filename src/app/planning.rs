@@ -150,8 +150,15 @@ pub async fn plan_changes(
     // What goes wrong with the files ends it at once.
     let reading = async { Ok::<_, Stop>(reading.await) };
     let (read, compared) = tokio::try_join!(reading, comparing)?;
-    let (target, besides) = read?;
+    let (target, mut besides) = read?;
     let (compared, checked_out) = compared.ok_or_else(unheard)?;
+    sealing::find_undone(
+        &compared.rules,
+        &compared.loaded.routing,
+        &compared.snapshot,
+        ring,
+        &mut besides.undone,
+    );
     let planned = judge_plan(request, compared, target, besides)?;
     Ok(Planned {
         checked_out,

@@ -12,6 +12,7 @@ use crate::diff::secret::{SecretFact, SecretFacts, format_of};
 use crate::error::{Error, Result};
 use crate::fields::Field;
 use crate::finding::{Finding, Place};
+use crate::history::undone::Undone;
 use crate::resolve::SecretState;
 use crate::routing::{CipherText, Routing, SecretFormat, SecretSource, ServerConfig};
 use crate::secrets::{self, Fingerprint, Format, KeyRing, Sealed, Secret, Stored};
@@ -170,6 +171,34 @@ fn of_sealed(
 fn opened(live: &LiveConfig, ring: &KeyRing) -> Option<Secret> {
     let stored = Stored::read(live.secret.as_stored().to_owned());
     secrets::open_stored(ring, live.id, &stored).ok()
+}
+
+/// Compares the secrets of variables and files with those that rollbacks took
+/// away, as far as the keys are at hand.
+pub fn find_undone(
+    rules: &SourceRules,
+    routing: &Routing,
+    snapshot: &Snapshot,
+    ring: &KeyRing,
+    undone: &mut Undone,
+) {
+    for (id, text) in undone.fingerprints() {
+        let mut configs = routing.configs.iter();
+        let config = configs.find(|(name, config)| {
+            let row = Row::find(snapshot, name, config);
+            row.owned.is_some_and(|owned| owned.id == id)
+        });
+        let secret = config.and_then(|(_, config)| rules.read(routing, config).ok());
+        let fingerprint = Fingerprint::parse(&text).ok();
+        let is_back = fingerprint
+            .zip(secret)
+            .is_some_and(|(fingerprint, secret)| {
+                fingerprint.matches(ring, id, &secret).unwrap_or_default()
+            });
+        if is_back {
+            undone.secret_is_back(id, &text);
+        }
+    }
 }
 
 /// Whether the secret that the files name can be had here; without any key,

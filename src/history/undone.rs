@@ -42,6 +42,8 @@ struct UndoneObject {
     removed: Vec<(Fields, Undoing)>,
     /// Where a rollback brought it back.
     restored: Vec<Undoing>,
+    /// Of a config: the undone secret that its source holds again.
+    secret_again: Option<Value>,
 }
 
 /// What rollbacks undid, and nothing was applied over since.
@@ -270,6 +272,26 @@ impl Undone {
         }
     }
 
+    /// The secrets from variables and files that rollbacks took away: config
+    /// and fingerprint, for who can compare them with what is there now.
+    pub fn fingerprints(&self) -> Vec<(Uuid, String)> {
+        let configs = self.configs.iter();
+        let values = configs.flat_map(|(id, object)| object.values.iter().map(|of| (*id, of)));
+        let secrets = values.filter(|(_, undone)| undone.field == Field::ApiSecret);
+        let found = secrets.filter_map(|(id, undone)| {
+            let text = undone.value.as_ref()?.as_str()?;
+            Some((id, text.strip_prefix(FINGERPRINT)?.to_owned()))
+        });
+        found.collect()
+    }
+
+    /// Takes in that the source of a config's secret holds that one again.
+    pub fn secret_is_back(&mut self, config: Uuid, fingerprint: &str) {
+        if let Some(object) = self.configs.get_mut(&config) {
+            object.secret_again = Some(format!("{FINGERPRINT}{fingerprint}").into());
+        }
+    }
+
     /// The same plan without what it would bring back, and what needs that;
     /// `allowed`: whether an exception lets the object of a change pass.
     pub fn hold_back(&self, plan: Plan, allowed: impl Fn(&Plan, &Change) -> bool) -> Plan {
@@ -297,14 +319,26 @@ impl Undone {
 }
 
 /// The fields of a config with the secret by its source in the files, where
-/// that says which it was.
+/// that says which it was; of one from a variable or a file by its
+/// fingerprint.
 fn with_source(version: &ConfigVersion) -> Fields {
     let source = version.owned.secret_source.as_str();
     let mut fields = version.owned.fields.clone();
-    if !source.starts_with("env:") && !source.starts_with("file:") {
+    if !is_elsewhere(source) {
         fields.set_text(Field::ApiSecret, Some(source));
+    } else if let Some(fingerprint) = &version.owned.fingerprint {
+        let known = format!("{FINGERPRINT}{fingerprint}");
+        fields.set_text(Field::ApiSecret, Some(&known));
     }
     fields
+}
+
+/// Before a fingerprint in the place of a secret.
+const FINGERPRINT: &str = "fingerprint:";
+
+/// Whether a secret is not in the files, so that its source does not tell it.
+fn is_elsewhere(source: &str) -> bool {
+    source.starts_with("env:") || source.starts_with("file:")
 }
 
 fn why(by: Undoing) -> WhyHeld {
@@ -336,7 +370,8 @@ fn held_of(plan: &Plan, change: &Change, object: &UndoneObject) -> Held {
             }
             let of = |field: &FieldChange| {
                 let mut values = object.values.iter();
-                let value = values.find(|value| brings_back(field, value))?;
+                let again = object.secret_again.as_ref();
+                let value = values.find(|value| brings_back(field, value, again))?;
                 Some(why(value.by))
             };
             let fields: Vec<Option<WhyHeld>> = patch.fields.iter().map(of).collect();
@@ -348,8 +383,13 @@ fn held_of(plan: &Plan, change: &Change, object: &UndoneObject) -> Held {
     }
 }
 
-fn brings_back(field: &FieldChange, undone: &UndoneValue) -> bool {
+fn brings_back(field: &FieldChange, undone: &UndoneValue, secret_again: Option<&Value>) -> bool {
     let writes = matches!(field.kind, Kind::Set | Kind::TakeOver);
+    let source = field.after.as_ref().and_then(Value::as_str);
+    if field.field == Field::ApiSecret && source.is_some_and(is_elsewhere) {
+        let again = secret_again.is_some() && secret_again == undone.value.as_ref();
+        return writes && field.field == undone.field && again;
+    }
     let after = field.after.as_ref().map(|after| match after {
         Value::String(text) => text.strip_prefix("sealed-from:").unwrap_or(text).into(),
         other => other.clone(),

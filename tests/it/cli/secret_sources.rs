@@ -263,3 +263,38 @@ fn a_line_end_is_taken_off_and_what_is_no_secret_is_refused() {
         assert!(said(&seal).contains("nothing was sealed"), "{seal:?}");
     }
 }
+
+/// A secret that was rolled back stays away, though the variable that brought
+/// it still holds it: its fingerprint tells.
+#[test]
+fn a_secret_of_a_variable_that_was_undone_is_held_back() {
+    let mut lkroute = with("{ env = \"LKROUTE_SECRET_UAE\" }");
+    let live = |lkroute: &Lkroute| {
+        let stored = "SELECT livekit_api_secret FROM voice_agent_livekit
+                      WHERE name = 'uae-vm-selfhosted'";
+        sql(lkroute, stored)
+    };
+    lkroute.env("LKROUTE_SECRET_UAE", PLAIN);
+    run(&lkroute, "apply --auto-approve").expect_code(0);
+    let good = live(&lkroute);
+    lkroute.env("LKROUTE_SECRET_UAE", OUTSIDE);
+    run(&lkroute, "apply --auto-approve").expect_code(0);
+    assert_ne!(live(&lkroute), good);
+    let back = ["rollback", "--auto-approve", "--reason", "calls fail"];
+    lkroute.run(&back).expect_code(0);
+    assert_eq!(live(&lkroute), good);
+    // The next merge, about something else.
+    let text = lkroute.read("routing/uae.toml");
+    let other = text.replace("on a VM in", "on one VM in");
+    lkroute.write("routing/uae.toml", &other);
+    let plan = run(&lkroute, "plan").expect_code(0);
+    let why = "brings back what apply 2 set and apply 3 undid: calls fail";
+    assert!(said(&plan).contains(why), "{}", plan.stdout);
+    run(&lkroute, "apply --auto-approve").expect_code(0);
+    assert_eq!(live(&lkroute), good);
+    run(&lkroute, "apply --auto-approve").expect_code(4);
+    // A third one ends the memory.
+    lkroute.env("LKROUTE_SECRET_UAE", "made-up-third-0123456789abcdef");
+    run(&lkroute, "apply --auto-approve").expect_code(0);
+    assert_ne!(live(&lkroute), good);
+}
