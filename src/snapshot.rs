@@ -5,7 +5,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::fields::{Fields, FieldsIx};
-use crate::phone::E164;
+use crate::phone::{self, E164};
 use crate::routing::CipherText;
 use crate::routing::guards::StoredGuards;
 
@@ -123,6 +123,11 @@ pub struct OwnedBinding {
     pub retired: bool,
 }
 
+/// In the place of a country code: why a row is passed over.
+pub const BROKEN_BYTES: &str = "broken bytes";
+/// The same, where it could not be found again by its id.
+pub const OTHER_SPELLING: &str = "an id in another spelling than lkroute writes";
+
 /// A row of `voice_agent_numbers`, as it passes by in the stream.
 #[derive(Debug, Clone, Copy)]
 pub struct NumberRow<'a> {
@@ -135,4 +140,19 @@ pub struct NumberRow<'a> {
     pub status: Option<&'a str>,
     /// JSON text; `None` for SQL NULL.
     pub rules: Option<&'a [u8]>,
+}
+
+impl NumberRow<'_> {
+    /// The number of the row.
+    ///
+    /// # Errors
+    /// Why it can't be read.
+    pub fn number(&self) -> Result<E164, String> {
+        phone::from_row(self.country_code, self.base_number).map_err(|reason| {
+            let broken = self
+                .country_code
+                .filter(|code| [BROKEN_BYTES, OTHER_SPELLING].contains(code));
+            broken.map_or_else(|| reason.to_string(), |what| format!("it has {what}"))
+        })
+    }
 }

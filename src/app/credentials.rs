@@ -4,7 +4,7 @@
 use uuid::Uuid;
 
 use super::lookup::Signing;
-use super::{Context, Stop, database, lookup, trusted_hosts};
+use super::{Context, Stop, database, lookup, no_such, trusted_hosts};
 use crate::error::{Error, Exit, Result};
 use crate::fields::Field;
 use crate::resolve::{ConfigFact, Configs};
@@ -60,10 +60,11 @@ impl KnownServers {
         let mut configs = self.configs.iter();
         let named = configs.find(|config| config.name() == name);
         named.and_then(|config| config.id).ok_or_else(|| {
-            let mut names: Vec<&str> = self.configs.iter().map(|config| config.name()).collect();
-            names.sort_unstable();
-            Error::new(format!("no config is called `{name}`"))
-                .hint(format!("there are: {}", names.join(", ")))
+            no_such(
+                "config",
+                name,
+                self.configs.iter().map(|config| config.name()),
+            )
         })
     }
 

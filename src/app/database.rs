@@ -31,6 +31,13 @@ pub struct Target {
 pub fn target(context: &Context<'_>, environment: Option<&EnvironmentDatabase>) -> Result<Target> {
     let get = process_variable;
     let settings = context.settings;
+    let variable = environment.and_then(|environment| environment.variable.as_deref());
+    for name in ["DATABASE_URL", "LKROUTE_SCHEMA"]
+        .into_iter()
+        .chain(variable)
+    {
+        readable(name)?;
+    }
     let url = match (&settings.database, environment) {
         (Some(url), _) => named("--database", url)?,
         (None, Some(environment)) => of_environment(environment, get)?,
@@ -49,6 +56,18 @@ pub fn target(context: &Context<'_>, environment: Option<&EnvironmentDatabase>) 
         None => one_schema(&said)?,
     };
     Ok(Target { url, schema })
+}
+
+/// Refuses a variable that is no text: it was set to mean something.
+fn readable(name: &str) -> Result<()> {
+    let value = std::env::var_os(name);
+    match value.is_none_or(|value| value.to_str().is_some()) {
+        true => Ok(()),
+        false => Err(
+            Error::new(format!("{name} can't be read: it is no UTF-8 text"))
+                .hint("set it again; a password in a URL is percent-encoded"),
+        ),
+    }
 }
 
 /// The schema that is said; what is said twice has to agree, as the wrong one
@@ -158,13 +177,24 @@ pub async fn open_stamped(
 /// Connects to a database that is the one asked for, and as far as what is
 /// done with it needs it: a look needs no migration.
 pub async fn open_current(context: &Context<'_>, target: &Target, mode: Mode) -> Result<Store> {
+    let (store, _) = open_and_tell(context, target, mode).await?;
+    Ok(store)
+}
+
+/// The same, with the environment that the database is stamped with.
+pub async fn open_and_tell(
+    context: &Context<'_>,
+    target: &Target,
+    mode: Mode,
+) -> Result<(Store, Option<String>)> {
     let (store, entry) = open_stamped(context, target, mode).await?;
+    let stamp = entry.environment.clone();
     match entry.state {
-        SchemaState::Current => Ok(store),
+        SchemaState::Current => Ok((store, stamp)),
         SchemaState::Behind(_) if entry.is_readable && matches!(mode, Mode::Look | Mode::Read) => {
             let detail = "lkroute's own tables are not all there yet: `lkroute migrate` adds them";
             context.progress.detail(detail);
-            Ok(store)
+            Ok((store, stamp))
         }
         state => Err(state.refusal(store.label())),
     }

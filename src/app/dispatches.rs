@@ -29,14 +29,23 @@ const UNDER_WAY: SignedDuration = SignedDuration::from_secs(120);
 /// Calls that are looked at at a time.
 const AT_ONCE: usize = 32;
 
-/// The records that were asked for, the latest first.
+/// Calls of one database.
+pub struct CallList<T> {
+    /// The environment that it is stamped with.
+    pub environment: Option<String>,
+    /// The latest first.
+    pub calls: Vec<T>,
+}
+
+/// The records that were asked for.
 ///
 /// # Errors
 /// The database can't be asked.
-pub async fn list_calls(context: &Context<'_>, wanted: &Calls) -> Result<Vec<Record>, Stop> {
+pub async fn list_calls(context: &Context<'_>, wanted: &Calls) -> Result<CallList<Record>, Stop> {
     let target = lookup::target(context)?;
-    let mut store = database::open_current(context, &target, Mode::Look).await?;
-    Ok(store.calls(wanted).await?)
+    let (mut store, environment) = database::open_and_tell(context, &target, Mode::Look).await?;
+    let calls = store.calls(wanted).await?;
+    Ok(CallList { environment, calls })
 }
 
 /// How long ago a call that ended in doubt may be, for somebody to be asked
@@ -62,7 +71,7 @@ pub async fn calls_in_doubt(
         since: Some(format!("{since:.3}")),
         ..Calls::default()
     };
-    let mut records = list_calls(context, &wanted).await?;
+    let mut records = list_calls(context, &wanted).await?.calls;
     records.retain(|record| {
         let same_key = key.is_some() && record.idempotency_key.as_deref() == key;
         record.is_between(from, to) && !same_key
@@ -96,18 +105,18 @@ pub struct Refreshed {
 pub async fn refresh_calls(
     context: &Context<'_>,
     request: &RefreshRequest,
-) -> Result<Vec<Refreshed>, Stop> {
+) -> Result<CallList<Refreshed>, Stop> {
     let target = lookup::target(context)?;
-    let mut store = database::open_current(context, &target, Mode::Record).await?;
+    let (mut store, environment) = database::open_and_tell(context, &target, Mode::Record).await?;
     let records = store.calls(&request.wanted).await?;
     let known = KnownServers::read(&mut store).await?;
     // Side by side: a server takes seconds to say that a room is gone.
     let looks = stream::iter(records).map(|record| look_once(context, request, &known, record));
-    let refreshed: Vec<Refreshed> = looks.buffered(AT_ONCE).collect().await;
-    for refreshed in refreshed.iter().filter(|refreshed| refreshed.looked) {
+    let calls: Vec<Refreshed> = looks.buffered(AT_ONCE).collect().await;
+    for refreshed in calls.iter().filter(|refreshed| refreshed.looked) {
         store.complete_call(&refreshed.record).await?;
     }
-    Ok(refreshed)
+    Ok(CallList { environment, calls })
 }
 
 async fn look_once(

@@ -10,13 +10,15 @@ use uuid::Uuid;
 
 use super::lookup::Signing;
 use super::secret_sources::SourceRules;
-use super::{Context, Stop, Total, database, lookup, routing_files, sealing, trusted_hosts};
+use super::{
+    Context, Stop, Total, database, lookup, no_such, routing_files, sealing, trusted_hosts,
+};
 use crate::doctor::{
     AgentTenantMismatch, Complaint, DriftSurvey, Facts, Numbers, ProbeFailure, Probed, Report,
     Survey,
 };
 use crate::doctor::{ComplaintSeverity, examine};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::fields::{Field, FieldsPool};
 use crate::livekit::{
     Client, Failure, JOB_LISTED_WITHIN, ProbeReport, Server, WorkerSeen, probe, probe_worker, reach,
@@ -139,11 +141,7 @@ fn check_names(only: &BTreeSet<String>, configs: &Configs) -> Result<()> {
     let names: BTreeSet<&str> = configs.iter().map(ConfigFact::name).collect();
     match only.iter().find(|name| !names.contains(name.as_str())) {
         None => Ok(()),
-        Some(name) => {
-            let names: Vec<&str> = names.into_iter().collect();
-            let hint = format!("there are: {}", names.join(", "));
-            Err(Error::new(format!("no config is called `{name}`")).hint(hint))
-        }
+        Some(name) => Err(no_such("config", name, names)),
     }
 }
 

@@ -1,18 +1,18 @@
 //! The reverse look-up: from a config, tenant or region to its numbers. Imports
 //! core, the files and the store.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use schemars::JsonSchema;
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::{Context, Stop, database, lookup, routing_files};
+use super::{Context, Stop, database, lookup, no_such, routing_files};
 use crate::diff::row_reader::read_row;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::fields::Field;
 use crate::phone;
-use crate::resolve::Configs;
+use crate::resolve::{ConfigFact, Configs};
 use crate::routing::Routing;
 use crate::snapshot::Snapshot;
 use crate::store::{Filter, Listed, Mode};
@@ -83,7 +83,14 @@ impl NumberFilter {
         if let Some(name) = &self.config
             && !routing.configs.contains_key(name)
         {
-            return Err(unknown("config", name));
+            let known = routing.configs.keys().map(String::as_str);
+            return Err(no_such("config", name, known));
+        }
+        if let Some(name) = &self.region
+            && !routing.regions.contains_key(name)
+        {
+            let known = routing.regions.keys().map(String::as_str);
+            return Err(no_such("region", name, known));
         }
         let wanted = routing.bindings.iter().filter(|binding| {
             let config = &routing.settings(binding).config;
@@ -124,7 +131,7 @@ impl NumberFilter {
         let configs = Configs::of_snapshot(&snapshot);
         let filter = Filter {
             tenant,
-            configs: self.config_ids(&configs)?,
+            configs: self.config_ids(&configs, &snapshot)?,
         };
         let rows = ListRows::new(&snapshot, &configs);
         let mut numbers = Vec::new();
@@ -152,21 +159,33 @@ impl NumberFilter {
         if let Ok(id) = Uuid::parse_str(name) {
             return Ok(Some(id));
         }
-        let mut named = aliases.filter(|(_, alias)| alias == name);
+        let aliases: Vec<(Uuid, &str)> = aliases.collect();
+        let known = aliases.iter().map(|(_, alias)| *alias);
+        let mut named = aliases.iter().filter(|(_, alias)| alias == name);
         named
             .next()
-            .map(|(id, _)| Some(id))
-            .ok_or_else(|| unknown("tenant", name))
+            .map(|(id, _)| Some(*id))
+            .ok_or_else(|| no_such("tenant", name, known))
     }
 
     /// The configs that are asked for; none where any will do.
-    fn config_ids(&self, configs: &Configs) -> Result<Option<Vec<Uuid>>> {
+    fn config_ids(&self, configs: &Configs, snapshot: &Snapshot) -> Result<Option<Vec<Uuid>>> {
         if self.config.is_none() && self.region.is_none() {
             return Ok(None);
         }
         let named = |name: &String| configs.iter().any(|config| config.name() == name);
         if let Some(name) = self.config.as_ref().filter(|name| !named(name)) {
-            return Err(unknown("config", name));
+            return Err(no_such(
+                "config",
+                name,
+                configs.iter().map(ConfigFact::name),
+            ));
+        }
+        let owned = snapshot.owned_regions.iter();
+        let regions: BTreeSet<&str> = owned.map(|region| region.name.as_str()).collect();
+        let is_none = |name: &&String| !regions.contains(name.as_str());
+        if let Some(name) = self.region.as_ref().filter(is_none) {
+            return Err(no_such("region", name, regions));
         }
         let wanted = configs.iter().filter(|config| {
             self.config
@@ -179,10 +198,6 @@ impl NumberFilter {
         });
         Ok(Some(wanted.filter_map(|config| config.id).collect()))
     }
-}
-
-fn unknown(what: &str, name: &str) -> Error {
-    Error::new(format!("there is no {what} `{name}` here"))
 }
 
 /// Makes rows into reports.

@@ -48,7 +48,9 @@ pub async fn missing_sql(
         false => script(&steps),
     };
     if request.index && store.index_missing().await? {
-        sql += &format!("{};\n", store.index_sql());
+        for statement in store.index_sql().await? {
+            sql += &format!("{statement};\n");
+        }
     }
     Ok((sql, store.label().to_owned()))
 }

@@ -49,7 +49,7 @@ use jiff::Timestamp;
 use crate::error::Error;
 use crate::files;
 use crate::finding::Finding;
-use crate::source::LoadOptions;
+use crate::source::{LoadOptions, suggest};
 use crate::store::LOCK_TIMEOUT;
 
 /// What a use case works with, beside its request.
@@ -112,6 +112,17 @@ pub fn process_variable(name: &str) -> Option<String> {
     match std::env::var_os(name)?.into_string() {
         Ok(value) => Some(value),
         Err(_) => Some(String::new()),
+    }
+}
+
+/// Nothing of that kind has the name; what may have been meant, or what there is.
+pub fn no_such<'a>(kind: &str, name: &str, known: impl IntoIterator<Item = &'a str>) -> Error {
+    let mut known: Vec<&str> = known.into_iter().collect();
+    known.sort_unstable();
+    known.dedup();
+    Error {
+        hint: suggest::hint(name, known),
+        ..Error::new(format!("there is no {kind} `{name}` here"))
     }
 }
 

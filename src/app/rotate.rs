@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Context, Stop, editing, routing_files};
+use super::{Context, Stop, editing, no_such, routing_files};
 use crate::error::{Error, Result};
 use crate::files;
 use crate::routing::{CipherText, Routing, SecretSource, ServerConfig};
@@ -53,7 +53,8 @@ pub fn plan_rotation(context: &Context<'_>, request: &RotationRequest) -> Result
     let routing = routing_files::load_valid(context)?.routing;
     for name in &request.configs {
         if !routing.configs.contains_key(name) {
-            return Err(Error::new(format!("there is no config `{name}` in the files")).into());
+            let known = routing.configs.keys().map(String::as_str);
+            return Err(no_such("config", name, known).into());
         }
     }
     let outside = |(name, config): &(&String, &ServerConfig)| {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use uuid::Uuid;
 
-use super::{Context, editing, routing_files};
+use super::{Context, editing, no_such, routing_files};
 use crate::error::{Error, Exit, Result};
 use crate::fields::Field;
 use crate::files::{self, Tree};
@@ -71,6 +71,7 @@ pub fn seal_secret(
 /// them, a secret that is still missing above all, does not matter here.
 pub fn find_secret_place(context: &Context<'_>, name: &str) -> Result<SecretPlace> {
     let tree = Tree::open(&context.settings.routing);
+    let mut known: Vec<String> = Vec::new();
     for file in tree.paths() {
         let Some(path) = tree.path(file) else {
             continue;
@@ -80,7 +81,9 @@ pub fn find_secret_place(context: &Context<'_>, name: &str) -> Result<SecretPlac
             let message = format!("{file} is no TOML");
             return Err(Error::exit(Exit::Invalid, message).hint("`lkroute validate` says where"));
         };
-        let config = table.get("configs").and_then(|configs| configs.get(name));
+        let configs = table.get("configs").and_then(toml::Value::as_table);
+        known.extend(configs.into_iter().flat_map(toml::Table::keys).cloned());
+        let config = configs.and_then(|configs| configs.get(name));
         if let Some(config) = config {
             let environment = context.settings.environment.as_deref();
             let id = id_of(config, environment)?;
@@ -91,9 +94,7 @@ pub fn find_secret_place(context: &Context<'_>, name: &str) -> Result<SecretPlac
             });
         }
     }
-    Err(Error::new(format!(
-        "there is no config `{name}` in the files"
-    )))
+    Err(no_such("config", name, known.iter().map(String::as_str)))
 }
 
 /// The id that a config declares, for an environment where there is one.

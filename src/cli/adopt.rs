@@ -3,9 +3,9 @@
 
 use clap::Args;
 
-use super::Stop;
 use super::keys::KeyArgs;
 use super::shell::Shell;
+use super::{Stop, names};
 use crate::address::Address;
 use crate::app::adopt::adopt_conflicts;
 use crate::app::database::block_on;
@@ -28,7 +28,7 @@ a line that is no longer needed is a warning.";
 #[command(after_help = EXAMPLES)]
 pub struct AdoptArgs {
     /// The config or binding in conflict; may be repeated
-    #[arg(value_name = "ADDRESS", required_unless_present = "all")]
+    #[arg(value_name = "ADDRESS", required_unless_present = "all", value_parser = names::object)]
     addresses: Vec<Address>,
 
     /// All that is in conflict

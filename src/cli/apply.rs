@@ -6,12 +6,12 @@ use std::time::Instant;
 
 use clap::Args;
 
-use super::Stop;
 use super::globals::{Format, Formatted};
 use super::keys::KeyArgs;
 use super::report::{self, Report};
 use super::shell::Shell;
 use super::signals::asked_to_stop;
+use super::{Stop, names};
 use crate::address::Address;
 use crate::app::apply::{
     Applied, ApplyCheck, ApplyRequest, Watcher, carry_out_plan, prepare_apply,
@@ -51,7 +51,7 @@ pub struct ApplyArgs {
     expect: Option<String>,
 
     /// Don't ask; drift is then left alone
-    #[arg(long)]
+    #[arg(long, alias = "yes")]
     auto_approve: bool,
 
     /// Also set back what was changed outside lkroute
@@ -59,7 +59,7 @@ pub struct ApplyArgs {
     revert_drift: bool,
 
     /// Only this object and what it newly depends on; may be repeated
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", value_parser = names::object)]
     target: Vec<Address>,
 
     /// Undo this commit, which was applied last and is not among the

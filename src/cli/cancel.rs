@@ -34,7 +34,7 @@ pub struct CancelArgs {
     call: String,
 
     /// Don't ask
-    #[arg(short, long)]
+    #[arg(short, long, alias = "auto-approve")]
     yes: bool,
 
     /// Time limit for each request to LiveKit

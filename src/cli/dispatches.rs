@@ -8,13 +8,15 @@ use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
-use super::Stop;
 use super::dispatch::duration;
 use super::globals::{CallFormatted, Format};
 use super::keys::KeyArgs;
 use super::shell::Shell;
+use super::{Stop, names};
 use crate::app::database::block_on;
-use crate::app::dispatches::{Calls, RefreshRequest, list_calls, look_limits, refresh_calls};
+use crate::app::dispatches::{
+    CallList, Calls, RefreshRequest, list_calls, look_limits, refresh_calls,
+};
 use crate::dispatch::{Record, Status};
 use crate::error::{Error, Exit, Result};
 use crate::phone::E164;
@@ -50,7 +52,7 @@ pub struct DispatchesArgs {
     number: Option<E164>,
 
     /// Only calls through this config
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = names::config_name)]
     config: Option<String>,
 
     /// Only the call of this room
@@ -111,11 +113,11 @@ impl DispatchesArgs {
         match &self.refresh {
             Some(_) => self.refresh(shell),
             None => {
-                let mut records = block_on(list_calls(&shell.context(), &self.wanted()))?;
+                let mut recorded = block_on(list_calls(&shell.context(), &self.wanted()))?;
                 if self.unsettled {
-                    records.retain(|record| !record.is_settled());
+                    recorded.calls.retain(|record| !record.is_settled());
                 }
-                self.report(shell, &records, None)?;
+                self.report(shell, &recorded, None)?;
                 Ok(Exit::Done)
             }
         }
@@ -146,9 +148,16 @@ impl DispatchesArgs {
             limits: look_limits(self.timeout),
             ring: self.keys.ring()?,
         };
-        let refreshed = block_on(refresh_calls(&shell.context(), &request))?;
+        let CallList {
+            environment,
+            calls: refreshed,
+        } = block_on(refresh_calls(&shell.context(), &request))?;
         let open = refreshed.iter().filter(|r| !r.record.is_settled()).count();
-        let records: Vec<Record> = refreshed.iter().map(|r| r.record.clone()).collect();
+        let records = refreshed.iter().map(|r| r.record.clone());
+        let records = CallList {
+            environment,
+            calls: records.collect(),
+        };
         let error = (open > 0).then(|| {
             let left = counted(open as u64, "call");
             Error::exit(Exit::Unknown, format!("{left} could not be settled"))
@@ -169,14 +178,27 @@ impl DispatchesArgs {
         }
     }
 
-    fn report(&self, shell: &Shell, records: &[Record], error: Option<&Error>) -> Result<()> {
-        shell.print(&match self.formatted.format() {
-            Format::Text => calls::list(records, shell.width()),
-            Format::Json => {
-                let mut report = DispatchesReport::new(records);
-                report.error = error.map(Into::into);
-                json::text(&report)?
+    fn report(
+        &self,
+        shell: &Shell,
+        recorded: &CallList<Record>,
+        error: Option<&Error>,
+    ) -> Result<()> {
+        let (calls, environment) = (&recorded.calls, recorded.environment.as_deref());
+        match self.formatted.format() {
+            Format::Text => {
+                shell.print(&calls::list(calls, shell.width()))?;
+                if let Some(name) = environment {
+                    let count = counted(calls.len() as u64, "call");
+                    shell.note(&format!("{count} in {name}"));
+                }
+                Ok(())
             }
-        })
+            Format::Json => shell.print(&json::text(&DispatchesReport {
+                environment,
+                error: error.map(Into::into),
+                ..DispatchesReport::new(calls)
+            })?),
+        }
     }
 }

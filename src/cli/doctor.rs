@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::Stop;
 use super::dispatch::duration;
 use super::globals::{CallFormatted, Format};
 use super::keys::KeyArgs;
 use super::shell::Shell;
+use super::{Stop, names};
 use crate::app::database::block_on;
 use crate::app::doctor::{DoctorRequest, Limits, Scope, examine_routing};
 use crate::doctor::Report;
@@ -38,7 +38,7 @@ sip-needs-redis, worker-missing, …; docs/calls.md lists them.";
 #[command(after_help = EXAMPLES)]
 pub struct DoctorArgs {
     /// Only this config; may be repeated
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = names::config_name)]
     config: Vec<String>,
 
     /// Ask no LiveKit server

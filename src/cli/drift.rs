@@ -3,9 +3,9 @@
 
 use clap::Args;
 
-use super::Stop;
 use super::globals::{Format, Formatted};
 use super::shell::Shell;
+use super::{Stop, names};
 use crate::address::Address;
 use crate::app::database::block_on;
 use crate::app::drift::{DriftFound, accept_drift, find_drift};
@@ -31,7 +31,7 @@ the next plan shows an adoption. `lkroute apply --revert-drift` sets it back.";
 #[command(after_help = EXAMPLES)]
 pub struct DriftArgs {
     /// Write what the database holds into the files; may be repeated
-    #[arg(long, value_name = "ADDRESS", num_args = 1..)]
+    #[arg(long, value_name = "ADDRESS", num_args = 1.., value_parser = names::object)]
     accept: Vec<Address>,
 
     /// The same for everything that was changed

@@ -3,9 +3,9 @@
 
 use clap::Args;
 
-use super::Stop;
 use super::globals::{Format, Formatted};
 use super::shell::Shell;
+use super::{Stop, names};
 use crate::address::Address;
 use crate::app::database::block_on;
 use crate::app::history::{ApplyHistory, HistoryStory, ObjectHistory, read_history};
@@ -34,7 +34,7 @@ pub struct HistoryArgs {
     apply: Option<ApplyId>,
 
     /// An object: show what happened to it
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", value_parser = names::object)]
     address: Option<Address>,
 
     /// Fold nothing: name every object

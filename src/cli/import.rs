@@ -5,9 +5,9 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::Stop;
 use super::globals::{Format, Formatted};
 use super::shell::Shell;
+use super::{Stop, names};
 use crate::app::database::block_on;
 use crate::app::import::{ImportRequest, import_rows};
 use crate::error::Exit;
@@ -38,7 +38,7 @@ pub struct ImportArgs {
     tenant: Vec<String>,
 
     /// Only this config and its numbers; again for more
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = names::config_name)]
     config: Vec<String>,
 
     #[command(flatten)]

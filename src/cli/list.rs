@@ -3,9 +3,9 @@
 
 use clap::Args;
 
-use super::Stop;
 use super::globals::{Format, Formatted};
 use super::shell::Shell;
+use super::{Stop, names};
 use crate::app::database::block_on;
 use crate::app::list::{NumberFilter, list_numbers};
 use crate::error::Exit;
@@ -27,7 +27,7 @@ number, those of others too.";
 #[command(after_help = EXAMPLES)]
 pub struct ListArgs {
     /// Numbers on this config
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = names::config_name)]
     config: Option<String>,
 
     /// Numbers of this tenant: a name of the files, or a uuid
@@ -35,7 +35,7 @@ pub struct ListArgs {
     tenant: Option<String>,
 
     /// Numbers on configs of this region
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = names::region_name)]
     region: Option<String>,
 
     /// Look into the files alone

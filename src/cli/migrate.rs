@@ -51,7 +51,7 @@ pub struct MigrateArgs {
     restamp: Option<String>,
 
     /// Stamp it without being asked
-    #[arg(long, requires = "restamp")]
+    #[arg(long, alias = "yes", requires = "restamp")]
     auto_approve: bool,
 
     /// Forget stored guards that can't be read: only those of the files hold

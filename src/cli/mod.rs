@@ -22,6 +22,7 @@ mod keys;
 mod list;
 mod man;
 mod migrate;
+mod names;
 mod number;
 mod plan;
 mod progress;

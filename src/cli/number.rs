@@ -2,13 +2,14 @@
 
 use clap::Args;
 
+use super::names;
 use crate::app::number_request::NumberRequest;
 use crate::phone::E164;
 
 #[derive(Args, Clone, Debug, Default)]
 pub struct NumberArgs {
     /// One number: where its calls go before and after, step by step
-    #[arg(long, value_name = "NUMBER")]
+    #[arg(long, value_name = "NUMBER", value_parser = names::number)]
     number: Option<E164>,
 
     /// Whose number it is: a name of the files, or a uuid; without it every

@@ -9,7 +9,7 @@ use super::keys::KeyArgs;
 use super::number::NumberArgs;
 use super::report::{self, Report};
 use super::shell::Shell;
-use super::{Stop, diff};
+use super::{Stop, diff, names};
 use crate::address::Address;
 use crate::app::approval::save_plan;
 use crate::app::compare_files::{FilesState, compare_files};
@@ -39,7 +39,7 @@ pub struct PlanArgs {
     detailed_exitcode: bool,
 
     /// Only this object and what it newly depends on; may be repeated
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", value_parser = names::object)]
     target: Vec<Address>,
 
     /// Save the plan: what is approved, for `apply FILE`

@@ -5,11 +5,11 @@ use std::time::Instant;
 
 use clap::Args;
 
-use super::Stop;
 use super::apply::{approve, print_apply_report, watcher};
 use super::globals::{Format, Formatted};
 use super::report::Report;
 use super::shell::Shell;
+use super::{Stop, names};
 use crate::address::Address;
 use crate::app::apply::carry_out_plan;
 use crate::app::database::block_on;
@@ -32,7 +32,7 @@ adopted again by the next plan. Where the files no longer declare an object,
 #[command(after_help = EXAMPLES)]
 pub struct ReleaseArgs {
     /// What is given back; may be repeated
-    #[arg(value_name = "ADDRESS", required_unless_present = "all")]
+    #[arg(value_name = "ADDRESS", required_unless_present = "all", value_parser = names::object)]
     addresses: Vec<Address>,
 
     /// Everything that lkroute manages
@@ -40,7 +40,7 @@ pub struct ReleaseArgs {
     all: bool,
 
     /// Don't ask
-    #[arg(long)]
+    #[arg(long, alias = "yes")]
     auto_approve: bool,
 
     /// Why; kept in the history

@@ -57,7 +57,7 @@ pub struct RollbackArgs {
     dry_run: bool,
 
     /// Don't ask; drift is then left alone
-    #[arg(long)]
+    #[arg(long, alias = "yes")]
     auto_approve: bool,
 
     /// Also set back what was changed outside lkroute

@@ -3,9 +3,9 @@
 
 use clap::Args;
 
-use super::Stop;
 use super::keys::KeyArgs;
 use super::shell::Shell;
+use super::{Stop, names};
 use crate::app::rotate::{Rotation, RotationRequest, plan_rotation, write_rotation};
 use crate::error::{Error, Exit, Result};
 use crate::render::escape::visible;
@@ -37,7 +37,7 @@ pub struct RotateArgs {
     format: Option<String>,
 
     /// Only this config; may be repeated
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = names::config_name)]
     config: Vec<String>,
 
     /// Change nothing; exit 1 where a secret is to be sealed anew

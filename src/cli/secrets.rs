@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 
 use super::keys::KeyArgs;
 use super::shell::Shell;
-use super::{Stop, globals, rotate, secret_list};
+use super::{Stop, globals, names, rotate, secret_list};
 use crate::app::seal::{Secret, find_secret_place, keygen, seal_secret};
 use crate::error::{Error, Exit, Result};
 
@@ -74,7 +74,7 @@ It is sealed for this config alone, by its id; one that has none gets one.";
 #[command(after_help = SEAL_EXAMPLES)]
 struct SealArgs {
     /// The config whose secret it is
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = names::config_name)]
     config: String,
 
     /// The key of the ring that seals [default: its first]

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::io::Write;
 
 use clap::Command;
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use super::failure::failed_report;
 use super::globals::Color;
@@ -21,6 +21,17 @@ pub fn report(error: &clap::Error, args: &[OsString], whole: Command) -> Exit {
         _ => Color::Auto,
     };
     anstream::ColorChoice::from(color).write_global();
+    let command = command(args, whole);
+    if let Some(error) = habit(error, &command) {
+        if option(args, "--format").as_deref() == Some("json")
+            && let Ok(report) = failed_report(&command, &[], &error)
+        {
+            let _ = anstream::stdout().lock().write_all(report.as_bytes());
+        }
+        let text = shell::complaint(&error, shell::width()) + "\n";
+        let _ = anstream::stderr().lock().write_all(text.as_bytes());
+        return Exit::Error;
+    }
     let text = on_one_line(error.render().ansi().to_string(), args);
     if !error.use_stderr() {
         let _ = anstream::stdout().lock().write_all(text.as_bytes());
@@ -28,9 +39,7 @@ pub fn report(error: &clap::Error, args: &[OsString], whole: Command) -> Exit {
     }
     if option(args, "--format").as_deref() == Some("json") {
         let plain = on_one_line(error.render().to_string(), args);
-        if let Ok(report) =
-            failed_report(&command(args, whole), &[], &as_error(&plain, error.kind()))
-        {
+        if let Ok(report) = failed_report(&command, &[], &as_error(&plain, error.kind())) {
             let _ = anstream::stdout().lock().write_all(report.as_bytes());
         }
     }
@@ -41,6 +50,26 @@ pub fn report(error: &clap::Error, args: &[OsString], whole: Command) -> Exit {
     let text = shell::without_commands(&text);
     let _ = anstream::stderr().lock().write_all(text.as_bytes());
     Exit::Error
+}
+
+/// What to say to options that other tools have here.
+fn habit(error: &clap::Error, command: &str) -> Option<Error> {
+    let Some(ContextValue::String(option)) = error.get(ContextKind::InvalidArg) else {
+        return None;
+    };
+    if error.kind() != ErrorKind::UnknownArgument || command.is_empty() {
+        return None;
+    }
+    let hint = match (option.as_str(), command) {
+        ("--dry-run" | "--check", "apply") => "`lkroute plan` shows what an apply would do",
+        ("--dry-run" | "--check", "plan" | "diff" | "drift" | "validate") => {
+            "it changes nothing: leave the option out"
+        }
+        ("--yes" | "--auto-approve", _) => "it asks nothing: leave the option out",
+        ("--dry-run", _) => "of the commands that write, rollback, migrate and dispatch have it",
+        _ => return None,
+    };
+    Some(Error::new(format!("`lkroute {command}` has no {option}")).hint(hint))
 }
 
 /// Clap quotes arguments as they are: each is put on one line, to be seen.

@@ -6,7 +6,7 @@ use std::ffi::{OsStr, OsString};
 use clap::Command;
 
 /// Habits of other tools, as what they mean here: `version`, `help COMMAND`,
-/// `-o json`, `--yes`.
+/// `-o json`.
 pub fn habits(args: &[OsString]) -> Vec<OsString> {
     let mut words: Vec<OsString> = args.to_vec();
     match words.get(1).and_then(|word| word.to_str()) {
@@ -22,8 +22,6 @@ pub fn habits(args: &[OsString]) -> Vec<OsString> {
         let is_format = next.is_some_and(|next| FORMATS.contains(&next));
         if words[ix] == "-o" && is_format {
             words[ix] = "--format".into();
-        } else if words[ix] == "--yes" {
-            words[ix] = "--auto-approve".into();
         }
     }
     words
@@ -81,7 +79,6 @@ mod tests {
             ("lkroute help", "lkroute --help"),
             ("lkroute help plan", "lkroute plan --help"),
             ("lkroute plan -o json", "lkroute plan --format json"),
-            ("lkroute apply --yes", "lkroute apply --auto-approve"),
             ("lkroute trust version", "lkroute trust version"),
             ("lkroute import -o dir", "lkroute import -o dir"),
         ] {

@@ -20,7 +20,6 @@ use super::row_reader::{NoObject, RowReader};
 use super::secret::SecretFacts;
 use crate::fields::{Field, FieldsIx, FieldsPool};
 use crate::finding::{Finding, Place};
-use crate::phone;
 use crate::resolve::CallBasis;
 use crate::routing::{Origin, Routing, Tenant};
 use crate::snapshot::{NumberRow, OwnedBinding, Snapshot};
@@ -144,9 +143,9 @@ impl<'a> Differ<'a> {
     pub fn row(&mut self, row: &NumberRow<'_>) {
         let tenant = self.tenant(row.tenant);
         let fields = self.reader.read(row, &mut self.judge.pool);
-        let number = match phone::from_row(row.country_code, row.base_number) {
+        let number = match row.number() {
             Ok(number) => number,
-            Err(reason) => return self.unreadable(row.id, reason.to_string(), fields),
+            Err(reason) => return self.unreadable(row.id, reason, fields),
         };
         let Some(slot) = self.slots.find(tenant, number.key()) else {
             return self.others(tenant, fields);

@@ -136,12 +136,33 @@ fn status<'a>(row: &NumberRow<'a>) -> Option<&'a str> {
 /// Two spellings of one uuid are one value.
 fn spelled(field: Field, value: Value) -> Value {
     match (field, &value) {
-        (Field::Config, Value::String(text)) => match Uuid::parse_str(text) {
-            Ok(id) => Value::String(id.to_string()),
-            Err(_) => value,
+        (Field::Config, Value::String(text)) => match uuid_in(text) {
+            Some(id) => Value::String(id.to_string()),
+            None => value,
         },
         _ => value,
     }
+}
+
+/// The uuid that a text is for PostgreSQL: braces around it or not, hyphens
+/// behind any four digits or none.
+fn uuid_in(text: &str) -> Option<Uuid> {
+    let braced = text.strip_prefix('{');
+    let inner = braced.map_or(Some(text), |text| text.strip_suffix('}'))?;
+    let mut digits = String::with_capacity(32);
+    let mut hyphen = true;
+    for c in inner.chars() {
+        let between = digits.len().is_multiple_of(4) && digits.len() < 32 && !hyphen;
+        hyphen = c == '-';
+        match hyphen {
+            true if between => {}
+            true => return Uuid::parse_str(text).ok(),
+            false => digits.push(c),
+        }
+    }
+    let id = Uuid::parse_str(&digits).ok().filter(|_| digits.len() == 32);
+    // `urn:uuid:` is another spelling still.
+    id.or_else(|| Uuid::parse_str(text).ok())
 }
 
 fn fields(managed: &Managed<'_>, row: &NumberRow<'_>) -> Option<Fields> {
@@ -201,10 +222,20 @@ mod tests {
             id.replace('-', ""),
             format!("{{{id}}}"),
             format!("urn:uuid:{id}"),
+            format!("{{{}}}", id.replace('-', "")),
+            "e3ca-4a84-4cc3-4be5-8240-3436-6fe4-d0c5".to_owned(),
         ] {
             assert_eq!(held(&text).as_deref(), Some(id), "{text}");
         }
-        assert_eq!(held("No-Uuid").as_deref(), Some("No-Uuid"));
+        for odd in [
+            "No-Uuid",
+            "e3-ca4a84-4cc3-4be5-8240-34366fe4d0c5",
+            "é",
+            "{",
+            "-",
+        ] {
+            assert_eq!(held(odd).as_deref(), Some(odd));
+        }
     }
 
     #[test]

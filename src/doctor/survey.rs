@@ -14,7 +14,7 @@ use uuid::Uuid;
 use crate::diff::row_reader::RowReader;
 use crate::fields::{Field, FieldsIx, FieldsPool};
 use crate::impact::effective_route::{EffectiveRoute, RouteSource};
-use crate::phone::{self, E164, RowKey};
+use crate::phone::{E164, RowKey};
 use crate::resolve::{Aliases, Configs, Regions};
 use crate::routing::Routing;
 use crate::snapshot::NumberRow;
@@ -104,7 +104,7 @@ impl<'a> Survey<'a> {
             return;
         }
         self.numbers.active += 1;
-        let number = match phone::from_row(row.country_code, row.base_number) {
+        let number = match row.number() {
             Ok(number) => number,
             Err(reason) => {
                 let name = || format!("row {} ({reason})", row.id);

@@ -156,6 +156,8 @@ fn outcome(view: &CallView<'_>) -> &'static str {
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct DispatchesReport<'a> {
     pub format_version: u32,
+    /// That of the database, where it has one.
+    pub environment: Option<&'a str>,
     /// The latest first.
     pub dispatches: Vec<DispatchRow<'a>>,
     /// How many of them went by the fallback of their config.
@@ -264,6 +266,7 @@ impl<'a> DispatchesReport<'a> {
     pub fn new(records: &'a [Record]) -> DispatchesReport<'a> {
         DispatchesReport {
             format_version: FORMAT_VERSION,
+            environment: None,
             dispatches: records.iter().map(DispatchRow::from).collect(),
             by_fallback: by_fallback(records),
             error: None,

@@ -204,7 +204,15 @@ fn routed(
         }
         None => {
             let looked = number::looked_for(query.from, tenant, facts);
-            (router.of_environment(None, &looked, trace)?, &nothing)
+            let route = router.of_environment(None, &looked, trace);
+            let route = route.map_err(|error| match number::other_tenants(tenant, facts) {
+                others if others.is_empty() => error,
+                others => error.hint(format!(
+                    "say --tenant {}, or bind the number to the tenant that was asked for",
+                    others.join(" or ")
+                )),
+            });
+            (route?, &nothing)
         }
     };
     let tenant = row.map(|(row, _)| row.tenant).or(tenant);

@@ -152,20 +152,22 @@ pub fn looked_for(from: E164, tenant: Option<Uuid>, facts: &Facts) -> String {
     let Some(id) = tenant else {
         return format!("no {thing} of {from} in {place}");
     };
-    let mut others: Vec<String> = facts
-        .rows
-        .iter()
-        .filter(|row| row.tenant != id && row.inactive().is_none())
-        .map(|row| facts.label(row.tenant))
-        .collect();
-    others.sort_unstable();
-    others.dedup();
-    let elsewhere = match others.as_slice() {
+    let elsewhere = match other_tenants(tenant, facts).as_slice() {
         [] => String::new(),
         others => format!(" (it is there for {})", others.join(", ")),
     };
     let tenant = facts.label(id);
     format!("no {thing} of {from} for {tenant} in {place}{elsewhere}")
+}
+
+/// The tenants that have the number, where the one that was asked for has not.
+pub fn other_tenants(asked: Option<Uuid>, facts: &Facts) -> Vec<String> {
+    let rows = facts.rows.iter().filter(|row| row.inactive().is_none());
+    let others = rows.filter(|row| asked.is_some_and(|id| row.tenant != id));
+    let mut others: Vec<String> = others.map(|row| facts.label(row.tenant)).collect();
+    others.sort_unstable();
+    others.dedup();
+    others
 }
 
 /// An agent of another tenant decides nothing, but is a known mix-up.

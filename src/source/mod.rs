@@ -16,7 +16,7 @@ mod merge;
 mod number_warnings;
 mod parse;
 mod sources;
-mod suggest;
+pub mod suggest;
 #[cfg(test)]
 mod tests;
 pub mod tree_rules;

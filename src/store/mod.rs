@@ -213,9 +213,9 @@ impl Store {
         on!(self, engine => engine.index_missing().await)
     }
 
-    /// The SQL of [`Store::create_index`].
-    pub fn index_sql(&self) -> String {
-        on!(ref self, engine => engine.index_sql())
+    /// The statements of [`Store::create_index`], one after the other.
+    pub async fn index_sql(&mut self) -> Result<Vec<String>> {
+        on!(self, engine => engine.index_sql().await)
     }
 
     /// Builds that index; on PostgreSQL while others go on writing. False

@@ -3,6 +3,7 @@
 //! Only a server's primary message is passed on: details can hold values.
 
 use sqlx::Error as Sql;
+use sqlx::postgres::PgDatabaseError;
 
 use crate::error::{Error, Exit};
 
@@ -15,7 +16,10 @@ pub(super) fn trouble(label: &str, error: &Sql) -> Error {
     match error {
         Sql::Database(db) => match db.code().as_deref() {
             Some(code) if label.starts_with("sqlite") => sqlite(label, code, db.message()),
-            Some(code) => postgres(label, code, db.message()),
+            Some(code) => match function(error) {
+                Some(function) => in_function(label, code, &function, db.message()),
+                None => postgres(label, code, db.message()),
+            },
             None => Error::new(format!("{label}: {}", db.message())),
         },
         Sql::Io(io) => no_connection(label, io),
@@ -65,6 +69,31 @@ fn closed(label: &str) -> Error {
         "a proxy that has no server behind it, such as HAProxy while all its backends are down, \
          does that: look there; nothing was changed by this",
     )
+}
+
+/// The function of the database in which a statement failed: that of a trigger,
+/// as lkroute calls none.
+fn function(error: &Sql) -> Option<String> {
+    let error = error.as_database_error()?;
+    let context = error.try_downcast_ref::<PgDatabaseError>()?.r#where()?;
+    let mut lines = context.lines().rev();
+    lines.find_map(|line| {
+        let rest = line.strip_prefix("PL/pgSQL function ")?;
+        Some(rest[..rest.find(')')? + 1].to_owned())
+    })
+}
+
+fn in_function(label: &str, code: &str, function: &str, message: &str) -> Error {
+    let error = Error::new(format!(
+        "{label}: {function}, the function of a trigger, failed: {message}"
+    ));
+    match code {
+        "42P01" | "42883" | "42704" | "3F000" => error.hint(
+            "it finds that by the search_path, which lkroute does not set: let the function bring \
+             its own, ALTER FUNCTION … SET search_path = …",
+        ),
+        _ => error.hint("nothing was changed; what the trigger is for, its owner knows"),
+    }
 }
 
 fn postgres(label: &str, code: &str, message: &str) -> Error {

@@ -91,6 +91,25 @@ fn revisions_and_the_work_tree_are_compared() {
     assert!(!lkroute.path().join("lkroute.db").exists());
 }
 
+/// Between revisions too: terms, where the route stays, and where new numbers
+/// go.
+#[test]
+fn a_diff_speaks_of_terms_and_of_new_numbers() {
+    let lkroute = repository();
+    lkroute.edit(UAE, "[\"0\", ", "[\"0088216\", ");
+    let new = "[[bindings]]\nnumber = \"+971545335209\"\ntenant = \"sasya\"\n";
+    lkroute.write("routing/new.toml", new);
+    let said = lkroute.run(&["diff"]).expect_code(0).stdout;
+    let words = said.split_whitespace().collect::<Vec<_>>().join(" ");
+    for told in [
+        "1 number of `sasya`: dialled 0… → 0088216…",
+        "1 number of `sasya` is new → `uae-vm-selfhosted`",
+    ] {
+        assert!(words.contains(told), "{told}\n{said}");
+    }
+    assert!(!words.contains("No number is rerouted"), "{said}");
+}
+
 #[test]
 fn moving_a_definition_to_another_file_is_no_change() {
     let lkroute = repository();

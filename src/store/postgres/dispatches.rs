@@ -4,7 +4,7 @@ use sqlx::PgConnection;
 
 use super::PgStore;
 use super::read::time;
-use super::sql::{run, statement};
+use super::sql::{UNATTENDED, run, statement};
 use crate::dispatch::Record;
 use crate::store::dispatches::{Calls, Dialect, record, values};
 
@@ -34,14 +34,14 @@ impl PgStore {
 
     pub async fn record_call(&mut self, record: &Record) -> Result<u64> {
         let insert = statement(self.dialect().insert()).bind(values(record)?);
-        self.begin("BEGIN").await?;
+        self.begin(&to_write()).await?;
         let written = insert.execute(&mut self.conn).await;
         Ok(ended(&mut self.conn, written).await?.rows_affected())
     }
 
     pub async fn complete_call(&mut self, record: &Record) -> Result<u64> {
         let complete = statement(self.dialect().complete()).bind(values(record)?);
-        self.begin("BEGIN").await?;
+        self.begin(&to_write()).await?;
         let done = complete.execute(&mut self.conn).await;
         Ok(ended(&mut self.conn, done).await?.rows_affected())
     }
@@ -69,6 +69,10 @@ impl PgStore {
         let rows = ended(&mut self.conn, rows).await?;
         rows.iter().map(record).collect()
     }
+}
+
+fn to_write() -> String {
+    format!("BEGIN; {UNATTENDED}")
 }
 
 /// Ends the transaction that the result came from.

@@ -13,7 +13,7 @@ use sqlx::postgres::PgRow;
 use tokio::time::{Instant, sleep};
 
 use super::attempt::Run;
-use super::sql::{literal, run as run_sql, sets, statement};
+use super::sql::{UNATTENDED, literal, run as run_sql, sets, statement};
 use crate::error::Error;
 use crate::store::cells::Cells;
 use crate::store::order::Locked;
@@ -25,11 +25,6 @@ use crate::store::trouble::code;
 const ATTEMPT: Duration = Duration::from_millis(300);
 /// From one attempt to the next, about.
 const PAUSE: Duration = Duration::from_millis(250);
-
-/// What the transaction sets for itself, in milliseconds and seconds: a
-/// client that vanishes must not hold locks for hours.
-const SETTINGS: &str = "('idle_in_transaction_session_timeout', 60000),
-    ('tcp_keepalives_idle', 15), ('tcp_keepalives_interval', 5), ('tcp_keepalives_count', 4)";
 
 /// Begins, takes the locks, and checks that the database is the one, and as
 /// far, as the plan was made for. The number of this apply.
@@ -54,9 +49,7 @@ async fn lock_state(run: &mut Run<'_>) -> Result<Locked, Stop> {
            RETURNING last_apply::int8, owner, environment;
          SELECT a.id::int8, a.actor, {at} FROM {q}.lkroute_applies a
            ORDER BY a.id DESC LIMIT 1;
-         SELECT set_config(s.name, w.value::text, true)
-           FROM pg_settings s JOIN (VALUES {SETTINGS}) w(name, value) ON w.name = s.name
-           WHERE s.setting::int8 NOT BETWEEN 1 AND w.value",
+         {UNATTENDED}",
         timeout = milliseconds(run.order.lock_timeout),
         q = run.q,
         at = super::read::time("a.at"),

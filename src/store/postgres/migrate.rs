@@ -38,10 +38,6 @@ pub(super) const MIGRATIONS: Migrations = Migrations {
 // Whoever reads a database refuses one of a later version than it knows.
 const _: () = assert!(MIGRATIONS.own.len() as i64 == crate::lookup::SCHEMA_VERSION);
 
-const INDEX: &str = include_str!("../../../migrations/postgres/index.sql");
-/// The name of the index in [`INDEX`].
-const INDEX_NAME: &str = "lkroute_number";
-
 /// Looks at the catalogue alone, which everybody may read, and then at the
 /// version.
 pub(super) async fn inspect(
@@ -148,62 +144,4 @@ pub(super) async fn carry_out(conn: &mut PgConnection, steps: &[Step]) -> Result
             Err(error)
         }
     }
-}
-
-/// How the index that look-ups without a tenant need is doing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Index {
-    Missing,
-    /// A build is under way in some session.
-    Building,
-    /// What a build that failed has left behind.
-    Invalid,
-    There,
-}
-
-/// Any usable index that begins with base_number will do, whatever its name.
-pub(super) async fn index(conn: &mut PgConnection, schema: &str) -> Result<Index, sqlx::Error> {
-    let name = literal(schema);
-    let sql = format!(
-        "SELECT CASE
-           WHEN i.indisvalid AND i.indisready AND i.indpred IS NULL AND a.attname = 'base_number'
-             THEN 'there'
-           WHEN x.relname = '{INDEX_NAME}' AND NOT i.indisvalid AND EXISTS (
-               SELECT FROM pg_catalog.pg_stat_progress_create_index p
-               WHERE p.index_relid = x.oid OR p.relid = c.oid)
-             THEN 'building'
-           WHEN x.relname = '{INDEX_NAME}' AND NOT i.indisvalid THEN 'invalid'
-           ELSE '' END
-         FROM pg_catalog.pg_index i
-           JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid
-           JOIN pg_catalog.pg_class c ON c.oid = i.indrelid
-           JOIN pg_catalog.pg_namespace s ON s.oid = c.relnamespace
-           LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum = i.indkey[0]
-         WHERE s.nspname = {name} AND c.relname = '{NUMBERS}'"
-    );
-    let rows: Vec<_> = sets(conn, &sql).await?.into_iter().flatten().collect();
-    let mut best = Index::Missing;
-    for row in &rows {
-        match row.some_text(0)? {
-            "there" => return Ok(Index::There),
-            "building" => best = Index::Building,
-            "invalid" => best = Index::Invalid,
-            _ => {}
-        }
-    }
-    Ok(best)
-}
-
-/// The SQL that builds the index; it can't run inside a transaction.
-pub(super) fn index_sql(schema: &str) -> String {
-    let sql = INDEX.replace("{schema}", &quoted(schema));
-    sql.trim_end().to_owned()
-}
-
-/// The SQL that takes the remains of a failed build away.
-pub(super) fn drop_index_sql(schema: &str) -> String {
-    format!(
-        "DROP INDEX CONCURRENTLY IF EXISTS {}.{INDEX_NAME}",
-        quoted(schema)
-    )
 }

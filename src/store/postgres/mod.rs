@@ -11,6 +11,7 @@ pub(super) mod copy;
 mod dispatches;
 mod gate;
 mod history;
+mod index;
 mod list;
 mod lock;
 mod look_up;
@@ -151,49 +152,5 @@ impl PgStore {
         Error::new(self.trouble(error).message)
             .lines(&format!("{say}\n\n{script}"))
             .hint("then run `lkroute migrate --check`")
-    }
-
-    pub async fn index_missing(&mut self) -> Result<bool> {
-        let index = migrate::index(&mut self.conn, &self.schema).await;
-        let index = index.map_err(|error| self.trouble(error))?;
-        Ok(index != migrate::Index::There)
-    }
-
-    pub fn index_sql(&self) -> String {
-        migrate::index_sql(&self.schema)
-    }
-
-    /// Builds the index while others go on writing; false where it is there.
-    pub async fn create_index(&mut self) -> Result<bool> {
-        let found = migrate::index(&mut self.conn, &self.schema).await;
-        let build = migrate::index_sql(&self.schema);
-        match found.map_err(|error| self.trouble(error))? {
-            migrate::Index::There => return Ok(false),
-            migrate::Index::Building => {
-                return Err(Error::new(format!(
-                    "{}: another session is building the index",
-                    self.label
-                ))
-                .hint("wait for it: nothing is lost"));
-            }
-            migrate::Index::Invalid => {
-                let remove = migrate::drop_index_sql(&self.schema);
-                let removed = sql::run(&mut self.conn, &remove).await;
-                removed.map_err(|error| self.index_trouble(error, &build))?;
-            }
-            migrate::Index::Missing => {}
-        }
-        let built = sql::run(&mut self.conn, &build).await;
-        built.map_err(|error| self.index_trouble(error, &build))?;
-        Ok(true)
-    }
-
-    fn index_trouble(&self, error: sqlx::Error, build: &str) -> Error {
-        match super::trouble::code(&error).as_deref() {
-            Some("42501") => self.without_rights(error, &format!("{build};\n")),
-            _ => self
-                .trouble(error)
-                .hint("run it again: what a failed build leaves behind is taken away first"),
-        }
     }
 }

@@ -13,7 +13,7 @@ use crate::lookup::Columns;
 pub(super) use crate::lookup::rfc3339 as time;
 use crate::phone::E164;
 use crate::routing::guards::StoredGuards;
-use crate::snapshot::{NumberRow, OwnedBinding, Snapshot, SourceLine};
+use crate::snapshot::{BROKEN_BYTES, NumberRow, OwnedBinding, Snapshot, SourceLine};
 use crate::store::batch::{Batch, Names, Part, Rows};
 use crate::store::cells::Cells;
 use crate::store::rows::{self, MixedAgent, Numbered};
@@ -335,7 +335,7 @@ pub fn number_row<const N: usize>(row: Row<'_, N>) -> Result<NumberRow<'_>, BadS
         id: row.uuid(0)?,
         tenant: row.uuid(1)?,
         country_code: match is_broken {
-            true => Some("broken bytes"),
+            true => Some(BROKEN_BYTES),
             false => code.unwrap_or_default(),
         },
         base_number: row.int8(3)?,

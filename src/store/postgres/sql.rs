@@ -15,6 +15,15 @@ use sqlx::postgres::{PgArguments, PgQueryResult, PgRow};
 use sqlx::query::Query;
 use sqlx::{AssertSqlSafe, Either, PgConnection, Postgres};
 
+/// What a transaction that writes sets for itself, in milliseconds and
+/// seconds, where the server does not say less: a client that vanishes must
+/// not hold locks for hours.
+pub(super) const UNATTENDED: &str = "SELECT pg_catalog.set_config(s.name, w.value::text, true)
+   FROM pg_catalog.pg_settings s JOIN (VALUES ('idle_in_transaction_session_timeout', 60000),
+     ('tcp_keepalives_idle', 15), ('tcp_keepalives_interval', 5), ('tcp_keepalives_count', 4)
+   ) w(name, value) ON w.name = s.name
+   WHERE s.setting::int8 NOT BETWEEN 1 AND w.value";
+
 /// Keeps a statement on the primary: see above.
 pub(super) const HERE: &str = "/*NO LOAD BALANCE*/ ";
 

@@ -102,8 +102,8 @@ impl SqliteStore {
         Ok(!there.map_err(|error| self.trouble(error))?)
     }
 
-    pub fn index_sql(&self) -> String {
-        migrate::INDEX.trim_end().to_owned()
+    pub async fn index_sql(&mut self) -> Result<Vec<String>> {
+        Ok(vec![migrate::INDEX.trim_end().to_owned()])
     }
 
     pub async fn create_index(&mut self) -> Result<bool> {

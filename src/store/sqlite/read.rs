@@ -1,8 +1,8 @@
 //! Reading a SQLite database.
 
 use futures_util::TryStreamExt;
-use sqlx::AssertSqlSafe;
 use sqlx::sqlite::SqliteRow;
+use sqlx::{AssertSqlSafe, Row};
 use uuid::Uuid;
 
 use super::SqliteStore;
@@ -11,7 +11,7 @@ use crate::error::Result;
 use crate::fields::{Fields, FieldsIx, FieldsPool};
 use crate::phone::E164;
 use crate::routing::guards::StoredGuards;
-use crate::snapshot::{NumberRow, OwnedBinding, Snapshot};
+use crate::snapshot::{BROKEN_BYTES, NumberRow, OTHER_SPELLING, OwnedBinding, Snapshot};
 use crate::store::batch::{Batch, Names, Part, Rows};
 use crate::store::cells::Cells;
 use crate::store::rows::{self, MixedAgent, Numbered};
@@ -242,14 +242,26 @@ impl SqliteStore {
 
 /// Columns: id, tenant_id, country_code, base_number, provider, status, rules.
 pub fn number_row(row: &SqliteRow, first: usize) -> Result<NumberRow<'_>, sqlx::Error> {
+    let id = row.some_uuid(first)?;
+    let text = |ix: usize| row.text(first + ix);
+    let (code, provider, status) = (text(2), text(4), text(5));
+    // A row that holds broken bytes, or could not be found again by its id, is
+    // one whose number can't be read, and is passed over as such.
+    let is_broken = code.is_err() || provider.is_err() || status.is_err();
+    let mut spelled = Uuid::encode_buffer();
+    let is_other_spelling = text(0)? != Some(id.hyphenated().encode_lower(&mut spelled));
     Ok(NumberRow {
-        id: row.some_uuid(first)?,
+        id,
         tenant: row.some_uuid(first + 1)?,
-        country_code: row.text(first + 2)?,
+        country_code: match (is_broken, is_other_spelling) {
+            (true, _) => Some(BROKEN_BYTES),
+            (false, true) => Some(OTHER_SPELLING),
+            (false, false) => code.unwrap_or_default(),
+        },
         base_number: row.int(first + 3)?,
-        provider: row.text(first + 4)?,
-        status: row.text(first + 5)?,
-        rules: row.text(first + 6)?.map(str::as_bytes),
+        provider: provider.unwrap_or_default(),
+        status: status.unwrap_or_default(),
+        rules: row.try_get_unchecked(first + 6)?,
     })
 }
 

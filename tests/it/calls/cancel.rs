@@ -48,7 +48,7 @@ fn a_command_gets_the_credentials_of_a_config() {
     let none = ["env", "--config", "india", "--", "true"];
     let run = world.run(&none).expect_code(1);
     assert!(
-        said(&run).contains("no config is called `india`"),
+        said(&run).contains("there is no config `india` here"),
         "{}",
         run.stderr
     );

@@ -227,7 +227,7 @@ fn it_works_outside_the_repository_and_names_what_it_does_not_know() {
     assert!(!world.lkroute.path().join("routing").exists());
     let run = world.run(&["doctor", "--config", "india"]).expect_code(1);
     assert!(
-        run.stderr.contains("no config is called `india`"),
+        run.stderr.contains("there is no config `india` here"),
         "{}",
         run.stderr
     );

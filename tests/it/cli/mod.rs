@@ -3,6 +3,7 @@
 
 mod editing;
 mod guards;
+mod hints;
 mod journey;
 mod list;
 mod output;

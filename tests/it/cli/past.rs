@@ -311,3 +311,39 @@ fn what_a_wave_did_and_others_undid_is_not_said_of_it() {
         unwritten.stderr
     );
 }
+
+/// Rows of others that SQLite keeps though nobody can read them, or find them
+/// by the id that they should have: named, and nothing fails.
+#[test]
+fn a_row_with_broken_bytes_or_an_odd_id_is_passed_over() {
+    let lkroute = applied_twice();
+    let ids = [
+        "aaaaaaaa-0000-4000-8000-000000000001",
+        "AAAAAAAA-0000-4000-8000-000000000002",
+    ];
+    let texts = ["CAST(x'ff41' AS TEXT)", "'P'"];
+    for (n, (id, provider)) in ids.into_iter().zip(texts).enumerate() {
+        sql(
+            &lkroute,
+            &format!(
+                "INSERT INTO voice_agent_numbers (id, tenant_id, country_code, base_number,
+                   provider, status, rules)
+                 VALUES ('{id}', '734cd516-e252-4728-9c52-4663ee552653', '+971', 54533530{n},
+                   {provider}, 'active', '{{}}')"
+            ),
+        );
+    }
+    let plan = run(&lkroute, "plan --verbose --detailed-exitcode").expect_code(0);
+    for told in [
+        "000000000001: it has broken bytes",
+        "000000000002: it has an id in another spelling",
+    ] {
+        let words = plan.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(words.contains(told), "{told}\n{}", plan.stdout);
+    }
+    for command in ["list", "doctor --no-probe", "drift", "import --out new"] {
+        let ran = run(&lkroute, command);
+        let broken = ran.stderr.contains("error:");
+        assert!(!broken, "{command}: {}", ran.stderr);
+    }
+}

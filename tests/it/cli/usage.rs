@@ -38,7 +38,7 @@ fn usage_errors_end_in_1_and_respect_the_format() {
     assert!(wide.lines().all(|line| line.len() <= 80), "{wide}");
     run(&lkroute, "").expect_code(1);
     run(&lkroute, "nonsense").expect_code(1);
-    run(&lkroute, "plan --target nonsense").expect_code(1);
+    run(&lkroute, "plan --target binding.nonsense").expect_code(1);
     run(&lkroute, "--version").expect_code(0);
 }
 

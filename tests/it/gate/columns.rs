@@ -119,6 +119,9 @@ fn a_config_in_another_spelling_is_the_same_config() {
         "E3CA4A84-4CC3-4BE5-8240-34366FE4D0C5",
         "{e3ca4a84-4cc3-4be5-8240-34366fe4d0c5}",
         "e3ca4a844cc34be5824034366fe4d0c5",
+        "{E3CA4A844CC34BE5824034366FE4D0C5}",
+        "e3ca-4a84-4cc3-4be5-8240-3436-6fe4-d0c5",
+        "urn:uuid:e3ca4a84-4cc3-4be5-8240-34366fe4d0c5",
     ] {
         db.psql(&format!(
             "UPDATE lad_dev.voice_agent_numbers
@@ -135,5 +138,80 @@ fn a_config_in_another_spelling_is_the_same_config() {
         );
         let listed = run(&lkroute, "list --config uae-vm-selfhosted").expect_code(0);
         assert!(listed.stdout.contains("+971545335200"), "{}", listed.stdout);
+        let way = run(&lkroute, "plan --number +971545335200").expect_code(0);
+        assert!(way.stdout.contains("livekit.uae.example"), "{}", way.stdout);
+        let call = "dispatch --from +971545335200 --to +971501234567 --dry-run";
+        let called = run(&lkroute, call);
+        let said = format!("{}{}", called.stdout, called.stderr);
+        assert!(!said.contains("livekit_config"), "{spelled}: {said}");
+        let doctor = run(&lkroute, "doctor --no-probe --format json").json();
+        let doctor = doctor.to_string();
+        assert!(
+            !doctor.contains("config-unused") && !doctor.contains("dangling"),
+            "{doctor}"
+        );
     }
+}
+
+/// Numbers in partitions, some of them in partitions of their own.
+const PARTITIONS: &str = "
+    ALTER TABLE lad_dev.voice_agent_numbers RENAME TO old;
+    CREATE TABLE lad_dev.voice_agent_numbers (LIKE lad_dev.old INCLUDING DEFAULTS)
+      PARTITION BY LIST (tenant_id);
+    CREATE TABLE lad_dev.\"of Sasya\" PARTITION OF lad_dev.voice_agent_numbers
+      FOR VALUES IN ('734cd516-e252-4728-9c52-4663ee552653') PARTITION BY HASH (id);
+    CREATE TABLE lad_dev.of_sasya_0 PARTITION OF lad_dev.\"of Sasya\"
+      FOR VALUES WITH (modulus 2, remainder 0);
+    CREATE TABLE lad_dev.of_sasya_1 PARTITION OF lad_dev.\"of Sasya\"
+      FOR VALUES WITH (modulus 2, remainder 1);
+    CREATE TABLE lad_dev.others PARTITION OF lad_dev.voice_agent_numbers DEFAULT;
+    INSERT INTO lad_dev.voice_agent_numbers SELECT * FROM lad_dev.old;
+    DROP TABLE lad_dev.old";
+
+#[test]
+fn a_table_in_partitions_is_written_and_indexed() {
+    let Some((lkroute, db)) = world("partitions") else {
+        return;
+    };
+    db.psql(PARTITIONS);
+    run(&lkroute, "migrate").expect_code(0);
+    run(&lkroute, "apply --auto-approve").expect_code(0);
+    run(&lkroute, "plan --detailed-exitcode").expect_code(0);
+    run(&lkroute, "migrate --check --index").expect_code(1);
+    // What is printed does what the command does.
+    let script = run(&lkroute, "migrate --dry-run --index").expect_code(0);
+    assert_eq!(script.stdout.matches("CONCURRENTLY").count(), 3);
+    // A build that ended half-way is gone on with.
+    let first = script.stdout.lines().next().expect("a statement");
+    db.psql(first);
+    run(&lkroute, "migrate --check --index").expect_code(1);
+    run(&lkroute, "migrate --index").expect_code(0);
+    run(&lkroute, "migrate --check --index").expect_code(0);
+    let again = run(&lkroute, "migrate --index").expect_code(0);
+    assert!(again.stderr.contains("there already"), "{}", again.stderr);
+    let found = run(&lkroute, "resolve --from +971545335200").expect_code(0);
+    assert!(found.stdout.contains("uae-vm-selfhosted"));
+}
+
+#[test]
+fn a_trigger_that_needs_a_search_path_is_named() {
+    let Some((lkroute, db)) = world("search_path") else {
+        return;
+    };
+    db.psql(
+        "CREATE TABLE lad_dev.numbers_log (id uuid);
+         CREATE FUNCTION lad_dev.log_number() RETURNS trigger LANGUAGE plpgsql AS
+           $$ BEGIN INSERT INTO numbers_log VALUES (NEW.id); RETURN NEW; END $$;
+         CREATE TRIGGER log AFTER UPDATE ON lad_dev.voice_agent_numbers
+           FOR EACH ROW EXECUTE FUNCTION lad_dev.log_number()",
+    );
+    run(&lkroute, "migrate").expect_code(0);
+    let refused = run(&lkroute, "apply --auto-approve").expect_code(1).stderr;
+    for told in ["log_number()", "trigger", "numbers_log", "ALTER FUNCTION"] {
+        assert!(refused.contains(told), "{told}: {refused}");
+    }
+    // The hint leads on.
+    db.psql("ALTER FUNCTION lad_dev.log_number() SET search_path = lad_dev");
+    run(&lkroute, "apply --auto-approve").expect_code(0);
+    assert_ne!(db.psql("SELECT count(*) FROM lad_dev.numbers_log"), "0");
 }

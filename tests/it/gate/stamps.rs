@@ -58,6 +58,8 @@ fn stagings_variable_on_productions_database(url: &str) {
     for command in [
         "list",
         "history",
+        "dispatches",
+        "dispatches --format json",
         "doctor --no-probe",
         "resolve --from +971545335200",
     ] {

@@ -146,3 +146,36 @@ fn a_table_that_is_missing_is_created_beside_the_other() {
     run(&lkroute, "migrate").expect_code(0);
     run(&lkroute, "apply --auto-approve").expect_code(0);
 }
+
+/// A database whose encoding is not what its rows were written in hands out
+/// what no text can hold.
+#[test]
+fn a_row_with_broken_bytes_is_passed_over_with_its_id() {
+    let Some((mut lkroute, db)) = world("bytes") else {
+        return;
+    };
+    let name = format!("{}_ascii", db.name);
+    db.psql(&format!(
+        "CREATE DATABASE {name} ENCODING 'SQL_ASCII' LOCALE 'C' TEMPLATE template0"
+    ));
+    let url = db.url.replace(&db.name, &name);
+    let legacy = crate::support::Legacy::default();
+    let id = "aaaaaaaa-0000-4000-8000-000000000001";
+    let broken = format!(
+        "INSERT INTO lad_dev.voice_agent_numbers (id, tenant_id, country_code, base_number,
+           provider, rules) VALUES ('{id}', '{SASYA}', '+971', 545335301, E'\\xff\\x41', '{{}}')"
+    );
+    for sql in [legacy.schema_sql(), legacy.numbers_sql(false), broken] {
+        db.psql_as(&url, &sql).expect("psql");
+    }
+    // Written where nothing is checked, and called UTF-8 since.
+    db.psql(&format!(
+        "UPDATE pg_database SET encoding = pg_char_to_encoding('UTF8') WHERE datname = '{name}'"
+    ));
+    lkroute.env("DATABASE_URL", &url);
+    let plan = run(&lkroute, "plan --verbose").expect_code(0).stdout;
+    let words = plan.split_whitespace().collect::<Vec<_>>().join(" ");
+    let told = format!("row {id}: it has broken bytes");
+    assert!(words.contains(&told), "{plan}");
+    db.psql(&format!("DROP DATABASE {name} WITH (FORCE)"));
+}

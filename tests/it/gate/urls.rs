@@ -123,3 +123,37 @@ fn of_several_hosts_the_first_that_is_as_wanted_is_used() {
         assert!(ran.stderr.contains(&said), "{}", ran.stderr);
     }
 }
+
+/// Whoever looks, over whatever way: the plan that is approved is the plan
+/// that is applied. Of a replica and of moved lines speaks `review::terms`.
+#[test]
+fn another_role_and_a_pooler_change_no_digest() {
+    let Some((lkroute, mut db)) = super::applied("digests") else {
+        return;
+    };
+    lkroute.edit("routing/uae.toml", "voag-staging", "voag-other");
+    let (role, of_role) = db.role("reader");
+    db.psql(&format!(
+        "GRANT USAGE ON SCHEMA lad_dev TO {role};
+         GRANT SELECT ON ALL TABLES IN SCHEMA lad_dev TO {role}"
+    ));
+    let pooler = crate::support::Pgbouncer::transaction_mode(&db);
+    let pooled = pooler.as_ref().map(|pooler| pooler.url.clone());
+    let digest = |url: &str| {
+        let plan = run(&lkroute, &format!("plan --format json --database {url}"));
+        plan.json()["digest"].as_str().expect("a digest").to_owned()
+    };
+    let there = digest(&db.url);
+    let spelled = db.url.replace("127.0.0.1", "localhost");
+    for url in [Some(of_role), pooled.clone(), Some(spelled)]
+        .into_iter()
+        .flatten()
+    {
+        assert_eq!(digest(&url), there, "{url}");
+    }
+    // Planned by the one, applied by the other over the pooler.
+    let by = pooled.unwrap_or_else(|| db.url.clone());
+    let apply = format!("apply --expect {there} --database {by}");
+    run(&lkroute, &apply).expect_code(0);
+    assert_ne!(digest(&db.url), there);
+}

@@ -32,9 +32,16 @@ tenant = "techiemaya-test"
 }
 
 /// The reports that people read of the change that was just made.
-fn reports(lkroute: &Lkroute, code: i32) -> [String; 2] {
+fn reports(lkroute: &Lkroute, code: i32) -> [String; 4] {
     let run = |args: &[&str]| lkroute.run(args).expect_code(code).stdout;
-    [run(&["plan"]), run(&["plan", "--format", "markdown"])]
+    let plans = [
+        run(&["plan", "--out", "terms.lkplan"]),
+        run(&["plan", "--format", "markdown"]),
+        run(&["plan", "--format", "github"]),
+    ];
+    let shown = run(&["show", "terms.lkplan"]);
+    let [text, markdown, github] = plans;
+    [text, markdown, github, shown]
 }
 
 #[track_caller]

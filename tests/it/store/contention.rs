@@ -196,6 +196,30 @@ async fn a_writing_transaction_has_limits_of_its_own() {
     assert_eq!(base.sql("SELECT * FROM seen").await, "1min|15");
 }
 
+/// So does that in which a call is recorded.
+#[tokio::test]
+async fn a_recording_transaction_has_limits_of_its_own() {
+    let Some(base) = Base::postgres("recording").await else {
+        return;
+    };
+    let log = "CREATE TABLE seen AS SELECT '' AS idle, '' AS alive WHERE false;
+         CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+           INSERT INTO seen SELECT current_setting('idle_in_transaction_session_timeout'),
+             current_setting('tcp_keepalives_idle'); RETURN NEW; END $$";
+    base.sql(log).await;
+    let calls = base.table("lkroute_dispatches");
+    base.sql(&format!(
+        "CREATE TRIGGER note BEFORE INSERT OR UPDATE ON {calls} FOR EACH ROW
+           EXECUTE FUNCTION note()"
+    ))
+    .await;
+    let mut store = base.open(Mode::Record).await;
+    let call = super::dispatches::call(1, None);
+    assert_eq!(store.record_call(&call).await.unwrap(), None);
+    store.complete_call(&call).await.unwrap();
+    assert_eq!(base.sql("SELECT DISTINCT * FROM seen").await, "1min|15");
+}
+
 #[tokio::test]
 async fn an_apply_that_is_asked_to_stop_rolls_back() {
     let Some(base) = Base::postgres("asked").await else {

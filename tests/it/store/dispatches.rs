@@ -16,7 +16,7 @@ super::on_both!(
     a_record_that_is_gone_is_an_error,
 );
 
-fn call(n: u16, key: Option<&str>) -> Record {
+pub(super) fn call(n: u16, key: Option<&str>) -> Record {
     Record {
         id: id(n),
         at: format!("2026-01-01T00:00:{n:02}.000Z"),

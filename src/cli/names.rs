@@ -1,0 +1,90 @@
+//! Objects on the command line: every option takes a name or an address.
+//! Imports core.
+
+use crate::address::Address;
+use crate::phone::E164;
+
+/// A config, as NAME or `config.NAME`.
+pub fn config_name(text: &str) -> Result<String, String> {
+    match text.parse() {
+        Ok(Address::Config(name)) => Ok(name),
+        Ok(other) => Err(of_kind(&other, "config")),
+        Err(_) => Ok(text.to_owned()),
+    }
+}
+
+/// A region, as NAME or `region.NAME`.
+pub fn region_name(text: &str) -> Result<String, String> {
+    match text.parse() {
+        Ok(Address::Region(name)) => Ok(name),
+        Ok(other) => Err(of_kind(&other, "region")),
+        Err(_) => Ok(text.to_owned()),
+    }
+}
+
+/// A number, as itself or by the address of its binding.
+pub fn number(text: &str) -> Result<E164, String> {
+    match text.parse() {
+        Ok(Address::Binding(number, _)) => Ok(number),
+        Ok(other) => Err(of_kind(&other, "number")),
+        Err(_) => E164::parse(text).map_err(|error| match error.guess() {
+            Some(guess) => format!("{error}: did you mean {guess}?"),
+            None => error.to_string(),
+        }),
+    }
+}
+
+/// Any object, by its address; a bare name is that of a config.
+pub fn object(text: &str) -> Result<Address, String> {
+    let kinds = ["region", "config", "binding"];
+    match text.parse::<Address>() {
+        Ok(address) => Ok(address),
+        Err(error) => match text.split_once('.') {
+            Some((kind, _)) if kinds.contains(&kind) => Err(error.to_string()),
+            _ if text.is_empty() || text.starts_with(['*', '"', '\'']) => Err(error.to_string()),
+            _ => match E164::parse(text) {
+                Ok(number) => Err(format!(
+                    "say whose number it is: binding.{number}@TENANT (`lkroute list` shows it)"
+                )),
+                Err(_) => Ok(Address::Config(text.to_owned())),
+            },
+        },
+    }
+}
+
+fn of_kind(address: &Address, wanted: &str) -> String {
+    format!(
+        "{address} is a {}, and a {wanted} is asked for",
+        address.kind()
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_and_an_address_mean_the_same() {
+        for text in ["uae-vm", "config.uae-vm", "config.\"uae-vm\""] {
+            assert_eq!(config_name(text).unwrap(), "uae-vm", "{text}");
+            let address = Address::Config("uae-vm".to_owned());
+            assert_eq!(object(text), Ok(address), "{text}");
+        }
+        assert_eq!(region_name("region.uae").unwrap(), "uae");
+        assert_eq!(object("region.uae"), Ok(Address::Region("uae".to_owned())));
+        let number_of = |text| number(text).unwrap().to_string();
+        assert_eq!(number_of("+971545335200"), "+971545335200");
+        assert_eq!(number_of("binding.+971545335200@sasya"), "+971545335200");
+        for wrong in ["region.uae", "binding.+971545335200@sasya"] {
+            assert!(config_name(wrong).is_err(), "{wrong}");
+        }
+        for odd in ["+971545335200", "binding.x", "config.", ""] {
+            assert!(object(odd).is_err(), "{odd}");
+        }
+        assert!(
+            number("971545335200")
+                .unwrap_err()
+                .contains("+971545335200?")
+        );
+    }
+}
