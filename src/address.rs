@@ -7,7 +7,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::phone::E164;
-use crate::unseen::toml_string;
+use crate::unseen::{in_nfc, toml_string};
 
 /// An object, by name.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -70,7 +70,7 @@ impl FromStr for Address {
     type Err = NoAddress;
 
     fn from_str(text: &str) -> Result<Address, NoAddress> {
-        parse(text).ok_or_else(|| NoAddress(text.to_owned()))
+        parse(&in_nfc(text)).ok_or_else(|| NoAddress(text.to_owned()))
     }
 }
 

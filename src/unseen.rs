@@ -2,6 +2,8 @@
 //! not let into names, and is written out wherever text is shown. Core:
 //! imports nothing of lkroute.
 
+use std::borrow::Cow;
+
 use unicode_normalization::UnicodeNormalization;
 
 /// Whether a character has no shape of its own. The joiners that Indic and
@@ -45,11 +47,34 @@ pub fn written_out(c: char) -> String {
     }
 }
 
+/// A text with `…` in the place of the user and password of each URL in it,
+/// as a browser would find them: what stands behind the host is left.
+pub fn without_user_info(text: &str) -> Cow<'_, str> {
+    const SCHEME: &str = "://";
+    if !text.contains(SCHEME) || !text.contains('@') {
+        return Cow::Borrowed(text);
+    }
+    let mut pieces = text.split(SCHEME);
+    let mut out = pieces.next().unwrap_or_default().to_owned();
+    for piece in pieces {
+        let ends = |c: char| matches!(c, '/' | '\\' | '?' | '#' | '"' | '`') || c.is_whitespace();
+        let (authority, rest) = piece.split_at(piece.find(ends).unwrap_or(piece.len()));
+        out.push_str(SCHEME);
+        match authority.rsplit_once('@') {
+            Some((_, host)) => out.extend(["…@", host]),
+            None => out.push_str(authority),
+        }
+        out.push_str(rest);
+    }
+    Cow::Owned(out)
+}
+
 /// Text of others, on one line, with everything that can't be seen written
 /// out: control characters, line breaks, and marks that turn the direction of
-/// text. Whatever is not lkroute's own wording goes through this before it is
+/// text; without the user and password of a URL. Whatever is not lkroute's own wording goes through this before it is
 /// printed; what went through it once is not changed again.
 pub fn visible(text: &str) -> String {
+    let text = without_user_info(text);
     let mut out = String::with_capacity(text.len());
     let mut last = ' ';
     for c in text.chars() {
@@ -83,6 +108,34 @@ pub fn toml_string(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_url_is_shown_without_user_and_password() {
+        for (text, shown) in [
+            (
+                "wss://u:p@host.example:7880/x",
+                "wss://…@host.example:7880/x",
+            ),
+            (
+                "a wss://p@a.example, http://u:q@r@b.example",
+                "a wss://…@a.example, http://…@b.example",
+            ),
+            ("wss://host.example/a@b", "wss://host.example/a@b"),
+            (
+                "wss://evil.example\\@host.example",
+                "wss://evil.example\\@host.example",
+            ),
+            (
+                "wss://evil.example#@host.example",
+                "wss://evil.example#@host.example",
+            ),
+            ("u:p@host.example", "u:p@host.example"),
+            ("://@", "://…@"),
+        ] {
+            assert_eq!(without_user_info(text), shown);
+            assert_eq!(without_user_info(shown), shown);
+        }
+    }
 
     #[test]
     fn what_is_written_out_is_read_back() {

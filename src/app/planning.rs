@@ -320,9 +320,9 @@ fn judge_plan(
         plan = target::narrow(plan, request.targets);
     }
     let day = today();
-    plan = besides.undone.hold_back(plan, |plan, change| {
+    plan = besides.undone.hold_back(plan, |plan, changes| {
         let allow = &routing.guards.allow;
-        exceptions::excepted(plan, change, "undone", (allow, &snapshot.tenants, day))
+        exceptions::excepted(plan, changes, "undone", (allow, &snapshot.tenants, day))
     });
     if request.leave_drift {
         plan = plan.without_drift();

@@ -10,6 +10,7 @@ use super::globals::{CallFormatted, Format};
 use super::keys::KeyArgs;
 use super::shell::Shell;
 use super::signals::asked_to_stop;
+use super::words::name;
 use crate::app::database::block_on;
 use crate::app::dispatch::{
     CallRequest, CallResult, JOB_LISTED_WITHIN, LONGEST_RING, Limits, SipRequest, dispatch_call,
@@ -72,7 +73,7 @@ pub struct DispatchArgs {
     to: String,
 
     /// Whose number it is: alias or uuid; needed where several tenants have it
-    #[arg(long, value_name = "TENANT", conflicts_with = "initiated_by")]
+    #[arg(long, value_name = "TENANT", value_parser = name, conflicts_with = "initiated_by")]
     tenant: Option<String>,
 
     /// The user who asks for the call: the tenant is that of the user
@@ -97,7 +98,7 @@ pub struct DispatchArgs {
     metadata: Vec<Extra>,
 
     /// The worker of this one call, in place of the config's; recorded as such
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = name)]
     worker: Option<String>,
 
     /// A row of the call log that the application made for this call

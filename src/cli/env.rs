@@ -9,6 +9,7 @@ use clap::Args;
 use super::Stop;
 use super::keys::KeyArgs;
 use super::shell::Shell;
+use super::words::name;
 use crate::app::credentials::config_credentials;
 use crate::app::database::block_on;
 use crate::error::{Error, Exit};
@@ -29,7 +30,7 @@ code.";
 #[command(after_help = EXAMPLES)]
 pub struct EnvArgs {
     /// The config whose server is meant
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = name)]
     config: String,
 
     /// The command, after `--`

@@ -5,6 +5,7 @@ use clap::Args;
 
 use super::globals::{Format, Formatted};
 use super::shell::Shell;
+use super::words::name;
 use super::{Stop, names};
 use crate::app::database::block_on;
 use crate::app::list::{NumberFilter, list_numbers};
@@ -31,7 +32,7 @@ pub struct ListArgs {
     config: Option<String>,
 
     /// Numbers of this tenant: a name of the files, or a uuid
-    #[arg(long, value_name = "TENANT")]
+    #[arg(long, value_name = "TENANT", value_parser = name)]
     tenant: Option<String>,
 
     /// Numbers on configs of this region

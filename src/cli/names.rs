@@ -3,13 +3,14 @@
 
 use crate::address::Address;
 use crate::phone::E164;
+use crate::unseen::in_nfc;
 
 /// A config, as NAME or `config.NAME`.
 pub fn config_name(text: &str) -> Result<String, String> {
     match text.parse() {
         Ok(Address::Config(name)) => Ok(name),
         Ok(other) => Err(of_kind(&other, "config")),
-        Err(_) => Ok(text.to_owned()),
+        Err(_) => Ok(in_nfc(text)),
     }
 }
 
@@ -18,7 +19,7 @@ pub fn region_name(text: &str) -> Result<String, String> {
     match text.parse() {
         Ok(Address::Region(name)) => Ok(name),
         Ok(other) => Err(of_kind(&other, "region")),
-        Err(_) => Ok(text.to_owned()),
+        Err(_) => Ok(in_nfc(text)),
     }
 }
 
@@ -46,7 +47,7 @@ pub fn object(text: &str) -> Result<Address, String> {
                 Ok(number) => Err(format!(
                     "say whose number it is: binding.{number}@TENANT (`lkroute list` shows it)"
                 )),
-                Err(_) => Ok(Address::Config(text.to_owned())),
+                Err(_) => Ok(Address::Config(in_nfc(text))),
             },
         },
     }

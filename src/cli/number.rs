@@ -3,6 +3,7 @@
 use clap::Args;
 
 use super::names;
+use super::words::name;
 use crate::app::number_request::NumberRequest;
 use crate::phone::E164;
 
@@ -14,7 +15,7 @@ pub struct NumberArgs {
 
     /// Whose number it is: a name of the files, or a uuid; without it every
     /// tenant's that has it
-    #[arg(long, value_name = "TENANT", requires = "number")]
+    #[arg(long, value_name = "TENANT", value_parser = name, requires = "number")]
     tenant: Option<String>,
 }
 

@@ -8,6 +8,7 @@ use super::Stop;
 use super::globals::{CallFormatted, Format};
 use super::keys::KeyArgs;
 use super::shell::Shell;
+use super::words::name;
 use crate::app::database::block_on;
 use crate::app::lookup::{Question, Whose};
 use crate::app::resolve::resolve_call;
@@ -36,7 +37,7 @@ pub struct ResolveArgs {
     from: E164,
 
     /// Whose number it is: a name of the files, or a uuid
-    #[arg(long, value_name = "TENANT", conflicts_with = "initiated_by")]
+    #[arg(long, value_name = "TENANT", value_parser = name, conflicts_with = "initiated_by")]
     tenant: Option<String>,
 
     /// The user who calls: the tenant is looked up

@@ -1,9 +1,17 @@
-//! The words of the command line before they are parsed. Imports nothing of
-//! lkroute.
+//! The words of the command line. Imports `unseen`.
 
+use std::convert::Infallible;
 use std::ffi::{OsStr, OsString};
 
 use clap::Command;
+
+use crate::unseen::in_nfc;
+
+/// A name of the files: letters with their marks as the files have them,
+/// however the keyboard wrote them.
+pub fn name(text: &str) -> Result<String, Infallible> {
+    Ok(in_nfc(text))
+}
 
 /// Habits of other tools, as what they mean here: `version`, `help COMMAND`,
 /// `-o json`.

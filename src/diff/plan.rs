@@ -22,6 +22,7 @@ use crate::resolve::CallBasis;
 use crate::routing::guards::GuardsChange;
 use crate::routing::{Origin, SecretSource, Tenant};
 use crate::snapshot::ApplyId;
+use crate::unseen::without_user_info;
 
 /// What an apply would do to a database, and what it would leave alone.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -438,15 +439,25 @@ impl Plan {
         change.action != Action::Delete && (change.insert || writes)
     }
 
-    /// A value as people should see it: a config by its name.
+    /// A value as people should see it: a config by its name, a URL without
+    /// user and password.
     pub fn shown(&self, field: Field, value: &Value) -> Value {
         let named = || {
             let id = Uuid::parse_str(value.as_str()?).ok()?;
             self.config_names.get(&id)
         };
-        match field.names_config() {
-            true => named().map_or_else(|| value.clone(), |name| name.as_str().into()),
-            false => value.clone(),
+        match field {
+            Field::Url => shown_url(value),
+            _ if field.names_config() => {
+                named().map_or_else(|| value.clone(), |name| name.as_str().into())
+            }
+            _ => value.clone(),
         }
     }
+}
+
+/// A URL without user and password.
+pub fn shown_url(value: &Value) -> Value {
+    let text = value.as_str().map(without_user_info);
+    text.map_or_else(|| value.clone(), |text| text.into())
 }

@@ -84,28 +84,30 @@ pub fn refuse_policies(broken: Vec<PolicyViolation>, context: &GuardContext<'_>)
     broken.into_iter().filter_map(refusal).collect()
 }
 
-/// Whether an exception lets the object of a change past a guard.
+/// Of these changes, by index, the ones that exceptions let past a guard: each
+/// those that it names, unless they are more than it allows.
 pub fn excepted(
     plan: &Plan,
-    change: &Change,
+    changes: &[usize],
     guard: &str,
     (allowances, aliases, today): (&[Allowance], &[(Uuid, String)], Date),
-) -> bool {
+) -> BTreeSet<usize> {
     let (counting, _) = judge(allowances, today);
-    let mut ours = counting
-        .iter()
-        .filter(|allowance| allowance.guard == guard)
-        .peekable();
-    if ours.peek().is_none() {
-        return false;
+    let ours = counting.iter().filter(|allowance| allowance.guard == guard);
+    let ours: Vec<&&Allowance> = ours.collect();
+    let mut named: Vec<Vec<usize>> = vec![Vec::new(); ours.len()];
+    for ix in changes.iter().filter(|_| !ours.is_empty()) {
+        let names = addresses(plan, aliases, &plan.changes[*ix]);
+        for (allowance, named) in ours.iter().zip(&mut named) {
+            let names_it = |address: &String| names.contains(address);
+            named.extend(allowance.addresses.iter().any(names_it).then_some(*ix));
+        }
     }
-    let names = addresses(plan, aliases, change);
-    ours.any(|allowance| {
-        allowance
-            .addresses
-            .iter()
-            .any(|named| names.contains(named))
-    })
+    let within = |(allowance, named): &(&&&Allowance, Vec<usize>)| {
+        allowance.max.is_none_or(|max| named.len() as u64 <= max)
+    };
+    let passing = ours.iter().zip(named).filter(within);
+    passing.flat_map(|(_, named)| named).collect()
 }
 
 /// What is held back because a rollback undid it: findings, one for each

@@ -5,7 +5,7 @@
 //! last changes of its field were rollbacks: any other apply that sets the
 //! field ends that, by itself.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
@@ -293,18 +293,26 @@ impl Undone {
     }
 
     /// The same plan without what it would bring back, and what needs that;
-    /// `allowed`: whether an exception lets the object of a change pass.
-    pub fn hold_back(&self, plan: Plan, allowed: impl Fn(&Plan, &Change) -> bool) -> Plan {
+    /// `allowed`: the changes, by index, that exceptions let pass of those that
+    /// are held back.
+    pub fn hold_back(
+        &self,
+        plan: Plan,
+        allowed: impl Fn(&Plan, &[usize]) -> BTreeSet<usize>,
+    ) -> Plan {
         let mut held: BTreeMap<usize, Held> = BTreeMap::new();
         for (ix, change) in plan.changes.iter().enumerate() {
             let Some(object) = self.of(&plan, change) else {
                 continue;
             };
             let found = held_of(&plan, change, object);
-            if found != Held::Nothing && !allowed(&plan, change) {
+            if found != Held::Nothing {
                 held.insert(ix, found);
             }
         }
+        let candidates: Vec<usize> = held.keys().copied().collect();
+        let passing = allowed(&plan, &candidates);
+        held.retain(|ix, _| !passing.contains(ix));
         if held.is_empty() {
             return plan;
         }

@@ -1,6 +1,8 @@
 //! What became of calls, for machines: `dispatch` and `dispatches` as JSON.
 //! Imports core.
 
+use std::borrow::Cow;
+
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
@@ -10,6 +12,7 @@ use super::json::{ErrorReport, FORMAT_VERSION};
 use crate::dispatch::{Record, Request, Status, Traced};
 use crate::error::Error;
 use crate::resolve::{self, Resolution};
+use crate::unseen::without_user_info;
 
 /// All that is known of one call.
 #[derive(Debug, Default)]
@@ -46,7 +49,7 @@ pub struct DispatchReport<'a> {
     /// The deployment of the workers that were asked; null means production.
     pub deployment: Option<&'a str>,
     pub trunk_id: Option<&'a str>,
-    pub server: Option<&'a str>,
+    pub server: Option<Cow<'a, str>>,
     /// The config by which the call went, where it was not the number's own.
     pub fallback: Option<&'a str>,
     /// Why.
@@ -111,7 +114,8 @@ impl<'a> From<&CallView<'a>> for DispatchReport<'a> {
             server: text(
                 detail.map(|d| d.url.as_str()),
                 request.map(|r| r.url.as_str()),
-            ),
+            )
+            .map(without_user_info),
             fallback: fallback.map(|fallback| fallback.name.as_str()),
             fallback_because: fallback.map(|fallback| fallback.because.as_str()),
             source: text(
@@ -189,7 +193,7 @@ pub struct DispatchRow<'a> {
     pub room: &'a str,
     pub dispatch_id: Option<&'a str>,
     pub trunk_id: &'a str,
-    pub server: &'a str,
+    pub server: Cow<'a, str>,
     /// The worker was named for this call, not by the config.
     pub worker_given: bool,
     pub in_room: Option<&'a str>,
@@ -240,7 +244,7 @@ impl<'a> From<&'a Record> for DispatchRow<'a> {
             room: &record.room,
             dispatch_id: record.dispatch_id.as_deref(),
             trunk_id: &record.detail.trunk,
-            server: &record.detail.url,
+            server: without_user_info(&record.detail.url),
             worker_given: record.detail.worker_given,
             in_room: record.detail.in_room.as_deref(),
             sip_call_id: record.detail.sip_call_id.as_deref(),

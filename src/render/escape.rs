@@ -35,7 +35,7 @@ pub fn clipped(text: &str, most: usize) -> String {
 
 /// A Markdown code span, in table cells too.
 pub fn code(text: &str) -> String {
-    let text = clipped(text, LONGEST);
+    let text = clipped(&unseen::without_user_info(text), LONGEST);
     let text = written_out(&text, |c| matches!(c, '`' | '|' | '<'));
     let text = clipped(&text, LONGEST);
     let inner = text.trim_matches(' ');

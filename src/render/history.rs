@@ -16,6 +16,7 @@ use super::json::{ErrorReport, FORMAT_VERSION};
 use super::style::{ADDED, BOLD, CHANGED, DIM, NOTED, REMOVED, counted, paint, thousands};
 use super::{guards, lines};
 use crate::address::Address;
+use crate::diff::plan::shown_url;
 use crate::error::Error;
 use crate::fields::Field;
 use crate::history::changes::{Event, FieldStep, What};
@@ -36,6 +37,7 @@ impl HistoryNames {
             field if field.names_config() => {
                 config().map_or_else(|| value.clone(), |name| name.as_str().into())
             }
+            Field::Url => shown_url(value),
             _ => value.clone(),
         }
     }

@@ -8,7 +8,7 @@ use super::style::{ADDED, DIM, REMOVED, paint, thousands};
 use crate::diff::plan::{Change, FieldChange, Kind, Plan, SecretOutcome};
 use crate::fields::Field;
 use crate::routing::SecretSource;
-use crate::unseen::toml_string;
+use crate::unseen::{toml_string, without_user_info};
 
 /// How much of a text is shown, in characters: as much as files may hold. What
 /// a row holds beyond it floods a terminal or a log.
@@ -18,13 +18,16 @@ const LONGEST: usize = 10_000;
 /// `null`.
 pub fn toml(value: &Value) -> String {
     match value {
-        Value::String(text) => match text.char_indices().nth(LONGEST) {
-            Some((end, _)) => {
-                let all = thousands(text.chars().count() as u64);
-                format!("{}… ({all} characters)", toml_string(&text[..end]))
+        Value::String(text) => {
+            let text = without_user_info(text);
+            match text.char_indices().nth(LONGEST) {
+                Some((end, _)) => {
+                    let all = thousands(text.chars().count() as u64);
+                    format!("{}… ({all} characters)", toml_string(&text[..end]))
+                }
+                None => toml_string(&text),
             }
-            None => toml_string(text),
-        },
+        }
         Value::Array(items) => {
             let items: Vec<String> = items.iter().map(toml).collect();
             format!("[{}]", items.join(", "))

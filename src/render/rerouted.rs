@@ -8,6 +8,7 @@ use uuid::Uuid;
 use crate::impact::reroutes::{EffectiveRoute, RerouteGroup, Reroutes, RouteSource, Share};
 use crate::impact::window_sum::WindowSum;
 use crate::resolve::{Fallback, ReportTerms};
+use crate::unseen::without_user_info;
 
 /// Where calls go before and after, on what terms, and whose. Counts are of
 /// numbers that had a route in the database, where nothing else is said.
@@ -251,7 +252,7 @@ impl From<&EffectiveRoute> for RouteReport {
             },
             config,
             config_id,
-            server,
+            server: server.map(|server| without_user_info(&server).into_owned()),
             api_key,
             trunk,
             worker,

@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use super::{Called, DialledForm, Reached, Resolution, ResolveError, Step, Switch, Terms};
 use crate::format_versions;
+use crate::unseen::without_user_info;
 
 /// What `resolve --format json` prints. Keys are always there; what is not
 /// known is null. Where there is no route, `error` says why, and tenant, config
@@ -175,7 +176,7 @@ impl From<&Resolution> for Report {
                 id: config.id,
                 name: config.name.clone(),
             }),
-            url: route.and_then(|route| route.url.clone()),
+            url: route.and_then(|route| Some(without_user_info(route.url.as_ref()?).into_owned())),
             api_key: route.and_then(|route| route.api_key.clone()),
             secret: route.and_then(|route| Some(route.secret?.as_str())),
             trunk_id: route.and_then(|route| route.trunk.value.clone()),

@@ -11,6 +11,7 @@ use super::fallback::Fallback;
 use super::trace::{ResolveError, Topic, Trace, Verdict};
 use crate::fields::{Field, Fields};
 use crate::routing::PRODUCTION;
+use crate::unseen::without_user_info;
 use serde_json::Value;
 
 /// Where the credentials come from.
@@ -335,7 +336,8 @@ fn credentials(config: &ConfigFact, trace: &mut Trace) -> Result<(String, String
     let missing = match (config.text(Field::Url), config.text(Field::ApiKey)) {
         (Some(url), Some(key)) => {
             let secret = config.secret.as_str();
-            let detail = format!("{url} with API key {key}; secret: {secret}");
+            let shown = without_user_info(url);
+            let detail = format!("{shown} with API key {key}; secret: {secret}");
             trace.push(Topic::Credentials, Verdict::Found, detail);
             return Ok((url.to_owned(), key.to_owned()));
         }

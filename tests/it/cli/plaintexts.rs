@@ -117,3 +117,59 @@ fn what_is_broken_is_not_quoted() {
     run(&lkroute, "validate -vv").expect_code(3);
     run(&lkroute, "validate --format json").expect_code(3);
 }
+
+#[test]
+fn user_and_password_in_a_url_of_others_are_not_shown() {
+    let lkroute = Lkroute::with_two_regions();
+    run(&lkroute, "apply --auto-approve").expect_code(0);
+    let password = "hunter2-of-others";
+    let url = |host: &str| format!("wss://bob:{password}@{host}.example");
+    let theirs = "aaaaaaaa-0000-4000-8000-000000000001";
+    let rules = format!("{{\"livekit_config\": \"{theirs}\", \"outbound\": true}}");
+    sql(
+        &lkroute,
+        &format!(
+            "INSERT INTO voice_agent_livekit
+               (id, name, livekit_url, livekit_api_key, livekit_api_secret, trunk_id)
+               VALUES ('{theirs}', 'theirs', '{}', 'k', 'dev-s-t-x', 'ST_x');
+             INSERT INTO voice_agent_numbers (id, tenant_id, country_code, base_number, status, rules)
+               VALUES ('aaaaaaaa-0000-4000-8000-000000000002',
+                 '734cd516-e252-4728-9c52-4663ee552653', '+971', 500000099, 'active', '{rules}');
+             UPDATE voice_agent_livekit SET livekit_url = '{}' WHERE name = 'uae-vm-selfhosted'",
+            url("theirs"),
+            url("drifted")
+        ),
+    );
+    let from = "--from +971500000099 --tenant sasya";
+    let call = format!("dispatch --dry-run {from} --to +971501234567");
+    for line in [
+        &format!("resolve {from}"),
+        "plan",
+        "plan --number +971500000099",
+        "diff HEAD",
+        "drift",
+        "doctor --no-probe",
+        "list",
+        "graph",
+        &call,
+        "apply --auto-approve",
+        "history --address config.uae-vm-selfhosted",
+        "drift --accept --dry-run",
+        "import --out imported",
+    ] {
+        for format in [
+            "",
+            " --format json",
+            " --format markdown",
+            " --format github",
+        ] {
+            let ran = run(&lkroute, &format!("{line}{format}"));
+            let said = ran.stdout + &ran.stderr;
+            assert!(!said.contains(password), "{line}{format}: {said}");
+        }
+    }
+    let shown = run(&lkroute, &format!("resolve {from}"))
+        .expect_code(0)
+        .stdout;
+    assert!(shown.contains("wss://…@theirs.example"), "{shown}");
+}

@@ -299,3 +299,32 @@ fn every_report_says_which_environment_it_speaks_of() {
     other.expect_code(6);
     assert!(!lkroute.path().join("lkroute.db").exists());
 }
+
+#[test]
+fn names_are_found_however_a_keyboard_writes_their_letters() {
+    let lkroute = Lkroute::with_two_regions();
+    let tenants = lkroute.read("routing/tenants.toml");
+    lkroute.write(
+        "routing/tenants.toml",
+        &tenants.replace("sasya =", "\"zo\u{eb}\" ="),
+    );
+    let uae = lkroute.read("routing/uae.toml");
+    let uae = uae.replace("\"sasya\"", "\"zo\u{eb}\"");
+    let uae = uae.replace("regions.uae", "regions.\"caf\u{e9}\"");
+    let uae = uae.replace("\"uae\"", "\"caf\u{e9}\"");
+    lkroute.write("routing/uae.toml", &uae);
+    let run = |args: &[&str]| lkroute.run(args).expect_code(0).stdout;
+    let target = ["plan", "--target", "region.\"cafe\u{301}\""];
+    assert!(run(&target).contains("+ region.\"caf\u{e9}\""));
+    run(&["apply", "--auto-approve"]);
+    let from = [
+        "resolve",
+        "--from",
+        "+971545335200",
+        "--tenant",
+        "zoe\u{308}",
+    ];
+    assert!(run(&from).contains("uae-vm-selfhosted"));
+    let listed = run(&["list", "--region", "cafe\u{301}", "--tenant", "zoe\u{308}"]);
+    assert!(listed.contains("+971545335200"), "{listed}");
+}

@@ -248,6 +248,27 @@ fn a_line_break_in_a_name_moves_nothing() {
 }
 
 #[test]
+fn a_directory_of_64_mib_is_not_read() {
+    let lkroute = Lkroute::with_two_regions();
+    let top = lkroute.path();
+    repository(top);
+    commit_all(top, "one");
+    let blob = git(top, &["rev-parse", "HEAD:routing/uae.toml"]);
+    let long = "n".repeat(240);
+    let entries = (0..260_000).map(|n| format!("100644 blob {blob}\t{long}{n:06}\n"));
+    let routing = super::git_with_input(top, &["mktree"], &entries.collect::<String>());
+    let root = format!("040000 tree {routing}\trouting\n");
+    let root = super::git_with_input(top, &["mktree"], &root);
+    let long = git(top, &["commit-tree", &root, "-m", "long"]);
+    let diff = lkroute.run(&["diff", "HEAD", &long]).expect_code(1);
+    assert!(
+        diff.stderr.contains("a directory in git is too long"),
+        "{}",
+        diff.stderr
+    );
+}
+
+#[test]
 fn a_directory_that_holds_itself_a_thousand_times_is_told_of_and_left() {
     let lkroute = Lkroute::with_two_regions();
     let top = lkroute.path();

@@ -224,6 +224,14 @@ async fn the_room_is_asked_for_again_until_it_is_there() {
     }
 }
 
+/// A message with a field of so many MiB that nobody knows.
+fn long_answer(mebibytes: u32) -> Answer {
+    let mut body = vec![0xc2, 0x3e];
+    prost::encoding::encode_varint(u64::from(mebibytes << 20), &mut body);
+    body.resize(body.len() + (mebibytes << 20) as usize, b'x');
+    Answer::new(200, "application/protobuf", body)
+}
+
 #[tokio::test]
 async fn without_a_room_nothing_is_dispatched() {
     for (fault, cause) in [
@@ -232,6 +240,11 @@ async fn without_a_room_nothing_is_dispatched() {
         (Fault::Answer(Answer::html(502)), Cause::Unavailable),
         (Fault::Answer(Answer::html(200)), Cause::NotLivekit),
         (Fault::Answer(Answer::empty(200)), Cause::NotLivekit),
+        (Fault::Answer(long_answer(5)), Cause::Unreadable),
+        (
+            Fault::Answer(Answer::new(503, "application/json", "[".repeat(1 << 20))),
+            Cause::Unavailable,
+        ),
         (
             Fault::Answer(Answer::redirect(301, "https://lk.example/")),
             Cause::Redirect,

@@ -208,3 +208,23 @@ fn the_new_codes_can_be_named() {
         run(&lkroute, "validate").expect_code(0);
     }
 }
+
+#[test]
+fn a_longer_prefix_of_another_region_is_a_change_of_a_protected_number() {
+    let lkroute = Lkroute::with_two_regions();
+    let region =
+        |name: &str, code: &str| format!("[regions.{name}]\ncountry_codes = [\"{code}\"]\n");
+    lkroute.write("routing/us.toml", &region("us", "+1"));
+    lkroute.edit(
+        UAE,
+        "allowed_outbound = \"uae\"",
+        "allowed_outbound = \"us\"",
+    );
+    lkroute.write(
+        "routing/guards.toml",
+        "[guards]\nprotected = [\"binding.+971545335200@*\"]\n",
+    );
+    run(&lkroute, "apply --auto-approve").expect_code(0);
+    lkroute.write("routing/jamaica.toml", &region("jamaica", "+1876"));
+    assert_eq!(refusals(&lkroute), ["protected"]);
+}

@@ -280,3 +280,19 @@ fn a_state_that_is_not_there_is_answered_with_those_that_are() {
         nothing.stderr
     );
 }
+
+#[test]
+fn an_exception_lets_no_more_pass_than_it_says() {
+    let lkroute = undone();
+    let exception = |max: u32| {
+        format!(
+            "[[guards.allow]]\nguard = \"undone\"\naddresses = [\"config.uae-vm-selfhosted\"]\n\
+             max = {max}\nreason = \"meant\"\nexpires = \"{}\"\n",
+            jiff::Zoned::now().date().tomorrow().expect("a day")
+        )
+    };
+    lkroute.write("routing/guards.toml", &exception(0));
+    run(&lkroute, "plan").expect_code(4);
+    lkroute.write("routing/guards.toml", &exception(1));
+    run(&lkroute, "plan").expect_code(0);
+}
