@@ -19,8 +19,10 @@ use crate::phone::{
 use crate::render;
 use crate::secrets::{KeyRing, Sealed};
 use crate::snapshot::NumberRow;
-use crate::source::write::edit::{Edit, Edits, edit};
-use crate::source::{LoadOptions, Loaded, Texts, doubts, format, load, veiled};
+use crate::source::write::edit::{Edit, Edits, edit_text};
+use crate::source::{
+    LoadOptions, Loaded, Texts, doubtful_numbers, format_text, load_routing, redacted,
+};
 use crate::store;
 
 /// A ring that opens nothing that is found by chance.
@@ -32,9 +34,9 @@ fn loaded(text: &[u8]) -> Loaded {
         max_bindings: 20_000,
         ..LoadOptions::default()
     };
-    let loaded = load(&sources, &options);
+    let loaded = load_routing(&sources, &options);
     if !loaded.has_errors() {
-        doubts(&loaded.routing, &sources);
+        doubtful_numbers(&loaded.routing, &sources);
     }
     loaded
 }
@@ -44,11 +46,11 @@ pub fn toml_reader(data: &[u8]) {
     let loaded = loaded(data);
     for finding in &loaded.findings {
         assert!(!finding.message.contains('\n'), "{}", finding.message);
-        let drawn = render::findings::text(std::slice::from_ref(finding), 80);
+        let drawn = render::findings::findings_text(std::slice::from_ref(finding), 80);
         assert!(!drawn.is_empty());
     }
     if let Ok(text) = from_utf8(data) {
-        veiled(text);
+        redacted(text);
     }
 }
 
@@ -56,8 +58,8 @@ pub fn toml_reader(data: &[u8]) {
 pub fn fmt_and_edits(data: &[u8]) {
     let Ok(text) = from_utf8(data) else { return };
     let before = loaded(data);
-    if let Ok(formatted) = format("routing/a.toml", text) {
-        let again = format("routing/a.toml", &formatted);
+    if let Ok(formatted) = format_text("routing/a.toml", text) {
+        let again = format_text("routing/a.toml", &formatted);
         assert_eq!(again.as_ref(), Ok(&formatted), "{text:?}");
         let after = loaded(formatted.as_bytes());
         assert_eq!(meaning(&before), meaning(&after), "{text:?}");
@@ -70,14 +72,18 @@ pub fn fmt_and_edits(data: &[u8]) {
         configs: before.routing.configs.iter().map(adopt).collect(),
         ..Edits::default()
     };
-    let Ok(edited) = edit(text, &edits) else {
+    let Ok(edited) = edit_text(text, &edits) else {
         return;
     };
     let after = loaded(edited.as_bytes());
     assert_eq!(after.has_errors(), before.has_errors(), "{edited:?}");
     let adopted = |config: &crate::routing::ServerConfig| config.adopt.contains(&Field::TrunkId);
     assert!(after.routing.configs.values().all(adopted), "{edited:?}");
-    assert_eq!(edit(&edited, &edits).as_ref(), Ok(&edited), "{edited:?}");
+    assert_eq!(
+        edit_text(&edited, &edits).as_ref(),
+        Ok(&edited),
+        "{edited:?}"
+    );
 }
 
 /// What files say, without where they say it.
@@ -168,9 +174,9 @@ pub fn numbers(data: &[u8]) {
     let Ok(text) = from_utf8(data) else { return };
     if let Ok(number) = E164::parse(text) {
         assert_eq!(number.to_string(), text);
-        let key = number.key();
+        let key = number.row_key();
         let row = from_row(Some(&key.country_code()), Some(key.base_number()));
-        assert_eq!(row.map(E164::key), Ok(key), "{text}");
+        assert_eq!(row.map(E164::row_key), Ok(key), "{text}");
         match parse_dialled(text, None) {
             Ok(dialled) => assert_eq!(dialled, number),
             Err(PhoneError::NationalPrefix { guess }) => {
@@ -195,9 +201,9 @@ pub fn numbers(data: &[u8]) {
     }
     let (code, base) = text.split_once('|').unwrap_or((text, "971501234567"));
     if let Ok(number) = from_row(Some(code), base.parse().ok()) {
-        let key = number.key();
+        let key = number.row_key();
         let again = from_row(Some(&key.country_code()), Some(key.base_number()));
-        assert_eq!(again.map(E164::key), Ok(key), "{text:?}");
+        assert_eq!(again.map(E164::row_key), Ok(key), "{text:?}");
     }
 }
 

@@ -107,7 +107,7 @@ pub fn side_by_side(
 /// A whole plan in this process, and what of it goes into who is rerouted.
 pub fn reroutes(routing: &Path, url: &str) -> (Run, Run) {
     let start = Instant::now();
-    let loaded = source::load(&Tree::open(routing), &LoadOptions::default());
+    let loaded = source::load_routing(&Tree::open(routing), &LoadOptions::default());
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

@@ -100,7 +100,7 @@ impl<'a> Accepting<'a> {
         }
         let edited = editing::edited(self.context, &self.files)?;
         self.check(&edited)?;
-        files::rewrite(&edited.into_values().collect::<Vec<_>>())?;
+        files::rewrite_files(&edited.into_values().collect::<Vec<_>>())?;
         Ok(accepted)
     }
 
@@ -271,7 +271,7 @@ impl<'a> Accepting<'a> {
 
     /// Whether the edited files say what the database holds: a rollout, for
     /// one, may decide otherwise.
-    fn check(&self, edited: &BTreeMap<String, files::Edit>) -> Result<(), Stop> {
+    fn check(&self, edited: &BTreeMap<String, files::FileEdit>) -> Result<(), Stop> {
         let tree = Tree::open(&self.context.settings.routing);
         let mut texts = Vec::new();
         for (ix, path) in tree.paths().iter().enumerate() {
@@ -285,7 +285,7 @@ impl<'a> Accepting<'a> {
             texts.push((path.clone(), text));
         }
         let options = self.context.settings.load_options();
-        let loaded = source::load(&Texts::new(texts), &options);
+        let loaded = source::load_routing(&Texts::new(texts), &options);
         if loaded.has_errors() {
             let errors = loaded.findings.into_iter().filter(Finding::is_error);
             return Err(Stop::Invalid(errors.collect()));

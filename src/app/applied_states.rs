@@ -111,8 +111,9 @@ async fn begin_rollback(
     };
     let versions = store.versions().await?;
     let mut pool = FieldsPool::default();
-    let mut state = AppliedState::at(apply, &versions, &snapshot);
-    let mut take = |pool: &mut FieldsPool, version: BindingVersion| state.binding(&version, pool);
+    let mut state = AppliedState::after_apply(apply, &versions, &snapshot);
+    let mut take =
+        |pool: &mut FieldsPool, version: BindingVersion| state.add_binding(&version, pool);
     let select = Select::After(apply);
     store
         .binding_versions(&select, &mut pool, &mut take)
@@ -142,12 +143,13 @@ pub async fn read_undone(store: &mut Store, applies: &[ApplyRecord]) -> Result<U
     let versions = store.versions().await?;
     let mut undone = Undone::new(applies, &versions);
     let mut pool = FieldsPool::default();
-    let mut take = |pool: &mut FieldsPool, version: BindingVersion| undone.binding(&version, pool);
+    let mut take =
+        |pool: &mut FieldsPool, version: BindingVersion| undone.add_binding(&version, pool);
     let select = Select::TouchedBy(rollbacks);
     store
         .binding_versions(&select, &mut pool, &mut take)
         .await?;
-    undone.end(&pool);
+    undone.end_bindings(&pool);
     Ok(undone)
 }
 
@@ -188,7 +190,7 @@ pub async fn read_drift(
     let mut pool = FieldsPool::default();
     let mut bindings = Vec::new();
     let mut touched = HashMap::new();
-    for rows in Drift::rows(&back.plan).chunks(CHUNK) {
+    for rows in Drift::drifted_rows(&back.plan).chunks(CHUNK) {
         let select = Select::Rows(rows.to_vec());
         let mut take = |_: &mut FieldsPool, version| bindings.push(version);
         store
@@ -213,16 +215,18 @@ pub async fn read_release(
     store.begin_read().await?;
     let snapshot = store.snapshot().await?;
     let mut release = ReleasePlan::new(wanted, &snapshot);
-    let select = release.numbers().map_or(Select::Current, Select::Numbers);
+    let select = release
+        .wanted_numbers()
+        .map_or(Select::Current, Select::Numbers);
     let mut pool = FieldsPool::default();
     let mut take = |pool: &mut FieldsPool, version: BindingVersion| {
         if version.until.is_none() {
-            release.binding(&version.owned, pool);
+            release.add_binding(&version.owned, pool);
         }
     };
     store
         .binding_versions(&select, &mut pool, &mut take)
         .await?;
     store.end_read().await?;
-    Ok((release.finish(), snapshot))
+    Ok((release.into_plan(), snapshot))
 }

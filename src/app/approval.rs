@@ -22,7 +22,7 @@ pub fn save_plan(planned: &Planned, targets: &[Address], path: &Path) -> Result<
     saved.targets = targets.iter().map(ToString::to_string).collect();
     let text = serde_json::to_string(&saved)
         .map_err(|error| Error::new(format!("the plan can't be written: {error}")))?;
-    files::write(path, &text)?;
+    files::write_file(path, &text)?;
     Ok(saved.digest)
 }
 

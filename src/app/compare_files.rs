@@ -169,7 +169,7 @@ fn load(
         FilesState::WorkTree => (routing, "the work tree".to_owned()),
         FilesState::Dir(dir) => (dir, dir.display().to_string()),
     };
-    Ok((Some(source::load(&Tree::open(dir), &options)), name))
+    Ok((Some(source::load_routing(&Tree::open(dir), &options)), name))
 }
 
 fn at(routing: &Path, revision: &str, options: &LoadOptions) -> Result<(Option<Loaded>, String)> {
@@ -178,8 +178,8 @@ fn at(routing: &Path, revision: &str, options: &LoadOptions) -> Result<(Option<L
         return Err(Error::new(message).hint("revisions are read from a clone of the repository"));
     };
     let repository = Repository::open(&checkout.top)?;
-    let commit = repository.commit(revision)?;
-    let Some(tree) = repository.tree(&commit, &checkout.inside)? else {
+    let commit = repository.named_commit(revision)?;
+    let Some(tree) = repository.commit_tree(&commit, &checkout.inside)? else {
         return Ok((None, revision.to_owned()));
     };
     let below = |path: &str| revision::below(routing, path);
@@ -187,7 +187,7 @@ fn at(routing: &Path, revision: &str, options: &LoadOptions) -> Result<(Option<L
     let problems = problems.map(|(path, finding)| finding.clone().at(Place::file(below(path))));
     let problems = problems.collect();
     let mut found = Vec::new();
-    tree.read(|path, content| {
+    tree.read_files(|path, content| {
         found.push((below(path), content));
         Ok(())
     })?;
@@ -197,7 +197,7 @@ fn at(routing: &Path, revision: &str, options: &LoadOptions) -> Result<(Option<L
         false => format!("{revision} ({short})"),
     };
     let texts = Texts::with_problems(found, problems);
-    Ok((Some(source::load(&texts, options)), name))
+    Ok((Some(source::load_routing(&texts, options)), name))
 }
 
 fn dir(context: &Context<'_>) -> String {

@@ -14,14 +14,15 @@ use super::{
     Context, Stop, Total, database, lookup, no_such, routing_files, sealing, trusted_hosts,
 };
 use crate::doctor::{
-    AgentTenantMismatch, Complaint, DriftSurvey, Facts, Numbers, ProbeFailure, Probed, Report,
-    Survey,
+    AgentTenantMismatch, Complaint, DoctorFacts, DoctorFindings, DriftSurvey, Numbers,
+    ProbeFailure, Probed, Survey,
 };
 use crate::doctor::{ComplaintSeverity, examine};
 use crate::error::Result;
 use crate::fields::{Field, FieldsPool};
 use crate::livekit::{
-    Client, Failure, JOB_LISTED_WITHIN, ProbeReport, Server, WorkerSeen, probe, probe_worker, reach,
+    Client, Failure, JOB_LISTED_WITHIN, ProbeReport, Server, WorkerSeen, probe_server,
+    probe_worker, reach_server,
 };
 use crate::phone;
 use crate::resolve::{Aliases, ConfigFact, Configs};
@@ -39,7 +40,7 @@ const AT_ONCE: usize = 32;
 pub struct DoctorRequest {
     /// Only these configs; all where empty.
     pub only: BTreeSet<String>,
-    pub scope: Scope,
+    pub scope: DoctorScope,
     pub limits: Limits,
     /// What opens the secrets.
     pub ring: KeyRing,
@@ -47,7 +48,7 @@ pub struct DoctorRequest {
 
 /// How far `doctor` looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Scope {
+pub enum DoctorScope {
     /// The files alone; no server is asked.
     Files,
     Database,
@@ -80,10 +81,10 @@ struct Gathered {
 pub async fn examine_routing(
     context: &Context<'_>,
     request: &DoctorRequest,
-) -> Result<(Report, Option<String>), Stop> {
+) -> Result<(DoctorFindings, Option<String>), Stop> {
     let DoctorRequest { only, scope, .. } = request;
     let gathered = match scope {
-        Scope::Files => read_files(context, &request.ring)?,
+        DoctorScope::Files => read_files(context, &request.ring)?,
         _ => {
             let target = lookup::target(context)?;
             let mut store = database::open_current(context, &target, Mode::Look).await?;
@@ -91,11 +92,11 @@ pub async fn examine_routing(
         }
     };
     check_names(only, &gathered.configs)?;
-    let probes = match *scope >= Scope::Servers {
+    let probes = match *scope >= DoctorScope::Servers {
         true => probe_servers(context, request, &gathered).await,
         false => BTreeMap::new(),
     };
-    let mut report = examine(&Facts {
+    let mut report = examine(&DoctorFacts {
         configs: &gathered.configs,
         numbers: &gathered.numbers,
         mixed: &gathered.mixed,
@@ -103,7 +104,7 @@ pub async fn examine_routing(
         probes: &probes,
         only,
     });
-    if *scope != Scope::Files && only.is_empty() {
+    if *scope != DoctorScope::Files && only.is_empty() {
         add_environment(&mut report);
         add_files(context, &mut report);
     }
@@ -121,7 +122,7 @@ async fn probe_servers(
     let configs: Vec<&ConfigFact> = gathered.configs.iter().filter(wanted).collect();
     let progress = context.progress.count("asking servers", Total::Known);
     let total = configs.len() as u64;
-    let workers = request.scope == Scope::Workers;
+    let workers = request.scope == DoctorScope::Workers;
     let probes = stream::iter(configs).map(|config| async move {
         let id = config.id.unwrap_or_default();
         let (secret, standing) = (gathered.opened.get(&id), gathered.standings.get(&id));
@@ -264,7 +265,7 @@ async fn look(
         None => Some(Refusal::NoUrl),
     };
     if let Some(refusal) = refused {
-        let mut probed = probed(reach(url, limits).await);
+        let mut probed = probed(reach_server(url, limits).await);
         probed.failures.push(ProbeFailure {
             code: "host-not-trusted".to_owned(),
             message: refusal.message(config.name()),
@@ -273,14 +274,14 @@ async fn look(
         return Some(probed);
     }
     let (Some(secret), Some(api_key)) = (secret, config.text(Field::ApiKey)) else {
-        return Some(probed(reach(url, limits).await));
+        return Some(probed(reach_server(url, limits).await));
     };
     let server = Server {
         url,
         api_key,
         api_secret: secret.expose(),
     };
-    let mut probed = probed(probe(&server, config.text(Field::TrunkId), limits).await);
+    let mut probed = probed(probe_server(&server, config.text(Field::TrunkId), limits).await);
     if let Some(Standing::Unknown(to)) = standing {
         probed.notes.push(ProbeFailure {
             code: "host-not-approved".to_owned(),
@@ -371,7 +372,7 @@ async fn try_worker(
 }
 
 /// A shell that switches routing off makes all of this moot for its own calls.
-fn add_environment(report: &mut Report) {
+fn add_environment(report: &mut DoctorFindings) {
     if !lookup::environment().table_enabled() {
         report.others.push(Complaint {
             check: "table-switched-off".to_owned(),
@@ -387,7 +388,7 @@ fn add_environment(report: &mut Report) {
 
 /// Files that are at hand have to be valid; outside the repository there are
 /// none.
-fn add_files(context: &Context<'_>, report: &mut Report) {
+fn add_files(context: &Context<'_>, report: &mut DoctorFindings) {
     let directory = &context.settings.routing;
     if !directory.exists() {
         return;

@@ -6,29 +6,29 @@ use std::path::PathBuf;
 use super::Context;
 use crate::error::{Error, Result};
 use crate::files::{self, Tree};
-use crate::source::write::edit::{EditError, Edits, edit};
+use crate::source::write::edit::{EditError, Edits, edit_text};
 
 /// Makes the changes of each file, by the names that reports show, and writes
 /// all of them or none.
 pub fn write(context: &Context<'_>, changes: &BTreeMap<String, Edits>) -> Result<()> {
     let ready = edited(context, changes)?;
-    files::rewrite(&ready.into_values().collect::<Vec<_>>())
+    files::rewrite_files(&ready.into_values().collect::<Vec<_>>())
 }
 
 /// The files as the changes leave them, not written yet.
 pub fn edited(
     context: &Context<'_>,
     changes: &BTreeMap<String, Edits>,
-) -> Result<BTreeMap<String, files::Edit>> {
+) -> Result<BTreeMap<String, files::FileEdit>> {
     let tree = Tree::open(&context.settings.routing);
     let mut ready = BTreeMap::new();
     for (file, edits) in changes {
         let path = tree
-            .path(file)
+            .path_of(file)
             .map_or_else(|| PathBuf::from(file), PathBuf::from);
         let before = files::read_text(&path)?;
-        let after = edit(&before, edits).map_err(|error| cannot(file, &error))?;
-        let edit = files::Edit {
+        let after = edit_text(&before, edits).map_err(|error| cannot(file, &error))?;
+        let edit = files::FileEdit {
             path,
             before,
             after,

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use super::{Context, Stop};
 use crate::error::Result;
-use crate::files::{self, Edit, Tree};
-use crate::source::{Sources, format};
+use crate::files::{self, FileEdit, Tree};
+use crate::source::{Sources, format_text};
 
 /// A file that is not in canonical form.
 pub struct FormatChange {
@@ -25,9 +25,9 @@ pub fn format_files(context: &Context<'_>) -> Result<Vec<FormatChange>, Stop> {
     let mut findings = tree.problems();
     let mut changes = Vec::new();
     for name in tree.paths() {
-        let path = tree.path(name).unwrap_or(Path::new(name));
+        let path = tree.path_of(name).unwrap_or(Path::new(name));
         let before = files::read_text(path)?;
-        match format(name, &before) {
+        match format_text(name, &before) {
             Ok(after) if after != before => changes.push(FormatChange {
                 name: name.clone(),
                 path: path.to_owned(),
@@ -46,12 +46,12 @@ pub fn format_files(context: &Context<'_>) -> Result<Vec<FormatChange>, Stop> {
 
 /// Writes all of them or none; their paths.
 pub fn rewrite_formatted(changes: Vec<FormatChange>) -> Result<Vec<PathBuf>> {
-    let edits = changes.into_iter().map(|change| Edit {
+    let edits = changes.into_iter().map(|change| FileEdit {
         path: change.path,
         before: change.before,
         after: change.after,
     });
-    let edits: Vec<Edit> = edits.collect();
-    files::rewrite(&edits)?;
+    let edits: Vec<FileEdit> = edits.collect();
+    files::rewrite_files(&edits)?;
     Ok(edits.into_iter().map(|edit| edit.path).collect())
 }

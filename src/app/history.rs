@@ -166,7 +166,7 @@ impl Past {
         }
         let sides = self.sides(address, &bindings, &pool);
         let kind = |id: ApplyId| self.record(id).map_or("", |apply| apply.kind.as_str());
-        let told = changes::story(&sides, kind).into_iter();
+        let told = changes::object_story(&sides, kind).into_iter();
         Ok(told
             .filter_map(|(id, event)| Some((self.record(id)?.clone(), event)))
             .collect())

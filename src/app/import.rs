@@ -41,7 +41,7 @@ pub async fn import_rows(
     if !paths.is_empty() {
         let files = import.files.iter();
         let files = files.map(|file| (file.name.clone(), file.text.clone()));
-        files::create(&request.out, &files.collect::<Vec<_>>())?;
+        files::create_files(&request.out, &files.collect::<Vec<_>>())?;
     }
     Ok((import, paths))
 }
@@ -67,7 +67,7 @@ async fn read_rows(
     let mut importer = Importer::new(request.filter(&snapshot)?, &snapshot);
     let progress = context.progress.count("reading numbers", Total::Unknown);
     let mut told = |rows| progress.at(rows);
-    let mut take = |row: &NumberRow<'_>| importer.row(row);
+    let mut take = |row: &NumberRow<'_>| importer.add_row(row);
     store.numbers(&mut take, &mut told).await?;
     store.end_read().await?;
     drop(progress);
@@ -83,7 +83,7 @@ async fn read_rows(
         .or(snapshot.environment);
     Ok(Import {
         environment,
-        ..importer.finish(&origin)
+        ..importer.into_import(&origin)
     })
 }
 
@@ -107,7 +107,7 @@ impl ImportRequest {
 
 /// What was asked for by name has to be there.
 fn refuse_missing(importer: &Importer) -> Result<()> {
-    let (configs, tenants) = importer.missing();
+    let (configs, tenants) = importer.not_found();
     let configs = configs.iter().map(|name| format!("config {name:?}"));
     let tenants = tenants.iter().map(|id| format!("number of tenant {id}"));
     match configs.chain(tenants).next() {
@@ -126,7 +126,7 @@ fn check_files(import: &Import, paths: &[String]) -> Result<(), Stop> {
         .iter()
         .map(|file| file.text.clone().into_bytes());
     let sources = Texts::new(paths.iter().cloned().zip(texts));
-    let loaded = source::load(&sources, &LoadOptions::default());
+    let loaded = source::load_routing(&sources, &LoadOptions::default());
     match loaded.has_errors() {
         false => Ok(()),
         true => Err(Stop::Invalid(loaded.findings)),

@@ -105,7 +105,7 @@ impl Settings {
     }
 }
 
-pub use crate::files::{make_directory, write as write_file};
+pub use crate::files::{make_directory, write_file};
 
 /// A variable of this process; one that is no Unicode text reads as empty.
 pub fn process_variable(name: &str) -> Option<String> {
@@ -121,7 +121,7 @@ pub fn no_such<'a>(kind: &str, name: &str, known: impl IntoIterator<Item = &'a s
     known.sort_unstable();
     known.dedup();
     Error {
-        hint: suggest::hint(name, known),
+        hint: suggest::suggestion_hint(name, known),
         ..Error::new(format!("there is no {kind} `{name}` here"))
     }
 }

@@ -49,10 +49,10 @@ pub fn checked_out(dir: &Path) -> Result<Option<CheckedOut>> {
         return Ok(None);
     };
     let repository = Repository::open(&checkout.top)?;
-    let Some(commit) = repository.head()? else {
+    let Some(commit) = repository.head_commit()? else {
         return Ok(None);
     };
-    let tree = repository.tree(&commit, &checkout.inside)?;
+    let tree = repository.commit_tree(&commit, &checkout.inside)?;
     let compared = compare(dir, tree.as_ref())?;
     if !compared.missing.is_empty() && repository.is_sparse()? {
         let count = counted(compared.missing.len() as u64, "routing file");
@@ -104,7 +104,7 @@ fn compare(dir: &Path, tree: Option<&CommitTree>) -> Result<WorkTreeDiff> {
             }
             diff.changed.push(format!("{path} (changed)"));
         }
-        tree.read(|path, committed| {
+        tree.read_files(|path, committed| {
             let path = below(dir, path);
             let now = new.remove(path.as_str()).map(|file| files.read(file));
             match (now, committed) {

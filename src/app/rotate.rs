@@ -157,5 +157,5 @@ pub fn write_rotation(context: &Context<'_>, rotation: &Rotation) -> Result<()> 
             edit.after = edit.after.replace(old, one.after.as_str());
         }
     }
-    files::rewrite(&edited.into_values().collect::<Vec<_>>())
+    files::rewrite_files(&edited.into_values().collect::<Vec<_>>())
 }

@@ -7,7 +7,7 @@ use super::database::EnvironmentDatabase;
 use super::{Context, Stop};
 use crate::files::Tree;
 use crate::impact::expectations;
-use crate::source::{self, LoadOptions, Loaded, doubts};
+use crate::source::{self, LoadOptions, Loaded, doubtful_numbers};
 
 /// Loads the files, for the environment of the settings.
 pub fn load_files(context: &Context<'_>) -> Loaded {
@@ -20,14 +20,16 @@ pub fn load_with_warnings(context: &Context<'_>) -> Loaded {
     let mut loaded = load_files(context);
     if !loaded.has_errors() {
         let tree = Tree::open(&context.settings.routing);
-        loaded.findings.extend(doubts(&loaded.routing, &tree));
+        loaded
+            .findings
+            .extend(doubtful_numbers(&loaded.routing, &tree));
     }
     loaded
 }
 
 /// Loads the files of a directory, and tries the routing tests in them.
 pub fn read_files(dir: &Path, options: &LoadOptions) -> Loaded {
-    checked(source::load(&Tree::open(dir), options))
+    checked(source::load_routing(&Tree::open(dir), options))
 }
 
 /// With the routing tests of the files tried.

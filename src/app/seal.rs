@@ -73,7 +73,7 @@ pub fn find_secret_place(context: &Context<'_>, name: &str) -> Result<SecretPlac
     let tree = Tree::open(&context.settings.routing);
     let mut known: Vec<String> = Vec::new();
     for file in tree.paths() {
-        let Some(path) = tree.path(file) else {
+        let Some(path) = tree.path_of(file) else {
             continue;
         };
         let text = files::read_text(path)?;

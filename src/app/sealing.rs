@@ -29,7 +29,7 @@ pub fn facts(
 ) -> SecretFacts {
     let mut facts = SecretFacts::default();
     for (name, config) in &routing.configs {
-        let row = Row::find(snapshot, name, config);
+        let row = SecretRow::find(snapshot, name, config);
         let fact = match &config.api_secret {
             SecretSource::Sealed(text) => of_sealed(text, config, &row, ring),
             SecretSource::Env(_) | SecretSource::File(_) => match rules.read(routing, config) {
@@ -79,13 +79,13 @@ fn refusal(
 }
 
 /// The row of a config, as far as there is one.
-pub struct Row<'a> {
+pub struct SecretRow<'a> {
     pub owned: Option<&'a OwnedConfig>,
     pub live: Option<&'a LiveConfig>,
 }
 
-impl<'a> Row<'a> {
-    pub fn find(snapshot: &'a Snapshot, name: &str, config: &ServerConfig) -> Row<'a> {
+impl<'a> SecretRow<'a> {
+    pub fn find(snapshot: &'a Snapshot, name: &str, config: &ServerConfig) -> SecretRow<'a> {
         let named = |fields: &crate::fields::Fields, wanted: Option<&str>| {
             wanted.is_some() && fields.text(Field::Name) == wanted
         };
@@ -101,7 +101,7 @@ impl<'a> Row<'a> {
             Some(id) => live.id == id,
             None => named(&live.fields, Some(name)),
         });
-        Row { owned, live }
+        SecretRow { owned, live }
     }
 
     fn is_as_applied(&self) -> bool {
@@ -124,7 +124,7 @@ impl<'a> Row<'a> {
     }
 }
 
-fn of_plain(secret: &Secret, row: &Row<'_>, ring: &KeyRing) -> SecretFact {
+fn of_plain(secret: &Secret, row: &SecretRow<'_>, ring: &KeyRing) -> SecretFact {
     let live = row
         .live
         .and_then(|live| Some(opened(live, ring)?.same(secret)));
@@ -141,7 +141,7 @@ fn of_plain(secret: &Secret, row: &Row<'_>, ring: &KeyRing) -> SecretFact {
 }
 
 /// The key of what the last apply noted, where it is not in the ring.
-fn lacking(row: &Row<'_>, ring: &KeyRing) -> Option<String> {
+fn lacking(row: &SecretRow<'_>, ring: &KeyRing) -> Option<String> {
     let noted = row.owned?.fingerprint.as_deref()?;
     let noted = Fingerprint::parse(noted).ok()?;
     (!ring.has(noted.key_id())).then(|| noted.key_id().to_owned())
@@ -151,7 +151,7 @@ fn lacking(row: &Row<'_>, ring: &KeyRing) -> Option<String> {
 fn of_sealed(
     text: &CipherText,
     config: &ServerConfig,
-    row: &Row<'_>,
+    row: &SecretRow<'_>,
     ring: &KeyRing,
 ) -> Option<SecretFact> {
     let live = row.live?;
@@ -185,7 +185,7 @@ pub fn find_undone(
     for (id, text) in undone.fingerprints() {
         let mut configs = routing.configs.iter();
         let config = configs.find(|(name, config)| {
-            let row = Row::find(snapshot, name, config);
+            let row = SecretRow::find(snapshot, name, config);
             row.owned.is_some_and(|owned| owned.id == id)
         });
         let secret = config.and_then(|(_, config)| rules.read(routing, config).ok());

@@ -114,7 +114,7 @@ fn all_secrets(
     let mut secrets: BTreeMap<String, ListedSecret> = BTreeMap::new();
     let mut known: Vec<Uuid> = Vec::new();
     for (name, config) in files.iter().flat_map(|(routing, _)| &routing.configs) {
-        let row = sealing::Row::find(snapshot, name, config).live;
+        let row = sealing::SecretRow::find(snapshot, name, config).live;
         let id = config.id.or(row.map(|row| row.id));
         known.extend(row.map(|row| row.id));
         let at_hand = || files.and_then(|(routing, rules)| rules.read(routing, config).ok());

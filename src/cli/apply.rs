@@ -6,9 +6,9 @@ use std::time::Instant;
 
 use clap::Args;
 
-use super::globals::{Format, Formatted};
+use super::globals::{Formatted, ReportFormat};
 use super::keys::KeyArgs;
-use super::report::{self, Report};
+use super::report::{self, PlanReview};
 use super::shell::Shell;
 use super::signals::asked_to_stop;
 use super::{Stop, names};
@@ -99,7 +99,7 @@ impl ApplyArgs {
         let planned = &ready.planned;
         report::tell_uncommitted(shell, planned);
         if self.is_text() {
-            let text = Report::of(planned).text(shell.view(self.full));
+            let text = PlanReview::of(planned).text(shell.view(self.full));
             shell.print(&text)?;
         }
         let refused = match &ready.check {
@@ -129,7 +129,7 @@ impl ApplyArgs {
         let done = done.await?;
         self.print_json(shell, planned, Some(&done), None)?;
         if self.is_text() {
-            let summary = applied::text(&planned.plan, done.id, start.elapsed());
+            let summary = applied::applied_text(&planned.plan, done.id, start.elapsed());
             shell.print(&format!("\n{summary}"))?;
         }
         Ok(Exit::Done)
@@ -143,12 +143,12 @@ impl ApplyArgs {
         done: &ApplyRecord,
     ) -> Result<Exit, Stop> {
         match self.formatted.format {
-            Format::Text => {
+            ReportFormat::Text => {
                 let text = format!("\nAlready applied as {}: nothing is written.\n", done.id);
                 shell.print(&text)?;
             }
-            Format::Json => shell.print(&json::text(&json::ApplyReport {
-                plan: Report::of(planned).json(None),
+            ReportFormat::Json => shell.print(&json::json_text(&json::ApplyReport {
+                plan: PlanReview::of(planned).json(None),
                 applied: None,
                 applied_already: Some(json::AppliedReport {
                     id: done.id,
@@ -169,7 +169,7 @@ impl ApplyArgs {
     }
 
     fn is_text(&self) -> bool {
-        self.formatted.format == Format::Text
+        self.formatted.format == ReportFormat::Text
     }
 
     fn print_json(
@@ -180,8 +180,8 @@ impl ApplyArgs {
         error: Option<&Error>,
     ) -> Result<()> {
         match self.formatted.format {
-            Format::Text => Ok(()),
-            Format::Json => print_apply_report(shell, &Report::of(planned), done, error),
+            ReportFormat::Text => Ok(()),
+            ReportFormat::Json => print_apply_report(shell, &PlanReview::of(planned), done, error),
         }
     }
 }
@@ -189,11 +189,11 @@ impl ApplyArgs {
 /// The JSON report of what writes: its plan, and the apply where there was one.
 pub(super) fn print_apply_report(
     shell: &Shell,
-    report: &Report<'_>,
+    report: &PlanReview<'_>,
     done: Option<&Applied>,
     error: Option<&Error>,
 ) -> Result<()> {
-    shell.print(&json::text(&json::ApplyReport {
+    shell.print(&json::json_text(&json::ApplyReport {
         plan: report.json(error),
         applied: done.map(|done| json::AppliedReport {
             id: done.id,
@@ -220,7 +220,7 @@ fn stale_error(stale: &StalePlan, now: &Plan) -> Error {
         }
         StalePlan::Plan(saved) => {
             let message = "the plan is not the one that was approved; what differs:";
-            Error::exit(Exit::Stale, message).lines(&stale::text(&saved.plan, now))
+            Error::exit(Exit::Stale, message).lines(&stale::stale_text(&saved.plan, now))
         }
     };
     error.hint("nothing was written: look at `lkroute plan`, and have it approved anew")

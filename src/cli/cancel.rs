@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::Stop;
 use super::dispatch::duration;
-use super::globals::{CallFormatted, Format};
+use super::globals::{CallFormatted, ReportFormat};
 use super::keys::KeyArgs;
 use super::shell::Shell;
 use crate::app::database::block_on;
@@ -71,11 +71,11 @@ impl CancelArgs {
         let ended = block_on(cancel_call(&context, &self.call, &ring, limits))?;
         let records = [ended.record];
         shell.print(&match self.formatted.format() {
-            Format::Text => {
+            ReportFormat::Text => {
                 let said = format!("Ended; {}\n", ended.was_running);
-                said + &calls::list(&records, shell.width())
+                said + &calls::call_list(&records, shell.width())
             }
-            Format::Json => json::text(&DispatchesReport::new(&records))?,
+            ReportFormat::Json => json::json_text(&DispatchesReport::new(&records))?,
         })?;
         Ok(Exit::Done)
     }

@@ -5,7 +5,7 @@ use clap::Args;
 use super::Stop;
 use super::globals::ReviewFormatted;
 use super::number::NumberArgs;
-use super::report::Report;
+use super::report::PlanReview;
 use super::shell::Shell;
 use crate::app::compare_files::{FilesComparison, FilesState, compare_files};
 use crate::error::Exit;
@@ -62,10 +62,10 @@ impl DiffArgs {
 }
 
 /// The review of what changes between two states of the files.
-pub(super) fn report(compared: &FilesComparison) -> Report<'_> {
-    Report {
+pub(super) fn report(compared: &FilesComparison) -> PlanReview<'_> {
+    PlanReview {
         offline: Some(&compared.what),
         number: compared.number.as_ref(),
-        ..Report::new(&compared.plan, &compared.reroutes, &compared.refusals)
+        ..PlanReview::new(&compared.plan, &compared.reroutes, &compared.refusals)
     }
 }

@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 use uuid::Uuid;
 
 use super::Stop;
-use super::globals::{CallFormatted, Format};
+use super::globals::{CallFormatted, ReportFormat};
 use super::keys::KeyArgs;
 use super::shell::Shell;
 use super::signals::asked_to_stop;
@@ -332,9 +332,9 @@ impl DispatchArgs {
             error: result.error.as_ref(),
         };
         let report = match self.formatted.format() {
-            Format::Json => json::text(&DispatchReport::from(&view))?,
-            Format::Text => {
-                let mut text = calls::text(&view, shell.width());
+            ReportFormat::Json => json::json_text(&DispatchReport::from(&view))?,
+            ReportFormat::Text => {
+                let mut text = calls::call_text(&view, shell.width());
                 if let Some(resolution) = &result.resolution
                     && (self.explain || result.record.is_none() && result.request.is_none())
                 {

@@ -9,7 +9,7 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 use super::dispatch::duration;
-use super::globals::{CallFormatted, Format};
+use super::globals::{CallFormatted, ReportFormat};
 use super::keys::KeyArgs;
 use super::shell::Shell;
 use super::{Stop, names};
@@ -186,15 +186,15 @@ impl DispatchesArgs {
     ) -> Result<()> {
         let (calls, environment) = (&recorded.calls, recorded.environment.as_deref());
         match self.formatted.format() {
-            Format::Text => {
-                shell.print(&calls::list(calls, shell.width()))?;
+            ReportFormat::Text => {
+                shell.print(&calls::call_list(calls, shell.width()))?;
                 if let Some(name) = environment {
                     let count = counted(calls.len() as u64, "call");
                     shell.note(&format!("{count} in {name}"));
                 }
                 Ok(())
             }
-            Format::Json => shell.print(&json::text(&DispatchesReport {
+            ReportFormat::Json => shell.print(&json::json_text(&DispatchesReport {
                 environment,
                 error: error.map(Into::into),
                 ..DispatchesReport::new(calls)

@@ -6,13 +6,13 @@ use std::time::Duration;
 use clap::Args;
 
 use super::dispatch::duration;
-use super::globals::{CallFormatted, Format};
+use super::globals::{CallFormatted, ReportFormat};
 use super::keys::KeyArgs;
 use super::shell::Shell;
 use super::{Stop, names};
 use crate::app::database::block_on;
-use crate::app::doctor::{DoctorRequest, Limits, Scope, examine_routing};
-use crate::doctor::Report;
+use crate::app::doctor::{DoctorRequest, DoctorScope, Limits, examine_routing};
+use crate::doctor::DoctorFindings;
 use crate::error::{Error, Exit};
 use crate::render::{doctor, json};
 
@@ -86,21 +86,26 @@ impl DoctorArgs {
         self.report(shell, &report, stamped.as_deref())
     }
 
-    fn scope(&self) -> Scope {
+    fn scope(&self) -> DoctorScope {
         match (self.offline, self.no_probe, self.probe_worker) {
-            (true, ..) => Scope::Files,
-            (_, true, _) => Scope::Database,
-            (_, _, true) => Scope::Workers,
-            _ => Scope::Servers,
+            (true, ..) => DoctorScope::Files,
+            (_, true, _) => DoctorScope::Database,
+            (_, _, true) => DoctorScope::Workers,
+            _ => DoctorScope::Servers,
         }
     }
 
-    fn report(&self, shell: &Shell, report: &Report, stamped: Option<&str>) -> Result<Exit, Stop> {
+    fn report(
+        &self,
+        shell: &Shell,
+        report: &DoctorFindings,
+        stamped: Option<&str>,
+    ) -> Result<Exit, Stop> {
         let error = (!report.well).then(|| Error::new("not all is well"));
         let environment = shell.globals.env.as_deref().or(stamped);
         shell.print(&match self.formatted.format() {
-            Format::Text => doctor::text(report, environment, shell.width()),
-            Format::Json => json::text(&doctor::DoctorReport::new(
+            ReportFormat::Text => doctor::doctor_text(report, environment, shell.width()),
+            ReportFormat::Json => json::json_text(&doctor::DoctorReport::new(
                 report,
                 environment,
                 error.as_ref(),

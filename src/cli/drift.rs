@@ -3,7 +3,7 @@
 
 use clap::Args;
 
-use super::globals::{Format, Formatted};
+use super::globals::{Formatted, ReportFormat};
 use super::shell::Shell;
 use super::{Stop, names};
 use crate::address::Address;
@@ -58,8 +58,8 @@ impl DriftArgs {
     fn report(&self, shell: &Shell, found: &DriftFound) -> Result<Exit> {
         let (drift, last) = (&found.drift, &found.last_apply);
         shell.print(&match self.formatted.format {
-            Format::Text => report::text(drift, last, shell.width(), self.full),
-            Format::Json => json::text(&DriftReport::new(drift, last))?,
+            ReportFormat::Text => report::drift_text(drift, last, shell.width(), self.full),
+            ReportFormat::Json => json::json_text(&DriftReport::new(drift, last))?,
         })?;
         Ok(match drift.plan.is_empty() {
             true => Exit::Done,
@@ -71,15 +71,15 @@ impl DriftArgs {
         let wanted = (!self.all).then_some(self.accept.as_slice());
         let accepted = accept_drift(&shell.context(), found, wanted)?;
         match self.formatted.format {
-            Format::Json => {
+            ReportFormat::Json => {
                 let mut report = DriftReport::new(&found.drift, &found.last_apply);
                 report.accepted = accepted
                     .iter()
                     .map(|accepted| accepted.address.clone())
                     .collect();
-                shell.print(&json::text(&report)?)?;
+                shell.print(&json::json_text(&report)?)?;
             }
-            Format::Text => {
+            ReportFormat::Text => {
                 let lines = accepted.iter();
                 let lines: String = lines
                     .map(|accepted| {

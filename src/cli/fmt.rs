@@ -10,7 +10,7 @@ use crate::app::fmt::{FormatChange, format_files, rewrite_formatted};
 use crate::error::{Error, Exit};
 use crate::render::escape::visible;
 use crate::render::style::counted;
-use crate::source::veiled;
+use crate::source::redacted;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -40,7 +40,7 @@ impl FmtArgs {
 
 fn check(shell: &Shell, changes: &[FormatChange]) -> Result<Exit, Stop> {
     for change in changes {
-        let (before, after) = (veiled(&change.before), veiled(&change.after));
+        let (before, after) = (redacted(&change.before), redacted(&change.after));
         let name = visible(&change.name);
         let diff = TextDiff::from_lines(&before, &after);
         let mut diff = diff.unified_diff();

@@ -92,7 +92,7 @@ impl From<Color> for anstream::ColorChoice {
 
 /// How a report is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Format {
+pub enum ReportFormat {
     Text,
     Json,
 }
@@ -110,11 +110,11 @@ pub enum ReviewFormat {
     Sarif,
 }
 
-impl From<Format> for ReviewFormat {
-    fn from(format: Format) -> ReviewFormat {
+impl From<ReportFormat> for ReviewFormat {
+    fn from(format: ReportFormat) -> ReviewFormat {
         match format {
-            Format::Text => ReviewFormat::Text,
-            Format::Json => ReviewFormat::Json,
+            ReportFormat::Text => ReviewFormat::Text,
+            ReportFormat::Json => ReviewFormat::Json,
         }
     }
 }
@@ -131,7 +131,7 @@ pub struct ReviewFormatted {
 pub struct Formatted {
     /// How the report is printed
     #[arg(long, value_enum, value_name = "FORMAT", default_value = "text")]
-    pub format: Format,
+    pub format: ReportFormat,
 }
 
 /// For commands beside which people use `lk`, whose `-j` is short for JSON.
@@ -139,7 +139,7 @@ pub struct Formatted {
 pub struct CallFormatted {
     /// How the report is printed
     #[arg(long, value_enum, value_name = "FORMAT", default_value = "text")]
-    format: Format,
+    format: ReportFormat,
 
     /// The same as --format json
     #[arg(short, long, conflicts_with = "format")]
@@ -147,9 +147,9 @@ pub struct CallFormatted {
 }
 
 impl CallFormatted {
-    pub fn format(&self) -> Format {
+    pub fn format(&self) -> ReportFormat {
         match self.json {
-            true => Format::Json,
+            true => ReportFormat::Json,
             false => self.format,
         }
     }

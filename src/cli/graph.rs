@@ -7,7 +7,7 @@ use super::Stop;
 use super::shell::Shell;
 use crate::app::routing_files;
 use crate::error::Exit;
-use crate::render::graph::{Style, graph};
+use crate::render::graph::{Style, routing_graph};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -42,7 +42,7 @@ impl GraphArgs {
             GraphFormat::Mermaid => Style::Mermaid,
             GraphFormat::Dot => Style::Dot,
         };
-        shell.print(&graph(&loaded.routing, style))?;
+        shell.print(&routing_graph(&loaded.routing, style))?;
         Ok(Exit::Done)
     }
 }

@@ -3,7 +3,7 @@
 
 use clap::Args;
 
-use super::globals::{Format, Formatted};
+use super::globals::{Formatted, ReportFormat};
 use super::shell::Shell;
 use super::{Stop, names};
 use crate::address::Address;
@@ -58,34 +58,36 @@ impl HistoryArgs {
         let environment = found.environment.as_deref();
         let names = HistoryNames(found.names);
         let text = match (&found.story, self.formatted.format) {
-            (HistoryStory::Applies(applies), Format::Text) => report::list(applies, environment),
-            (HistoryStory::Applies(applies), Format::Json) => {
-                json::text(&HistoryReport::new(environment, applies))?
+            (HistoryStory::Applies(applies), ReportFormat::Text) => {
+                report::apply_list(applies, environment)
             }
-            (HistoryStory::Apply(apply), Format::Text) => {
+            (HistoryStory::Applies(applies), ReportFormat::Json) => {
+                json::json_text(&HistoryReport::new(environment, applies))?
+            }
+            (HistoryStory::Apply(apply), ReportFormat::Text) => {
                 let ApplyHistory { record, changed } = apply;
-                report::one(record, changed, &names, environment, self.full)
+                report::apply_text(record, changed, &names, environment, self.full)
             }
-            (HistoryStory::Apply(apply), Format::Json) => {
+            (HistoryStory::Apply(apply), ReportFormat::Json) => {
                 let applies = std::slice::from_ref(&apply.record);
                 let mut report = HistoryReport::new(environment, applies);
                 let changes = apply.changed.iter();
                 report.changes = changes
                     .map(|(address, event)| ChangedReport::new(address, event, &names))
                     .collect();
-                json::text(&report)?
+                json::json_text(&report)?
             }
-            (HistoryStory::Object(object), Format::Text) => {
+            (HistoryStory::Object(object), ReportFormat::Text) => {
                 let ObjectHistory { address, events } = object;
-                report::story(address, events, &names, environment)
+                report::object_story(address, events, &names, environment)
             }
-            (HistoryStory::Object(object), Format::Json) => {
+            (HistoryStory::Object(object), ReportFormat::Json) => {
                 let mut report = HistoryReport::new(environment, &[]);
                 let newest = object.events.iter().rev();
                 report.events = newest
                     .map(|(apply, event)| EventReport::new(apply, event, &names))
                     .collect();
-                json::text(&report)?
+                json::json_text(&report)?
             }
         };
         shell.print(&text)?;

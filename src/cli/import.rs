@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::globals::{Format, Formatted};
+use super::globals::{Formatted, ReportFormat};
 use super::shell::Shell;
 use super::{Stop, names};
 use crate::app::database::block_on;
@@ -54,8 +54,8 @@ impl ImportArgs {
         };
         let (import, paths) = block_on(import_rows(&shell.context(), &request))?;
         let report = match self.formatted.format {
-            Format::Json => json::text(&ImportReport::new(&import, &paths))?,
-            Format::Text => text(&import, &paths, shell.view(shell.globals.verbose > 0)),
+            ReportFormat::Json => json::json_text(&ImportReport::new(&import, &paths))?,
+            ReportFormat::Text => text(&import, &paths, shell.view(shell.globals.verbose > 0)),
         };
         shell.print(&report)?;
         Ok(Exit::Done)

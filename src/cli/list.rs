@@ -3,7 +3,7 @@
 
 use clap::Args;
 
-use super::globals::{Format, Formatted};
+use super::globals::{Formatted, ReportFormat};
 use super::shell::Shell;
 use super::words::name;
 use super::{Stop, names};
@@ -64,8 +64,10 @@ impl ListArgs {
             ..ListReport::new(source, listed.numbers)
         };
         match self.formatted.format {
-            Format::Text => shell.print(&listing::text(&report.numbers, shell.width()))?,
-            Format::Json => shell.print(&json::text(&report)?)?,
+            ReportFormat::Text => {
+                shell.print(&listing::listing_text(&report.numbers, shell.width()))?
+            }
+            ReportFormat::Json => shell.print(&json::json_text(&report)?)?,
         }
         let count = counted(report.numbers.len() as u64, "number");
         shell.note(&match &report.environment {

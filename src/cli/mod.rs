@@ -154,7 +154,7 @@ pub fn run(cli: Cli) -> Exit {
     let report = match cli.command.format() {
         Some(ReviewFormat::Json) => failed_report(cli.command.name(), findings_of(&stop), &error),
         Some(format) => report::failed(&shell, format, findings_of(&stop), &error),
-        None => Ok(findings::text(findings_of(&stop), shell.width())),
+        None => Ok(findings::findings_text(findings_of(&stop), shell.width())),
     };
     match (report, cli.command.format()) {
         (Ok(text), Some(format)) => drop(report::print(&shell, format, &text)),

@@ -7,7 +7,7 @@ use clap::Args;
 use super::globals::ReviewFormatted;
 use super::keys::KeyArgs;
 use super::number::NumberArgs;
-use super::report::{self, Report};
+use super::report::{self, PlanReview};
 use super::shell::Shell;
 use super::{Stop, diff, names};
 use crate::address::Address;
@@ -80,7 +80,7 @@ impl PlanArgs {
             let digest = save_plan(&planned, &self.target, path)?;
             shell.note(&format!("saved as {} ({digest})", path.display()));
         }
-        self.print(shell, Report::of(&planned))
+        self.print(shell, PlanReview::of(&planned))
     }
 
     fn request(&self) -> PlanRequest<'_> {
@@ -91,7 +91,7 @@ impl PlanArgs {
         }
     }
 
-    fn print(&self, shell: &Shell, report: Report<'_>) -> Result<Exit, Stop> {
+    fn print(&self, shell: &Shell, report: PlanReview<'_>) -> Result<Exit, Stop> {
         let format = self.formatted.format;
         report.print(shell, format, self.full, self.detailed_exitcode)
     }

@@ -6,8 +6,8 @@ use std::time::Instant;
 use clap::Args;
 
 use super::apply::{approve, print_apply_report, watcher};
-use super::globals::{Format, Formatted};
-use super::report::Report;
+use super::globals::{Formatted, ReportFormat};
+use super::report::PlanReview;
 use super::shell::Shell;
 use super::{Stop, names};
 use crate::address::Address;
@@ -65,10 +65,10 @@ impl ReleaseArgs {
     }
 
     async fn give_back(&self, shell: &Shell, ready: &ReadyRelease) -> Result<Exit> {
-        let is_text = self.formatted.format == Format::Text;
+        let is_text = self.formatted.format == ReportFormat::Text;
         let plan = &ready.plan;
         let reroutes = Reroutes::default();
-        let report = Report::new(plan, &reroutes, &[]);
+        let report = PlanReview::new(plan, &reroutes, &[]);
         if is_text {
             shell.print(&report.text(shell.view(self.full)))?;
         }
@@ -81,7 +81,7 @@ impl ReleaseArgs {
             let order = ready.order(&context, self.reason.clone());
             let applied = carry_out_plan(&context, &ready.target, plan, order, watcher()).await?;
             if is_text {
-                let summary = applied::text(plan, applied.id, start.elapsed());
+                let summary = applied::applied_text(plan, applied.id, start.elapsed());
                 shell.print(&format!("\n{summary}"))?;
             }
             done = Some(applied);

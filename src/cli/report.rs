@@ -16,17 +16,17 @@ use crate::impact::one_number::OneNumber;
 use crate::impact::reroutes::Reroutes;
 use crate::impact::saved_plan::{NOT_COVERED, not_covered};
 use crate::render::findings;
-use crate::render::github::{conflicts, github};
+use crate::render::github::{conflict_findings, github_commands};
 use crate::render::json::{self, PlanReport};
 use crate::render::markdown::{self, ReportContext};
 use crate::render::number;
-use crate::render::sarif::sarif;
+use crate::render::sarif::sarif_log;
 use crate::render::style::wrapped;
 use crate::render::text::{self, View};
 
 /// A plan with all that is said of it.
 #[derive(Clone, Copy)]
-pub struct Report<'a> {
+pub struct PlanReview<'a> {
     pub plan: &'a Plan,
     pub reroutes: &'a Reroutes,
     /// What guards refuse.
@@ -46,17 +46,17 @@ pub fn tell_uncommitted(shell: &Shell, planned: &Planned) {
     }
 }
 
-impl<'a> Report<'a> {
-    pub fn of(planned: &'a Planned) -> Report<'a> {
-        Report {
+impl<'a> PlanReview<'a> {
+    pub fn of(planned: &'a Planned) -> PlanReview<'a> {
+        PlanReview {
             number: planned.number.as_ref(),
-            ..Report::new(&planned.plan, &planned.reroutes, &planned.refusals)
+            ..PlanReview::new(&planned.plan, &planned.reroutes, &planned.refusals)
         }
     }
 
     /// Of a plan for a database.
-    pub fn new(plan: &'a Plan, reroutes: &'a Reroutes, refusals: &'a [Finding]) -> Report<'a> {
-        Report {
+    pub fn new(plan: &'a Plan, reroutes: &'a Reroutes, refusals: &'a [Finding]) -> PlanReview<'a> {
+        PlanReview {
             plan,
             reroutes,
             refusals,
@@ -82,12 +82,14 @@ impl<'a> Report<'a> {
         let verdict = self.verdict();
         let text = match format {
             ReviewFormat::Text => self.text(shell.view(full)),
-            ReviewFormat::Json => json::text(&self.json(verdict.as_ref()))?,
+            ReviewFormat::Json => json::json_text(&self.json(verdict.as_ref()))?,
             ReviewFormat::Markdown => self.markdown(),
-            ReviewFormat::Github => github(&self.findings(), Some((self.plan, self.reroutes))),
+            ReviewFormat::Github => {
+                github_commands(&self.findings(), Some((self.plan, self.reroutes)))
+            }
             ReviewFormat::Sarif => {
-                let all = [self.findings(), conflicts(self.plan)].concat();
-                sarif(&all, &elsewhere(shell))?
+                let all = [self.findings(), conflict_findings(self.plan)].concat();
+                sarif_log(&all, &elsewhere(shell))?
             }
         };
         print(shell, format, &text)?;
@@ -116,7 +118,7 @@ impl<'a> Report<'a> {
         };
         // Whoever asks for one number wants no other objects, unless they do.
         let quiet = view.quiet || !view.full;
-        let number = number::text(one, view.width);
+        let number = number::number_text(one, view.width);
         format!("{}\n{number}", plan(View { quiet, ..view }))
     }
 
@@ -145,7 +147,7 @@ impl<'a> Report<'a> {
             saved: self.saved,
             ..ReportContext::default()
         };
-        markdown::markdown(self.plan, self.reroutes, &context)
+        markdown::plan_markdown(self.plan, self.reroutes, &context)
     }
 
     fn findings(&self) -> Vec<Finding> {
@@ -163,13 +165,20 @@ pub fn failed(
 ) -> Result<String> {
     let environment = shell.globals.env.as_deref();
     match format {
-        ReviewFormat::Text | ReviewFormat::Json => Ok(findings::text(findings, shell.width())),
+        ReviewFormat::Text | ReviewFormat::Json => {
+            Ok(findings::findings_text(findings, shell.width()))
+        }
         ReviewFormat::Markdown => {
             let context = ReportContext::default();
-            Ok(markdown::failed(environment, findings, error, &context))
+            Ok(markdown::failed_markdown(
+                environment,
+                findings,
+                error,
+                &context,
+            ))
         }
-        ReviewFormat::Github => Ok(github(&all(findings, error), None)),
-        ReviewFormat::Sarif => sarif(&all(findings, error), &elsewhere(shell)),
+        ReviewFormat::Github => Ok(github_commands(&all(findings, error), None)),
+        ReviewFormat::Sarif => sarif_log(&all(findings, error), &elsewhere(shell)),
     }
 }
 

@@ -5,7 +5,7 @@ use clap::Args;
 use uuid::Uuid;
 
 use super::Stop;
-use super::globals::{CallFormatted, Format};
+use super::globals::{CallFormatted, ReportFormat};
 use super::keys::KeyArgs;
 use super::shell::Shell;
 use super::words::name;
@@ -78,8 +78,8 @@ impl ResolveArgs {
         let context = shell.context();
         let resolution = block_on(resolve_call(&context, &question, &ring, self.offline))?;
         let report = match self.formatted.format() {
-            Format::Text => explain::text(&resolution, self.explain, shell.width()),
-            Format::Json => json::text(&Report::from(&resolution))?,
+            ReportFormat::Text => explain::text(&resolution, self.explain, shell.width()),
+            ReportFormat::Json => json::json_text(&Report::from(&resolution))?,
         };
         shell.print(&report)?;
         match resolution.outcome {

@@ -7,8 +7,8 @@ use anstream::adapter::strip_str;
 use clap::Args;
 
 use super::apply::{approve, print_apply_report, watcher};
-use super::globals::{Format, Formatted};
-use super::report::Report;
+use super::globals::{Formatted, ReportFormat};
+use super::report::PlanReview;
 use super::shell::Shell;
 use super::{Stop, history};
 use crate::app::apply::{Applied, carry_out_plan};
@@ -18,7 +18,7 @@ use crate::app::rollback::{
 };
 use crate::error::{Error, Exit, Result};
 use crate::render::applied;
-use crate::render::history::{self as render_history, whose};
+use crate::render::history::{self as render_history, apply_in_words};
 use crate::render::style::{BOLD, paint};
 use crate::render::text::View;
 use crate::snapshot::{ApplyId, ApplyRecord};
@@ -81,7 +81,7 @@ impl RollbackArgs {
     }
 
     async fn roll_back(&self, shell: &Shell) -> Result<Exit, Stop> {
-        let is_text = self.formatted.format == Format::Text;
+        let is_text = self.formatted.format == ReportFormat::Text;
         let asks = shell.is_interactive() && !self.auto_approve && is_text;
         let context = shell.context();
         let (to, undone) = match choose_rollback(&context, self.to).await? {
@@ -120,15 +120,15 @@ impl RollbackArgs {
         let done = carry_out_plan(&context, &judged.target, plan, order, watcher()).await?;
         self.print_json(shell, &judged, Some(&done), None)?;
         if is_text {
-            let summary = applied::text(plan, done.id, start.elapsed());
+            let summary = applied::applied_text(plan, done.id, start.elapsed());
             shell.print(&format!("\n{summary}"))?;
         }
         Ok(Exit::Done)
     }
 
     fn text(&self, shell: &Shell, judged: &JudgedRollback) -> String {
-        let to = judged.restored().map(whose).unwrap_or_default();
-        let undone = judged.undone().map(whose);
+        let to = judged.restored().map(apply_in_words).unwrap_or_default();
+        let undone = judged.undone().map(apply_in_words);
         let undone = undone.map_or(String::new(), |apply| format!("\nUndoes {apply}"));
         let title = paint(BOLD, format!("Back to {to}{undone}"));
         let view = View {
@@ -146,19 +146,19 @@ impl RollbackArgs {
         error: Option<&Error>,
     ) -> Result<()> {
         match self.formatted.format {
-            Format::Text => Ok(()),
-            Format::Json => print_apply_report(shell, &report(judged), done, error),
+            ReportFormat::Text => Ok(()),
+            ReportFormat::Json => print_apply_report(shell, &report(judged), done, error),
         }
     }
 }
 
-fn report(judged: &JudgedRollback) -> Report<'_> {
-    Report::new(&judged.back.plan, &judged.reroutes, &judged.refusals)
+fn report(judged: &JudgedRollback) -> PlanReview<'_> {
+    PlanReview::new(&judged.back.plan, &judged.reroutes, &judged.refusals)
 }
 
 fn no_such_apply(wanted: ApplyId, applies: &[ApplyRecord]) -> Error {
     let last = applies.get(..SHOWN.min(applies.len())).unwrap_or_default();
-    let list = strip_str(&render_history::list(last, None)).to_string();
+    let list = strip_str(&render_history::apply_list(last, None)).to_string();
     let lines: Vec<&str> = list.lines().skip(1).collect();
     Error::new(format!("there is no apply {wanted}; these are the last:"))
         .lines(&lines.join("\n"))
@@ -169,7 +169,7 @@ fn nothing_to_undo(first: Option<&ApplyRecord>) -> String {
     match first {
         Some(first) => format!(
             "Nothing to undo: before {} there was nothing. `lkroute release` gives objects back.\n",
-            whose(first)
+            apply_in_words(first)
         ),
         None => "Nothing to undo: no apply that is left changed an object.\n".to_owned(),
     }

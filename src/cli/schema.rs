@@ -23,7 +23,7 @@ pub struct SchemaArgs {}
 
 impl SchemaArgs {
     pub fn run(&self, shell: &Shell) -> Result<Exit, Stop> {
-        shell.print(&format!("{:#}\n", source::schema()))?;
+        shell.print(&format!("{:#}\n", source::routing_schema()))?;
         Ok(Exit::Done)
     }
 }

@@ -4,7 +4,7 @@
 use clap::Args;
 
 use super::Stop;
-use super::globals::{Format, Formatted};
+use super::globals::{Formatted, ReportFormat};
 use super::keys::KeyArgs;
 use super::shell::Shell;
 use crate::app::database::block_on;
@@ -43,8 +43,8 @@ impl SecretListArgs {
         let listed = block_on(list_secrets(&shell.context(), &ring, self.offline))?;
         let report = SecretsReport::new(listed.environment.as_deref(), listed.secrets);
         shell.print(&match self.formatted.format {
-            Format::Text => report::text(&report),
-            Format::Json => json::text(&report)?,
+            ReportFormat::Text => report::secrets_text(&report),
+            ReportFormat::Json => json::json_text(&report)?,
         })?;
         if let Some(config) = listed.leaked {
             let message = format!("the secret of {config} is stored as plain text");

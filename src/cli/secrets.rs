@@ -53,7 +53,7 @@ impl SecretsArgs {
     }
 
     /// The format of its report, where it prints one.
-    pub fn format(&self) -> Option<globals::Format> {
+    pub fn format(&self) -> Option<globals::ReportFormat> {
         match &self.command {
             SecretsCommand::List(args) => Some(args.formatted.format),
             _ => None,

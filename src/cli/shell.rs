@@ -13,7 +13,7 @@ use super::progress::ProgressLine;
 use crate::app::{self, Context, Counter, Settings, Total};
 use crate::error::{Error, Result};
 use crate::render::clock;
-use crate::render::escape::{clipped, visible};
+use crate::render::escape::{clipped_to, visible};
 use crate::render::style::{BOLD, CHANGED, DIM, ERROR, NOTED, paint, wrapped};
 use crate::render::text::View;
 use crate::unseen::is_unseen;
@@ -240,7 +240,7 @@ pub fn complaint(error: &Error, width: usize) -> String {
     let tag = |style, word: &str, text: &str| {
         let margin = word.len() + 2;
         // A trigger of a database may raise an error of megabytes.
-        let text = clipped(text, LONGEST);
+        let text = clipped_to(text, LONGEST);
         let lines: Vec<String> = text.lines().map(visible).collect();
         let text = lines.join("\n");
         let (first, rest) = text.split_once('\n').unwrap_or((&text, ""));

@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::Stop;
 use super::globals::ReviewFormatted;
-use super::report::Report;
+use super::report::PlanReview;
 use super::shell::Shell;
 use crate::app::approval::read_plan;
 use crate::error::{Exit, Result};
@@ -44,9 +44,9 @@ impl ShowArgs {
             window: saved.window,
             ..reroutes(&saved.plan)
         };
-        let report = Report {
+        let report = PlanReview {
             saved: true,
-            ..Report::new(&saved.plan, &reroutes, &saved.refusals)
+            ..PlanReview::new(&saved.plan, &reroutes, &saved.refusals)
         };
         shell.note(&saved.digest);
         report.print(shell, self.formatted.format, self.full, false)

@@ -38,14 +38,14 @@ impl ValidateArgs {
             ReviewFormat::Text => text(&loaded, shell),
             ReviewFormat::Json => {
                 let environment = shell.globals.env.as_deref();
-                json::text(&json::ValidateReport::new(environment, &loaded.findings))?
+                json::json_text(&json::ValidateReport::new(environment, &loaded.findings))?
             }
             ReviewFormat::Markdown => {
                 let environment = shell.globals.env.as_deref();
-                markdown::files(environment, &loaded.findings, &ReportContext::default())
+                markdown::files_markdown(environment, &loaded.findings, &ReportContext::default())
             }
-            ReviewFormat::Github => github::github(&loaded.findings, None),
-            ReviewFormat::Sarif => sarif::sarif(&loaded.findings, &report::elsewhere(shell))?,
+            ReviewFormat::Github => github::github_commands(&loaded.findings, None),
+            ReviewFormat::Sarif => sarif::sarif_log(&loaded.findings, &report::elsewhere(shell))?,
         };
         report::print(shell, self.formatted.format, &report)?;
         Ok(match loaded.has_errors() {
@@ -59,7 +59,7 @@ fn text(loaded: &Loaded, shell: &Shell) -> String {
     let told = loaded.findings.iter();
     let told = told.filter(|finding| finding.is_error() || !shell.globals.quiet);
     let told: Vec<_> = told.cloned().collect();
-    let drawn = findings::text(&told, shell.width());
+    let drawn = findings::findings_text(&told, shell.width());
     let count = count_by_severity(&loaded.findings);
     let routing = &loaded.routing;
     let last = match (loaded.has_errors(), count.is_empty()) {

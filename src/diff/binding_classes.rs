@@ -11,7 +11,7 @@ use super::compare::{Sides, compare};
 use super::objects;
 use super::plan::{Action, FieldChange, Kind, Patch};
 use crate::fields::{Field, Fields, FieldsIx, FieldsPool};
-use crate::routing::Settings;
+use crate::routing::BindingSettings;
 
 /// A combination for which the comparison is made once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -42,7 +42,7 @@ pub struct BindingOutcome {
 /// Judges cases, and keeps the sets and patches that they are made of.
 #[derive(Debug, Default)]
 pub struct BindingClassifier<'a> {
-    settings: &'a [Settings],
+    settings: &'a [BindingSettings],
     /// The declared fields of each of the settings.
     declared: Vec<FieldsIx>,
     pub pool: FieldsPool,
@@ -55,7 +55,7 @@ pub struct BindingClassifier<'a> {
 impl<'a> BindingClassifier<'a> {
     /// `config_id` gives the row id of a declared config, as text.
     pub fn new(
-        settings: &'a [Settings],
+        settings: &'a [BindingSettings],
         config_id: impl Fn(&str) -> Option<String>,
     ) -> BindingClassifier<'a> {
         let mut judge = BindingClassifier {

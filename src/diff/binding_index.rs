@@ -133,7 +133,7 @@ mod tests {
     use crate::phone::E164;
 
     fn key(n: u64) -> RowKey {
-        E164::from_digits(971_545_335_000 + n).unwrap().key()
+        E164::from_digits(971_545_335_000 + n).unwrap().row_key()
     }
 
     #[test]

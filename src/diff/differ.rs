@@ -78,7 +78,7 @@ impl<'a> Differ<'a> {
         };
         let judge = BindingClassifier::new(&routing.settings, config_id);
         let declared = routing.bindings.iter();
-        let declared = declared.map(|binding| (binding.tenant, binding.number.key()));
+        let declared = declared.map(|binding| (binding.tenant, binding.number.row_key()));
         let mut differ = Differ {
             routing,
             snapshot,
@@ -134,7 +134,7 @@ impl<'a> Differ<'a> {
     /// Takes in what the last apply set a binding to.
     pub fn owned(&mut self, owned: OwnedBinding) {
         let tenant = self.tenant(owned.tenant);
-        let slot = self.slots.find_or_add(tenant, owned.number.key());
+        let slot = self.slots.find_or_add(tenant, owned.number.row_key());
         self.slots.all[slot as usize].owned = index(self.owned.len());
         self.owned.push(owned);
     }
@@ -147,7 +147,7 @@ impl<'a> Differ<'a> {
             Ok(number) => number,
             Err(reason) => return self.unreadable(row.id, reason, fields),
         };
-        let Some(slot) = self.slots.find(tenant, number.key()) else {
+        let Some(slot) = self.slots.find(tenant, number.row_key()) else {
             return self.others(tenant, fields);
         };
         let live = LiveRow {

@@ -390,8 +390,8 @@ fn is_as_applied(owned: Option<&OwnedConfig>, live: &LiveConfig) -> bool {
 /// The patch of a row that is not there. Where it was ours and the files say
 /// what they said, its absence is drift.
 pub fn inserted(declared: &Fields, owned: Option<&Fields>) -> Patch {
-    let gone = owned.is_some_and(|owned| owned.managed().eq(declared.managed()));
-    let fields = declared.managed().map(|(field, value)| FieldChange {
+    let gone = owned.is_some_and(|owned| owned.managed_values().eq(declared.managed_values()));
+    let fields = declared.managed_values().map(|(field, value)| FieldChange {
         field,
         before: None,
         after: Some(value.clone()),

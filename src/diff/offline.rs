@@ -11,7 +11,7 @@ use super::objects;
 use super::plan::Plan;
 use super::secret::SecretFacts;
 use crate::fields::{Field, Fields};
-use crate::routing::{CipherText, Origin, Routing, SecretFormat, SecretSource, Settings};
+use crate::routing::{BindingSettings, CipherText, Origin, Routing, SecretFormat, SecretSource};
 use crate::snapshot::{
     LiveConfig, NumberRow, OwnedBinding, OwnedConfig, OwnedRegion, Snapshot, SourceLine,
 };
@@ -52,7 +52,7 @@ pub fn between(before: &Routing, after: &Routing) -> Plan {
     }
     for (binding, row) in before.bindings.iter().zip(&rows) {
         let (fields, rules) = &settings[binding.settings as usize];
-        let key = binding.number.key();
+        let key = binding.number.row_key();
         differ.row(&NumberRow {
             id: *row,
             tenant: before.tenant(binding).id,
@@ -150,7 +150,7 @@ fn stored(source: &SecretSource, format: Option<SecretFormat>) -> CipherText {
 }
 
 /// The managed fields of a binding's row, and its `rules` as text.
-fn row_of(settings: &Settings, config: Option<Uuid>) -> (Fields, String) {
+fn row_of(settings: &BindingSettings, config: Option<Uuid>) -> (Fields, String) {
     let mut fields = settings.fields.clone();
     fields.set(Field::Config, config.map(|id| Value::from(id.to_string())));
     let rules: Map<String, Value> = fields

@@ -180,18 +180,18 @@ impl Action {
 
 /// Who moved: the files since the last apply, the database, or both.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Cause {
+pub enum ChangeCause {
     Files,
     Drift,
     Both,
 }
 
-impl Cause {
+impl ChangeCause {
     pub fn as_str(self) -> &'static str {
         match self {
-            Cause::Files => "files",
-            Cause::Drift => "drift",
-            Cause::Both => "both",
+            ChangeCause::Files => "files",
+            ChangeCause::Drift => "drift",
+            ChangeCause::Both => "both",
         }
     }
 }
@@ -304,12 +304,12 @@ impl Patch {
         self.has(Kind::Conflict) || self.has(Kind::Blocked)
     }
 
-    pub fn cause(&self) -> Cause {
+    pub fn cause(&self) -> ChangeCause {
         let drift = self.has(Kind::Drift);
         match self.fields.iter().all(|change| change.kind == Kind::Drift) {
-            true if drift => Cause::Drift,
-            _ if drift => Cause::Both,
-            _ => Cause::Files,
+            true if drift => ChangeCause::Drift,
+            _ if drift => ChangeCause::Both,
+            _ => ChangeCause::Files,
         }
     }
 }
@@ -352,7 +352,7 @@ impl Plan {
         &self.patches[change.patch as usize]
     }
 
-    pub fn cause(&self, change: &Change) -> Cause {
+    pub fn cause(&self, change: &Change) -> ChangeCause {
         self.patch(change).cause()
     }
 

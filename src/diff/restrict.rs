@@ -26,7 +26,7 @@ pub enum Held {
 }
 
 /// A change with what is held back of it, and why.
-type Parts = (Vec<(FieldChange, WhyHeld)>, Patch);
+type SplitPatch = (Vec<(FieldChange, WhyHeld)>, Patch);
 
 impl Held {
     fn is_whole(&self) -> bool {
@@ -34,7 +34,7 @@ impl Held {
     }
 
     /// The fields that are held back, and those that are not.
-    fn split(self, patch: &Patch) -> Parts {
+    fn split(self, patch: &Patch) -> SplitPatch {
         let fields = patch.fields.iter().cloned();
         match self {
             Held::Nothing => (Vec::new(), patch.clone()),

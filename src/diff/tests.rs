@@ -8,12 +8,12 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::differ::Differ;
-use super::plan::{Action, Cause, Change, Kind, Plan};
+use super::plan::{Action, Change, ChangeCause, Kind, Plan};
 use super::secret::SecretFacts;
 use crate::fields::{Field, Fields};
 use crate::phone::E164;
 use crate::routing::{
-    Binding, CipherText, Origin, Routing, SecretSource, ServerConfig, Settings, Tenant,
+    Binding, BindingSettings, CipherText, Origin, Routing, SecretSource, ServerConfig, Tenant,
 };
 use crate::snapshot::{ApplyRecord, LiveConfig, NumberRow, OwnedBinding, OwnedConfig, Snapshot};
 
@@ -123,7 +123,7 @@ impl Case {
     }
 
     fn binding(mut self, config: &str, fields: Fields, adopt: &[Field]) -> Case {
-        self.routing.settings.push(Settings {
+        self.routing.settings.push(BindingSettings {
             config: config.into(),
             fields,
             adopt: adopt.to_vec(),
@@ -286,13 +286,16 @@ fn drift_is_told_from_changes_and_left_alone_unseen() {
             .plan()
     };
     let drift = case("a", "b");
-    assert_eq!(drift.cause(only(&drift)), Cause::Drift);
+    assert_eq!(drift.cause(only(&drift)), ChangeCause::Drift);
     assert_eq!(kinds(&drift), [(Field::Outbound, Kind::Drift)]);
     let rest = drift.without_drift();
     assert!(rest.is_empty());
     assert_eq!(rest.left_alone.len(), 1);
 
-    assert_eq!(case("b", "a").cause(only(&case("b", "a"))), Cause::Files);
+    assert_eq!(
+        case("b", "a").cause(only(&case("b", "a"))),
+        ChangeCause::Files
+    );
     assert_eq!(kinds(&case("b", "b")), [(Field::Outbound, Kind::Adopt)]);
     assert_eq!(kinds(&case("b", "c")), [(Field::Outbound, Kind::Conflict)]);
 }

@@ -79,7 +79,7 @@ pub struct AgentTenantMismatch {
 
 /// All that is judged.
 #[derive(Debug)]
-pub struct Facts<'a> {
+pub struct DoctorFacts<'a> {
     /// With the state of their secrets.
     pub configs: &'a Configs,
     pub numbers: &'a Numbers,
@@ -120,7 +120,8 @@ impl ConfigRow {
 
 /// The whole of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
-pub struct Report {
+#[schemars(rename = "Report")]
+pub struct DoctorFindings {
     pub format_version: u32,
     /// By name.
     pub configs: Vec<ConfigRow>,
@@ -139,7 +140,7 @@ fn well(complaints: &[Complaint]) -> bool {
 }
 
 /// Judges the facts.
-pub fn examine(facts: &Facts<'_>) -> Report {
+pub fn examine(facts: &DoctorFacts<'_>) -> DoctorFindings {
     let wanted = |config: &&ConfigFact| facts.only.is_empty() || facts.only.contains(config.name());
     let mut configs: Vec<ConfigRow> = facts
         .configs
@@ -155,7 +156,7 @@ pub fn examine(facts: &Facts<'_>) -> Report {
         drift(facts.drift, &mut others);
         others.sort_by_key(|complaint| std::cmp::Reverse(complaint.severity));
     }
-    Report {
+    DoctorFindings {
         format_version: format_versions::REPORT,
         well: well(&others) && configs.iter().all(ConfigRow::is_well),
         numbers: facts.numbers.active,
@@ -190,7 +191,7 @@ impl About<'_> {
     }
 }
 
-fn config_row(config: &ConfigFact, facts: &Facts<'_>) -> ConfigRow {
+fn config_row(config: &ConfigFact, facts: &DoctorFacts<'_>) -> ConfigRow {
     let name = config.name();
     let bound = facts.numbers.bound.get(name);
     let bound = bound.map_or(&[][..], Vec::as_slice);
@@ -329,7 +330,7 @@ fn unlisted(listed: &[String], bound: &[E164]) -> Examples {
 }
 
 /// Whether the fallback can take the calls of the config.
-fn fallback(config: &ConfigFact, bound: &[E164], facts: &Facts<'_>, about: &mut About<'_>) {
+fn fallback(config: &ConfigFact, bound: &[E164], facts: &DoctorFacts<'_>, about: &mut About<'_>) {
     if config.text(Field::Fallback).is_none() {
         return;
     }

@@ -124,9 +124,9 @@ impl<'a> Survey<'a> {
     }
 
     fn repeated(&mut self, tenant: Uuid, number: E164) {
-        let known = match self.seen.get_mut(&(tenant, number.key())) {
+        let known = match self.seen.get_mut(&(tenant, number.row_key())) {
             None => {
-                self.seen.insert((tenant, number.key()), false);
+                self.seen.insert((tenant, number.row_key()), false);
                 return;
             }
             Some(known) => std::mem::replace(known, true),

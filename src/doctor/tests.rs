@@ -60,9 +60,9 @@ fn healthy() -> Vec<Row> {
     vec![on(INDIA, 9_513_456_728), on(UAE, 9_513_456_729)]
 }
 
-fn judged(configs: &Configs, rows: &[Row], probes: &[(&str, Probed)]) -> Report {
+fn judged(configs: &Configs, rows: &[Row], probes: &[(&str, Probed)]) -> DoctorFindings {
     let probes = probes.iter().map(|(name, p)| (name.to_string(), p.clone()));
-    examine(&Facts {
+    examine(&DoctorFacts {
         configs,
         numbers: &survey(configs, rows),
         mixed: &[],
@@ -72,7 +72,7 @@ fn judged(configs: &Configs, rows: &[Row], probes: &[(&str, Probed)]) -> Report 
     })
 }
 
-fn checks(report: &Report) -> Vec<(&str, &str, ComplaintSeverity)> {
+fn checks(report: &DoctorFindings) -> Vec<(&str, &str, ComplaintSeverity)> {
     let of_configs = report.configs.iter().flat_map(|row| &row.complaints);
     of_configs
         .chain(&report.others)
@@ -254,7 +254,7 @@ fn drift_mixed_agents_and_a_choice_of_configs() {
     let probes = BTreeMap::new();
     let only = |names: &[&str]| {
         let only = names.iter().map(|n| n.to_string()).collect();
-        examine(&Facts {
+        examine(&DoctorFacts {
             configs: &configs,
             numbers: &numbers,
             mixed: &mixed,

@@ -57,7 +57,7 @@ impl Fields {
     }
 
     /// What a row can hold.
-    pub fn managed(&self) -> impl Iterator<Item = (Field, &Value)> {
+    pub fn managed_values(&self) -> impl Iterator<Item = (Field, &Value)> {
         self.iter().filter(|(field, _)| *field != Field::Rollout)
     }
 

@@ -23,8 +23,8 @@ pub struct Checkout {
 /// # Errors
 /// A directory on the way that git would take for a bare repository.
 pub fn find_checkout(dir: &Path) -> Result<Option<Checkout>> {
-    let named = absolute(dir)?;
-    let real = real(&named);
+    let named = absolute_path(dir)?;
+    let real = real_path(&named);
     // Links above the repository are followed, those within it are its own.
     for path in [&named, &real] {
         let up_to_top = path.ancestors().scan(false, |done, dir| {
@@ -51,13 +51,13 @@ pub fn find_checkout(dir: &Path) -> Result<Option<Checkout>> {
 }
 
 /// A path without `..`: links before a `..` are followed, as the system would.
-fn absolute(dir: &Path) -> Result<PathBuf> {
+fn absolute_path(dir: &Path) -> Result<PathBuf> {
     let mut path = env::current_dir()
         .map_err(|error| Error::new(format!("can't find the current directory: {error}")))?;
     for part in dir.components() {
         match part {
             Component::ParentDir => {
-                path = real(&path);
+                path = real_path(&path);
                 path.pop();
             }
             Component::CurDir => {}
@@ -68,7 +68,7 @@ fn absolute(dir: &Path) -> Result<PathBuf> {
 }
 
 /// The path with its links followed, as far as it exists.
-fn real(path: &Path) -> PathBuf {
+fn real_path(path: &Path) -> PathBuf {
     let existing = path.ancestors().find_map(|dir| {
         let real = fs::canonicalize(dir).ok()?;
         Some((real, path.strip_prefix(dir).ok()?))
@@ -84,16 +84,16 @@ fn real(path: &Path) -> PathBuf {
 
 /// Whether there is a `.git` in a directory, of whatever kind.
 pub fn has_git(dir: &Path) -> bool {
-    exists(&dir.join(".git"))
+    path_exists(&dir.join(".git"))
 }
 
-fn exists(path: &Path) -> bool {
+fn path_exists(path: &Path) -> bool {
     fs::symlink_metadata(path).is_ok()
 }
 
 fn refuse_bare_repository(dir: &Path) -> Result<()> {
     let names = ["HEAD", "objects", "refs"];
-    if !names.iter().all(|name| exists(&dir.join(name))) {
+    if !names.iter().all(|name| path_exists(&dir.join(name))) {
         return Ok(());
     }
     let message = format!(

@@ -80,7 +80,7 @@ pub fn is_open_to_others(_: &Path) -> bool {
 
 /// A file to rewrite.
 #[derive(Debug, Clone)]
-pub struct Edit {
+pub struct FileEdit {
     pub path: PathBuf,
     /// What it holds; it is not written if that has changed.
     pub before: String,
@@ -94,7 +94,7 @@ pub struct Edit {
 /// # Errors
 /// A file that can't be written, or that no longer holds what was read (exit
 /// 5).
-pub fn rewrite(edits: &[Edit]) -> Result<()> {
+pub fn rewrite_files(edits: &[FileEdit]) -> Result<()> {
     // From the comparison on nobody else of us writes here.
     let _locks = lock_directories(edits)?;
     let mut ready = Vec::new();
@@ -105,7 +105,7 @@ pub fn rewrite(edits: &[Edit]) -> Result<()> {
             let message = format!("`{}` has changed while it was edited", edit.path.display());
             return Err(Error::exit(Exit::Stale, message).hint("nothing was written: try again"));
         }
-        let file = beside(&path, &edit.after);
+        let file = file_beside(&path, &edit.after);
         ready.push((
             file.map_err(|error| cannot("write", &edit.path, &error))?,
             path,
@@ -123,7 +123,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Locks the directories of these files, until the value is dropped. Where
 /// directories can't be locked, the comparison alone has to do.
-fn lock_directories(edits: &[Edit]) -> Result<Vec<fs::File>> {
+fn lock_directories(edits: &[FileEdit]) -> Result<Vec<fs::File>> {
     let paths = edits.iter().map(|edit| fs::canonicalize(&edit.path));
     let dirs = paths.filter_map(|path| Some(path.ok()?.parent()?.to_owned()));
     // In one order, so that two never wait for each other.
@@ -147,7 +147,7 @@ fn lock_directories(edits: &[Edit]) -> Result<Vec<fs::File>> {
 }
 
 /// A new file in the directory of `path`, with its permissions.
-fn beside(path: &Path, text: &str) -> io::Result<NamedTempFile> {
+fn file_beside(path: &Path, text: &str) -> io::Result<NamedTempFile> {
     let dir = path.parent().unwrap_or(Path::new("."));
     let mut file = tempfile::Builder::new()
         .prefix(".lkroute-")
@@ -164,7 +164,7 @@ fn beside(path: &Path, text: &str) -> io::Result<NamedTempFile> {
 /// # Errors
 /// Where one of the files exists already, or the directory holds other
 /// `.toml` files; nothing is written then.
-pub fn create(dir: &Path, files: &[(String, String)]) -> Result<()> {
+pub fn create_files(dir: &Path, files: &[(String, String)]) -> Result<()> {
     let tree = Tree::open(dir);
     if !tree.paths().is_empty() {
         let message = format!("`{}` holds routing files already", shown(dir));
@@ -192,7 +192,7 @@ pub fn make_directory(dir: &Path) -> Result<()> {
 ///
 /// # Errors
 /// Names the file and why it can't be written.
-pub fn write(path: &Path, text: &str) -> Result<()> {
+pub fn write_file(path: &Path, text: &str) -> Result<()> {
     let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty());
     let write = || {
         let dir = dir.unwrap_or(Path::new("."));

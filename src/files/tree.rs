@@ -32,24 +32,24 @@ impl Tree {
     pub fn open(dir: &Path) -> Tree {
         let mut tree = Tree::default();
         match LinkBounds::of(dir) {
-            Ok(bounds) => tree.walk(dir, &bounds),
+            Ok(bounds) => tree.walk_directory(dir, &bounds),
             Err(problem) => tree.problems.push(*problem),
         }
-        tree.sort();
+        tree.sort_files();
         if tree.paths.is_empty() && tree.problems.is_empty() {
             let message = format!("there are no .toml files under `{}`", shown(dir));
-            tree.problem("no-files", message, None);
+            tree.add_problem("no-files", message, None);
         }
         tree
     }
 
     /// The path of a file, by the name under which findings show it.
-    pub fn path(&self, shown: &str) -> Option<&Path> {
+    pub fn path_of(&self, shown: &str) -> Option<&Path> {
         let ix = self.shown.iter().position(|path| path == shown)?;
         Some(&self.paths[ix])
     }
 
-    fn walk(&mut self, dir: &Path, bounds: &LinkBounds) {
+    fn walk_directory(&mut self, dir: &Path, bounds: &LinkBounds) {
         let walk = WalkDir::new(dir).max_depth(MAX_DEPTH + 1);
         let mut walk = walk
             .sort_by_file_name()
@@ -60,7 +60,7 @@ impl Tree {
             let entry = match entry {
                 Ok(entry) => entry,
                 Err(error) => {
-                    self.failed(dir, &error);
+                    self.take_error(dir, &error);
                     continue;
                 }
             };
@@ -68,7 +68,7 @@ impl Tree {
             links += usize::from(entry.path_is_symlink());
             if entries > MAX_ENTRIES || links > MAX_SYMLINKS || entry.depth() > MAX_DEPTH {
                 *self = Tree {
-                    problems: vec![tree_rules::too_many_files().at(file(dir))],
+                    problems: vec![tree_rules::too_many_files().at(file_place(dir))],
                     ..Tree::default()
                 };
                 return;
@@ -78,20 +78,22 @@ impl Tree {
             }
             if entry.file_type().is_dir() && bounds.in_git && has_git(entry.path()) {
                 let finding = tree_rules::nested_repository();
-                self.problems.push(finding.at(file(entry.path())));
+                self.problems.push(finding.at(file_place(entry.path())));
                 walk.skip_current_dir();
                 continue;
             }
-            self.found(dir, &entry, bounds);
+            self.take_entry(dir, &entry, bounds);
         }
     }
 
-    fn found(&mut self, dir: &Path, entry: &DirEntry, bounds: &LinkBounds) {
+    fn take_entry(&mut self, dir: &Path, entry: &DirEntry, bounds: &LinkBounds) {
         let (path, kind) = (entry.path(), entry.file_type());
         if entry.path_is_symlink() && entry.depth() > 0 {
             let below = path.strip_prefix(dir).unwrap_or(path);
             if let Err(fault) = bounds.linked_file(below) {
-                return self.problems.push(fault.finding().at(file(path)));
+                return self
+                    .problems
+                    .push(fault.into_finding().at(file_place(path)));
             }
         } else if kind.is_dir() {
             return;
@@ -103,11 +105,11 @@ impl Tree {
             self.shown.push(shown(path));
             self.paths.push(path.to_owned());
         } else {
-            self.problem("unreadable-file", "this is no regular file", Some(path));
+            self.add_problem("unreadable-file", "this is no regular file", Some(path));
         }
     }
 
-    fn failed(&mut self, dir: &Path, error: &walkdir::Error) {
+    fn take_error(&mut self, dir: &Path, error: &walkdir::Error) {
         let path = error.path().unwrap_or(dir);
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         if name.starts_with('.') && path != dir {
@@ -119,13 +121,13 @@ impl Tree {
         match kind {
             io::ErrorKind::NotFound if path == dir => {
                 let message = format!("there is no directory `{}`", shown(dir));
-                self.problem("no-directory", message, None);
+                self.add_problem("no-directory", message, None);
             }
             // `ErrorKind::FilesystemLoop` is not stable yet.
             _ if kind.to_string().contains("filesystem loop") => {
-                self.problem("symlink-loop", "this link leads back to itself", Some(path));
+                self.add_problem("symlink-loop", "this link leads back to itself", Some(path));
             }
-            _ => self.problem(
+            _ => self.add_problem(
                 "unreadable-file",
                 format!("can't be read: {kind}"),
                 Some(path),
@@ -133,9 +135,9 @@ impl Tree {
         }
     }
 
-    fn problem(&mut self, code: &'static str, message: impl Into<String>, path: Option<&Path>) {
+    fn add_problem(&mut self, code: &'static str, message: impl Into<String>, path: Option<&Path>) {
         let mut finding = Finding::error(code, message);
-        finding.place = path.map(file);
+        finding.place = path.map(file_place);
         let hint = "name the directory of the routing files with --routing";
         self.problems.push(match code {
             "no-files" | "no-directory" => finding.hint(hint),
@@ -143,7 +145,7 @@ impl Tree {
         });
     }
 
-    fn sort(&mut self) {
+    fn sort_files(&mut self) {
         let mut both: Vec<_> = self.shown.drain(..).zip(self.paths.drain(..)).collect();
         both.sort();
         (self.shown, self.paths) = both.into_iter().unzip();
@@ -201,14 +203,15 @@ impl LinkBounds {
             inside: checkout.inside,
             in_git: true,
         };
-        let followed = tree_rules::follow("", &bounds.inside, &mut |path| Ok(bounds.node(path)));
+        let followed =
+            tree_rules::follow_links("", &bounds.inside, &mut |path| Ok(bounds.node_at(path)));
         match followed {
             Ok((inside, _)) => bounds.inside = inside,
             Err(FollowError::Fault(LinkFault::Nowhere) | FollowError::Failed(_)) => {}
             Err(FollowError::Fault(fault)) => {
-                let finding = fault.finding();
+                let finding = fault.into_finding();
                 let hint = "name the directory that it leads to with --routing";
-                return Err(Box::new(finding.at(file(dir)).hint(hint)));
+                return Err(Box::new(finding.at(file_place(dir)).hint(hint)));
             }
         }
         Ok(bounds)
@@ -217,21 +220,21 @@ impl LinkBounds {
     /// Whether a link, by its path from the routing directory, may be read.
     fn linked_file(&self, link: &Path) -> Result<(), LinkFault> {
         let path = format!("{}/{}", self.inside, link.to_string_lossy());
-        match tree_rules::linked_file(&path, &mut |path| Ok(self.node(path))) {
+        match tree_rules::linked_file(&path, &mut |path| Ok(self.node_at(path))) {
             Ok(_) => Ok(()),
             Err(FollowError::Fault(fault)) => Err(fault),
             Err(FollowError::Failed(_)) => Err(LinkFault::Nowhere),
         }
     }
 
-    fn node(&self, path: &str) -> PathNode {
+    fn node_at(&self, path: &str) -> PathNode {
         let path = self.top.join(path);
         let Ok(found) = fs::symlink_metadata(&path) else {
             return PathNode::Missing;
         };
         let kind = found.file_type();
         if kind.is_symlink() {
-            return self.link(&path);
+            return self.follow_link(&path);
         }
         match (kind.is_dir(), kind.is_file()) {
             (true, _) if self.in_git && has_git(&path) => PathNode::Repository,
@@ -241,7 +244,7 @@ impl LinkBounds {
         }
     }
 
-    fn link(&self, path: &Path) -> PathNode {
+    fn follow_link(&self, path: &Path) -> PathNode {
         let Ok(target) = fs::read_link(path) else {
             return PathNode::Missing;
         };
@@ -256,7 +259,7 @@ impl LinkBounds {
     }
 }
 
-fn file(path: &Path) -> Place {
+fn file_place(path: &Path) -> Place {
     Place::file(shown(path))
 }
 

@@ -56,14 +56,14 @@ impl Repository {
         let repository = Repository {
             top: top.to_owned(),
         };
-        let version = repository.git(["--version"])?;
+        let version = repository.run_git(["--version"])?;
         if !version.status.success() {
-            return Err(failed("--version", &version.stderr));
+            return Err(git_failed("--version", &version.stderr));
         }
-        check_version(&text(&version.stdout))?;
-        let is_it = repository.git(["rev-parse", "--is-bare-repository", "--show-prefix"])?;
+        check_version(&output_text(&version.stdout))?;
+        let is_it = repository.run_git(["rev-parse", "--is-bare-repository", "--show-prefix"])?;
         if !is_it.status.success() {
-            return Err(failed("rev-parse", &is_it.stderr));
+            return Err(git_failed("rev-parse", &is_it.stderr));
         }
         if is_it.stdout != b"false\n\n" {
             let message = format!("git does not take `{}` for a work tree", top.display());
@@ -74,12 +74,12 @@ impl Repository {
     }
 
     /// The commit that is checked out; none in a repository without one.
-    pub fn head(&self) -> Result<Option<String>> {
-        self.ask(&["rev-parse", "--verify", "--quiet", "HEAD^{commit}"])
+    pub fn head_commit(&self) -> Result<Option<String>> {
+        self.ask_git(&["rev-parse", "--verify", "--quiet", "HEAD^{commit}"])
     }
 
     /// The commit that a revision names, in full hex.
-    pub fn commit(&self, revision: &str) -> Result<String> {
+    pub fn named_commit(&self, revision: &str) -> Result<String> {
         if let Some((commit, warned)) = self.look_up(revision)? {
             // Git takes one of them, and a warning is easily lost.
             if !warned.contains("is ambiguous") {
@@ -117,50 +117,50 @@ impl Repository {
             return Ok(None);
         }
         let name = format!("{revision}^{{commit}}");
-        let answer = self.git(["rev-parse", "--verify", &name])?;
-        let found = (text(&answer.stdout), text(&answer.stderr));
+        let answer = self.run_git(["rev-parse", "--verify", &name])?;
+        let found = (output_text(&answer.stdout), output_text(&answer.stderr));
         Ok(answer.status.success().then_some(found))
     }
 
     /// Whether `old` is `new` or came before it; both in full hex.
     pub fn ancestry(&self, old: &str, new: &str) -> Result<Ancestry> {
         let known = format!("{old}^{{commit}}");
-        if !self.git(["cat-file", "-e", &known])?.status.success() {
+        if !self.run_git(["cat-file", "-e", &known])?.status.success() {
             return Ok(match self.is_shallow()? {
                 true => Ancestry::Shallow,
                 false => Ancestry::Unknown,
             });
         }
-        let answer = self.git(["merge-base", "--is-ancestor", old, new])?;
+        let answer = self.run_git(["merge-base", "--is-ancestor", old, new])?;
         match answer.status.code() {
             Some(0) => Ok(Ancestry::Ancestor),
             Some(1) => Ok(Ancestry::NotAncestor),
-            _ => Err(failed("merge-base", &answer.stderr)),
+            _ => Err(git_failed("merge-base", &answer.stderr)),
         }
     }
 
     /// Whether only a part of the files was checked out.
     pub fn is_sparse(&self) -> Result<bool> {
-        let set = self.ask(&["config", "--type=bool", "--get", "core.sparseCheckout"])?;
+        let set = self.ask_git(&["config", "--type=bool", "--get", "core.sparseCheckout"])?;
         Ok(set.is_some_and(|value| value == "true"))
     }
 
     fn is_shallow(&self) -> Result<bool> {
-        let shallow = self.ask(&["rev-parse", "--is-shallow-repository"])?;
+        let shallow = self.ask_git(&["rev-parse", "--is-shallow-repository"])?;
         Ok(shallow.is_some_and(|answer| answer == "true"))
     }
 
     /// What git says to a question; none where it says no.
-    fn ask(&self, args: &[&str]) -> Result<Option<String>> {
-        let answer = self.git(args)?;
-        Ok(answer.status.success().then(|| text(&answer.stdout)))
+    fn ask_git(&self, args: &[&str]) -> Result<Option<String>> {
+        let answer = self.run_git(args)?;
+        Ok(answer.status.success().then(|| output_text(&answer.stdout)))
     }
 
-    fn git<I>(&self, args: I) -> Result<Output>
+    fn run_git<I>(&self, args: I) -> Result<Output>
     where
         I: IntoIterator<Item: AsRef<OsStr>>,
     {
-        let mut command = command(&self.top);
+        let mut command = git_command(&self.top);
         let output = command.args(args).stdin(Stdio::null()).output();
         output.map_err(|error| not_started(&error))
     }
@@ -207,7 +207,7 @@ const SWITCHED_OFF: [&str; 13] = [
 ];
 
 /// `git` in a directory that holds a `.git`, obeying nobody but us.
-fn command(top: &Path) -> Command {
+fn git_command(top: &Path) -> Command {
     let mut command = Command::new("git");
     command.env_clear();
     for name in ENVIRONMENT {
@@ -265,7 +265,7 @@ fn not_started(error: &std::io::Error) -> Error {
 }
 
 /// With all that git says: what to do about it is often at the end.
-fn failed(what: &str, why: &[u8]) -> Error {
+fn git_failed(what: &str, why: &[u8]) -> Error {
     let why = String::from_utf8_lossy(why).replace('\t', "  ");
     let lines = why.lines().map(str::trim_end);
     let lines: Vec<&str> = lines.filter(|line| !line.is_empty()).collect();
@@ -275,6 +275,6 @@ fn failed(what: &str, why: &[u8]) -> Error {
     Error::new(format!("git {what} failed: {first}")).lines(&rest)
 }
 
-fn text(bytes: &[u8]) -> String {
+fn output_text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).trim().to_owned()
 }

@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 
-use super::{command, failed, not_started};
+use super::{git_command, git_failed, not_started};
 use crate::error::{Error, Result};
 
 /// What an object is, and its bytes.
@@ -45,10 +45,10 @@ impl ObjectReader {
     }
 
     /// An object by its id, in hex, perhaps with `^{tree}` after it.
-    pub fn read(&mut self, id: &str, longest: u64) -> Result<FoundObject> {
-        let broken = |why: &str| failed("cat-file", why.as_bytes());
-        self.process.ask(id).map_err(|why| broken(&why))?;
-        let head = self.process.head().map_err(|why| broken(&why))?;
+    pub fn read_object(&mut self, id: &str, longest: u64) -> Result<FoundObject> {
+        let broken = |why: &str| git_failed("cat-file", why.as_bytes());
+        self.process.ask_for(id).map_err(|why| broken(&why))?;
+        let head = self.process.read_head().map_err(|why| broken(&why))?;
         let words: Vec<&str> = head.split(' ').collect();
         let (kind, size) = match words[..] {
             [_, kind, size] => (kind, size.parse::<u64>().map_err(|_| broken("no size"))?),
@@ -65,7 +65,7 @@ impl ObjectReader {
             self.process = CatFile::start(&self.top)?;
             return Ok(FoundObject::TooLong);
         }
-        let bytes = self.process.body(size).map_err(|why| broken(&why))?;
+        let bytes = self.process.read_body(size).map_err(|why| broken(&why))?;
         let kind = kind.to_owned();
         Ok(FoundObject::Whole(GitObject { kind, bytes }))
     }
@@ -73,7 +73,7 @@ impl ObjectReader {
 
 impl CatFile {
     fn start(top: &Path) -> Result<CatFile> {
-        let mut command = command(top);
+        let mut command = git_command(top);
         command.args(["cat-file", "--batch"]);
         command
             .stdin(Stdio::piped())
@@ -90,7 +90,7 @@ impl CatFile {
         }
     }
 
-    fn ask(&mut self, id: &str) -> Result<(), String> {
+    fn ask_for(&mut self, id: &str) -> Result<(), String> {
         let questions = self.questions.as_mut().ok_or("it has ended")?;
         let line = format!("{id}\n");
         questions
@@ -99,7 +99,7 @@ impl CatFile {
     }
 
     /// The first line of an answer; empty where there is none.
-    fn head(&mut self) -> Result<String, String> {
+    fn read_head(&mut self) -> Result<String, String> {
         let mut line = Vec::new();
         let mut limited = (&mut self.answers).take(4096);
         let read = limited.read_until(b'\n', &mut line);
@@ -107,7 +107,7 @@ impl CatFile {
         Ok(String::from_utf8_lossy(&line).trim_end().to_owned())
     }
 
-    fn body(&mut self, size: u64) -> Result<Vec<u8>, String> {
+    fn read_body(&mut self, size: u64) -> Result<Vec<u8>, String> {
         let mut bytes = Vec::new();
         let mut limited = (&mut self.answers).take(size + 1);
         let read = limited.read_to_end(&mut bytes);

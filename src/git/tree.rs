@@ -36,7 +36,7 @@ pub struct CommitTree {
 impl Repository {
     /// The routing files below `inside`, a path from the top, at a commit (in
     /// full hex); none where it did not exist then.
-    pub fn tree(&self, commit: &str, inside: &str) -> Result<Option<CommitTree>> {
+    pub fn commit_tree(&self, commit: &str, inside: &str) -> Result<Option<CommitTree>> {
         let mut walk = TreeWalk {
             objects: ObjectReader::start(&self.top)?,
             root: format!("{commit}^{{tree}}"),
@@ -49,16 +49,18 @@ impl Repository {
                 problems: Vec::new(),
             },
         };
-        let there = match tree_rules::follow("", inside, &mut |path| walk.node(path)) {
+        let there = match tree_rules::follow_links("", inside, &mut |path| walk.node_at(path)) {
             Ok((path, PathNode::Directory)) => {
                 walk.found.inside.clone_from(&path);
-                walk.directory(&path)?;
+                walk.walk_directory(&path)?;
                 true
             }
             Ok((path, PathNode::File)) => walk.single_file(&path).map(|()| true)?,
             Ok(_) | Err(FollowError::Fault(LinkFault::Nowhere)) => false,
             Err(FollowError::Fault(fault)) => {
-                walk.found.problems.push((String::new(), fault.finding()));
+                walk.found
+                    .problems
+                    .push((String::new(), fault.into_finding()));
                 true
             }
             Err(FollowError::Failed(error)) => return Err(error),
@@ -78,18 +80,18 @@ impl CommitTree {
 
     /// Reads the files one after the other, sorted by path; a file that is too
     /// long comes as the reason.
-    pub fn read(
+    pub fn read_files(
         &self,
         mut each: impl FnMut(&str, Result<Vec<u8>, String>) -> Result<()>,
     ) -> Result<()> {
         let mut objects = ObjectReader::start(&self.top)?;
         for (path, id) in &self.files {
-            let content = match objects.read(id, MAX_FILE_BYTES)? {
+            let content = match objects.read_object(id, MAX_FILE_BYTES)? {
                 FoundObject::Whole(object) => Ok(object.bytes),
                 FoundObject::TooLong => Err(tree_rules::too_long()),
                 FoundObject::Missing => {
                     let path = format!("{}/{path}", self.inside);
-                    return Err(lacks(&self.commit, path.trim_matches('/')));
+                    return Err(object_missing(&self.commit, path.trim_matches('/')));
                 }
             };
             each(path, content)?;
@@ -115,27 +117,27 @@ struct TreeEntry {
 }
 
 /// By their names, which need not be UTF-8: two that look alike are two.
-type Entries = Rc<BTreeMap<Vec<u8>, TreeEntry>>;
+type TreeEntries = Rc<BTreeMap<Vec<u8>, TreeEntry>>;
 
 struct TreeWalk {
     objects: ObjectReader,
     /// What git calls the directory at the top.
     root: String,
     /// Directories that were read, by id.
-    trees: HashMap<String, Entries>,
+    trees: HashMap<String, TreeEntries>,
     found: CommitTree,
 }
 
 impl TreeWalk {
     /// Goes through a directory, given by its path from the top.
-    fn directory(&mut self, top: &str) -> Result<()> {
+    fn walk_directory(&mut self, top: &str) -> Result<()> {
         let Some(id) = self.tree_id(top)? else {
             return Ok(());
         };
         let (mut entries, mut links) = (0, 0);
         let mut ahead = vec![(String::new(), id, 1)];
         while let Some((dir, id, depth)) = ahead.pop() {
-            for (name, entry) in self.entries(&id)?.iter() {
+            for (name, entry) in self.read_entries(&id)?.iter() {
                 if name.starts_with(b".") {
                     continue;
                 }
@@ -155,7 +157,7 @@ impl TreeWalk {
                         .found
                         .problems
                         .push((path, tree_rules::nested_repository())),
-                    EntryKind::Link => self.link(top, path)?,
+                    EntryKind::Link => self.follow_link(top, path)?,
                     EntryKind::File if is_toml(&path) => {
                         self.found.files.push((path, entry.id.clone()));
                     }
@@ -167,41 +169,43 @@ impl TreeWalk {
     }
 
     fn single_file(&mut self, path: &str) -> Result<()> {
-        if let Some(entry) = self.entry(path)? {
+        if let Some(entry) = self.entry_at(path)? {
             self.found.files.push((String::new(), entry.id));
         }
         Ok(())
     }
 
-    fn link(&mut self, top: &str, path: String) -> Result<()> {
+    fn follow_link(&mut self, top: &str, path: String) -> Result<()> {
         let link = format!("{top}/{path}");
-        match tree_rules::linked_file(&link, &mut |path| self.node(path)) {
+        match tree_rules::linked_file(&link, &mut |path| self.node_at(path)) {
             Ok(file) if is_toml(&path) => {
-                let entry = self.entry(&file)?;
+                let entry = self.entry_at(&file)?;
                 self.found.files.extend(entry.map(|entry| (path, entry.id)));
             }
             Ok(_) => {}
-            Err(FollowError::Fault(fault)) => self.found.problems.push((path, fault.finding())),
+            Err(FollowError::Fault(fault)) => {
+                self.found.problems.push((path, fault.into_finding()))
+            }
             Err(FollowError::Failed(error)) => return Err(error),
         }
         Ok(())
     }
 
-    fn node(&mut self, path: &str) -> Result<PathNode> {
-        let Some(TreeEntry { kind, id }) = self.entry(path)? else {
+    fn node_at(&mut self, path: &str) -> Result<PathNode> {
+        let Some(TreeEntry { kind, id }) = self.entry_at(path)? else {
             return Ok(PathNode::Missing);
         };
         Ok(match kind {
             EntryKind::File => PathNode::File,
             EntryKind::Directory => PathNode::Directory,
             EntryKind::Submodule => PathNode::Repository,
-            EntryKind::Link => match self.objects.read(&id, MAX_LINK_BYTES)? {
+            EntryKind::Link => match self.objects.read_object(&id, MAX_LINK_BYTES)? {
                 FoundObject::Whole(link) => match String::from_utf8(link.bytes) {
                     Ok(target) => PathNode::Link(target),
                     Err(_) => PathNode::Missing,
                 },
                 FoundObject::TooLong => PathNode::Missing,
-                FoundObject::Missing => return Err(lacks(&self.found.commit, path)),
+                FoundObject::Missing => return Err(object_missing(&self.found.commit, path)),
             },
         })
     }
@@ -211,18 +215,18 @@ impl TreeWalk {
         if path.is_empty() {
             return Ok(Some(self.root.clone()));
         }
-        Ok(self.entry(path)?.map(|entry| entry.id))
+        Ok(self.entry_at(path)?.map(|entry| entry.id))
     }
 
     /// The entry at a path from the top, through directories alone.
-    fn entry(&mut self, path: &str) -> Result<Option<TreeEntry>> {
+    fn entry_at(&mut self, path: &str) -> Result<Option<TreeEntry>> {
         let mut tree = self.root.clone();
         let mut found = None;
         for name in path.split('/').filter(|name| !name.is_empty()) {
             if found.is_some_and(|entry: TreeEntry| entry.kind != EntryKind::Directory) {
                 return Ok(None);
             }
-            let Some(entry) = self.entries(&tree)?.get(name.as_bytes()).cloned() else {
+            let Some(entry) = self.read_entries(&tree)?.get(name.as_bytes()).cloned() else {
                 return Ok(None);
             };
             tree.clone_from(&entry.id);
@@ -231,17 +235,17 @@ impl TreeWalk {
         Ok(found)
     }
 
-    fn entries(&mut self, id: &str) -> Result<Entries> {
+    fn read_entries(&mut self, id: &str) -> Result<TreeEntries> {
         if let Some(known) = self.trees.get(id) {
             return Ok(Rc::clone(known));
         }
         let commit = &self.found.commit;
-        let entries = match self.objects.read(id, MAX_TREE_BYTES)? {
+        let entries = match self.objects.read_object(id, MAX_TREE_BYTES)? {
             FoundObject::Whole(object) => {
                 parse(&object, commit.len() / 2).ok_or_else(|| not_written_by_git(commit))?
             }
             FoundObject::TooLong => return Err(Error::new("a directory in git is too long")),
-            FoundObject::Missing => return Err(lacks(commit, "a directory")),
+            FoundObject::Missing => return Err(object_missing(commit, "a directory")),
         };
         let entries = Rc::new(entries);
         self.trees.insert(id.to_owned(), Rc::clone(&entries));
@@ -297,7 +301,7 @@ fn not_written_by_git(commit: &str) -> Error {
     .hint("somebody made it by hand; `git fsck` says what is wrong with it")
 }
 
-fn lacks(commit: &str, what: &str) -> Error {
+fn object_missing(commit: &str, what: &str) -> Error {
     let short = commit.get(..12).unwrap_or(commit);
     Error::new(format!(
         "this clone does not have {what} as it was at {short}"

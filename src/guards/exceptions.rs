@@ -14,7 +14,7 @@ use super::violation::Violation;
 use crate::diff::plan::{Change, Plan, WhyHeld};
 use crate::finding::{Finding, Place};
 use crate::routing::guards::Allowance;
-use crate::source::format;
+use crate::source::format_text;
 use crate::unseen::toml_string;
 
 /// An exception ends after at most this many days.
@@ -279,6 +279,6 @@ fn block(guard: &str, addresses: &[String], max: u64, today: Date) -> String {
         addresses.join(", "),
         today.saturating_add(SUGGESTED.days())
     );
-    let block = format("", &block).unwrap_or(block);
+    let block = format_text("", &block).unwrap_or(block);
     block.trim_end().to_owned()
 }

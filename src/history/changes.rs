@@ -157,7 +157,7 @@ pub fn objects_of_apply(apply: ApplyId, kind: &str, versions: &Versions) -> Vec<
 
 /// What happened to one object: by apply, the oldest first. `versions`: since
 /// when, until when, and the side; `kind` gives that of an apply.
-pub fn story<'a>(
+pub fn object_story<'a>(
     versions: &[(ApplyId, Option<ApplyId>, VersionSide<'a>)],
     kind: impl Fn(ApplyId) -> &'a str,
 ) -> Vec<(ApplyId, Event)> {

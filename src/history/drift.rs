@@ -73,7 +73,7 @@ impl Drift {
     }
 
     /// The number rows that a plan says have drifted.
-    pub fn rows(plan: &Plan) -> Vec<Uuid> {
+    pub fn drifted_rows(plan: &Plan) -> Vec<Uuid> {
         let bindings = plan
             .changes
             .iter()

@@ -5,11 +5,11 @@ use crate::snapshot::{ApplyId, ApplyRecord};
 
 /// The applies whose work is in the present state, the newest first: without
 /// rollbacks, and without what they undid. `applies`: the newest first.
-pub fn lineage(applies: &[ApplyRecord]) -> Vec<&ApplyRecord> {
+pub fn present_applies(applies: &[ApplyRecord]) -> Vec<&ApplyRecord> {
     let mut present = Vec::new();
     let mut at = applies.first();
     while let Some(apply) = at {
-        at = match restored(apply) {
+        at = match restored_apply(apply) {
             Some(to) => applies.iter().find(|known| known.id == to),
             None => {
                 present.push(apply);
@@ -21,7 +21,7 @@ pub fn lineage(applies: &[ApplyRecord]) -> Vec<&ApplyRecord> {
 }
 
 /// The apply whose state a rollback brought back; always an earlier one.
-fn restored(apply: &ApplyRecord) -> Option<ApplyId> {
+fn restored_apply(apply: &ApplyRecord) -> Option<ApplyId> {
     let to = apply.restores.filter(|to| *to < apply.id);
     to.filter(|_| apply.kind == "rollback")
 }
@@ -29,7 +29,7 @@ fn restored(apply: &ApplyRecord) -> Option<ApplyId> {
 /// One step back: the newest apply that changed objects and that nothing
 /// undid, and the apply whose state was there before it.
 pub fn step_back(applies: &[ApplyRecord]) -> Option<(&ApplyRecord, Option<ApplyId>)> {
-    let present = lineage(applies);
+    let present = present_applies(applies);
     let newest = present.iter().position(|apply| changed_objects(apply))?;
     let before = present.get(newest + 1).map(|apply| apply.id);
     Some((present[newest], before))
@@ -38,7 +38,9 @@ pub fn step_back(applies: &[ApplyRecord]) -> Option<(&ApplyRecord, Option<ApplyI
 /// Whether going back to `to` undoes one apply alone: the newest that counts,
 /// or the rollback that came last.
 pub fn undoes_one(applies: &[ApplyRecord], to: ApplyId) -> bool {
-    let rollback = applies.first().filter(|apply| restored(apply).is_some());
+    let rollback = applies
+        .first()
+        .filter(|apply| restored_apply(apply).is_some());
     let before = rollback.and_then(|last| applies.iter().find(|apply| apply.id < last.id));
     let one_back = step_back(applies).and_then(|(_, before)| before);
     before.is_some_and(|before| before.id == to) || one_back == Some(to)
@@ -51,15 +53,19 @@ pub fn undone_by(applies: &[ApplyRecord], to: ApplyId) -> Option<&ApplyRecord> {
     while let Some(back) = applies
         .iter()
         .find(|apply| apply.id == meant)
-        .and_then(restored)
+        .and_then(restored_apply)
     {
         meant = back;
     }
-    if lineage(applies).iter().any(|apply| apply.id == meant) {
+    if present_applies(applies)
+        .iter()
+        .any(|apply| apply.id == meant)
+    {
         return None;
     }
-    let over =
-        |apply: &&ApplyRecord| restored(apply).is_some_and(|back| back < meant) && apply.id > meant;
+    let over = |apply: &&ApplyRecord| {
+        restored_apply(apply).is_some_and(|back| back < meant) && apply.id > meant
+    };
     applies.iter().rfind(over)
 }
 
@@ -70,13 +76,13 @@ pub fn applied_already<'a>(applies: &'a [ApplyRecord], commit: &str) -> Option<&
         apply.kind == "apply"
             && !apply.dirty
             && apply.revision.as_deref() == Some(commit)
-            && count(apply, "outstanding") == 0
-            && count(apply, "held_back") == 0
+            && stored_count(apply, "outstanding") == 0
+            && stored_count(apply, "held_back") == 0
     };
-    lineage(applies).into_iter().find(of_it)
+    present_applies(applies).into_iter().find(of_it)
 }
 
-fn count(apply: &ApplyRecord, what: &str) -> u64 {
+fn stored_count(apply: &ApplyRecord, what: &str) -> u64 {
     let count = apply.counts.get(what);
     count.and_then(serde_json::Value::as_u64).unwrap_or(0)
 }
@@ -85,7 +91,7 @@ fn count(apply: &ApplyRecord, what: &str) -> u64 {
 fn changed_objects(apply: &ApplyRecord) -> bool {
     let kinds = ["create", "update", "delete", "adopt", "reseal", "release"];
     !matches!(apply.kind.as_str(), "reset-guards" | "restamp")
-        && (!apply.counts.is_object() || kinds.iter().any(|kind| count(apply, kind) > 0))
+        && (!apply.counts.is_object() || kinds.iter().any(|kind| stored_count(apply, kind) > 0))
 }
 
 #[cfg(test)]
@@ -109,7 +115,10 @@ mod tests {
     }
 
     fn ids(applies: &[ApplyRecord]) -> Vec<ApplyId> {
-        lineage(applies).iter().map(|apply| apply.id).collect()
+        present_applies(applies)
+            .iter()
+            .map(|apply| apply.id)
+            .collect()
     }
 
     #[test]

@@ -62,7 +62,7 @@ impl PreviousValues {
     }
 
     /// Takes in a version of a binding, in the order of [`super::State::binding`].
-    pub(super) fn binding(
+    pub(super) fn add_binding(
         &mut self,
         apply: ApplyId,
         version: &BindingVersion,

@@ -41,23 +41,23 @@ impl<'a> ReleasePlan<'a> {
             },
         };
         for (id, alias) in &snapshot.tenants {
-            release.tenant(*id, Some(alias.clone()));
+            release.tenant_index(*id, Some(alias.clone()));
         }
         for region in &snapshot.owned_regions {
             let address = Address::Region(region.name.clone());
-            release.object(address, &region.fields, None, region.source);
+            release.release_object(address, &region.fields, None, region.source);
         }
         for config in &snapshot.owned_configs {
             let name = config.fields.text(Field::Name).unwrap_or_default();
             release.plan.config_names.insert(config.id, name.to_owned());
             let address = Address::Config(name.to_owned());
-            release.object(address, &config.fields, Some(config.id), config.source);
+            release.release_object(address, &config.fields, Some(config.id), config.source);
         }
         release
     }
 
     /// The numbers of which bindings are wanted; `None` for all.
-    pub fn numbers(&self) -> Option<Vec<E164>> {
+    pub fn wanted_numbers(&self) -> Option<Vec<E164>> {
         let number = |address: &Address| match address {
             Address::Binding(number, _) => Some(*number),
             Address::Region(_) | Address::Config(_) => None,
@@ -66,19 +66,19 @@ impl<'a> ReleasePlan<'a> {
     }
 
     /// Takes in a binding that lkroute has; `pool` is that of its fields.
-    pub fn binding(&mut self, owned: &OwnedBinding, pool: &FieldsPool) {
-        let tenant = self.tenant(owned.tenant, None);
+    pub fn add_binding(&mut self, owned: &OwnedBinding, pool: &FieldsPool) {
+        let tenant = self.tenant_index(owned.tenant, None);
         let labels = [
             self.plan.tenants[tenant as usize].label(),
             owned.tenant.to_string(),
         ];
         let names = labels.map(|label| Address::Binding(owned.number, label));
-        if owned.retired || !self.wants(&names) {
+        if owned.retired || !self.is_wanted(&names) {
             return;
         }
         let known = self.patches.get(&owned.fields).copied();
         let patch = known.unwrap_or_else(|| {
-            let ix = self.patch(pool.get(owned.fields));
+            let ix = self.add_patch(pool.get(owned.fields));
             self.patches.insert(owned.fields, ix);
             ix
         });
@@ -86,14 +86,14 @@ impl<'a> ReleasePlan<'a> {
             number: owned.number,
             tenant,
         };
-        self.change(object, patch, Some(owned.row), owned.source);
+        self.add_change(object, patch, Some(owned.row), owned.source);
     }
 
     /// The plan.
     ///
     /// # Errors
     /// The objects that lkroute does not have.
-    pub fn finish(self) -> Result<Plan, Vec<Address>> {
+    pub fn into_plan(self) -> Result<Plan, Vec<Address>> {
         let wanted = self.wanted.into_iter().flatten();
         let unmet = wanted.zip(&self.met).filter(|(_, met)| !**met);
         let unmet: Vec<Address> = unmet.map(|(address, _)| address.clone()).collect();
@@ -103,7 +103,7 @@ impl<'a> ReleasePlan<'a> {
         }
     }
 
-    fn tenant(&mut self, id: Uuid, alias: Option<String>) -> u32 {
+    fn tenant_index(&mut self, id: Uuid, alias: Option<String>) -> u32 {
         let tenants = &mut self.plan.tenants;
         *self.tenants.entry(id).or_insert_with(|| {
             tenants.push(Tenant { id, alias });
@@ -111,7 +111,7 @@ impl<'a> ReleasePlan<'a> {
         })
     }
 
-    fn wants(&mut self, names: &[Address]) -> bool {
+    fn is_wanted(&mut self, names: &[Address]) -> bool {
         let Some(wanted) = self.wanted else {
             return true;
         };
@@ -120,14 +120,14 @@ impl<'a> ReleasePlan<'a> {
         met.map(|(_, met)| *met = true).count() > 0
     }
 
-    fn object(
+    fn release_object(
         &mut self,
         address: Address,
         fields: &Fields,
         row: Option<Uuid>,
         source: Option<SourceLine>,
     ) {
-        if !self.wants(std::slice::from_ref(&address)) {
+        if !self.is_wanted(std::slice::from_ref(&address)) {
             return;
         }
         let ix = u32::try_from(self.plan.names.len()).unwrap_or(u32::MAX);
@@ -140,8 +140,8 @@ impl<'a> ReleasePlan<'a> {
         if let Object::Config(_) = object {
             self.lost(object, fields);
         }
-        let patch = self.patch(fields);
-        self.change(object, patch, row, source);
+        let patch = self.add_patch(fields);
+        self.add_change(object, patch, row, source);
     }
 
     /// What only lkroute's tables hold of a config, and calls depend on.
@@ -163,8 +163,8 @@ impl<'a> ReleasePlan<'a> {
         self.plan.findings.extend(lost);
     }
 
-    fn patch(&mut self, fields: &Fields) -> u32 {
-        let kept = fields.managed().map(|(field, value)| FieldChange {
+    fn add_patch(&mut self, fields: &Fields) -> u32 {
+        let kept = fields.managed_values().map(|(field, value)| FieldChange {
             field,
             before: Some(value.clone()),
             after: Some(value.clone()),
@@ -177,7 +177,7 @@ impl<'a> ReleasePlan<'a> {
         u32::try_from(self.plan.patches.len() - 1).unwrap_or(u32::MAX)
     }
 
-    fn change(
+    fn add_change(
         &mut self,
         object: Object,
         patch: u32,

@@ -13,7 +13,8 @@ use crate::fields::{Field, Fields, FieldsIx, FieldsPool};
 use crate::phone::Prefix;
 use crate::routing::guards::{Guards, StoredGuards};
 use crate::routing::{
-    Binding, CipherText, Origin, Region, Routing, SecretSource, ServerConfig, Settings, Tenant,
+    Binding, BindingSettings, CipherText, Origin, Region, Routing, SecretSource, ServerConfig,
+    Tenant,
 };
 use crate::snapshot::{ApplyId, Snapshot, SourceLine};
 
@@ -38,7 +39,7 @@ pub struct AppliedState {
 impl AppliedState {
     /// Regions and configs as apply `apply` left them. Owner, environment,
     /// guards and names of files are those of today.
-    pub fn at(apply: ApplyId, versions: &Versions, snapshot: &Snapshot) -> AppliedState {
+    pub fn after_apply(apply: ApplyId, versions: &Versions, snapshot: &Snapshot) -> AppliedState {
         let mut state = AppliedState {
             apply,
             routing: Routing {
@@ -57,18 +58,18 @@ impl AppliedState {
             settings: IdMap::default(),
         };
         for (id, alias) in &snapshot.tenants {
-            state.tenant(*id, Some(alias.clone()));
+            state.tenant_index(*id, Some(alias.clone()));
         }
         let regions = versions.regions.iter();
         for version in regions.filter(|version| version.was_current(apply)) {
             let owned = &version.owned;
-            let region = region(&owned.fields, owned.source);
+            let region = applied_region(&owned.fields, owned.source);
             state.routing.regions.insert(owned.name.clone(), region);
         }
         let configs = versions.configs.iter();
         for version in configs.filter(|version| version.was_current(apply)) {
             let name = version.owned.fields.text(Field::Name).unwrap_or_default();
-            let config = config(version);
+            let config = applied_config(version);
             state.routing.configs.insert(name.to_owned(), config);
             state.configs.insert(version.owned.id, version.clone());
         }
@@ -94,13 +95,13 @@ impl AppliedState {
     /// Takes in a version of a binding. Those of one row come one after the
     /// other, the oldest first; those that ended before the apply are not
     /// needed.
-    pub fn binding(&mut self, version: &BindingVersion, pool: &mut FieldsPool) {
-        self.found.binding(self.apply, version, pool);
+    pub fn add_binding(&mut self, version: &BindingVersion, pool: &mut FieldsPool) {
+        self.found.add_binding(self.apply, version, pool);
         if !version.was_current(self.apply) {
             return;
         }
         let owned = &version.owned;
-        let tenant = self.tenant(owned.tenant, None);
+        let tenant = self.tenant_index(owned.tenant, None);
         let settings = match self.settings.get(&owned.fields) {
             Some(settings) => *settings,
             None => self.settings(owned.fields, pool.get(owned.fields)),
@@ -109,11 +110,11 @@ impl AppliedState {
             number: owned.number,
             tenant,
             settings,
-            origin: origin(owned.source),
+            origin: origin_of(owned.source),
         });
     }
 
-    fn tenant(&mut self, id: Uuid, alias: Option<String>) -> u32 {
+    fn tenant_index(&mut self, id: Uuid, alias: Option<String>) -> u32 {
         let tenants = &mut self.routing.tenants;
         *self.tenants.entry(id).or_insert_with(|| {
             tenants.push(Tenant { id, alias });
@@ -131,7 +132,7 @@ impl AppliedState {
             .and_then(|id| self.configs.get(&id));
         let name = named.and_then(|version| version.owned.fields.text(Field::Name));
         let settings = &mut self.routing.settings;
-        settings.push(Settings {
+        settings.push(BindingSettings {
             // A config that was not ours then is meant by its id.
             config: name.unwrap_or(id).to_owned(),
             fields: declared,
@@ -144,7 +145,7 @@ impl AppliedState {
     }
 }
 
-fn origin(source: Option<SourceLine>) -> Origin {
+fn origin_of(source: Option<SourceLine>) -> Origin {
     source.map_or(
         Origin {
             file: u32::MAX,
@@ -157,7 +158,7 @@ fn origin(source: Option<SourceLine>) -> Origin {
     )
 }
 
-fn region(fields: &Fields, source: Option<SourceLine>) -> Region {
+fn applied_region(fields: &Fields, source: Option<SourceLine>) -> Region {
     let codes = fields.get(Field::CountryCodes).and_then(Value::as_array);
     let codes = codes.into_iter().flatten().filter_map(Value::as_str);
     let text = |field| fields.text(field).map(str::to_owned);
@@ -165,15 +166,15 @@ fn region(fields: &Fields, source: Option<SourceLine>) -> Region {
         description: text(Field::Description),
         country_codes: codes.filter_map(|code| Prefix::parse(code).ok()).collect(),
         default_config: text(Field::DefaultConfig),
-        origin: origin(source),
+        origin: origin_of(source),
     }
 }
 
 /// The secret is the text that was stored: nothing has to be opened or sealed
 /// to bring it back.
-fn config(version: &ConfigVersion) -> ServerConfig {
+fn applied_config(version: &ConfigVersion) -> ServerConfig {
     let owned = &version.owned;
     let sealed = version.sealed.clone();
     let secret = SecretSource::Sealed(sealed.unwrap_or_else(|| CipherText::new("")));
-    ServerConfig::of_fields(owned.id, &owned.fields, secret, origin(owned.source))
+    ServerConfig::of_fields(owned.id, &owned.fields, secret, origin_of(owned.source))
 }

@@ -66,7 +66,7 @@ pub struct Undone {
 type Moment = (ApplyId, Option<ApplyId>, FieldsIx, bool);
 
 /// A version, whatever the object.
-struct Version<'a> {
+struct ObjectVersion<'a> {
     since: ApplyId,
     until: Option<ApplyId>,
     /// Absent where it only keeps the row in mind.
@@ -83,17 +83,17 @@ impl Undone {
                 .collect(),
             ..Undone::default()
         };
-        let mut regions: BTreeMap<&str, Vec<Version<'_>>> = BTreeMap::new();
+        let mut regions: BTreeMap<&str, Vec<ObjectVersion<'_>>> = BTreeMap::new();
         for version in &versions.regions {
             let owned = &version.owned;
-            regions.entry(&owned.name).or_default().push(Version {
+            regions.entry(&owned.name).or_default().push(ObjectVersion {
                 since: owned.since,
                 until: version.until,
                 fields: Some(&owned.fields),
             });
         }
         for (name, versions) in regions {
-            let object = undone.object(versions);
+            let object = undone.undone_object(versions);
             undone.regions.insert(name.to_owned(), object);
         }
         let mut configs: BTreeMap<Uuid, Vec<(&ConfigVersion, Fields)>> = BTreeMap::new();
@@ -110,12 +110,12 @@ impl Undone {
             undone
                 .config_names
                 .extend(name.map(|name| (name.to_owned(), id)));
-            let versions = versions.iter().map(|(version, fields)| Version {
+            let versions = versions.iter().map(|(version, fields)| ObjectVersion {
                 since: version.owned.since,
                 until: version.until,
                 fields: Some(fields),
             });
-            let object = undone.object(versions.collect());
+            let object = undone.undone_object(versions.collect());
             undone.configs.insert(id, object);
         }
         undone
@@ -129,19 +129,19 @@ impl Undone {
 
     /// Takes in a version of a binding; those of one row come one after the
     /// other. [`Undone::end`] comes after the last.
-    pub fn binding(&mut self, version: &BindingVersion, pool: &FieldsPool) {
+    pub fn add_binding(&mut self, version: &BindingVersion, pool: &FieldsPool) {
         let row = version.owned.row;
         if self
             .versions
             .first()
             .is_some_and(|first| first.owned.row != row)
         {
-            self.end(pool);
+            self.end_bindings(pool);
         }
         self.versions.push(*version);
     }
 
-    pub fn end(&mut self, pool: &FieldsPool) {
+    pub fn end_bindings(&mut self, pool: &FieldsPool) {
         let versions = std::mem::take(&mut self.versions);
         let Some(first) = versions.first() else {
             return;
@@ -150,12 +150,12 @@ impl Undone {
         let moments: Vec<Moment> = versions.iter().map(moment).collect();
         let known = self.known.get(&moments).copied();
         let ix = known.unwrap_or_else(|| {
-            let versions = versions.iter().map(|version| Version {
+            let versions = versions.iter().map(|version| ObjectVersion {
                 since: version.owned.since,
                 until: version.until,
                 fields: (!version.owned.retired).then(|| pool.get(version.owned.fields)),
             });
-            let object = self.object(versions.collect());
+            let object = self.undone_object(versions.collect());
             self.of_rows.push(object);
             let ix = u32::try_from(self.of_rows.len() - 1).unwrap_or(u32::MAX);
             self.known.insert(moments, ix);
@@ -165,7 +165,7 @@ impl Undone {
     }
 
     /// What was undone of an object with these versions.
-    fn object(&self, mut versions: Vec<Version<'_>>) -> UndoneObject {
+    fn undone_object(&self, mut versions: Vec<ObjectVersion<'_>>) -> UndoneObject {
         versions.sort_by_key(|version| version.since);
         // What it was from each apply on that changed it, the oldest first.
         let mut moments: Vec<(ApplyId, Option<&Fields>)> = Vec::new();
@@ -180,18 +180,18 @@ impl Undone {
             );
         }
         let mut object = UndoneObject::default();
-        self.presence(&moments, &mut object);
+        self.note_presence(&moments, &mut object);
         match moments.last() {
             Some((_, Some(_))) => object.removed.clear(),
             _ => object.restored.clear(),
         }
         for field in Field::ALL {
-            self.values(&moments, field, &mut object);
+            self.note_values(&moments, field, &mut object);
         }
         object
     }
 
-    fn presence(&self, moments: &[(ApplyId, Option<&Fields>)], object: &mut UndoneObject) {
+    fn note_presence(&self, moments: &[(ApplyId, Option<&Fields>)], object: &mut UndoneObject) {
         for ix in (1..moments.len()).rev() {
             let ((_, before), (apply, after)) = (moments[ix - 1], moments[ix]);
             if before.is_some() == after.is_some() {
@@ -214,7 +214,7 @@ impl Undone {
         }
     }
 
-    fn values(
+    fn note_values(
         &self,
         moments: &[(ApplyId, Option<&Fields>)],
         field: Field,
@@ -349,7 +349,7 @@ fn is_elsewhere(source: &str) -> bool {
     source.starts_with("env:") || source.starts_with("file:")
 }
 
-fn why(by: Undoing) -> WhyHeld {
+fn why_held(by: Undoing) -> WhyHeld {
     WhyHeld::Undone {
         set_by: by.set_by,
         undone_by: by.undone_by,
@@ -364,7 +364,7 @@ fn held_of(plan: &Plan, change: &Change, object: &UndoneObject) -> Held {
         Action::Adopt | Action::Reseal | Action::Release => Held::Nothing,
         Action::Delete => {
             let by = object.restored.first();
-            by.map_or(Held::Nothing, |by| Held::Whole(why(*by)))
+            by.map_or(Held::Nothing, |by| Held::Whole(why_held(*by)))
         }
         Action::Create | Action::Update => {
             let removed = object.removed.iter();
@@ -374,13 +374,13 @@ fn held_of(plan: &Plan, change: &Change, object: &UndoneObject) -> Held {
                 declared.is_some_and(alike)
             });
             if let Some((_, by)) = again.next() {
-                return Held::Whole(why(*by));
+                return Held::Whole(why_held(*by));
             }
             let of = |field: &FieldChange| {
                 let mut values = object.values.iter();
                 let again = object.secret_again.as_ref();
                 let value = values.find(|value| brings_back(field, value, again))?;
-                Some(why(value.by))
+                Some(why_held(value.by))
             };
             let fields: Vec<Option<WhyHeld>> = patch.fields.iter().map(of).collect();
             match fields.iter().all(Option::is_none) {

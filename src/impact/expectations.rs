@@ -20,7 +20,7 @@ pub fn check(routing: &Routing) -> Vec<Finding> {
     if routing.expects.is_empty() {
         return Vec::new();
     }
-    let wanted: HashSet<RowKey> = routing.expects.iter().map(|e| e.from.key()).collect();
+    let wanted: HashSet<RowKey> = routing.expects.iter().map(|e| e.from.row_key()).collect();
     let rows = rows_of_files(routing, |key| wanted.contains(&key));
     let mut facts = Facts::of_files_without_rows(routing);
     let broken = |expect| broken(expect, routing, &rows, &mut facts);
@@ -34,7 +34,10 @@ fn broken(
     facts: &mut Facts,
 ) -> Option<Finding> {
     let tenant = routing.tenants.get(expect.tenant as usize)?;
-    facts.rows = rows.get(&expect.from.key()).cloned().unwrap_or_default();
+    facts.rows = rows
+        .get(&expect.from.row_key())
+        .cloned()
+        .unwrap_or_default();
     let query = Query::new(expect.from, TenantChoice::Given(tenant.id));
     let mut resolution = resolve(&query, facts, &RoutingEnv::Symbolic);
     let mut reasons = match &resolution.outcome {

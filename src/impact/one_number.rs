@@ -51,7 +51,7 @@ pub fn before_and_after(
 }
 
 fn rows_after(plan: &Plan, routing: &Routing, before: &[RowFact], number: E164) -> Vec<RowFact> {
-    let declared = rows_of_files(routing, |key| key == number.key());
+    let declared = rows_of_files(routing, |key| key == number.row_key());
     let wave = |tenant: Uuid| {
         let mut rows = declared.values().flatten();
         rows.find(|row| row.tenant == tenant)?.rollout.clone()
@@ -61,7 +61,7 @@ fn rows_after(plan: &Plan, routing: &Routing, before: &[RowFact], number: E164) 
         let Object::Binding { number: n, tenant } = change.object else {
             continue;
         };
-        if n.key() != number.key() || plan.in_conflict(change) {
+        if n.row_key() != number.row_key() || plan.in_conflict(change) {
             continue;
         }
         let tenant = plan.tenants[tenant as usize].id;

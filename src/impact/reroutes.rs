@@ -189,7 +189,7 @@ impl<'a> Memo<'a> {
 type GroupKey = (Option<EffectiveRoute>, EffectiveRoute, bool);
 
 /// Groups in the making.
-type Groups = BTreeMap<GroupKey, Parts>;
+type Groups = BTreeMap<GroupKey, GroupParts>;
 
 /// By what numbers are taken together: terms that do not change are no
 /// reason to tell them apart.
@@ -203,7 +203,7 @@ fn together(before: Option<&EffectiveRoute>, after: &EffectiveRoute, unknown: bo
 }
 
 #[derive(Default)]
-struct Parts {
+struct GroupParts {
     count: u64,
     tenants: BTreeMap<u32, u64>,
     regions: BTreeMap<Option<String>, u64>,
@@ -297,7 +297,7 @@ fn count(
     found.from_environment += if_so(before.source == environment && after.is_database());
 }
 
-fn group(plan: &Plan, (before, after, unknown): GroupKey, parts: Parts) -> RerouteGroup {
+fn group(plan: &Plan, (before, after, unknown): GroupKey, parts: GroupParts) -> RerouteGroup {
     let tenants = parts.tenants.into_iter().map(|(tenant, numbers)| Share {
         name: plan.tenants.get(tenant as usize).map(|t| t.label()),
         numbers,

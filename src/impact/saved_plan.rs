@@ -65,12 +65,12 @@ impl SavedPlan {
     /// See [`SavedPlanError`].
     pub fn read(text: &str) -> Result<SavedPlan, SavedPlanError> {
         #[derive(Deserialize)]
-        struct Version {
+        struct SavedVersion {
             format_version: u64,
             #[serde(default)]
             lkroute: String,
         }
-        let version: Version =
+        let version: SavedVersion =
             serde_json::from_str(text).map_err(|_| SavedPlanError::Unreadable)?;
         if version.format_version != u64::from(SAVED_PLAN) {
             return Err(SavedPlanError::Version {

@@ -36,7 +36,7 @@ fn doubtful_numbers(plan: &Plan) -> Vec<Finding> {
     });
     let mut by_line: BTreeMap<Option<(String, u32)>, (String, usize)> = BTreeMap::new();
     for (change, number) in numbers.take(LOOKED_AT) {
-        let Some(doubt) = phone::doubt(number) else {
+        let Some(doubt) = phone::number_doubt(number) else {
             continue;
         };
         let line = plan.source(change);

@@ -30,34 +30,34 @@ pub fn read_config(row: &LiveConfig, owned: Option<&Fields>) -> ImportedConfig {
         fallback,
         secret: Stored::read(row.secret.as_stored().to_owned()),
         refused: None,
-        blank: blank(&row.fields),
+        blank: blank_fields(&row.fields),
         codes: BTreeMap::new(),
     };
     ImportedConfig {
-        refused: refusal(&config),
+        refused: loader_refusal(&config),
         ..config
     }
 }
 
 /// What the loader says against a config: asked, rather than known twice.
-fn refusal(config: &ImportedConfig) -> Option<String> {
+fn loader_refusal(config: &ImportedConfig) -> Option<String> {
     const REGION: &str = "any";
     let mut text = String::new();
-    emit::region(&mut text, REGION, None, None);
-    emit::config(
+    emit::push_region(&mut text, REGION, None, None);
+    emit::push_config(
         &mut text,
         config,
         REGION,
         None,
-        &config.source("LKROUTE_SECRET_ANY").0,
+        &config.secret_source("LKROUTE_SECRET_ANY").0,
     );
     let file = ("config.toml".to_owned(), text.into_bytes());
-    let loaded = source::load(&Texts::new([file]), &LoadOptions::default());
+    let loaded = source::load_routing(&Texts::new([file]), &LoadOptions::default());
     let mut errors = loaded.findings.into_iter().filter(Finding::is_error);
     errors.next().map(|error| error.message)
 }
 
-fn blank(fields: &Fields) -> Vec<Field> {
+fn blank_fields(fields: &Fields) -> Vec<Field> {
     let blank = |field: &Field| fields.text(*field).is_some_and(is_blank);
     Field::OPTIONAL_OF_CONFIG
         .into_iter()
@@ -71,7 +71,7 @@ fn is_blank(text: &str) -> bool {
 
 /// Where the secrets of the wanted configs come from, by index, and those that
 /// are not in the files.
-pub fn secrets(
+pub fn secret_sources(
     configs: &[ImportedConfig],
     wanted: &[bool],
 ) -> (BTreeMap<usize, SecretSource>, Vec<EnvSecret>) {
@@ -82,11 +82,11 @@ pub fn secrets(
     by_name.sort_unstable_by_key(|ix| &configs[*ix].name);
     for ix in by_name {
         let config = &configs[ix];
-        let mut variable = variable(&config.name);
+        let mut variable = secret_variable(&config.name);
         if variables.contains(&variable) {
             variable = format!("{variable}_{}", &config.id.simple().to_string()[..8]);
         }
-        let (source, why) = config.source(&variable);
+        let (source, why) = config.secret_source(&variable);
         sources.insert(ix, source);
         if let Some(why) = why {
             variables.insert(variable.clone());
@@ -101,7 +101,7 @@ pub fn secrets(
 }
 
 /// `LKROUTE_SECRET_` and the config's name in capitals.
-fn variable(name: &str) -> String {
+fn secret_variable(name: &str) -> String {
     let capital = |c: char| match c.is_ascii_alphanumeric() {
         true => c.to_ascii_uppercase(),
         false => '_',
@@ -111,7 +111,7 @@ fn variable(name: &str) -> String {
 }
 
 /// The formats of the sealed secrets of the wanted configs.
-pub fn formats(configs: &[ImportedConfig], wanted: &[bool]) -> BTreeSet<Format> {
+pub fn secret_formats(configs: &[ImportedConfig], wanted: &[bool]) -> BTreeSet<Format> {
     let wanted = configs.iter().zip(wanted).filter(|(_, wanted)| **wanted);
     let sealed = wanted.filter_map(|(config, _)| config.secret.sealed());
     sealed.map(|sealed| sealed.format()).collect()

@@ -17,25 +17,25 @@ const RANGE: u64 = 10;
 const WIDTH: usize = 90;
 
 /// The line at the head of a file.
-pub fn header(origin: &str) -> String {
+pub fn header_line(origin: &str) -> String {
     format!("# Imported by lkroute from {}.\n", visible(origin))
 }
 
-fn key(name: &str) -> String {
+fn toml_key(name: &str) -> String {
     Key::new(name).to_string()
 }
 
 /// A string on one line, whatever it holds, with all of it to be seen.
-fn text(value: &str) -> String {
+fn toml_text(value: &str) -> String {
     toml_string(value)
 }
 
-fn list(values: impl IntoIterator<Item = String>) -> String {
+fn toml_list(values: impl IntoIterator<Item = String>) -> String {
     let values: Vec<String> = values.into_iter().collect();
     format!("[{}]", values.join(", "))
 }
 
-fn line(out: &mut String, name: &str, value: &str) {
+fn push_line(out: &mut String, name: &str, value: &str) {
     let _ = writeln!(out, "{name} = {value}");
 }
 
@@ -46,96 +46,96 @@ pub fn secret_format(out: &mut String, format: &str) {
          # Without this line lkroute would seal in its own format, which that service takes for\n\
          # plain text, and so it refuses to write a secret.\n",
     );
-    let _ = write!(out, "[secrets]\nformat = {}\n", text(format));
+    let _ = write!(out, "[secrets]\nformat = {}\n", toml_text(format));
 }
 
 /// `[tenants]`, by alias.
-pub fn tenants<'a>(out: &mut String, tenants: impl Iterator<Item = (&'a str, uuid::Uuid)>) {
+pub fn push_tenants<'a>(out: &mut String, tenants: impl Iterator<Item = (&'a str, uuid::Uuid)>) {
     out.push_str("\n[tenants]\n");
     for (alias, id) in tenants {
-        line(out, &key(alias), &text(&id.to_string()));
+        push_line(out, &toml_key(alias), &toml_text(&id.to_string()));
     }
 }
 
-pub fn region(out: &mut String, name: &str, code: Option<u16>, default_config: Option<&str>) {
-    let _ = writeln!(out, "\n[regions.{}]", key(name));
-    let codes = code.map(|code| text(&format!("+{code}")));
-    line(out, "country_codes", &list(codes));
+pub fn push_region(out: &mut String, name: &str, code: Option<u16>, default_config: Option<&str>) {
+    let _ = writeln!(out, "\n[regions.{}]", toml_key(name));
+    let codes = code.map(|code| toml_text(&format!("+{code}")));
+    push_line(out, "country_codes", &toml_list(codes));
     if let Some(config) = default_config {
-        line(out, "default_config", &text(config));
+        push_line(out, "default_config", &toml_text(config));
     }
 }
 
 /// `fallback` is the name of a config that is in the files too.
-pub fn config(
+pub fn push_config(
     out: &mut String,
     config: &ImportedConfig,
     region: &str,
     fallback: Option<&str>,
     secret: &SecretSource,
 ) {
-    let _ = writeln!(out, "\n[configs.{}]", key(&config.name));
-    line(out, "id", &text(&config.id.to_string()));
-    line(out, "region", &text(region));
+    let _ = writeln!(out, "\n[configs.{}]", toml_key(&config.name));
+    push_line(out, "id", &toml_text(&config.id.to_string()));
+    push_line(out, "region", &toml_text(region));
     for field in Field::OF_CONFIG {
         match (field, config.fields.text(field)) {
             (Field::Name | Field::Region, _) => {}
-            (Field::ApiSecret, _) => line(out, field.as_str(), &secret_source(secret)),
+            (Field::ApiSecret, _) => push_line(out, field.as_str(), &secret_source(secret)),
             (_, Some(value)) if !config.blank.contains(&field) => {
-                line(out, field.as_str(), &text(value));
+                push_line(out, field.as_str(), &toml_text(value));
             }
             _ => {}
         }
     }
     if let Some(name) = fallback {
-        line(out, Field::Fallback.as_str(), &text(name));
+        push_line(out, Field::Fallback.as_str(), &toml_text(name));
     }
     if !config.blank.is_empty() {
-        let fields = config.blank.iter().map(|field| text(field.as_str()));
+        let fields = config.blank.iter().map(|field| toml_text(field.as_str()));
         let note = "# the row holds blank text, which becomes NULL";
-        line(out, "adopt", &format!("{} {note}", list(fields)));
+        push_line(out, "adopt", &format!("{} {note}", toml_list(fields)));
     }
 }
 
 fn secret_source(secret: &SecretSource) -> String {
     match secret {
-        SecretSource::Sealed(sealed) => format!("{{ sealed = {} }}", text(sealed.as_stored())),
-        SecretSource::Env(name) => format!("{{ env = {} }}", text(name)),
-        SecretSource::File(path) => format!("{{ file = {} }}", text(path)),
+        SecretSource::Sealed(sealed) => format!("{{ sealed = {} }}", toml_text(sealed.as_stored())),
+        SecretSource::Env(name) => format!("{{ env = {} }}", toml_text(name)),
+        SecretSource::File(path) => format!("{{ file = {} }}", toml_text(path)),
     }
 }
 
 /// The numbers of one tenant with equal settings; returns how many blocks that
 /// took. `numbers` are sorted.
-pub fn bindings(
+pub fn push_bindings(
     out: &mut String,
     numbers: &[E164],
     tenant: &str,
     config: &str,
     settings: &ImportedSettings,
 ) -> u64 {
-    let (ranges, rest) = runs(numbers);
+    let (ranges, rest) = number_runs(numbers);
     let mut block = |numbers: &dyn Fn(&mut String)| {
         out.push_str("\n[[bindings]]\n");
         numbers(out);
-        line(out, "tenant", &text(tenant));
-        line(out, "config", &text(config));
-        declared(out, &settings.fields);
+        push_line(out, "tenant", &toml_text(tenant));
+        push_line(out, "config", &toml_text(config));
+        push_settings(out, &settings.fields);
     };
     for range in &ranges {
         block(&|out| {
             let ends = [range.first(), range.last()].map(|end| format!("\"{end}\""));
-            line(out, "range", &list(ends));
+            push_line(out, "range", &toml_list(ends));
         });
     }
     if !rest.is_empty() {
-        block(&|out| listed(out, &rest));
+        block(&|out| push_numbers(out, &rest));
     }
     ranges.len() as u64 + u64::from(!rest.is_empty())
 }
 
 /// Runs of numbers long enough for a range, and all other numbers.
-fn runs(numbers: &[E164]) -> (Vec<NumberRange>, Vec<E164>) {
+fn number_runs(numbers: &[E164]) -> (Vec<NumberRange>, Vec<E164>) {
     let (mut ranges, mut rest) = (Vec::new(), Vec::new());
     for run in numbers.chunk_by(|a, b| a.next() == Some(*b)) {
         for part in run.chunks(NumberRange::MAX as usize) {
@@ -149,18 +149,18 @@ fn runs(numbers: &[E164]) -> (Vec<NumberRange>, Vec<E164>) {
     (ranges, rest)
 }
 
-fn listed(out: &mut String, numbers: &[E164]) {
+fn push_numbers(out: &mut String, numbers: &[E164]) {
     if let [number] = numbers {
-        return line(out, "number", &format!("\"{number}\""));
+        return push_line(out, "number", &format!("\"{number}\""));
     }
-    let on_one_line = list(
+    let on_one_line = toml_list(
         numbers
             .iter()
             .take(WIDTH)
             .map(|number| format!("\"{number}\"")),
     );
     if on_one_line.len() <= WIDTH {
-        return line(out, "numbers", &on_one_line);
+        return push_line(out, "numbers", &on_one_line);
     }
     out.push_str("numbers = [\n");
     for number in numbers {
@@ -170,23 +170,23 @@ fn listed(out: &mut String, numbers: &[E164]) {
 }
 
 /// `provider` and `rules`.
-fn declared(out: &mut String, fields: &Fields) {
+fn push_settings(out: &mut String, fields: &Fields) {
     if let Some(provider) = fields.text(Field::Provider) {
-        line(out, "provider", &text(provider));
+        push_line(out, "provider", &toml_text(provider));
     }
     let rules: Vec<String> = fields
         .iter()
-        .filter_map(|(field, value)| Some(format!("{} = {}", field.rules_key()?, rule(value))))
+        .filter_map(|(field, value)| Some(format!("{} = {}", field.rules_key()?, toml_rule(value))))
         .collect();
     if !rules.is_empty() {
-        line(out, "rules", &format!("{{ {} }}", rules.join(", ")));
+        push_line(out, "rules", &format!("{{ {} }}", rules.join(", ")));
     }
 }
 
-fn rule(value: &Value) -> String {
+fn toml_rule(value: &Value) -> String {
     match value {
-        Value::Array(parts) => list(parts.iter().map(rule)),
-        Value::String(value) => text(value),
+        Value::Array(parts) => toml_list(parts.iter().map(toml_rule)),
+        Value::String(value) => toml_text(value),
         value => value.to_string(),
     }
 }
@@ -204,7 +204,7 @@ mod tests {
     fn runs_of_ten_are_ranges() {
         let ten = 919_513_456_700..919_513_456_710;
         let nine = 919_513_456_800..919_513_456_809;
-        let (ranges, rest) = runs(&numbers(ten.chain(nine.clone())));
+        let (ranges, rest) = number_runs(&numbers(ten.chain(nine.clone())));
         assert_eq!(ranges.len(), 1);
         assert_eq!(ranges[0].last(), numbers([919_513_456_709])[0]);
         assert_eq!(rest, numbers(nine));
@@ -221,10 +221,12 @@ mod tests {
             "",
             "é",
         ] {
-            let parsed: toml::Table = format!("{} = {}", key(odd), text(odd)).parse().unwrap();
+            let parsed: toml::Table = format!("{} = {}", toml_key(odd), toml_text(odd))
+                .parse()
+                .unwrap();
             assert_eq!(parsed[odd].as_str(), Some(odd), "{odd:?}");
-            assert_eq!(text(odd).lines().count(), 1, "{odd:?}");
+            assert_eq!(toml_text(odd).lines().count(), 1, "{odd:?}");
         }
-        assert_eq!(header("a\nb").lines().count(), 1);
+        assert_eq!(header_line("a\nb").lines().count(), 1);
     }
 }

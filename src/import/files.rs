@@ -43,19 +43,19 @@ struct Group<'a> {
 }
 
 /// Writes the files; fills in what is known here of the import.
-pub fn write(content: &Content<'_>) -> Import {
+pub fn write_import(content: &Content<'_>) -> Import {
     let mut import = Import::default();
-    let aliases = aliases(content);
-    let groups = groups(content, &aliases, &mut import.restored_zeros);
-    let (sources, env_secrets) = configs::secrets(content.configs, content.wanted);
-    let header = emit::header(content.origin);
+    let aliases = tenant_aliases(content);
+    let groups = binding_groups(content, &aliases, &mut import.restored_zeros);
+    let (sources, env_secrets) = configs::secret_sources(content.configs, content.wanted);
+    let header = emit::header_line(content.origin);
     let mut texts: BTreeMap<String, String> = BTreeMap::new();
     for (name, code) in &content.regions.codes {
         let only = content
             .regions
             .only_config(name, content.configs, content.wanted);
         let text = texts.entry(name.clone()).or_insert_with(|| header.clone());
-        emit::region(text, name, *code, only);
+        emit::push_region(text, name, *code, only);
     }
     let mut by_name: Vec<usize> = sources.keys().copied().collect();
     by_name.sort_unstable_by_key(|ix| &content.configs[*ix].name);
@@ -68,7 +68,7 @@ pub fn write(content: &Content<'_>) -> Import {
         let mut imported = sources.keys().map(|ix| &content.configs[*ix]);
         let fallback = imported.find(|other| Some(other.id) == config.fallback);
         let fallback = fallback.map(|other| other.name.as_str());
-        emit::config(text, config, region, fallback, &sources[&ix]);
+        emit::push_config(text, config, region, fallback, &sources[&ix]);
     }
     let mut blocks = 0;
     for group in groups {
@@ -77,7 +77,7 @@ pub fn write(content: &Content<'_>) -> Import {
         let text = texts
             .entry(region.clone())
             .or_insert_with(|| header.clone());
-        blocks += emit::bindings(text, &group.numbers, group.alias, config, group.settings);
+        blocks += emit::push_bindings(text, &group.numbers, group.alias, config, group.settings);
     }
     import.counts = ImportCounts {
         regions: texts.len() as u64,
@@ -86,13 +86,15 @@ pub fn write(content: &Content<'_>) -> Import {
         numbers: content.bound.len() as u64,
         blocks,
     };
-    let region_files = texts.into_iter().map(|(name, text)| file(&name, text));
+    let region_files = texts
+        .into_iter()
+        .map(|(name, text)| import_file(&name, text));
     import.files = region_files
-        .chain(common(content, &aliases, &header))
+        .chain(common_files(content, &aliases, &header))
         .collect();
     import.files.sort_unstable_by(|a, b| a.name.cmp(&b.name));
     import.env_secrets = env_secrets;
-    import.mixed_formats = configs::formats(content.configs, content.wanted).len() > 1;
+    import.mixed_formats = configs::secret_formats(content.configs, content.wanted).len() > 1;
     let blanks = sources
         .keys()
         .map(|ix| &content.configs[*ix])
@@ -109,7 +111,7 @@ pub fn write(content: &Content<'_>) -> Import {
     import
 }
 
-fn file(name: &str, text: String) -> ImportFile {
+fn import_file(name: &str, text: String) -> ImportFile {
     ImportFile {
         name: format!("{name}.toml"),
         text,
@@ -117,18 +119,18 @@ fn file(name: &str, text: String) -> ImportFile {
 }
 
 /// The files beside those of the regions, where there is something to say.
-fn common(
+fn common_files(
     content: &Content<'_>,
     aliases: &BTreeMap<Uuid, String>,
     header: &str,
 ) -> Vec<ImportFile> {
     let mut files = Vec::new();
-    let formats = configs::formats(content.configs, content.wanted);
+    let formats = configs::secret_formats(content.configs, content.wanted);
     // Where formats are mixed, either would be a change to some secret.
     if formats == BTreeSet::from([Format::Fernet]) {
         let mut text = header.to_owned();
         emit::secret_format(&mut text, Format::Fernet.name());
-        files.push(file("settings", text));
+        files.push(import_file("settings", text));
     }
     if !aliases.is_empty() {
         let mut by_alias: Vec<_> = aliases
@@ -137,16 +139,16 @@ fn common(
             .collect();
         by_alias.sort_unstable();
         let mut text = header.to_owned();
-        emit::tenants(&mut text, by_alias.into_iter());
-        files.push(file("tenants", text));
+        emit::push_tenants(&mut text, by_alias.into_iter());
+        files.push(import_file("tenants", text));
     }
     files
 }
 
 /// A name for each tenant with numbers to import, by its commonest provider.
-fn aliases(content: &Content<'_>) -> BTreeMap<Uuid, String> {
+fn tenant_aliases(content: &Content<'_>) -> BTreeMap<Uuid, String> {
     let mut providers: BTreeMap<Uuid, BTreeMap<&str, usize>> = BTreeMap::new();
-    for same in content.bound.chunk_by(together) {
+    for same in content.bound.chunk_by(belong_together) {
         let tenant = providers
             .entry(content.tenants[same[0].tenant as usize])
             .or_default();
@@ -163,24 +165,27 @@ fn aliases(content: &Content<'_>) -> BTreeMap<Uuid, String> {
         .iter()
         .map(|(id, of)| (*id, commonest(of)))
         .collect();
-    tenants::aliases(&providers, content.known)
+    tenants::aliases_by_provider(&providers, content.known)
 }
 
-fn together(a: &Bound, b: &Bound) -> bool {
+fn belong_together(a: &Bound, b: &Bound) -> bool {
     (a.settings, a.tenant) == (b.settings, b.tenant)
 }
 
 /// The groups as they follow one another in the files: by config, by tenant,
 /// by their first number. Adds to `restored` the numbers that got a zero.
-fn groups<'a>(
+fn binding_groups<'a>(
     content: &Content<'a>,
     aliases: &'a BTreeMap<Uuid, String>,
     restored: &mut Vec<E164>,
 ) -> Vec<Group<'a>> {
     let mut groups: Vec<Group<'_>> = Vec::new();
-    for same in content.bound.chunk_by(together) {
+    for same in content.bound.chunk_by(belong_together) {
         let settings = &content.settings[same[0].settings as usize];
-        let mut numbers: Vec<E164> = same.iter().map(|row| number(row.key, restored)).collect();
+        let mut numbers: Vec<E164> = same
+            .iter()
+            .map(|row| row_number(row.key, restored))
+            .collect();
         numbers.sort_unstable();
         let alias = aliases.get(&content.tenants[same[0].tenant as usize]);
         groups.push(Group {
@@ -200,14 +205,16 @@ fn groups<'a>(
 
 /// The number of a row. Where it is valid with the zero that the row can't
 /// hold, and only then, it is written with it.
-fn number(key: RowKey, restored: &mut Vec<E164>) -> E164 {
+fn row_number(key: RowKey, restored: &mut Vec<E164>) -> E164 {
     let number = key.number();
     if !ZEROS.contains(&number.calling_code()) {
         return number;
     }
     let zero = format!("+{}0{}", number.calling_code(), number.national());
     let zero = E164::parse(&zero).ok();
-    match zero.filter(|zero| phone::doubt(number).is_some() && phone::doubt(*zero).is_none()) {
+    match zero.filter(|zero| {
+        phone::number_doubt(number).is_some() && phone::number_doubt(*zero).is_none()
+    }) {
         None => number,
         Some(zero) => {
             restored.push(zero);

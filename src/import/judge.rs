@@ -8,7 +8,7 @@ use hashbrown::HashMap;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::model::{ImportedSettings, index};
+use super::model::{ImportedSettings, index_of};
 use super::regions::GuessedRegions;
 use super::report::{self, LeftOut};
 use crate::fields::{Field, Fields, FieldsIx};
@@ -42,7 +42,7 @@ impl SettingsReader {
         regions: &mut GuessedRegions,
     ) -> u32 {
         if !self.verdicts.contains_key(&ix) {
-            let verdict = self.judge(config, fields, regions);
+            let verdict = self.judge_fields(config, fields, regions);
             self.verdicts.insert(ix, verdict);
         }
         let (settings, odd) = &self.verdicts[&ix];
@@ -52,7 +52,7 @@ impl SettingsReader {
         *settings
     }
 
-    fn judge(
+    fn judge_fields(
         &mut self,
         config: u32,
         fields: &Fields,
@@ -61,16 +61,16 @@ impl SettingsReader {
         let mut usable = Fields::new();
         let mut odd = Vec::new();
         for (field, value) in fields.iter().filter(|(field, _)| *field != Field::Config) {
-            match trouble(field, value, regions) {
+            match why_undeclarable(field, value, regions) {
                 None => usable.set(field, Some(value.clone())),
-                Some(why) => odd.push((field, report::shown(value), why)),
+                Some(why) => odd.push((field, report::shown_value(value), why)),
             }
         }
         let settings = ImportedSettings {
             config,
             fields: usable,
         };
-        let next = index(self.settings.len());
+        let next = index_of(self.settings.len());
         let ix = *self.index.entry(settings.clone()).or_insert(next);
         if ix == next {
             self.settings.push(settings);
@@ -96,7 +96,11 @@ impl SettingsReader {
 }
 
 /// Why the files can't declare that value.
-fn trouble(field: Field, value: &Value, regions: &mut GuessedRegions) -> Option<&'static str> {
+fn why_undeclarable(
+    field: Field,
+    value: &Value,
+    regions: &mut GuessedRegions,
+) -> Option<&'static str> {
     match (field, value) {
         (_, Value::Null) => Some("JSON null"),
         (Field::Inbound | Field::Outbound, Value::Bool(_)) => None,
@@ -105,7 +109,7 @@ fn trouble(field: Field, value: &Value, regions: &mut GuessedRegions) -> Option<
         (Field::RequiredLeadFormat, _) => Some("no list"),
         (_, Value::String(text)) if text.trim().is_empty() => Some("blank"),
         (Field::AllowedOutbound, Value::String(name)) => {
-            let known = name == "global" || regions.know(name);
+            let known = name == "global" || regions.is_known(name);
             (!known).then_some("neither `global` nor a region")
         }
         (_, Value::String(text)) if text.chars().count() > LONGEST => Some("too long"),

@@ -30,7 +30,7 @@ use crate::phone::{self, RowKey, Unreadable};
 use crate::snapshot::{NumberRow, Snapshot};
 
 use judge::SettingsReader;
-use model::{Bound, ImportedConfig, index};
+use model::{Bound, ImportedConfig, index_of};
 use regions::GuessedRegions;
 pub use report::{EnvSecret, Import, ImportCounts, ImportFile, LeftOut, Others, Reason};
 
@@ -114,33 +114,33 @@ impl Importer {
     }
 
     /// Takes in a number row.
-    pub fn row(&mut self, row: &NumberRow<'_>) {
+    pub fn add_row(&mut self, row: &NumberRow<'_>) {
         if !self.filter.tenants.is_empty() && !self.filter.tenants.contains(&row.tenant) {
             self.others.not_asked_for += 1;
             return;
         }
-        let tenant = self.tenant(row.tenant);
+        let tenant = self.tenant_index(row.tenant);
         let number = phone::from_row(row.country_code, row.base_number);
         let fields = self.reader.read(row, &mut self.pool).ok();
         let holds = fields.map(|fields| self.holds(fields));
         if let (Ok(number), Some(Holds::Config(ix))) = (&number, holds) {
             let config = *ix as usize;
-            self.configs[config].count(number.calling_code());
+            self.configs[config].count_number(number.calling_code());
         }
         let active = row.status.is_none_or(|status| status == "active");
         match number {
             Ok(number) if active => self.rows.push(ImportedRow {
                 tenant,
                 fields,
-                key: number.key(),
+                key: number.row_key(),
                 id: row.id,
             }),
-            number => self.pass(row, fields, number.err()),
+            number => self.pass_over(row, fields, number.err()),
         }
     }
 
     /// Lists a row that can't be imported, if it would be otherwise.
-    fn pass(
+    fn pass_over(
         &mut self,
         row: &NumberRow<'_>,
         fields: Option<FieldsIx>,
@@ -148,27 +148,27 @@ impl Importer {
     ) {
         if let Some(Holds::Nothing { other }) = fields.map(|fields| self.holds(fields)) {
             let other = *other;
-            return self.others.count(other);
+            return self.others.count_row(other);
         }
         let reason = match (unreadable, fields) {
             (Some(reason), _) => Reason::Unreadable(reason.to_string()),
             (None, Some(_)) => Reason::Inactive(row.status.unwrap_or_default().to_owned()),
-            (None, None) => return self.others.count(false),
+            (None, None) => return self.others.count_row(false),
         };
         self.not_imported.entry(reason).or_default().push(row.id);
     }
 
-    fn tenant(&mut self, id: Uuid) -> u32 {
+    fn tenant_index(&mut self, id: Uuid) -> u32 {
         *self.tenant_ix.entry(id).or_insert_with(|| {
             self.tenants.push(id);
-            index(self.tenants.len() - 1)
+            index_of(self.tenants.len() - 1)
         })
     }
 
     /// Where a set of fields leads, found out when it is new.
     fn holds(&mut self, fields: FieldsIx) -> &Holds {
         while self.holds.len() <= fields.0 as usize {
-            let next = FieldsIx(index(self.holds.len()));
+            let next = FieldsIx(index_of(self.holds.len()));
             let holds = self.read_config(next);
             self.holds.push(holds);
         }
@@ -182,13 +182,15 @@ impl Importer {
         };
         let text = value.as_str();
         let Some(id) = text.and_then(|text| Uuid::parse_str(text).ok()) else {
-            return Holds::Odd(report::shown(value));
+            return Holds::Odd(report::shown_value(value));
         };
         match self.config_ix.get(&id) {
             None => Holds::Dangling(id.to_string()),
             Some(ix) if !self.asked_for(*ix) => Holds::Nothing { other: true },
             // Compared as text, here and in a plan.
-            Some(_) if text != Some(id.to_string().as_str()) => Holds::Odd(report::shown(value)),
+            Some(_) if text != Some(id.to_string().as_str()) => {
+                Holds::Odd(report::shown_value(value))
+            }
             Some(ix) => Holds::Config(*ix),
         }
     }
@@ -200,7 +202,7 @@ impl Importer {
 
     /// What was asked for and is not there: names of configs, then tenants.
     /// Complete once all rows were taken in.
-    pub fn missing(&self) -> (Vec<&str>, Vec<Uuid>) {
+    pub fn not_found(&self) -> (Vec<&str>, Vec<Uuid>) {
         let there = |name: &String| self.configs.iter().any(|config| config.name == *name);
         let configs = self.filter.configs.iter().filter(|name| !there(name));
         let tenants = self.filter.tenants.iter().copied();
@@ -214,14 +216,14 @@ impl Importer {
 
     /// Makes the files. `origin` ends the sentence "Imported by lkroute from …"
     /// at the head of each.
-    pub fn finish(mut self, origin: &str) -> Import {
+    pub fn into_import(mut self, origin: &str) -> Import {
         self.keep_importable();
         let wanted = self.wanted_configs();
-        let mut regions = regions::guess(&self.configs, &wanted);
+        let mut regions = regions::guess_regions(&self.configs, &wanted);
         let mut judge = SettingsReader::default();
-        let mut bound = self.bind(&mut judge, &mut regions);
+        let mut bound = self.bind_rows(&mut judge, &mut regions);
         bound.sort_unstable();
-        let mut import = files::write(&files::Content {
+        let mut import = files::write_import(&files::Content {
             origin,
             configs: &self.configs,
             wanted: &wanted,
@@ -251,9 +253,9 @@ impl Importer {
         let mut keep = Vec::with_capacity(rows.len());
         for same in rows.chunk_by(|a, b| (a.tenant, a.key) == (b.tenant, b.key)) {
             match same {
-                [row] => keep.push(self.importable(row)),
+                [row] => keep.push(self.is_importable(row)),
                 _ => {
-                    self.duplicates(same);
+                    self.drop_duplicates(same);
                     keep.extend(same.iter().map(|_| false));
                 }
             }
@@ -264,7 +266,11 @@ impl Importer {
     }
 
     /// The settings of each row to import.
-    fn bind(&mut self, judge: &mut SettingsReader, regions: &mut GuessedRegions) -> Vec<Bound> {
+    fn bind_rows(
+        &mut self,
+        judge: &mut SettingsReader,
+        regions: &mut GuessedRegions,
+    ) -> Vec<Bound> {
         let rows = std::mem::take(&mut self.rows);
         let bound = rows.iter().filter_map(|row| {
             let ix = row.fields?;
@@ -281,11 +287,11 @@ impl Importer {
         bound.collect()
     }
 
-    fn importable(&mut self, row: &ImportedRow) -> bool {
+    fn is_importable(&mut self, row: &ImportedRow) -> bool {
         let reason = match row.fields.map(|fields| &self.holds[fields.0 as usize]) {
             None => Reason::RulesNoObject,
             Some(Holds::Nothing { other }) => {
-                self.others.count(*other);
+                self.others.count_row(*other);
                 return false;
             }
             Some(Holds::Dangling(id)) => Reason::Dangling(id.clone()),
@@ -303,7 +309,7 @@ impl Importer {
     }
 
     /// None of several rows of one number is picked.
-    fn duplicates(&mut self, rows: &[ImportedRow]) {
+    fn drop_duplicates(&mut self, rows: &[ImportedRow]) {
         let holds = |row: &ImportedRow| row.fields.map(|fields| &self.holds[fields.0 as usize]);
         let foreign = |row: &ImportedRow| match holds(row) {
             Some(Holds::Nothing { other }) => Some(*other),
@@ -313,7 +319,7 @@ impl Importer {
             let others: Vec<bool> = rows.iter().filter_map(foreign).collect();
             return others
                 .into_iter()
-                .for_each(|other| self.others.count(other));
+                .for_each(|other| self.others.count_row(other));
         }
         let reason = Reason::Duplicate {
             number: rows[0].key.number(),

@@ -27,7 +27,7 @@ pub struct ImportedConfig {
 
 impl ImportedConfig {
     /// Counts a number of that calling code.
-    pub fn count(&mut self, calling_code: u16) {
+    pub fn count_number(&mut self, calling_code: u16) {
         *self.codes.entry(calling_code).or_default() += 1;
     }
 
@@ -42,7 +42,7 @@ impl ImportedConfig {
 
     /// Where the file takes the secret from: the sealed value itself, else a
     /// variable, and why.
-    pub fn source(&self, variable: &str) -> (SecretSource, Option<String>) {
+    pub fn secret_source(&self, variable: &str) -> (SecretSource, Option<String>) {
         let why = match &self.secret {
             Stored::Sealed(sealed) if sealed.is_for(self.id) => {
                 let text = CipherText::new(sealed.as_str());
@@ -75,6 +75,6 @@ pub struct Bound {
 }
 
 /// An index, of which there are never so many.
-pub fn index(len: usize) -> u32 {
+pub fn index_of(len: usize) -> u32 {
     u32::try_from(len).unwrap_or(u32::MAX)
 }

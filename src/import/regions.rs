@@ -66,7 +66,7 @@ pub struct GuessedRegions {
 
 impl GuessedRegions {
     /// Makes sure of a region that a rule speaks of; whether there is one.
-    pub fn know(&mut self, name: &str) -> bool {
+    pub fn is_known(&mut self, name: &str) -> bool {
         if self.codes.contains_key(name) {
             return true;
         }
@@ -105,14 +105,14 @@ fn name_of(code: u16) -> String {
 
 /// The calling code whose region's name is part of the name of a config.
 fn code_in_name(name: &str) -> Option<u16> {
-    let parts = |text: &str| format!("-{}-", super::tenants::slug(text));
+    let parts = |text: &str| format!("-{}-", super::tenants::alias_slug(text));
     let name = parts(name);
     let matching = NAMES.iter().find(|(_, known)| name.contains(&parts(known)));
     matching.map(|(code, _)| *code)
 }
 
 /// Finds the region of each config, and the regions of those that are wanted.
-pub fn guess(configs: &[ImportedConfig], wanted: &[bool]) -> GuessedRegions {
+pub fn guess_regions(configs: &[ImportedConfig], wanted: &[bool]) -> GuessedRegions {
     let mut regions = GuessedRegions::default();
     for (config, wanted) in configs.iter().zip(wanted) {
         let code = config.main_code().or_else(|| code_in_name(&config.name));

@@ -68,7 +68,7 @@ pub struct Others {
 }
 
 impl Others {
-    pub(super) fn count(&mut self, not_asked_for: bool) {
+    pub(super) fn count_row(&mut self, not_asked_for: bool) {
         match not_asked_for {
             true => self.not_asked_for += 1,
             false => self.without_config += 1,
@@ -152,7 +152,7 @@ pub struct EnvSecret {
 }
 
 /// A value as JSON, shortened.
-pub(super) fn shown(value: &Value) -> String {
+pub(super) fn shown_value(value: &Value) -> String {
     let text = value.to_string();
     match text.char_indices().nth(SHOWN) {
         None => text,

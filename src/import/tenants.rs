@@ -9,7 +9,7 @@ const LONGEST: usize = 40;
 
 /// Lower-case letters and digits of a text, with `-` for runs of anything
 /// else, cut at a word where it is long; may be empty.
-pub fn slug(text: &str) -> String {
+pub fn alias_slug(text: &str) -> String {
     let mut slug = String::new();
     for word in text.split(|c: char| !c.is_ascii_alphanumeric()) {
         if word.is_empty() {
@@ -29,7 +29,7 @@ pub fn slug(text: &str) -> String {
 
 /// An alias for each tenant, by the provider that most of its numbers have.
 /// `known` are names given before.
-pub fn aliases(
+pub fn aliases_by_provider(
     providers: &BTreeMap<Uuid, Option<String>>,
     known: &BTreeMap<Uuid, String>,
 ) -> BTreeMap<Uuid, String> {
@@ -66,7 +66,7 @@ fn choices_for(id: Uuid, provider: Option<&str>, given: Option<&String>) -> Vec<
     let digits = id.simple().to_string();
     // No name may look like a uuid: it would be read as one.
     let slug = provider
-        .map(slug)
+        .map(alias_slug)
         .filter(|slug| !slug.is_empty() && Uuid::parse_str(slug).is_err());
     let stem = slug.as_deref().unwrap_or("tenant");
     let mut names: Vec<String> = given.cloned().into_iter().collect();
@@ -86,7 +86,7 @@ mod tests {
             .into_iter()
             .map(|(tenant, provider)| (id(tenant), provider.map(str::to_owned)))
             .collect();
-        aliases(&providers, &BTreeMap::new())
+        aliases_by_provider(&providers, &BTreeMap::new())
             .into_values()
             .collect()
     }
@@ -97,14 +97,14 @@ mod tests {
 
     #[test]
     fn slugs() {
-        assert_eq!(slug("TechieMaya FZE"), "techiemaya-fze");
-        assert_eq!(slug("  Étisalat & Co. (2)"), "tisalat-co-2");
-        assert_eq!(slug("شركة"), "");
+        assert_eq!(alias_slug("TechieMaya FZE"), "techiemaya-fze");
+        assert_eq!(alias_slug("  Étisalat & Co. (2)"), "tisalat-co-2");
+        assert_eq!(alias_slug("شركة"), "");
         assert_eq!(
-            slug(&"word ".repeat(20)),
+            alias_slug(&"word ".repeat(20)),
             "word-word-word-word-word-word-word-word"
         );
-        assert_eq!(slug(&"w".repeat(300)).len(), LONGEST);
+        assert_eq!(alias_slug(&"w".repeat(300)).len(), LONGEST);
     }
 
     #[test]
@@ -141,6 +141,6 @@ mod tests {
         let id = Uuid::parse_str(A).unwrap();
         let providers = BTreeMap::from([(id, Some("One".to_owned()))]);
         let known = BTreeMap::from([(id, "sasya".to_owned())]);
-        assert_eq!(aliases(&providers, &known)[&id], "sasya");
+        assert_eq!(aliases_by_provider(&providers, &known)[&id], "sasya");
     }
 }

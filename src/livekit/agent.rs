@@ -211,8 +211,9 @@ async fn list_participants(
         room: room.to_owned(),
     };
     let grant = Grant::RoomAdmin(room);
-    let listed: Result<proto::ListParticipantsResponse, Trouble> =
-        client.ask(LIST_PARTICIPANTS, grant, &request, until).await;
+    let listed: Result<proto::ListParticipantsResponse, Trouble> = client
+        .send_message(LIST_PARTICIPANTS, grant, &request, until)
+        .await;
     match listed {
         Ok(listed) => {
             let all = listed.participants.into_iter();
@@ -237,7 +238,7 @@ pub async fn end_call(client: &Client, room: &str, dispatch: Option<&str>) -> Re
         };
         let grant = Grant::RoomAdmin(room);
         let ended: Result<AgentDispatch, Trouble> = client
-            .ask(super::request::DELETE_DISPATCH, grant, &request, until)
+            .send_message(super::request::DELETE_DISPATCH, grant, &request, until)
             .await;
         if let Err(trouble) = ended
             && !missing(&trouble)
@@ -250,7 +251,7 @@ pub async fn end_call(client: &Client, room: &str, dispatch: Option<&str>) -> Re
     };
     let grant = Grant::CreateRooms;
     let ended: Result<proto::DeleteRoomResponse, Trouble> = client
-        .ask(super::request::DELETE_ROOM, grant, &request, until)
+        .send_message(super::request::DELETE_ROOM, grant, &request, until)
         .await;
     match ended {
         Err(trouble) if !missing(&trouble) => Err(trouble.failure),

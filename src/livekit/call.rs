@@ -80,7 +80,7 @@ pub async fn place_call(client: &Client, call: &Call<'_>) -> CallOutcome {
         ..Default::default()
     };
     match create_room(client, &room, until).await {
-        Ok(()) => dispatch(client, call, until).await,
+        Ok(()) => dispatch_into_room(client, call, until).await,
         Err(none) if none.untouched && none.failure.cause.keeps_out() => {
             CallOutcome::NotBegun(none.failure)
         }
@@ -96,13 +96,19 @@ pub(super) struct NoRoom {
 }
 
 /// The second half of a call, in a room that is there.
-pub(super) async fn dispatch(client: &Client, call: &Call<'_>, until: Instant) -> CallOutcome {
+pub(super) async fn dispatch_into_room(
+    client: &Client,
+    call: &Call<'_>,
+    until: Instant,
+) -> CallOutcome {
     match create_dispatch(client, call, until).await {
         Ok(dispatch_id) => CallOutcome::Dispatched {
             dispatch_id,
             adopted: false,
         },
-        Err(trouble) if trouble.done == Done::Unclear => settle(client, call, trouble).await,
+        Err(trouble) if trouble.done == Done::Unclear => {
+            settle_dispatch(client, call, trouble).await
+        }
         Err(trouble) => CallOutcome::Failed(trouble.failure),
     }
 }
@@ -112,10 +118,10 @@ pub(super) async fn create_room(
     room: &proto::CreateRoomRequest,
     until: Instant,
 ) -> Result<(), NoRoom> {
-    let mut pauses = pauses(client);
+    let mut pauses = retry_pauses(client);
     let mut untouched = true;
     loop {
-        let made = client.ask(CREATE_ROOM, Grant::CreateRooms, room, until);
+        let made = client.send_message(CREATE_ROOM, Grant::CreateRooms, room, until);
         let made: Result<proto::Room, Trouble> = made.await;
         let failure = match made {
             Ok(made) if made.name == room.name => return Ok(()),
@@ -128,7 +134,7 @@ pub(super) async fn create_room(
                 trouble.failure
             }
         };
-        if failure.cause.is_final() || !pause(&mut pauses, until).await {
+        if failure.cause.is_final() || !wait_before_retry(&mut pauses, until).await {
             return Err(NoRoom { failure, untouched });
         }
     }
@@ -148,7 +154,7 @@ async fn create_dispatch(
         ..Default::default()
     };
     let made: AgentDispatch = client
-        .ask(
+        .send_message(
             CREATE_DISPATCH,
             Grant::RoomAdmin(call.room),
             &request,
@@ -163,12 +169,12 @@ async fn create_dispatch(
 }
 
 /// Before each attempt after the first.
-fn pauses(client: &Client) -> impl Iterator<Item = Duration> {
+fn retry_pauses(client: &Client) -> impl Iterator<Item = Duration> {
     [client.limits.poll / 2, client.limits.poll * 2].into_iter()
 }
 
 /// Waits before the next attempt; false where there is to be none.
-async fn pause(pauses: &mut impl Iterator<Item = Duration>, until: Instant) -> bool {
+async fn wait_before_retry(pauses: &mut impl Iterator<Item = Duration>, until: Instant) -> bool {
     match pauses.next() {
         Some(pause) if Instant::now() + pause < until => {
             sleep(pause).await;
@@ -179,7 +185,7 @@ async fn pause(pauses: &mut impl Iterator<Item = Duration>, until: Instant) -> b
 }
 
 /// Looks for the dispatch that an unclear create may have made.
-async fn settle(client: &Client, call: &Call<'_>, trouble: Trouble) -> CallOutcome {
+async fn settle_dispatch(client: &Client, call: &Call<'_>, trouble: Trouble) -> CallOutcome {
     let until = Instant::now() + client.limits.settle;
     loop {
         if let Ok(dispatches) = list_dispatches(client, call.room).await
@@ -220,7 +226,7 @@ pub(super) async fn list_dispatches(
         ..Default::default()
     };
     let listed: proto::ListAgentDispatchResponse = client
-        .ask(LIST_DISPATCH, Grant::RoomAdmin(room), &request, until)
+        .send_message(LIST_DISPATCH, Grant::RoomAdmin(room), &request, until)
         .await?;
     Ok(listed.agent_dispatches)
 }

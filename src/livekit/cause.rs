@@ -35,17 +35,17 @@ pub enum Cause {
 impl Cause {
     /// The stable name that scripts may match.
     pub const fn code(self) -> &'static str {
-        self.entry().0
+        self.table_entry().0
     }
 
     /// What has happened, in one phrase.
     pub const fn meaning(self) -> &'static str {
-        self.entry().1
+        self.table_entry().1
     }
 
     /// What to do about it, in one phrase.
     pub const fn remedy(self) -> &'static str {
-        self.entry().2
+        self.table_entry().2
     }
 
     /// Asking again without changing something first would change nothing.
@@ -71,7 +71,7 @@ impl Cause {
         )
     }
 
-    const fn entry(self) -> (&'static str, &'static str, &'static str) {
+    const fn table_entry(self) -> (&'static str, &'static str, &'static str) {
         match self {
             Cause::BadUrl => (
                 "bad-url",

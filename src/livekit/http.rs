@@ -13,7 +13,7 @@ use reqwest::{RequestBuilder, StatusCode, Url};
 use super::cause::{Cause, Failure};
 
 /// An answer, its body read to the end or to [`LONGEST_BODY`].
-pub(super) struct Answer {
+pub(super) struct HttpAnswer {
     pub status: StatusCode,
     headers: HeaderMap,
     pub body: Vec<u8>,
@@ -29,7 +29,7 @@ pub(super) struct Answer {
 pub(super) const LONGEST_BODY: usize = 4 * 1024 * 1024;
 
 /// Sends a request that has its time limit already.
-pub(super) async fn send(request: RequestBuilder) -> Result<Answer, reqwest::Error> {
+pub(super) async fn send_request(request: RequestBuilder) -> Result<HttpAnswer, reqwest::Error> {
     let (asked, clock) = (Instant::now(), Timestamp::now());
     let mut response = request.send().await?;
     let took = asked.elapsed();
@@ -45,7 +45,7 @@ pub(super) async fn send(request: RequestBuilder) -> Result<Answer, reqwest::Err
         }
         body.extend_from_slice(&chunk);
     }
-    Ok(Answer {
+    Ok(HttpAnswer {
         status: response.status(),
         headers: response.headers().clone(),
         body,
@@ -63,9 +63,9 @@ fn server_clock(headers: &HeaderMap) -> Option<Timestamp> {
 /// Trusts the certificates of the system, or of `SSL_CERT_FILE`, and follows
 /// no redirect: a token is for the server that was asked, and for no other. So
 /// it goes through no proxy to a server of this machine.
-pub(super) fn client(base: &Url) -> Result<reqwest::Client, Failure> {
+pub(super) fn http_client(base: &Url) -> Result<reqwest::Client, Failure> {
     static TLS: OnceLock<Result<rustls::ClientConfig, Failure>> = OnceLock::new();
-    let tls = TLS.get_or_init(tls).clone()?;
+    let tls = TLS.get_or_init(tls_config).clone()?;
     let builder = reqwest::Client::builder()
         .tls_backend_preconfigured(tls)
         .redirect(reqwest::redirect::Policy::none());
@@ -87,7 +87,7 @@ fn is_loopback(base: &Url) -> bool {
     }
 }
 
-fn tls() -> Result<rustls::ClientConfig, Failure> {
+fn tls_config() -> Result<rustls::ClientConfig, Failure> {
     let mut roots = rustls::RootCertStore::empty();
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     let ring = rustls::crypto::ring::default_provider();
@@ -99,12 +99,12 @@ fn tls() -> Result<rustls::ClientConfig, Failure> {
     Ok(tls)
 }
 
-impl Answer {
+impl HttpAnswer {
     /// What the answer to `GET /` says.
-    pub fn root(&self) -> Result<(), Failure> {
+    pub fn check_root(&self) -> Result<(), Failure> {
         match self.status {
             StatusCode::OK if !self.is_html() => Ok(()),
-            StatusCode::NOT_ACCEPTABLE => Err(Failure::new(Cause::NotReady, &self.text())),
+            StatusCode::NOT_ACCEPTABLE => Err(Failure::new(Cause::NotReady, &self.body_text())),
             _ => Err(self.not_livekit()),
         }
     }
@@ -124,7 +124,7 @@ impl Answer {
         } else {
             Cause::NotLivekit
         };
-        let text = self.text();
+        let text = self.body_text();
         let body = match text.trim() {
             "" => "an empty answer",
             _ if self.is_html() => "an HTML page",
@@ -134,20 +134,21 @@ impl Answer {
     }
 
     /// The beginning of the body, as text.
-    pub fn text(&self) -> String {
+    pub fn body_text(&self) -> String {
         let beginning = &self.body[..self.body.len().min(16 * 1024)];
         String::from_utf8_lossy(beginning).into_owned()
     }
 
     pub fn is_protobuf(&self) -> bool {
-        self.kind().starts_with("application/protobuf")
+        self.content_type().starts_with("application/protobuf")
     }
 
     fn is_html(&self) -> bool {
-        self.kind().starts_with("text/html") || self.body.trim_ascii_start().starts_with(b"<")
+        self.content_type().starts_with("text/html")
+            || self.body.trim_ascii_start().starts_with(b"<")
     }
 
-    fn kind(&self) -> &str {
+    fn content_type(&self) -> &str {
         let kind = self.headers.get(CONTENT_TYPE);
         kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default()
     }

@@ -35,7 +35,8 @@ pub use agent::{
 pub use call::{Call, CallOutcome, JobSeen, JobStatus, place_call};
 pub use cause::{Cause, Failure};
 pub use probe::{
-    Check, ProbeReport, WorkerProbe, WorkerSeen, find_trunk, probe, probe_worker, reach,
+    Check, ProbeReport, WorkerProbe, WorkerSeen, find_trunk, probe_server, probe_worker,
+    reach_server,
 };
 pub use sip::{LONGEST_RING, SipCall, SipFailure, SipPlaced, create_sip_participant};
 
@@ -114,7 +115,7 @@ impl Client {
         let base = http_base(server.url)?;
         Ok(Client {
             limits,
-            http: http::client(&base)?,
+            http: http::http_client(&base)?,
             base,
             api_key: server.api_key.to_owned(),
             api_secret: Zeroizing::new(server.api_secret.to_owned()),

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::agent::{AgentSeen, AgentThere, Dispatched, wait_for_agent};
-use super::call::{Call, CallOutcome, create_room, dispatch};
+use super::call::{Call, CallOutcome, create_room, dispatch_into_room};
 use super::cause::{Cause, Failure};
 use super::request::{DELETE_ROOM, LIST_OUTBOUND_TRUNKS};
 use super::token::Grant;
@@ -50,7 +50,7 @@ pub struct ProbeReport {
 
 impl ProbeReport {
     /// The checks by name.
-    pub fn checks(&self) -> [(&'static str, &Check); 7] {
+    pub fn named_checks(&self) -> [(&'static str, &Check); 7] {
         [
             ("reachable", &self.reachable),
             ("ready", &self.ready),
@@ -63,7 +63,7 @@ impl ProbeReport {
     }
 
     pub fn failures(&self) -> impl Iterator<Item = &Failure> {
-        self.checks()
+        self.named_checks()
             .into_iter()
             .filter_map(|(_, check)| match check {
                 Check::Failed(failure) => Some(failure),
@@ -73,17 +73,21 @@ impl ProbeReport {
 }
 
 /// Looks at a server and, where given, for a trunk; changes nothing there.
-pub async fn probe(server: &Server<'_>, trunk_id: Option<&str>, limits: Limits) -> ProbeReport {
+pub async fn probe_server(
+    server: &Server<'_>,
+    trunk_id: Option<&str>,
+    limits: Limits,
+) -> ProbeReport {
     let mut report = ProbeReport::default();
     match Client::new(server, limits) {
-        Ok(client) => look(&client, trunk_id, &mut report).await,
+        Ok(client) => run_checks(&client, trunk_id, &mut report).await,
         Err(failure) => report.reachable = Check::Failed(failure),
     }
     report
 }
 
 /// The same without a key: whether LiveKit is there, and ready.
-pub async fn reach(url: &str, limits: Limits) -> ProbeReport {
+pub async fn reach_server(url: &str, limits: Limits) -> ProbeReport {
     let mut report = ProbeReport::default();
     let server = Server {
         url,
@@ -97,7 +101,7 @@ pub async fn reach(url: &str, limits: Limits) -> ProbeReport {
     report
 }
 
-async fn look(client: &Client, trunk_id: Option<&str>, report: &mut ProbeReport) {
+async fn run_checks(client: &Client, trunk_id: Option<&str>, report: &mut ProbeReport) {
     let whole = tokio::time::timeout(client.limits.whole, async {
         if look_at_root(client, report).await
             && look_with_key(client, report).await
@@ -127,7 +131,7 @@ async fn look_at_root(client: &Client, report: &mut ProbeReport) -> bool {
         Ok(answer) => {
             report.answered_in = Some(answer.took);
             report.clock_ahead = answer.clock_ahead;
-            answer.root()
+            answer.check_root()
         }
         Err(failure) => Err(failure),
     };
@@ -188,7 +192,7 @@ async fn look_for_trunk(client: &Client, trunk_id: &str, report: &mut ProbeRepor
 pub async fn find_trunk(client: &Client, trunk_id: &str) -> Result<Vec<String>, Failure> {
     let until = Instant::now() + client.limits.step;
     let all = proto::ListSipOutboundTrunkRequest::default();
-    let listed = client.ask(LIST_OUTBOUND_TRUNKS, Grant::SipAdmin, &all, until);
+    let listed = client.send_message(LIST_OUTBOUND_TRUNKS, Grant::SipAdmin, &all, until);
     let listed: proto::ListSipOutboundTrunkResponse =
         listed.await.map_err(|trouble: Trouble| trouble.failure)?;
     let mut trunks = listed.items.into_iter();
@@ -241,7 +245,7 @@ pub async fn probe_worker(
     let seen = try_worker(client, &call, wait).await;
     let until = Instant::now() + client.limits.step;
     let delete = proto::DeleteRoomRequest { room: room.clone() };
-    let deleted = client.ask(DELETE_ROOM, Grant::CreateRooms, &delete, until);
+    let deleted = client.send_message(DELETE_ROOM, Grant::CreateRooms, &delete, until);
     let deleted: Result<proto::DeleteRoomResponse, Trouble> = deleted.await;
     let left_behind = deleted.err().map(|trouble| trouble.failure);
     WorkerProbe {
@@ -261,7 +265,7 @@ async fn try_worker(client: &Client, call: &Call<'_>, wait: Duration) -> WorkerS
     if let Err(none) = create_room(client, &short_lived, until).await {
         return WorkerSeen::Failed(none.failure);
     }
-    match dispatch(client, call, until).await {
+    match dispatch_into_room(client, call, until).await {
         CallOutcome::Failed(failure)
         | CallOutcome::NotBegun(failure)
         | CallOutcome::Unknown { failure, .. } => WorkerSeen::Failed(failure),

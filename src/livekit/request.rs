@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use super::Client;
 use super::cause::{Cause, Failure, one_line};
-use super::http::{self, Answer};
+use super::http::{self, HttpAnswer};
 use super::token::Grant;
 use super::trouble::{Asked, Trouble, of_request};
 
@@ -63,7 +63,7 @@ pub(super) const CREATE_SIP_PARTICIPANT: Endpoint = Endpoint {
 
 impl Client {
     /// Asks once, for one step's time at most and until `until`.
-    pub(super) async fn ask<R: Message + Default>(
+    pub(super) async fn send_message<R: Message + Default>(
         &self,
         endpoint: Endpoint,
         grant: Grant<'_>,
@@ -86,7 +86,7 @@ impl Client {
         if limit.is_zero() {
             return Err(Trouble::not_sent(Cause::Timeout.into()));
         }
-        let token = grant.sign(&self.api_key, &self.api_secret);
+        let token = grant.sign_token(&self.api_key, &self.api_secret);
         let token = token.map_err(Trouble::not_sent)?;
         let mut url = self.base.clone();
         url.set_path(endpoint.path);
@@ -97,15 +97,15 @@ impl Client {
             .bearer_auth(token.as_str())
             .header(CONTENT_TYPE, "application/protobuf")
             .body(message.encode_to_vec());
-        let answer = http::send(request).await;
+        let answer = http::send_request(request).await;
         let answer = answer.map_err(|error| Trouble::of_request(&error))?;
-        answer.read(endpoint.asked)
+        answer.read_message(endpoint.asked)
     }
 
     /// `GET /`, LiveKit's own health check, without a token.
-    pub(super) async fn look_at_root(&self) -> Result<Answer, Failure> {
+    pub(super) async fn look_at_root(&self) -> Result<HttpAnswer, Failure> {
         let request = self.http.get(self.base.clone()).timeout(self.limits.step);
-        http::send(request)
+        http::send_request(request)
             .await
             .map_err(|error| of_request(&error))
     }
@@ -117,18 +117,18 @@ impl Client {
             names: vec!["lkroute-looks-at-no-room".to_owned()],
         };
         let until = Instant::now() + self.limits.step;
-        let rooms = self.ask(LIST_ROOMS, Grant::ListRooms, &no_room, until);
+        let rooms = self.send_message(LIST_ROOMS, Grant::ListRooms, &no_room, until);
         let rooms: Result<proto::ListRoomsResponse, Trouble> = rooms.await;
         rooms.map(drop).map_err(|trouble| trouble.failure)
     }
 }
 
-impl Answer {
+impl HttpAnswer {
     /// The message of a good answer; of any other, its cause, and whether the
     /// request may have been carried out.
-    fn read<R: Message + Default>(&self, asked: Asked) -> Result<R, Trouble> {
+    fn read_message<R: Message + Default>(&self, asked: Asked) -> Result<R, Trouble> {
         if self.status != StatusCode::OK {
-            return Err(self.refusal(asked));
+            return Err(self.read_refusal(asked));
         }
         if !self.is_protobuf() {
             return Err(Trouble::unclear(self.not_livekit()));
@@ -140,12 +140,12 @@ impl Answer {
         R::decode(self.body.as_slice()).map_err(|_| Trouble::unclear(Cause::Unreadable.into()))
     }
 
-    fn refusal(&self, asked: Asked) -> Trouble {
-        if let Some((code, msg, meta)) = twirp(&self.body) {
-            return Trouble::answered(asked, &code, &msg, &meta);
+    fn read_refusal(&self, asked: Asked) -> Trouble {
+        if let Some((code, msg, meta)) = twirp_error(&self.body) {
+            return Trouble::of_answer(asked, &code, &msg, &meta);
         }
         if self.status == StatusCode::UNAUTHORIZED
-            && let Some(failure) = refused_token(&one_line(&self.text()))
+            && let Some(failure) = refused_token(&one_line(&self.body_text()))
         {
             return Trouble::refused(failure);
         }
@@ -158,7 +158,7 @@ impl Answer {
 }
 
 /// Code, message and further words of an error of Twirp.
-fn twirp(body: &[u8]) -> Option<(String, String, HashMap<String, String>)> {
+fn twirp_error(body: &[u8]) -> Option<(String, String, HashMap<String, String>)> {
     let error: serde_json::Value = serde_json::from_slice(body).ok()?;
     let text = |name| error.get(name).and_then(|value| value.as_str());
     let meta = error.get("meta").and_then(|meta| meta.as_object());

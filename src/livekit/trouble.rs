@@ -66,7 +66,7 @@ impl Trouble {
     }
 
     /// An error of Twirp.
-    pub fn answered(
+    pub fn of_answer(
         asked: Asked,
         code: &str,
         msg: &str,

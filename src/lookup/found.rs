@@ -159,7 +159,7 @@ impl LookedUp {
             rules: row.text(6)?.map(str::as_bytes),
         };
         let number = phone::from_row(live.country_code, live.base_number);
-        if number.map(|number| number.key()) != Ok(asked.number.key()) {
+        if number.map(|number| number.row_key()) != Ok(asked.number.row_key()) {
             return Ok(());
         }
         if let Some(id) = row.int(7)? {

@@ -67,7 +67,7 @@ impl LookUp {
 
     /// The base numbers, with commas between.
     fn base_numbers(&self) -> String {
-        let numbers = self.number.key().base_numbers();
+        let numbers = self.number.row_key().base_numbers();
         let numbers: Vec<String> = numbers.map(|number| number.to_string()).collect();
         numbers.join(",")
     }

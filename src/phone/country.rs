@@ -13,9 +13,9 @@ pub struct Country(&'static str);
 impl Country {
     /// The country with that two-letter code, in either case.
     pub fn parse(code: &str) -> Option<Self> {
-        plans::all()
+        plans::all_plans()
             .iter()
-            .flat_map(countries)
+            .flat_map(countries_of)
             .find(|country| country.eq_ignore_ascii_case(code))
             .map(Country)
     }
@@ -23,7 +23,7 @@ impl Country {
     /// The main country of a calling code: 91 is `IN`, 1 is `US`. `None` for
     /// global services and codes not in use.
     pub fn main_of(calling_code: u16) -> Option<Self> {
-        countries(plans::plan(calling_code)?).next().map(Country)
+        countries_of(plans::plan(calling_code)?).next().map(Country)
     }
 
     /// The two letters, upper case.
@@ -43,6 +43,6 @@ impl fmt::Display for Country {
 }
 
 /// The countries of a calling code, the main one first.
-pub(super) fn countries(plan: &'static NumberingPlan) -> impl Iterator<Item = &'static str> {
+pub(super) fn countries_of(plan: &'static NumberingPlan) -> impl Iterator<Item = &'static str> {
     plan.countries.split(' ').filter(|code| !code.is_empty())
 }

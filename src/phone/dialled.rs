@@ -5,14 +5,14 @@ use super::country::Country;
 use super::e164::without_separators;
 use super::error::PhoneError;
 use super::number::E164;
-use super::validity::doubt;
+use super::validity::number_doubt;
 use rlibphonenumber::{PHONE_NUMBER_UTIL, Region, get_national_significant_number_owned};
 
 /// Reads a number as it is dialled. E.164 needs no library; with blanks and the
 /// like in it, or as a national number of `home`, libphonenumber reads it.
 ///
 /// How a national number is read depends on the library, so the result has to
-/// be valid in its eyes; what is E.164 is taken at its word, and [`doubt`]
+/// be valid in its eyes; what is E.164 is taken at its word, and [`number_doubt`]
 /// tells. Letters and extensions are refused.
 ///
 /// # Errors
@@ -20,7 +20,7 @@ use rlibphonenumber::{PHONE_NUMBER_UTIL, Region, get_national_significant_number
 /// one dials before a calling code depends on where one is.
 pub fn parse_dialled(input: &str, home: Option<Country>) -> Result<E164, PhoneError> {
     let input = input.trim();
-    if let Some(exact) = spreadsheet(input) {
+    if let Some(exact) = spreadsheet_digits(input) {
         let guess = exact.and_then(|digits| E164::parse(&format!("+{digits}")).ok());
         return Err(PhoneError::Spreadsheet { guess });
     }
@@ -49,7 +49,7 @@ pub fn parse_dialled(input: &str, home: Option<Country>) -> Result<E164, PhoneEr
         });
     };
     match library_parse(&digits, home.region()) {
-        Some(Ok(number)) if doubt(number).is_none() => Ok(number),
+        Some(Ok(number)) if number_doubt(number).is_none() => Ok(number),
         // A number of another country that lost its plus.
         _ if guess.is_some() => Err(PhoneError::Syntax { guess }),
         Some(Err(error)) => Err(error),
@@ -63,11 +63,11 @@ pub fn parse_dialled(input: &str, home: Option<Country>) -> Result<E164, PhoneEr
 /// dialled within its country: `+971 050…`, `+52 1 55…`, `+54 11 15…`. The
 /// library is asked only where there may be such a prefix.
 fn without_national_prefix(number: E164) -> Result<E164, PhoneError> {
-    if !may_hold_national_prefix(number) || doubt(number).is_none() {
+    if !may_hold_national_prefix(number) || number_doubt(number).is_none() {
         return Ok(number);
     }
     match library_parse(&number.to_string(), None) {
-        Some(Ok(guess)) if guess != number && doubt(guess).is_none() => {
+        Some(Ok(guess)) if guess != number && number_doubt(guess).is_none() => {
             Err(PhoneError::NationalPrefix { guess })
         }
         _ => Ok(number),
@@ -82,7 +82,7 @@ fn read_by_library(international: &str) -> Option<PhoneError> {
         Some(rest) => E164::parse(&format!("+52{rest}")).ok()?,
         None => library_parse(international, None)?.ok()?,
     };
-    doubt(guess)
+    number_doubt(guess)
         .is_none()
         .then_some(PhoneError::NationalPrefix { guess })
 }
@@ -94,7 +94,7 @@ const OTHER_PREFIXES: [(u16, u32); 5] = [(7, 10), (52, 10), (54, 10), (375, 9), 
 /// A zero behind the calling code, or more digits than are usual where the
 /// prefix is another one.
 fn may_hold_national_prefix(number: E164) -> bool {
-    number.split().is_some_and(|split| {
+    number.split_code().is_some_and(|split| {
         let usual = OTHER_PREFIXES
             .iter()
             .find(|(code, _)| *code == split.plan.code);
@@ -104,7 +104,7 @@ fn may_hold_national_prefix(number: E164) -> bool {
 
 /// `9.71545E+11` or `971545335200.0`: a number as a spreadsheet shows it, and
 /// all of its digits where none is lost.
-fn spreadsheet(text: &str) -> Option<Option<String>> {
+fn spreadsheet_digits(text: &str) -> Option<Option<String>> {
     let unsigned = text.strip_prefix('+').unwrap_or(text);
     let all_digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     let zeros = |text: &str| text.bytes().all(|byte| byte == b'0');
@@ -298,7 +298,7 @@ mod tests {
             ("+77123456789", Some("KZ")),
             ("+80012345678", None),
         ] {
-            assert_eq!(number(text).country(), country, "{text}");
+            assert_eq!(number(text).iso_country(), country, "{text}");
         }
     }
 
@@ -317,9 +317,9 @@ mod tests {
     #[test]
     fn doubts() {
         for text in ["+919513456728", "+971545335200", "+390612345678"] {
-            assert_eq!(doubt(number(text)), None, "{text}");
+            assert_eq!(number_doubt(number(text)), None, "{text}");
         }
-        let says = |text| doubt(number(text)).unwrap_or_default();
+        let says = |text| number_doubt(number(text)).unwrap_or_default();
         assert!(says("+39612345678").contains("no range in use of +39 (IT)"));
         assert!(says("+911111111111").contains("no range"));
         assert!(says("+3961234").contains("shorter"));
@@ -329,7 +329,7 @@ mod tests {
     #[test]
     fn example_numbers_are_beyond_doubt() {
         for text in samples::library_examples() {
-            assert_eq!(doubt(number(&text)), None, "{text}");
+            assert_eq!(number_doubt(number(&text)), None, "{text}");
         }
     }
 
@@ -360,7 +360,7 @@ mod tests {
             let national = national[at % national.len()];
             let read = parse_dialled(&format!("{code}0{national}"), None);
             if let Ok(number) = read {
-                prop_assert!(doubt(number).is_none() || !number.national().starts_with('0')
+                prop_assert!(number_doubt(number).is_none() || !number.national().starts_with('0')
                     || library_parse(&number.to_string(), None) == Some(Ok(number)));
             }
         }

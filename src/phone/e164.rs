@@ -1,9 +1,9 @@
 //! Reading numbers in E.164 form.
 
-use super::error::{PhoneError, impossible};
+use super::error::{PhoneError, impossible_length};
 use super::number::E164;
 use super::plans::{self, MAX_DIGITS};
-use super::validity::doubt;
+use super::validity::number_doubt;
 use std::str::FromStr;
 
 impl E164 {
@@ -17,7 +17,9 @@ impl E164 {
         match strict_digits(text.as_bytes()) {
             Some(Ok(number)) => Self::from_digits(number),
             Some(Err(too_long)) => Err(too_long),
-            None => Err(PhoneError::Syntax { guess: guess(text) }),
+            None => Err(PhoneError::Syntax {
+                guess: guess_number(text),
+            }),
         }
     }
 
@@ -26,11 +28,11 @@ impl E164 {
     /// # Errors
     /// As [`E164::parse`], except `Syntax`.
     pub fn from_digits(digits: u64) -> Result<Self, PhoneError> {
-        let split =
-            plans::split(digits).map_err(|digits| PhoneError::UnknownCallingCode { digits })?;
+        let split = plans::split_digits(digits)
+            .map_err(|digits| PhoneError::UnknownCallingCode { digits })?;
         match split.impossible_digits() {
             None => Ok(E164::from_valid(digits)),
-            Some(national) => Err(impossible(split.plan, national)),
+            Some(national) => Err(impossible_length(split.plan, national)),
         }
     }
 }
@@ -85,11 +87,11 @@ fn too_long(digits: &[u8]) -> PhoneError {
         .iter()
         .take(3)
         .fold(0, |n, byte| n * 10 + u64::from(byte - b'0'));
-    match plans::split(head) {
+    match plans::split_digits(head) {
         Err(digits) => PhoneError::UnknownCallingCode { digits },
         Ok(head) => {
             let more = u32::try_from(digits.len() - 3).unwrap_or(u32::MAX);
-            impossible(head.plan, head.digits.saturating_add(more))
+            impossible_length(head.plan, head.digits.saturating_add(more))
         }
     }
 }
@@ -98,7 +100,7 @@ fn too_long(digits: &[u8]) -> PhoneError {
 /// dots, slashes and brackets between the digits, `00` or `tel:` before them.
 /// Without `+` and `00`, digits may as well be national, so then the guess has
 /// to be a valid number in libphonenumber's eyes too.
-fn guess(text: &str) -> Option<E164> {
+fn guess_number(text: &str) -> Option<E164> {
     let text = text.trim();
     let text = text.strip_prefix("tel:").unwrap_or(text);
     if text.contains("(0)") {
@@ -111,7 +113,7 @@ fn guess(text: &str) -> Option<E164> {
     };
     match marked {
         Some(digits) => read_digits(digits),
-        None => read_digits(&digits).filter(|number| doubt(*number).is_none()),
+        None => read_digits(&digits).filter(|number| number_doubt(*number).is_none()),
     }
 }
 

@@ -20,7 +20,7 @@ pub enum PhoneError {
     /// zeros count, unless the number is long enough only because of them.
     #[error(
         "a number of +{calling_code} has {} digits after the calling code, not {national_digits}",
-        span(allowed)
+        length_span(allowed)
     )]
     ImpossibleLength {
         calling_code: u16,
@@ -58,7 +58,7 @@ impl PhoneError {
 }
 
 /// The error for a national number of `digits` digits.
-pub(super) fn impossible(plan: &NumberingPlan, digits: u32) -> PhoneError {
+pub(super) fn impossible_length(plan: &NumberingPlan, digits: u32) -> PhoneError {
     PhoneError::ImpossibleLength {
         calling_code: plan.code,
         national_digits: u8::try_from(digits).unwrap_or(u8::MAX),
@@ -89,7 +89,7 @@ pub enum Unreadable {
     /// [`PhoneError::ImpossibleLength`].
     #[error(
         "a number of +{calling_code} has {} digits after the calling code, not {national_digits}",
-        span(allowed)
+        length_span(allowed)
     )]
     ImpossibleLength {
         calling_code: u16,
@@ -98,7 +98,7 @@ pub enum Unreadable {
     },
 }
 
-fn span(allowed: &RangeInclusive<u8>) -> String {
+fn length_span(allowed: &RangeInclusive<u8>) -> String {
     let (min, max) = (allowed.start(), allowed.end());
     if min == max {
         min.to_string()

@@ -5,7 +5,7 @@
 //!   beginnings;
 //! - [`from_row`] reads a row of `voice_agent_numbers`, and [`RowKey`] is what
 //!   such a row can tell apart;
-//! - [`parse_dialled`], [`doubt`] and [`E164::country`] ask libphonenumber,
+//! - [`parse_dialled`], [`number_doubt`] and [`E164::country`] ask libphonenumber,
 //!   whose metadata is loaded at their first use and by nothing else here;
 //! - [`format_lead`] writes a number the way a carrier wants it.
 //!
@@ -35,4 +35,4 @@ pub use prefix::Prefix;
 pub use prefix_set::PrefixSet;
 pub use range::{NumberRange, RangeError};
 pub use row::{RowKey, from_row};
-pub use validity::doubt;
+pub use validity::number_doubt;

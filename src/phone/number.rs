@@ -23,12 +23,12 @@ impl E164 {
 
     /// The calling code, such as 91.
     pub fn calling_code(self) -> u16 {
-        self.split().map_or(0, |split| split.plan.code)
+        self.split_code().map_or(0, |split| split.plan.code)
     }
 
     /// The digits after the calling code, leading zeros kept.
     pub fn national(self) -> String {
-        self.split().map_or_else(String::new, |split| {
+        self.split_code().map_or_else(String::new, |split| {
             format!("{:0width$}", split.national, width = split.digits as usize)
         })
     }
@@ -36,13 +36,14 @@ impl E164 {
     /// The number after this one, while calling code and digit count stay.
     pub fn next(self) -> Option<Self> {
         let next = E164(self.0 + 1);
-        (plans::count(next.0) == plans::count(self.0) && next.calling_code() == self.calling_code())
-            .then_some(next)
+        (plans::count_digits(next.0) == plans::count_digits(self.0)
+            && next.calling_code() == self.calling_code())
+        .then_some(next)
     }
 
     /// `None` can't happen: every number was split when it was made.
-    pub(super) fn split(self) -> Option<Split> {
-        plans::split(self.0).ok()
+    pub(super) fn split_code(self) -> Option<Split> {
+        plans::split_digits(self.0).ok()
     }
 
     /// For digits that are known to make a number.

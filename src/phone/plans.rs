@@ -34,7 +34,7 @@ pub(super) struct Split {
 impl Split {
     /// National digits, leading zeros not counted.
     pub fn significant(&self) -> u32 {
-        count(self.national)
+        count_digits(self.national)
     }
 
     /// The national digits if their count is impossible: of them all where
@@ -51,15 +51,15 @@ impl Split {
 }
 
 /// How many decimal digits `n` has; none for 0.
-pub(super) fn count(n: u64) -> u32 {
+pub(super) fn count_digits(n: u64) -> u32 {
     n.checked_ilog10().map_or(0, |log| log + 1)
 }
 
 /// Splits the digits of an international number at the end of its calling
 /// code, or gives their first three (or fewer) where no calling code begins
 /// them. Says nothing about the length.
-pub(super) fn split(number: u64) -> Result<Split, u16> {
-    let digits = count(number);
+pub(super) fn split_digits(number: u64) -> Result<Split, u16> {
+    let digits = count_digits(number);
     let (head, aligned) = if digits >= 3 {
         let head = (number / 10u64.pow(digits - 3)) as usize;
         (head, head)
@@ -89,7 +89,7 @@ pub(super) fn plan(code: u16) -> Option<&'static NumberingPlan> {
 }
 
 /// All plans, by calling code.
-pub(super) fn all() -> &'static [NumberingPlan] {
+pub(super) fn all_plans() -> &'static [NumberingPlan] {
     &PLANS
 }
 
@@ -213,13 +213,13 @@ mod tests {
             .map(|code| code as u16)
             .collect();
         theirs.sort_unstable();
-        let ours: Vec<_> = all().iter().map(|plan| plan.code).collect();
+        let ours: Vec<_> = all_plans().iter().map(|plan| plan.code).collect();
         assert_eq!(ours, theirs);
     }
 
     #[test]
     fn countries_are_the_librarys_main_one_first() {
-        for plan in all() {
+        for plan in all_plans() {
             let theirs: Vec<_> = PHONE_NUMBER_UTIL
                 .get_regions_for_country_calling_code(plan.code.into())
                 .into_iter()
@@ -234,7 +234,7 @@ mod tests {
 
     #[test]
     fn every_length_the_library_allows_is_allowed() {
-        for plan in all() {
+        for plan in all_plans() {
             for digits in 1..=MAX_DIGITS - plan.code_digits() {
                 let number = PhoneNumber {
                     country_code: plan.code.into(),
@@ -253,7 +253,7 @@ mod tests {
 
     #[test]
     fn lengths_are_not_much_wider_than_the_librarys() {
-        for plan in all() {
+        for plan in all_plans() {
             assert!(plan.min >= 3 && plan.min <= plan.max, "+{}", plan.code);
             assert!(u32::from(plan.max) + plan.code_digits() <= MAX_DIGITS);
         }
@@ -264,7 +264,7 @@ mod tests {
 
     #[test]
     fn split_ends_the_calling_code() {
-        let at = |n| split(n).map(|s| (s.plan.code, s.digits, s.national));
+        let at = |n| split_digits(n).map(|s| (s.plan.code, s.digits, s.national));
         assert_eq!(at(919_513_456_728), Ok((91, 10, 9_513_456_728)));
         assert_eq!(at(971_545_335_200), Ok((971, 9, 545_335_200)));
         assert_eq!(at(12_423_456_789), Ok((1, 10, 2_423_456_789)));

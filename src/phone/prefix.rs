@@ -30,7 +30,7 @@ impl Prefix {
             && digits.bytes().all(|byte| byte.is_ascii_digit())
             && !digits.starts_with('0');
         let prefix = digits.parse().ok().filter(|_| shape).ok_or(syntax)?;
-        plans::split(u64::from(prefix))
+        plans::split_digits(u64::from(prefix))
             .map(|_| Prefix(prefix))
             .map_err(|digits| PhoneError::UnknownCallingCode { digits })
     }
@@ -39,7 +39,7 @@ impl Prefix {
     /// with more digits wins.
     #[expect(clippy::len_without_is_empty, reason = "a prefix has digits")]
     pub fn len(self) -> u32 {
-        plans::count(self.0.into())
+        plans::count_digits(self.0.into())
     }
 
     pub(super) fn digits(self) -> u32 {
@@ -48,7 +48,7 @@ impl Prefix {
 
     /// The calling code that the prefix begins with.
     pub fn calling_code(self) -> u16 {
-        plans::split(self.0.into()).map_or(0, |split| split.plan.code)
+        plans::split_digits(self.0.into()).map_or(0, |split| split.plan.code)
     }
 
     /// The main country of the calling code, as the country of national
@@ -64,18 +64,21 @@ impl Prefix {
     }
 
     /// Whether `number` begins with the prefix.
-    pub fn begins(self, number: E164) -> bool {
-        let digits = plans::count(number.digits());
+    pub fn is_prefix_of(self, number: E164) -> bool {
+        let digits = plans::count_digits(number.digits());
         digits
             .checked_sub(self.len())
             .is_some_and(|rest| number.digits() / 10u64.pow(rest) == u64::from(self.0))
     }
 
     /// The longest of `prefixes` that begins `number`.
-    pub fn longest(number: E164, prefixes: impl IntoIterator<Item = Prefix>) -> Option<Prefix> {
+    pub fn longest_match(
+        number: E164,
+        prefixes: impl IntoIterator<Item = Prefix>,
+    ) -> Option<Prefix> {
         prefixes
             .into_iter()
-            .filter(|prefix| prefix.begins(number))
+            .filter(|prefix| prefix.is_prefix_of(number))
             .max_by_key(|prefix| prefix.len())
     }
 }
@@ -83,7 +86,7 @@ impl Prefix {
 impl E164 {
     /// Whether the number begins with that prefix.
     pub fn has_prefix(self, prefix: Prefix) -> bool {
-        prefix.begins(self)
+        prefix.is_prefix_of(self)
     }
 }
 
@@ -158,7 +161,7 @@ mod tests {
     #[test]
     fn the_longest_wins() {
         let all = ["+971", "+1", "+9714", "+1242", "+91"].map(prefix);
-        let longest = |text: &str| Prefix::longest(E164::parse(text).unwrap(), all);
+        let longest = |text: &str| Prefix::longest_match(E164::parse(text).unwrap(), all);
         assert_eq!(longest("+97141234567"), Some(prefix("+9714")));
         assert_eq!(longest("+971545335200"), Some(prefix("+971")));
         assert_eq!(longest("+12423456789"), Some(prefix("+1242")));

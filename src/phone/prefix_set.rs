@@ -70,7 +70,7 @@ impl PrefixSet {
 
     /// Whether the number is one of them.
     pub fn holds(&self, number: E164) -> bool {
-        let (digits, first) = (plans::count(number.digits()), number.digits());
+        let (digits, first) = (plans::count_digits(number.digits()), number.digits());
         let first = match digits.checked_sub(DIGITS) {
             Some(rest) => first / 10u64.pow(rest),
             None => first * 10u64.pow(DIGITS - digits),
@@ -106,7 +106,7 @@ impl PrefixSet {
 
 impl FromIterator<Prefix> for PrefixSet {
     fn from_iter<I: IntoIterator<Item = Prefix>>(prefixes: I) -> PrefixSet {
-        joined(prefixes.into_iter().map(span).collect())
+        joined(prefixes.into_iter().map(prefix_span).collect())
     }
 }
 
@@ -122,7 +122,7 @@ fn joined(mut spans: Vec<(u32, u32)>) -> PrefixSet {
     PrefixSet { spans: joined }
 }
 
-fn span(prefix: Prefix) -> (u32, u32) {
+fn prefix_span(prefix: Prefix) -> (u32, u32) {
     let size = 10u32.pow(DIGITS - prefix.len());
     let start = prefix.digits() * size;
     (start, start + size)
@@ -197,7 +197,7 @@ mod tests {
                 codes.filter_map(Result::ok).collect()
             };
             let (ours, others) = (read(&ours), read(&others));
-            let begins = |prefixes: &[Prefix]| prefixes.iter().any(|p| p.begins(number));
+            let begins = |prefixes: &[Prefix]| prefixes.iter().any(|p| p.is_prefix_of(number));
             let holds = |set: &PrefixSet| {
                 let digits = number.digits().to_string();
                 let begins = set.prefixes().iter().any(|p| digits.starts_with(&p[1..]));

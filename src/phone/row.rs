@@ -1,6 +1,6 @@
 //! Numbers as the columns `country_code` and `base_number` hold them.
 
-use super::error::{PhoneError, Unreadable, impossible};
+use super::error::{PhoneError, Unreadable, impossible_length};
 use super::number::E164;
 use super::plans;
 use std::fmt;
@@ -19,14 +19,14 @@ pub struct RowKey(u64);
 
 impl E164 {
     /// The key of the row that holds the number.
-    pub fn key(self) -> RowKey {
+    pub fn row_key(self) -> RowKey {
         RowKey::of(self)
     }
 }
 
 impl RowKey {
     pub(super) fn of(number: E164) -> Self {
-        let digits = number.split().map_or(0, |split| {
+        let digits = number.split_code().map_or(0, |split| {
             let scale = 10u64.pow(split.significant());
             u64::from(split.plan.code) * scale + split.national
         });
@@ -51,7 +51,7 @@ impl RowKey {
     /// What lkroute writes as `base_number`.
     pub fn base_number(self) -> i64 {
         self.number()
-            .split()
+            .split_code()
             .and_then(|split| i64::try_from(split.national).ok())
             .unwrap_or(0)
     }
@@ -62,9 +62,9 @@ impl RowKey {
     /// index; what it finds is read by [`from_row`] and compared by key.
     pub fn base_numbers(self) -> impl Iterator<Item = i64> {
         let code = self.number().calling_code();
-        let digits = plans::count(self.0);
+        let digits = plans::count_digits(self.0);
         let mut last = None;
-        (plans::count(code.into())..=CODE_DIGITS.min(digits))
+        (plans::count_digits(code.into())..=CODE_DIGITS.min(digits))
             .map(move |cut| self.0 % 10u64.pow(digits - cut))
             .filter(move |rest| *rest > 0 && last.replace(*rest) != Some(*rest))
             .filter_map(|rest| i64::try_from(rest).ok())
@@ -96,10 +96,10 @@ pub fn from_row(country_code: Option<&str>, base_number: Option<i64>) -> Result<
         .ok()
         .filter(|n| *n > 0)
         .ok_or(Unreadable::NotPositive(national))?;
-    if let Err(digits) = plans::split(code) {
+    if let Err(digits) = plans::split_digits(code) {
         return Err(Unreadable::UnknownCallingCode { digits });
     }
-    joined(code, national).map_err(|error| match error {
+    join_digits(code, national).map_err(|error| match error {
         PhoneError::ImpossibleLength {
             calling_code,
             national_digits,
@@ -115,12 +115,12 @@ pub fn from_row(country_code: Option<&str>, base_number: Option<i64>) -> Result<
 }
 
 /// The digits of `code`, then those of `national`.
-fn joined(code: u64, national: u64) -> Result<E164, PhoneError> {
-    let digits = plans::count(national);
-    if plans::count(code) + digits > plans::MAX_DIGITS {
-        let head =
-            plans::split(code).map_err(|digits| PhoneError::UnknownCallingCode { digits })?;
-        return Err(impossible(head.plan, head.digits + digits));
+fn join_digits(code: u64, national: u64) -> Result<E164, PhoneError> {
+    let digits = plans::count_digits(national);
+    if plans::count_digits(code) + digits > plans::MAX_DIGITS {
+        let head = plans::split_digits(code)
+            .map_err(|digits| PhoneError::UnknownCallingCode { digits })?;
+        return Err(impossible_length(head.plan, head.digits + digits));
     }
     E164::from_digits(code * 10u64.pow(digits) + national)
 }
@@ -172,8 +172,8 @@ mod tests {
         for code in ["+1242", "1242", "+1-242", "+1 242", "001242"] {
             let number = from_row(Some(code), Some(3_456_789)).unwrap();
             assert_eq!(number.to_string(), "+12423456789");
-            assert_eq!(number.key().country_code(), "+1");
-            assert_eq!(number.key().base_number(), 2_423_456_789);
+            assert_eq!(number.row_key().country_code(), "+1");
+            assert_eq!(number.row_key().base_number(), 2_423_456_789);
         }
         assert_eq!(read("+9714", 1_234_567).as_deref(), Ok("+97141234567"));
     }
@@ -225,9 +225,9 @@ mod tests {
         let rome = E164::parse("+390612345678").unwrap();
         let other = E164::parse("+39612345678").unwrap();
         assert_ne!(rome, other);
-        assert_eq!(rome.key(), other.key());
-        assert_eq!(rome.key().base_number(), 612_345_678);
-        assert_eq!(rome.key().number(), other);
+        assert_eq!(rome.row_key(), other.row_key());
+        assert_eq!(rome.row_key().base_number(), 612_345_678);
+        assert_eq!(rome.row_key().number(), other);
         assert_eq!(from_row(Some("+39"), Some(612_345_678)), Ok(other));
         assert_eq!(from_row(Some("+3906"), Some(12_345_678)), Ok(rome));
     }
@@ -235,15 +235,15 @@ mod tests {
     #[test]
     fn every_example_number_is_readable_as_a_row() {
         for text in samples::library_examples() {
-            let key = E164::parse(&text).unwrap().key();
+            let key = E164::parse(&text).unwrap().row_key();
             let row = from_row(Some(&key.country_code()), Some(key.base_number()));
-            assert_eq!(row.map(E164::key), Ok(key), "{text}");
+            assert_eq!(row.map(E164::row_key), Ok(key), "{text}");
         }
     }
 
     #[test]
     fn base_numbers_cover_the_splits_that_others_use() {
-        let key = E164::parse("+12423456789").unwrap().key();
+        let key = E164::parse("+12423456789").unwrap().row_key();
         let all: Vec<_> = key.base_numbers().collect();
         assert_eq!(all[0], 2_423_456_789);
         assert!(all.contains(&3_456_789));
@@ -253,10 +253,10 @@ mod tests {
     proptest! {
         #[test]
         fn a_row_of_our_own_is_found_again(number in any_number()) {
-            let key = number.key();
+            let key = number.row_key();
             let row = from_row(Some(&key.country_code()), Some(key.base_number()));
             prop_assert_eq!(row.clone(), Ok(key.number()));
-            prop_assert_eq!(key.number().key(), key);
+            prop_assert_eq!(key.number().row_key(), key);
             prop_assert_eq!(E164::parse(&key.number().to_string()), Ok(key.number()));
             if !number.national().starts_with('0') {
                 prop_assert_eq!(row, Ok(number));
@@ -269,7 +269,7 @@ mod tests {
             let (code, base) = text.split_at(cut.min(text.len() - 1));
             let base: i64 = base.parse().unwrap();
             if let Ok(row) = from_row(Some(code), Some(base)) {
-                prop_assert!(row.key().base_numbers().any(|n| n == base));
+                prop_assert!(row.row_key().base_numbers().any(|n| n == base));
             }
         }
 

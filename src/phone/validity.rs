@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 use std::sync::{LazyLock, Mutex, PoisonError};
 
-use super::country::{Country, countries};
+use super::country::{Country, countries_of};
 use super::number::E164;
 use super::plans::{self, NumberingPlan};
 use super::prefix::{MAX_PREFIX, Prefix};
@@ -13,7 +13,7 @@ use rlibphonenumber::{PHONE_NUMBER_UTIL, PhoneNumber, ValidationError};
 
 /// A warning where libphonenumber knows no such number: plans change faster
 /// than its metadata, so this is a doubt and no error. Takes about 2 µs.
-pub fn doubt(number: E164) -> Option<String> {
+pub fn number_doubt(number: E164) -> Option<String> {
     let theirs = to_library(number)?;
     if PHONE_NUMBER_UTIL.is_valid_number(&theirs) {
         return None;
@@ -35,15 +35,15 @@ impl E164 {
     /// The country (ISO 3166) the number belongs to: by the table where its
     /// calling code serves one country, by libphonenumber where it serves
     /// several. `None` for global services and where libphonenumber can't say.
-    pub fn country(self) -> Option<&'static str> {
-        let plan = self.split()?.plan;
-        let main = countries(plan).next()?;
+    pub fn iso_country(self) -> Option<&'static str> {
+        let plan = self.split_code()?.plan;
+        let main = countries_of(plan).next()?;
         if main == plan.countries {
             return Some(main);
         }
         let region = PHONE_NUMBER_UTIL.get_region_for_number(&to_library(self)?)?;
         let region = region.as_region_str();
-        countries(plan).find(|country| *country == region.as_str())
+        countries_of(plan).find(|country| *country == region.as_str())
     }
 }
 
@@ -56,7 +56,7 @@ impl Prefix {
             LazyLock::new(Mutex::default);
         let main = self.main_country()?;
         let plan = plans::plan(self.calling_code())?;
-        let is_whole_plan = self.len() == plans::count(plan.code.into());
+        let is_whole_plan = self.len() == plans::count_digits(plan.code.into());
         if main.code() == plan.countries || is_whole_plan {
             return Some(main);
         }
@@ -75,7 +75,7 @@ impl Prefix {
             let head = u64::from(self.digits()) * 10u64.pow(more) + next;
             (head, self.len() + more)
         });
-        let code_digits = plans::count(plan.code.into());
+        let code_digits = plans::count_digits(plan.code.into());
         let mut found = None;
         for (head, digits) in blocks {
             for length in plan.min..=plan.max {
@@ -85,7 +85,7 @@ impl Prefix {
                 // Digits of which no plan makes a rule of their own.
                 let tail = 2_345_678_234_567u64 % 10u64.pow(rest);
                 let number = E164::from_digits(head * 10u64.pow(rest) + tail).ok();
-                let country = number.and_then(E164::country);
+                let country = number.and_then(E164::iso_country);
                 match (country, found) {
                     (Some(country), None) => found = Some(country),
                     (Some(country), Some(before)) if country != before => return None,
@@ -98,7 +98,7 @@ impl Prefix {
 }
 
 fn to_library(number: E164) -> Option<PhoneNumber> {
-    let split = number.split()?;
+    let split = number.split_code()?;
     let zeros = split.digits - split.significant();
     Some(PhoneNumber {
         country_code: split.plan.code.into(),

@@ -8,14 +8,14 @@ use crate::diff::plan::Plan;
 use crate::diff::summary::PlanSummary;
 
 /// `Applied as 7: 2 created, 1 updated in 0.1 s; 412 unchanged`
-pub fn text(plan: &Plan, id: i64, took: Duration) -> String {
+pub fn applied_text(plan: &Plan, id: i64, took: Duration) -> String {
     let environment = plan.environment.as_deref();
     let whose = environment.map_or(String::new(), |name| format!(" for {name}"));
     let summary = plan.summary();
     let seconds = took.as_secs_f64();
     let mut line = format!(
         "Applied{whose} as {id}: {} in {seconds:.1} s",
-        done(&summary)
+        counts_done(&summary)
     );
     if summary.unchanged > 0 {
         line += &format!("; {} unchanged", thousands(summary.unchanged));
@@ -33,7 +33,7 @@ pub fn text(plan: &Plan, id: i64, took: Duration) -> String {
     text + &left_alone(plan)
 }
 
-fn done(summary: &PlanSummary) -> String {
+fn counts_done(summary: &PlanSummary) -> String {
     let counts = [
         (summary.create, "created"),
         (summary.update, "updated"),
@@ -43,7 +43,7 @@ fn done(summary: &PlanSummary) -> String {
         (summary.release, "given back"),
     ];
     let some = counts.iter().filter(|(count, _)| *count > 0);
-    let guards = (summary.guards > 0).then(|| guards::changed(summary.guards));
+    let guards = (summary.guards > 0).then(|| guards::guards_changed(summary.guards));
     let some: Vec<String> = some
         .map(|(count, what)| format!("{} {what}", thousands(*count)))
         .chain(guards)

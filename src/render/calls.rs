@@ -9,13 +9,13 @@ use super::style::{ADDED, BOLD, CHANGED, DIM, ERROR, counted, paint, wrapped};
 use crate::dispatch::{Record, Request, Status};
 
 /// The report of one call; why there is none is the error's to say.
-pub fn text(view: &CallView<'_>, width: usize) -> String {
+pub fn call_text(view: &CallView<'_>, width: usize) -> String {
     match (view.record, view.request) {
         (Some(record), _) => {
-            let headline = wrapped(&headline(record, view.repeated), width, 0);
+            let headline = wrapped(&call_headline(record, view.repeated), width, 0);
             format!(
                 "{}\n{}",
-                paint(style(record.status), headline),
+                paint(status_style(record.status), headline),
                 of_record(record)
             )
         }
@@ -24,7 +24,7 @@ pub fn text(view: &CallView<'_>, width: usize) -> String {
     }
 }
 
-fn style(status: Status) -> anstyle::Style {
+fn status_style(status: Status) -> anstyle::Style {
     match status {
         Status::PickedUp | Status::Answered => ADDED.bold(),
         Status::Accepted => BOLD,
@@ -33,14 +33,14 @@ fn style(status: Status) -> anstyle::Style {
     }
 }
 
-fn headline(record: &Record, repeated: bool) -> String {
+fn call_headline(record: &Record, repeated: bool) -> String {
     let said = match record.status {
         Status::PickedUp if record.detail.in_room.is_some() => {
             "Picked up: an agent took the job, and is in the room"
         }
         Status::PickedUp => "Picked up: an agent took the job; it was not seen in the room",
         Status::Answered => match record.detail.answered_after {
-            Some(after) => return repeated_at(record, repeated, &answered(after)),
+            Some(after) => return repeated_at(record, repeated, &answered_after(after)),
             None => "Answered: the person is on the phone with the agent",
         },
         Status::Accepted => {
@@ -57,7 +57,7 @@ fn headline(record: &Record, repeated: bool) -> String {
     repeated_at(record, repeated, said)
 }
 
-fn answered(after: u64) -> String {
+fn answered_after(after: u64) -> String {
     let seconds = after.div_ceil(1000);
     format!("Answered after {seconds} s: the person is on the phone with the agent")
 }
@@ -73,7 +73,7 @@ fn repeated_at(record: &Record, repeated: bool, said: &str) -> String {
 }
 
 /// `  name  value   note`.
-fn line(name: &str, value: &str, note: &str) -> String {
+fn value_line(name: &str, value: &str, note: &str) -> String {
     let (value, note) = (visible(value), visible(note));
     match note.as_str() {
         "" => format!("  {name:<9} {value}\n"),
@@ -83,14 +83,14 @@ fn line(name: &str, value: &str, note: &str) -> String {
 
 fn of_record(record: &Record) -> String {
     let detail = &record.detail;
-    let mut text = line(
+    let mut text = value_line(
         "call",
         &format!("{} → {}", record.from, record.to),
         &format!("dialled as {}", detail.formatted),
     );
     let mut add = |name: &str, value: Option<&str>, note: &str| {
         if let Some(value) = value.filter(|value| !value.is_empty()) {
-            text += &line(name, value, note);
+            text += &value_line(name, value, note);
         }
     };
     let called = record.status != Status::Failed;
@@ -153,16 +153,16 @@ fn dry_run(request: &Request) -> String {
     let number = request.to_label();
     let call = format!("{} → {number}", request.from);
     let deployed = request.deployment.as_ref();
-    let deployed = deployed.map(|name| line("deployed", name, "deployment of the config"));
+    let deployed = deployed.map(|name| value_line("deployed", name, "deployment of the config"));
     let deployed = deployed.unwrap_or_default();
     let rows = [
-        line("call", &call, &format!("dialled as {}", request.formatted)),
-        line("server", &request.url, ""),
-        line("room", &request.room, "drawn anew for each call"),
-        line("worker", &request.worker, worker_source(request)),
+        value_line("call", &call, &format!("dialled as {}", request.formatted)),
+        value_line("server", &request.url, ""),
+        value_line("room", &request.room, "drawn anew for each call"),
+        value_line("worker", &request.worker, worker_source(request)),
         deployed,
-        line("trunk", &request.trunk, request.trunk_source.as_str()),
-        line("source", request.source.as_str(), ""),
+        value_line("trunk", &request.trunk, request.trunk_source.as_str()),
+        value_line("source", request.source.as_str(), ""),
     ];
     let indented = metadata.replace('\n', "\n    ");
     let title = paint(BOLD, "Dry run: this would be sent; nothing was");
@@ -170,11 +170,14 @@ fn dry_run(request: &Request) -> String {
 }
 
 /// One call in a few lines: what was asked for, and what came of it.
-pub fn list(records: &[Record], width: usize) -> String {
+pub fn call_list(records: &[Record], width: usize) -> String {
     if records.is_empty() {
         return "No calls are recorded that fit.\n".to_owned();
     }
-    let mut text: String = records.iter().map(|record| listed(record, width)).collect();
+    let mut text: String = records
+        .iter()
+        .map(|record| listed_call(record, width))
+        .collect();
     match by_fallback(records) as u64 {
         0 => {}
         some => text += &format!("{} went by a fallback.\n", counted(some, "call")),
@@ -194,7 +197,7 @@ fn of_the_way(record: &Record) -> String {
             .as_ref()
             .map(|s| format!("phone {s}")),
     );
-    let looked_at = detail.looked_at.as_deref().map(clock::second);
+    let looked_at = detail.looked_at.as_deref().map(clock::to_second);
     let running = detail.running.zip(looked_at);
     parts.extend(running.map(|(running, at)| match running {
         true => format!("running at {at}"),
@@ -209,8 +212,8 @@ fn of_the_way(record: &Record) -> String {
     }
 }
 
-fn listed(record: &Record, width: usize) -> String {
-    let at = clock::second(&record.at);
+fn listed_call(record: &Record, width: usize) -> String {
+    let at = clock::to_second(&record.at);
     let call = format!("{} → {}", record.from, visible(&record.to));
     let config = record.config_name.as_deref().unwrap_or("environment");
     let config = match &record.detail.fallback {
@@ -235,7 +238,10 @@ fn listed(record: &Record, width: usize) -> String {
         }
         .to_owned(),
     };
-    let status = paint(style(record.status), format!("{:<11}", record.status));
+    let status = paint(
+        status_style(record.status),
+        format!("{:<11}", record.status),
+    );
     let message = record.detail.message.iter();
     let inside = |text: &str| wrapped(text, width.saturating_sub(4), 0).replace('\n', "\n    ");
     let message: String = message

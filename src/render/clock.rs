@@ -19,16 +19,16 @@ pub fn choose_zone(local: bool) {
 }
 
 /// `2026-11-21 03:34 UTC`, of RFC 3339.
-pub fn minute(at: &str) -> String {
-    moment(at, "%Y-%m-%d %H:%M %Z")
+pub fn to_minute(at: &str) -> String {
+    local_moment(at, "%Y-%m-%d %H:%M %Z")
 }
 
 /// The same with seconds.
-pub fn second(at: &str) -> String {
-    moment(at, "%Y-%m-%d %H:%M:%S %Z")
+pub fn to_second(at: &str) -> String {
+    local_moment(at, "%Y-%m-%d %H:%M:%S %Z")
 }
 
-fn moment(at: &str, format: &str) -> String {
+fn local_moment(at: &str, format: &str) -> String {
     let Ok(moment) = at.parse::<Timestamp>() else {
         return super::escape::visible(at);
     };
@@ -42,11 +42,14 @@ mod tests {
 
     #[test]
     fn moments_are_read_and_shown() {
-        assert_eq!(minute("2026-11-21T10:07:14.159Z"), "2026-11-21 10:07 UTC");
         assert_eq!(
-            second("2026-11-21T14:07:14+04:00"),
+            to_minute("2026-11-21T10:07:14.159Z"),
+            "2026-11-21 10:07 UTC"
+        );
+        assert_eq!(
+            to_second("2026-11-21T14:07:14+04:00"),
             "2026-11-21 10:07:14 UTC"
         );
-        assert_eq!(minute("never\n"), "never\\n");
+        assert_eq!(to_minute("never\n"), "never\\n");
     }
 }

@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::escape::visible;
 use super::json::{ErrorReport, FORMAT_VERSION};
 use super::style::{ADDED, BOLD, CHANGED, DIM, ERROR, NOTED, counted, paint, wrapped};
-use crate::doctor::{Complaint, ComplaintSeverity, ConfigRow, Report};
+use crate::doctor::{Complaint, ComplaintSeverity, ConfigRow, DoctorFindings};
 use crate::error::Error;
 
 /// `doctor --format json`.
@@ -27,7 +27,7 @@ pub struct DoctorReport<'a> {
 
 impl<'a> DoctorReport<'a> {
     pub fn new(
-        report: &'a Report,
+        report: &'a DoctorFindings,
         environment: Option<&'a str>,
         error: Option<&Error>,
     ) -> DoctorReport<'a> {
@@ -57,27 +57,27 @@ impl<'a> DoctorReport<'a> {
 }
 
 /// One row a config, under it what is wrong and what to do; then the rest.
-pub fn text(report: &Report, environment: Option<&str>, width: usize) -> String {
-    let name = widest(report.configs.iter().map(|row| row.name.as_str()));
-    let server = widest(report.configs.iter().map(|row| row.server.as_str()));
-    let last_wide = widest(report.configs.iter().map(secret));
+pub fn doctor_text(report: &DoctorFindings, environment: Option<&str>, width: usize) -> String {
+    let name = widest_of(report.configs.iter().map(|row| row.name.as_str()));
+    let server = widest_of(report.configs.iter().map(|row| row.server.as_str()));
+    let last_wide = widest_of(report.configs.iter().map(secret_column));
     let (numbers, gap) = match name + server + last_wide + 20 <= width {
         true => (10, " "),
         false => (0, "\n     "),
     };
     let mut text = String::new();
     for row in &report.configs {
-        text += &config(row, [name, server, numbers], gap);
-        text += &complaints(&row.complaints, width);
+        text += &config_row(row, [name, server, numbers], gap);
+        text += &complaint_lines(&row.complaints, width);
     }
     if !report.others.is_empty() {
         text += &paint(BOLD, "Numbers, agents, drift, files\n");
-        text += &complaints(&report.others, width);
+        text += &complaint_lines(&report.others, width);
     }
-    text + &last(report, environment)
+    text + &last_lines(report, environment)
 }
 
-fn widest<T: AsRef<str>>(texts: impl Iterator<Item = T>) -> usize {
+fn widest_of<T: AsRef<str>>(texts: impl Iterator<Item = T>) -> usize {
     texts
         .map(|text| text.as_ref().chars().count())
         .max()
@@ -85,7 +85,7 @@ fn widest<T: AsRef<str>>(texts: impl Iterator<Item = T>) -> usize {
 }
 
 /// What was found of the secret, and by asking the server.
-fn secret(row: &ConfigRow) -> String {
+fn secret_column(row: &ConfigRow) -> String {
     let probed = match (&row.figure, row.probed) {
         (Some(figure), _) => figure.as_str(),
         (None, true) => "no answer",
@@ -94,7 +94,7 @@ fn secret(row: &ConfigRow) -> String {
     format!("secret {}, {probed}", row.secret)
 }
 
-fn config(row: &ConfigRow, [name, server, numbers]: [usize; 3], gap: &str) -> String {
+fn config_row(row: &ConfigRow, [name, server, numbers]: [usize; 3], gap: &str) -> String {
     let (style, word) = match row.is_well() {
         true => (ADDED, "ok  "),
         false => (ERROR, "FAIL"),
@@ -105,15 +105,18 @@ fn config(row: &ConfigRow, [name, server, numbers]: [usize; 3], gap: &str) -> St
         visible(&row.name),
         visible(&row.server),
         counted(row.numbers, "number"),
-        secret(row),
+        secret_column(row),
     )
 }
 
-fn complaints(complaints: &[Complaint], width: usize) -> String {
-    complaints.iter().map(|c| complaint(c, width)).collect()
+fn complaint_lines(complaints: &[Complaint], width: usize) -> String {
+    complaints
+        .iter()
+        .map(|c| complaint_line(c, width))
+        .collect()
 }
 
-fn complaint(complaint: &Complaint, width: usize) -> String {
+fn complaint_line(complaint: &Complaint, width: usize) -> String {
     let style = match complaint.severity {
         ComplaintSeverity::Problem => CHANGED.bold(),
         ComplaintSeverity::Note => NOTED,
@@ -125,7 +128,7 @@ fn complaint(complaint: &Complaint, width: usize) -> String {
     format!("{said}\n{}\n", paint(DIM, action))
 }
 
-fn last(report: &Report, environment: Option<&str>) -> String {
+fn last_lines(report: &DoctorFindings, environment: Option<&str>) -> String {
     let within = environment.map_or(String::new(), |name| format!(" in {name}"));
     let all = report.configs.iter().flat_map(|row| &row.complaints);
     let all: Vec<&Complaint> = all.chain(&report.others).collect();

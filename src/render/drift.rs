@@ -9,9 +9,9 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::escape::visible;
-use super::history::{RecordReport, whose};
+use super::history::{RecordReport, apply_in_words};
 use super::json::{ErrorReport, FORMAT_VERSION, SourceReport};
-use super::lines::toml;
+use super::lines::toml_value;
 use super::style::{BOLD, CHANGED, DIM, ERROR, NOTED, counted, paint, wrapped};
 use crate::diff::plan::{Change, FieldChange, Kind, Object};
 use crate::error::Error;
@@ -32,11 +32,11 @@ fn state(drift: &Drift, change: &Change) -> &'static str {
 }
 
 /// The report. `last`: the apply since which things have drifted.
-pub fn text(drift: &Drift, last: &ApplyRecord, width: usize, full: bool) -> String {
+pub fn drift_text(drift: &Drift, last: &ApplyRecord, width: usize, full: bool) -> String {
     let plan = &drift.plan;
     let environment = plan.environment.as_deref();
     let of = environment.map_or(String::new(), |name| format!(" in {name}"));
-    let since = format!("since {}", whose(last));
+    let since = format!("since {}", apply_in_words(last));
     let count = counted(plan.changes.len() as u64, "object");
     if plan.is_empty() {
         let text = format!("No drift{of}: all is as lkroute left it, {since}.");
@@ -44,10 +44,10 @@ pub fn text(drift: &Drift, last: &ApplyRecord, width: usize, full: bool) -> Stri
     }
     let title = format!("Drift{of}: {count} changed outside lkroute {since}");
     let mut text = paint(BOLD, wrapped(&title, width, 0)) + "\n";
-    for group in alike(drift, full) {
+    for group in group_alike(drift, full) {
         let Some(first) = group.first() else { continue };
         text += "\n";
-        text += &heads(drift, &group, full);
+        text += &group_heads(drift, &group, full);
         for field in &plan.patch(first).fields {
             text += &one_field(drift, first, field);
         }
@@ -59,11 +59,11 @@ pub fn text(drift: &Drift, last: &ApplyRecord, width: usize, full: bool) -> Stri
             );
         }
     }
-    text + "\n" + &ways(drift)
+    text + "\n" + &ways_out(drift)
 }
 
 /// Bindings that drifted alike, from values that the same applies had set.
-fn alike(drift: &Drift, full: bool) -> Vec<Vec<&Change>> {
+fn group_alike(drift: &Drift, full: bool) -> Vec<Vec<&Change>> {
     let plan = &drift.plan;
     let mut groups: Vec<Vec<&Change>> = Vec::new();
     let mut known: HashMap<(u32, Vec<Option<ApplyId>>), usize> = HashMap::new();
@@ -85,7 +85,7 @@ fn alike(drift: &Drift, full: bool) -> Vec<Vec<&Change>> {
     groups
 }
 
-fn heads(drift: &Drift, group: &[&Change], full: bool) -> String {
+fn group_heads(drift: &Drift, group: &[&Change], full: bool) -> String {
     let plan = &drift.plan;
     let head = |what: String, change: &Change| {
         let place = plan
@@ -126,13 +126,13 @@ fn one_field(drift: &Drift, change: &Change, field: &FieldChange) -> String {
     let value = |value: &Option<Value>| match (field.field, value) {
         (_, None) => "nothing".to_owned(),
         (Field::ApiSecret, Some(_)) => "another secret".to_owned(),
-        (name, Some(value)) => toml(&drift.plan.shown(name, value)),
+        (name, Some(value)) => toml_value(&drift.plan.shown(name, value)),
     };
     let by = drift
         .set_by(change, field.field)
         .and_then(|id| drift.applies.get(&id));
     let by = by.map_or(String::new(), |apply| {
-        format!("        by               {}\n", whose(apply))
+        format!("        by               {}\n", apply_in_words(apply))
     });
     let (applied, live) = match field.field {
         Field::ApiSecret if field.before.is_some() => ("a secret".to_owned(), value(&field.before)),
@@ -144,7 +144,7 @@ fn one_field(drift: &Drift, change: &Change, field: &FieldChange) -> String {
     )
 }
 
-fn ways(drift: &Drift) -> String {
+fn ways_out(drift: &Drift) -> String {
     let plan = &drift.plan;
     let first = plan
         .changes
@@ -185,7 +185,7 @@ pub struct DriftedReport<'a> {
     pub address: String,
     /// `config` or `binding`.
     pub kind: &'static str,
-    /// `changed`; `gone`: the row is no longer there; `blocked`: others made
+    /// `changed`; `not_found`: the row is no longer there; `blocked`: others made
     /// it something that can't be compared, as `fields` says in words.
     pub state: &'static str,
     /// Where it was declared when it was applied.
@@ -213,7 +213,9 @@ impl<'a> DriftReport<'a> {
             format_version: FORMAT_VERSION,
             environment: drift.plan.environment.as_deref(),
             since: Some(last.into()),
-            objects: changes.map(|change| drifted(drift, change)).collect(),
+            objects: changes
+                .map(|change| drifted_report(drift, change))
+                .collect(),
             ..DriftReport::default()
         }
     }
@@ -227,7 +229,7 @@ impl<'a> DriftReport<'a> {
     }
 }
 
-fn drifted<'a>(drift: &'a Drift, change: &Change) -> DriftedReport<'a> {
+fn drifted_report<'a>(drift: &'a Drift, change: &Change) -> DriftedReport<'a> {
     let plan = &drift.plan;
     let address = plan.address(change.object);
     let shown = |field: Field, value: &Option<Value>| match (field, value) {

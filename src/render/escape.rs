@@ -26,7 +26,7 @@ fn written_out(text: &str, also: impl Fn(char) -> bool) -> String {
 }
 
 /// The first `most` characters, and `…` where there are more.
-pub fn clipped(text: &str, most: usize) -> String {
+pub fn clipped_to(text: &str, most: usize) -> String {
     match text.char_indices().nth(most) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.to_owned(),
@@ -34,10 +34,10 @@ pub fn clipped(text: &str, most: usize) -> String {
 }
 
 /// A Markdown code span, in table cells too.
-pub fn code(text: &str) -> String {
-    let text = clipped(&unseen::without_user_info(text), LONGEST);
+pub fn code_span(text: &str) -> String {
+    let text = clipped_to(&unseen::without_user_info(text), LONGEST);
     let text = written_out(&text, |c| matches!(c, '`' | '|' | '<'));
-    let text = clipped(&text, LONGEST);
+    let text = clipped_to(&text, LONGEST);
     let inner = text.trim_matches(' ');
     if inner.is_empty() {
         return format!("`\"{text}\"`");
@@ -50,8 +50,8 @@ pub fn code(text: &str) -> String {
 
 /// A sentence of lkroute's that quotes texts: what stands between backticks
 /// and every word that is not a plain one becomes a code span.
-pub fn prose(text: &str) -> String {
-    let text = clipped(text, 4 * LONGEST);
+pub fn escaped_prose(text: &str) -> String {
+    let text = clipped_to(text, 4 * LONGEST);
     let mut parts: Vec<&str> = text.split('`').collect();
     // A quote that nobody closed is no quote.
     let open = (parts.len().is_multiple_of(2))
@@ -60,20 +60,20 @@ pub fn prose(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 16);
     for (ix, part) in parts.into_iter().enumerate() {
         match ix % 2 {
-            0 => out.push_str(&words(part)),
-            _ => out.push_str(&code(part)),
+            0 => out.push_str(&escaped_words(part)),
+            _ => out.push_str(&code_span(part)),
         }
     }
     if let Some(rest) = open {
-        out.push_str(&words(rest));
+        out.push_str(&escaped_words(rest));
     }
     match out.trim() {
-        "" => code(""),
+        "" => code_span(""),
         text => text.to_owned(),
     }
 }
 
-fn words(text: &str) -> String {
+fn escaped_words(text: &str) -> String {
     let each = text.split_whitespace().map(|word| {
         if is_plain(word) {
             return word.to_owned();
@@ -83,7 +83,7 @@ fn words(text: &str) -> String {
             0 => (word, ""),
             end => word.split_at(end),
         };
-        format!("{}{tail}", code(core))
+        format!("{}{tail}", code_span(core))
     });
     let edge = |is_blank: bool| if is_blank { " " } else { "" };
     let inner = each.collect::<Vec<_>>().join(" ");
@@ -116,7 +116,7 @@ fn is_plain(word: &str) -> bool {
 }
 
 /// A fenced block; the fence is longer than any in the text.
-pub fn fenced(language: &str, text: &str) -> String {
+pub fn fenced_block(language: &str, text: &str) -> String {
     let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
     let fence = "`".repeat(longest.max(2) + 1);
     let lines: Vec<String> = text.lines().map(visible).collect();
@@ -124,9 +124,9 @@ pub fn fenced(language: &str, text: &str) -> String {
 }
 
 /// For HTML, inside `<code>`.
-pub fn html(text: &str) -> String {
+pub fn escaped_html(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    for c in visible(&clipped(text, LONGEST)).chars() {
+    for c in visible(&clipped_to(text, LONGEST)).chars() {
         match c {
             '<' => out.push_str("&lt;"),
             '>' => out.push_str("&gt;"),
@@ -157,39 +157,42 @@ mod tests {
 
     #[test]
     fn a_code_span_can_not_be_left() {
-        assert_eq!(code("voag-dev"), "`voag-dev`");
-        assert_eq!(code("a`b|c<d"), "`a\\u0060b\\u007cc\\u003cd`");
-        assert_eq!(code(" a "), "`\\u0020a\\u0020`");
-        assert_eq!((code(""), code("  ")), ("`\"\"`".into(), "`\"  \"`".into()));
-        assert_eq!(code(&"x".repeat(200)).chars().count(), LONGEST + 3);
+        assert_eq!(code_span("voag-dev"), "`voag-dev`");
+        assert_eq!(code_span("a`b|c<d"), "`a\\u0060b\\u007cc\\u003cd`");
+        assert_eq!(code_span(" a "), "`\\u0020a\\u0020`");
+        assert_eq!(
+            (code_span(""), code_span("  ")),
+            ("`\"\"`".into(), "`\"  \"`".into())
+        );
+        assert_eq!(code_span(&"x".repeat(200)).chars().count(), LONGEST + 3);
     }
 
     #[test]
     fn sentences_stay_sentences() {
         assert_eq!(
-            prose(
+            escaped_prose(
                 "no tenant is called `a|b`, 412 numbers (3 %) would move: see routing/uae.toml:31."
             ),
             "no tenant is called `a\\u007cb`, 412 numbers (3 %) would move: see `routing/uae.toml:31`."
         );
         assert_eq!(
-            prose("ask @octocat about #7, http://evil.example, <b> *now* :tada: GH-1"),
+            escaped_prose("ask @octocat about #7, http://evil.example, <b> *now* :tada: GH-1"),
             "ask `@octocat` about `#7`, `http://evil.example`, `\\u003cb>` `*now*` `:tada`: `GH-1`"
         );
-        assert_eq!(prose("an `open quote"), "an open quote");
+        assert_eq!(escaped_prose("an `open quote"), "an open quote");
         assert_eq!(
-            prose("don't re-seal — it's 1,204"),
+            escaped_prose("don't re-seal — it's 1,204"),
             "don't re-seal — it's 1,204"
         );
-        assert_eq!(prose("  \n "), "`\"\"`");
-        assert_eq!(prose("1. of  (3) 2) 5"), "`1`. of (3) `2)` 5");
-        assert_eq!(prose("a -- b ~ :"), "a `--` b `~` :");
+        assert_eq!(escaped_prose("  \n "), "`\"\"`");
+        assert_eq!(escaped_prose("1. of  (3) 2) 5"), "`1`. of (3) `2)` 5");
+        assert_eq!(escaped_prose("a -- b ~ :"), "a `--` b `~` :");
     }
 
     #[test]
     fn a_fence_is_longer_than_those_inside() {
         assert_eq!(
-            fenced("toml", "a\n```\nb\r"),
+            fenced_block("toml", "a\n```\nb\r"),
             "````toml\na\n```\nb\\r\n````\n"
         );
     }

@@ -10,16 +10,16 @@ use crate::finding::{Finding, Place, Severity};
 
 /// Every finding, worst first as they come, a blank line between them.
 /// `width` is that of the terminal, in columns.
-pub fn text(findings: &[Finding], width: usize) -> String {
+pub fn findings_text(findings: &[Finding], width: usize) -> String {
     let drawn: Vec<String> = findings
         .iter()
-        .map(|finding| draw(finding, width) + "\n")
+        .map(|finding| draw_finding(finding, width) + "\n")
         .collect();
     drawn.join("\n")
 }
 
 /// With names of files and what stands there to be seen.
-fn seen(finding: &Finding) -> Finding {
+fn with_unseen_shown(finding: &Finding) -> Finding {
     let mut seen = finding.clone();
     for place in seen
         .place
@@ -34,8 +34,8 @@ fn seen(finding: &Finding) -> Finding {
     seen
 }
 
-fn draw(finding: &Finding, width: usize) -> String {
-    let finding = seen(finding);
+fn draw_finding(finding: &Finding, width: usize) -> String {
+    let finding = with_unseen_shown(finding);
     let level = match finding.severity {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
@@ -47,16 +47,16 @@ fn draw(finding: &Finding, width: usize) -> String {
         .id(finding.code.as_ref())
         .elements([] as [Message<'_>; 0]);
     if let Some(place) = &finding.place {
-        group = mark(group, place, AnnotationKind::Primary, "", width);
+        group = add_place(group, place, AnnotationKind::Primary, "", width);
     }
     for (place, what) in &finding.also {
-        group = mark(group, place, AnnotationKind::Context, what, width);
+        group = add_place(group, place, AnnotationKind::Context, what, width);
     }
     let renderer = Renderer::styled().term_width(width);
     let Some(hint) = &finding.hint else {
         return renderer.render(&[group]);
     };
-    let hint = advice(hint, width.saturating_sub("help: ".len()));
+    let hint = wrapped_hint(hint, width.saturating_sub("help: ".len()));
     let hint = Group::with_title(Level::HELP.secondary_title(hint));
     match finding.place {
         Some(_) => renderer.render(&[group, hint]),
@@ -70,7 +70,7 @@ fn draw(finding: &Finding, width: usize) -> String {
 }
 
 /// A hint, wrapped up to where it is text to paste.
-fn advice(hint: &str, width: usize) -> String {
+fn wrapped_hint(hint: &str, width: usize) -> String {
     let mut to_paste = false;
     let lines = hint.lines().map(|line| {
         to_paste |= line.starts_with('[');
@@ -84,7 +84,7 @@ fn advice(hint: &str, width: usize) -> String {
 
 /// Adds a place: its line with a caret where the text is known, else the
 /// place alone.
-fn mark<'a>(
+fn add_place<'a>(
     group: Group<'a>,
     place: &'a Place,
     kind: AnnotationKind,
@@ -109,12 +109,12 @@ fn mark<'a>(
     let snippet = Snippet::source(place.text.as_str())
         .path(place.file.as_str())
         .line_start(place.line as usize)
-        .annotation(kind.span(bytes(place)).label(label));
+        .annotation(kind.span(underlined_bytes(place)).label(label));
     group.element(snippet)
 }
 
 /// The underlined part of the line, in bytes.
-fn bytes(place: &Place) -> Range<usize> {
+fn underlined_bytes(place: &Place) -> Range<usize> {
     let at = |character: usize| {
         let mut starts = place.text.char_indices();
         starts.nth(character).map_or(place.text.len(), |(ix, _)| ix)
@@ -128,7 +128,7 @@ mod tests {
     use super::*;
 
     fn plain(findings: &[Finding]) -> String {
-        anstream::adapter::strip_str(&text(findings, 80)).to_string()
+        anstream::adapter::strip_str(&findings_text(findings, 80)).to_string()
     }
 
     fn place(line: u32, column: u32, width: u32, text: &str) -> Place {

@@ -10,7 +10,7 @@
 use anstream::adapter::strip_str;
 use hashbrown::HashMap;
 
-use super::escape::{clipped, visible};
+use super::escape::{clipped_to, visible};
 use super::style::{counted, thousands};
 use super::{guards, lines, moves};
 use crate::diff::plan::{Action, Change, Kind, Object, Plan};
@@ -52,18 +52,18 @@ struct Note {
 /// The commands for findings (those of the guards among them) and for what a
 /// plan does: findings that are errors and conflicts as errors, warnings and
 /// drift as warnings, changes as notices. Nothing for an empty plan.
-pub fn github(findings: &[Finding], plan: Option<(&Plan, &Reroutes)>) -> String {
+pub fn github_commands(findings: &[Finding], plan: Option<(&Plan, &Reroutes)>) -> String {
     let mut notes: Vec<Note> = findings.iter().map(note).collect();
     if let Some((plan, reroutes)) = plan {
-        notes.extend(calls(reroutes));
-        notes.extend(conflicts(plan).iter().map(note));
+        notes.extend(calls_note(reroutes));
+        notes.extend(conflict_findings(plan).iter().map(note));
         notes.extend(plan.guards.as_ref().map(guards_note));
         let calm = |change: &Change| !plan.in_conflict(change);
         let drifted = |change: &Change| calm(change) && plan.patch(change).has(Kind::Drift);
-        notes.extend(alike(plan, drifted).map(|c| drift(plan, c)));
-        let mut changes: Vec<Alike<'_>> = alike(plan, calm).collect();
-        changes.sort_by_key(|(change, _)| weight(change.action));
-        notes.extend(changes.into_iter().map(|c| change(plan, c)));
+        notes.extend(grouped_changes(plan, drifted).map(|c| drift_note(plan, c)));
+        let mut changes: Vec<CountedChange<'_>> = grouped_changes(plan, calm).collect();
+        changes.sort_by_key(|(change, _)| action_weight(change.action));
+        notes.extend(changes.into_iter().map(|c| change_note(plan, c)));
     }
     let mut text = String::new();
     let mut rest: Vec<String> = Vec::new();
@@ -74,7 +74,7 @@ pub fn github(findings: &[Finding], plan: Option<(&Plan, &Reroutes)>) -> String 
             _ => OF_A_KIND,
         };
         for note in of_it.iter().take(most) {
-            text.push_str(&command(note));
+            text.push_str(&note_command(note));
         }
         if of_it.len() > most {
             rest.push(counted((of_it.len() - most) as u64, level.as_str()));
@@ -85,7 +85,7 @@ pub fn github(findings: &[Finding], plan: Option<(&Plan, &Reroutes)>) -> String 
             "and {} more: the report of this step has them all",
             rest.join(", ")
         );
-        text.push_str(&command(&Note {
+        text.push_str(&note_command(&Note {
             level: Level::Notice,
             place: None,
             title: "lkroute".to_owned(),
@@ -97,8 +97,8 @@ pub fn github(findings: &[Finding], plan: Option<(&Plan, &Reroutes)>) -> String 
 
 /// What happens to calls, in one annotation; a warning where some are lost or
 /// can go to more places.
-fn calls(reroutes: &Reroutes) -> Option<Note> {
-    let clauses = moves::clauses(reroutes);
+fn calls_note(reroutes: &Reroutes) -> Option<Note> {
+    let clauses = moves::move_clauses(reroutes);
     let mut groups = reroutes.groups.iter();
     let warns = groups.any(|group| group.effect.is_lost() || group.effect.widened);
     (!clauses.is_empty()).then(|| Note {
@@ -130,7 +130,7 @@ fn note(finding: &Finding) -> Note {
 }
 
 /// The worst first.
-fn weight(action: Action) -> u8 {
+fn action_weight(action: Action) -> u8 {
     match action {
         Action::Delete => 0,
         Action::Update => 1,
@@ -142,10 +142,13 @@ fn weight(action: Action) -> u8 {
 }
 
 /// Changes that do the same at the same line: a range is one annotation.
-type Alike<'a> = (&'a Change, u64);
+type CountedChange<'a> = (&'a Change, u64);
 
-fn alike<'a>(plan: &'a Plan, wanted: impl Fn(&Change) -> bool) -> impl Iterator<Item = Alike<'a>> {
-    let mut groups: Vec<Alike<'a>> = Vec::new();
+fn grouped_changes<'a>(
+    plan: &'a Plan,
+    wanted: impl Fn(&Change) -> bool,
+) -> impl Iterator<Item = CountedChange<'a>> {
+    let mut groups: Vec<CountedChange<'a>> = Vec::new();
     let mut known = HashMap::new();
     for change in plan.changes.iter().filter(|change| wanted(change)) {
         let apart = match change.object {
@@ -171,7 +174,7 @@ fn place(plan: &Plan, change: &Change) -> Option<Place> {
 }
 
 /// The address, and how many more are alike.
-fn subject(plan: &Plan, (change, count): Alike<'_>) -> String {
+fn group_subject(plan: &Plan, (change, count): CountedChange<'_>) -> String {
     let address = plan.address(change.object);
     match count {
         1 => address.to_string(),
@@ -179,25 +182,25 @@ fn subject(plan: &Plan, (change, count): Alike<'_>) -> String {
     }
 }
 
-fn body(plan: &Plan, change: &Change, wanted: impl Fn(Kind) -> bool) -> String {
+fn change_body(plan: &Plan, change: &Change, wanted: impl Fn(Kind) -> bool) -> String {
     let lines = lines::of(plan, change, wanted);
     let plain = lines.iter().map(|line| strip_str(line).to_string());
     plain.collect::<Vec<_>>().join("\n")
 }
 
 /// The conflicts of a plan as findings, those at one line together.
-pub fn conflicts(plan: &Plan) -> Vec<Finding> {
-    let groups = alike(plan, |change| plan.in_conflict(change));
-    groups.map(|group| conflict(plan, group)).collect()
+pub fn conflict_findings(plan: &Plan) -> Vec<Finding> {
+    let groups = grouped_changes(plan, |change| plan.in_conflict(change));
+    groups.map(|group| conflict_finding(plan, group)).collect()
 }
 
-fn conflict(plan: &Plan, alike: Alike<'_>) -> Finding {
+fn conflict_finding(plan: &Plan, alike: CountedChange<'_>) -> Finding {
     let fields = plan.patch(alike.0).fields.iter();
     let against = fields.filter(|f| matches!(f.kind, Kind::Conflict | Kind::Blocked));
     let names: Vec<&str> = against.map(|field| field.field.as_str()).collect();
     let message = format!(
         "{}: the database holds values of {} that lkroute did not set, and the files say something else",
-        subject(plan, alike),
+        group_subject(plan, alike),
         names.join(", ")
     );
     let finding = Finding::error("conflict", message).hint(
@@ -210,7 +213,7 @@ fn conflict(plan: &Plan, alike: Alike<'_>) -> Finding {
 }
 
 fn guards_note(change: &GuardsChange) -> Note {
-    let lines = guards::lines(change);
+    let lines = guards::guards_lines(change);
     let plain = lines.iter().map(|line| strip_str(line).to_string());
     Note {
         level: Level::Notice,
@@ -220,25 +223,25 @@ fn guards_note(change: &GuardsChange) -> Note {
     }
 }
 
-fn drift(plan: &Plan, alike: Alike<'_>) -> Note {
+fn drift_note(plan: &Plan, alike: CountedChange<'_>) -> Note {
     Note {
         level: Level::Warning,
         place: place(plan, alike.0),
-        title: format!("drift: {}", subject(plan, alike)),
+        title: format!("drift: {}", group_subject(plan, alike)),
         message: format!(
             "changed in the database since the last apply; to be set back:\n{}",
-            body(plan, alike.0, |kind| kind == Kind::Drift)
+            change_body(plan, alike.0, |kind| kind == Kind::Drift)
         ),
     }
 }
 
-fn change(plan: &Plan, alike: Alike<'_>) -> Note {
+fn change_note(plan: &Plan, alike: CountedChange<'_>) -> Note {
     let action = alike.0.action.as_str();
     Note {
         level: Level::Notice,
         place: place(plan, alike.0),
-        title: format!("{action}: {}", subject(plan, alike)),
-        message: match (alike.0.action, body(plan, alike.0, |_| true)) {
+        title: format!("{action}: {}", group_subject(plan, alike)),
+        message: match (alike.0.action, change_body(plan, alike.0, |_| true)) {
             (_, lines) if lines.is_empty() => format!("{action}, with nothing to write"),
             // The line is that of the file as it was.
             (Action::Delete, lines) => format!("no longer declared; it was here\n{lines}"),
@@ -247,10 +250,10 @@ fn change(plan: &Plan, alike: Alike<'_>) -> Note {
     }
 }
 
-fn command(note: &Note) -> String {
+fn note_command(note: &Note) -> String {
     let mut properties = Vec::new();
     if let Some(place) = &note.place {
-        properties.push(format!("file={}", property(&place.file)));
+        properties.push(format!("file={}", escaped_property(&place.file)));
         if place.line > 0 {
             properties.push(format!("line={}", place.line));
         }
@@ -259,9 +262,12 @@ fn command(note: &Note) -> String {
             properties.push(format!("endColumn={}", place.column + place.width.max(1)));
         }
     }
-    properties.push(format!("title={}", property(&clipped(&note.title, 200))));
+    properties.push(format!(
+        "title={}",
+        escaped_property(&clipped_to(&note.title, 200))
+    ));
     let lines: Vec<String> = note.message.lines().map(visible).collect();
-    let message = data(&clipped(&lines.join("\n"), LONGEST));
+    let message = escaped_data(&clipped_to(&lines.join("\n"), LONGEST));
     format!(
         "::{} {}::{message}\n",
         note.level.as_str(),
@@ -269,12 +275,14 @@ fn command(note: &Note) -> String {
     )
 }
 
-fn data(text: &str) -> String {
+fn escaped_data(text: &str) -> String {
     text.replace('%', "%25")
         .replace('\r', "%0D")
         .replace('\n', "%0A")
 }
 
-fn property(text: &str) -> String {
-    data(&visible(text)).replace(':', "%3A").replace(',', "%2C")
+fn escaped_property(text: &str) -> String {
+    escaped_data(&visible(text))
+        .replace(':', "%3A")
+        .replace(',', "%2C")
 }

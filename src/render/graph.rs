@@ -23,23 +23,23 @@ const TENANTS: usize = 6;
 
 /// Draws what the files declare. In Mermaid the smallest configs of a region
 /// and the smallest tenants of a config are folded; DOT has them all.
-pub fn graph(routing: &Routing, style: Style) -> String {
+pub fn routing_graph(routing: &Routing, style: Style) -> String {
     match style {
         Style::Mermaid => {
             let tenants = (4 * CONFIGS / routing.configs.len().max(1)).clamp(1, TENANTS);
             let regions = routing.regions.len().max(1);
             let configs = (CONFIGS / regions).max(1);
-            picture::mermaid(&drawn(routing, configs, tenants))
+            picture::mermaid_flowchart(&drawn_routing(routing, configs, tenants))
         }
-        Style::Dot => picture::dot(&drawn(routing, usize::MAX, usize::MAX)),
+        Style::Dot => picture::dot_digraph(&drawn_routing(routing, usize::MAX, usize::MAX)),
     }
 }
 
 /// Numbers by tenant label, the most first.
 type BindingCounts = Vec<(String, u64)>;
 
-fn drawn(routing: &Routing, configs: usize, tenants: usize) -> Picture {
-    let counts = counts(routing);
+fn drawn_routing(routing: &Routing, configs: usize, tenants: usize) -> Picture {
+    let counts = count_by_config(routing);
     let none = BindingCounts::new();
     let of = |name: &str| counts.get(name).unwrap_or(&none);
     let mut picture = Picture {
@@ -62,15 +62,18 @@ fn drawn(routing: &Routing, configs: usize, tenants: usize) -> Picture {
             .iter()
             .filter(|(_, config)| &config.region == name)
             .collect();
-        members.sort_by_key(|(config, _)| std::cmp::Reverse(total(of(config))));
+        members.sort_by_key(|(config, _)| std::cmp::Reverse(count_numbers(of(config))));
         let more = members.split_off(configs.min(members.len()));
         for (config, server) in members {
             let id = format!("c{}", numbers.len());
             boxes.push(config_box(&id, config, server));
-            numbers.push((id, folded(of(config), tenants)));
+            numbers.push((id, tenant_lines(of(config), tenants)));
         }
         if !more.is_empty() {
-            let left: u64 = more.iter().map(|(config, _)| total(of(config))).sum();
+            let left: u64 = more
+                .iter()
+                .map(|(config, _)| count_numbers(of(config)))
+                .sum();
             let id = format!("c{}", numbers.len());
             let lines = vec![counted(more.len() as u64, "more config")];
             boxes.push(Box {
@@ -138,12 +141,12 @@ fn config_box(id: &str, name: &str, config: &ServerConfig) -> Box {
     }
 }
 
-fn total(counts: &BindingCounts) -> u64 {
+fn count_numbers(counts: &BindingCounts) -> u64 {
     counts.iter().map(|(_, count)| count).sum()
 }
 
 /// How many numbers of each tenant each config serves.
-fn counts(routing: &Routing) -> BTreeMap<&str, BindingCounts> {
+fn count_by_config(routing: &Routing) -> BTreeMap<&str, BindingCounts> {
     let mut by_index: BTreeMap<(&str, u32), u64> = BTreeMap::new();
     for binding in &routing.bindings {
         let config = routing.settings(binding).config.as_str();
@@ -161,7 +164,7 @@ fn counts(routing: &Routing) -> BTreeMap<&str, BindingCounts> {
 }
 
 /// The lines of each box: a tenant and its numbers, the last ones together.
-fn folded(counts: &BindingCounts, most: usize) -> Vec<Vec<String>> {
+fn tenant_lines(counts: &BindingCounts, most: usize) -> Vec<Vec<String>> {
     if counts.is_empty() {
         return vec![vec!["no numbers".to_owned()]];
     }

@@ -1,22 +1,27 @@
 //! A change of the guards, setting by setting. Imports core.
 
-use super::lines::{minus, plus, toml};
+use super::lines::{minus_line, plus_line, toml_value};
 use super::style::counted;
 use crate::routing::guards::GuardsChange;
 
 /// The settings before and after as lines of TOML, coloured, not indented.
-pub fn lines(change: &GuardsChange) -> Vec<String> {
+pub fn guards_lines(change: &GuardsChange) -> Vec<String> {
     let mut lines = Vec::new();
     for setting in change.settings() {
-        let line = |value| format!("{} = {}", setting.name, toml(value));
-        lines.extend(setting.before.as_ref().map(|value| minus(&line(value))));
-        lines.extend(setting.after.as_ref().map(|value| plus(&line(value))));
+        let line = |value| format!("{} = {}", setting.name, toml_value(value));
+        lines.extend(
+            setting
+                .before
+                .as_ref()
+                .map(|value| minus_line(&line(value))),
+        );
+        lines.extend(setting.after.as_ref().map(|value| plus_line(&line(value))));
     }
     lines
 }
 
 /// `2 guards changed`
-pub fn changed(settings: u64) -> String {
+pub fn guards_changed(settings: u64) -> String {
     format!("{} changed", counted(settings, "guard"))
 }
 

@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::clock::minute;
+use super::clock::to_minute;
 use super::escape::visible;
 use super::json::{ErrorReport, FORMAT_VERSION};
 use super::style::{ADDED, BOLD, CHANGED, DIM, NOTED, REMOVED, counted, paint, thousands};
@@ -30,7 +30,7 @@ const NAMED_ALIKE: usize = 3;
 pub struct HistoryNames(pub BTreeMap<Uuid, String>);
 
 impl HistoryNames {
-    fn shown(&self, field: Field, value: &Value) -> Value {
+    fn shown_value(&self, field: Field, value: &Value) -> Value {
         let config = || self.0.get(&Uuid::parse_str(value.as_str()?).ok()?);
         match field {
             Field::ApiSecret => "(secret)".into(),
@@ -42,16 +42,16 @@ impl HistoryNames {
         }
     }
 
-    fn toml(&self, field: Field, value: &Value) -> String {
+    fn value_toml(&self, field: Field, value: &Value) -> String {
         match field {
             Field::ApiSecret => "(secret)".to_owned(),
-            _ => lines::toml(&self.shown(field, value)),
+            _ => lines::toml_value(&self.shown_value(field, value)),
         }
     }
 }
 
 /// All applies, one line each, the newest first.
-pub fn list(applies: &[ApplyRecord], environment: Option<&str>) -> String {
+pub fn apply_list(applies: &[ApplyRecord], environment: Option<&str>) -> String {
     if applies.is_empty() {
         return "Nothing has been applied yet.\n".to_owned();
     }
@@ -67,12 +67,12 @@ pub fn list(applies: &[ApplyRecord], environment: Option<&str>) -> String {
             text,
             "  {:>ids$}  {}  {:<8}  {:<actors$}  {:<13}  {}{}",
             apply.id,
-            paint(DIM, minute(&apply.at)),
+            paint(DIM, to_minute(&apply.at)),
             visible(&apply.kind),
             visible(&apply.actor),
             revision(apply),
             counts(&apply.counts),
-            paint(NOTED, note(apply)),
+            paint(NOTED, apply_note(apply)),
         );
     }
     text
@@ -88,7 +88,7 @@ fn revision(apply: &ApplyRecord) -> String {
     }
 }
 
-fn note(apply: &ApplyRecord) -> String {
+fn apply_note(apply: &ApplyRecord) -> String {
     let back = apply.restores.map(|to| format!("  back to {to}"));
     let reason = apply
         .reason
@@ -112,7 +112,9 @@ fn counts(counts: &Value) -> String {
         Some(format!("{} {word}", thousands(count)))
     });
     let guards = counts.get("guards").and_then(Value::as_u64);
-    let guards = guards.filter(|count| *count > 0).map(guards::changed);
+    let guards = guards
+        .filter(|count| *count > 0)
+        .map(guards::guards_changed);
     let some: Vec<String> = some.chain(guards).collect();
     match some.is_empty() {
         true => "-".to_owned(),
@@ -121,7 +123,7 @@ fn counts(counts: &Value) -> String {
 }
 
 /// `apply 3 of 2026-11-21 03:34 UTC by ci, commit 3f2a1b9c0d12`
-pub fn whose(apply: &ApplyRecord) -> String {
+pub fn apply_in_words(apply: &ApplyRecord) -> String {
     let commit = match &apply.revision {
         Some(_) => format!(", commit {}", revision(apply)),
         None => String::new(),
@@ -130,20 +132,20 @@ pub fn whose(apply: &ApplyRecord) -> String {
         "{} {} of {} by {}{commit}",
         visible(&apply.kind),
         apply.id,
-        minute(&apply.at),
+        to_minute(&apply.at),
         visible(&apply.actor)
     )
 }
 
 /// What one apply changed.
-pub fn one(
+pub fn apply_text(
     apply: &ApplyRecord,
     changed: &[(Address, Event)],
     names: &HistoryNames,
     environment: Option<&str>,
     full: bool,
 ) -> String {
-    let mut text = title(apply, environment);
+    let mut text = apply_title(apply, environment);
     let mut groups: Vec<(&Event, Vec<&Address>)> = Vec::new();
     let mut known: HashMap<&Event, usize> = HashMap::new();
     for (address, event) in changed {
@@ -161,8 +163,8 @@ pub fn one(
         groups[ix].1.push(address);
     }
     for (event, addresses) in groups {
-        text += &heads(event, &addresses);
-        text += &steps(event, names);
+        text += &event_heads(event, &addresses);
+        text += &step_lines(event, names);
     }
     if changed.is_empty() {
         text += "  nothing\n";
@@ -170,13 +172,13 @@ pub fn one(
     text
 }
 
-fn title(apply: &ApplyRecord, environment: Option<&str>) -> String {
+fn apply_title(apply: &ApplyRecord, environment: Option<&str>) -> String {
     let of = environment.map_or(String::new(), |name| format!(", environment {name}"));
-    let mut title = whose(apply);
+    let mut title = apply_in_words(apply);
     if let Some(first) = title.get(..1).map(str::to_uppercase) {
         title.replace_range(..1, &first);
     }
-    let note = note(apply);
+    let note = apply_note(apply);
     let note = match note.is_empty() {
         true => String::new(),
         false => format!("{}\n", paint(NOTED, note)),
@@ -184,7 +186,7 @@ fn title(apply: &ApplyRecord, environment: Option<&str>) -> String {
     format!("{}\n{note}", paint(BOLD, format!("{title}{of}")))
 }
 
-fn sign(what: What) -> String {
+fn event_sign(what: What) -> String {
     match what {
         What::Created => paint(ADDED, "+"),
         What::Changed => paint(CHANGED, "~"),
@@ -193,8 +195,8 @@ fn sign(what: What) -> String {
     }
 }
 
-fn heads(event: &Event, addresses: &[&Address]) -> String {
-    let sign = sign(event.what);
+fn event_heads(event: &Event, addresses: &[&Address]) -> String {
+    let sign = event_sign(event.what);
     let what = paint(DIM, event.what.as_str());
     match addresses {
         [first, ..] if addresses.len() > NAMED_ALIKE => format!(
@@ -210,7 +212,7 @@ fn heads(event: &Event, addresses: &[&Address]) -> String {
     }
 }
 
-fn steps(event: &Event, names: &HistoryNames) -> String {
+fn step_lines(event: &Event, names: &HistoryNames) -> String {
     if event.what == What::Released {
         return String::new();
     }
@@ -228,7 +230,7 @@ fn one_step(step: &FieldStep, names: &HistoryNames) -> String {
     }
     let line = |sign: &str, style, value: &Option<Value>| match value {
         Some(value) => {
-            let line = format!("{sign} {field} = {}", names.toml(field, value));
+            let line = format!("{sign} {field} = {}", names.value_toml(field, value));
             format!("      {}\n", paint(style, line))
         }
         None => String::new(),
@@ -237,7 +239,7 @@ fn one_step(step: &FieldStep, names: &HistoryNames) -> String {
 }
 
 /// What happened to one object, the newest first.
-pub fn story(
+pub fn object_story(
     address: &Address,
     events: &[(ApplyRecord, Event)],
     names: &HistoryNames,
@@ -246,15 +248,15 @@ pub fn story(
     let of = environment.map_or(String::new(), |name| format!(", environment {name}"));
     let mut text = paint(BOLD, address) + &of + "\n";
     for (apply, event) in events.iter().rev() {
-        let note = paint(NOTED, note(apply));
+        let note = paint(NOTED, apply_note(apply));
         let _ = writeln!(
             text,
             "  {} {} by {}{note}",
-            sign(event.what),
+            event_sign(event.what),
             event.what.as_str(),
-            whose(apply)
+            apply_in_words(apply)
         );
-        text += &steps(event, names);
+        text += &step_lines(event, names);
     }
     text
 }
@@ -357,9 +359,9 @@ pub struct StepReport {
 }
 
 impl StepReport {
-    fn all(event: &Event, names: &HistoryNames) -> Vec<StepReport> {
+    fn all_of(event: &Event, names: &HistoryNames) -> Vec<StepReport> {
         let shown = |step: &FieldStep, value: &Option<Value>| match value {
-            Some(value) => names.shown(step.field, value),
+            Some(value) => names.shown_value(step.field, value),
             None => Value::Null,
         };
         let steps = event.steps.iter().map(|step| StepReport {
@@ -377,7 +379,7 @@ impl ChangedReport {
             address: address.to_string(),
             kind: address.kind(),
             what: event.what.as_str(),
-            fields: StepReport::all(event, names),
+            fields: StepReport::all_of(event, names),
         }
     }
 }
@@ -387,7 +389,7 @@ impl EventReport {
         EventReport {
             apply: apply.into(),
             what: event.what.as_str(),
-            fields: StepReport::all(event, names),
+            fields: StepReport::all_of(event, names),
         }
     }
 }

@@ -30,7 +30,7 @@ impl Item {
 
 /// The report as people read it. `paths` are those of the files written.
 pub fn text(import: &Import, paths: &[String], view: View) -> String {
-    let mut text = format!("{}\n", paint(BOLD, visible(&headline(import))));
+    let mut text = format!("{}\n", paint(BOLD, visible(&import_headline(import))));
     if view.quiet {
         return text;
     }
@@ -40,19 +40,19 @@ pub fn text(import: &Import, paths: &[String], view: View) -> String {
     let sections = [
         ("Not imported", not_imported(import)),
         ("Left as it is in the rows imported", left_out(import)),
-        ("To know", notes(import)),
+        ("To know", import_notes(import)),
     ];
     for (title, items) in sections {
         if items.is_empty() {
             continue;
         }
         text += &format!("\n{}\n", paint(BOLD, title));
-        items.iter().for_each(|item| text += &draw(item, view));
+        items.iter().for_each(|item| text += &draw_item(item, view));
     }
     text
 }
 
-fn headline(import: &Import) -> String {
+fn import_headline(import: &Import) -> String {
     let counts = &import.counts;
     if import.files.is_empty() {
         return "Nothing to import".to_owned();
@@ -68,7 +68,7 @@ fn headline(import: &Import) -> String {
     )
 }
 
-fn draw(item: &Item, view: View) -> String {
+fn draw_item(item: &Item, view: View) -> String {
     let mut text = format!(
         "  {}\n",
         wrapped(&item.text, view.width.saturating_sub(2), 2)
@@ -111,7 +111,7 @@ fn left_out(import: &Import) -> Vec<Item> {
     values.collect()
 }
 
-fn notes(import: &Import) -> Vec<Item> {
+fn import_notes(import: &Import) -> Vec<Item> {
     let secrets = import.env_secrets.iter().map(|secret| {
         let text = format!(
             "the secret of {} was not written: {}; the file takes it from {}, \
@@ -150,7 +150,7 @@ pub struct ImportReport<'a> {
     pub not_imported: Vec<RowsReport>,
     pub configs_not_imported: Vec<ConfigReport<'a>>,
     pub left_out: Vec<LeftOutReport<'a>>,
-    pub blank: Vec<FieldReport<'a>>,
+    pub blank: Vec<ImportedFieldReport<'a>>,
     pub secrets: Vec<SecretReport<'a>>,
     pub mixed_secret_formats: bool,
     pub restored_zeros: Vec<String>,
@@ -194,7 +194,8 @@ pub struct LeftOutReport<'a> {
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
-pub struct FieldReport<'a> {
+#[schemars(rename = "FieldReport")]
+pub struct ImportedFieldReport<'a> {
     pub config: &'a str,
     pub field: &'static str,
 }
@@ -222,10 +223,13 @@ impl<'a> ImportReport<'a> {
             message: left.why,
             rows: ids(&left.rows),
         });
-        let blank = import.blank.iter().map(|(config, field)| FieldReport {
-            config,
-            field: field.as_str(),
-        });
+        let blank = import
+            .blank
+            .iter()
+            .map(|(config, field)| ImportedFieldReport {
+                config,
+                field: field.as_str(),
+            });
         let secrets = import.env_secrets.iter().map(|secret| SecretReport {
             config: &secret.config,
             variable: &secret.variable,

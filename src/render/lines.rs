@@ -16,7 +16,7 @@ const LONGEST: usize = 10_000;
 
 /// The value as TOML writes it, on one line; `null`, which TOML lacks, as
 /// `null`.
-pub fn toml(value: &Value) -> String {
+pub fn toml_value(value: &Value) -> String {
     match value {
         Value::String(text) => {
             let text = without_user_info(text);
@@ -29,7 +29,7 @@ pub fn toml(value: &Value) -> String {
             }
         }
         Value::Array(items) => {
-            let items: Vec<String> = items.iter().map(toml).collect();
+            let items: Vec<String> = items.iter().map(toml_value).collect();
             format!("[{}]", items.join(", "))
         }
         Value::Object(_) => visible(&value.to_string()),
@@ -38,8 +38,8 @@ pub fn toml(value: &Value) -> String {
 }
 
 /// `name = value` with configs by name.
-fn assignment(plan: &Plan, field: Field, value: &Value) -> String {
-    format!("{field} = {}", toml(&plan.shown(field, value)))
+fn toml_assignment(plan: &Plan, field: Field, value: &Value) -> String {
+    format!("{field} = {}", toml_value(&plan.shown(field, value)))
 }
 
 /// The lines of the fields whose kind is wanted, coloured, not indented.
@@ -54,7 +54,7 @@ pub fn of(plan: &Plan, change: &Change, wanted: impl Fn(Kind) -> bool) -> Vec<St
 /// The lines of one field.
 pub fn of_field(plan: &Plan, change: &Change, field: &FieldChange) -> Vec<String> {
     match field.field {
-        Field::ApiSecret => secret(plan, change, field),
+        Field::ApiSecret => secret_lines(plan, change, field),
         _ => lines(plan, field),
     }
 }
@@ -62,7 +62,7 @@ pub fn of_field(plan: &Plan, change: &Change, field: &FieldChange) -> Vec<String
 fn lines(plan: &Plan, change: &FieldChange) -> Vec<String> {
     let shown = |value: &Option<Value>| {
         let value = value.as_ref()?;
-        Some(assignment(plan, change.field, value))
+        Some(toml_assignment(plan, change.field, value))
     };
     let note = match change.kind {
         Kind::TakeOver => paint(DIM, "   # taken over"),
@@ -77,25 +77,25 @@ fn lines(plan: &Plan, change: &FieldChange) -> Vec<String> {
     };
     match (shown(&change.before), shown(&change.after)) {
         (Some(before), Some(after)) => {
-            let (before, after) = emphasised(&before, &after);
-            vec![minus(&before), plus(&after) + &note]
+            let (before, after) = emphasise_difference(&before, &after);
+            vec![minus_line(&before), plus_line(&after) + &note]
         }
-        (Some(before), None) => vec![minus(&before) + &note],
-        (None, Some(after)) => vec![plus(&after) + &note],
+        (Some(before), None) => vec![minus_line(&before) + &note],
+        (None, Some(after)) => vec![plus_line(&after) + &note],
         (None, None) => Vec::new(),
     }
 }
 
-pub(super) fn minus(text: &str) -> String {
+pub(super) fn minus_line(text: &str) -> String {
     format!("{REMOVED}- {text}{REMOVED:#}")
 }
 
-pub(super) fn plus(text: &str) -> String {
+pub(super) fn plus_line(text: &str) -> String {
     format!("{ADDED}+ {text}{ADDED:#}")
 }
 
 /// Both lines with the words that differ in bold.
-fn emphasised(before: &str, after: &str) -> (String, String) {
+fn emphasise_difference(before: &str, after: &str) -> (String, String) {
     let (mut old, mut new) = (String::new(), String::new());
     let strong = |style: anstyle::Style, text: &str| {
         let bold = style.bold();
@@ -115,7 +115,7 @@ fn emphasised(before: &str, after: &str) -> (String, String) {
 }
 
 /// A secret is never shown, nor is its ciphertext: only that it changes.
-fn secret(plan: &Plan, change: &Change, field: &FieldChange) -> Vec<String> {
+fn secret_lines(plan: &Plan, change: &Change, field: &FieldChange) -> Vec<String> {
     let source = change.row.and_then(|row| plan.config_sources.get(&row));
     let from = match source {
         Some(SecretSource::Sealed(_)) => " (sealed in the file)".to_owned(),
@@ -124,12 +124,12 @@ fn secret(plan: &Plan, change: &Change, field: &FieldChange) -> Vec<String> {
         None => String::new(),
     };
     vec![match (secret_word(plan, change, field), field.kind) {
-        ("set", _) => plus(&format!("api_secret: set{from}")),
+        ("set", _) => plus_line(&format!("api_secret: set{from}")),
         ("not compared", Kind::Drift) => {
             format!("  api_secret: stored anew outside lkroute, not compared; set back{from}")
         }
         (word, Kind::Drift) => format!("  api_secret: {word} outside lkroute; set back{from}"),
-        ("removed", _) => minus("api_secret: removed"),
+        ("removed", _) => minus_line("api_secret: removed"),
         ("not compared", _) => {
             format!("  api_secret: written; not compared with the stored one{from}")
         }
@@ -156,7 +156,7 @@ mod tests {
 
     #[test]
     fn of_what_no_file_could_hold_the_beginning_is_shown() {
-        let shown = toml(&Value::from("ü".repeat(20_000)));
+        let shown = toml_value(&Value::from("ü".repeat(20_000)));
         assert_eq!(
             shown.chars().count(),
             10_000 + 2 + "… (20,000 characters)".chars().count()
@@ -166,6 +166,6 @@ mod tests {
             "{}",
             &shown[shown.len() - 40..]
         );
-        assert_eq!(toml(&Value::from("a".repeat(10_000))).len(), 10_002);
+        assert_eq!(toml_value(&Value::from("a".repeat(10_000))).len(), 10_002);
     }
 }

@@ -33,14 +33,14 @@ impl ListReport {
 
 /// A line for each number, in columns as wide as they have to be; where that
 /// is too wide, the last column gets lines of its own.
-pub fn text(numbers: &[ListedNumber], width: usize) -> String {
-    let rows: Vec<[String; 3]> = numbers.iter().map(cells).collect();
+pub fn listing_text(numbers: &[ListedNumber], width: usize) -> String {
+    let rows: Vec<[String; 3]> = numbers.iter().map(number_cells).collect();
     let wide = |ix: usize| {
         let cells = rows.iter().map(|row| row[ix].chars().count());
         cells.max().unwrap_or(0)
     };
     let (first, second, third) = (wide(0), wide(1), wide(2));
-    let rests: Vec<String> = numbers.iter().map(rest).collect();
+    let rests: Vec<String> = numbers.iter().map(last_column).collect();
     let last = rests
         .iter()
         .map(|rest| plain_width(rest))
@@ -66,7 +66,7 @@ fn plain_width(text: &str) -> usize {
         .count()
 }
 
-fn cells(number: &ListedNumber) -> [String; 3] {
+fn number_cells(number: &ListedNumber) -> [String; 3] {
     let tenant = number.tenant_alias.as_ref().unwrap_or(&number.tenant);
     [
         number
@@ -78,7 +78,7 @@ fn cells(number: &ListedNumber) -> [String; 3] {
     ]
 }
 
-fn rest(number: &ListedNumber) -> String {
+fn last_column(number: &ListedNumber) -> String {
     let mut parts = Vec::new();
     if number.status != "active" {
         parts.push(visible(&number.status));

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::escape::code;
+use super::escape::code_span;
 use super::style::{counted, thousands};
 use crate::impact::reroutes::{
     CallField, EffectiveRoute, RerouteGroup, Reroutes, RouteSource, tenants,
@@ -36,7 +36,7 @@ pub enum Fate {
     New,
 }
 
-pub fn fate(group: &RerouteGroup) -> Fate {
+pub fn group_fate(group: &RerouteGroup) -> Fate {
     let Some(before) = &group.before else {
         return Fate::New;
     };
@@ -53,9 +53,9 @@ pub fn fate(group: &RerouteGroup) -> Fate {
 /// ``412 numbers of 3 tenants change worker: `a` → `b` ``, ``400 numbers of
 /// `acme`: calls to +971 allowed → refused``. None where nothing changes that
 /// a call depends on, and no number is new.
-pub fn clauses(reroutes: &Reroutes) -> Vec<String> {
+pub fn move_clauses(reroutes: &Reroutes) -> Vec<String> {
     let groups = &reroutes.groups;
-    let mut parts = moved(groups);
+    let mut parts = moved_clauses(groups);
     parts.extend(on_other_terms(groups));
     parts.extend(not_compared(groups));
     for (wanted, one, many) in [
@@ -75,10 +75,11 @@ pub fn clauses(reroutes: &Reroutes) -> Vec<String> {
             "get a route from the database",
         ),
     ] {
-        let groups: Vec<&RerouteGroup> = groups.iter().filter(|g| fate(g) == wanted).collect();
+        let groups: Vec<&RerouteGroup> =
+            groups.iter().filter(|g| group_fate(g) == wanted).collect();
         if !groups.is_empty() {
             let lost = matches!(wanted, Fate::Breaks | Fate::FallsBack);
-            parts.push(clause(lost, &groups, one, many));
+            parts.push(one_clause(lost, &groups, one, many));
         }
     }
     parts.extend(new(groups));
@@ -97,36 +98,36 @@ fn in_window(sum: &WindowSum) -> Option<String> {
 }
 
 /// `412 numbers of 3 tenants`, with the verb for as many.
-fn clause(warns: bool, groups: &[&RerouteGroup], one: &str, many: &str) -> String {
-    let count = size(groups);
+fn one_clause(warns: bool, groups: &[&RerouteGroup], one: &str, many: &str) -> String {
+    let count = total_numbers(groups);
     let sign = if warns { "⚠️ " } else { "" };
     let verb = if count == 1 { one } else { many };
-    format!("{sign}{} {verb}", whose(groups))
+    format!("{sign}{} {verb}", numbers_of(groups))
 }
 
 /// The same, with what changes behind a colon.
 fn clause_of(warns: bool, groups: &[&RerouteGroup], what: &str) -> String {
     let sign = if warns { "⚠️ " } else { "" };
-    format!("{sign}{}: {what}", whose(groups))
+    format!("{sign}{}: {what}", numbers_of(groups))
 }
 
 /// `412 numbers of 3 tenants`.
-fn whose(groups: &[&RerouteGroup]) -> String {
-    let numbers = counted(size(groups), "number");
+fn numbers_of(groups: &[&RerouteGroup]) -> String {
+    let numbers = counted(total_numbers(groups), "number");
     match tenants(groups.iter().copied()) {
         0 => numbers,
         1 => {
             let mut names = groups.iter().flat_map(|group| &group.tenants);
             let name = names.find_map(|share| share.name.as_deref());
             name.map_or(numbers.clone(), |name| {
-                format!("{numbers} of {}", code(name))
+                format!("{numbers} of {}", code_span(name))
             })
         }
         many => format!("{numbers} of {} tenants", thousands(many as u64)),
     }
 }
 
-fn size(groups: &[&RerouteGroup]) -> u64 {
+fn total_numbers(groups: &[&RerouteGroup]) -> u64 {
     groups.iter().map(|group| group.count).sum()
 }
 
@@ -141,15 +142,17 @@ fn told_apart<'a>(
         kinds.entry(what).or_default().push(group);
     }
     let mut kinds: Vec<(String, Vec<&RerouteGroup>)> = kinds.into_iter().collect();
-    kinds.sort_by_key(|(_, groups)| std::cmp::Reverse(size(groups)));
+    kinds.sort_by_key(|(_, groups)| std::cmp::Reverse(total_numbers(groups)));
     let rest = kinds.split_off(most.min(kinds.len()));
-    let rest = rest.iter().map(|(_, groups)| size(groups)).sum();
+    let rest = rest.iter().map(|(_, groups)| total_numbers(groups)).sum();
     (kinds, rest)
 }
 
-fn moved(groups: &[RerouteGroup]) -> Vec<String> {
-    let moving = groups.iter().filter(|group| fate(group) == Fate::Moves);
-    let (kinds, rest) = told_apart(moving.map(|g| (difference(g), g)), MOVES_APART);
+fn moved_clauses(groups: &[RerouteGroup]) -> Vec<String> {
+    let moving = groups
+        .iter()
+        .filter(|group| group_fate(group) == Fate::Moves);
+    let (kinds, rest) = told_apart(moving.map(|g| (route_difference(g), g)), MOVES_APART);
     let mut parts: Vec<String> = kinds
         .iter()
         .map(|(what, groups)| {
@@ -159,7 +162,7 @@ fn moved(groups: &[RerouteGroup]) -> Vec<String> {
                 "change"
             };
             let (one, many) = (format!("{verb}s {what}"), format!("{verb} {what}"));
-            clause(false, groups, &one, &many)
+            one_clause(false, groups, &one, &many)
         })
         .collect();
     match rest {
@@ -199,13 +202,16 @@ fn not_compared(groups: &[RerouteGroup]) -> Option<String> {
 
 /// Where the new numbers go.
 fn new(groups: &[RerouteGroup]) -> Vec<String> {
-    let new = groups.iter().filter(|group| fate(group) == Fate::New);
-    let (kinds, rest) = told_apart(new.map(|group| (landing(&group.after), group)), NEW_APART);
+    let new = groups.iter().filter(|group| group_fate(group) == Fate::New);
+    let (kinds, rest) = told_apart(
+        new.map(|group| (landing_place(&group.after), group)),
+        NEW_APART,
+    );
     let mut parts: Vec<String> = kinds
         .iter()
         .map(|(place, groups)| {
             let (one, many) = (format!("is new → {place}"), format!("are new → {place}"));
-            clause(false, groups, &one, &many)
+            one_clause(false, groups, &one, &many)
         })
         .collect();
     match rest {
@@ -216,10 +222,10 @@ fn new(groups: &[RerouteGroup]) -> Vec<String> {
     parts
 }
 
-fn landing(route: &EffectiveRoute) -> String {
+fn landing_place(route: &EffectiveRoute) -> String {
     let place = match route.is_database() {
-        true => code(&place(route)),
-        false => place(route),
+        true => code_span(&route_end(route)),
+        false => route_end(route),
     };
     let terms = route.terms.as_ref();
     match terms.is_some_and(|terms| terms.callable().is_empty()) {
@@ -229,13 +235,13 @@ fn landing(route: &EffectiveRoute) -> String {
 }
 
 /// `` `a` → `b` `` from config to config, else ``worker: `a` → `b` ``.
-fn difference(group: &RerouteGroup) -> String {
+fn route_difference(group: &RerouteGroup) -> String {
     let Some(before) = &group.before else {
         return String::new();
     };
     let after = &group.after;
     let pair = |field| {
-        let value = |route| code(&value(route, field));
+        let value = |route| code_span(&field_value(route, field));
         format!("{} → {}", value(before), value(after))
     };
     let changed = group.changed.iter().filter(|field| field.is_route());
@@ -244,10 +250,10 @@ fn difference(group: &RerouteGroup) -> String {
         return pair(CallField::Config);
     }
     match changed.as_slice() {
-        [field] => format!("{}: {}", name(*field), pair(*field)),
+        [field] => format!("{}: {}", field_name(*field), pair(*field)),
         many => {
-            let names: Vec<&str> = many.iter().map(|field| name(*field)).collect();
-            let config = code(&value(before, CallField::Config));
+            let names: Vec<&str> = many.iter().map(|field| field_name(*field)).collect();
+            let config = code_span(&field_value(before, CallField::Config));
             format!("{} of {config}", names.join(" and "))
         }
     }
@@ -259,8 +265,8 @@ fn terms_change(before: &EffectiveRoute, after: &EffectiveRoute, field: CallFiel
         CallField::Secret => "another API secret".to_owned(),
         CallField::Countries => countries_change(before, after),
         _ => {
-            let value = |route| shown(&value(route, field));
-            format!("{} {} → {}", name(field), value(before), value(after))
+            let value = |route| value_in_sentence(&field_value(route, field));
+            format!("{} {} → {}", field_name(field), value(before), value(after))
         }
     }
 }
@@ -292,17 +298,17 @@ fn countries_change(before: &EffectiveRoute, after: &EffectiveRoute) -> String {
 }
 
 /// A value within a sentence; as code where it holds more than words.
-fn shown(value: &str) -> String {
+fn value_in_sentence(value: &str) -> String {
     let plain = |c: char| c.is_ascii_digit() || " …+,".contains(c);
     let words = ["allowed", "refused", "+CC…"];
     match words.contains(&value) || value.chars().all(plain) {
         true => value.to_owned(),
-        false => code(value),
+        false => code_span(value),
     }
 }
 
 /// What people call it.
-pub fn name(field: CallField) -> &'static str {
+pub fn field_name(field: CallField) -> &'static str {
     match field {
         CallField::Source => "route",
         CallField::Config => "config",
@@ -322,14 +328,14 @@ pub fn name(field: CallField) -> &'static str {
 }
 
 /// The value of one field of a route, as people read it.
-pub fn value(route: &EffectiveRoute, field: CallField) -> String {
+pub fn field_value(route: &EffectiveRoute, field: CallField) -> String {
     let or =
         |value: &Option<String>, other: &str| value.clone().unwrap_or_else(|| other.to_owned());
     let various = String::new;
     let terms = route.terms.as_ref();
     match field {
-        CallField::Source => place(route),
-        CallField::Config => or(&route.config, &place(route)),
+        CallField::Source => route_end(route),
+        CallField::Config => or(&route.config, &route_end(route)),
         CallField::Server => or(&route.server, "LIVEKIT_URL"),
         CallField::Trunk => or(&route.trunk, "OUTBOUND_TRUNK_ID"),
         CallField::Worker => or(&route.worker, "VOICE_AGENT_NAME or inbound-agent"),
@@ -350,7 +356,7 @@ pub fn value(route: &EffectiveRoute, field: CallField) -> String {
 }
 
 /// Where a route ends, in a few words.
-pub fn place(route: &EffectiveRoute) -> String {
+pub fn route_end(route: &EffectiveRoute) -> String {
     match (route.source, &route.config) {
         (RouteSource::Database, Some(config)) => config.clone(),
         (RouteSource::Error, _) => "no route".to_owned(),

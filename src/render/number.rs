@@ -71,8 +71,8 @@ impl Line {
 }
 
 /// Where the calls go.
-pub fn answer(pair: &Pair) -> Vec<Line> {
-    let (before, after) = (sides(&pair.before), sides(&pair.after));
+pub fn answer_lines(pair: &Pair) -> Vec<Line> {
+    let (before, after) = (resolution_rows(&pair.before), resolution_rows(&pair.after));
     let lines = before.into_iter().zip(after);
     let lines = lines.map(|((name, before), (_, after))| Line {
         name,
@@ -95,14 +95,17 @@ pub fn answer(pair: &Pair) -> Vec<Line> {
 
 const SECRET: &str = "api secret";
 
-fn sides(resolution: &Resolution) -> [(&'static str, Option<String>); 15] {
+fn resolution_rows(resolution: &Resolution) -> [(&'static str, Option<String>); 15] {
     let error = resolution.outcome.as_ref().err();
     let outcome = resolution.outcome.as_ref().ok();
     let text = |get: fn(&Outcome) -> Option<&str>| Some(get(outcome?)?.to_owned());
     let terms = resolution.reached.terms.as_ref();
     let term = |get: fn(&Terms) -> String| terms.map(get);
     [
-        ("source", text(|found| Some(source(found.route.source)))),
+        (
+            "source",
+            text(|found| Some(source_word(found.route.source))),
+        ),
         (
             "config",
             text(|found| Some(found.route.config.as_ref()?.name.as_str())),
@@ -135,7 +138,7 @@ fn sides(resolution: &Resolution) -> [(&'static str, Option<String>); 15] {
     ]
 }
 
-fn source(source: Source) -> &'static str {
+fn source_word(source: Source) -> &'static str {
     match source {
         Source::Environment => "the environment",
         _ => source.as_str(),
@@ -144,7 +147,7 @@ fn source(source: Source) -> &'static str {
 
 /// The steps of both traces, those about the same beside each other. Whose
 /// number it is goes without saying.
-pub fn steps(pair: &Pair) -> Vec<Line> {
+pub fn step_lines(pair: &Pair) -> Vec<Line> {
     let told = |resolution: &Resolution| -> Vec<Step> {
         let steps = resolution.trace.iter().cloned();
         steps.filter(|step| step.topic != Topic::Tenant).collect()
@@ -178,7 +181,7 @@ pub fn steps(pair: &Pair) -> Vec<Line> {
 }
 
 /// What becomes of the calls, in a few words.
-pub fn headline(pair: &Pair) -> String {
+pub fn pair_headline(pair: &Pair) -> String {
     let source = |resolution: &Resolution| {
         let outcome = resolution.outcome.as_ref().ok();
         outcome.map(|outcome| outcome.route.source)
@@ -194,12 +197,12 @@ pub fn headline(pair: &Pair) -> String {
         (before, after) if before == environment && after != environment => {
             "calls leave the environment for a config".to_owned()
         }
-        _ => changed(pair),
+        _ => what_changes(pair),
     }
 }
 
-fn changed(pair: &Pair) -> String {
-    let lines = answer(pair);
+fn what_changes(pair: &Pair) -> String {
+    let lines = answer_lines(pair);
     let unknown = pair.secret == Some(SecretOutcome::NotCompared);
     let changed = lines.iter().filter(|line| line.differs());
     let changed = changed.filter(|line| !(unknown && line.name == SECRET));
@@ -215,7 +218,7 @@ fn changed(pair: &Pair) -> String {
 }
 
 /// Where nobody has the number.
-pub fn nobody(one: &OneNumber) -> String {
+pub fn nobody_has_it(one: &OneNumber) -> String {
     let number = one.number;
     match one.side {
         Side::Database => format!(
@@ -233,17 +236,17 @@ pub fn nobody(one: &OneNumber) -> String {
 pub const OFFLINE: &str = "of the files alone: the live rows may differ";
 
 /// Every tenant's pair, with the steps that lead to it.
-pub fn text(one: &OneNumber, width: usize) -> String {
+pub fn number_text(one: &OneNumber, width: usize) -> String {
     if one.pairs.is_empty() {
-        return wrapped(&nobody(one), width, 0) + "\n";
+        return wrapped(&nobody_has_it(one), width, 0) + "\n";
     }
-    let pairs = one.pairs.iter().map(|pair| draw(one, pair, width));
+    let pairs = one.pairs.iter().map(|pair| draw_pair(one, pair, width));
     pairs.collect::<Vec<_>>().join("\n")
 }
 
-fn draw(one: &OneNumber, pair: &Pair, width: usize) -> String {
+fn draw_pair(one: &OneNumber, pair: &Pair, width: usize) -> String {
     let tenant = visible(&pair.tenant.label());
-    let title = format!("{} of {tenant}: {}", one.number, headline(pair));
+    let title = format!("{} of {tenant}: {}", one.number, pair_headline(pair));
     let mut text = paint(BOLD, wrapped(&title, width, 2)) + "\n";
     if one.side == Side::Files {
         text += &format!("  {}\n", paint(DIM, OFFLINE));
@@ -253,27 +256,34 @@ fn draw(one: &OneNumber, pair: &Pair, width: usize) -> String {
             "    {:NAME$}{:<cell$}  after",
             "",
             "before",
-            cell = cell(width)
+            cell = side_width(width)
         );
         text += &format!("{}\n", paint(DIM, names));
     }
     let lines = |lines: Vec<Line>| -> String {
-        let draw = if width >= BESIDE { beside } else { below };
+        let draw = if width >= BESIDE {
+            line_beside
+        } else {
+            lines_below
+        };
         lines.iter().map(|line| draw(line, width)).collect()
     };
-    text += &lines(answer(pair));
-    text + &format!("  {}\n", paint(BOLD, "How")) + &lines(steps(pair))
+    text += &lines(answer_lines(pair));
+    text + &format!("  {}\n", paint(BOLD, "How")) + &lines(step_lines(pair))
 }
 
 /// Columns of a side.
-fn cell(width: usize) -> usize {
+fn side_width(width: usize) -> usize {
     (width - 4 - NAME - 2) / 2
 }
 
 /// `~ worker  voag-staging  voag-production`.
-fn beside(line: &Line, width: usize) -> String {
-    let cell = cell(width);
-    let (before, after) = (fitted(&line.before, cell), fitted(&line.after, cell));
+fn line_beside(line: &Line, width: usize) -> String {
+    let cell = side_width(width);
+    let (before, after) = (
+        fitted_lines(&line.before, cell),
+        fitted_lines(&line.after, cell),
+    );
     let mut text = String::new();
     for ix in 0..before.len().max(after.len()) {
         let part = |lines: &[String]| lines.get(ix).cloned().unwrap_or_default();
@@ -292,9 +302,9 @@ fn beside(line: &Line, width: usize) -> String {
 
 /// `- worker  voag-staging` and below it `+ worker  voag-production`; once
 /// where they are the same.
-fn below(line: &Line, width: usize) -> String {
+fn lines_below(line: &Line, width: usize) -> String {
     let row = |sign: String, value: &str| {
-        let lines = fitted(value, width - 4 - NAME);
+        let lines = fitted_lines(value, width - 4 - NAME);
         let value = lines.join(&format!("\n{}", " ".repeat(4 + NAME)));
         format!("  {sign} {:NAME$}{value}\n", line.name)
     };
@@ -310,7 +320,7 @@ fn below(line: &Line, width: usize) -> String {
 }
 
 /// Broken at words, and where a word is too long, within it.
-fn fitted(text: &str, width: usize) -> Vec<String> {
+fn fitted_lines(text: &str, width: usize) -> Vec<String> {
     let options =
         textwrap::Options::new(width.max(20)).word_splitter(textwrap::WordSplitter::NoHyphenation);
     let text = visible(text);

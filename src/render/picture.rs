@@ -4,7 +4,7 @@
 
 use std::fmt::Write;
 
-use super::escape::{clipped, visible};
+use super::escape::{clipped_to, visible};
 
 /// Boxes in frames, and arrows between them.
 #[derive(Debug, Clone, Default)]
@@ -50,13 +50,13 @@ pub struct Arrow {
 }
 
 /// A Mermaid flowchart, from left to right.
-pub fn mermaid(picture: &Picture) -> String {
+pub fn mermaid_flowchart(picture: &Picture) -> String {
     let mut out = String::new();
     if let Some(title) = &picture.title {
         let _ = writeln!(
             out,
             "---\ntitle: {}\n---",
-            quoted(std::slice::from_ref(title))
+            dot_string(std::slice::from_ref(title))
         );
     }
     out.push_str("flowchart LR\n");
@@ -113,7 +113,7 @@ fn mermaid_box(item: &Box) -> String {
 /// The text of a Mermaid label: letters, digits and a few harmless marks as
 /// they are, all else as the character codes that Mermaid reads.
 fn label_of(text: &str) -> String {
-    let text = visible(&clipped(text, 60));
+    let text = visible(&clipped_to(text, 60));
     let mut out = String::with_capacity(text.len());
     let mut last = ' ';
     for c in text.chars() {
@@ -132,16 +132,16 @@ fn label_of(text: &str) -> String {
 }
 
 /// A digraph for Graphviz, from left to right.
-pub fn dot(picture: &Picture) -> String {
+pub fn dot_digraph(picture: &Picture) -> String {
     let mut out = "digraph routing {\n  rankdir=LR\n  node [shape=box]\n".to_owned();
     if let Some(title) = &picture.title {
-        let _ = writeln!(out, "  label={}", quoted(std::slice::from_ref(title)));
+        let _ = writeln!(out, "  label={}", dot_string(std::slice::from_ref(title)));
     }
     for (ix, frame) in picture.frames.iter().enumerate() {
         let indent = match &frame.label {
             Some(label) => {
                 let _ = writeln!(out, "  subgraph cluster{ix} {{");
-                let _ = writeln!(out, "    label={}", quoted(std::slice::from_ref(label)));
+                let _ = writeln!(out, "    label={}", dot_string(std::slice::from_ref(label)));
                 "    "
             }
             None => "  ",
@@ -153,7 +153,7 @@ pub fn dot(picture: &Picture) -> String {
                 Tone::Changed => ", style=bold",
                 Tone::Lost => ", style=\"rounded,dashed\"",
             };
-            let label = quoted(&item.lines);
+            let label = dot_string(&item.lines);
             let _ = writeln!(out, "{indent}{} [label={label}{style}]", item.id);
         }
         if frame.label.is_some() {
@@ -162,7 +162,7 @@ pub fn dot(picture: &Picture) -> String {
     }
     for arrow in &picture.arrows {
         let label = arrow.label.as_ref().map_or_else(String::new, |label| {
-            format!(" [label={}]", quoted(std::slice::from_ref(label)))
+            format!(" [label={}]", dot_string(std::slice::from_ref(label)))
         });
         let _ = writeln!(out, "  {} -> {}{label}", arrow.from, arrow.to);
     }
@@ -171,9 +171,9 @@ pub fn dot(picture: &Picture) -> String {
 }
 
 /// A DOT string of these lines.
-fn quoted(lines: &[String]) -> String {
+fn dot_string(lines: &[String]) -> String {
     let line = |line: &String| {
-        let text = visible(&clipped(line, 60));
+        let text = visible(&clipped_to(line, 60));
         text.replace('\\', "\\\\").replace('"', "\\\"")
     };
     let lines: Vec<String> = lines.iter().map(line).collect();

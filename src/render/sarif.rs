@@ -17,7 +17,7 @@ const RESULTS: usize = 5_000;
 
 /// A log of one run. `elsewhere` is the file that stands for findings without
 /// a place: those about the whole.
-pub fn sarif(findings: &[Finding], elsewhere: &str) -> Result<String, Error> {
+pub fn sarif_log(findings: &[Finding], elsewhere: &str) -> Result<String, Error> {
     let mut rules: BTreeMap<&str, &Finding> = BTreeMap::new();
     for finding in findings {
         let rule = rules.entry(finding.code.as_ref()).or_insert(finding);
@@ -32,7 +32,7 @@ pub fn sarif(findings: &[Finding], elsewhere: &str) -> Result<String, Error> {
         .collect();
     let rules: Vec<Value> = rules
         .iter()
-        .map(|(code, finding)| rule(code, finding))
+        .map(|(code, finding)| sarif_rule(code, finding))
         .collect();
     let mut seen: HashMap<String, u32> = HashMap::new();
     let mut sorted: Vec<&Finding> = findings.iter().collect();
@@ -43,16 +43,16 @@ pub fn sarif(findings: &[Finding], elsewhere: &str) -> Result<String, Error> {
         .map(|finding| {
             let nowhere = Place::file(elsewhere);
             let place = finding.place.as_ref().unwrap_or(&nowhere);
-            let line = fingerprint(finding, place);
+            let line = finding_fingerprint(finding, place);
             let nth = seen.entry(line.clone()).or_default();
             *nth += 1;
             json!({
                 "ruleId": finding.code,
                 "ruleIndex": index.get(finding.code.as_ref()),
                 "level": finding.severity.to_string(),
-                "message": { "text": message(finding) },
-                "locations": [{ "physicalLocation": location(place) }],
-                "relatedLocations": related(finding),
+                "message": { "text": sarif_message(finding) },
+                "locations": [{ "physicalLocation": sarif_location(place) }],
+                "relatedLocations": related_locations(finding),
                 "partialFingerprints": { "primaryLocationLineHash": format!("{line}:{nth}") },
             })
         })
@@ -70,20 +70,20 @@ pub fn sarif(findings: &[Finding], elsewhere: &str) -> Result<String, Error> {
             "results": results,
         }],
     });
-    super::json::text(&log)
+    super::json::json_text(&log)
 }
 
-fn rule(code: &str, finding: &Finding) -> Value {
+fn sarif_rule(code: &str, finding: &Finding) -> Value {
     json!({
         "id": code,
         "name": code,
-        "shortDescription": { "text": words(code) },
+        "shortDescription": { "text": code_in_words(code) },
         "defaultConfiguration": { "level": finding.severity.to_string() },
     })
 }
 
 /// `unknown-tenant` as `Unknown tenant`.
-fn words(code: &str) -> String {
+fn code_in_words(code: &str) -> String {
     let text = code.replace('-', " ");
     let mut chars = text.chars();
     chars.next().map_or(String::new(), |first| {
@@ -91,15 +91,15 @@ fn words(code: &str) -> String {
     })
 }
 
-fn message(finding: &Finding) -> String {
+fn sarif_message(finding: &Finding) -> String {
     match &finding.hint {
         Some(hint) => format!("{}\n{hint}", finding.message),
         None => finding.message.clone(),
     }
 }
 
-fn location(place: &Place) -> Value {
-    let mut location = json!({ "artifactLocation": { "uri": uri(&place.file) } });
+fn sarif_location(place: &Place) -> Value {
+    let mut location = json!({ "artifactLocation": { "uri": relative_uri(&place.file) } });
     let mut region = json!({ "startLine": place.line.max(1) });
     if place.column > 0 {
         region["startColumn"] = place.column.into();
@@ -109,20 +109,20 @@ fn location(place: &Place) -> Value {
     location
 }
 
-fn related(finding: &Finding) -> Vec<Value> {
+fn related_locations(finding: &Finding) -> Vec<Value> {
     let also = finding.also.iter().take(100).enumerate();
     also.map(|(ix, (place, what))| {
         json!({
             "id": ix,
             "message": { "text": what },
-            "physicalLocation": location(place),
+            "physicalLocation": sarif_location(place),
         })
     })
     .collect()
 }
 
 /// A relative URI: with slashes, and what a URI may not hold escaped.
-fn uri(path: &str) -> String {
+fn relative_uri(path: &str) -> String {
     let path = path.replace('\\', "/");
     let path = path.trim_start_matches("./");
     path.bytes().fold(String::new(), |mut uri, byte| {
@@ -136,7 +136,7 @@ fn uri(path: &str) -> String {
 }
 
 /// The same for the same problem, wherever its line moves to in the file.
-fn fingerprint(finding: &Finding, place: &Place) -> String {
+fn finding_fingerprint(finding: &Finding, place: &Place) -> String {
     let mut hash = Sha256::new();
     let line = place.text.trim();
     let what = if line.is_empty() {

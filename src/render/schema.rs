@@ -20,7 +20,7 @@ use crate::resolve::Report as ResolveReport;
 /// describe. `error` is that of a command that has no report of its own, or
 /// that was not understood. Reports may get further keys; those described
 /// here stay.
-pub fn reports() -> Vec<(&'static str, Value)> {
+pub fn report_schemas() -> Vec<(&'static str, Value)> {
     vec![
         ("apply", of::<ApplyReport<'_>>()),
         ("dispatch", of::<DispatchReport<'_>>()),

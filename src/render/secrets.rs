@@ -39,7 +39,7 @@ impl SecretsReport {
 }
 
 /// A line for each value; one where files and database hold the same kind.
-pub fn text(report: &SecretsReport) -> String {
+pub fn secrets_text(report: &SecretsReport) -> String {
     let title = ["CONFIG", "WHERE", "FORMAT", "KEY", "STATE"];
     let mut title = title.map(str::to_owned);
     if let Some(environment) = &report.environment {

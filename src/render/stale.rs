@@ -12,12 +12,14 @@ use crate::impact::saved_plan::{Half, Moved, difference};
 const SHOWN: usize = 20;
 
 /// What differs, without colours, object by object.
-pub fn text(approved: &Plan, now: &Plan) -> String {
+pub fn stale_text(approved: &Plan, now: &Plan) -> String {
     let moved = difference(approved, now);
     let (calls, moved): (Vec<Moved<'_>>, Vec<Moved<'_>>) =
         moved.into_iter().partition(differs_by_calls_alone);
     let shown = moved.iter().take(SHOWN);
-    let mut text: String = shown.map(|moved| object(approved, now, moved)).collect();
+    let mut text: String = shown
+        .map(|moved| object_lines(approved, now, moved))
+        .collect();
     if let Some(more) = moved.len().checked_sub(SHOWN).filter(|more| *more > 0) {
         text += &format!("  and {}\n", counted(more as u64, "more object"));
     }
@@ -55,7 +57,7 @@ fn guards_of(name: &str, plan: &Plan) -> String {
     let Some(change) = &plan.guards else {
         return format!("  guards, {name}: nothing to do\n");
     };
-    let lines = guards::lines(change);
+    let lines = guards::guards_lines(change);
     let lines = lines
         .iter()
         .map(|line| visible(&strip_str(line).to_string()));
@@ -71,7 +73,7 @@ fn differs_by_calls_alone(moved: &Moved<'_>) -> bool {
     halves.all(|half| matches!(half, Some(half) if half.fields.is_empty()))
 }
 
-fn object(approved: &Plan, now: &Plan, moved: &Moved<'_>) -> String {
+fn object_lines(approved: &Plan, now: &Plan, moved: &Moved<'_>) -> String {
     let (plan, half) = match (&moved.now, &moved.approved) {
         (Some(half), _) => (now, half),
         (None, Some(half)) => (approved, half),
@@ -81,14 +83,14 @@ fn object(approved: &Plan, now: &Plan, moved: &Moved<'_>) -> String {
     let place = plan.source(half.change);
     let place = place.map_or(String::new(), |(file, line)| format!(", {file}:{line}"));
     let sides = [
-        side("approved", approved, moved.approved.as_ref()),
-        side("now", now, moved.now.as_ref()),
+        side_lines("approved", approved, moved.approved.as_ref()),
+        side_lines("now", now, moved.now.as_ref()),
     ];
     format!("  {}\n{}", visible(&(address + &place)), sides.concat())
 }
 
 /// `    now: update` and the lines that the other plan does not have.
-fn side(name: &str, plan: &Plan, half: Option<&Half<'_>>) -> String {
+fn side_lines(name: &str, plan: &Plan, half: Option<&Half<'_>>) -> String {
     let Some(half) = half else {
         return format!("    {name}: nothing to do\n");
     };

@@ -9,7 +9,8 @@ use crate::phone::{E164, Prefix};
 use crate::render::json;
 use crate::render::text::{self, View};
 use crate::routing::{
-    Binding, CipherText, Origin, Region, Routing, SecretSource, ServerConfig, Settings, Tenant,
+    Binding, BindingSettings, CipherText, Origin, Region, Routing, SecretSource, ServerConfig,
+    Tenant,
 };
 
 const VIEW: View = View {
@@ -69,7 +70,7 @@ fn routing(worker: &str, numbers: u64) -> Routing {
         .configs
         .insert("uae-vm-2".into(), config("voag-dev", 20));
     for config in ["uae-vm", "uae-vm-2"] {
-        routing.settings.push(Settings {
+        routing.settings.push(BindingSettings {
             config: config.into(),
             fields: Fields::new().with(Field::Outbound, true),
             adopt: Vec::new(),
@@ -165,7 +166,7 @@ fn of_a_secret_only_that_it_changes_is_said() {
         text.contains("api_secret: changed (sealed in the file)"),
         "{text}"
     );
-    let report = json::text(&json::PlanReport::new(
+    let report = json::json_text(&json::PlanReport::new(
         &plan,
         &Reroutes::default(),
         &[],
@@ -185,7 +186,7 @@ fn a_plan_as_json_names_configs_and_has_no_null_lists() {
     let mut after = before.clone();
     after.bindings[0].settings = 1;
     let plan = offline::between(&before, &after);
-    let text = json::text(&json::PlanReport::new(
+    let text = json::json_text(&json::PlanReport::new(
         &plan,
         &Reroutes::default(),
         &[],
@@ -203,7 +204,7 @@ fn a_plan_as_json_names_configs_and_has_no_null_lists() {
     }]);
     assert_eq!(report["changes"], expected);
     assert_eq!(report["format_version"], 1);
-    let failed = json::text(&json::PlanReport::failed(&[], &Error::new("no"))).unwrap();
+    let failed = json::json_text(&json::PlanReport::failed(&[], &Error::new("no"))).unwrap();
     let failed: serde_json::Value = serde_json::from_str(&failed).unwrap();
     for list in [
         "changes",

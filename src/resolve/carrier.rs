@@ -33,7 +33,7 @@ pub fn as_given(to: &str) -> Called {
         input: to.to_owned(),
         number,
         formatted: to.trim().to_owned(),
-        country: number.and_then(E164::country),
+        country: number.and_then(E164::iso_country),
     }
 }
 
@@ -81,7 +81,7 @@ pub fn call(
             input: to.to_owned(),
             number: Some(number),
             formatted,
-            country: number.country(),
+            country: number.iso_country(),
         })
     });
     called.inspect_err(|error| trace.push(Topic::Rules, Verdict::Refused, &error.message))

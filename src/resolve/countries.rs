@@ -105,7 +105,7 @@ impl<'f, 'r> AllowedRegion<'f, 'r> {
 
     /// The region, and its prefix, that takes the number out.
     pub fn taken_by(&self, number: E164) -> Option<(&'r str, Prefix)> {
-        let of_number = self.others().filter(|(_, code)| code.begins(number));
+        let of_number = self.others().filter(|(_, code)| code.is_prefix_of(number));
         of_number.max_by_key(|(name, code)| (code.len(), Reverse(*name)))
     }
 

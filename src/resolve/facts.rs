@@ -56,9 +56,9 @@ impl Facts {
 
     /// What the files declare, and of the bindings those of `number`.
     pub fn of_files(routing: &Routing, number: E164) -> Facts {
-        let mut rows = rows_of_files(routing, |key| key == number.key());
+        let mut rows = rows_of_files(routing, |key| key == number.row_key());
         let mut facts = Facts::of_files_without_rows(routing);
-        facts.rows = rows.remove(&number.key()).unwrap_or_default();
+        facts.rows = rows.remove(&number.row_key()).unwrap_or_default();
         facts
     }
 
@@ -85,7 +85,7 @@ pub fn rows_of_files(
 ) -> HashMap<RowKey, Vec<RowFact>> {
     let mut rows: HashMap<RowKey, Vec<RowFact>> = HashMap::new();
     for binding in &routing.bindings {
-        let key = binding.number.key();
+        let key = binding.number.row_key();
         if !wanted(key) {
             continue;
         }

@@ -6,7 +6,8 @@ use uuid::{Uuid, uuid};
 use crate::fields::Fields;
 use crate::phone::{E164, Prefix};
 use crate::routing::{
-    Binding, CipherText, Origin, Region, Routing, SecretSource, ServerConfig, Settings, Tenant,
+    Binding, BindingSettings, CipherText, Origin, Region, Routing, SecretSource, ServerConfig,
+    Tenant,
 };
 
 pub const UAE: Uuid = uuid!("e3ca4a84-4cc3-4be5-8240-34366fe4d0c5");
@@ -76,7 +77,7 @@ pub fn tree() -> Routing {
 /// Adds a binding; `tenant` is 0 or 1.
 pub fn bind(routing: &mut Routing, number: E164, tenant: u32, config: &str, fields: Fields) {
     let settings = u32::try_from(routing.settings.len()).unwrap();
-    routing.settings.push(Settings {
+    routing.settings.push(BindingSettings {
         config: config.into(),
         fields,
         adopt: Vec::new(),

@@ -37,7 +37,7 @@ pub struct Routing {
     pub tenants: Vec<Tenant>,
     /// What bindings declare, each distinct declaration once;
     /// [`Binding::settings`] is an index.
-    pub settings: Vec<Settings>,
+    pub settings: Vec<BindingSettings>,
     /// As the files are loaded, sorted by tenant and key.
     pub bindings: Vec<Binding>,
     pub guards: Guards,
@@ -266,7 +266,7 @@ impl fmt::Debug for CipherText {
 
 /// What a binding declares, beside its number and tenant.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Settings {
+pub struct BindingSettings {
     /// The config's name, the default of the region already filled in.
     pub config: String,
     /// The declared fields but `config`: `provider` and keys of `rules`.
@@ -291,7 +291,7 @@ impl Routing {
         &self.tenants[binding.tenant as usize]
     }
 
-    pub fn settings(&self, binding: &Binding) -> &Settings {
+    pub fn settings(&self, binding: &Binding) -> &BindingSettings {
         &self.settings[binding.settings as usize]
     }
 

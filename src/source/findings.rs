@@ -42,7 +42,7 @@ impl Findings {
     }
 
     /// All of them; for each code beyond its limit, one more says how many.
-    pub fn finish(mut self, place: Option<Place>) -> Vec<Finding> {
+    pub fn into_findings(mut self, place: Option<Place>) -> Vec<Finding> {
         let mut beyond: Vec<_> = self.counts.iter().filter(|(_, n)| **n > MOST).collect();
         beyond.sort_unstable();
         for (code, count) in beyond {

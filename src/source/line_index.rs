@@ -19,7 +19,7 @@ const LONGEST_COUNTED: usize = 1 << 16;
 const NEAR: usize = 64;
 
 /// A file with its line starts.
-pub struct Opened<'a> {
+pub struct OpenedFile<'a> {
     path: &'a str,
     text: Cow<'a, str>,
     starts: Vec<usize>,
@@ -29,14 +29,14 @@ pub struct Opened<'a> {
     secretive: OnceLock<Vec<bool>>,
 }
 
-impl<'a> Opened<'a> {
-    pub fn new(path: &'a str, text: impl Into<Cow<'a, str>>) -> Opened<'a> {
+impl<'a> OpenedFile<'a> {
+    pub fn new(path: &'a str, text: impl Into<Cow<'a, str>>) -> OpenedFile<'a> {
         let text = text.into();
         let after = text.match_indices('\n').map(|(at, _)| at + 1);
         let starts = std::iter::once(0).chain(after).collect();
         let all = |quotes| text.match_indices(quotes).map(|(at, _)| at).collect();
         let quotes = ["\"\"\"", "'''"].map(all);
-        Opened {
+        OpenedFile {
             path,
             text,
             starts,
@@ -70,7 +70,7 @@ pub struct Lines<'a> {
 
 impl<'a> Lines<'a> {
     /// The part that begins at `offset`.
-    pub fn part(self, offset: usize) -> Lines<'a> {
+    pub fn part_from(self, offset: usize) -> Lines<'a> {
         Lines { offset, ..self }
     }
 
@@ -83,17 +83,17 @@ impl<'a> Lines<'a> {
         self.text
     }
 
-    fn whole(&self, span: &Range<usize>) -> Range<usize> {
+    fn whole_span(&self, span: &Range<usize>) -> Range<usize> {
         span.start + self.offset..span.end + self.offset
     }
 
     /// The text at a place.
-    pub fn at(&self, span: &Range<usize>) -> &'a str {
-        self.text.get(self.whole(span)).unwrap_or_default()
+    pub fn text_at(&self, span: &Range<usize>) -> &'a str {
+        self.text.get(self.whole_span(span)).unwrap_or_default()
     }
 
     /// The 1-based line that holds this byte.
-    pub fn line(&self, offset: usize) -> u32 {
+    pub fn line_of(&self, offset: usize) -> u32 {
         let offset = self.offset + offset;
         let line = self.starts.partition_point(|start| *start <= offset);
         u32::try_from(line).unwrap_or(u32::MAX)
@@ -110,32 +110,32 @@ impl<'a> Lines<'a> {
 
     /// Where these bytes stand. The line's text comes along, but for a line
     /// that may hold a secret.
-    pub fn place(&self, span: Range<usize>) -> Place {
-        let line = self.line(span.start);
+    pub fn place_of(&self, span: Range<usize>) -> Place {
+        let line = self.line_of(span.start);
         let text = match self.text_of(line) {
             text if text.len() > LONGEST || self.may_hold_secret(line) => "",
             text => text,
         };
-        self.marked(line, span, text)
+        self.marked_place(line, span, text)
     }
 
     /// The same for a line that is known to hold no secret.
     pub fn place_shown(&self, span: Range<usize>) -> Place {
-        let line = self.line(span.start);
-        self.marked(line, span, self.text_of(line))
+        let line = self.line_of(span.start);
+        self.marked_place(line, span, self.text_of(line))
     }
 
     /// The same with the line left out, whatever it seems to hold.
     pub fn place_veiled(&self, span: Range<usize>) -> Place {
-        self.marked(self.line(span.start), span, "")
+        self.marked_place(self.line_of(span.start), span, "")
     }
 
     /// Where the key or header at `span` was written before, in a file that
     /// is no valid TOML for writing it twice.
     pub fn same_before(&self, span: &Range<usize>) -> Option<Range<usize>> {
-        let key = self.at(span);
-        let line = self.line(span.start);
-        let span = self.whole(span);
+        let key = self.text_at(span);
+        let line = self.line_of(span.start);
+        let span = self.whole_span(span);
         let own = self.text_of(line);
         let header = own.trim_start().starts_with('[');
         let same_key = |line: &str, at: usize| {
@@ -162,7 +162,7 @@ impl<'a> Lines<'a> {
 
     /// The place of the first of `parts` that stands in a line, there where it
     /// stands first or `last`; else the place of the whole line.
-    pub fn find(&self, line: u32, parts: &[&str], last: bool) -> Place {
+    pub fn find_part(&self, line: u32, parts: &[&str], last: bool) -> Place {
         let Some(start) = self.starts.get((line as usize).wrapping_sub(1)).copied() else {
             return Place::file(self.path);
         };
@@ -180,11 +180,11 @@ impl<'a> Lines<'a> {
         let indent = text.len() - text.trim_start().len();
         let (at, len) = found.unwrap_or((indent, text.len() - indent));
         let at = start + at - self.offset.min(start + at);
-        self.place(at..at + len)
+        self.place_of(at..at + len)
     }
 
-    fn marked(&self, line: u32, span: Range<usize>, text: &str) -> Place {
-        let span = self.whole(&span);
+    fn marked_place(&self, line: u32, span: Range<usize>, text: &str) -> Place {
+        let span = self.whole_span(&span);
         let chars = |from: usize, to: usize| {
             let part = self.text.get(from..to.max(from)).unwrap_or_default();
             u32::try_from(part.chars().count()).unwrap_or(u32::MAX)
@@ -263,9 +263,9 @@ mod tests {
 
     fn place_of(text: &str, part: &str) -> Place {
         let at = text.find(part).unwrap();
-        Opened::new("routing/a.toml", text)
+        OpenedFile::new("routing/a.toml", text)
             .lines()
-            .place(at..at + part.len())
+            .place_of(at..at + part.len())
     }
 
     #[test]
@@ -274,7 +274,9 @@ mod tests {
         let place = place_of(text, "b = 2");
         assert_eq!((place.line, place.column, place.width), (2, 18, 5));
         assert_eq!(place.text, "name = \"Zürich\", b = 2");
-        let end = Opened::new("x", text).lines().place(text.len()..text.len());
+        let end = OpenedFile::new("x", text)
+            .lines()
+            .place_of(text.len()..text.len());
         assert_eq!((end.line, end.column, end.width), (3, 1, 1));
     }
 
@@ -284,10 +286,10 @@ mod tests {
     fn many_places_in_one_value_take_no_time() {
         for end in [" ", "\n"] {
             let text = format!("x = [{}]", format!("\"a\",{end}").repeat(30_000));
-            let opened = Opened::new("x", text.as_str());
+            let opened = OpenedFile::new("x", text.as_str());
             let lines = opened.lines();
             for (at, _) in text.match_indices('a') {
-                let place = lines.place(at..at + 1);
+                let place = lines.place_of(at..at + 1);
                 assert_eq!(place.column == 0, end == " ");
             }
         }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use sha2::{Digest, Sha256};
 
-use super::line_index::Opened;
+use super::line_index::OpenedFile;
 use super::loaded::{LoadOptions, Loaded};
 use super::parse::parsed_file::ParsedFile;
 use super::sources::{Sources, as_text};
@@ -14,15 +14,15 @@ use super::{merge, parse};
 use crate::finding::{Finding, Place};
 
 /// Loads the files as one.
-pub fn load(sources: &dyn Sources, options: &LoadOptions) -> Loaded {
+pub fn load_routing(sources: &dyn Sources, options: &LoadOptions) -> Loaded {
     let mut problems = sources.problems();
     if sources.paths().is_empty() && problems.is_empty() {
         let finding = Finding::error("no-files", "there are no .toml files");
         problems.push(finding.hint("an empty tree would delete everything, so it is refused"));
     }
     let pieces = read_all(sources, options.environment.as_deref());
-    let digest = digest(&pieces);
-    let mut loaded = merge::merger::merge(pieces, sources, options, problems.is_empty());
+    let digest = digest_files(&pieces);
+    let mut loaded = merge::merger::merge_files(pieces, sources, options, problems.is_empty());
     problems.append(&mut loaded.findings);
     Loaded {
         findings: problems,
@@ -31,7 +31,7 @@ pub fn load(sources: &dyn Sources, options: &LoadOptions) -> Loaded {
     }
 }
 
-fn digest(pieces: &[ParsedFile]) -> String {
+fn digest_files(pieces: &[ParsedFile]) -> String {
     let mut hashes: Vec<[u8; 32]> = pieces.iter().map(|piece| piece.hash).collect();
     hashes.sort_unstable();
     hex::encode(Sha256::digest(hashes.concat()))
@@ -68,7 +68,7 @@ fn read_all(sources: &dyn Sources, environment: Option<&str>) -> Vec<ParsedFile>
 }
 
 /// Of a file's text, however its lines end.
-fn hash(text: &str) -> [u8; 32] {
+fn hash_text(text: &str) -> [u8; 32] {
     match text.contains('\r') {
         true => Sha256::digest(text.replace("\r\n", "\n")).into(),
         false => Sha256::digest(text).into(),
@@ -93,8 +93,8 @@ fn read_one(sources: &dyn Sources, file: usize, environment: Option<&str>) -> Pa
         Ok(text) => {
             let number = u32::try_from(file).unwrap_or(u32::MAX);
             ParsedFile {
-                hash: hash(text),
-                ..parse::read(Opened::new(path, text).lines(), number, environment)
+                hash: hash_text(text),
+                ..parse::read_file(OpenedFile::new(path, text).lines(), number, environment)
             }
         }
         Err((line, column)) => {

@@ -3,7 +3,7 @@
 
 use hashbrown::HashMap;
 
-use super::line_index::Opened;
+use super::line_index::OpenedFile;
 use super::sources::{Sources, as_text};
 use crate::finding::Place;
 use crate::routing::Binding;
@@ -11,7 +11,7 @@ use crate::routing::Binding;
 /// Opens files again, each once.
 pub struct BindingLocator<'a> {
     sources: &'a dyn Sources,
-    open: HashMap<u32, Option<Opened<'a>>>,
+    open: HashMap<u32, Option<OpenedFile<'a>>>,
 }
 
 impl<'a> BindingLocator<'a> {
@@ -23,16 +23,16 @@ impl<'a> BindingLocator<'a> {
     }
 
     /// The place of a binding's number, or of the range that it is in.
-    pub fn place(&mut self, binding: &Binding) -> Place {
-        self.find(binding, false)
+    pub fn place_of(&mut self, binding: &Binding) -> Place {
+        self.find_place(binding, false)
     }
 
     /// The same for the second of two that may stand in one line.
     pub fn second_place(&mut self, binding: &Binding) -> Place {
-        self.find(binding, true)
+        self.find_place(binding, true)
     }
 
-    fn find(&mut self, binding: &Binding, last: bool) -> Place {
+    fn find_place(&mut self, binding: &Binding, last: bool) -> Place {
         let origin = binding.origin;
         let Some(path) = self.sources.paths().get(origin.file as usize) else {
             return Place::file("?");
@@ -40,14 +40,14 @@ impl<'a> BindingLocator<'a> {
         let lines = self.open.entry(origin.file).or_insert_with(|| {
             let bytes = self.sources.read(origin.file as usize).ok()?;
             let text = as_text(&bytes).ok()?.to_owned();
-            Some(Opened::new(path, text))
+            Some(OpenedFile::new(path, text))
         });
         match lines {
             Some(lines) => {
                 let number = format!("\"{}\"", binding.number);
                 lines
                     .lines()
-                    .find(origin.line, &[&number, "range", "number"], last)
+                    .find_part(origin.line, &[&number, "range", "number"], last)
             }
             None => Place {
                 line: origin.line,

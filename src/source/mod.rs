@@ -23,10 +23,10 @@ pub mod tree_rules;
 pub mod url;
 pub mod write;
 
-pub use load::load;
+pub use load::load_routing;
 pub use loaded::{LoadOptions, Loaded, MAX_BINDINGS};
-pub use number_warnings::doubts;
-pub use parse::schema::schema;
+pub use number_warnings::doubtful_numbers;
+pub use parse::schema::routing_schema;
 pub use sources::{Sources, Texts};
-pub use write::format::format;
-pub use write::redact::veiled;
+pub use write::format::format_text;
+pub use write::redact::redacted;

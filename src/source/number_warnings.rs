@@ -10,13 +10,13 @@ use crate::routing::Routing;
 
 /// A warning for each line with doubtful numbers. Costs two microseconds a
 /// number.
-pub fn doubts(routing: &Routing, sources: &dyn Sources) -> Vec<Finding> {
+pub fn doubtful_numbers(routing: &Routing, sources: &dyn Sources) -> Vec<Finding> {
     let mut findings = Findings::default();
     let mut relook = BindingLocator::new(sources);
     for line in routing.bindings.chunk_by(|a, b| a.origin == b.origin) {
         let mut doubtful = line
             .iter()
-            .filter_map(|binding| Some((binding, phone::doubt(binding.number)?)));
+            .filter_map(|binding| Some((binding, phone::number_doubt(binding.number)?)));
         let Some((binding, doubt)) = doubtful.next() else {
             continue;
         };
@@ -26,16 +26,16 @@ pub fn doubts(routing: &Routing, sources: &dyn Sources) -> Vec<Finding> {
                 0 => doubt,
                 _ => format!("{doubt}; so are {more} more here"),
             };
-            Finding::warning("doubtful-number", message).at(relook.place(binding))
+            Finding::warning("doubtful-number", message).at(relook.place_of(binding))
         });
     }
-    findings.finish(None)
+    findings.into_findings(None)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::{LoadOptions, Texts, load};
+    use crate::source::{LoadOptions, Texts, load_routing};
 
     #[test]
     fn one_warning_a_line() {
@@ -44,8 +44,8 @@ mod tests {
             numbers = [\"+971545335200\", \"+971111111111\", \"+971111111112\",\n\"+971111111113\"]\n";
         let files = [("routing/a.toml".to_owned(), text.as_bytes().to_vec())];
         let sources = Texts::new(files);
-        let routing = load(&sources, &LoadOptions::default()).routing;
-        let found = doubts(&routing, &sources);
+        let routing = load_routing(&sources, &LoadOptions::default()).routing;
+        let found = doubtful_numbers(&routing, &sources);
         let places = found
             .iter()
             .map(|finding| finding.place.clone().unwrap().to_string());

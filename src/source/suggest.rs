@@ -4,7 +4,10 @@
 const ALIKE: f64 = 0.75;
 
 /// The candidate that was most likely meant.
-pub fn closest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub fn closest_name<'a>(
+    name: &str,
+    candidates: impl IntoIterator<Item = &'a str>,
+) -> Option<&'a str> {
     let plain = |text: &str| text.to_lowercase().replace('-', "_");
     let wanted = plain(name);
     let scored = candidates.into_iter().map(|candidate| {
@@ -33,17 +36,20 @@ pub fn slip<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Op
 }
 
 /// A hint that offers the closest candidate, or lists them where they are few.
-pub fn hint<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<String> {
+pub fn suggestion_hint<'a>(
+    name: &str,
+    candidates: impl IntoIterator<Item = &'a str>,
+) -> Option<String> {
     let all: Vec<&str> = candidates.into_iter().collect();
-    if let Some(found) = closest(name, all.iter().copied()) {
+    if let Some(found) = closest_name(name, all.iter().copied()) {
         return Some(format!("did you mean `{found}`?"));
     }
-    let listed = || format!("there is {}", list(&all));
+    let listed = || format!("there is {}", quoted_list(&all));
     (1..=20).contains(&all.len()).then(listed)
 }
 
 /// `` `a`, `b` and `c` ``
-pub fn list(names: &[&str]) -> String {
+pub fn quoted_list(names: &[&str]) -> String {
     let quoted: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
     match quoted.split_last() {
         Some((last, [])) => last.clone(),
@@ -59,15 +65,15 @@ mod tests {
     #[test]
     fn offers_what_is_alike() {
         let names = ["worker_name", "trunk_id", "url"];
-        assert_eq!(closest("worker-name", names), Some("worker_name"));
-        assert_eq!(closest("workername", names), Some("worker_name"));
-        assert_eq!(closest("trunkid", names), Some("trunk_id"));
-        assert_eq!(closest("colour", names), None);
+        assert_eq!(closest_name("worker-name", names), Some("worker_name"));
+        assert_eq!(closest_name("workername", names), Some("worker_name"));
+        assert_eq!(closest_name("trunkid", names), Some("trunk_id"));
+        assert_eq!(closest_name("colour", names), None);
         assert_eq!(
-            hint("colour", names).as_deref(),
+            suggestion_hint("colour", names).as_deref(),
             Some("there is `worker_name`, `trunk_id` and `url`")
         );
-        assert_eq!(hint("colour", []), None);
+        assert_eq!(suggestion_hint("colour", []), None);
         assert_eq!(slip("uae-wm", ["india", "uae-vm"]), Some("uae-vm"));
         assert_eq!(slip("uae-1", ["uae-2", "uae-vm"]), None);
     }

@@ -60,7 +60,7 @@ pub enum LinkFault {
 
 impl LinkFault {
     /// The finding, without its place.
-    pub fn finding(self) -> Finding {
+    pub fn into_finding(self) -> Finding {
         let (code, what) = match self {
             LinkFault::Nowhere => ("unreadable-file", "nowhere"),
             LinkFault::Loop => ("symlink-loop", "back to itself"),
@@ -92,14 +92,14 @@ pub enum FollowError {
 /// Follows a path from a directory, both with `/` between their parts, through
 /// all links. `look` says what stands at a path from the top. Gives the path
 /// from the top to what was found, which is no link.
-pub fn follow(
+pub fn follow_links(
     from: &str,
     path: &str,
     look: &mut dyn FnMut(&str) -> Result<PathNode, Error>,
 ) -> Result<(String, PathNode), FollowError> {
     let fault = |fault| Err(FollowError::Fault(fault));
-    let mut at: Vec<String> = parts(from).collect();
-    let mut ahead: Vec<String> = parts(path).rev().collect();
+    let mut at: Vec<String> = path_parts(from).collect();
+    let mut ahead: Vec<String> = path_parts(path).rev().collect();
     let mut node = PathNode::Directory;
     let (mut links, mut steps) = (0, 0);
     while let Some(part) = ahead.pop() {
@@ -127,11 +127,11 @@ pub fn follow(
             PathNode::Link(target) if target.starts_with('/') => return fault(LinkFault::Outside),
             PathNode::Link(target) => {
                 at.pop();
-                ahead.extend(parts(&target).rev());
+                ahead.extend(path_parts(&target).rev());
             }
             PathNode::LinkFromTop(target) => {
                 at.clear();
-                ahead.extend(parts(&target).rev());
+                ahead.extend(path_parts(&target).rev());
             }
             other => {
                 node = other;
@@ -150,7 +150,7 @@ pub fn linked_file(
     link: &str,
     look: &mut dyn FnMut(&str) -> Result<PathNode, Error>,
 ) -> Result<String, FollowError> {
-    let (path, node) = follow("", link, look)?;
+    let (path, node) = follow_links("", link, look)?;
     let fault = match node {
         PathNode::File if is_toml(link) && !is_toml(&path) => LinkFault::NotToml,
         PathNode::File => return Ok(path),
@@ -190,7 +190,7 @@ pub fn too_long() -> String {
     format!("it is longer than {} MiB", MAX_FILE_BYTES >> 20)
 }
 
-fn parts(path: &str) -> impl DoubleEndedIterator<Item = String> {
+fn path_parts(path: &str) -> impl DoubleEndedIterator<Item = String> {
     let parts = path.split('/').map(str::to_owned);
     parts.filter(|part| !part.is_empty() && part != ".")
 }
@@ -256,7 +256,7 @@ mod tests {
             1 => Ok(PathNode::Link("a/".repeat(900))),
             _ => Ok(PathNode::Directory),
         };
-        let followed = follow("", "a", &mut look);
+        let followed = follow_links("", "a", &mut look);
         assert!(matches!(followed, Err(FollowError::Fault(LinkFault::Loop))));
     }
 

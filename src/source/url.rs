@@ -12,7 +12,7 @@ pub struct Problem {
     pub hint: Option<String>,
 }
 
-fn problem(code: &'static str, message: &str, hint: impl Into<Option<String>>) -> Problem {
+fn url_problem(code: &'static str, message: &str, hint: impl Into<Option<String>>) -> Problem {
     Problem {
         code,
         message: message.to_owned(),
@@ -23,12 +23,12 @@ fn problem(code: &'static str, message: &str, hint: impl Into<Option<String>>) -
 const SCHEMES: [&str; 4] = ["wss", "https", "ws", "http"];
 
 /// Everything that is wrong with a URL.
-pub fn problems(text: &str) -> Vec<Problem> {
+pub fn url_problems(text: &str) -> Vec<Problem> {
     let Some((scheme, rest)) = text.split_once("://") else {
         let hint = format!("write `wss://{text}`, or `ws://{text}` where there is no TLS");
         let name = |c: char| c.is_alphanumeric() || ".-:[]".contains(c);
         let bare = !text.is_empty() && text.chars().all(name);
-        return vec![problem(
+        return vec![url_problem(
             "bad-url",
             "the URL has no scheme",
             bare.then_some(hint),
@@ -39,14 +39,14 @@ pub fn problems(text: &str) -> Vec<Problem> {
         if SCHEMES.contains(&lower.as_str()) {
             let hint =
                 format!("write `{lower}` in lower case: LiveKit clients refuse it otherwise");
-            return vec![problem(
+            return vec![url_problem(
                 "bad-url",
                 "the URL's scheme is in upper case",
                 hint,
             )];
         }
         let hint = "LiveKit is reached by wss, https, ws or http".to_owned();
-        return vec![problem(
+        return vec![url_problem(
             "bad-url",
             "the URL has no scheme that LiveKit knows",
             hint,
@@ -56,21 +56,25 @@ pub fn problems(text: &str) -> Vec<Problem> {
     let host = host.rsplit('@').next().unwrap_or_default();
     let parsed = match Url::parse(text) {
         Ok(url) if !host.is_empty() && !host.starts_with(':') => url,
-        Ok(_) => return vec![problem("bad-url", "the URL has no host", None)],
-        Err(error) => return vec![problem("bad-url", &format!("no URL: {error}"), None)],
+        Ok(_) => return vec![url_problem("bad-url", "the URL has no host", None)],
+        Err(error) => return vec![url_problem("bad-url", &format!("no URL: {error}"), None)],
     };
     let mut found = Vec::new();
     if !parsed.username().is_empty() || parsed.password().is_some() || rest.contains('@') {
         let hint = "take out what stands before `@`; the key goes into `api_key`".to_owned();
-        found.push(problem("url-user-info", "the URL holds user info", hint));
+        found.push(url_problem(
+            "url-user-info",
+            "the URL holds user info",
+            hint,
+        ));
     }
     if !matches!(parsed.path(), "" | "/") {
         let hint = "LiveKit clients drop a path silently: give the host alone".to_owned();
-        found.push(problem("url-path", "the URL has a path", hint));
+        found.push(url_problem("url-path", "the URL has a path", hint));
     }
     if parsed.query().is_some() || parsed.fragment().is_some() {
         let hint = "LiveKit clients drop a query silently: give the host alone".to_owned();
-        found.push(problem(
+        found.push(url_problem(
             "url-query",
             "the URL has a query or a fragment",
             hint,
@@ -120,7 +124,7 @@ mod tests {
             "ws://127.0.0.1:7880",
             "ws://[::1]:7880",
         ] {
-            assert!(problems(url).is_empty(), "{url}");
+            assert!(url_problems(url).is_empty(), "{url}");
         }
     }
 
@@ -143,10 +147,10 @@ mod tests {
                 "url-user-info url-path url-query",
             ),
         ] {
-            let found: Vec<_> = problems(url).iter().map(|p| p.code).collect();
+            let found: Vec<_> = url_problems(url).iter().map(|p| p.code).collect();
             assert_eq!(found.join(" "), codes, "{url}");
         }
-        let hint = problems("lk.example:7880").remove(0).hint;
+        let hint = url_problems("lk.example:7880").remove(0).hint;
         assert!(hint.is_some_and(|hint| hint.contains("wss://lk.example:7880")));
     }
 

@@ -17,23 +17,23 @@ use crate::routing::CipherText;
 #[derive(Debug, Default)]
 pub(super) struct Before {
     /// Of each version that ends.
-    pub versions: HashMap<Uuid, Version>,
+    pub versions: HashMap<Uuid, VersionRow>,
     /// The secret of each row.
     pub secrets: HashMap<Uuid, CipherText>,
 }
 
 /// What a version of a config says of its secret.
 #[derive(Debug)]
-pub(super) struct Version {
+pub(super) struct VersionRow {
     pub source: String,
     pub fingerprint: Option<String>,
     pub sealed: Option<String>,
 }
 
-impl Version {
+impl VersionRow {
     /// Columns: id, secret_source, fingerprint, sealed.
-    pub fn of(row: &impl Cells) -> Result<(Uuid, Version), sqlx::Error> {
-        let version = Version {
+    pub fn of(row: &impl Cells) -> Result<(Uuid, VersionRow), sqlx::Error> {
+        let version = VersionRow {
             source: row.some_text(1)?.to_owned(),
             fingerprint: row.text(2)?.map(str::to_owned),
             sealed: row.text(3)?.map(str::to_owned),
@@ -70,23 +70,23 @@ struct SecretColumns {
 /// What is in use already, and what is new.
 #[derive(Debug, Default)]
 pub(super) struct Books {
-    files: Ids<String>,
-    settings: Ids<Fields>,
-    tenants: Ids<Uuid>,
+    files: IdDictionary<String>,
+    settings: IdDictionary<Fields>,
+    tenants: IdDictionary<Uuid>,
     aliases: HashMap<Uuid, String>,
 }
 
 /// Values by number, with those that the tables don't have yet.
 #[derive(Debug)]
-struct Ids<T> {
+struct IdDictionary<T> {
     known: HashMap<T, i32>,
     next: i32,
     new: Vec<(i32, T)>,
 }
 
-impl<T> Default for Ids<T> {
-    fn default() -> Ids<T> {
-        Ids {
+impl<T> Default for IdDictionary<T> {
+    fn default() -> IdDictionary<T> {
+        IdDictionary {
             known: HashMap::new(),
             next: 0,
             new: Vec::new(),
@@ -94,7 +94,7 @@ impl<T> Default for Ids<T> {
     }
 }
 
-impl<T: std::hash::Hash + Eq + Clone> Ids<T> {
+impl<T: std::hash::Hash + Eq + Clone> IdDictionary<T> {
     fn known(&mut self, id: i64, value: T) {
         let id = i32::try_from(id).unwrap_or(i32::MAX);
         self.known.insert(value, id);

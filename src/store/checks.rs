@@ -36,7 +36,7 @@ impl<'a> Work<'a> {
     /// Whether a row has the number and tenant of a change.
     fn is_of(&self, change: &Change, live: &NumberRow<'_>) -> bool {
         let number = phone::from_row(live.country_code, live.base_number);
-        let found = number.ok().map(|number| (live.tenant, number.key()));
+        let found = number.ok().map(|number| (live.tenant, number.row_key()));
         found.is_some() && found == key(self.plan, change)
     }
 

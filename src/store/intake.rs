@@ -4,7 +4,7 @@
 use uuid::Uuid;
 
 use super::batch::{Batch, Part, Rows};
-use super::postgres::copy::Reader;
+use super::postgres::copy::CopyReader;
 use super::rows::Numbered;
 use super::trouble::trouble;
 use super::{postgres, sqlite};
@@ -18,8 +18,8 @@ pub struct Intake {
     label: String,
     tenants: Numbered<Option<Uuid>>,
     settings: Numbered<Option<FieldsIx>>,
-    owned: Reader<5>,
-    numbers: Reader<7>,
+    owned: CopyReader<5>,
+    numbers: CopyReader<7>,
 }
 
 impl Intake {

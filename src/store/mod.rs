@@ -59,7 +59,7 @@ pub use order::{
 #[doc(hidden)]
 pub use postgres::copied_rows;
 pub use rows::MixedAgent;
-pub use schema::{Entry, SchemaState, Step, script};
+pub use schema::{Entry, MigrationStep, SchemaState, script};
 pub use trouble::INTERRUPTED;
 pub use url::DatabaseUrl;
 
@@ -182,13 +182,13 @@ impl Store {
     /// # Errors
     /// Without the rights, an error that holds the SQL; where another schema
     /// has the application's tables, one that names it.
-    pub async fn migrate(&mut self, dry_run: bool) -> Result<Vec<Step>> {
+    pub async fn migrate(&mut self, dry_run: bool) -> Result<Vec<MigrationStep>> {
         self.migrate_anew(dry_run, false).await
     }
 
     /// The same; `anew` creates tables of the application although another
     /// schema has them.
-    pub async fn migrate_anew(&mut self, dry_run: bool, anew: bool) -> Result<Vec<Step>> {
+    pub async fn migrate_anew(&mut self, dry_run: bool, anew: bool) -> Result<Vec<MigrationStep>> {
         for _ in 0..5 {
             let entered = on!(self, engine => engine.enter(anew).await);
             let steps = match self.told(entered).await?.state {

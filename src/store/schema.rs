@@ -11,7 +11,7 @@ pub enum SchemaState {
     /// All there.
     Current,
     /// `migrate` would carry out these steps.
-    Behind(Vec<Step>),
+    Behind(Vec<MigrationStep>),
     /// Made by a later lkroute; its version of the schema.
     Newer(i64),
     /// An application's table is missing here, and there in other schemas of
@@ -76,7 +76,7 @@ pub struct Entry {
 
 /// One step of a migration.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Step {
+pub struct MigrationStep {
     /// What it does, for people.
     pub name: String,
     /// The SQL that does it.
@@ -231,7 +231,7 @@ impl Migrations {
         }
         let mut steps = Vec::new();
         let mut step = |name: &str, sql: &str| {
-            steps.push(Step {
+            steps.push(MigrationStep {
                 name: name.to_owned(),
                 sql: sql.replace("{schema}", schema).trim_end().to_owned(),
             });
@@ -296,7 +296,7 @@ fn created(sql: &str) -> impl Iterator<Item = &str> {
 }
 
 /// All steps as one text, for people who run it with their own rights.
-pub fn script(steps: &[Step]) -> String {
+pub fn script(steps: &[MigrationStep]) -> String {
     let each = steps.iter().map(|step| match step.sql.ends_with(';') {
         true => format!("-- {}\n{}\n", step.name, step.sql),
         false => format!("-- {}\n{};\n", step.name, step.sql),

@@ -88,7 +88,7 @@ const REFUSED: [&str; 28] = [
 
 /// What the URL says, decoded.
 #[derive(Default)]
-struct Parts {
+struct UrlParts {
     user: Option<String>,
     password: Option<String>,
     hosts: Vec<String>,
@@ -104,7 +104,7 @@ struct Parts {
 impl ServerUrl {
     /// Reads what follows `postgres://`.
     pub fn parse(rest: &str) -> Result<ServerUrl> {
-        let parts = Parts::read(rest)?;
+        let parts = UrlParts::read(rest)?;
         let (mut hosts, mut labels) = (Vec::new(), Vec::new());
         for ix in 0..parts.hosts.len().max(1) {
             let options = parts.options(ix)?;
@@ -166,8 +166,8 @@ fn place(options: &PgConnectOptions) -> String {
     }
 }
 
-impl Parts {
-    fn read(rest: &str) -> Result<Parts> {
+impl UrlParts {
+    fn read(rest: &str) -> Result<UrlParts> {
         if rest.contains(|c: char| c.is_control() || c.is_whitespace()) {
             return Err(ambiguous("it holds a blank or a line break"));
         }
@@ -180,7 +180,7 @@ impl Parts {
             return Err(ambiguous("it can't be told where user and password end"));
         }
         let (path, query) = tail.split_once('?').unwrap_or((tail, ""));
-        let mut parts = Parts::default();
+        let mut parts = UrlParts::default();
         let hosts = match authority.split_once('@') {
             Some((user, hosts)) => {
                 parts.take_user(user)?;

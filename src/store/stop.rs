@@ -5,7 +5,7 @@ use super::order::ApplyError;
 use crate::error::Error;
 
 /// Why an attempt at an apply ended.
-pub(super) enum Stop {
+pub(super) enum AttemptError {
     Sql(sqlx::Error),
     Refused(ApplyError),
     /// By [`super::ApplyOrder::stop`].
@@ -17,20 +17,20 @@ pub(super) fn stopped() -> Error {
     Error::new("stopped by a signal: the transaction was rolled back, nothing was written")
 }
 
-impl From<sqlx::Error> for Stop {
-    fn from(error: sqlx::Error) -> Stop {
-        Stop::Sql(error)
+impl From<sqlx::Error> for AttemptError {
+    fn from(error: sqlx::Error) -> AttemptError {
+        AttemptError::Sql(error)
     }
 }
 
-impl From<ApplyError> for Stop {
-    fn from(error: ApplyError) -> Stop {
-        Stop::Refused(error)
+impl From<ApplyError> for AttemptError {
+    fn from(error: ApplyError) -> AttemptError {
+        AttemptError::Refused(error)
     }
 }
 
-impl From<Error> for Stop {
-    fn from(error: Error) -> Stop {
-        Stop::Refused(error.into())
+impl From<Error> for AttemptError {
+    fn from(error: Error) -> AttemptError {
+        AttemptError::Refused(error.into())
     }
 }

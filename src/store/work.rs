@@ -227,7 +227,7 @@ pub(super) enum Write {
 pub(super) fn key(plan: &Plan, change: &Change) -> Option<(Uuid, RowKey)> {
     match change.object {
         Object::Binding { number, tenant } => {
-            Some((plan.tenants[tenant as usize].id, number.key()))
+            Some((plan.tenants[tenant as usize].id, number.row_key()))
         }
         Object::Region(_) | Object::Config(_) => None,
     }

@@ -166,7 +166,7 @@ async fn what_was_imported_is_adopted(base: Base) {
     assert!(uae.contains(SECRET_UAE), "{uae}");
 
     let tree = Tree::open(&lkroute.path().join("routing"));
-    let loaded = source::load(&tree, &LoadOptions::default());
+    let loaded = source::load_routing(&tree, &LoadOptions::default());
     assert!(!loaded.has_errors(), "{:?}", loaded.findings);
     let plan = base.settle(&loaded.routing).await;
     let mut adopted = 0;

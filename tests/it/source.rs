@@ -4,17 +4,17 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 
-use lkroute::files::{Edit, Tree, create, rewrite};
+use lkroute::files::{FileEdit, Tree, create_files, rewrite_files};
 use lkroute::routing::SecretSource;
 use lkroute::secrets::{KeyRing, Sealed, open};
-use lkroute::source::{LoadOptions, Loaded, Sources, load, schema};
+use lkroute::source::{LoadOptions, Loaded, Sources, load_routing, routing_schema};
 
 use crate::support::Lkroute;
 
 const REGION: &str = "[regions.uae]\ncountry_codes = [\"+971\"]\n";
 
 fn codes(dir: &Path) -> Vec<String> {
-    let loaded = load(&Tree::open(dir), &LoadOptions::default());
+    let loaded = load_routing(&Tree::open(dir), &LoadOptions::default());
     let shown = |finding: &lkroute::finding::Finding| {
         let place = finding
             .place
@@ -52,10 +52,13 @@ fn any_layout_is_read_and_hidden_files_are_not() {
     assert_eq!(names, ["y.toml", "x.toml"]);
     let Loaded {
         routing, findings, ..
-    } = load(&tree, &LoadOptions::default());
+    } = load_routing(&tree, &LoadOptions::default());
     assert_eq!(findings, []);
     assert_eq!(routing.regions.len(), 2);
-    assert_eq!(tree.path(&tree.paths()[1]), Some(at("b/x.toml").as_path()));
+    assert_eq!(
+        tree.path_of(&tree.paths()[1]),
+        Some(at("b/x.toml").as_path())
+    );
 }
 
 #[test]
@@ -88,15 +91,15 @@ fn files_are_rewritten_whole() {
     fs::set_permissions(at("a.toml"), fs::Permissions::from_mode(0o640)).unwrap();
     symlink(at("a.toml"), at("link.toml")).unwrap();
     fs::write(at("b.toml"), "changed").unwrap();
-    let edit = |path: &str, before: &str| Edit {
+    let edit = |path: &str, before: &str| FileEdit {
         path: at(path),
         before: before.to_owned(),
         after: "new".to_owned(),
     };
-    let stale = rewrite(&[edit("a.toml", "a"), edit("b.toml", "b")]).unwrap_err();
+    let stale = rewrite_files(&[edit("a.toml", "a"), edit("b.toml", "b")]).unwrap_err();
     assert_eq!(stale.exit as u8, 5);
     assert_eq!(fs::read_to_string(at("a.toml")).unwrap(), "a");
-    rewrite(&[edit("link.toml", "a")]).unwrap();
+    rewrite_files(&[edit("link.toml", "a")]).unwrap();
     assert_eq!(fs::read_to_string(at("a.toml")).unwrap(), "new");
     assert!(fs::symlink_metadata(at("link.toml")).unwrap().is_symlink());
     let mode = fs::metadata(at("a.toml")).unwrap().permissions().mode();
@@ -114,12 +117,12 @@ fn of_many_who_edit_one_file_none_loses_a_line() {
         for _ in 0..1000 {
             let before = fs::read_to_string(&path).unwrap();
             let after = format!("{before}{line}\n");
-            let edit = Edit {
+            let edit = FileEdit {
                 path: path.clone(),
                 before,
                 after,
             };
-            match rewrite(&[edit]) {
+            match rewrite_files(&[edit]) {
                 Ok(()) => return,
                 Err(stale) => assert_eq!(stale.exit as u8, 5, "{stale}"),
             }
@@ -140,9 +143,9 @@ fn new_files_overwrite_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let out = dir.path().join("out/routing");
     let files = [("uae.toml".to_owned(), REGION.to_owned())];
-    create(&out, &files).unwrap();
+    create_files(&out, &files).unwrap();
     assert_eq!(codes(&out), [""; 0]);
-    assert!(create(&out, &files).is_err());
+    assert!(create_files(&out, &files).is_err());
 }
 
 /// Published in the README.
@@ -150,7 +153,7 @@ const DEMO_KEY: &str = "demo:bGtyb3V0ZSBkZW1vIGtleSwgbmV2ZXIgdXNlIHRoaXM";
 
 fn sample() -> Loaded {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("routing");
-    load(&Tree::open(&dir), &LoadOptions::default())
+    load_routing(&Tree::open(&dir), &LoadOptions::default())
 }
 
 #[test]
@@ -184,7 +187,7 @@ fn the_secrets_of_the_sample_open_with_the_demo_key() {
 #[test]
 fn the_schema_in_the_repository_is_the_one_of_the_code() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/routing.schema.json");
-    let now = format!("{:#}\n", schema());
+    let now = format!("{:#}\n", routing_schema());
     if std::env::var_os("LKROUTE_GOLDEN").is_some_and(|value| value == "refresh") {
         fs::write(&path, &now).unwrap();
     }
@@ -195,7 +198,7 @@ fn the_schema_in_the_repository_is_the_one_of_the_code() {
 
 #[test]
 fn the_schema_accepts_the_sample_and_refuses_what_is_unknown() {
-    let validator = jsonschema::validator_for(&schema()).unwrap();
+    let validator = jsonschema::validator_for(&routing_schema()).unwrap();
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("routing");
     let tree = Tree::open(&dir);
     assert_eq!(tree.paths().len(), 3);

@@ -15,7 +15,7 @@ use crate::source::{self, LoadOptions, Texts};
 fn load(import: &Import) -> (Routing, Vec<Finding>) {
     let files = import.files.iter();
     let files = files.map(|file| (file.name.clone(), file.text.clone().into_bytes()));
-    let loaded = source::load(&Texts::new(files), &LoadOptions::default());
+    let loaded = source::load_routing(&Texts::new(files), &LoadOptions::default());
     (loaded.routing, loaded.findings)
 }
 
@@ -133,7 +133,7 @@ fn importable(rows: &[Row]) -> Vec<&Row> {
     let key = |row: &Row| {
         phone::from_row(row.code, row.base)
             .ok()
-            .map(|number| (row.tenant, number.key()))
+            .map(|number| (row.tenant, number.row_key()))
     };
     let alone = |row: &Row| {
         rows.iter()
@@ -172,7 +172,7 @@ proptest! {
         prop_assert!(!findings.iter().any(Finding::is_error) || import.files.is_empty(), "{findings:?}");
         prop_assert_eq!(routing.bindings.len(), expected.len());
         for file in &import.files {
-            let canonical = source::format(&file.name, &file.text);
+            let canonical = source::format_text(&file.name, &file.text);
             prop_assert_eq!(canonical.as_ref(), Ok(&file.text));
         }
         let plan = plan(&routing, &snapshot, &rows);

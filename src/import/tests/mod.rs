@@ -97,8 +97,8 @@ fn stream(rows: &[Row], mut take: impl FnMut(&NumberRow<'_>)) {
 
 fn import(filter: ImportFilter, snapshot: &Snapshot, rows: &[Row]) -> Import {
     let mut importer = Importer::new(filter, snapshot);
-    stream(rows, |row| importer.row(row));
-    importer.finish("a test")
+    stream(rows, |row| importer.add_row(row));
+    importer.into_import("a test")
 }
 
 fn import_all(snapshot: &Snapshot, rows: &[Row]) -> Import {
@@ -456,7 +456,7 @@ fn only_what_was_asked_for() {
         configs: BTreeSet::from(["nowhere".to_owned()]),
     };
     let importer = Importer::new(filter, &snapshot);
-    assert_eq!(importer.missing(), (vec!["nowhere"], vec![Uuid::nil()]));
+    assert_eq!(importer.not_found(), (vec!["nowhere"], vec![Uuid::nil()]));
 }
 
 #[test]

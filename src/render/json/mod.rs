@@ -17,7 +17,7 @@ use crate::error::Error;
 use crate::finding::{Finding, Place};
 
 /// The text of a report: JSON, indented, with a line end.
-pub fn text(report: &impl Serialize) -> Result<String, Error> {
+pub fn json_text(report: &impl Serialize) -> Result<String, Error> {
     let text = serde_json::to_string_pretty(report)
         .map_err(|error| Error::new(format!("can't write the report: {error}")))?;
     Ok(text + "\n")
@@ -85,7 +85,7 @@ impl ValidateReport {
             valid: errors == 0,
             errors,
             warnings: findings.len() - errors,
-            findings: reports(findings),
+            findings: finding_reports(findings),
             error: None,
         }
     }
@@ -120,7 +120,7 @@ pub struct AlsoReport {
     pub message: String,
 }
 
-pub fn reports(findings: &[Finding]) -> Vec<FindingReport> {
+pub fn finding_reports(findings: &[Finding]) -> Vec<FindingReport> {
     findings.iter().map(FindingReport::from).collect()
 }
 

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
-use super::{ErrorReport, FORMAT_VERSION, FindingReport, reports};
+use super::{ErrorReport, FORMAT_VERSION, FindingReport, finding_reports};
 use crate::diff::plan::{Change, FieldChange, Kind, Plan, WhyHeld};
 use crate::diff::summary::PlanSummary;
 use crate::error::Error;
@@ -35,7 +35,7 @@ pub struct PlanReport<'a> {
     pub conflicts: Vec<ConflictReport<'a>>,
     /// The fields that were changed outside lkroute. Where they are reverted,
     /// their objects are among `changes` too, with the cause `drift` or `both`.
-    pub drift: Vec<DriftReport>,
+    pub drift: Vec<DriftedFieldReport>,
     /// What a rollback undid: not among `changes`, and not written.
     pub held_back: Vec<HeldReport>,
     /// What `--target` left out.
@@ -134,7 +134,8 @@ pub struct ConflictField {
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
-pub struct DriftReport {
+#[schemars(rename = "DriftReport")]
+pub struct DriftedFieldReport {
     pub address: String,
     /// Whether the plan sets them back; else they are left alone.
     pub reverted: bool,
@@ -227,21 +228,21 @@ impl<'a> PlanReport<'a> {
             },
             conflicts: plan
                 .conflicts()
-                .map(|change| conflict(plan, change))
+                .map(|change| conflict_report(plan, change))
                 .collect(),
-            drift: drifted(plan),
+            drift: drift_reports(plan),
             held_back: plan
                 .held_back
                 .iter()
-                .map(|change| held(plan, change))
+                .map(|change| held_report(plan, change))
                 .collect(),
             outstanding: Changes {
                 plan: Some(plan),
                 changes: plan.outstanding.iter().collect(),
                 guards: None,
             },
-            findings: reports(&plan.findings),
-            refusals: reports(refusals),
+            findings: finding_reports(&plan.findings),
+            refusals: finding_reports(refusals),
             foreign: ForeignReport {
                 numbers: plan.foreign.numbers,
                 unreadable: plan.foreign.unreadable,
@@ -280,7 +281,7 @@ impl<'a> PlanReport<'a> {
             drift: Vec::new(),
             held_back: Vec::new(),
             outstanding: none(),
-            findings: reports(findings),
+            findings: finding_reports(findings),
             refusals: Vec::new(),
             foreign: ForeignReport::default(),
             routing: RoutingReport::default(),
@@ -345,12 +346,12 @@ fn field_report(plan: &Plan, change: &Change, field: &FieldChange) -> FieldRepor
     }
     FieldReport {
         name,
-        before: shown(plan, field.field, &field.before),
-        after: shown(plan, field.field, &field.after),
+        before: shown_value(plan, field.field, &field.before),
+        after: shown_value(plan, field.field, &field.after),
     }
 }
 
-fn shown(plan: &Plan, field: Field, value: &Option<Value>) -> Value {
+fn shown_value(plan: &Plan, field: Field, value: &Option<Value>) -> Value {
     match (field, value) {
         (_, None) => Value::Null,
         (Field::ApiSecret, Some(_)) => "(secret)".into(),
@@ -358,7 +359,7 @@ fn shown(plan: &Plan, field: Field, value: &Option<Value>) -> Value {
     }
 }
 
-fn conflict<'a>(plan: &'a Plan, change: &Change) -> ConflictReport<'a> {
+fn conflict_report<'a>(plan: &'a Plan, change: &Change) -> ConflictReport<'a> {
     let object = plan.address(change.object);
     let address = object.to_string();
     let patch = plan.patch(change);
@@ -369,9 +370,9 @@ fn conflict<'a>(plan: &'a Plan, change: &Change) -> ConflictReport<'a> {
         .filter(against)
         .map(|field| ConflictField {
             name: field.field.as_str(),
-            live: shown(plan, field.field, &field.before),
-            declared: shown(plan, field.field, &field.after),
-            applied: shown(plan, field.field, &field.applied),
+            live: shown_value(plan, field.field, &field.before),
+            declared: shown_value(plan, field.field, &field.after),
+            applied: shown_value(plan, field.field, &field.applied),
         });
     ConflictReport {
         kind: object.kind(),
@@ -382,7 +383,7 @@ fn conflict<'a>(plan: &'a Plan, change: &Change) -> ConflictReport<'a> {
     }
 }
 
-fn held(plan: &Plan, change: &Change) -> HeldReport {
+fn held_report(plan: &Plan, change: &Change) -> HeldReport {
     let fields = plan.patch(change).fields.iter().enumerate();
     let field = |(ix, field): (usize, &FieldChange)| {
         let why = plan.why_held(change, ix);
@@ -396,8 +397,8 @@ fn held(plan: &Plan, change: &Change) -> HeldReport {
         };
         HeldField {
             name: field.field.as_str(),
-            live: shown(plan, field.field, &field.before),
-            declared: shown(plan, field.field, &field.after),
+            live: shown_value(plan, field.field, &field.before),
+            declared: shown_value(plan, field.field, &field.after),
             set_by,
             undone_by,
             reason,
@@ -409,7 +410,7 @@ fn held(plan: &Plan, change: &Change) -> HeldReport {
     }
 }
 
-fn drifted(plan: &Plan) -> Vec<DriftReport> {
+fn drift_reports(plan: &Plan) -> Vec<DriftedFieldReport> {
     let planned = plan
         .changes
         .iter()
@@ -421,17 +422,17 @@ fn drifted(plan: &Plan) -> Vec<DriftReport> {
         .collect()
 }
 
-fn drift(plan: &Plan, change: &Change, reverted: bool) -> Option<DriftReport> {
+fn drift(plan: &Plan, change: &Change, reverted: bool) -> Option<DriftedFieldReport> {
     let fields = plan.patch(change).fields.iter();
     let drifted = fields.filter(|field| field.kind == Kind::Drift);
     let fields: Vec<DriftField> = drifted
         .map(|field| DriftField {
             name: field.field.as_str(),
-            applied: shown(plan, field.field, &field.applied),
-            live: shown(plan, field.field, &field.before),
+            applied: shown_value(plan, field.field, &field.applied),
+            live: shown_value(plan, field.field, &field.before),
         })
         .collect();
-    (!fields.is_empty()).then(|| DriftReport {
+    (!fields.is_empty()).then(|| DriftedFieldReport {
         address: plan.address(change.object).to_string(),
         reverted,
         fields,

@@ -5,13 +5,13 @@ use hashbrown::HashMap;
 use super::page::Page;
 use crate::diff::plan::{Action, Change, Object, Plan};
 use crate::fields::Field;
-use crate::render::escape::code;
+use crate::render::escape::code_span;
 use crate::render::style::{counted, thousands};
 
 /// Deletes up to this many are named.
 const NAMED: usize = 50;
 
-pub fn deletes(page: &mut Page, plan: &Plan) {
+pub fn add_deletes(page: &mut Page, plan: &Plan) {
     let gone: Vec<&Change> = plan
         .changes
         .iter()
@@ -19,23 +19,28 @@ pub fn deletes(page: &mut Page, plan: &Plan) {
         .collect();
     let head = format!("#### Deleted: {}\n\n", thousands(gone.len() as u64));
     let rows: Vec<String> = match gone.len() <= NAMED {
-        true => gone.iter().map(|change| named(plan, change)).collect(),
+        true => gone
+            .iter()
+            .map(|change| named_lines(plan, change))
+            .collect(),
         false => {
             page.leave_out();
             folded(plan, &gone)
         }
     };
-    page.list(&head, rows.into_iter(), NAMED, |left| {
+    page.add_list(&head, rows.into_iter(), NAMED, |left| {
         format!("- and {} more lines like these\n", thousands(left))
     });
 }
 
-fn named(plan: &Plan, change: &Change) -> String {
-    let address = code(&plan.address(change.object).to_string());
+fn named_lines(plan: &Plan, change: &Change) -> String {
+    let address = code_span(&plan.address(change.object).to_string());
     let config = config_before(plan, change);
-    let from = config.map_or(String::new(), |name| format!(", was on {}", code(&name)));
+    let from = config.map_or(String::new(), |name| {
+        format!(", was on {}", code_span(&name))
+    });
     let place = plan.source(change).map_or(String::new(), |(file, line)| {
-        format!(" (was {})", code(&format!("{file}:{line}")))
+        format!(" (was {})", code_span(&format!("{file}:{line}")))
     });
     format!("- {address}{from}{place}\n")
 }
@@ -49,12 +54,12 @@ fn folded(plan: &Plan, gone: &[&Change]) -> Vec<String> {
         let Object::Binding { tenant, .. } = change.object else {
             lines.push(format!(
                 "- {}\n",
-                code(&plan.address(change.object).to_string())
+                code_span(&plan.address(change.object).to_string())
             ));
             continue;
         };
         let ix = *by_patch.entry((tenant, change.patch)).or_insert_with(|| {
-            let what = whose(plan, tenant, change);
+            let what = tenant_and_config(plan, tenant, change);
             let known = counts.iter().position(|(other, _)| *other == what);
             known.unwrap_or_else(|| {
                 counts.push((what, 0));
@@ -71,10 +76,10 @@ fn folded(plan: &Plan, gone: &[&Change]) -> Vec<String> {
     lines
 }
 
-fn whose(plan: &Plan, tenant: u32, change: &Change) -> String {
-    let tenant = code(&plan.tenants[tenant as usize].label());
+fn tenant_and_config(plan: &Plan, tenant: u32, change: &Change) -> String {
+    let tenant = code_span(&plan.tenants[tenant as usize].label());
     match config_before(plan, change) {
-        Some(config) => format!("of {tenant} on {}", code(&config)),
+        Some(config) => format!("of {tenant} on {}", code_span(&config)),
         None => format!("of {tenant}"),
     }
 }

@@ -5,9 +5,9 @@ use anstream::adapter::strip_str;
 use super::page::Page;
 use crate::diff::plan::{Action, Change, Kind, Object, Plan};
 use crate::phone::E164;
-use crate::render::escape::{clipped, fenced, visible};
+use crate::render::escape::{clipped_to, fenced_block, visible};
 use crate::render::style::{counted, thousands};
-use crate::render::text::{Alike, alike};
+use crate::render::text::{Alike, group_alike};
 use crate::render::{guards, lines};
 
 /// Runs of numbers named in one hunk.
@@ -16,7 +16,7 @@ const RUNS: usize = 6;
 const WIDEST: usize = 400;
 
 /// Every change but those in conflict, one fold an action.
-pub fn diffs(page: &mut Page, plan: &Plan) {
+pub fn add_diffs(page: &mut Page, plan: &Plan) {
     for action in [
         Action::Delete,
         Action::Update,
@@ -27,34 +27,34 @@ pub fn diffs(page: &mut Page, plan: &Plan) {
     ] {
         let changes = plan.changes.iter();
         let of_it = changes.filter(|c| c.action == action && !plan.in_conflict(c));
-        fold(page, plan, action, &alike(of_it));
+        add_fold(page, plan, action, &group_alike(of_it));
     }
 }
 
 /// What becomes of the guards; never folded, for it is about later changes.
-pub fn guards(page: &mut Page, plan: &Plan) {
+pub fn add_guards(page: &mut Page, plan: &Plan) {
     let Some(change) = &plan.guards else {
         return;
     };
-    let lines = guards::lines(change);
+    let lines = guards::guards_lines(change);
     let lines = lines.iter().map(|line| {
         let plain = visible(&strip_str(line).to_string());
-        clipped(&plain, WIDEST) + "\n"
+        clipped_to(&plain, WIDEST) + "\n"
     });
-    let block = fenced("diff", &lines.collect::<String>());
-    page.add(&format!(
+    let block = fenced_block("diff", &lines.collect::<String>());
+    page.add_block(&format!(
         "**The guards change**, by which later changes are judged:\n\n{block}\n"
     ));
 }
 
 /// What is held back, and stays as it is.
 pub fn held_back(page: &mut Page, plan: &Plan) {
-    let groups = alike(plan.held_back.iter());
+    let groups = group_alike(plan.held_back.iter());
     fold_titled(page, plan, "Held back, as a rollback undid it", &groups);
 }
 
-fn fold(page: &mut Page, plan: &Plan, action: Action, groups: &[Alike<'_>]) {
-    fold_titled(page, plan, &title(action, groups), groups);
+fn add_fold(page: &mut Page, plan: &Plan, action: Action, groups: &[Alike<'_>]) {
+    fold_titled(page, plan, &fold_title(action, groups), groups);
 }
 
 fn fold_titled(page: &mut Page, plan: &Plan, title: &str, groups: &[Alike<'_>]) {
@@ -62,7 +62,7 @@ fn fold_titled(page: &mut Page, plan: &Plan, title: &str, groups: &[Alike<'_>]) 
     let mut hunks = String::new();
     let mut left = 0;
     for group in groups {
-        let hunk = hunk(plan, group);
+        let hunk = diff_hunk(plan, group);
         if left == 0 && hunks.len() + hunk.len() + around < page.room() {
             hunks.push_str(&hunk);
         } else {
@@ -77,15 +77,15 @@ fn fold_titled(page: &mut Page, plan: &Plan, title: &str, groups: &[Alike<'_>]) 
         page.leave_out();
     }
     if !hunks.is_empty() {
-        let block = fenced("diff", &hunks);
-        page.add(&format!(
+        let block = fenced_block("diff", &hunks);
+        page.add_block(&format!(
             "<details><summary>{title}</summary>\n\n{block}\n{more}</details>\n"
         ));
     }
 }
 
 /// `Update: 1 config, 412 numbers`.
-fn title(action: Action, groups: &[Alike<'_>]) -> String {
+fn fold_title(action: Action, groups: &[Alike<'_>]) -> String {
     let count = |wanted: fn(&Object) -> bool| {
         let all = groups.iter().flatten();
         all.filter(|change| wanted(&change.object)).count() as u64
@@ -117,7 +117,7 @@ fn title(action: Action, groups: &[Alike<'_>]) -> String {
     format!("{name}: {}", some.join(", "))
 }
 
-fn hunk(plan: &Plan, group: &[&Change]) -> String {
+fn diff_hunk(plan: &Plan, group: &[&Change]) -> String {
     let Some(first) = group.first() else {
         return String::new();
     };
@@ -128,24 +128,27 @@ fn hunk(plan: &Plan, group: &[&Change]) -> String {
     };
     let (what, numbers) = match group {
         [_] => (plan.address(first.object).to_string(), String::new()),
-        many => (counted(many.len() as u64, "number"), numbers(plan, many)),
+        many => (
+            counted(many.len() as u64, "number"),
+            numbers_by_tenant(plan, many),
+        ),
     };
-    let head = line(&format!("@@ {what}{place} @@"));
+    let head = diff_line(&format!("@@ {what}{place} @@"));
     let mut hunk = format!("{head}\n{numbers}");
     let wanted = |kind| !matches!(kind, Kind::Conflict | Kind::Blocked);
     for change in lines::of(plan, first, wanted) {
-        hunk.push_str(&line(&strip_str(&change).to_string()));
+        hunk.push_str(&diff_line(&strip_str(&change).to_string()));
         hunk.push('\n');
     }
     hunk
 }
 
-fn line(text: &str) -> String {
-    clipped(&visible(text), WIDEST)
+fn diff_line(text: &str) -> String {
+    clipped_to(&visible(text), WIDEST)
 }
 
 /// The numbers of a group by tenant, neighbours as a range.
-fn numbers(plan: &Plan, group: &[&Change]) -> String {
+fn numbers_by_tenant(plan: &Plan, group: &[&Change]) -> String {
     let mut runs: Vec<(u32, E164, E164)> = Vec::new();
     for change in group {
         let Object::Binding { number, tenant } = change.object else {
@@ -158,7 +161,7 @@ fn numbers(plan: &Plan, group: &[&Change]) -> String {
     }
     let mut text = String::new();
     for (tenant, first, last) in runs.iter().take(RUNS) {
-        let label = line(&plan.tenants[*tenant as usize].label());
+        let label = diff_line(&plan.tenants[*tenant as usize].label());
         let range = match first == last {
             true => first.to_string(),
             false => format!("{first} to {last}"),

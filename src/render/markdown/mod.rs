@@ -14,7 +14,7 @@ mod picture;
 mod tables;
 mod verdict;
 
-use super::escape::{code, prose};
+use super::escape::{code_span, escaped_prose};
 use super::style::{counted, thousands};
 use super::{guards, moves};
 use crate::diff::plan::{Object, Plan};
@@ -73,7 +73,7 @@ impl Default for ReportContext<'_> {
 
 /// A hidden line by which a later run finds its comment again: one for each
 /// environment.
-pub fn marker(environment: Option<&str>) -> String {
+pub fn comment_marker(environment: Option<&str>) -> String {
     let Some(environment) = environment else {
         return "<!-- lkroute plan -->".to_owned();
     };
@@ -84,53 +84,53 @@ pub fn marker(environment: Option<&str>) -> String {
             _ => format!("%{byte:02X}"),
         })
         .collect();
-    let name = super::escape::clipped(&name, 300);
+    let name = super::escape::clipped_to(&name, 300);
     format!("<!-- lkroute plan: {name} -->")
 }
 
 /// The report of a plan.
-pub fn markdown(plan: &Plan, reroutes: &Reroutes, context: &ReportContext<'_>) -> String {
+pub fn plan_markdown(plan: &Plan, reroutes: &Reroutes, context: &ReportContext<'_>) -> String {
     let limit = context.max_chars.max(LEAST_CHARS);
-    let mut page = Page::new(head(plan, reroutes, context), limit);
+    let mut page = Page::new(report_head(plan, reroutes, context), limit);
     if let Some(one) = context.number {
-        number::number(&mut page, one);
+        number::add_number(&mut page, one);
     }
-    verdict::refusals(&mut page, context.refusals);
-    verdict::errors(&mut page, &plan.findings);
-    tables::conflicts(&mut page, plan);
-    tables::reroutes(&mut page, reroutes);
-    tables::drift(&mut page, plan);
-    deletes::deletes(&mut page, plan);
-    picture::moves(&mut page, plan, reroutes);
-    details::guards(&mut page, plan);
-    verdict::warnings(&mut page, &plan.findings);
-    details::diffs(&mut page, plan);
+    verdict::add_refusals(&mut page, context.refusals);
+    verdict::add_errors(&mut page, &plan.findings);
+    tables::add_conflicts(&mut page, plan);
+    tables::add_reroutes(&mut page, reroutes);
+    tables::add_drift(&mut page, plan);
+    deletes::add_deletes(&mut page, plan);
+    picture::add_moves(&mut page, plan, reroutes);
+    details::add_guards(&mut page, plan);
+    verdict::add_warnings(&mut page, &plan.findings);
+    details::add_diffs(&mut page, plan);
     details::held_back(&mut page, plan);
     let environment = plan.environment.as_deref();
-    finish(page, environment, compared(plan, context), context)
+    finish_page(page, environment, what_was_compared(plan, context), context)
 }
 
 /// The report of a plan that could not be made.
-pub fn failed(
+pub fn failed_markdown(
     environment: Option<&str>,
     findings: &[Finding],
     error: &Error,
     context: &ReportContext<'_>,
 ) -> String {
-    let whose = whose(environment);
-    let message = prose(&error.message);
+    let whose = of_environment(environment);
+    let message = escaped_prose(&error.message);
     let mut head = format!("### ⛔ Routing plan{whose}: not possible\n\n**{message}**\n");
     if let Some(hint) = &error.hint {
-        head += &format!("\n{}\n", prose(hint));
+        head += &format!("\n{}\n", escaped_prose(hint));
     }
     let mut page = Page::new(head, context.max_chars.max(LEAST_CHARS));
-    verdict::errors(&mut page, findings);
-    verdict::warnings(&mut page, findings);
-    finish(page, environment, Vec::new(), context)
+    verdict::add_errors(&mut page, findings);
+    verdict::add_warnings(&mut page, findings);
+    finish_page(page, environment, Vec::new(), context)
 }
 
 /// What is wrong with the files, looked at for themselves.
-pub fn files(
+pub fn files_markdown(
     environment: Option<&str>,
     findings: &[Finding],
     context: &ReportContext<'_>,
@@ -139,29 +139,29 @@ pub fn files(
         true => "⛔ Routing files",
         false => "✅ Routing files are valid",
     };
-    let head = format!("### {state}{}\n", whose(environment));
+    let head = format!("### {state}{}\n", of_environment(environment));
     let mut page = Page::new(head, context.max_chars.max(LEAST_CHARS));
-    verdict::errors(&mut page, findings);
-    verdict::warnings(&mut page, findings);
-    finish(page, environment, Vec::new(), context)
+    verdict::add_errors(&mut page, findings);
+    verdict::add_warnings(&mut page, findings);
+    finish_page(page, environment, Vec::new(), context)
 }
 
-fn whose(environment: Option<&str>) -> String {
-    environment.map_or_else(String::new, |name| format!(" for {}", code(name)))
+fn of_environment(environment: Option<&str>) -> String {
+    environment.map_or_else(String::new, |name| format!(" for {}", code_span(name)))
 }
 
 /// Title, headline and counts: what is read in ten seconds.
-fn head(plan: &Plan, reroutes: &Reroutes, context: &ReportContext<'_>) -> String {
+fn report_head(plan: &Plan, reroutes: &Reroutes, context: &ReportContext<'_>) -> String {
     let summary = plan.summary();
-    let obstacles = obstacles(plan, context);
+    let obstacles = obstacle_lines(plan, context);
     let (sign, state) = match obstacles.is_empty() {
         true if plan.is_empty() => ("✅", ": nothing to do".to_owned()),
         true => ("📞", String::new()),
         false => ("⛔", format!(": {}", obstacles.join(", "))),
     };
-    let whose = whose(plan.environment.as_deref());
+    let whose = of_environment(plan.environment.as_deref());
     let mut text = format!("### {sign} Routing plan{whose}{state}\n");
-    let moved = moves::clauses(reroutes);
+    let moved = moves::move_clauses(reroutes);
     match (moved.is_empty(), plan.is_empty()) {
         (true, true) => {}
         (true, false) if summary.unchecked > 0 => {
@@ -175,7 +175,7 @@ fn head(plan: &Plan, reroutes: &Reroutes, context: &ReportContext<'_>) -> String
         (false, _) => text += &format!("\n**{}**\n", moved.join("**<br>\n**")),
     }
     let outstanding = plan.outstanding.len() as u64 + u64::from(plan.guards_outstanding);
-    text += &format!("\n{}\n", counts(&summary, outstanding));
+    text += &format!("\n{}\n", summary_counts(&summary, outstanding));
     text
 }
 
@@ -188,7 +188,7 @@ fn changes_shared(plan: &Plan) -> bool {
 }
 
 /// What keeps the plan from being applied.
-fn obstacles(plan: &Plan, context: &ReportContext<'_>) -> Vec<String> {
+fn obstacle_lines(plan: &Plan, context: &ReportContext<'_>) -> Vec<String> {
     let errors = |findings: &[Finding]| findings.iter().filter(|f| f.is_error()).count() as u64;
     let (broken, conflicts) = (errors(&plan.findings), plan.conflicts().count() as u64);
     let obstacles = [
@@ -201,7 +201,7 @@ fn obstacles(plan: &Plan, context: &ReportContext<'_>) -> Vec<String> {
 }
 
 /// `2 to create · 1 to delete · 412 unchanged`.
-fn counts(summary: &PlanSummary, outstanding: u64) -> String {
+fn summary_counts(summary: &PlanSummary, outstanding: u64) -> String {
     let parts = [
         (summary.delete, "to delete"),
         (summary.create, "to create"),
@@ -223,7 +223,7 @@ fn counts(summary: &PlanSummary, outstanding: u64) -> String {
     some.join(" · ")
 }
 
-fn compared(plan: &Plan, context: &ReportContext<'_>) -> Vec<String> {
+fn what_was_compared(plan: &Plan, context: &ReportContext<'_>) -> Vec<String> {
     let with = match (context.offline, plan.base) {
         (true, _) => "Compared with files, not with a database".to_owned(),
         (false, Some(apply)) => format!("Compared with the database as of apply {apply}"),
@@ -231,10 +231,10 @@ fn compared(plan: &Plan, context: &ReportContext<'_>) -> Vec<String> {
     };
     let digest = context
         .digest
-        .filter(|_| obstacles(plan, context).is_empty());
+        .filter(|_| obstacle_lines(plan, context).is_empty());
     let digest = digest.map(|digest| {
         let command = format!("lkroute apply --expect {digest}");
-        format!("to apply exactly this: {}", code(&command))
+        format!("to apply exactly this: {}", code_span(&command))
     });
     let not_covered = context.saved.then(not_covered);
     [Some(with), digest, not_covered]
@@ -244,14 +244,14 @@ fn compared(plan: &Plan, context: &ReportContext<'_>) -> Vec<String> {
 }
 
 /// Adds what belongs at the end, and the marker at the very beginning.
-fn finish(
+fn finish_page(
     page: Page,
     environment: Option<&str>,
     mut facts: Vec<String>,
     context: &ReportContext<'_>,
 ) -> String {
-    facts.extend(context.revisions.map(code));
-    let report = context.full_report.map(link);
+    facts.extend(context.revisions.map(code_span));
+    let report = context.full_report.map(place_link);
     facts.extend(
         report
             .as_ref()
@@ -270,16 +270,20 @@ fn finish(
         true => String::new(),
         false => format!("\n---\n\n{}\n", facts.join(" · ")),
     };
-    format!("{}\n{}", marker(environment), page.finish(&note, &footer))
+    format!(
+        "{}\n{}",
+        comment_marker(environment),
+        page.into_text(&note, &footer)
+    )
 }
 
 /// A link where it is a plain https URL, else the text.
-fn link(place: &str) -> String {
+fn place_link(place: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-._/?=&%+".contains(c);
     match place.strip_prefix("https://") {
         Some(rest) if rest.len() < 500 && rest.chars().all(plain) => {
             format!("[open it](https://{rest})")
         }
-        _ => code(place),
+        _ => code_span(place),
     }
 }

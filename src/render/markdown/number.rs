@@ -2,7 +2,7 @@
 
 use super::page::Page;
 use crate::impact::one_number::OneNumber;
-use crate::render::escape::{clipped, code, fenced, prose};
+use crate::render::escape::{clipped_to, code_span, escaped_prose, fenced_block};
 use crate::render::number::{self, Line, OFFLINE};
 use crate::resolve::Side;
 
@@ -10,33 +10,36 @@ use crate::resolve::Side;
 const WIDEST: usize = 400;
 
 /// A table for each tenant that has the number, and its steps, folded.
-pub fn number(page: &mut Page, one: &OneNumber) {
-    let number = code(&one.number.to_string());
+pub fn add_number(page: &mut Page, one: &OneNumber) {
+    let number = code_span(&one.number.to_string());
     if one.pairs.is_empty() {
-        return page.add(&format!("{}\n", prose(&number::nobody(one))));
+        return page.add_block(&format!("{}\n", escaped_prose(&number::nobody_has_it(one))));
     }
     for pair in &one.pairs {
-        let tenant = code(&pair.tenant.label());
-        let mut block = format!("#### {number} of {tenant}: {}\n\n", number::headline(pair));
+        let tenant = code_span(&pair.tenant.label());
+        let mut block = format!(
+            "#### {number} of {tenant}: {}\n\n",
+            number::pair_headline(pair)
+        );
         if one.side == Side::Files {
             block += &format!("_{OFFLINE}_\n\n");
         }
-        block += &table(&number::answer(pair));
-        let steps = number::steps(pair);
-        let steps: String = steps.iter().flat_map(step).collect();
-        let steps = fenced("diff", &steps);
-        page.add(&format!(
+        block += &line_table(&number::answer_lines(pair));
+        let steps = number::step_lines(pair);
+        let steps: String = steps.iter().flat_map(step_lines).collect();
+        let steps = fenced_block("diff", &steps);
+        page.add_block(&format!(
             "{block}\n<details><summary>Step by step</summary>\n\n{steps}\n</details>\n"
         ));
     }
 }
 
 /// What differs in bold after it.
-fn table(lines: &[Line]) -> String {
+fn line_table(lines: &[Line]) -> String {
     let cell = |text: &str, strong: bool| match (text.is_empty(), strong) {
         (true, _) => String::new(),
-        (false, true) => format!("**{}**", code(text)),
-        (false, false) => code(text),
+        (false, true) => format!("**{}**", code_span(text)),
+        (false, false) => code_span(text),
     };
     let rows = lines.iter().map(|line| {
         let before = cell(&line.before, false);
@@ -47,11 +50,11 @@ fn table(lines: &[Line]) -> String {
     head + &rows.collect::<String>()
 }
 
-fn step(line: &Line) -> Vec<String> {
+fn step_lines(line: &Line) -> Vec<String> {
     let row = |sign: char, text: &str| {
         // A line end in a row's text must not begin a line of the diff.
         let text = text.replace(['\n', '\r'], " ");
-        clipped(&format!("{sign} {:<12}{text}", line.name), WIDEST) + "\n"
+        clipped_to(&format!("{sign} {:<12}{text}", line.name), WIDEST) + "\n"
     };
     if !line.differs() {
         return vec![row(' ', &line.before)];

@@ -29,7 +29,7 @@ impl Page {
     }
 
     /// Adds a block and the blank line before it, where it fits.
-    pub fn add(&mut self, block: &str) {
+    pub fn add_block(&mut self, block: &str) {
         if block.len() >= self.room {
             self.whole = false;
             return;
@@ -41,7 +41,7 @@ impl Page {
 
     /// Adds a head and as many of the rows as fit, at most `most` of them;
     /// `more` says how many are left. Without rows it adds nothing.
-    pub fn list(
+    pub fn add_list(
         &mut self,
         head: &str,
         rows: impl Iterator<Item = String>,
@@ -66,7 +66,7 @@ impl Page {
             self.whole = false;
         }
         if shown > 0 || left > 0 {
-            self.add(&block);
+            self.add_block(&block);
         }
     }
 
@@ -81,7 +81,7 @@ impl Page {
     }
 
     /// Head, note, blocks and footer.
-    pub fn finish(self, note: &str, footer: &str) -> String {
+    pub fn into_text(self, note: &str, footer: &str) -> String {
         [self.head.as_str(), note, &self.body, footer].concat()
     }
 }

@@ -9,9 +9,9 @@ use super::page::Page;
 use crate::diff::plan::Plan;
 use crate::fields::Field;
 use crate::impact::reroutes::{CallField, EffectiveRoute, RerouteGroup, Reroutes, RouteSource};
-use crate::render::escape::fenced;
+use crate::render::escape::fenced_block;
 use crate::render::moves;
-use crate::render::picture::{Arrow, Box, Frame, Picture, Tone, mermaid};
+use crate::render::picture::{Arrow, Box, Frame, Picture, Tone, mermaid_flowchart};
 use crate::render::style::{counted, thousands};
 
 /// Groups drawn; more is no picture any more.
@@ -20,7 +20,7 @@ const DRAWN: usize = 20;
 const CHANGES: usize = 4;
 
 /// Draws the largest moves, where there are any.
-pub fn moves(page: &mut Page, plan: &Plan, reroutes: &Reroutes) {
+pub fn add_moves(page: &mut Page, plan: &Plan, reroutes: &Reroutes) {
     if reroutes.is_empty() {
         return;
     }
@@ -31,8 +31,11 @@ pub fn moves(page: &mut Page, plan: &Plan, reroutes: &Reroutes) {
         0 => String::new(),
         left => format!("{} not drawn.\n\n", counted(left, "smaller move")),
     };
-    let block = fenced("mermaid", &mermaid(&Drawing::of(plan, &groups).picture()));
-    page.add(&format!(
+    let block = fenced_block(
+        "mermaid",
+        &mermaid_flowchart(&Drawing::of(plan, &groups).into_picture()),
+    );
+    page.add_block(&format!(
         "<details open><summary>As a picture</summary>\n\n{block}\n{note}</details>\n"
     ));
 }
@@ -60,7 +63,7 @@ impl Spot {
 
 /// What is written into a box.
 #[derive(Debug, Default)]
-struct Facts {
+struct SpotFacts {
     region: Option<String>,
     name: String,
     /// What changes inside it.
@@ -69,7 +72,7 @@ struct Facts {
 
 #[derive(Debug, Default)]
 struct Drawing {
-    spots: BTreeMap<Spot, Facts>,
+    spots: BTreeMap<Spot, SpotFacts>,
     arrows: BTreeMap<(Spot, Spot), u64>,
     /// Numbers by config, before and after.
     counts: BTreeMap<Uuid, (u64, u64)>,
@@ -82,20 +85,20 @@ impl Drawing {
             ..Drawing::default()
         };
         for group in groups {
-            drawing.add(group);
+            drawing.add_group(group);
         }
         drawing
     }
 
-    fn add(&mut self, group: &RerouteGroup) {
+    fn add_group(&mut self, group: &RerouteGroup) {
         let before = match &group.before {
-            Some(route) => self.spot(route),
+            Some(route) => self.spot_of(route),
             None => {
                 self.spots.entry(Spot::New).or_default();
                 Spot::New
             }
         };
-        let after = self.spot(&group.after);
+        let after = self.spot_of(&group.after);
         if before != after {
             *self.arrows.entry((before, after)).or_default() += group.count;
             return;
@@ -104,10 +107,10 @@ impl Drawing {
             return;
         };
         for field in &group.changed {
-            let value = |route| moves::value(route, *field);
+            let value = |route| moves::field_value(route, *field);
             let change = match (value(route), value(&group.after)) {
                 (old, new) if *field == CallField::Config => format!("{old} → {new}"),
-                (old, new) => format!("{} {old} → {new}", moves::name(*field)),
+                (old, new) => format!("{} {old} → {new}", moves::field_name(*field)),
             };
             if !facts.changes.contains(&change) {
                 facts.changes.push(change);
@@ -115,15 +118,15 @@ impl Drawing {
         }
     }
 
-    fn spot(&mut self, route: &EffectiveRoute) -> Spot {
+    fn spot_of(&mut self, route: &EffectiveRoute) -> Spot {
         let spot = Spot::of(route);
         let facts = self.spots.entry(spot.clone()).or_default();
         facts.region = route.region.clone().or(facts.region.take());
-        facts.name = moves::place(route);
+        facts.name = moves::route_end(route);
         spot
     }
 
-    fn picture(self) -> Picture {
+    fn into_picture(self) -> Picture {
         let mut picture = Picture::default();
         let mut ids: BTreeMap<&Spot, String> = BTreeMap::new();
         let mut frames: BTreeMap<Option<String>, Vec<Box>> = BTreeMap::new();
@@ -134,7 +137,7 @@ impl Drawing {
                 .as_ref()
                 .map(|region| format!("region {region}"));
             let boxes = frames.entry(region).or_default();
-            boxes.push(self.drawn(&id, spot, facts));
+            boxes.push(self.drawn_box(&id, spot, facts));
             ids.insert(spot, id);
         }
         let frames = frames.into_iter();
@@ -153,14 +156,14 @@ impl Drawing {
         picture
     }
 
-    fn drawn(&self, id: &str, spot: &Spot, facts: &Facts) -> Box {
+    fn drawn_box(&self, id: &str, spot: &Spot, facts: &SpotFacts) -> Box {
         let changed = !facts.changes.is_empty();
         let (name, tone) = match spot {
             Spot::New => ("new numbers", Tone::Round),
             Spot::Config(..) if changed => (facts.name.as_str(), Tone::Changed),
             Spot::Config(..) => (facts.name.as_str(), Tone::Plain),
-            Spot::Environment => ("environment", self.tone(spot)),
-            Spot::NoRoute => ("no route, calls fail", self.tone(spot)),
+            Spot::Environment => ("environment", self.spot_tone(spot)),
+            Spot::NoRoute => ("no route, calls fail", self.spot_tone(spot)),
         };
         let mut lines = vec![name.to_owned()];
         if let Spot::Config(Some(uuid), _) = spot
@@ -180,7 +183,7 @@ impl Drawing {
     }
 
     /// Of a place that is no config: a loss where numbers come to it.
-    fn tone(&self, spot: &Spot) -> Tone {
+    fn spot_tone(&self, spot: &Spot) -> Tone {
         match self.arrows.keys().any(|(_, to)| to == spot) {
             true => Tone::Lost,
             false => Tone::Round,

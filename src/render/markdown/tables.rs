@@ -6,7 +6,7 @@ use super::page::Page;
 use crate::diff::plan::{Change, FieldChange, Kind, Plan};
 use crate::fields::Field;
 use crate::impact::reroutes::{CallField, EffectiveRoute, RerouteGroup, Reroutes, Share};
-use crate::render::escape::code;
+use crate::render::escape::code_span;
 use crate::render::lines;
 use crate::render::moves::{self, Fate};
 use crate::render::style::{counted, thousands};
@@ -17,26 +17,29 @@ const ROWS: usize = 25;
 /// Tenants named in one cell.
 const NAMED_TENANTS: usize = 3;
 
-pub fn reroutes(page: &mut Page, reroutes: &Reroutes) {
+pub fn add_reroutes(page: &mut Page, reroutes: &Reroutes) {
     let head = "#### Whose calls change\n\n\
                 | Numbers | Tenants | Before | After |\n|---:|---|---|---|\n";
-    page.list(head, reroutes.groups.iter().map(reroute), ROWS, |left| {
-        format!("\nand {} like these\n", counted(left, "more group"))
-    });
+    page.add_list(
+        head,
+        reroutes.groups.iter().map(reroute_row),
+        ROWS,
+        |left| format!("\nand {} like these\n", counted(left, "more group")),
+    );
 }
 
-fn reroute(group: &RerouteGroup) -> String {
+fn reroute_row(group: &RerouteGroup) -> String {
     let before = match &group.before {
-        Some(before) => end(before, group, false),
+        Some(before) => route_end(before, group, false),
         None => "not there".to_owned(),
     };
-    let after = end(&group.after, group, true);
-    let (numbers, tenants) = (thousands(group.count), shares(&group.tenants));
+    let after = route_end(&group.after, group, true);
+    let (numbers, tenants) = (thousands(group.count), share_words(&group.tenants));
     format!("| {numbers} | {tenants} | {before} | {after} |\n")
 }
 
-fn shares(shares: &[Share]) -> String {
-    let label = |share: &Share| share.name.as_deref().map_or("none".to_owned(), code);
+fn share_words(shares: &[Share]) -> String {
+    let label = |share: &Share| share.name.as_deref().map_or("none".to_owned(), code_span);
     let mut names: Vec<String> = shares.iter().take(NAMED_TENANTS).map(label).collect();
     if let Some(more) = shares.len().checked_sub(NAMED_TENANTS + 1) {
         names.push(format!("and {} more", thousands(more as u64 + 1)));
@@ -46,12 +49,12 @@ fn shares(shares: &[Share]) -> String {
 
 /// One end of a change: where calls go, and the values that differ there; what
 /// is new in bold.
-fn end(route: &EffectiveRoute, group: &RerouteGroup, new: bool) -> String {
+fn route_end(route: &EffectiveRoute, group: &RerouteGroup, new: bool) -> String {
     let strong = |text: String, bold: bool| if bold { format!("**{text}**") } else { text };
-    let lost = matches!(moves::fate(group), Fate::Breaks | Fate::FallsBack);
+    let lost = matches!(moves::group_fate(group), Fate::Breaks | Fate::FallsBack);
     let place = match (&route.config, &route.error) {
-        (Some(config), None) if route.is_database() => code(config),
-        (_, Some((reason, _))) => format!("no route ({})", code(reason)),
+        (Some(config), None) if route.is_database() => code_span(config),
+        (_, Some((reason, _))) => format!("no route ({})", code_span(reason)),
         _ => "environment".to_owned(),
     };
     let differs = group.changed.contains(&CallField::Config) || lost;
@@ -65,7 +68,7 @@ fn end(route: &EffectiveRoute, group: &RerouteGroup, new: bool) -> String {
         text = format!("{text}<br>{what}");
     }
     if let Some(region) = &route.region {
-        let region = code(region);
+        let region = code_span(region);
         text += " in ";
         text += &strong(region, new && group.changed.contains(&CallField::Region));
     }
@@ -74,10 +77,10 @@ fn end(route: &EffectiveRoute, group: &RerouteGroup, new: bool) -> String {
     }
     // The environment has no values of its own to show.
     let shown =
-        |field: &&CallField| told(group, **field) && (route.is_database() || !field.is_route());
+        |field: &&CallField| is_told(group, **field) && (route.is_database() || !field.is_route());
     for field in VALUES.iter().filter(shown) {
-        let value = strong(code(&moves::value(route, *field)), new);
-        text += &format!("<br>{} {value}", moves::name(*field));
+        let value = strong(code_span(&moves::field_value(route, *field)), new);
+        text += &format!("<br>{} {value}", moves::field_name(*field));
     }
     if new && group.changed.contains(&CallField::Secret) {
         text += "<br>**another API secret**";
@@ -103,7 +106,7 @@ const VALUES: [CallField; 10] = [
 ];
 
 /// Whether a value is shown: it differs, or a new number has terms of its own.
-fn told(group: &RerouteGroup, field: CallField) -> bool {
+fn is_told(group: &RerouteGroup, field: CallField) -> bool {
     if group.before.is_some() {
         return group.changed.contains(&field);
     }
@@ -119,12 +122,12 @@ fn told(group: &RerouteGroup, field: CallField) -> bool {
     }
 }
 
-pub fn conflicts(page: &mut Page, plan: &Plan) {
+pub fn add_conflicts(page: &mut Page, plan: &Plan) {
     let count = plan.conflicts().count() as u64;
     if count == 0 {
         return;
     }
-    page.add(&format!(
+    page.add_block(&format!(
         "> [!CAUTION]\n> **{}: the database holds values that lkroute did not set. Nothing is \
          applied.** To set what the files say, run `lkroute adopt ADDRESS` and commit; to keep \
          what is there, write it into the files.\n",
@@ -136,22 +139,22 @@ pub fn conflicts(page: &mut Page, plan: &Plan) {
         let against = fields.filter(|f| matches!(f.kind, Kind::Conflict | Kind::Blocked));
         against.map(move |field| {
             let live = match (field.kind, field.before.as_ref().and_then(Value::as_str)) {
-                (Kind::Blocked, Some(state)) => code(state),
-                _ => shown(plan, field.field, &field.before),
+                (Kind::Blocked, Some(state)) => code_span(state),
+                _ => shown_value(plan, field.field, &field.before),
             };
-            row(
+            field_row(
                 plan,
                 change,
                 field,
                 &live,
-                &shown(plan, field.field, &field.after),
+                &shown_value(plan, field.field, &field.after),
             )
         })
     });
-    page.list(head, rows, ROWS, |left| format!("\nand {left} more\n"));
+    page.add_list(head, rows, ROWS, |left| format!("\nand {left} more\n"));
 }
 
-pub fn drift(page: &mut Page, plan: &Plan) {
+pub fn add_drift(page: &mut Page, plan: &Plan) {
     let drifted: Vec<&Change> = plan
         .changes
         .iter()
@@ -164,7 +167,7 @@ pub fn drift(page: &mut Page, plan: &Plan) {
         1 => "1 object was".to_owned(),
         many => format!("{} objects were", thousands(many)),
     };
-    page.add(&format!(
+    page.add_block(&format!(
         "> [!WARNING]\n> **Drift: {count} changed outside lkroute.** An apply that was seen sets \
          this back; a bare `apply --auto-approve` leaves it alone.\n"
     ));
@@ -173,8 +176,8 @@ pub fn drift(page: &mut Page, plan: &Plan) {
         let fields = plan.patch(change).fields.iter();
         let drifted = fields.filter(|field| field.kind == Kind::Drift);
         drifted.map(move |field| {
-            let value = |value| shown(plan, field.field, value);
-            row(
+            let value = |value| shown_value(plan, field.field, value);
+            field_row(
                 plan,
                 change,
                 field,
@@ -183,22 +186,22 @@ pub fn drift(page: &mut Page, plan: &Plan) {
             )
         })
     });
-    page.list(head, rows, ROWS, |left| format!("\nand {left} more\n"));
+    page.add_list(head, rows, ROWS, |left| format!("\nand {left} more\n"));
 }
 
-fn row(plan: &Plan, change: &Change, field: &FieldChange, one: &str, other: &str) -> String {
-    let address = code(&plan.address(change.object).to_string());
+fn field_row(plan: &Plan, change: &Change, field: &FieldChange, one: &str, other: &str) -> String {
+    let address = code_span(&plan.address(change.object).to_string());
     let place = plan.source(change).map_or(String::new(), |(file, line)| {
-        format!("<br>{}", code(&format!("{file}:{line}")))
+        format!("<br>{}", code_span(&format!("{file}:{line}")))
     });
-    let name = code(field.field.as_str());
+    let name = code_span(field.field.as_str());
     format!("| {address}{place} | {name} | {one} | {other} |\n")
 }
 
-fn shown(plan: &Plan, field: Field, value: &Option<Value>) -> String {
+fn shown_value(plan: &Plan, field: Field, value: &Option<Value>) -> String {
     match (field, value) {
         (_, None) => "nothing".to_owned(),
         (Field::ApiSecret, Some(_)) => "a secret".to_owned(),
-        (name, Some(value)) => code(&lines::toml(&plan.shown(name, value))),
+        (name, Some(value)) => code_span(&lines::toml_value(&plan.shown(name, value))),
     }
 }

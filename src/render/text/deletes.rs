@@ -5,21 +5,23 @@ use serde_json::Value;
 
 use super::super::escape::visible;
 use super::super::style::{DIM, REMOVED, counted, paint, wrapped};
-use super::Page;
+use super::PlanPage;
 use crate::diff::plan::{Action, Change, Object};
 use crate::fields::Field;
 
 /// Deletes up to this many are named, whatever else is folded.
 const NAMED_DELETES: usize = 50;
 
-impl Page<'_> {
-    pub(super) fn deletes(&self) -> String {
-        let gone: Vec<&Change> = self.peaceful(|action| action == Action::Delete).collect();
+impl PlanPage<'_> {
+    pub(super) fn delete_section(&self) -> String {
+        let gone: Vec<&Change> = self
+            .without_conflict(|action| action == Action::Delete)
+            .collect();
         let sign = paint(REMOVED, "-");
         if self.view.full || gone.len() <= NAMED_DELETES {
             return self.section("Delete", &gone, |change| {
                 let address = self.plan.address(change.object).to_string();
-                self.line(&sign, &address, change) + &self.fate(change)
+                self.change_line(&sign, &address, change) + &self.number_fate(change)
             });
         }
         let mut counts: Vec<(String, u64)> = Vec::new();
@@ -48,13 +50,13 @@ impl Page<'_> {
             return self.plan.address(change.object).to_string();
         };
         let tenant = visible(&self.plan.tenants[tenant as usize].label());
-        match self.before(change, Field::Config) {
+        match self.value_before(change, Field::Config) {
             Some(config) => format!(" of tenant {tenant} on config {}", visible(&config)),
             None => format!(" of tenant {tenant}"),
         }
     }
 
-    fn before(&self, change: &Change, field: Field) -> Option<String> {
+    fn value_before(&self, change: &Change, field: Field) -> Option<String> {
         let fields = &self.plan.patch(change).fields;
         let before = fields.iter().find(|f| f.field == field)?.before.as_ref()?;
         Some(match self.plan.shown(field, before) {
@@ -64,11 +66,11 @@ impl Page<'_> {
     }
 
     /// What is left of a number that is no longer declared.
-    fn fate(&self, change: &Change) -> String {
+    fn number_fate(&self, change: &Change) -> String {
         if !matches!(change.object, Object::Binding { .. }) {
             return String::new();
         }
-        let from = self.before(change, Field::Config);
+        let from = self.value_before(change, Field::Config);
         let from = from.map_or(String::new(), |config| {
             format!("leaves config {}; ", visible(&config))
         });

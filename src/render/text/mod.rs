@@ -37,32 +37,32 @@ pub struct View {
 /// The report of a plan: what happens to whose calls, then to which objects.
 /// `refusals` are those of the guards.
 pub fn plan(plan: &Plan, reroutes: Option<&Reroutes>, refusals: &[Finding], view: View) -> String {
-    let page = Page { plan, view };
-    let mut parts = vec![paint(BOLD, wrapped(&headline(plan), view.width, 0))];
+    let page = PlanPage { plan, view };
+    let mut parts = vec![paint(BOLD, wrapped(&plan_headline(plan), view.width, 0))];
     if let Some(reroutes) = reroutes {
-        parts.push(calls(reroutes, view));
+        parts.push(call_lines(reroutes, view));
     }
     if !view.quiet {
-        parts.push(page.deletes());
+        parts.push(page.delete_section());
     }
-    parts.push(page.conflicts());
+    parts.push(page.conflict_section());
     if !view.quiet {
         parts.extend([
-            page.drift(),
-            page.adoptions(),
-            page.releases(),
-            page.changes(),
-            page.guards(),
+            page.drift_section(),
+            page.adoption_section(),
+            page.release_section(),
+            page.change_section(),
+            page.guards_section(),
             page.held_back(),
-            page.outstanding(),
-            page.unchecked(),
-            page.foreign(),
+            page.outstanding_section(),
+            page.unchecked_section(),
+            page.foreign_section(),
         ]);
     }
     let told = plan.findings.iter().filter(|f| f.is_error() || !view.quiet);
     let told: Vec<Finding> = told.cloned().collect();
-    parts.push(findings::text(&told, view.width));
-    parts.push(findings::text(refusals, view.width));
+    parts.push(findings::findings_text(&told, view.width));
+    parts.push(findings::findings_text(refusals, view.width));
     let parts: Vec<String> = parts.into_iter().filter(|part| !part.is_empty()).collect();
     parts
         .iter()
@@ -73,7 +73,7 @@ pub fn plan(plan: &Plan, reroutes: Option<&Reroutes>, refusals: &[Finding], view
 
 /// The first line: `Plan for production: 2 to create, 1 to delete; 412
 /// unchanged`, or `No changes.`
-pub fn headline(plan: &Plan) -> String {
+pub fn plan_headline(plan: &Plan) -> String {
     let summary = plan.summary();
     let environment = plan.environment.as_deref();
     let with =
@@ -108,8 +108,8 @@ pub fn headline(plan: &Plan) -> String {
     text
 }
 
-fn calls(reroutes: &Reroutes, view: View) -> String {
-    let clauses = moves::clauses(reroutes).into_iter();
+fn call_lines(reroutes: &Reroutes, view: View) -> String {
+    let clauses = moves::move_clauses(reroutes).into_iter();
     let lines = clauses.map(|clause| format!("  {}\n", wrapped(&clause, view.width - 2, 2)));
     let lines: String = lines.collect();
     match lines.is_empty() {
@@ -142,7 +142,7 @@ pub(super) type Alike<'a> = Vec<&'a Change>;
 
 /// Groups by what happens, in order of appearance. Regions and configs
 /// stand alone: people know them by name.
-pub(super) fn alike<'a>(changes: impl Iterator<Item = &'a Change>) -> Vec<Alike<'a>> {
+pub(super) fn group_alike<'a>(changes: impl Iterator<Item = &'a Change>) -> Vec<Alike<'a>> {
     let mut groups: Vec<Alike<'a>> = Vec::new();
     let mut known = HashMap::new();
     for change in changes {
@@ -162,12 +162,12 @@ pub(super) fn alike<'a>(changes: impl Iterator<Item = &'a Change>) -> Vec<Alike<
 }
 
 #[derive(Clone, Copy)]
-struct Page<'a> {
+struct PlanPage<'a> {
     plan: &'a Plan,
     view: View,
 }
 
-impl Page<'_> {
+impl PlanPage<'_> {
     fn section<T>(&self, title: &str, items: &[T], mut draw: impl FnMut(&T) -> String) -> String {
         if items.is_empty() {
             return String::new();
@@ -179,7 +179,7 @@ impl Page<'_> {
 
     /// `  ~ config.uae   routing/uae.toml:12`, the place in a column of its own,
     /// or below where there is no room.
-    fn line(&self, sign: &str, what: &str, change: &Change) -> String {
+    fn change_line(&self, sign: &str, what: &str, change: &Change) -> String {
         let place = match self.plan.source(change) {
             Some((file, line)) if change.action == Action::Delete => {
                 format!("was {}:{line}", visible(file))
@@ -195,12 +195,12 @@ impl Page<'_> {
     }
 
     /// One line an object, or one for all of them where they are many.
-    fn heads(&self, sign: &str, group: &[&Change]) -> String {
+    fn group_heads(&self, sign: &str, group: &[&Change]) -> String {
         let address = |change: &Change| self.plan.address(change.object).to_string();
         if self.view.full || group.len() <= NAMED_ALIKE {
             let lines = group.iter();
             return lines
-                .map(|change| self.line(sign, &address(change), change))
+                .map(|change| self.change_line(sign, &address(change), change))
                 .collect();
         }
         let Some(first) = group.first() else {
@@ -212,7 +212,7 @@ impl Page<'_> {
             self.of_tenants(group),
             address(first)
         );
-        self.line(sign, &what, first)
+        self.change_line(sign, &what, first)
     }
 
     fn of_tenants(&self, group: &[&Change]) -> String {
@@ -229,45 +229,45 @@ impl Page<'_> {
         }
     }
 
-    fn body(&self, change: &Change, wanted: impl Fn(Kind) -> bool) -> String {
+    fn change_body(&self, change: &Change, wanted: impl Fn(Kind) -> bool) -> String {
         let lines = lines::of(self.plan, change, wanted);
         lines.iter().map(|line| format!("      {line}\n")).collect()
     }
 
-    fn peaceful(&self, action: impl Fn(Action) -> bool) -> impl Iterator<Item = &Change> {
+    fn without_conflict(&self, action: impl Fn(Action) -> bool) -> impl Iterator<Item = &Change> {
         self.plan
             .changes
             .iter()
             .filter(move |change| action(change.action) && !self.plan.in_conflict(change))
     }
 
-    fn adoptions(&self) -> String {
-        let groups = alike(self.peaceful(|action| action == Action::Adopt));
+    fn adoption_section(&self) -> String {
+        let groups = group_alike(self.without_conflict(|action| action == Action::Adopt));
         let title = "Adopt: the database holds these values already; they become lkroute's";
         self.section(title, &groups, |group| {
-            self.heads(&paint(NOTED, "="), group)
+            self.group_heads(&paint(NOTED, "="), group)
         })
     }
 
-    fn releases(&self) -> String {
-        let groups = alike(self.peaceful(|action| action == Action::Release));
+    fn release_section(&self) -> String {
+        let groups = group_alike(self.without_conflict(|action| action == Action::Release));
         let title = "Give back: the rows stay, and are no longer lkroute's";
         self.section(title, &groups, |group| {
             let Some(change) = group.first() else {
                 return String::new();
             };
-            let body = self.body(change, Kind::writes);
-            self.heads(&paint(NOTED, "="), group) + &body
+            let body = self.change_body(change, Kind::writes);
+            self.group_heads(&paint(NOTED, "="), group) + &body
         })
     }
 
-    fn changes(&self) -> String {
+    fn change_section(&self) -> String {
         let moved = |change: &&Change| {
             let patch = self.plan.patch(change);
             patch.fields.is_empty() || patch.fields.iter().any(|f| f.kind != Kind::Drift)
         };
         let ours = |action| !matches!(action, Action::Delete | Action::Adopt | Action::Release);
-        let groups = alike(self.peaceful(ours).filter(moved));
+        let groups = group_alike(self.without_conflict(ours).filter(moved));
         self.section("Changes", &groups, |group| {
             let Some(change) = group.first() else {
                 return String::new();
@@ -277,7 +277,9 @@ impl Page<'_> {
                 _ => paint(CHANGED, "~"),
             };
             let shown = |kind| !matches!(kind, Kind::Drift | Kind::Adopt);
-            self.heads(&sign, group) + &self.body(change, shown) + &self.also_adopted(change)
+            self.group_heads(&sign, group)
+                + &self.change_body(change, shown)
+                + &self.also_adopted(change)
         })
     }
 
@@ -294,17 +296,17 @@ impl Page<'_> {
         }
     }
 
-    fn guards(&self) -> String {
+    fn guards_section(&self) -> String {
         let Some(change) = &self.plan.guards else {
             return String::new();
         };
         let title = "Guards: stored with this apply, to judge the next ones";
-        self.section(title, &guards::lines(change), |line| {
+        self.section(title, &guards::guards_lines(change), |line| {
             format!("      {line}\n")
         })
     }
 
-    fn outstanding(&self) -> String {
+    fn outstanding_section(&self) -> String {
         let guards = match self.plan.guards_outstanding {
             true => format!("  {} guards  update\n", paint(DIM, "·")),
             false => String::new(),
@@ -317,15 +319,15 @@ impl Page<'_> {
     }
 
     fn outstanding_objects(&self) -> String {
-        let groups = alike(self.plan.outstanding.iter());
+        let groups = group_alike(self.plan.outstanding.iter());
         self.section(OUTSTANDING, &groups, |group| {
             let action = group.first().map_or("", |change| change.action.as_str());
-            self.heads(&paint(DIM, "·"), group)
+            self.group_heads(&paint(DIM, "·"), group)
                 .replacen('\n', &format!("  {action}\n"), 1)
         })
     }
 
-    fn unchecked(&self) -> String {
+    fn unchecked_section(&self) -> String {
         let title = "Not compared: secrets that stay as the last apply stored them";
         let unchecked = self.plan.unchecked.iter();
         let tried: Vec<_> = unchecked
@@ -338,7 +340,7 @@ impl Page<'_> {
         })
     }
 
-    fn foreign(&self) -> String {
+    fn foreign_section(&self) -> String {
         let foreign = &self.plan.foreign;
         let mut notes = Vec::new();
         if foreign.unreadable > 0 {

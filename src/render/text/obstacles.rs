@@ -7,32 +7,32 @@ use serde_json::Value;
 use super::super::escape::visible;
 use super::super::lines;
 use super::super::style::{CHANGED, ERROR, NOTED, paint, wrapped};
-use super::{Alike, Page, alike};
+use super::{Alike, PlanPage, group_alike};
 use crate::diff::plan::{Action, Change, FieldChange, Kind};
 use crate::fields::Field;
 
-impl Page<'_> {
-    pub(super) fn conflicts(&self) -> String {
-        let groups = alike(self.plan.conflicts());
+impl PlanPage<'_> {
+    pub(super) fn conflict_section(&self) -> String {
+        let groups = group_alike(self.plan.conflicts());
         let title = "Conflicts: fields hold values that lkroute did not set; nothing is applied";
         self.section(title, &groups, |group| {
             let Some(change) = group.first() else {
                 return String::new();
             };
             let fields = self.plan.patch(change).fields.iter();
-            let drawn: String = fields.map(|field| self.conflict(field)).collect();
-            let rest = self.body(change, |kind| {
+            let drawn: String = fields.map(|field| self.conflict_lines(field)).collect();
+            let rest = self.change_body(change, |kind| {
                 !matches!(kind, Kind::Conflict | Kind::Blocked | Kind::Adopt)
             });
-            self.heads(&paint(ERROR, "!"), group) + &drawn + &rest + &self.way_out(change)
+            self.group_heads(&paint(ERROR, "!"), group) + &drawn + &rest + &self.way_out(change)
         })
     }
 
-    fn conflict(&self, field: &FieldChange) -> String {
+    fn conflict_lines(&self, field: &FieldChange) -> String {
         let value = |value: &Option<Value>, secret: &str| match (field.field, value) {
             (_, None) => "nothing".to_owned(),
             (Field::ApiSecret, Some(_)) => secret.to_owned(),
-            (name, Some(value)) => lines::toml(&self.plan.shown(name, value)),
+            (name, Some(value)) => lines::toml_value(&self.plan.shown(name, value)),
         };
         let name = field.field;
         match field.kind {
@@ -96,7 +96,7 @@ impl Page<'_> {
             .collect()
     }
 
-    pub(super) fn drift(&self) -> String {
+    pub(super) fn drift_section(&self) -> String {
         let drifted = |change: &&Change| {
             !self.plan.in_conflict(change) && self.plan.patch(change).has(Kind::Drift)
         };
@@ -104,18 +104,18 @@ impl Page<'_> {
             Some(apply) => format!(" (last apply: {apply})"),
             None => String::new(),
         };
-        let planned = alike(self.plan.changes.iter().filter(drifted));
-        let left = alike(self.plan.left_alone.iter());
+        let planned = group_alike(self.plan.changes.iter().filter(drifted));
+        let left = group_alike(self.plan.left_alone.iter());
         let what = format!("changed outside lkroute{since}");
         let planned_title = format!("Drift: {what}; a seen apply sets it back");
         let left_title = format!("Drift, left alone: {what}");
-        self.section(&planned_title, &planned, |group| self.drifted(group))
-            + &self.section(&left_title, &left, |group| self.drifted(group))
+        self.section(&planned_title, &planned, |group| self.drifted_lines(group))
+            + &self.section(&left_title, &left, |group| self.drifted_lines(group))
     }
 
     /// What a rollback undid, with what it would do.
     pub(super) fn held_back(&self) -> String {
-        let groups = alike(self.plan.held_back.iter());
+        let groups = group_alike(self.plan.held_back.iter());
         let title = "Held back: a rollback undid it, so it is not written";
         self.section(title, &groups, |group| {
             let Some(change) = group.first() else {
@@ -130,15 +130,17 @@ impl Page<'_> {
                     format!("      {}\n", paint(NOTED, why))
                 })
                 .collect();
-            self.heads(&paint(CHANGED, "~"), group) + &self.body(change, |_| true) + &whys
+            self.group_heads(&paint(CHANGED, "~"), group)
+                + &self.change_body(change, |_| true)
+                + &whys
         })
     }
 
-    fn drifted(&self, group: &Alike<'_>) -> String {
+    fn drifted_lines(&self, group: &Alike<'_>) -> String {
         let Some(change) = group.first() else {
             return String::new();
         };
-        let body = self.body(change, |kind| kind == Kind::Drift);
-        self.heads(&paint(CHANGED, "~"), group) + &body
+        let body = self.change_body(change, |kind| kind == Kind::Drift);
+        self.group_heads(&paint(CHANGED, "~"), group) + &body
     }
 }

@@ -7,7 +7,7 @@ use hashbrown::HashMap;
 use super::merger::Merge;
 use crate::finding::Finding;
 use crate::phone::{E164, Prefix, RowKey};
-use crate::routing::{Binding, Origin, Settings};
+use crate::routing::{Binding, BindingSettings, Origin};
 use crate::source::parse::parsed_file::{Local, ParsedFile, Ref, Spec};
 use crate::source::suggest;
 
@@ -33,21 +33,21 @@ pub(super) struct Prefixes(Vec<(Prefix, String)>);
 
 impl Prefixes {
     /// The region whose prefix fits a number best, as an index.
-    fn best(&self, number: E164) -> Option<usize> {
+    fn best_region(&self, number: E164) -> Option<usize> {
         let fitting = self.0.iter().enumerate();
-        let fitting = fitting.filter(|(_, (prefix, _))| prefix.begins(number));
+        let fitting = fitting.filter(|(_, (prefix, _))| prefix.is_prefix_of(number));
         fitting
             .max_by_key(|(_, (prefix, _))| prefix.len())
             .map(|(ix, _)| ix)
     }
 
-    pub(super) fn region(&self, number: E164) -> Option<&str> {
-        self.best(number).map(|ix| self.0[ix].1.as_str())
+    pub(super) fn region_of(&self, number: E164) -> Option<&str> {
+        self.best_region(number).map(|ix| self.0[ix].1.as_str())
     }
 }
 
 impl Merge<'_> {
-    pub(super) fn prefixes(&self) -> Prefixes {
+    pub(super) fn region_prefixes(&self) -> Prefixes {
         let regions = self.routing.regions.iter();
         let codes = regions.flat_map(|(name, region)| {
             region
@@ -59,22 +59,22 @@ impl Merge<'_> {
     }
 
     /// Takes over the bindings of one file.
-    pub(super) fn bindings(&mut self, file: u32, piece: ParsedFile, prefixes: &Prefixes) {
+    pub(super) fn add_bindings(&mut self, file: u32, piece: ParsedFile, prefixes: &Prefixes) {
         let used = &piece.used;
         let tenants: Vec<u32> = used
             .tenants
             .list
             .iter()
-            .map(|name| self.tenant(name))
+            .map(|name| self.tenant_index(name))
             .collect();
         for name in &used.configs.list {
-            self.config(name);
+            self.check_config(name);
         }
         for name in &used.regions.list {
-            self.region(name);
+            self.check_region(name);
         }
         for name in &used.outbound.list {
-            self.outbound(name);
+            self.check_outbound(name);
         }
         let mut outcomes: HashMap<(u32, Option<usize>), MergedBinding, RandomState> =
             HashMap::default();
@@ -87,10 +87,10 @@ impl Merge<'_> {
             let tenant = tenants.get(local.tenant as usize).copied();
             let mut troubled: Vec<(BindingProblem, Binding, u64)> = Vec::new();
             for number in local.numbers() {
-                let code = by_number.then(|| prefixes.best(number)).flatten();
+                let code = by_number.then(|| prefixes.best_region(number)).flatten();
                 let outcome = outcomes.entry((local.spec, code)).or_insert_with(|| {
                     let region = code.map(|ix| prefixes.0[ix].1.as_str());
-                    self.outcome(&piece, spec, region)
+                    self.merge_spec(&piece, spec, region)
                 });
                 let (settings, trouble) = outcome;
                 let mut binding = Binding {
@@ -117,20 +117,20 @@ impl Merge<'_> {
                         .region
                         .and_then(|ix| used.regions.list.get(ix as usize));
                     let region = region.map(|region| region.name.as_str());
-                    binding.settings =
-                        self.roll(&binding, region.or_else(|| prefixes.region(number)));
+                    binding.settings = self
+                        .rolled_settings(&binding, region.or_else(|| prefixes.region_of(number)));
                 }
                 self.routing.bindings.push(binding);
             }
             for (trouble, first, count) in troubled {
-                self.troubled(&first, &trouble, count);
+                self.add_problem(&first, &trouble, count);
             }
         }
     }
 
     /// Whether the files hold no more bindings than they may: said before
     /// ranges become numbers, each of which takes memory.
-    pub(super) fn bounded(&mut self, pieces: &[ParsedFile]) -> bool {
+    pub(super) fn is_within_bounds(&mut self, pieces: &[ParsedFile]) -> bool {
         let (mut total, mut beyond) = (0, None);
         for (file, piece) in (0u32..).zip(pieces) {
             for local in &piece.bindings {
@@ -154,7 +154,7 @@ impl Merge<'_> {
             "these files bind {total} numbers, the most is {}",
             self.options.max_bindings
         );
-        let finding = Finding::error("too-many-bindings", message).at(self.relook.place(&first));
+        let finding = Finding::error("too-many-bindings", message).at(self.relook.place_of(&first));
         self.findings.add(finding.hint(format!(
             "this is the first beyond; if they are all meant, say `--max-bindings {total}`"
         )));
@@ -162,7 +162,12 @@ impl Merge<'_> {
     }
 
     /// The settings of a spec, for numbers of a region.
-    fn outcome(&mut self, piece: &ParsedFile, spec: &Spec, region: Option<&str>) -> MergedBinding {
+    fn merge_spec(
+        &mut self,
+        piece: &ParsedFile,
+        spec: &Spec,
+        region: Option<&str>,
+    ) -> MergedBinding {
         let named = |list: &[Ref], ix: Option<u32>| Some(list.get(ix? as usize)?.name.clone());
         let config = named(&piece.used.configs.list, spec.config);
         let region = named(&piece.used.regions.list, spec.region).or(region.map(str::to_owned));
@@ -178,7 +183,7 @@ impl Merge<'_> {
                 None => (String::new(), None),
             },
         };
-        let settings = self.intern(Settings {
+        let settings = self.intern_settings(BindingSettings {
             config,
             fields: spec.fields.clone(),
             adopt: spec.adopt.clone(),
@@ -187,7 +192,7 @@ impl Merge<'_> {
         (settings, trouble.filter(|_| !self.incomplete))
     }
 
-    pub(super) fn intern(&mut self, settings: Settings) -> u32 {
+    pub(super) fn intern_settings(&mut self, settings: BindingSettings) -> u32 {
         let list = &mut self.routing.settings;
         *self
             .settings_ix
@@ -199,7 +204,7 @@ impl Merge<'_> {
     }
 
     /// `count` numbers of one range, the first of them that of `binding`.
-    fn troubled(&mut self, binding: &Binding, trouble: &BindingProblem, count: u64) {
+    fn add_problem(&mut self, binding: &Binding, trouble: &BindingProblem, count: u64) {
         let relook = &mut self.relook;
         let (number, is, names) = match count {
             1 => (binding.number.to_string(), "is", "names"),
@@ -211,7 +216,7 @@ impl Merge<'_> {
         match trouble {
             BindingProblem::NoRegion => self.findings.add_many("no-region", || {
                 let message = format!("{number} {is} in no region, and {names} no config");
-                let finding = Finding::error("no-region", message).at(relook.place(binding));
+                let finding = Finding::error("no-region", message).at(relook.place_of(binding));
                 let hint = "name a `config` or a `region`, or add its prefix to the `country_codes` of a region";
                 finding.hint(hint)
             }),
@@ -219,7 +224,7 @@ impl Merge<'_> {
                 let message = format!("region `{region}` has no `default_config`, and {number} {names} no config");
                 let finding = Finding::error("region-without-default", message);
                 let hint = format!("name a `config` here, or a `default_config` under [regions.{region}]");
-                finding.at(relook.place(binding)).hint(hint)
+                finding.at(relook.place_of(binding)).hint(hint)
             }),
         }
     }
@@ -243,7 +248,7 @@ impl Merge<'_> {
     }
 
     /// `allowed_outbound`: the name of a region.
-    fn outbound(&mut self, name: &Ref) {
+    fn check_outbound(&mut self, name: &Ref) {
         self.lets_islands_through(name);
         if !self.routing.regions.contains_key(&name.name) {
             if self.is_unusable("regions", &name.name) {
@@ -252,24 +257,24 @@ impl Merge<'_> {
             let message = format!("`{}` is neither `global` nor a region", name.name);
             let finding = Finding::error("unknown-region", message).at(name.place.clone());
             let names = self.routing.regions.keys().map(String::as_str);
-            let hint = suggest::hint(&name.name, names.chain(["global"]));
+            let hint = suggest::suggestion_hint(&name.name, names.chain(["global"]));
             self.findings.add(finding.hint_of(hint));
         } else if !KNOWN_OUTBOUND.contains(&name.name.as_str()) {
             let message = format!("the Python service of today does not know `{}`", name.name);
             let finding =
                 Finding::warning("outbound-unknown-today", message).at(name.place.clone());
-            let known = suggest::list(&KNOWN_OUTBOUND);
+            let known = suggest::quoted_list(&KNOWN_OUTBOUND);
             self.findings.add(finding.hint(format!("it knows {known}")));
         }
     }
 
     /// No number of a tenant stands twice, and no two of them are one row.
     /// Sorts the bindings, so that such would lie side by side.
-    pub(super) fn duplicates(&mut self) {
+    pub(super) fn find_duplicates(&mut self) {
         let bindings = std::mem::take(&mut self.routing.bindings);
         let keys = (0u32..).zip(&bindings);
         let mut keys: Vec<(u32, RowKey, u32)> = keys
-            .map(|(ix, binding)| (binding.tenant, binding.number.key(), ix))
+            .map(|(ix, binding)| (binding.tenant, binding.number.row_key(), ix))
             .collect();
         keys.sort();
         let alike = keys.chunk_by(|a, b| (a.0, a.1) == (b.0, b.1));
@@ -290,13 +295,13 @@ impl Merge<'_> {
         });
         for alike in alike {
             let (second, first) = pair(alike[0]);
-            self.twice(second, first, alike.len() - 1);
+            self.add_duplicate(second, first, alike.len() - 1);
         }
         let sorted = keys.into_iter().map(|(.., ix)| bindings[ix as usize]);
         self.routing.bindings = sorted.collect();
     }
 
-    fn twice(&mut self, binding: &Binding, first: &Binding, more: usize) {
+    fn add_duplicate(&mut self, binding: &Binding, first: &Binding, more: usize) {
         let relook = &mut self.relook;
         let and_more = match more {
             0 => String::new(),
@@ -308,7 +313,7 @@ impl Merge<'_> {
                 let message = format!("{} of `{tenant}` is bound twice{and_more}", binding.number);
                 Finding::error("duplicate-binding", message)
                     .at(relook.second_place(binding))
-                    .also(relook.place(first), "bound here first")
+                    .also(relook.place_of(first), "bound here first")
                     .hint("keep one of them: there is no precedence")
             });
         } else {
@@ -316,8 +321,8 @@ impl Merge<'_> {
                 let (one, other) = (binding.number, first.number);
                 let message = format!("{one} and {other} of `{tenant}` would be one row{and_more}");
                 Finding::error("same-row", message)
-                    .at(relook.place(binding))
-                    .also(relook.place(first), "the other number")
+                    .at(relook.place_of(binding))
+                    .also(relook.place_of(first), "the other number")
                     .hint("the database keeps the national number as an integer, without its leading zero")
             });
         }

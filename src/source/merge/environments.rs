@@ -4,20 +4,20 @@
 use std::collections::BTreeMap;
 
 use super::merger::Merge;
-use super::objects::once;
+use super::objects::is_first_definition;
 use crate::finding::Finding;
 use crate::source::parse::parsed_file::{EnvironmentDef, ParsedFile};
 use crate::source::suggest;
 
 impl Merge<'_> {
     /// Whether the environment is chosen, where there are any.
-    pub(super) fn environments(&mut self, pieces: &mut [ParsedFile]) -> bool {
+    pub(super) fn choose_environment(&mut self, pieces: &mut [ParsedFile]) -> bool {
         let mut places = BTreeMap::new();
         for def in pieces
             .iter_mut()
             .flat_map(|piece| piece.environments.drain(..))
         {
-            if once(&mut self.findings, &mut places, "environment", &def) {
+            if is_first_definition(&mut self.findings, &mut places, "environment", &def) {
                 self.environments.insert(def.name, def.value);
             }
         }
@@ -31,11 +31,11 @@ impl Merge<'_> {
             }
             let message = format!("there is no environment `{}`", name.name);
             let finding = Finding::error("unknown-environment", message);
-            let hint = suggest::hint(&name.name, names.iter().copied())
+            let hint = suggest::suggestion_hint(&name.name, names.iter().copied())
                 .unwrap_or_else(|| format!("declare it: [environments.{}]", name.name));
             self.findings.add(finding.hint(hint).at(name.place.clone()));
         }
-        let listed = suggest::list(&names);
+        let listed = suggest::quoted_list(&names);
         let (code, message, hint) = match &self.options.environment {
             None if !names.is_empty() => {
                 let message = format!("an environment has to be chosen: {listed}");
@@ -66,7 +66,7 @@ impl Merge<'_> {
     }
 
     /// The chosen environment's definition.
-    pub(super) fn chosen(&mut self) -> Option<&mut EnvironmentDef> {
+    pub(super) fn chosen_environment(&mut self) -> Option<&mut EnvironmentDef> {
         self.environments
             .get_mut(self.options.environment.as_ref()?)
     }

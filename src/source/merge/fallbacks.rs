@@ -11,7 +11,7 @@ impl Merge<'_> {
     /// `fallbacks` are those of the declared configs, by the config's name.
     pub(super) fn fallbacks(&mut self, fallbacks: &BTreeMap<String, Ref>) {
         for (name, fallback) in fallbacks {
-            if !self.config(fallback) {
+            if !self.check_config(fallback) {
                 continue;
             }
             let error =

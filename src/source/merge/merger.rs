@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::fields::Field;
 use crate::finding::{Finding, Place};
-use crate::routing::{Expect, Routing, SecretSource, Settings, is_secret_variable};
+use crate::routing::{BindingSettings, Expect, Routing, SecretSource, is_secret_variable};
 use crate::source::findings::Findings;
 use crate::source::loaded::{LoadOptions, Loaded};
 use crate::source::locate::BindingLocator;
@@ -20,7 +20,7 @@ use crate::source::suggest;
 /// Puts the pieces together.
 ///
 /// `complete` says whether all that there is could be read so far.
-pub fn merge(
+pub fn merge_files(
     mut pieces: Vec<ParsedFile>,
     sources: &dyn Sources,
     options: &LoadOptions,
@@ -31,31 +31,31 @@ pub fn merge(
     for piece in &mut pieces {
         merge.findings.extend(std::mem::take(&mut piece.findings));
     }
-    if !merge.environments(&mut pieces) {
+    if !merge.choose_environment(&mut pieces) {
         // Without one, what differs by environment would look like a mistake.
-        return merge.finish();
+        return merge.into_loaded();
     }
-    merge.settings(&mut pieces);
-    merge.tenants(&mut pieces);
-    let defaults = merge.regions(&mut pieces);
-    merge.configs(&mut pieces);
+    merge.take_settings(&mut pieces);
+    merge.take_tenants(&mut pieces);
+    let defaults = merge.take_regions(&mut pieces);
+    merge.take_configs(&mut pieces);
     merge.secret_variables();
     merge.look_up(&defaults);
-    merge.expects(&mut pieces);
+    merge.take_expects(&mut pieces);
     let rollouts = pieces.iter_mut().flat_map(|piece| piece.rollouts.drain(..));
     let rollouts = rollouts.collect();
-    merge.waves(rollouts);
-    let prefixes = merge.prefixes();
-    if !merge.bounded(&pieces) {
-        return merge.finish();
+    merge.take_waves(rollouts);
+    let prefixes = merge.region_prefixes();
+    if !merge.is_within_bounds(&pieces) {
+        return merge.into_loaded();
     }
     for (file, piece) in (0u32..).zip(pieces) {
-        merge.bindings(file, piece, &prefixes);
+        merge.add_bindings(file, piece, &prefixes);
     }
-    merge.duplicates();
+    merge.find_duplicates();
     merge.idle_waves();
-    merge.unused();
-    merge.finish()
+    merge.warn_of_unused();
+    merge.into_loaded()
 }
 
 pub(super) struct Merge<'a> {
@@ -81,7 +81,7 @@ pub(super) struct Merge<'a> {
     /// Configs that the chosen environment does not have.
     pub elsewhere: HashSet<String>,
     pub used_configs: HashSet<String>,
-    pub settings_ix: HashMap<Settings, u32, RandomState>,
+    pub settings_ix: HashMap<BindingSettings, u32, RandomState>,
     pub waves: Vec<Wave>,
 }
 
@@ -137,12 +137,12 @@ impl<'a> Merge<'a> {
         }
     }
 
-    fn finish(mut self) -> Loaded {
+    fn into_loaded(mut self) -> Loaded {
         self.report_unknown_configs();
         let nothing = self.routing.regions.is_empty()
             && self.routing.configs.is_empty()
             && self.routing.bindings.is_empty();
-        let mut findings = self.findings.finish(None);
+        let mut findings = self.findings.into_findings(None);
         if nothing && !self.incomplete && findings.iter().all(|finding| !finding.is_error()) {
             let message = "the files declare no region, no config and no binding";
             let hint = "an empty tree would delete everything, so it is refused; \
@@ -172,7 +172,7 @@ impl<'a> Merge<'a> {
         self.incomplete || self.unusable.contains(&(table.to_owned(), name.to_owned()))
     }
 
-    pub fn unknown<'n>(
+    pub fn add_unknown<'n>(
         &mut self,
         kind: &str,
         code: &'static str,
@@ -182,10 +182,10 @@ impl<'a> Merge<'a> {
         let message = format!("there is no {kind} `{}`", name.name);
         let finding = Finding::error(code, message).at(name.place.clone());
         self.findings
-            .add(finding.hint_of(suggest::hint(&name.name, known)));
+            .add(finding.hint_of(suggest::suggestion_hint(&name.name, known)));
     }
 
-    fn settings(&mut self, pieces: &mut [ParsedFile]) {
+    fn take_settings(&mut self, pieces: &mut [ParsedFile]) {
         let (mut owner, mut format, mut guards) = (None, None, GuardDefs::default());
         let mut variables = None;
         let mut twice = Vec::new();
@@ -203,7 +203,7 @@ impl<'a> Merge<'a> {
                 "secrets.env",
                 &mut twice,
             );
-            twice.extend(guards.join(std::mem::take(&mut piece.guards)));
+            twice.extend(guards.join_with(std::mem::take(&mut piece.guards)));
         }
         for (what, place, first) in twice {
             let finding = Finding::error("duplicate", format!("`{what}` is given twice"));
@@ -212,17 +212,17 @@ impl<'a> Merge<'a> {
         }
         let mut format = format.map(|(format, _)| format);
         let mut variables = variables.map(|(variables, _)| variables);
-        if let Some(chosen) = self.chosen() {
+        if let Some(chosen) = self.chosen_environment() {
             let mut own = std::mem::take(chosen);
             format = own.secret_format.or(format);
             variables = own.secret_env.or(variables);
-            own.guards.join(guards);
+            own.guards.join_with(guards);
             guards = own.guards;
             (self.database, self.schema) = (own.database, own.schema);
         }
         self.routing.owner = owner.map(|(owner, _)| owner);
         self.routing.secret_format = format;
-        (self.routing.guards, self.guard_regions) = guards.finish();
+        (self.routing.guards, self.guard_regions) = guards.into_guards();
         self.routing.guards.secret_env = Some(variables.unwrap_or_default());
     }
 
@@ -259,22 +259,22 @@ impl<'a> Merge<'a> {
     /// Names that are used before all is known.
     fn look_up(&mut self, defaults: &[Ref]) {
         for default in defaults {
-            self.config(default);
+            self.check_config(default);
         }
         for region in std::mem::take(&mut self.guard_regions) {
-            self.region(&region);
+            self.check_region(&region);
         }
     }
 
-    fn expects(&mut self, pieces: &mut [ParsedFile]) {
+    fn take_expects(&mut self, pieces: &mut [ParsedFile]) {
         for def in pieces.iter_mut().flat_map(|piece| piece.expects.drain(..)) {
-            let tenant = self.tenant(&def.tenant);
+            let tenant = self.tenant_index(&def.tenant);
             if let Some(region) = &def.region {
-                self.region(region);
+                self.check_region(region);
             }
             if let Some(config) = &def.config {
                 let used = self.used_configs.contains(&config.name);
-                self.config(config);
+                self.check_config(config);
                 if !used {
                     // An expectation is no use.
                     self.used_configs.remove(&config.name);

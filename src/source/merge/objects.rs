@@ -14,7 +14,7 @@ use crate::source::parse::parsed_file::{ConfigDef, Def, ParsedFile, Ref, RegionD
 use crate::source::suggest;
 
 impl Merge<'_> {
-    pub(super) fn tenants(&mut self, pieces: &mut [ParsedFile]) {
+    pub(super) fn take_tenants(&mut self, pieces: &mut [ParsedFile]) {
         let mut places = BTreeMap::new();
         let mut by_id: BTreeMap<Uuid, (String, Place)> = BTreeMap::new();
         for def in pieces.iter_mut().flat_map(|piece| piece.tenants.drain(..)) {
@@ -22,7 +22,7 @@ impl Merge<'_> {
                 let finding = Finding::error("bad-value", "an alias can't be a uuid");
                 self.findings.add(finding.at(def.place.clone()));
             }
-            if !once(&mut self.findings, &mut places, "tenant", &def) {
+            if !is_first_definition(&mut self.findings, &mut places, "tenant", &def) {
                 continue;
             }
             let Some(id) = def.value else {
@@ -53,7 +53,7 @@ impl Merge<'_> {
 
     /// The index of a tenant, by alias or uuid. One that is unknown gets an
     /// index too, so that its bindings can be compared with each other.
-    pub(super) fn tenant(&mut self, name: &Ref) -> u32 {
+    pub(super) fn tenant_index(&mut self, name: &Ref) -> u32 {
         if let Some(ix) = self.aliases.get(&name.name) {
             return *ix;
         }
@@ -66,7 +66,7 @@ impl Merge<'_> {
             let known = self.aliases.iter().filter(|(_, ix)| declared(ix));
             let known: Vec<String> = known.map(|(alias, _)| alias.clone()).collect();
             let known = known.iter().map(String::as_str);
-            self.unknown("tenant", "unknown-tenant", name, known);
+            self.add_unknown("tenant", "unknown-tenant", name, known);
         }
         let ix = self.add_tenant(Uuid::nil(), Some(name.name.clone()));
         self.aliases.insert(name.name.clone(), ix);
@@ -74,11 +74,11 @@ impl Merge<'_> {
     }
 
     /// Returns the configs that are defaults, to be looked up once all are known.
-    pub(super) fn regions(&mut self, pieces: &mut [ParsedFile]) -> Vec<Ref> {
+    pub(super) fn take_regions(&mut self, pieces: &mut [ParsedFile]) -> Vec<Ref> {
         let mut defaults = Vec::new();
         let mut prefixes = BTreeMap::new();
         for def in pieces.iter_mut().flat_map(|piece| piece.regions.drain(..)) {
-            if !once(&mut self.findings, &mut self.region_places, "region", &def) {
+            if !is_first_definition(&mut self.findings, &mut self.region_places, "region", &def) {
                 continue;
             }
             let RegionDef {
@@ -103,18 +103,18 @@ impl Merge<'_> {
     }
 
     /// Whether a region is declared; a finding if it is not.
-    pub(super) fn region(&mut self, name: &Ref) -> bool {
+    pub(super) fn check_region(&mut self, name: &Ref) -> bool {
         let known = self.routing.regions.contains_key(&name.name);
         if !known && !self.is_unusable("regions", &name.name) {
             let names: Vec<String> = self.routing.regions.keys().cloned().collect();
             let names = names.iter().map(String::as_str);
-            self.unknown("region", "unknown-region", name, names);
+            self.add_unknown("region", "unknown-region", name, names);
         }
         known
     }
 
     /// Whether the environment has a config of that name; a finding if not.
-    pub(super) fn config(&mut self, name: &Ref) -> bool {
+    pub(super) fn check_config(&mut self, name: &Ref) -> bool {
         if self.routing.configs.contains_key(&name.name) {
             self.used_configs.insert(name.name.clone());
             return true;
@@ -168,12 +168,12 @@ impl Merge<'_> {
         }
     }
 
-    pub(super) fn configs(&mut self, pieces: &mut [ParsedFile]) {
+    pub(super) fn take_configs(&mut self, pieces: &mut [ParsedFile]) {
         let mut ids: BTreeMap<Uuid, (String, Place)> = BTreeMap::new();
         let mut formers: Vec<(String, Ref)> = Vec::new();
         let mut fallbacks: BTreeMap<String, Ref> = BTreeMap::new();
         for def in pieces.iter_mut().flat_map(|piece| piece.configs.drain(..)) {
-            if !once(&mut self.findings, &mut self.config_places, "config", &def) {
+            if !is_first_definition(&mut self.findings, &mut self.config_places, "config", &def) {
                 continue;
             }
             let ConfigDef {
@@ -185,7 +185,7 @@ impl Merge<'_> {
                 elsewhere,
             } = def.value;
             if let Some(region) = &region {
-                self.region(region);
+                self.check_region(region);
             }
             if elsewhere {
                 self.elsewhere.insert(def.name);
@@ -205,12 +205,12 @@ impl Merge<'_> {
             formers.extend(formerly.map(|former| (def.name.clone(), former)));
             self.routing.configs.insert(def.name, config);
         }
-        self.formers(&formers);
+        self.check_formers(&formers);
         self.fallbacks(&fallbacks);
     }
 
     /// `formerly` says whose row is kept: no two can keep one.
-    fn formers(&mut self, formers: &[(String, Ref)]) {
+    fn check_formers(&mut self, formers: &[(String, Ref)]) {
         let mut taken: BTreeMap<&str, &Place> = BTreeMap::new();
         for (name, former) in formers {
             let keeps_its_row =
@@ -236,7 +236,7 @@ impl Merge<'_> {
     }
 
     /// Where something is wrong, what uses a config may be among it.
-    pub(super) fn unused(&mut self) {
+    pub(super) fn warn_of_unused(&mut self) {
         if self.incomplete || self.findings.any_error() {
             return;
         }
@@ -252,7 +252,7 @@ impl Merge<'_> {
 }
 
 /// Whether this is the first definition of its name; a finding if not.
-pub(super) fn once<T>(
+pub(super) fn is_first_definition<T>(
     findings: &mut Findings,
     places: &mut BTreeMap<String, Place>,
     kind: &str,

@@ -11,11 +11,11 @@ use uuid::Uuid;
 use super::merger::{Merge, Wave, Whom};
 use crate::finding::Finding;
 use crate::phone::E164;
-use crate::routing::{Binding, Settings};
+use crate::routing::{Binding, BindingSettings};
 use crate::source::parse::parsed_file::{RolloutDef, Who};
 
 impl Merge<'_> {
-    pub(super) fn waves(&mut self, rollouts: Vec<RolloutDef>) {
+    pub(super) fn take_waves(&mut self, rollouts: Vec<RolloutDef>) {
         for RolloutDef {
             from,
             to,
@@ -23,17 +23,17 @@ impl Merge<'_> {
             place,
         } in rollouts
         {
-            self.config(&from);
-            self.config(&to);
+            self.check_config(&from);
+            self.check_config(&to);
             let (who, label) = match who {
                 Who::Percent(share) => (Whom::Percent(share), format!("{share} %")),
                 Who::Tenants(names) => {
-                    let tenants = names.iter().map(|name| self.tenant(name)).collect();
+                    let tenants = names.iter().map(|name| self.tenant_index(name)).collect();
                     let names: Vec<&str> = names.iter().map(|name| name.name.as_str()).collect();
                     (Whom::Tenants(tenants), names.join(", "))
                 }
                 Who::Region(name) => {
-                    self.region(&name);
+                    self.check_region(&name);
                     let label = format!("region {}", name.name);
                     (Whom::Region(name.name), label)
                 }
@@ -51,7 +51,7 @@ impl Merge<'_> {
     }
 
     /// The settings of a binding once the waves have gone over it.
-    pub(super) fn roll(&mut self, binding: &Binding, region: Option<&str>) -> u32 {
+    pub(super) fn rolled_settings(&mut self, binding: &Binding, region: Option<&str>) -> u32 {
         let settings = &self.routing.settings[binding.settings as usize];
         let tenant = self.routing.tenants[binding.tenant as usize].id;
         let takes = |wave: &mut Wave| {
@@ -60,7 +60,7 @@ impl Merge<'_> {
             }
             wave.asked = true;
             match &wave.who {
-                Whom::Percent(percent) => share(binding.number, tenant) < percent / 100.0,
+                Whom::Percent(percent) => share_of_number(binding.number, tenant) < percent / 100.0,
                 Whom::Tenants(tenants) => tenants.contains(&binding.tenant),
                 Whom::Region(name) => region == Some(name),
             }
@@ -70,12 +70,12 @@ impl Merge<'_> {
         };
         let wave = &mut self.waves[ix];
         wave.moved = true;
-        let moved = Settings {
+        let moved = BindingSettings {
             config: wave.to.clone(),
             rollout: Some(wave.label.clone()),
             ..settings.clone()
         };
-        self.intern(moved)
+        self.intern_settings(moved)
     }
 
     /// Waves that move nothing are most likely mistaken.
@@ -94,7 +94,7 @@ impl Merge<'_> {
 
 /// Where a number of a tenant stands among all, from 0 up to 1: always at the
 /// same place, and evenly spread.
-fn share(number: E164, tenant: Uuid) -> f64 {
+fn share_of_number(number: E164, tenant: Uuid) -> f64 {
     let hash = Sha256::digest(format!("{number}@{tenant}"));
     let mut first = [0; 8];
     first.copy_from_slice(&hash[..8]);
@@ -115,6 +115,6 @@ mod tests {
         ));
         let top = u32::from_str_radix(&hex[..8], 16).unwrap();
         let expected = f64::from(top) / f64::from(u32::MAX);
-        assert!((share(number, tenant) - expected).abs() < 1e-8);
+        assert!((share_of_number(number, tenant) - expected).abs() < 1e-8);
     }
 }

@@ -3,9 +3,9 @@
 
 use serde_json::Value;
 
-use super::parsed_file::{ExpectDef, Local, Ref, RolloutDef, Spec, Who, reference};
+use super::parsed_file::{ExpectDef, Local, Ref, RolloutDef, Spec, Who, name_reference};
 use super::raw::{self, At, Rules, Text};
-use super::reader::Reader;
+use super::reader::FileReader;
 use crate::fields::{Field, Fields};
 use crate::finding::Finding;
 use crate::phone::{E164, LeadPart, NumberRange, RangeError};
@@ -14,29 +14,29 @@ use crate::source::suggest;
 /// Rules that can refuse a call, by their keys.
 const RULES_THAT_REFUSE: [&str; 3] = ["outbound", "allowed_outbound", "required_lead_format"];
 
-impl Reader<'_> {
-    pub(super) fn binding(&mut self, binding: &At<raw::BindingTable<'_>>) {
+impl FileReader<'_> {
+    pub(super) fn read_binding(&mut self, binding: &At<raw::BindingTable<'_>>) {
         let raw = &binding.value;
-        let included = self.included(&raw.only);
-        let base = self.spec(raw, None);
+        let included = self.is_included(&raw.only);
+        let base = self.read_spec(raw, None);
         let mut spec = base.clone();
         for (environment, overlay) in &raw.env.0 {
-            let chosen = self.overrides(environment, &raw.only);
+            let chosen = self.is_override(environment, &raw.only);
             let over = self.binding_override(environment, &overlay.value, &base);
             if chosen {
                 spec = over;
             }
         }
-        let tenant = raw.tenant.as_ref().map(|name| self.tenant(name));
+        let tenant = raw.tenant.as_ref().map(|name| self.tenant_index(name));
         if tenant.is_none() {
-            self.missing("this binding", "tenant", binding);
+            self.add_missing("this binding", "tenant", binding);
         }
         if !included {
             return;
         }
         let spec = self.number_of(spec);
         let tenant = tenant.unwrap_or_default();
-        self.numbers(binding, |first, count, line| Local {
+        self.read_numbers(binding, |first, count, line| Local {
             first,
             count,
             tenant,
@@ -45,7 +45,7 @@ impl Reader<'_> {
         });
     }
 
-    fn tenant(&mut self, name: &At<Text<'_>>) -> u32 {
+    fn tenant_index(&mut self, name: &At<Text<'_>>) -> u32 {
         self.piece.used.tenants.number(name, self.lines)
     }
 
@@ -60,20 +60,20 @@ impl Reader<'_> {
     }
 
     /// What a binding declares, over what is declared already.
-    fn spec(&mut self, raw: &raw::BindingTable<'_>, over: Option<&Spec>) -> Spec {
+    fn read_spec(&mut self, raw: &raw::BindingTable<'_>, over: Option<&Spec>) -> Spec {
         let used = &mut self.piece.used;
         let config = raw.config.as_ref();
         let region = raw.region.as_ref();
         let config = config.map(|name| used.configs.number(name, self.lines));
         let region = region.map(|name| used.regions.number(name, self.lines));
         let mut fields = over.map(|spec| spec.fields.clone()).unwrap_or_default();
-        if let Some(provider) = self.text("provider", &raw.provider, 255) {
+        if let Some(provider) = self.read_text("provider", &raw.provider, 255) {
             fields.set_text(Field::Provider, Some(&provider.value));
         }
         if let Some(rules) = &raw.rules {
-            self.rules(&rules.value, &mut fields);
+            self.read_rules(&rules.value, &mut fields);
         }
-        let adopt = self.fields(&raw.adopt, &Field::ADOPTABLE_OF_BINDING);
+        let adopt = self.read_field_names(&raw.adopt, &Field::ADOPTABLE_OF_BINDING);
         Spec {
             config: config.or(over.and_then(|spec| spec.config)),
             region: region.or(over.and_then(|spec| spec.region)),
@@ -84,7 +84,7 @@ impl Reader<'_> {
         }
     }
 
-    fn rules(&mut self, rules: &Rules<'_>, fields: &mut Fields) {
+    fn read_rules(&mut self, rules: &Rules<'_>, fields: &mut Fields) {
         let mut set = |field, value: Option<bool>| {
             if let Some(value) = value {
                 fields.set(field, Some(value.into()));
@@ -102,7 +102,7 @@ impl Reader<'_> {
             let value = self.lead_format(parts);
             fields.set(Field::RequiredLeadFormat, Some(value));
         }
-        if let Some(trunk) = self.text("outbound_trunk_id", &rules.outbound_trunk_id, 255) {
+        if let Some(trunk) = self.read_text("outbound_trunk_id", &rules.outbound_trunk_id, 255) {
             fields.set_text(Field::OutboundTrunkId, Some(&trunk.value));
         }
     }
@@ -112,12 +112,12 @@ impl Reader<'_> {
         for part in &parts.value {
             match LeadPart::parse(&part.value) {
                 Ok(read) => has_number |= read == LeadPart::BaseNumber,
-                Err(error) => self.error("bad-lead-format", part, error.to_string()),
+                Err(error) => self.add_error("bad-lead-format", part, error.to_string()),
             }
         }
         if !has_number {
             let message = "`required_lead_format` leaves out \"base_number\"";
-            self.error("bad-lead-format", parts, message);
+            self.add_error("bad-lead-format", parts, message);
         }
         parts
             .value
@@ -138,9 +138,9 @@ impl Reader<'_> {
         self.not_in_override("tenant", raw.tenant.as_ref());
         self.not_in_override("only", raw.only.as_ref());
         self.not_in_override("env", raw.env.0.first().map(|(name, _)| name));
-        let spec = self.spec(raw, Some(base));
+        let spec = self.read_spec(raw, Some(base));
         if spec == *base {
-            self.error(
+            self.add_error(
                 "override-nothing",
                 environment,
                 "this override changes nothing",
@@ -150,28 +150,28 @@ impl Reader<'_> {
     }
 
     /// The numbers of a binding, of which there is exactly one form.
-    fn numbers(
+    fn read_numbers(
         &mut self,
         binding: &At<raw::BindingTable<'_>>,
         make: impl Fn(E164, u32, u32) -> Local,
     ) {
         let raw = &binding.value;
         match (&raw.number, &raw.numbers, &raw.range) {
-            (Some(number), None, None) => self.push(number, &make),
+            (Some(number), None, None) => self.push_number(number, &make),
             (None, Some(numbers), None) => {
                 if numbers.value.is_empty() {
-                    self.error("bad-range", numbers, "`numbers` names no number");
+                    self.add_error("bad-range", numbers, "`numbers` names no number");
                 }
                 self.piece.bindings.reserve(numbers.value.len());
                 for number in &numbers.value {
-                    self.push(number, &make);
+                    self.push_number(number, &make);
                 }
             }
-            (None, None, Some(ends)) => self.range(ends, &make),
+            (None, None, Some(ends)) => self.read_range(ends, &make),
             (None, None, None) if self.unknown_keys => {}
             (None, None, None) => {
                 let message = "this binding has neither `number` nor `numbers` nor `range`";
-                self.error("number-choice", binding, message);
+                self.add_error("number-choice", binding, message);
             }
             (number, numbers, range) => self.too_many_forms(number, numbers, range),
         }
@@ -184,9 +184,9 @@ impl Reader<'_> {
         range: &raw::TextList<'_>,
     ) {
         let given = [
-            number.as_ref().map(|at| (self.place(at), "number")),
-            numbers.as_ref().map(|at| (self.place(at), "numbers")),
-            range.as_ref().map(|at| (self.place(at), "range")),
+            number.as_ref().map(|at| (self.place_of(at), "number")),
+            numbers.as_ref().map(|at| (self.place_of(at), "numbers")),
+            range.as_ref().map(|at| (self.place_of(at), "range")),
         ];
         let mut given: Vec<_> = given.into_iter().flatten().collect();
         given.sort();
@@ -202,21 +202,21 @@ impl Reader<'_> {
             .add(finding.hint("make a binding of its own for each"));
     }
 
-    fn push(&mut self, text: &At<Text<'_>>, make: &impl Fn(E164, u32, u32) -> Local) {
-        if let Some(number) = self.number(text) {
-            let line = self.line(text);
+    fn push_number(&mut self, text: &At<Text<'_>>, make: &impl Fn(E164, u32, u32) -> Local) {
+        if let Some(number) = self.read_number(text) {
+            let line = self.line_of(text);
             self.piece.bindings.push(make(number, 1, line));
         }
     }
 
-    pub(super) fn number(&mut self, text: &At<Text<'_>>) -> Option<E164> {
+    pub(super) fn read_number(&mut self, text: &At<Text<'_>>) -> Option<E164> {
         match E164::parse(&text.value) {
             Ok(number) => Some(number),
             Err(error) => {
                 let lines = self.lines;
                 self.findings.add_many("not-e164", || {
                     let finding = Finding::error("not-e164", error.to_string());
-                    let finding = finding.at(lines.place(text.span.clone()));
+                    let finding = finding.at(lines.place_of(text.span.clone()));
                     match error.guess() {
                         Some(guess) => finding.hint(format!("did you mean `{guess}`?")),
                         None => finding,
@@ -227,23 +227,27 @@ impl Reader<'_> {
         }
     }
 
-    fn range(&mut self, ends: &At<Vec<At<Text<'_>>>>, make: &impl Fn(E164, u32, u32) -> Local) {
+    fn read_range(
+        &mut self,
+        ends: &At<Vec<At<Text<'_>>>>,
+        make: &impl Fn(E164, u32, u32) -> Local,
+    ) {
         let [first, last] = ends.value.as_slice() else {
             let message = "a range is its first and its last number: [\"+…\", \"+…\"]";
-            return self.error("bad-range", ends, message);
+            return self.add_error("bad-range", ends, message);
         };
-        let (Some(first), Some(last)) = (self.number(first), self.number(last)) else {
+        let (Some(first), Some(last)) = (self.read_number(first), self.read_number(last)) else {
             return;
         };
         match NumberRange::new(first, last) {
             Ok(range) => {
-                let line = self.line(ends);
+                let line = self.line_of(ends);
                 let count = u32::try_from(range.len()).unwrap_or(u32::MAX);
                 self.piece.bindings.push(make(first, count, line));
             }
             Err(error) => {
                 let finding = Finding::error("bad-range", error.to_string());
-                let finding = finding.at(self.place(ends));
+                let finding = finding.at(self.place_of(ends));
                 self.findings.add(match error {
                     RangeError::TooMany { .. } => finding.hint("split it into several ranges"),
                     _ => finding,
@@ -252,77 +256,80 @@ impl Reader<'_> {
         }
     }
 
-    pub(super) fn rollout(&mut self, rollout: &At<raw::Rollout<'_>>) {
+    pub(super) fn read_rollout(&mut self, rollout: &At<raw::Rollout<'_>>) {
         let raw = &rollout.value;
         for (key, name) in [("from", &raw.from), ("to", &raw.to)] {
             if name.is_none() {
-                self.missing("this rollout", key, rollout);
+                self.add_missing("this rollout", key, rollout);
             }
         }
-        let included = self.included(&raw.only);
-        let who = self.who(rollout);
+        let included = self.is_included(&raw.only);
+        let who = self.read_who(rollout);
         let (Some(from), Some(to), Some(who)) = (&raw.from, &raw.to, who) else {
             return;
         };
         if from.value == to.value {
-            self.error("bad-rollout", to, "`from` and `to` are the same config");
+            self.add_error("bad-rollout", to, "`from` and `to` are the same config");
         }
         if included {
             self.piece.rollouts.push(RolloutDef {
-                from: reference(from, self.lines),
-                to: reference(to, self.lines),
+                from: name_reference(from, self.lines),
+                to: name_reference(to, self.lines),
                 who,
-                place: self.place(rollout),
+                place: self.place_of(rollout),
             });
         }
     }
 
-    fn who(&mut self, rollout: &At<raw::Rollout<'_>>) -> Option<Who> {
+    fn read_who(&mut self, rollout: &At<raw::Rollout<'_>>) -> Option<Who> {
         let raw = &rollout.value;
         match (&raw.percent, &raw.tenants, &raw.region) {
             (Some(percent), None, None) => {
                 if !(0.0..=100.0).contains(&percent.value) {
-                    self.error("bad-rollout", percent, "`percent` lies between 0 and 100");
+                    self.add_error("bad-rollout", percent, "`percent` lies between 0 and 100");
                 }
                 Some(Who::Percent(percent.value))
             }
             (None, Some(tenants), None) => {
-                let refs = tenants.value.iter().map(|name| reference(name, self.lines));
+                let refs = tenants
+                    .value
+                    .iter()
+                    .map(|name| name_reference(name, self.lines));
                 Some(Who::Tenants(refs.collect()))
             }
-            (None, None, Some(region)) => Some(Who::Region(reference(region, self.lines))),
+            (None, None, Some(region)) => Some(Who::Region(name_reference(region, self.lines))),
             _ => {
                 let message = "a rollout has exactly one of `percent`, `tenants` and `region`";
-                self.error("bad-rollout", rollout, message);
+                self.add_error("bad-rollout", rollout, message);
                 None
             }
         }
     }
 
-    pub(super) fn expect(&mut self, expect: &At<raw::ExpectTable<'_>>) {
+    pub(super) fn read_expect(&mut self, expect: &At<raw::ExpectTable<'_>>) {
         let raw = &expect.value;
         for (key, name) in [("from", &raw.from), ("tenant", &raw.tenant)] {
             if name.is_none() {
-                self.missing("this expectation", key, expect);
+                self.add_missing("this expectation", key, expect);
             }
         }
         let said = [&raw.to, &raw.config, &raw.worker, &raw.trunk, &raw.region];
         if said.into_iter().all(Option::is_none) && raw.outbound.is_none() {
-            self.error("bad-expect", expect, "this expectation expects nothing");
+            self.add_error("bad-expect", expect, "this expectation expects nothing");
         }
         self.expected_call(raw);
-        let included = self.included(&raw.only);
-        let from = raw.from.as_ref().and_then(|from| self.number(from));
+        let included = self.is_included(&raw.only);
+        let from = raw.from.as_ref().and_then(|from| self.read_number(from));
         let (Some(from), Some(tenant)) = (from, &raw.tenant) else {
             return;
         };
         let refer = |name: &Option<At<Text<'_>>>| -> Option<Ref> {
-            name.as_ref().map(|name| reference(name, self.lines))
+            name.as_ref().map(|name| name_reference(name, self.lines))
         };
         let text = |text: &Option<At<Text<'_>>>| text.as_ref().map(|text| text.value.to_string());
         let expect = ExpectDef {
             from,
-            tenant: reference(tenant, self.lines),
+            tenant: name_reference(tenant, self.lines),
             to: text(&raw.to),
             config: refer(&raw.config),
             worker: text(&raw.worker),
@@ -331,7 +338,7 @@ impl Reader<'_> {
             outbound: raw.outbound,
             dials: text(&raw.dials),
             refused: text(&raw.refused),
-            place: self.place(expect),
+            place: self.place_of(expect),
         };
         if included {
             self.piece.expects.push(expect);
@@ -343,24 +350,25 @@ impl Reader<'_> {
         for (key, said) in [("dials", &raw.dials), ("refused", &raw.refused)] {
             if let Some(said) = said.as_ref().filter(|_| raw.to.is_none()) {
                 let message = format!("`{key}` needs `to`, the number that is called");
-                self.error("bad-expect", said, message);
+                self.add_error("bad-expect", said, message);
             }
         }
         let Some(refused) = &raw.refused else { return };
         if raw.dials.is_some() {
             let message =
                 "a call that is refused is not dialled: `dials` and `refused` exclude each other";
-            self.error("bad-expect", refused, message);
+            self.add_error("bad-expect", refused, message);
         }
         if !RULES_THAT_REFUSE.contains(&&*refused.value) {
-            let hint = suggest::hint(&refused.value, RULES_THAT_REFUSE).unwrap_or_default();
+            let hint =
+                suggest::suggestion_hint(&refused.value, RULES_THAT_REFUSE).unwrap_or_default();
             let names = RULES_THAT_REFUSE.map(|rule| format!("`{rule}`")).join(", ");
             let finding = Finding::error(
                 "bad-expect",
                 format!("no rule of that name refuses calls: {names}"),
             );
             self.findings
-                .add(finding.at(self.place(refused)).hint(hint));
+                .add(finding.at(self.place_of(refused)).hint(hint));
         }
     }
 }

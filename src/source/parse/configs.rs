@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 
 use uuid::Uuid;
 
-use super::parsed_file::{ConfigDef, reference};
+use super::parsed_file::{ConfigDef, name_reference};
 use super::raw::{self, ApiSecret, At, Config, Text};
-use super::reader::{Reader, is_variable};
+use super::reader::{FileReader, is_variable};
 use crate::fields::Field;
 use crate::finding::Finding;
 use crate::routing::{CipherText, PRODUCTION, SecretSource, ServerConfig};
@@ -33,7 +33,7 @@ struct Given {
 
 impl Given {
     /// The same with the fields that an override gives.
-    fn with(self, over: Given) -> Given {
+    fn overridden_by(self, over: Given) -> Given {
         Given {
             id: over.id.or(self.id),
             region: over.region.or(self.region),
@@ -49,54 +49,84 @@ impl Given {
         }
     }
 
-    fn texts(&self) -> [&Option<At<String>>; 8] {
+    /// A member that is left out here does not compile.
+    fn given_texts(&self) -> [&Option<At<String>>; 8] {
+        let Given {
+            id: _,
+            region,
+            description,
+            url,
+            api_key,
+            api_secret: _,
+            trunk_id,
+            worker_name,
+            deployment,
+            fallback,
+            adopt: _,
+        } = self;
         [
-            &self.region,
-            &self.description,
-            &self.url,
-            &self.api_key,
-            &self.trunk_id,
-            &self.worker_name,
-            &self.deployment,
-            &self.fallback,
+            region,
+            description,
+            url,
+            api_key,
+            trunk_id,
+            worker_name,
+            deployment,
+            fallback,
         ]
     }
 }
 
-fn only_overrides(raw: &Config<'_>) -> bool {
+/// The texts that a config or an override may give; a key that is left out
+/// here does not compile.
+fn raw_texts<'r, 'a>(raw: &'r Config<'a>) -> [&'r Option<At<Text<'a>>>; 9] {
     let Config {
+        id,
+        formerly: _,
+        region,
+        description,
+        url,
+        api_key,
+        api_secret: _,
+        trunk_id,
+        worker_name,
+        deployment,
+        fallback,
+        adopt: _,
+        only: _,
+        env: _,
+    } = raw;
+    [
         id,
         region,
         description,
         url,
         api_key,
-        api_secret,
         trunk_id,
         worker_name,
         deployment,
         fallback,
-        env,
-        ..
-    } = raw;
-    let texts = [id, region, description, url, api_key];
-    let more = [trunk_id, worker_name, deployment, fallback];
-    let mut texts = texts.iter().chain(&more);
-    texts.all(|text| text.is_none()) && api_secret.is_none() && !env.0.is_empty()
+    ]
 }
 
-impl Reader<'_> {
-    pub(super) fn config(&mut self, name: &At<Text<'_>>, raw: &Config<'_>) -> ConfigDef {
-        let elsewhere = !self.included(&raw.only);
-        let base = self.given(raw);
+fn only_overrides(raw: &Config<'_>) -> bool {
+    let no_text = raw_texts(raw).into_iter().all(Option::is_none);
+    no_text && raw.api_secret.is_none() && !raw.env.0.is_empty()
+}
+
+impl FileReader<'_> {
+    pub(super) fn read_config(&mut self, name: &At<Text<'_>>, raw: &Config<'_>) -> ConfigDef {
+        let elsewhere = !self.is_included(&raw.only);
+        let base = self.read_given(raw);
         let (mut over, mut chosen) = (Given::default(), None);
         for (environment, overlay) in &raw.env.0 {
-            let is_chosen = self.overrides(environment, &raw.only);
+            let is_chosen = self.is_override(environment, &raw.only);
             let given = self.config_override(environment, &overlay.value, &base);
             if is_chosen {
                 (over, chosen) = (given, Some(&overlay.value));
             }
         }
-        let given = base.with(over);
+        let given = base.overridden_by(over);
         if raw.env.0.is_empty() || self.environment.is_some() && !elsewhere {
             self.judge_whole(name, &given, [Some(raw), chosen]);
         }
@@ -107,11 +137,11 @@ impl Reader<'_> {
         let formerly = raw
             .formerly
             .as_ref()
-            .map(|name| reference(name, self.lines));
+            .map(|name| name_reference(name, self.lines));
         ConfigDef {
-            id: given.id.as_ref().map(|id| self.place(id)),
-            region: region.map(|name| reference(name, self.lines)),
-            fallback: fallback.map(|name| reference(name, self.lines)),
+            id: given.id.as_ref().map(|id| self.place_of(id)),
+            region: region.map(|name| name_reference(name, self.lines)),
+            fallback: fallback.map(|name| name_reference(name, self.lines)),
             config: self.server_config(name, given, formerly.as_ref().map(|f| f.name.clone())),
             formerly,
             elsewhere,
@@ -124,10 +154,10 @@ impl Reader<'_> {
         given: Given,
         formerly: Option<String>,
     ) -> ServerConfig {
-        let mut lines = BTreeMap::from([(Field::Name, self.line(name))]);
+        let mut lines = BTreeMap::from([(Field::Name, self.line_of(name))]);
         let mut line = |field, line: Option<u32>| line.map(|line| lines.insert(field, line));
         let mut take = |field, text: Option<At<String>>| {
-            line(field, text.as_ref().map(|text| self.line(text)));
+            line(field, text.as_ref().map(|text| self.line_of(text)));
             text.map(|text| text.value)
         };
         let region = take(Field::Region, given.region).unwrap_or_default();
@@ -141,7 +171,7 @@ impl Reader<'_> {
         let secret = given.api_secret;
         line(
             Field::ApiSecret,
-            secret.as_ref().map(|secret| self.line(secret)),
+            secret.as_ref().map(|secret| self.line_of(secret)),
         );
         ServerConfig {
             id: given.id.map(|id| id.value),
@@ -156,20 +186,20 @@ impl Reader<'_> {
             deployment,
             fallback,
             adopt: given.adopt.unwrap_or_default(),
-            origin: self.origin(name),
+            origin: self.origin_of(name),
             lines,
         }
     }
 
     /// Reads the fields and judges each by itself.
-    fn given(&mut self, raw: &Config<'_>) -> Given {
+    fn read_given(&mut self, raw: &Config<'_>) -> Given {
         let id = raw.id.as_ref().and_then(|id| {
-            let value = self.uuid(id)?;
+            let value = self.read_uuid(id)?;
             let span = id.span.clone();
             Some(At { value, span })
         });
         if let Some(url) = &raw.url {
-            self.url(url);
+            self.check_url(url);
         }
         Given {
             id,
@@ -177,37 +207,38 @@ impl Reader<'_> {
                 value: region.value.to_string(),
                 span: region.span.clone(),
             }),
-            description: self.prose("description", &raw.description),
-            url: self.text("url", &raw.url, 500),
-            api_key: self.text("api_key", &raw.api_key, 255),
+            description: self.read_prose("description", &raw.description),
+            url: self.read_text("url", &raw.url, 500),
+            api_key: self.read_text("api_key", &raw.api_key, 255),
             api_secret: raw
                 .api_secret
                 .as_ref()
-                .and_then(|secret| self.secret(secret)),
-            trunk_id: self.text("trunk_id", &raw.trunk_id, 255),
-            worker_name: self.name("worker_name", &raw.worker_name),
+                .and_then(|secret| self.read_secret(secret)),
+            trunk_id: self.read_text("trunk_id", &raw.trunk_id, 255),
+            worker_name: self.read_name("worker_name", &raw.worker_name),
             deployment: self.deployment(&raw.deployment),
             fallback: raw.fallback.as_ref().map(|name| At {
                 value: name.value.to_string(),
                 span: name.span.clone(),
             }),
-            adopt: self.fields(&raw.adopt, &Field::OF_CONFIG),
+            adopt: self.read_field_names(&raw.adopt, &Field::OF_CONFIG),
         }
     }
 
     /// livekit-server refuses the call for a name that it can't keep apart.
     fn deployment(&mut self, name: &Option<At<Text<'_>>>) -> Option<At<String>> {
-        let name = self.name("deployment", name)?;
+        let name = self.read_name("deployment", name)?;
         let odd = |c: char| c == '_' || c.is_whitespace();
         if name.value.len() > 64 || name.value.contains(odd) {
             let message = "`deployment` has 64 bytes at most, no `_` and no blank in it";
-            self.error("bad-value", &name, message);
+            self.add_error("bad-value", &name, message);
         }
         if name.value == PRODUCTION {
             let message = "a worker of production names no deployment, and takes no such call";
             let finding = Finding::warning("deployment-production", message);
             let hint = "leave `deployment` out: that is LiveKit's production";
-            self.findings.add(finding.at(self.place(&name)).hint(hint));
+            self.findings
+                .add(finding.at(self.place_of(&name)).hint(hint));
         }
         Some(name)
     }
@@ -221,11 +252,11 @@ impl Reader<'_> {
         self.not_in_override("formerly", raw.formerly.as_ref());
         self.not_in_override("only", raw.only.as_ref());
         self.not_in_override("env", raw.env.0.first().map(|(name, _)| name));
-        let given = self.given(raw);
+        let given = self.read_given(raw);
         let same_text = given
-            .texts()
+            .given_texts()
             .into_iter()
-            .zip(base.texts())
+            .zip(base.given_texts())
             .find_map(|(over, base)| {
                 let over = over.as_ref()?;
                 base.as_ref().filter(|base| base.value == over.value)?;
@@ -237,19 +268,15 @@ impl Reader<'_> {
         });
         if let Some(span) = same_text.or(same_id.map(|id| id.span.clone())) {
             let at = At { value: (), span };
-            self.error(
+            self.add_error(
                 "override-nothing",
                 &at,
                 "this is the value without the override",
             );
         }
-        let texts = [&raw.region, &raw.description, &raw.url, &raw.api_key];
-        let more = [&raw.id, &raw.trunk_id, &raw.worker_name];
-        let last = [&raw.deployment, &raw.fallback];
-        let mut texts = texts.into_iter().chain(more).chain(last);
-        let any = texts.any(Option::is_some);
+        let any = raw_texts(raw).into_iter().any(Option::is_some);
         if !any && raw.api_secret.is_none() && raw.adopt.is_none() {
-            self.error("override-nothing", environment, "this override is empty");
+            self.add_error("override-nothing", environment, "this override is empty");
         }
         given
     }
@@ -267,11 +294,11 @@ impl Reader<'_> {
         if needed.iter().any(|(_, there)| !there) && raw[0].is_some_and(only_overrides) {
             let message = format!("{what} has nothing here but what environments override");
             let hint = "write that below the config itself, in the same file";
-            let finding = Finding::error("missing-key", message).at(self.place(name));
+            let finding = Finding::error("missing-key", message).at(self.place_of(name));
             return self.findings.add(finding.hint(hint));
         }
         for (key, _) in needed.into_iter().filter(|(_, there)| !there) {
-            self.missing(&what, key, name);
+            self.add_missing(&what, key, name);
         }
         let Some(secret) = &given.api_secret else {
             return;
@@ -293,7 +320,7 @@ impl Reader<'_> {
                 .hint("a sealed secret belongs to an id: give the one that it was sealed for"),
             ),
             Some(id) if !sealed.is_for(id.value) => {
-                let id_place = self.place(id);
+                let id_place = self.place_of(id);
                 self.findings.add(
                     Finding::error("sealed-for-another", "this was sealed for another config")
                         .at(place)
@@ -308,12 +335,12 @@ impl Reader<'_> {
         }
     }
 
-    fn url(&mut self, url: &At<Text<'_>>) {
+    fn check_url(&mut self, url: &At<Text<'_>>) {
         let place = match url.value.contains('@') {
             true => self.lines.place_veiled(url.span.clone()),
-            false => self.place(url),
+            false => self.place_of(url),
         };
-        let problems = url::problems(&url.value);
+        let problems = url::url_problems(&url.value);
         let sound = problems.is_empty();
         for problem in problems {
             let finding = Finding::error(problem.code, problem.message).at(place.clone());
@@ -328,7 +355,7 @@ impl Reader<'_> {
         }
     }
 
-    fn secret(&mut self, secret: &At<ApiSecret<'_>>) -> Option<At<SecretSource>> {
+    fn read_secret(&mut self, secret: &At<ApiSecret<'_>>) -> Option<At<SecretSource>> {
         let source = match &secret.value {
             ApiSecret::Plain => {
                 self.plain_secret(secret);
@@ -338,12 +365,12 @@ impl Reader<'_> {
         };
         let raw::SecretSourceTable { sealed, env, file } = source;
         let value = match (sealed, env, file) {
-            (Some(sealed), None, None) => self.sealed(sealed)?,
+            (Some(sealed), None, None) => self.read_sealed(sealed)?,
             (None, Some(name), None) => self.secret_variable(name)?,
             (None, None, Some(path)) => self.secret_file(path)?,
             _ => {
                 let message = "`api_secret` has exactly one of `sealed`, `env` and `file`";
-                self.error("bad-secret-source", secret, message);
+                self.add_error("bad-secret-source", secret, message);
                 return None;
             }
         };
@@ -363,7 +390,7 @@ impl Reader<'_> {
         );
     }
 
-    fn sealed(&mut self, text: &At<Text<'_>>) -> Option<SecretSource> {
+    fn read_sealed(&mut self, text: &At<Text<'_>>) -> Option<SecretSource> {
         let prefixed = text.value.starts_with("lkr1:") || text.value.starts_with("dev-s-t-");
         match Sealed::parse(&text.value) {
             Ok(sealed) => Some(SecretSource::Sealed(CipherText::new(sealed.as_str()))),
@@ -392,7 +419,7 @@ impl Reader<'_> {
     }
 
     fn secret_file(&mut self, path: &At<Text<'_>>) -> Option<SecretSource> {
-        let path = self.text("file", &Some(path.clone()), 4096)?;
+        let path = self.read_text("file", &Some(path.clone()), 4096)?;
         Some(SecretSource::File(path.value))
     }
 }

@@ -14,7 +14,7 @@ use hashbrown::HashMap;
 
 use super::parsed_file::{Local, ParsedFile};
 use super::raw::{At, Text};
-use super::reader::Reader;
+use super::reader::FileReader;
 use super::syntax;
 use crate::phone::E164;
 use crate::source::line_index::Lines;
@@ -29,7 +29,7 @@ const NUMBER: char = '\0';
 const TENANT: char = '\u{1}';
 
 /// Reads a file; `None` if it is not for this way.
-pub fn read(lines: Lines<'_>, number: u32, environment: Option<&str>) -> Option<ParsedFile> {
+pub fn read_fast(lines: Lines<'_>, number: u32, environment: Option<&str>) -> Option<ParsedFile> {
     let text = lines.text();
     let first = match text.starts_with(HEADER) {
         true => 0,
@@ -40,8 +40,8 @@ pub fn read(lines: Lines<'_>, number: u32, environment: Option<&str>) -> Option<
     if !is_bulk(blocks) || !before.lines().all(is_other) {
         return None;
     }
-    let mut reader = Reader::new(lines, number, environment);
-    reader.file(syntax::read(lines, before));
+    let mut reader = FileReader::new(lines, number, environment);
+    reader.read_tables(syntax::read_shape(lines, before));
     if reader.piece.incomplete {
         return None;
     }
@@ -51,8 +51,8 @@ pub fn read(lines: Lines<'_>, number: u32, environment: Option<&str>) -> Option<
         block: Block::default(),
         seen: String::new(),
     };
-    bulk.blocks(blocks, first, lines.line(first))?;
-    Some(bulk.reader.finish())
+    bulk.read_blocks(blocks, first, lines.line_of(first))?;
+    Some(bulk.reader.into_parsed_file())
 }
 
 /// Whether there are many blocks, and no strings of several lines.
@@ -63,7 +63,7 @@ fn is_bulk(text: &str) -> bool {
 struct Bulk<'a> {
     /// The spec of a block by its text; `None` if the environment leaves it out.
     known: HashMap<String, Option<u32>, RandomState>,
-    reader: Reader<'a>,
+    reader: FileReader<'a>,
     block: Block<'a>,
     /// The lines of the block, the two left out.
     seen: String,
@@ -81,7 +81,7 @@ struct Block<'a> {
 
 impl<'a> Bulk<'a> {
     /// Reads all blocks. `at` and `line` say where in the file they begin.
-    fn blocks(&mut self, text: &'a str, mut at: usize, mut line: u32) -> Option<()> {
+    fn read_blocks(&mut self, text: &'a str, mut at: usize, mut line: u32) -> Option<()> {
         self.block.bytes = at..at;
         for full in text.split_inclusive('\n') {
             let trimmed = full.trim_ascii();
@@ -90,19 +90,19 @@ impl<'a> Bulk<'a> {
                     return None;
                 }
                 if at > self.block.bytes.start {
-                    self.end(at)?;
+                    self.end_block(at)?;
                 }
-                self.begin(at);
+                self.begin_block(at);
             } else {
-                self.line(full, trimmed, at, line)?;
+                self.read_line(full, trimmed, at, line)?;
             }
             at += full.len();
             line += 1;
         }
-        self.end(at)
+        self.end_block(at)
     }
 
-    fn begin(&mut self, at: usize) {
+    fn begin_block(&mut self, at: usize) {
         self.seen.clear();
         self.block = Block {
             bytes: at..at,
@@ -110,7 +110,7 @@ impl<'a> Bulk<'a> {
         };
     }
 
-    fn line(&mut self, full: &'a str, trimmed: &'a str, at: usize, line: u32) -> Option<()> {
+    fn read_line(&mut self, full: &'a str, trimmed: &'a str, at: usize, line: u32) -> Option<()> {
         if trimmed.is_empty() || is_comment(trimmed) {
             return Some(());
         }
@@ -133,7 +133,7 @@ impl<'a> Bulk<'a> {
     }
 
     /// Takes in the block that ends at `end`.
-    fn end(&mut self, end: usize) -> Option<()> {
+    fn end_block(&mut self, end: usize) -> Option<()> {
         self.block.bytes.end = end;
         let (Some(number), Some(tenant)) = (self.block.number, &self.block.tenant) else {
             return self.in_full();
@@ -178,11 +178,11 @@ impl<'a> Bulk<'a> {
         let lines = self.reader.lines;
         let start = self.block.bytes.start;
         let text = lines.text().get(self.block.bytes.clone())?;
-        let shape = syntax::read(lines.part(start), text);
+        let shape = syntax::read_shape(lines.part_from(start), text);
         let before = self.reader.findings.len();
-        self.reader.lines = lines.part(start);
+        self.reader.lines = lines.part_from(start);
         for binding in &shape.file.bindings {
-            self.reader.binding(binding);
+            self.reader.read_binding(binding);
         }
         self.reader.lines = lines;
         let sound = shape.findings.is_empty() && self.reader.findings.len() == before;
@@ -219,7 +219,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::source::line_index::Opened;
+    use crate::source::line_index::OpenedFile;
     use crate::source::parse::read_plainly;
 
     /// All that a piece holds, but for its look-up tables.
@@ -245,8 +245,8 @@ mod tests {
     }
 
     fn both(text: &str) -> (Option<String>, String) {
-        let opened = Opened::new("routing/x.toml", text);
-        let bulk = read(opened.lines(), 3, Some("prod"));
+        let opened = OpenedFile::new("routing/x.toml", text);
+        let bulk = read_fast(opened.lines(), 3, Some("prod"));
         let plain = read_plainly(opened.lines(), 3, Some("prod"));
         (bulk.as_ref().map(shown), shown(&plain))
     }

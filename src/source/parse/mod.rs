@@ -12,18 +12,18 @@ pub mod schema;
 pub mod syntax;
 
 use parsed_file::ParsedFile;
-use reader::Reader;
+use reader::FileReader;
 
 use super::line_index::Lines;
 
 /// Reads one file; `number` is its index, for [`crate::routing::Origin`].
-pub fn read(lines: Lines<'_>, number: u32, environment: Option<&str>) -> ParsedFile {
-    fast_path::read(lines, number, environment)
+pub fn read_file(lines: Lines<'_>, number: u32, environment: Option<&str>) -> ParsedFile {
+    fast_path::read_fast(lines, number, environment)
         .unwrap_or_else(|| read_plainly(lines, number, environment))
 }
 
 fn read_plainly(lines: Lines<'_>, number: u32, environment: Option<&str>) -> ParsedFile {
-    let mut reader = Reader::new(lines, number, environment);
-    reader.file(syntax::read(lines, lines.text()));
-    reader.finish()
+    let mut reader = FileReader::new(lines, number, environment);
+    reader.read_tables(syntax::read_shape(lines, lines.text()));
+    reader.into_parsed_file()
 }

@@ -111,21 +111,21 @@ pub struct ExpectDef {
 /// Names that a file uses, each once, at its first place.
 #[derive(Default)]
 pub struct Used {
-    pub tenants: Names,
-    pub configs: Names,
-    pub regions: Names,
-    pub environments: Names,
+    pub tenants: NameTable,
+    pub configs: NameTable,
+    pub regions: NameTable,
+    pub environments: NameTable,
     /// Of `allowed_outbound`.
-    pub outbound: Names,
+    pub outbound: NameTable,
 }
 
 #[derive(Default)]
-pub struct Names {
+pub struct NameTable {
     pub list: Vec<Ref>,
     index: HashMap<String, u32>,
 }
 
-impl Names {
+impl NameTable {
     /// The number of a name.
     pub fn number(&mut self, name: &At<Text<'_>>, lines: Lines<'_>) -> u32 {
         if let Some(found) = self.index.get(&*name.value.0) {
@@ -133,7 +133,7 @@ impl Names {
         }
         let number = u32::try_from(self.list.len()).unwrap_or(u32::MAX);
         self.index.insert(name.value.to_string(), number);
-        self.list.push(reference(name, lines));
+        self.list.push(name_reference(name, lines));
         number
     }
 }
@@ -165,10 +165,10 @@ impl Local {
     }
 }
 
-pub fn reference(name: &At<Text<'_>>, lines: Lines<'_>) -> Ref {
+pub fn name_reference(name: &At<Text<'_>>, lines: Lines<'_>) -> Ref {
     Ref {
         name: name.value.to_string(),
-        place: lines.place(name.span.clone()),
+        place: lines.place_of(name.span.clone()),
     }
 }
 
@@ -191,7 +191,7 @@ pub type Twice = (&'static str, Place, Place);
 
 impl GuardDefs {
     /// Takes in the guards of another file; returns what both give.
-    pub fn join(&mut self, other: GuardDefs) -> Vec<Twice> {
+    pub fn join_with(&mut self, other: GuardDefs) -> Vec<Twice> {
         let mut twice = Vec::new();
         keep_first(
             &mut self.deletes,
@@ -220,7 +220,7 @@ impl GuardDefs {
     }
 
     /// What holds in the end, and the regions that it names.
-    pub fn finish(self) -> (Guards, Vec<Ref>) {
+    pub fn into_guards(self) -> (Guards, Vec<Ref>) {
         fn value<T: Default>(given: Option<(T, Place)>) -> T {
             given.map(|(value, _)| value).unwrap_or_default()
         }

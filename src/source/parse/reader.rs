@@ -8,7 +8,7 @@ use hashbrown::HashMap;
 use uuid::Uuid;
 
 use super::parsed_file::GuardDefs;
-use super::parsed_file::{Def, EnvironmentDef, ParsedFile, RegionDef, Spec, reference};
+use super::parsed_file::{Def, EnvironmentDef, ParsedFile, RegionDef, Spec, name_reference};
 use super::raw::{self, At, Text, TextList};
 use super::syntax::Shape;
 use crate::fields::Field;
@@ -21,7 +21,7 @@ use crate::source::suggest;
 use crate::unseen;
 
 /// Reads the tables of one file.
-pub(super) struct Reader<'a> {
+pub(super) struct FileReader<'a> {
     pub lines: Lines<'a>,
     pub number: u32,
     pub environment: Option<&'a str>,
@@ -32,9 +32,9 @@ pub(super) struct Reader<'a> {
     pub spec_index: HashMap<Spec, u32>,
 }
 
-impl<'a> Reader<'a> {
-    pub fn new(lines: Lines<'a>, number: u32, environment: Option<&'a str>) -> Reader<'a> {
-        Reader {
+impl<'a> FileReader<'a> {
+    pub fn new(lines: Lines<'a>, number: u32, environment: Option<&'a str>) -> FileReader<'a> {
+        FileReader {
             lines,
             number,
             environment,
@@ -45,127 +45,131 @@ impl<'a> Reader<'a> {
         }
     }
 
-    pub fn finish(mut self) -> ParsedFile {
+    pub fn into_parsed_file(mut self) -> ParsedFile {
         let place = Place::file(self.lines.path());
-        self.piece.findings = self.findings.finish(Some(place));
+        self.piece.findings = self.findings.into_findings(Some(place));
         self.piece
     }
 }
 
-impl Reader<'_> {
-    pub fn file(&mut self, shape: Shape<'_>) {
+impl FileReader<'_> {
+    pub fn read_tables(&mut self, shape: Shape<'_>) {
         self.findings.extend(shape.findings);
         self.unknown_keys = shape.unknown_keys;
         self.piece.unusable = shape.unusable;
         self.piece.incomplete = shape.incomplete;
         let file = &shape.file;
-        let owner = self.text("owner", &file.owner, 255);
-        self.piece.owner = owner.map(|owner| (owner.value.clone(), self.place(&owner)));
+        let owner = self.read_text("owner", &file.owner, 255);
+        self.piece.owner = owner.map(|owner| (owner.value.clone(), self.place_of(&owner)));
         let format = file.secrets.as_ref().and_then(|secrets| {
             let format = secrets.value.format.as_ref()?;
-            Some((self.format(format)?, self.place(format)))
+            Some((self.read_format(format)?, self.place_of(format)))
         });
         self.piece.secret_format = format;
         let secrets = file.secrets.as_ref().map(|secrets| &secrets.value);
         self.piece.secret_env = secrets.and_then(|secrets| {
-            let place = self.place(secrets.env.as_ref()?);
-            Some((self.variables(secrets)?, place))
+            let place = self.place_of(secrets.env.as_ref()?);
+            Some((self.read_variables(secrets)?, place))
         });
         for (name, id) in &file.tenants.0 {
-            let def = self.define("tenant", name, |reader| reader.uuid(id));
+            let def = self.read_definition("tenant", name, |reader| reader.read_uuid(id));
             self.piece.tenants.push(def);
         }
         for (name, region) in &file.regions.0 {
-            let def = self.define("region", name, |reader| reader.region(name, &region.value));
+            let def = self.read_definition("region", name, |reader| {
+                reader.read_region(name, &region.value)
+            });
             self.piece.regions.push(def);
         }
         for (name, config) in &file.configs.0 {
-            let def = self.define("config", name, |reader| reader.config(name, &config.value));
+            let def = self.read_definition("config", name, |reader| {
+                reader.read_config(name, &config.value)
+            });
             self.piece.configs.push(def);
         }
         for (name, environment) in &file.environments.0 {
             let read = |reader: &mut Self| reader.environment(name, &environment.value);
-            let def = self.define("environment", name, read);
+            let def = self.read_definition("environment", name, read);
             self.piece.environments.push(def);
         }
         if let Some(guards) = &file.guards {
-            self.piece.guards = self.guards(&guards.value);
+            self.piece.guards = self.read_guards(&guards.value);
         }
         for binding in &file.bindings {
-            self.binding(binding);
+            self.read_binding(binding);
         }
         for rollout in &file.rollouts {
-            self.rollout(rollout);
+            self.read_rollout(rollout);
         }
         for expect in &file.expect {
-            self.expect(expect);
+            self.read_expect(expect);
         }
     }
 
-    pub fn place<T>(&self, at: &At<T>) -> Place {
-        self.lines.place(at.span.clone())
+    pub fn place_of<T>(&self, at: &At<T>) -> Place {
+        self.lines.place_of(at.span.clone())
     }
 
-    pub fn line<T>(&self, at: &At<T>) -> u32 {
-        self.lines.line(at.span.start)
+    pub fn line_of<T>(&self, at: &At<T>) -> u32 {
+        self.lines.line_of(at.span.start)
     }
 
-    pub fn error<T>(&mut self, code: &'static str, at: &At<T>, message: impl Into<String>) {
-        let place = self.place(at);
+    pub fn add_error<T>(&mut self, code: &'static str, at: &At<T>, message: impl Into<String>) {
+        let place = self.place_of(at);
         self.findings.add(Finding::error(code, message).at(place));
     }
 
     /// A key that is not there; where there are unknown ones, it is most
     /// likely among them.
-    pub fn missing<T>(&mut self, what: &str, key: &str, at: &At<T>) {
+    pub fn add_missing<T>(&mut self, what: &str, key: &str, at: &At<T>) {
         if self.unknown_keys {
             return;
         }
         let finding = Finding::error("missing-key", format!("{what} has no `{key}`"));
-        let finding = finding.at(self.place(at));
+        let finding = finding.at(self.place_of(at));
         self.findings.add(match key {
             "api_secret" => finding.hint("`lkroute secrets seal --config NAME` writes it"),
             _ => finding,
         });
     }
 
-    fn define<T>(
+    fn read_definition<T>(
         &mut self,
         kind: &str,
         name: &At<Text<'_>>,
         read: impl FnOnce(&mut Self) -> T,
     ) -> Def<T> {
         if let Some(reason) = unfit_name(&name.value) {
-            self.error("bad-value", name, format!("the name of a {kind} {reason}"));
+            self.add_error("bad-value", name, format!("the name of a {kind} {reason}"));
         }
         Def {
             name: name.value.to_string(),
-            place: self.place(name),
+            place: self.place_of(name),
             value: read(self),
         }
     }
 
     /// A text of one line that fits a column of `most` characters.
-    pub fn text(
+    pub fn read_text(
         &mut self,
         key: &str,
         text: &Option<At<Text<'_>>>,
         most: usize,
     ) -> Option<At<String>> {
-        self.fitting(key, text, |text| unfit(text, most, false))
+        self.read_fitting(key, text, |text| why_unfit(text, most, false))
     }
 
     /// The name of something, whose ends can't be told from what is around.
-    pub fn name(&mut self, key: &str, text: &Option<At<Text<'_>>>) -> Option<At<String>> {
-        self.fitting(key, text, unfit_name)
+    pub fn read_name(&mut self, key: &str, text: &Option<At<Text<'_>>>) -> Option<At<String>> {
+        self.read_fitting(key, text, unfit_name)
     }
 
     /// A text that may have several lines.
-    pub fn prose(&mut self, key: &str, text: &Option<At<Text<'_>>>) -> Option<At<String>> {
-        self.fitting(key, text, |text| unfit(text, 10_000, true))
+    pub fn read_prose(&mut self, key: &str, text: &Option<At<Text<'_>>>) -> Option<At<String>> {
+        self.read_fitting(key, text, |text| why_unfit(text, 10_000, true))
     }
 
-    fn fitting(
+    fn read_fitting(
         &mut self,
         key: &str,
         text: &Option<At<Text<'_>>>,
@@ -173,7 +177,7 @@ impl Reader<'_> {
     ) -> Option<At<String>> {
         let text = text.as_ref()?;
         if let Some(reason) = unfit(&text.value) {
-            self.error("bad-value", text, format!("`{key}` {reason}"));
+            self.add_error("bad-value", text, format!("`{key}` {reason}"));
         }
         Some(At {
             value: text.value.to_string(),
@@ -181,13 +185,13 @@ impl Reader<'_> {
         })
     }
 
-    pub fn uuid(&mut self, text: &At<Text<'_>>) -> Option<Uuid> {
+    pub fn read_uuid(&mut self, text: &At<Text<'_>>) -> Option<Uuid> {
         let id = Uuid::try_parse(&text.value).ok();
         let hyphenated = |id: &Uuid| text.value.eq_ignore_ascii_case(&id.to_string());
         match id {
             Some(id) if hyphenated(&id) => Some(id),
             other => {
-                let finding = Finding::error("bad-uuid", "this is no uuid").at(self.place(text));
+                let finding = Finding::error("bad-uuid", "this is no uuid").at(self.place_of(text));
                 self.findings.add(finding.hint(match other {
                     Some(id) => format!("write it as `{id}`"),
                     None => "a uuid is 32 hex digits as 8-4-4-4-12".to_owned(),
@@ -197,7 +201,7 @@ impl Reader<'_> {
         }
     }
 
-    pub fn format(&mut self, text: &At<Text<'_>>) -> Option<SecretFormat> {
+    pub fn read_format(&mut self, text: &At<Text<'_>>) -> Option<SecretFormat> {
         let all = [SecretFormat::Aes256Gcm, SecretFormat::Fernet];
         let found = all
             .into_iter()
@@ -205,14 +209,19 @@ impl Reader<'_> {
         if found.is_none() {
             let names = all.map(SecretFormat::as_str);
             let finding = Finding::error("bad-value", "no format of secrets");
-            let hint = suggest::hint(&text.value, names).unwrap_or_default();
-            self.findings.add(finding.at(self.place(text)).hint(hint));
+            let hint = suggest::suggestion_hint(&text.value, names).unwrap_or_default();
+            self.findings
+                .add(finding.at(self.place_of(text)).hint(hint));
         }
         found
     }
 
     /// The names of managed fields, sorted, each once.
-    pub fn fields(&mut self, names: &TextList<'_>, known: &[Field]) -> Option<Vec<Field>> {
+    pub fn read_field_names(
+        &mut self,
+        names: &TextList<'_>,
+        known: &[Field],
+    ) -> Option<Vec<Field>> {
         let names = names.as_ref()?;
         let mut fields = Vec::new();
         for name in &names.value {
@@ -220,9 +229,9 @@ impl Reader<'_> {
                 Ok(field) if known.contains(&field) => fields.push(field),
                 _ => {
                     let message = format!("no field `{}` here", &*name.value);
-                    let finding = Finding::error("unknown-field", message).at(self.place(name));
+                    let finding = Finding::error("unknown-field", message).at(self.place_of(name));
                     let known = known.iter().map(|field| field.as_str());
-                    let hint = suggest::hint(&name.value, known).unwrap_or_default();
+                    let hint = suggest::suggestion_hint(&name.value, known).unwrap_or_default();
                     self.findings.add(finding.hint(hint));
                 }
             }
@@ -232,40 +241,41 @@ impl Reader<'_> {
         Some(fields)
     }
 
-    fn region(&mut self, name: &At<Text<'_>>, raw: &raw::RegionTable<'_>) -> RegionDef {
+    fn read_region(&mut self, name: &At<Text<'_>>, raw: &raw::RegionTable<'_>) -> RegionDef {
         let mut codes = Vec::new();
         for code in raw.country_codes.iter().flat_map(|codes| &codes.value) {
             match Prefix::parse(&code.value) {
-                Ok(prefix) => codes.push((prefix, self.place(code))),
+                Ok(prefix) => codes.push((prefix, self.place_of(code))),
                 Err(error) => {
                     let finding = Finding::error("bad-prefix", format!("no prefix: {error}"));
                     let hint = "a calling code, alone or with the digits of an area: `+91`";
-                    self.findings.add(finding.at(self.place(code)).hint(hint));
+                    self.findings
+                        .add(finding.at(self.place_of(code)).hint(hint));
                 }
             }
         }
         let region = Region {
             description: self
-                .prose("description", &raw.description)
+                .read_prose("description", &raw.description)
                 .map(|text| text.value),
             country_codes: as_set(codes.iter().map(|(code, _)| *code)),
             default_config: raw
                 .default_config
                 .as_ref()
                 .map(|name| name.value.to_string()),
-            origin: self.origin(name),
+            origin: self.origin_of(name),
         };
         let default = raw.default_config.as_ref();
         RegionDef {
             region,
             codes,
-            default: default.map(|name| reference(name, self.lines)),
+            default: default.map(|name| name_reference(name, self.lines)),
         }
     }
 
     fn environment(&mut self, name: &At<Text<'_>>, raw: &raw::Environment<'_>) -> EnvironmentDef {
         if raw.database.is_none() {
-            self.missing(&format!("environment `{}`", &*name.value), "database", name);
+            self.add_missing(&format!("environment `{}`", &*name.value), "database", name);
         }
         if let Some(variable) = raw.database.as_ref().filter(|v| !is_variable(&v.value)) {
             let place = self.lines.place_veiled(variable.span.clone());
@@ -280,26 +290,28 @@ impl Reader<'_> {
             .and_then(|secrets| secrets.value.format.as_ref());
         EnvironmentDef {
             database: raw.database.as_ref().map(|text| text.value.to_string()),
-            schema: self.text("schema", &raw.schema, 63).map(|text| text.value),
-            secret_format: format.and_then(|format| self.format(format)),
+            schema: self
+                .read_text("schema", &raw.schema, 63)
+                .map(|text| text.value),
+            secret_format: format.and_then(|format| self.read_format(format)),
             secret_env: raw
                 .secrets
                 .as_ref()
-                .and_then(|secrets| self.variables(&secrets.value)),
+                .and_then(|secrets| self.read_variables(&secrets.value)),
             guards: match &raw.guards {
-                Some(guards) => self.guards(&guards.value),
+                Some(guards) => self.read_guards(&guards.value),
                 None => GuardDefs::default(),
             },
         }
     }
 
     /// `secrets.env`: the variables that secrets may come from, sorted.
-    fn variables(&mut self, secrets: &raw::Secrets<'_>) -> Option<Vec<String>> {
+    fn read_variables(&mut self, secrets: &raw::Secrets<'_>) -> Option<Vec<String>> {
         let mut names = Vec::new();
         for name in &secrets.env.as_ref()?.value {
             match is_variable(&name.value) {
                 true => names.push(name.value.to_string()),
-                false => self.error("bad-value", name, "this is no name of a variable"),
+                false => self.add_error("bad-value", name, "this is no name of a variable"),
             }
         }
         names.sort_unstable();
@@ -308,10 +320,10 @@ impl Reader<'_> {
     }
 
     /// Whether `only` leaves an object in; without an environment all are in.
-    pub fn included(&mut self, only: &TextList<'_>) -> bool {
+    pub fn is_included(&mut self, only: &TextList<'_>) -> bool {
         let Some(only) = only else { return true };
         if only.value.is_empty() {
-            self.error("bad-value", only, "`only` names no environment");
+            self.add_error("bad-value", only, "`only` names no environment");
         }
         for name in &only.value {
             self.piece.used.environments.number(name, self.lines);
@@ -321,13 +333,13 @@ impl Reader<'_> {
     }
 
     /// Takes note of an override; whether it is for the environment read.
-    pub fn overrides(&mut self, name: &At<Text<'_>>, only: &TextList<'_>) -> bool {
+    pub fn is_override(&mut self, name: &At<Text<'_>>, only: &TextList<'_>) -> bool {
         self.piece.used.environments.number(name, self.lines);
         let left_out =
             |only: &At<Vec<At<Text<'_>>>>| only.value.iter().all(|one| one.value != name.value);
         if only.as_ref().is_some_and(left_out) {
             let message = format!("`only` leaves out `{}`", &*name.value);
-            self.error("override-nothing", name, message);
+            self.add_error("override-nothing", name, message);
         }
         Some(&*name.value.0) == self.environment
     }
@@ -336,14 +348,14 @@ impl Reader<'_> {
     pub fn not_in_override<T>(&mut self, key: &str, value: Option<&At<T>>) {
         if let Some(value) = value {
             let message = format!("`{key}` can't differ by environment");
-            self.error("unknown-key", value, message);
+            self.add_error("unknown-key", value, message);
         }
     }
 
-    pub fn origin<T>(&self, at: &At<T>) -> Origin {
+    pub fn origin_of<T>(&self, at: &At<T>) -> Origin {
         Origin {
             file: self.number,
-            line: self.line(at),
+            line: self.line_of(at),
         }
     }
 }
@@ -358,12 +370,12 @@ pub(super) fn as_set<T: Ord>(items: impl Iterator<Item = T>) -> Vec<T> {
 fn unfit_name(text: &str) -> Option<String> {
     let blanks = text.trim() != text && !text.trim().is_empty();
     let blanks = blanks.then(|| "has blanks at its ends".to_owned());
-    unfit(text, 255, false).or(blanks)
+    why_unfit(text, 255, false).or(blanks)
 }
 
 /// Why a text can't be stored; `None` if it can. Prose may have several lines,
 /// and the marks that writing from right to left needs.
-fn unfit(text: &str, most: usize, prose: bool) -> Option<String> {
+fn why_unfit(text: &str, most: usize, prose: bool) -> Option<String> {
     if text.trim().is_empty() {
         return Some("is empty".to_owned());
     }

@@ -9,7 +9,7 @@ use super::raw::File;
 
 /// The schema of one routing file, as JSON Schema draft 7, which editors of
 /// TOML know.
-pub fn schema() -> Value {
+pub fn routing_schema() -> Value {
     let mut settings = SchemaSettings::draft07();
     settings.transforms.push(Box::new(NoNull));
     let generator = SchemaGenerator::new(settings);
@@ -50,10 +50,10 @@ mod tests {
 
     #[test]
     fn nothing_is_null_and_nothing_else_is_allowed() {
-        let text = serde_json::to_string_pretty(&schema()).unwrap();
+        let text = serde_json::to_string_pretty(&routing_schema()).unwrap();
         println!("{text}");
         assert!(!text.contains("null"), "{text}");
-        let schema = schema();
+        let schema = routing_schema();
         assert_eq!(schema["additionalProperties"], Value::Bool(false));
         let binding = &schema["definitions"]["Binding"];
         assert_eq!(binding["additionalProperties"], Value::Bool(false));

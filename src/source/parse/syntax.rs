@@ -52,7 +52,7 @@ const PASSES: usize = 20;
 ///
 /// A key that does not exist is told and left out, and the file read again:
 /// else it would hide what else is wrong with its object.
-pub fn read<'a>(lines: Lines<'a>, text: &'a str) -> Shape<'a> {
+pub fn read_shape<'a>(lines: Lines<'a>, text: &'a str) -> Shape<'a> {
     let (mut unknown, mut left_out) = (Vec::new(), HashSet::new());
     for pass in 1.. {
         let (mut table, errors) = DeTable::parse_recoverable(text);
@@ -64,12 +64,12 @@ pub fn read<'a>(lines: Lines<'a>, text: &'a str) -> Shape<'a> {
         };
         if errors.is_empty() {
             for (key, value) in table.into_inner() {
-                reader.top(key, value);
+                reader.read_top(key, value);
             }
         } else {
             reader.shape.incomplete = true;
             for error in &errors {
-                reader.syntax(error);
+                reader.syntax_error(error);
             }
         }
         let done = reader.unknown.is_empty() || pass == PASSES;
@@ -125,23 +125,23 @@ type TableKey<'a> = Spanned<DeString<'a>>;
 type Value<'a> = Spanned<DeValue<'a>>;
 
 impl<'a> ShapeReader<'a> {
-    fn top(&mut self, key: TableKey<'a>, value: Value<'a>) {
+    fn read_top(&mut self, key: TableKey<'a>, value: Value<'a>) {
         match key.get_ref().as_ref() {
-            "owner" => self.shape.file.owner = self.value(value),
-            "secrets" => self.shape.file.secrets = self.value(value),
-            "guards" => self.shape.file.guards = self.value(value),
-            "tenants" => self.shape.file.tenants = self.table("tenants", value),
-            "regions" => self.shape.file.regions = self.table("regions", value),
-            "configs" => self.shape.file.configs = self.table("configs", value),
-            "environments" => self.shape.file.environments = self.table("environments", value),
-            "bindings" => self.shape.file.bindings = self.array(value),
-            "rollouts" => self.shape.file.rollouts = self.array(value),
-            "expect" => self.shape.file.expect = self.array(value),
+            "owner" => self.shape.file.owner = self.read_value(value),
+            "secrets" => self.shape.file.secrets = self.read_value(value),
+            "guards" => self.shape.file.guards = self.read_value(value),
+            "tenants" => self.shape.file.tenants = self.read_table("tenants", value),
+            "regions" => self.shape.file.regions = self.read_table("regions", value),
+            "configs" => self.shape.file.configs = self.read_table("configs", value),
+            "environments" => self.shape.file.environments = self.read_table("environments", value),
+            "bindings" => self.shape.file.bindings = self.read_array(value),
+            "rollouts" => self.shape.file.rollouts = self.read_array(value),
+            "expect" => self.shape.file.expect = self.read_array(value),
             unknown => self.unknown_key(unknown, &TOP, key.span()),
         }
     }
 
-    fn value<T: Deserialize<'a>>(&mut self, value: Value<'a>) -> Option<At<T>> {
+    fn read_value<T: Deserialize<'a>>(&mut self, value: Value<'a>) -> Option<At<T>> {
         match At::deserialize(ValueDeserializer::from(value)) {
             Ok(value) => Some(value),
             Err(error) => {
@@ -151,7 +151,7 @@ impl<'a> ShapeReader<'a> {
         }
     }
 
-    fn table<T: Deserialize<'a>>(&mut self, top: &str, value: Value<'a>) -> Named<'a, T> {
+    fn read_table<T: Deserialize<'a>>(&mut self, top: &str, value: Value<'a>) -> Named<'a, T> {
         let span = value.span();
         let DeValue::Table(table) = value.into_inner() else {
             self.shape.incomplete = true;
@@ -163,7 +163,7 @@ impl<'a> ShapeReader<'a> {
                 span: key.span(),
                 value: Text(key.into_inner()),
             };
-            let read = self.value(value);
+            let read = self.read_value(value);
             if read.is_none() {
                 self.shape
                     .unusable
@@ -174,7 +174,7 @@ impl<'a> ShapeReader<'a> {
         Named(table.into_iter().filter_map(read).collect())
     }
 
-    fn array<T: Deserialize<'a>>(&mut self, value: Value<'a>) -> Vec<At<T>> {
+    fn read_array<T: Deserialize<'a>>(&mut self, value: Value<'a>) -> Vec<At<T>> {
         let span = value.span();
         let DeValue::Array(array) = value.into_inner() else {
             self.wrong_type("a list of tables is expected here: write [[…]]", span);
@@ -183,18 +183,18 @@ impl<'a> ShapeReader<'a> {
         let array: DeArray<'a> = array;
         array
             .into_iter()
-            .filter_map(|value| self.value(value))
+            .filter_map(|value| self.read_value(value))
             .collect()
     }
 
-    fn syntax(&mut self, error: &Error) {
+    fn syntax_error(&mut self, error: &Error) {
         let span = error.span().unwrap_or_default();
         if error.message() == "duplicate key" {
             self.duplicate_key(span);
             return;
         }
         let message = format!("not TOML: {}", error.message());
-        let place = self.lines.place(span);
+        let place = self.lines.place_of(span);
         self.shape
             .findings
             .push(Finding::error("syntax", message).at(place));
@@ -202,18 +202,18 @@ impl<'a> ShapeReader<'a> {
 
     /// TOML itself forbids a key twice in one table.
     fn duplicate_key(&mut self, span: Range<usize>) {
-        let key = self.lines.at(&span);
+        let key = self.lines.text_at(&span);
         let mut finding = Finding::error("duplicate", format!("`{key}` is given twice"))
-            .at(self.lines.place(span.clone()))
+            .at(self.lines.place_of(span.clone()))
             .hint("keep one of them");
         if let Some(first) = self.lines.same_before(&span) {
-            finding = finding.also(self.lines.place(first), "given here first");
+            finding = finding.also(self.lines.place_of(first), "given here first");
         }
         self.shape.findings.push(finding);
     }
 
     fn wrong_type(&mut self, message: &str, span: Range<usize>) {
-        let place = self.lines.place(span);
+        let place = self.lines.place_of(span);
         let finding = Finding::error("wrong-type", message);
         self.shape.findings.push(finding.at(place));
     }
@@ -240,7 +240,7 @@ impl<'a> ShapeReader<'a> {
         let finding = Finding::error("unknown-key", format!("unknown key `{key}`")).at(place);
         let hint = match key {
             "livekit_config" => Some("write `config = \"…\"` beside the number".to_owned()),
-            _ => suggest::hint(key, known.iter().copied()),
+            _ => suggest::suggestion_hint(key, known.iter().copied()),
         };
         self.unknown.push((span, finding.hint_of(hint)));
     }
@@ -251,11 +251,11 @@ impl<'a> ShapeReader<'a> {
         let key = key.to_lowercase();
         let secret = ["sec", "pass", "pw", "token", "seal", "key", "cred"];
         if secret.iter().any(|part| key.contains(part))
-            || suggest::closest(&key, ["api_secret", "secret", "password"]).is_some()
+            || suggest::closest_name(&key, ["api_secret", "secret", "password"]).is_some()
         {
             return self.lines.place_veiled(span);
         }
-        self.lines.place(span)
+        self.lines.place_of(span)
     }
 }
 

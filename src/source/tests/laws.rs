@@ -95,7 +95,7 @@ proptest! {
         }
         prop_assert_eq!(&declared(&spread), &expected);
         let grouped = together(&rows).concat();
-        let formatted = format("b.toml", &grouped).unwrap();
+        let formatted = format_text("b.toml", &grouped).unwrap();
         prop_assert_eq!(&declared(&[grouped]), &expected);
         prop_assert_eq!(&declared(&[formatted]), &expected);
     }

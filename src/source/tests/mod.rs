@@ -50,7 +50,7 @@ fn load_all(files: &[(&str, &str)], environment: Option<&str>) -> Loaded {
         environment: environment.map(str::to_owned),
         ..LoadOptions::default()
     };
-    load(&Texts::new(files), &options)
+    load_routing(&Texts::new(files), &options)
 }
 
 /// Loads `text` beside [`BASE`].

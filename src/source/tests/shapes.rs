@@ -204,14 +204,14 @@ fn duplicates_show_both_places() {
 
 #[test]
 fn trees() {
-    let nothing = load(&Texts::default(), &LoadOptions::default());
+    let nothing = load_routing(&Texts::default(), &LoadOptions::default());
     assert_eq!(codes(&nothing), ["no-files"]);
     assert_eq!(
         codes(&load_all(&[("a.toml", "# nothing yet\n")], None)),
         ["no-objects"]
     );
     let bytes = Texts::new([("x.toml".to_owned(), b"a = 1\n\"\xff\"".to_vec())]);
-    let loaded = load(&bytes, &LoadOptions::default());
+    let loaded = load_routing(&bytes, &LoadOptions::default());
     assert_eq!(codes(&loaded), ["x.toml:2:2 not-utf8"]);
 }
 
@@ -234,7 +234,7 @@ fn many_files_load_in_order() {
         (format!("routing/{n:02}.toml"), text.into_bytes())
     });
     let base = ("routing/base.toml".to_owned(), BASE.as_bytes().to_vec());
-    let loaded = load(&Texts::new(files.chain([base])), &LoadOptions::default());
+    let loaded = load_routing(&Texts::new(files.chain([base])), &LoadOptions::default());
     assert_eq!(loaded.findings, []);
     let sorted = loaded
         .routing

@@ -15,12 +15,12 @@ const OTHERS: [&str; 8] = [
 /// The text with `…` for secrets in plain text, for URLs with user info, and
 /// for the values of unknown keys, which may be misspelt ones. Nothing is shown
 /// of what is no TOML.
-pub fn veiled(text: &str) -> String {
+pub fn redacted(text: &str) -> String {
     let Ok(document) = Document::parse(text) else {
         return String::new();
     };
     let mut spans = Vec::new();
-    table(document.as_table(), false, false, &mut spans);
+    redact_table(document.as_table(), false, false, &mut spans);
     spans.sort_by_key(|span| std::cmp::Reverse(span.start));
     let mut shown = text.to_owned();
     for span in spans {
@@ -31,7 +31,7 @@ pub fn veiled(text: &str) -> String {
 
 /// `named`: the keys are names. `unknown`: the table stands under a key that
 /// lkroute does not know.
-fn table(table: &dyn TableLike, named: bool, unknown: bool, spans: &mut Vec<Range<usize>>) {
+fn redact_table(table: &dyn TableLike, named: bool, unknown: bool, spans: &mut Vec<Range<usize>>) {
     let known = |key| ORDER.contains(&key) || NAMED.contains(&key) || OTHERS.contains(&key);
     for (key, item) in table.iter() {
         item_of(key, item, unknown || !named && !known(key), spans);
@@ -43,15 +43,15 @@ fn item_of(key: &str, item: &Item, unknown: bool, spans: &mut Vec<Range<usize>>)
     if let Item::ArrayOfTables(tables) = item {
         tables
             .iter()
-            .for_each(|one| table(one, named, unknown, spans));
+            .for_each(|one| redact_table(one, named, unknown, spans));
     } else if let Some(one) = item.as_table_like() {
-        table(one, named, unknown, spans);
-    } else if unknown || !harmless(key, item) {
+        redact_table(one, named, unknown, spans);
+    } else if unknown || !is_harmless(key, item) {
         spans.extend(item.span());
     }
 }
 
-fn harmless(key: &str, value: &Item) -> bool {
+fn is_harmless(key: &str, value: &Item) -> bool {
     let text = value.as_str().unwrap_or_default();
     match key {
         "api_secret" => false,
@@ -78,7 +78,7 @@ mod tests {
             "{ sealed = 'hunter2' }",
             "{ env = 'hunter2 x' }",
         ] {
-            let shown = veiled(&written.replace("SECRET", secret));
+            let shown = redacted(&written.replace("SECRET", secret));
             assert!(
                 !shown.contains("hunter2") && shown.contains("# note"),
                 "{shown}"
@@ -92,7 +92,7 @@ mod tests {
             "[[bindings]]\npassword = { a = 'hunter2' }\n",
             "[configs.x]\nurl = 'wss://u:hunter2@a.example'\n",
         ] {
-            assert!(!veiled(hidden).contains("hunter2"), "{hidden}");
+            assert!(!redacted(hidden).contains("hunter2"), "{hidden}");
         }
     }
 
@@ -113,7 +113,7 @@ mod tests {
             }
         }
         let mut found = std::collections::BTreeSet::new();
-        keys(&crate::source::schema(), &mut found);
+        keys(&crate::source::routing_schema(), &mut found);
         let known =
             |key: &str| ORDER.contains(&key) || NAMED.contains(&key) || OTHERS.contains(&key);
         let forgotten: Vec<_> = found.iter().filter(|key| !known(key)).collect();
@@ -123,9 +123,9 @@ mod tests {
     #[test]
     fn all_else_is_shown() {
         let sample = include_str!("../../../routing/uae.toml");
-        assert_eq!(veiled(sample), sample);
+        assert_eq!(redacted(sample), sample);
         let more = "[tenants]\na = 'x'\n[configs.x]\napi_secret = { env = 'A_1' }\n\
                     [guards.policy.hosts]\nuae = ['*.example']\n[[guards.allow]]\nmax = 1\n";
-        assert_eq!(veiled(more), more);
+        assert_eq!(redacted(more), more);
     }
 }

@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use tokio::time::{sleep, timeout};
 
-use super::attempt::Run;
+use super::attempt::PgAttempt;
 use super::lock::jitter;
 use super::sql::{run, sets};
 use super::{PgStore, connect, lock, number_checks, numbers, objects, records};
 use crate::diff::plan::Plan;
 use crate::error::Error;
 use crate::store::order::{Applied, ApplyError, ApplyOrder};
-use crate::store::stop::{Stop, stopped};
+use crate::store::stop::{AttemptError, stopped};
 use crate::store::trouble::passing;
 use crate::store::work::Work;
 
@@ -46,20 +46,20 @@ impl PgStore {
                 Ok(applied) => return Ok(applied),
                 Err(stop) => stop,
             };
-            if let Stop::Asked = stop {
+            if let AttemptError::Asked = stop {
                 self.abandon(pid).await;
                 return Err(stopped().into());
             }
             // The reason is reported; the server rolls back in any case.
             let _ = timeout(ABANDON, run(&mut self.conn, "ROLLBACK")).await;
             match stop {
-                Stop::Refused(error) => return Err(error),
-                Stop::Sql(error) if passing(&error) && attempt < TRIES => {
+                AttemptError::Refused(error) => return Err(error),
+                AttemptError::Sql(error) if passing(&error) && attempt < TRIES => {
                     sleep(jitter(Duration::from_millis(50 << attempt))).await;
                     attempt += 1;
                 }
-                Stop::Sql(error) => return Err(self.trouble(error).into()),
-                Stop::Asked => return Err(stopped().into()),
+                AttemptError::Sql(error) => return Err(self.trouble(error).into()),
+                AttemptError::Asked => return Err(stopped().into()),
             }
         }
     }
@@ -70,8 +70,8 @@ impl PgStore {
         order: &ApplyOrder,
         progress: &mut dyn FnMut(u64, u64),
         (again, pid): (bool, &mut Option<i64>),
-    ) -> Result<Applied, Stop> {
-        let mut run = Run {
+    ) -> Result<Applied, AttemptError> {
+        let mut run = PgAttempt {
             pid,
             conn: &mut self.conn,
             q: &self.q,
@@ -89,7 +89,7 @@ impl PgStore {
                 Ok(applied) => applied?,
                 Err(_) => return Err(took_too_long(limit)),
             },
-            () = order.asked_to_stop() => return Err(Stop::Asked),
+            () = order.asked_to_stop() => return Err(AttemptError::Asked),
         };
         self.commit(order, applied).await
     }
@@ -112,7 +112,7 @@ impl PgStore {
 }
 
 /// COMMIT was not sent, so nothing is written.
-fn took_too_long(limit: Duration) -> Stop {
+fn took_too_long(limit: Duration) -> AttemptError {
     Error::new(format!(
         "the database took longer than {} s",
         limit.as_secs()
@@ -122,7 +122,7 @@ fn took_too_long(limit: Duration) -> Stop {
 }
 
 /// All of it but COMMIT.
-async fn write(run: &mut Run<'_>, again: bool) -> Result<Applied, Stop> {
+async fn write(run: &mut PgAttempt<'_>, again: bool) -> Result<Applied, AttemptError> {
     let id = lock::begin(run).await?;
     records::open(run, id).await?;
     lock::prove(run).await?;

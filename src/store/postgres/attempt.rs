@@ -9,7 +9,7 @@ use crate::store::order::ApplyOrder;
 use crate::store::work::Work;
 
 /// One attempt: what its steps share.
-pub(super) struct Run<'a> {
+pub(super) struct PgAttempt<'a> {
     pub conn: &'a mut PgConnection,
     /// The server's process, once it is known.
     pub pid: &'a mut Option<i64>,
@@ -24,7 +24,7 @@ pub(super) struct Run<'a> {
     pub total: u64,
 }
 
-impl Run<'_> {
+impl PgAttempt<'_> {
     /// Runs a statement whose only value is `rows`, as JSON; the number of
     /// rows that it wrote.
     pub async fn write<T: Serialize>(

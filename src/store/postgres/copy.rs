@@ -94,19 +94,19 @@ impl From<BadStream> for Error {
 
 /// Takes a stream of rows of `N` fields apart, in whatever pieces it comes.
 #[derive(Debug, Default)]
-pub(in crate::store) struct Reader<const N: usize> {
+pub(in crate::store) struct CopyReader<const N: usize> {
     started: bool,
     ended: bool,
     /// The beginning of a row whose end has not come yet.
     rest: Vec<u8>,
 }
 
-impl<const N: usize> Reader<N> {
+impl<const N: usize> CopyReader<N> {
     /// Hands each whole row in `piece` to `each`.
     pub fn read(
         &mut self,
         piece: &[u8],
-        mut each: impl FnMut(Row<'_, N>) -> Result<(), BadStream>,
+        mut each: impl FnMut(CopiedRow<'_, N>) -> Result<(), BadStream>,
     ) -> Result<(), BadStream> {
         if self.rest.is_empty() {
             let used = self.consume(piece, &mut each)?;
@@ -133,7 +133,7 @@ impl<const N: usize> Reader<N> {
     fn consume(
         &mut self,
         bytes: &[u8],
-        each: &mut impl FnMut(Row<'_, N>) -> Result<(), BadStream>,
+        each: &mut impl FnMut(CopiedRow<'_, N>) -> Result<(), BadStream>,
     ) -> Result<usize, BadStream> {
         let mut used = 0;
         if !self.started {
@@ -175,8 +175,8 @@ fn take<const K: usize>(bytes: &[u8], at: usize) -> Option<([u8; K], usize)> {
 fn fields<'a, const N: usize>(
     bytes: &'a [u8],
     at: &mut usize,
-) -> Result<Option<Row<'a, N>>, BadStream> {
-    let mut row = Row([None; N]);
+) -> Result<Option<CopiedRow<'a, N>>, BadStream> {
+    let mut row = CopiedRow([None; N]);
     for field in &mut row.0 {
         let Some((length, next)) = take::<4>(bytes, *at) else {
             return Ok(None);
@@ -199,7 +199,7 @@ fn fields<'a, const N: usize>(
 /// For tests: the rows of a stream that comes in pieces of this length, as
 /// text; `None` where it is no stream.
 pub fn copied_rows(bytes: &[u8], piece: usize) -> Option<Vec<String>> {
-    let (mut reader, mut rows) = (Reader::<7>::default(), Vec::new());
+    let (mut reader, mut rows) = (CopyReader::<7>::default(), Vec::new());
     for piece in bytes.chunks(piece.max(1)) {
         let read = reader.read(piece, |row| {
             let numbers = (
@@ -220,9 +220,9 @@ pub fn copied_rows(bytes: &[u8], piece: usize) -> Option<Vec<String>> {
 
 /// The fields of one row, borrowed from the stream.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::store) struct Row<'a, const N: usize>([Option<&'a [u8]>; N]);
+pub(in crate::store) struct CopiedRow<'a, const N: usize>([Option<&'a [u8]>; N]);
 
-impl<'a, const N: usize> Row<'a, N> {
+impl<'a, const N: usize> CopiedRow<'a, N> {
     fn array<const K: usize>(&self, ix: usize) -> Result<Option<[u8; K]>, BadStream> {
         let bytes = self.0[ix].map(|bytes| bytes.try_into().map_err(|_| BadStream));
         bytes.transpose()
@@ -276,7 +276,7 @@ mod tests {
     }
 
     fn read(pieces: impl Iterator<Item = Vec<u8>>) -> Result<Vec<String>, BadStream> {
-        let mut reader = Reader::<3>::default();
+        let mut reader = CopyReader::<3>::default();
         let mut rows = Vec::new();
         for piece in pieces {
             reader.read(&piece, |row| {

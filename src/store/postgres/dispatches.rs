@@ -1,14 +1,13 @@
 //! Records of calls on PostgreSQL. Each method is one short transaction.
 
 use sqlx::PgConnection;
+use sqlx::Result;
 
 use super::PgStore;
 use super::read::time;
 use super::sql::{UNATTENDED, run, statement};
 use crate::dispatch::Record;
 use crate::store::dispatches::{Calls, Dialect, record, values};
-
-type Result<T> = std::result::Result<T, sqlx::Error>;
 
 fn row(columns: &[(&str, &str)]) -> String {
     let typed = columns.iter().map(|(name, kind)| format!("{name} {kind}"));

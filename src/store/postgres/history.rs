@@ -6,7 +6,7 @@ use sqlx::postgres::PgRow;
 use uuid::Uuid;
 
 use super::PgStore;
-use super::copy::Row;
+use super::copy::CopiedRow;
 use super::read::{OWNED_COLUMNS, apply_columns, owned_binding};
 use super::sql::sets;
 use crate::error::Result;
@@ -89,7 +89,7 @@ impl PgStore {
         );
         let tenants = std::mem::take(&mut self.tenants);
         let streamed = self
-            .stream(&sql, |row: Row<'_, 7>| {
+            .stream(&sql, |row: CopiedRow<'_, 7>| {
                 let found = row.int4(6)?.map(i64::from);
                 let version = BindingVersion {
                     owned: owned_binding(row, &tenants, &settings)?,

@@ -1,7 +1,7 @@
 //! Listing number rows of PostgreSQL.
 
 use super::PgStore;
-use super::copy::Row;
+use super::copy::CopiedRow;
 use super::read::number_row;
 use super::sql::config_id;
 use crate::error::Result;
@@ -48,7 +48,7 @@ impl PgStore {
             columns = self.tables.columns().of_numbers("n"),
             q = self.q
         );
-        self.stream(&sql, |row: Row<'_, 11>| {
+        self.stream(&sql, |row: CopiedRow<'_, 11>| {
             let source = row.int4(8)?.zip(row.int4(9)?);
             each(&Listed {
                 row: number_row(row)?,

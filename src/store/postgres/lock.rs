@@ -12,12 +12,12 @@ use std::time::Duration;
 use sqlx::postgres::PgRow;
 use tokio::time::{Instant, sleep};
 
-use super::attempt::Run;
+use super::attempt::PgAttempt;
 use super::sql::{UNATTENDED, literal, run as run_sql, sets, statement};
 use crate::error::Error;
 use crate::store::cells::Cells;
 use crate::store::order::Locked;
-use crate::store::stop::Stop;
+use crate::store::stop::AttemptError;
 use crate::store::trouble::code;
 
 /// How long an attempt at the lock of a table lasts at most: others who write
@@ -28,7 +28,7 @@ const PAUSE: Duration = Duration::from_millis(250);
 
 /// Begins, takes the locks, and checks that the database is the one, and as
 /// far, as the plan was made for. The number of this apply.
-pub(super) async fn begin(run: &mut Run<'_>) -> Result<i64, Stop> {
+pub(super) async fn begin(run: &mut PgAttempt<'_>) -> Result<i64, AttemptError> {
     let until = Instant::now() + run.order.lock_timeout;
     let locked = lock_state(run).await?;
     let id = locked.next(run.work.plan.base, run.order)?;
@@ -38,7 +38,7 @@ pub(super) async fn begin(run: &mut Run<'_>) -> Result<i64, Stop> {
     Ok(id)
 }
 
-async fn lock_state(run: &mut Run<'_>) -> Result<Locked, Stop> {
+async fn lock_state(run: &mut PgAttempt<'_>) -> Result<Locked, AttemptError> {
     let begin = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SELECT pg_backend_pid()::int8";
     let begun = sets(run.conn, begin).await?;
     let begun = begun.iter().flatten().next();
@@ -82,7 +82,7 @@ fn milliseconds(time: Duration) -> String {
 /// Waits for the transactions that write numbers, and keeps others from
 /// beginning: from here on none can add a row that the plan does not know.
 /// Reading goes on.
-async fn lock_numbers(run: &mut Run<'_>, until: Instant) -> Result<(), Stop> {
+async fn lock_numbers(run: &mut PgAttempt<'_>, until: Instant) -> Result<(), AttemptError> {
     let table = format!("{}.voice_agent_numbers", run.q);
     loop {
         let left = until.saturating_duration_since(Instant::now());
@@ -106,7 +106,7 @@ async fn lock_numbers(run: &mut Run<'_>, until: Instant) -> Result<(), Stop> {
 }
 
 /// Says who holds the table of numbers.
-async fn numbers_busy(run: &mut Run<'_>) -> Stop {
+async fn numbers_busy(run: &mut PgAttempt<'_>) -> AttemptError {
     let table = literal(&format!("{}.voice_agent_numbers", run.q));
     let holders = format!(
         "SELECT DISTINCT pg_catalog.concat_ws(' ', a.usename, 'with ' || nullif(a.application_name, ''),
@@ -143,7 +143,7 @@ async fn numbers_busy(run: &mut Run<'_>) -> Stop {
 /// Proves that this connection reads what it wrote: its own record of the
 /// apply, beside the last apply that the plan saw. A proxy that sends reads
 /// elsewhere would let rows be written twice.
-pub(super) async fn prove(run: &mut Run<'_>) -> Result<(), Stop> {
+pub(super) async fn prove(run: &mut PgAttempt<'_>) -> Result<(), AttemptError> {
     let sql = format!("SELECT {}", seen(run));
     let found = statement(sql).fetch_one(&mut *run.conn).await?;
     expect(found.flag(0)?)
@@ -151,7 +151,7 @@ pub(super) async fn prove(run: &mut Run<'_>) -> Result<(), Stop> {
 
 /// An SQL condition: that whoever answers sees this apply's own record, and
 /// the state that the plan was made for.
-pub(super) fn seen(run: &Run<'_>) -> String {
+pub(super) fn seen(run: &PgAttempt<'_>) -> String {
     let base = run
         .work
         .plan
@@ -166,7 +166,7 @@ pub(super) fn seen(run: &Run<'_>) -> String {
 }
 
 /// What [`seen`] gave.
-pub(super) fn expect(seen: bool) -> Result<(), Stop> {
+pub(super) fn expect(seen: bool) -> Result<(), AttemptError> {
     match seen {
         true => Ok(()),
         false => Err(Error::new(

@@ -6,7 +6,7 @@ use sqlx::postgres::PgRow;
 
 use super::sql::{literal, quoted, run, sets};
 use crate::store::cells::Cells;
-use crate::store::schema::{CONFIGS, Found, Migrations, NUMBERS, STATE, Standby, Step};
+use crate::store::schema::{CONFIGS, Found, MigrationStep, Migrations, NUMBERS, STATE, Standby};
 
 pub(super) const MIGRATIONS: Migrations = Migrations {
     schema: Some(include_str!(
@@ -126,7 +126,10 @@ async fn elsewhere(conn: &mut PgConnection) -> Result<Vec<(String, String)>, sql
 }
 
 /// Carries the steps out, all or none.
-pub(super) async fn carry_out(conn: &mut PgConnection, steps: &[Step]) -> Result<(), sqlx::Error> {
+pub(super) async fn carry_out(
+    conn: &mut PgConnection,
+    steps: &[MigrationStep],
+) -> Result<(), sqlx::Error> {
     let begin = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL lock_timeout = '3s'";
     run(conn, begin).await?;
     let mut result = Ok(());

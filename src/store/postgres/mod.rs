@@ -33,7 +33,7 @@ use sqlx::PgConnection;
 
 use connect::connect;
 
-use super::schema::{Entry, Layout, SchemaState, Step};
+use super::schema::{Entry, Layout, MigrationStep, SchemaState};
 use super::server_url::ServerUrl;
 use super::trouble::trouble;
 use super::waits::Waits;
@@ -119,7 +119,7 @@ impl PgStore {
 
     /// Carries the steps out; false where another migration was faster, so
     /// that one has to look again.
-    pub async fn carry_out(&mut self, steps: &[Step]) -> Result<bool> {
+    pub async fn carry_out(&mut self, steps: &[MigrationStep]) -> Result<bool> {
         match migrate::carry_out(&mut self.conn, steps).await {
             Ok(()) => {
                 let loaded = self.load_columns().await;

@@ -5,8 +5,8 @@ use futures_util::TryStreamExt;
 use hashbrown::{HashMap, HashSet};
 use uuid::Uuid;
 
-use super::attempt::Run;
-use super::copy::{BadStream, Reader, Row};
+use super::attempt::PgAttempt;
+use super::copy::{BadStream, CopiedRow, CopyReader};
 use super::lock;
 use super::numbers::{CHUNK, moved};
 use super::read::number_row;
@@ -17,7 +17,7 @@ use crate::phone;
 use crate::snapshot::NumberRow;
 use crate::store::cells::Cells;
 use crate::store::order::ApplyError;
-use crate::store::stop::Stop;
+use crate::store::stop::AttemptError;
 
 /// Up to so many new numbers are looked for one by one.
 const FEW: usize = 1000;
@@ -26,7 +26,7 @@ const MANY: usize = 50_000;
 
 /// Looks for rows that hold the numbers to insert or to wake: one by one
 /// where they are few, else by passing over all rows of their tenants.
-pub(super) async fn nothing_appeared(run: &mut Run<'_>) -> Result<(), Stop> {
+pub(super) async fn nothing_appeared(run: &mut PgAttempt<'_>) -> Result<(), AttemptError> {
     if !run
         .work
         .bindings
@@ -75,7 +75,7 @@ pub(super) async fn nothing_appeared(run: &mut Run<'_>) -> Result<(), Stop> {
         run.columns.base_number("n"),
         run.q
     );
-    stream(run, &sql, |row: Row<'_, 6>| {
+    stream(run, &sql, |row: CopiedRow<'_, 6>| {
         seen = row.flag(5)?;
         let Some(tenant) = row.any_uuid(1)? else {
             return Ok(());
@@ -83,7 +83,7 @@ pub(super) async fn nothing_appeared(run: &mut Run<'_>) -> Result<(), Stop> {
         let Ok(number) = phone::from_row(row.text(2)?, row.int8(3)?) else {
             return Ok(());
         };
-        let change = new.get(&(tenant, number.key())).copied();
+        let change = new.get(&(tenant, number.row_key())).copied();
         let active = row.text(4)?.is_none_or(|status| status == "active");
         appeared.extend(change.filter(|change| {
             change.insert || (active && change.row != row.any_uuid(0).ok().flatten())
@@ -103,11 +103,11 @@ fn ids<'a>(ids: impl Iterator<Item = &'a Uuid>) -> String {
 
 /// Runs a COPY … TO STDOUT and hands each row to `each`.
 async fn stream<const N: usize>(
-    run: &mut Run<'_>,
+    run: &mut PgAttempt<'_>,
     sql: &str,
-    mut each: impl FnMut(Row<'_, N>) -> Result<(), BadStream>,
-) -> Result<(), Stop> {
-    let mut reader = Reader::default();
+    mut each: impl FnMut(CopiedRow<'_, N>) -> Result<(), BadStream>,
+) -> Result<(), AttemptError> {
+    let mut reader = CopyReader::default();
     let mut pieces = copy_out(run.conn, sql).await?;
     while let Some(piece) = pieces.try_next().await? {
         let read = reader.read(&piece, &mut each);
@@ -119,10 +119,10 @@ async fn stream<const N: usize>(
 
 /// The rows of these changes, each with its change, as they are now.
 async fn rows_of<'a>(
-    run: &mut Run<'_>,
+    run: &mut PgAttempt<'_>,
     changes: &[&'a Change],
     mut each: impl FnMut(&'a Change, &NumberRow<'_>),
-) -> Result<(), Stop> {
+) -> Result<(), AttemptError> {
     let all = changes.len() > MANY;
     for chunk in changes.chunks(if all { changes.len() } else { CHUNK }) {
         let by_row: HashMap<Uuid, &Change> = chunk
@@ -143,7 +143,7 @@ async fn rows_of<'a>(
             run.columns.of_numbers("n"),
             run.q
         );
-        stream(run, &sql, |row: Row<'_, 7>| {
+        stream(run, &sql, |row: CopiedRow<'_, 7>| {
             let live = number_row(row)?;
             if let Some(change) = by_row.get(&live.id) {
                 each(change, &live);
@@ -156,7 +156,7 @@ async fn rows_of<'a>(
 }
 
 /// Checks that what is recorded without being written is so.
-pub(super) async fn check_adopted(run: &mut Run<'_>) -> Result<(), Stop> {
+pub(super) async fn check_adopted(run: &mut PgAttempt<'_>) -> Result<(), AttemptError> {
     let (work, adopted) = (run.work, run.work.adopted());
     let mut left: HashSet<*const Change> = adopted
         .iter()
@@ -175,7 +175,7 @@ pub(super) async fn check_adopted(run: &mut Run<'_>) -> Result<(), Stop> {
 }
 
 /// Reads back what was written, where triggers or rules may have changed it.
-pub(super) async fn read_back(run: &mut Run<'_>) -> Result<(), Stop> {
+pub(super) async fn read_back(run: &mut PgAttempt<'_>) -> Result<(), AttemptError> {
     let mut written = run.work.updates();
     written.extend(run.work.inserts());
     if written.is_empty() || !is_rewritten(run).await? {
@@ -199,7 +199,7 @@ pub(super) async fn read_back(run: &mut Run<'_>) -> Result<(), Stop> {
 
 /// Whether anything but constraints acts on rows that are written: triggers
 /// on INSERT (4) or UPDATE (16), or whatever stands behind a view.
-async fn is_rewritten(run: &mut Run<'_>) -> Result<bool, Stop> {
+async fn is_rewritten(run: &mut PgAttempt<'_>) -> Result<bool, AttemptError> {
     let sql = "SELECT c.relkind <> 'r' OR c.relhasrules OR EXISTS (
            SELECT FROM pg_catalog.pg_trigger t WHERE t.tgrelid = c.oid AND NOT t.tgisinternal
              AND t.tgenabled <> 'D' AND t.tgtype & 20 <> 0)

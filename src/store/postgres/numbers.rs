@@ -4,7 +4,7 @@
 use hashbrown::HashMap;
 use uuid::Uuid;
 
-use super::attempt::Run;
+use super::attempt::PgAttempt;
 use super::copy::Writer;
 use super::sql::{config_id, statement};
 use crate::address::Address;
@@ -15,7 +15,7 @@ use crate::store::cells::Cells;
 use crate::store::order::ApplyError;
 use crate::store::row_patch::RowPatch;
 use crate::store::schema::NUMBERS;
-use crate::store::stop::Stop;
+use crate::store::stop::AttemptError;
 use crate::store::work::{key, row};
 
 /// Rows to a statement.
@@ -27,7 +27,7 @@ pub(super) const PIECE: usize = 256 * 1024;
 /// the fields that change are compared in the WHERE, `rules` by its touched
 /// keys alone (without them, and with what they held, it is what it was);
 /// the number, whose writing is free, is compared here.
-pub(super) async fn update(run: &mut Run<'_>) -> Result<(), Stop> {
+pub(super) async fn update(run: &mut PgAttempt<'_>) -> Result<(), AttemptError> {
     let columns = run.columns;
     let held = "coalesce(n.rules::jsonb, '{}')";
     // A config in another spelling of its uuid is the same.
@@ -75,7 +75,11 @@ pub(super) async fn update(run: &mut Run<'_>) -> Result<(), Stop> {
     Ok(())
 }
 
-async fn update_chunk(run: &mut Run<'_>, sql: &str, chunk: &[&Change]) -> Result<(), Stop> {
+async fn update_chunk(
+    run: &mut PgAttempt<'_>,
+    sql: &str,
+    chunk: &[&Change],
+) -> Result<(), AttemptError> {
     let plan = run.work.plan;
     let mut ids = Vec::with_capacity(chunk.len());
     let mut tenants = Vec::with_capacity(chunk.len());
@@ -93,7 +97,9 @@ async fn update_chunk(run: &mut Run<'_>, sql: &str, chunk: &[&Change]) -> Result
     let written = patches.bind(query).fetch_all(&mut *run.conn).await?;
     for row in &written {
         let (id, code, base) = (row.some_uuid(0)?, row.text(1)?, row.int(2)?);
-        let found = phone::from_row(code, base).ok().map(|number| number.key());
+        let found = phone::from_row(code, base)
+            .ok()
+            .map(|number| number.row_key());
         let wanted = expected
             .get(&id)
             .and_then(|change| key(run.work.plan, change));
@@ -106,9 +112,9 @@ async fn update_chunk(run: &mut Run<'_>, sql: &str, chunk: &[&Change]) -> Result
 
 /// Refuses to go on where there are any.
 pub(super) fn moved<'a>(
-    run: &Run<'_>,
+    run: &PgAttempt<'_>,
     changes: impl Iterator<Item = &'a Change>,
-) -> Result<(), Stop> {
+) -> Result<(), AttemptError> {
     let mut moved: Vec<Address> = changes.map(|change| run.work.address(change)).collect();
     moved.sort_unstable();
     match moved.is_empty() {
@@ -176,7 +182,7 @@ impl Patches {
 
 /// Inserts the new rows, after [`nothing_appeared`]. Their ids ascend in the order of the plan, so that the
 /// index on them grows at one end.
-pub(super) async fn insert(run: &mut Run<'_>) -> Result<(), Stop> {
+pub(super) async fn insert(run: &mut PgAttempt<'_>) -> Result<(), AttemptError> {
     let inserts = run.work.inserts();
     if inserts.is_empty() {
         return Ok(());
@@ -198,7 +204,7 @@ pub(super) async fn insert(run: &mut Run<'_>) -> Result<(), Stop> {
         let Object::Binding { number, tenant } = change.object else {
             continue;
         };
-        let (Some(id), key) = (change.row, number.key()) else {
+        let (Some(id), key) = (change.row, number.row_key()) else {
             continue;
         };
         writer.row(7);
@@ -229,7 +235,10 @@ pub(super) async fn insert(run: &mut Run<'_>) -> Result<(), Stop> {
 }
 
 /// The same where columns are of other types than binary COPY writes.
-async fn insert_with_casts(run: &mut Run<'_>, inserts: &[&Change]) -> Result<(), Stop> {
+async fn insert_with_casts(
+    run: &mut PgAttempt<'_>,
+    inserts: &[&Change],
+) -> Result<(), AttemptError> {
     let columns = [
         "id",
         "tenant_id",
@@ -289,12 +298,12 @@ struct NewRows {
 }
 
 impl NewRows {
-    fn push(&mut self, run: &Run<'_>, change: &Change) {
+    fn push(&mut self, run: &PgAttempt<'_>, change: &Change) {
         let (Object::Binding { number, tenant }, Some(id)) = (change.object, change.row) else {
             return;
         };
         let patch = RowPatch::of(run.work.plan.patch(change), change.owned.is_some());
-        let key = number.key();
+        let key = number.row_key();
         self.ids.push(id);
         self.tenants.push(run.work.plan.tenants[tenant as usize].id);
         self.codes.push(key.country_code());
@@ -321,7 +330,7 @@ fn tail(patch: &RowPatch) -> Vec<u8> {
 
 /// Locks the rows to change in the order of their ids, after a deadlock:
 /// whoever does the same waits, and no more.
-pub(super) async fn lock_in_order(run: &mut Run<'_>) -> Result<(), Stop> {
+pub(super) async fn lock_in_order(run: &mut PgAttempt<'_>) -> Result<(), AttemptError> {
     let updates = run.work.updates();
     let mut rows: Vec<Uuid> = updates.iter().filter_map(|change| change.row).collect();
     rows.sort_unstable();

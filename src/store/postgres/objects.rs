@@ -3,22 +3,22 @@
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::attempt::Run;
+use super::attempt::PgAttempt;
 use super::lock;
 use super::sql::{config_id, statement};
 use crate::diff::plan::Change;
-use crate::store::books::{Before, Version};
+use crate::store::books::{Before, VersionRow};
 use crate::store::cells::Cells;
 use crate::store::order::ApplyError;
 use crate::store::rows;
 use crate::store::schema::{CONFIGS, Layout};
-use crate::store::stop::Stop;
+use crate::store::stop::AttemptError;
 use crate::store::trouble::code;
 use crate::store::work::{CONFIG_COLUMNS, Write};
 
 /// Locks the rows of the configs that the plan touches, and checks that they
 /// are as it saw them.
-pub(super) async fn check(run: &mut Run<'_>) -> Result<Before, Stop> {
+pub(super) async fn check(run: &mut PgAttempt<'_>) -> Result<Before, AttemptError> {
     let configs = &run.work.configs;
     if configs.is_empty() {
         return Ok(Before::default());
@@ -57,7 +57,7 @@ pub(super) async fn check(run: &mut Run<'_>) -> Result<Before, Stop> {
         .fetch_all(&mut *run.conn)
         .await?
     {
-        let (id, version) = Version::of(&row)?;
+        let (id, version) = VersionRow::of(&row)?;
         before.versions.insert(id, version);
     }
     Ok(before)
@@ -65,7 +65,7 @@ pub(super) async fn check(run: &mut Run<'_>) -> Result<Before, Stop> {
 
 /// Deletes, renames, changes and inserts configs, in an order in which names
 /// can be handed on.
-pub(super) async fn write(run: &mut Run<'_>) -> Result<(), Stop> {
+pub(super) async fn write(run: &mut PgAttempt<'_>) -> Result<(), AttemptError> {
     delete(run).await?;
     let updates = run.work.configs_to(Write::Update);
     let (objects, renamed) = run.work.config_rows(&updates)?;
@@ -112,7 +112,7 @@ pub(super) async fn write(run: &mut Run<'_>) -> Result<(), Stop> {
 }
 
 /// Reads back what was written, which triggers may have changed.
-pub(super) async fn read_back(run: &mut Run<'_>) -> Result<(), Stop> {
+pub(super) async fn read_back(run: &mut PgAttempt<'_>) -> Result<(), AttemptError> {
     let written = run.work.configs_written();
     if written.is_empty() {
         return Ok(());
@@ -130,11 +130,11 @@ pub(super) async fn read_back(run: &mut Run<'_>) -> Result<(), Stop> {
 }
 
 async fn store(
-    run: &mut Run<'_>,
+    run: &mut PgAttempt<'_>,
     sql: String,
     changes: &[&Change],
     objects: Vec<Value>,
-) -> Result<(), Stop> {
+) -> Result<(), AttemptError> {
     if objects.is_empty() {
         return Ok(());
     }
@@ -155,7 +155,7 @@ async fn store(
 }
 
 /// Deletes configs that no number holds.
-async fn delete(run: &mut Run<'_>) -> Result<(), Stop> {
+async fn delete(run: &mut PgAttempt<'_>) -> Result<(), AttemptError> {
     let changes = run.work.configs_to(Write::Delete);
     let ids: Vec<Uuid> = changes.iter().filter_map(|change| change.row).collect();
     if ids.is_empty() {

@@ -11,7 +11,7 @@ use super::{PgStore, connect};
 use crate::error::{Error, Exit};
 use crate::store::cells::Cells;
 use crate::store::order::{Applied, ApplyOrder};
-use crate::store::stop::Stop;
+use crate::store::stop::AttemptError;
 use crate::store::trouble::trouble;
 
 /// How long the answer to COMMIT is waited for: a standby that has to confirm
@@ -28,7 +28,7 @@ impl PgStore {
         &mut self,
         order: &ApplyOrder,
         applied: Applied,
-    ) -> Result<Applied, Stop> {
+    ) -> Result<Applied, AttemptError> {
         let lost = match timeout(ANSWER, super::sql::run(&mut self.conn, "COMMIT")).await {
             Ok(Ok(())) => return Ok(applied),
             Ok(Err(error)) => trouble(&self.label, &error).message,
@@ -40,7 +40,11 @@ impl PgStore {
     /// The answer to COMMIT did not come: looks for the apply's token over a
     /// new connection, behind the lock that a transaction still under way
     /// would hold, for as long as it may take until a standby has taken over.
-    async fn find_out(&mut self, order: &ApplyOrder, lost: String) -> Result<Applied, Stop> {
+    async fn find_out(
+        &mut self,
+        order: &ApplyOrder,
+        lost: String,
+    ) -> Result<Applied, AttemptError> {
         let start = Instant::now();
         let mut pause = Duration::from_millis(250);
         let mut told = None;

@@ -5,7 +5,7 @@ use futures_util::TryStreamExt;
 use uuid::Uuid;
 
 use super::PgStore;
-use super::copy::{BadStream, Reader, Row};
+use super::copy::{BadStream, CopiedRow, CopyReader};
 use super::sql::{copy_out, literal, run, sets};
 use crate::error::Result;
 use crate::fields::{Fields, FieldsIx, FieldsPool};
@@ -216,7 +216,7 @@ impl PgStore {
         self.share_reading().await?;
         let tenants = std::mem::take(&mut self.tenants);
         let read = self
-            .stream(&owned, |row: Row<'_, 5>| {
+            .stream(&owned, |row: CopiedRow<'_, 5>| {
                 each(owned_binding(row, &tenants, &settings)?);
                 Ok(())
             })
@@ -278,7 +278,7 @@ impl PgStore {
         let mut done = 0;
         let numbers = self.numbers_sql();
         self.share_reading().await?;
-        self.stream(&numbers, |row: Row<'_, 7>| {
+        self.stream(&numbers, |row: CopiedRow<'_, 7>| {
             each(&number_row(row)?);
             done += 1;
             if done % STEP == 0 {
@@ -307,9 +307,9 @@ impl PgStore {
     pub(super) async fn stream<const N: usize>(
         &mut self,
         sql: &str,
-        mut each: impl FnMut(Row<'_, N>) -> Result<(), BadStream>,
+        mut each: impl FnMut(CopiedRow<'_, N>) -> Result<(), BadStream>,
     ) -> Result<()> {
-        let mut reader = Reader::default();
+        let mut reader = CopyReader::default();
         let waits = self.waits;
         let result = async {
             let mut pieces = waits.answer(copy_out(&mut self.conn, sql)).await?;
@@ -326,7 +326,7 @@ impl PgStore {
 }
 
 /// Columns: id, tenant_id, country_code, base_number, provider, status, rules.
-pub fn number_row<const N: usize>(row: Row<'_, N>) -> Result<NumberRow<'_>, BadStream> {
+pub fn number_row<const N: usize>(row: CopiedRow<'_, N>) -> Result<NumberRow<'_>, BadStream> {
     let (code, provider, status) = (row.text(2), row.text(4), row.text(5));
     // Broken bytes, as a database that checks no encoding may hold them: the
     // row is one whose number can't be read, and is passed over as such.
@@ -347,7 +347,7 @@ pub fn number_row<const N: usize>(row: Row<'_, N>) -> Result<NumberRow<'_>, BadS
 
 /// The columns of [`OWNED_COLUMNS`].
 pub fn owned_binding<const N: usize>(
-    row: Row<'_, N>,
+    row: CopiedRow<'_, N>,
     tenants: &Numbered<Option<Uuid>>,
     settings: &Numbered<Option<FieldsIx>>,
 ) -> Result<OwnedBinding, BadStream> {

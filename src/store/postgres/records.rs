@@ -1,6 +1,6 @@
 //! lkroute's own tables on PostgreSQL: what each apply set, as versions.
 
-use super::attempt::Run;
+use super::attempt::PgAttempt;
 use super::copy::Writer;
 use super::numbers::PIECE;
 use super::sql::{sets, statement};
@@ -11,23 +11,23 @@ use crate::store::books::{
 };
 use crate::store::cells::Cells;
 use crate::store::rows;
-use crate::store::stop::Stop;
+use crate::store::stop::AttemptError;
 
 /// Versions to a statement that ends them: with twice as many, PostgreSQL
 /// reads the whole table.
 const CHUNK: usize = 5000;
 
-pub(super) async fn books(run: &mut Run<'_>) -> Result<Books, Stop> {
+pub(super) async fn books(run: &mut PgAttempt<'_>) -> Result<Books, AttemptError> {
     Ok(known(run).await?)
 }
 
 /// Ends the versions of all that changes, and writes the new ones.
 pub(super) async fn write(
-    run: &mut Run<'_>,
+    run: &mut PgAttempt<'_>,
     books: &mut Books,
     id: i64,
     before: &Before,
-) -> Result<(), Stop> {
+) -> Result<(), AttemptError> {
     let id = i32::try_from(id).map_err(|_| Error::new("too many applies"))?;
     end_versions(run, id).await?;
     let q = run.q;
@@ -51,7 +51,7 @@ pub(super) async fn write(
     write_bindings(run, id, &entries.bindings).await
 }
 
-async fn end_versions(run: &mut Run<'_>, id: i32) -> Result<(), Stop> {
+async fn end_versions(run: &mut PgAttempt<'_>, id: i32) -> Result<(), AttemptError> {
     let regions: Vec<String> = ended_regions(run.work)
         .into_iter()
         .map(str::to_owned)
@@ -107,14 +107,14 @@ async fn end_versions(run: &mut Run<'_>, id: i32) -> Result<(), Stop> {
     Ok(())
 }
 
-fn expect(rows: u64, expected: usize) -> Result<(), Stop> {
+fn expect(rows: u64, expected: usize) -> Result<(), AttemptError> {
     match rows == expected as u64 {
         true => Ok(()),
         false => Err(tampered(rows, expected).into()),
     }
 }
 
-async fn names(run: &mut Run<'_>, entries: &Entries) -> Result<(), Stop> {
+async fn names(run: &mut PgAttempt<'_>, entries: &Entries) -> Result<(), AttemptError> {
     let q = run.q;
     let pair = |table: &str, column: &str, kind: &str| {
         format!(
@@ -136,7 +136,11 @@ async fn names(run: &mut Run<'_>, entries: &Entries) -> Result<(), Stop> {
     Ok(())
 }
 
-async fn write_bindings(run: &mut Run<'_>, id: i32, rows: &[BindingRow]) -> Result<(), Stop> {
+async fn write_bindings(
+    run: &mut PgAttempt<'_>,
+    id: i32,
+    rows: &[BindingRow],
+) -> Result<(), AttemptError> {
     if rows.is_empty() {
         return Ok(());
     }
@@ -176,7 +180,7 @@ async fn write_bindings(run: &mut Run<'_>, id: i32, rows: &[BindingRow]) -> Resu
 }
 
 /// The record of the apply, first: who reads sees by it that it is here.
-pub(super) async fn open(run: &mut Run<'_>, id: i64) -> Result<(), Stop> {
+pub(super) async fn open(run: &mut PgAttempt<'_>, id: i64) -> Result<(), AttemptError> {
     let order = run.order;
     let sql = format!(
         "INSERT INTO {q}.lkroute_applies (id, token, at, kind, actor, revision, dirty, owner,
@@ -205,7 +209,7 @@ pub(super) async fn open(run: &mut Run<'_>, id: i64) -> Result<(), Stop> {
 }
 
 /// Notes the apply as the last one; when it was.
-pub(super) async fn finish(run: &mut Run<'_>, id: i64) -> Result<String, Stop> {
+pub(super) async fn finish(run: &mut PgAttempt<'_>, id: i64) -> Result<String, AttemptError> {
     let sql = format!(
         "UPDATE {}.lkroute_state SET last_apply = $1::int8, owner = coalesce(owner, $2),
            environment = CASE WHEN $4 IS NULL THEN coalesce(environment, $3) ELSE $3 END,
@@ -230,7 +234,7 @@ pub(super) async fn finish(run: &mut Run<'_>, id: i64) -> Result<String, Stop> {
 }
 
 /// Numbers by which lkroute's tables know things, as they are.
-async fn known(run: &mut Run<'_>) -> Result<Books, sqlx::Error> {
+async fn known(run: &mut PgAttempt<'_>) -> Result<Books, sqlx::Error> {
     let sql = format!(
         "SELECT id::int8, path FROM {q}.lkroute_files;
          SELECT id::int8, tenant_id, alias FROM {q}.lkroute_tenants;

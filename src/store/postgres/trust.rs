@@ -4,8 +4,7 @@ use super::PgStore;
 use super::sql::{literal, sets};
 use crate::store::cells::Cells;
 use crate::store::trouble::code;
-
-type Result<T> = std::result::Result<T, sqlx::Error>;
+use sqlx::Result;
 
 impl PgStore {
     /// In one round trip where all tables are there.

@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
-use super::attempt::Run;
+use super::attempt::SqliteAttempt;
 use super::sql::run as run_sql;
 use super::{SqliteStore, numbers, objects, records};
 use crate::diff::plan::Plan;
 use crate::error::Error;
 use crate::store::cells::Cells;
 use crate::store::order::{Applied, ApplyError, ApplyOrder, Locked};
-use crate::store::stop::{Stop, stopped};
+use crate::store::stop::{AttemptError, stopped};
 use crate::store::work::Work;
 
 /// How long the end of a transaction that is given up is waited for.
@@ -33,9 +33,9 @@ impl SqliteStore {
         // The reason is reported; what is not committed is gone in any case.
         let _ = timeout(ABANDON, run_sql(&mut self.conn, "ROLLBACK")).await;
         match stop {
-            Stop::Refused(error) => Err(error),
-            Stop::Sql(error) => Err(self.trouble(error).into()),
-            Stop::Asked => Err(stopped().into()),
+            AttemptError::Refused(error) => Err(error),
+            AttemptError::Sql(error) => Err(self.trouble(error).into()),
+            AttemptError::Asked => Err(stopped().into()),
         }
     }
 
@@ -44,8 +44,8 @@ impl SqliteStore {
         work: &Work<'_>,
         order: &ApplyOrder,
         progress: &mut dyn FnMut(u64, u64),
-    ) -> Result<Applied, Stop> {
-        let mut run = Run {
+    ) -> Result<Applied, AttemptError> {
+        let mut run = SqliteAttempt {
             conn: &mut self.conn,
             work,
             order,
@@ -55,7 +55,7 @@ impl SqliteStore {
         };
         let applied = tokio::select! {
             applied = write(&mut run) => applied?,
-            () = order.asked_to_stop() => return Err(Stop::Asked),
+            () = order.asked_to_stop() => return Err(AttemptError::Asked),
         };
         run_sql(&mut self.conn, "COMMIT").await?;
         Ok(applied)
@@ -63,7 +63,7 @@ impl SqliteStore {
 }
 
 /// All of it but COMMIT.
-async fn write(run: &mut Run<'_>) -> Result<Applied, Stop> {
+async fn write(run: &mut SqliteAttempt<'_>) -> Result<Applied, AttemptError> {
     let id = begin(run).await?;
     let books = records::books(run).await?;
     let before = objects::check(run).await?;
@@ -81,7 +81,7 @@ async fn write(run: &mut Run<'_>) -> Result<Applied, Stop> {
 
 /// Takes the write lock, and checks that the database is the one, and as
 /// far, as the plan was made for. The number of this apply.
-async fn begin(run: &mut Run<'_>) -> Result<i64, Stop> {
+async fn begin(run: &mut SqliteAttempt<'_>) -> Result<i64, AttemptError> {
     let wait = run.order.lock_timeout.as_millis();
     run_sql(run.conn, &format!("PRAGMA busy_timeout = {wait}")).await?;
     if let Err(error) = run_sql(run.conn, "BEGIN IMMEDIATE").await {

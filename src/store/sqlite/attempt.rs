@@ -6,11 +6,11 @@ use sqlx::sqlite::SqliteRow;
 
 use super::sql::{json, statement};
 use crate::store::order::ApplyOrder;
-use crate::store::stop::Stop;
+use crate::store::stop::AttemptError;
 use crate::store::work::Work;
 
 /// What the steps of an apply share.
-pub(super) struct Run<'a> {
+pub(super) struct SqliteAttempt<'a> {
     pub conn: &'a mut SqliteConnection,
     pub work: &'a Work<'a>,
     pub order: &'a ApplyOrder,
@@ -20,7 +20,7 @@ pub(super) struct Run<'a> {
     pub total: u64,
 }
 
-impl Run<'_> {
+impl SqliteAttempt<'_> {
     pub fn advance(&mut self, rows: usize) {
         self.done += rows as u64;
         (self.progress)(self.done, self.total);
@@ -32,7 +32,7 @@ impl Run<'_> {
         &mut self,
         sql: impl Into<String>,
         rows: &[T],
-    ) -> Result<u64, Stop> {
+    ) -> Result<u64, AttemptError> {
         if rows.is_empty() {
             return Ok(0);
         }
@@ -45,7 +45,7 @@ impl Run<'_> {
         &mut self,
         sql: impl Into<String>,
         rows: &[T],
-    ) -> Result<Vec<SqliteRow>, Stop> {
+    ) -> Result<Vec<SqliteRow>, AttemptError> {
         let query = statement(sql).bind(json(rows)?);
         Ok(query.fetch_all(&mut *self.conn).await?)
     }

@@ -4,8 +4,7 @@ use super::SqliteStore;
 use super::sql::statement;
 use crate::dispatch::Record;
 use crate::store::dispatches::{Calls, Dialect, record, values};
-
-type Result<T> = std::result::Result<T, sqlx::Error>;
+use sqlx::Result;
 
 const DIALECT: Dialect = Dialect {
     schema: String::new(),

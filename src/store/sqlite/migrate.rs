@@ -5,7 +5,7 @@ use sqlx::{AssertSqlSafe, SqliteConnection};
 
 use super::sql::run;
 use crate::store::cells::Cells;
-use crate::store::schema::{CONFIGS, Found, Migrations, NUMBERS, STATE, Step};
+use crate::store::schema::{CONFIGS, Found, MigrationStep, Migrations, NUMBERS, STATE};
 
 pub(super) const MIGRATIONS: Migrations = Migrations {
     schema: None,
@@ -69,7 +69,7 @@ pub(super) async fn inspect(conn: &mut SqliteConnection) -> Result<Found, sqlx::
 /// Carries the steps out, all or none.
 pub(super) async fn carry_out(
     conn: &mut SqliteConnection,
-    steps: &[Step],
+    steps: &[MigrationStep],
 ) -> Result<(), sqlx::Error> {
     run(conn, "BEGIN IMMEDIATE").await?;
     for step in steps {

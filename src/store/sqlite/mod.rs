@@ -24,7 +24,7 @@ use sqlx::{ConnectOptions, Connection, SqliteConnection};
 
 use super::mode::Mode;
 use super::rows::Numbered;
-use super::schema::{Entry, Layout, SchemaState, Step};
+use super::schema::{Entry, Layout, MigrationStep, SchemaState};
 use super::trouble::trouble;
 use crate::error::{Error, Result};
 use sql::run;
@@ -83,7 +83,7 @@ impl SqliteStore {
     }
 
     /// Carries the steps out; false where another migration was faster.
-    pub async fn carry_out(&mut self, steps: &[Step]) -> Result<bool> {
+    pub async fn carry_out(&mut self, steps: &[MigrationStep]) -> Result<bool> {
         match migrate::carry_out(&mut self.conn, steps).await {
             Ok(()) => Ok(true),
             // "table … already exists" has no code of its own.

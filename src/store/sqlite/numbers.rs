@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use sqlx::sqlite::SqliteRow;
 use uuid::Uuid;
 
-use super::attempt::Run;
+use super::attempt::SqliteAttempt;
 use super::read::number_row;
 use super::sql::{json, statement};
 use crate::address::Address;
@@ -17,7 +17,7 @@ use crate::phone;
 use crate::store::cells::Cells;
 use crate::store::order::ApplyError;
 use crate::store::row_patch::RowPatch;
-use crate::store::stop::Stop;
+use crate::store::stop::AttemptError;
 use crate::store::work::row;
 
 /// Rows to a statement.
@@ -26,7 +26,7 @@ const CHUNK: usize = 5000;
 const FEW: usize = 1000;
 
 /// Changes rows that are there, each as the plan saw it.
-pub(super) async fn update(run: &mut Run<'_>) -> Result<(), Stop> {
+pub(super) async fn update(run: &mut SqliteAttempt<'_>) -> Result<(), AttemptError> {
     for chunk in run.work.updates().chunks(CHUNK) {
         as_planned(run, chunk).await?;
         let mut alike: HashMap<(u32, bool), Vec<Uuid>> = HashMap::new();
@@ -43,7 +43,7 @@ pub(super) async fn update(run: &mut Run<'_>) -> Result<(), Stop> {
     Ok(())
 }
 
-async fn as_planned(run: &mut Run<'_>, chunk: &[&Change]) -> Result<(), Stop> {
+async fn as_planned(run: &mut SqliteAttempt<'_>, chunk: &[&Change]) -> Result<(), AttemptError> {
     let mut expected: HashMap<Uuid, &Change> = HashMap::with_capacity(chunk.len());
     for change in chunk {
         expected.insert(row(change)?, change);
@@ -58,14 +58,17 @@ async fn as_planned(run: &mut Run<'_>, chunk: &[&Change]) -> Result<(), Stop> {
     moved(run, expected.into_values())
 }
 
-async fn rows_of(run: &mut Run<'_>, ids: Vec<Uuid>) -> Result<Vec<SqliteRow>, Stop> {
+async fn rows_of(
+    run: &mut SqliteAttempt<'_>,
+    ids: Vec<Uuid>,
+) -> Result<Vec<SqliteRow>, AttemptError> {
     let sql = "SELECT id, tenant_id, country_code, base_number, provider, status, rules
                FROM voice_agent_numbers WHERE id IN (SELECT value FROM json_each(?))";
     run.read(sql, &ids).await
 }
 
 /// Checks that what is recorded without being written is so.
-pub(super) async fn check_adopted(run: &mut Run<'_>) -> Result<(), Stop> {
+pub(super) async fn check_adopted(run: &mut SqliteAttempt<'_>) -> Result<(), AttemptError> {
     for chunk in run.work.adopted().chunks(CHUNK) {
         as_planned(run, chunk).await?;
     }
@@ -73,7 +76,7 @@ pub(super) async fn check_adopted(run: &mut Run<'_>) -> Result<(), Stop> {
 }
 
 /// Reads back what was written, where triggers may have changed it.
-pub(super) async fn read_back(run: &mut Run<'_>) -> Result<(), Stop> {
+pub(super) async fn read_back(run: &mut SqliteAttempt<'_>) -> Result<(), AttemptError> {
     let triggers = "SELECT 1 FROM sqlite_master
                     WHERE type = 'trigger' AND tbl_name = 'voice_agent_numbers'";
     let triggers = sqlx::query(triggers).fetch_optional(&mut *run.conn).await?;
@@ -107,7 +110,10 @@ pub(super) async fn read_back(run: &mut Run<'_>) -> Result<(), Stop> {
 }
 
 /// Refuses to go on where there are any.
-fn moved<'a>(run: &Run<'_>, changes: impl Iterator<Item = &'a Change>) -> Result<(), Stop> {
+fn moved<'a>(
+    run: &SqliteAttempt<'_>,
+    changes: impl Iterator<Item = &'a Change>,
+) -> Result<(), AttemptError> {
     let mut moved: Vec<Address> = changes.map(|change| run.work.address(change)).collect();
     moved.sort_unstable();
     match moved.is_empty() {
@@ -116,7 +122,11 @@ fn moved<'a>(run: &Run<'_>, changes: impl Iterator<Item = &'a Change>) -> Result
     }
 }
 
-async fn write(run: &mut Run<'_>, patch: &RowPatch, ids: &[Uuid]) -> Result<(), Stop> {
+async fn write(
+    run: &mut SqliteAttempt<'_>,
+    patch: &RowPatch,
+    ids: &[Uuid],
+) -> Result<(), AttemptError> {
     let mut set = vec!["updated_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now')".to_owned()];
     if !patch.touched.is_empty() {
         let path = |key: &str| format!(", '$.{key}'");
@@ -155,7 +165,7 @@ async fn write(run: &mut Run<'_>, patch: &RowPatch, ids: &[Uuid]) -> Result<(), 
 }
 
 /// Inserts the new rows, after [`nothing_appeared`].
-pub(super) async fn insert(run: &mut Run<'_>) -> Result<(), Stop> {
+pub(super) async fn insert(run: &mut SqliteAttempt<'_>) -> Result<(), AttemptError> {
     let inserts = run.work.inserts();
     if inserts.is_empty() {
         return Ok(());
@@ -177,7 +187,10 @@ pub(super) async fn insert(run: &mut Run<'_>) -> Result<(), Stop> {
                 (json!(provider), Value::Object(patch.after).to_string())
             });
             let tenant = run.work.plan.tenants[tenant as usize].id;
-            let (code, base) = (number.key().country_code(), number.key().base_number());
+            let (code, base) = (
+                number.row_key().country_code(),
+                number.row_key().base_number(),
+            );
             rows.push(json!([row(change)?, tenant, code, base, provider, rules]));
         }
         run.write(sql, &rows).await?;
@@ -188,7 +201,7 @@ pub(super) async fn insert(run: &mut Run<'_>) -> Result<(), Stop> {
 
 /// Looks for rows that hold the numbers to insert or to wake: one by one
 /// where they are few, else by passing over all rows of their tenants.
-pub(super) async fn nothing_appeared(run: &mut Run<'_>) -> Result<(), Stop> {
+pub(super) async fn nothing_appeared(run: &mut SqliteAttempt<'_>) -> Result<(), AttemptError> {
     let new = run.work.made_active();
     if new.is_empty() {
         return Ok(());
@@ -213,7 +226,7 @@ pub(super) async fn nothing_appeared(run: &mut Run<'_>) -> Result<(), Stop> {
         let Ok(number) = phone::from_row(row.text(2)?, row.int(3)?) else {
             continue;
         };
-        let change = new.get(&(row.some_uuid(1)?, number.key())).copied();
+        let change = new.get(&(row.some_uuid(1)?, number.row_key())).copied();
         let (id, active) = (row.uuid(0)?, row.text(4)?.is_none_or(|s| s == "active"));
         appeared.extend(change.filter(|change| change.insert || (active && change.row != id)));
     }

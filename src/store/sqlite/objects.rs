@@ -3,20 +3,20 @@
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::attempt::Run;
+use super::attempt::SqliteAttempt;
 use super::read::{config_columns, config_id};
 use crate::diff::plan::Change;
-use crate::store::books::{Before, Version};
+use crate::store::books::{Before, VersionRow};
 use crate::store::cells::Cells;
 use crate::store::order::ApplyError;
 use crate::store::rows;
 use crate::store::schema::Layout;
-use crate::store::stop::Stop;
+use crate::store::stop::AttemptError;
 use crate::store::trouble::code;
 use crate::store::work::{CONFIG_COLUMNS as COLUMNS, Write};
 
 /// Checks that the configs that the plan touches are as it saw them.
-pub(super) async fn check(run: &mut Run<'_>) -> Result<Before, Stop> {
+pub(super) async fn check(run: &mut SqliteAttempt<'_>) -> Result<Before, AttemptError> {
     let changes = run.work.configs.iter();
     let ids: Vec<Uuid> = changes
         .flat_map(|change| [change.row, change.previous])
@@ -38,7 +38,7 @@ pub(super) async fn check(run: &mut Run<'_>) -> Result<Before, Stop> {
         .secrets
         .extend(live.into_iter().map(|row| (row.id, row.secret)));
     for row in run.read(versions, &ids).await? {
-        let (id, version) = Version::of(&row)?;
+        let (id, version) = VersionRow::of(&row)?;
         before.versions.insert(id, version);
     }
     Ok(before)
@@ -46,7 +46,7 @@ pub(super) async fn check(run: &mut Run<'_>) -> Result<Before, Stop> {
 
 /// Deletes, renames, changes and inserts configs, in an order in which names
 /// can be handed on.
-pub(super) async fn write(run: &mut Run<'_>) -> Result<(), Stop> {
+pub(super) async fn write(run: &mut SqliteAttempt<'_>) -> Result<(), AttemptError> {
     delete(run).await?;
     let updates = run.work.configs_to(Write::Update);
     let (objects, renamed) = run.work.config_rows(&updates)?;
@@ -81,7 +81,7 @@ pub(super) async fn write(run: &mut Run<'_>) -> Result<(), Stop> {
 }
 
 /// Reads back what was written, which triggers may have changed.
-pub(super) async fn read_back(run: &mut Run<'_>) -> Result<(), Stop> {
+pub(super) async fn read_back(run: &mut SqliteAttempt<'_>) -> Result<(), AttemptError> {
     let written = run.work.configs_written();
     if written.is_empty() {
         return Ok(());
@@ -97,11 +97,11 @@ pub(super) async fn read_back(run: &mut Run<'_>) -> Result<(), Stop> {
 }
 
 async fn store(
-    run: &mut Run<'_>,
+    run: &mut SqliteAttempt<'_>,
     sql: String,
     changes: &[&Change],
     objects: Vec<Value>,
-) -> Result<(), Stop> {
+) -> Result<(), AttemptError> {
     let moved = |what: &str| {
         let addresses = changes.iter().map(|change| run.work.address(change));
         ApplyError::moved(what, addresses.collect())
@@ -114,7 +114,9 @@ async fn store(
         Ok(rows) if rows == objects.len() as u64 => Ok(()),
         Ok(_) => Err(changed.into()),
         // SQLITE_CONSTRAINT_UNIQUE, SQLITE_CONSTRAINT_PRIMARYKEY
-        Err(Stop::Sql(error)) if matches!(code(&error).as_deref(), Some("2067" | "1555")) => {
+        Err(AttemptError::Sql(error))
+            if matches!(code(&error).as_deref(), Some("2067" | "1555")) =>
+        {
             Err(taken.into())
         }
         Err(stop) => Err(stop),
@@ -122,7 +124,7 @@ async fn store(
 }
 
 /// Deletes configs that no number holds.
-async fn delete(run: &mut Run<'_>) -> Result<(), Stop> {
+async fn delete(run: &mut SqliteAttempt<'_>) -> Result<(), AttemptError> {
     let changes = run.work.configs_to(Write::Delete);
     let ids: Vec<Uuid> = changes.iter().filter_map(|change| change.row).collect();
     if ids.is_empty() {

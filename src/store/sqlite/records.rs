@@ -3,24 +3,27 @@
 use serde_json::json;
 use sqlx::sqlite::SqliteRow;
 
-use super::attempt::Run;
+use super::attempt::SqliteAttempt;
 use super::sql::statement;
 use crate::store::books::{
     Before, BindingRow, Books, config_rows, ended_regions, ended_rows, region_rows,
 };
 use crate::store::cells::Cells;
 use crate::store::rows;
-use crate::store::stop::Stop;
+use crate::store::stop::AttemptError;
 
 /// Rows to a statement.
 const CHUNK: usize = 5000;
 
-async fn all(run: &mut Run<'_>, sql: &'static str) -> Result<Vec<SqliteRow>, sqlx::Error> {
+async fn all(
+    run: &mut SqliteAttempt<'_>,
+    sql: &'static str,
+) -> Result<Vec<SqliteRow>, sqlx::Error> {
     sqlx::query(sql).fetch_all(&mut *run.conn).await
 }
 
 /// Numbers by which lkroute's tables know things, as they are.
-pub(super) async fn books(run: &mut Run<'_>) -> Result<Books, Stop> {
+pub(super) async fn books(run: &mut SqliteAttempt<'_>) -> Result<Books, AttemptError> {
     let mut books = Books::default();
     for row in all(run, "SELECT id, path FROM lkroute_files").await? {
         books.known_file(row.some_int(0)?, row.some_text(1)?);
@@ -36,11 +39,11 @@ pub(super) async fn books(run: &mut Run<'_>) -> Result<Books, Stop> {
 
 /// Ends the versions of all that changes, and writes the new ones.
 pub(super) async fn write(
-    run: &mut Run<'_>,
+    run: &mut SqliteAttempt<'_>,
     mut books: Books,
     id: i64,
     before: &Before,
-) -> Result<(), Stop> {
+) -> Result<(), AttemptError> {
     let regions = ended_regions(run.work);
     end(run, "lkroute_regions", "name", id, &regions).await?;
     let configs = ended_rows(&run.work.configs);
@@ -76,12 +79,12 @@ pub(super) async fn write(
 }
 
 async fn end<T: serde::Serialize>(
-    run: &mut Run<'_>,
+    run: &mut SqliteAttempt<'_>,
     table: &str,
     key: &str,
     id: i64,
     keys: &[T],
-) -> Result<(), Stop> {
+) -> Result<(), AttemptError> {
     let sql = format!(
         "UPDATE {table} SET until = {id}
          WHERE until IS NULL AND {key} IN (SELECT value FROM json_each(?))"
@@ -90,14 +93,18 @@ async fn end<T: serde::Serialize>(
 }
 
 /// Under the lock, what the plan read of our own tables can't have changed.
-fn expect(rows: u64, expected: usize) -> Result<(), Stop> {
+fn expect(rows: u64, expected: usize) -> Result<(), AttemptError> {
     match rows == expected as u64 {
         true => Ok(()),
         false => Err(crate::store::books::tampered(rows, expected).into()),
     }
 }
 
-async fn names_and_bindings(run: &mut Run<'_>, books: Books, id: i64) -> Result<(), Stop> {
+async fn names_and_bindings(
+    run: &mut SqliteAttempt<'_>,
+    books: Books,
+    id: i64,
+) -> Result<(), AttemptError> {
     let entries = books.enter(run.work);
     let pair = |table: &str, column: &str| {
         format!(
@@ -142,7 +149,7 @@ async fn names_and_bindings(run: &mut Run<'_>, books: Books, id: i64) -> Result<
 }
 
 /// The record of the apply, last; when it was.
-pub(super) async fn finish(run: &mut Run<'_>, id: i64) -> Result<String, Stop> {
+pub(super) async fn finish(run: &mut SqliteAttempt<'_>, id: i64) -> Result<String, AttemptError> {
     let order = run.order;
     let sql = "INSERT INTO lkroute_applies (id, token, at, kind, actor, revision, dirty, owner,
                  environment, reason, version, counts, guards, files, restores, account)

@@ -3,8 +3,7 @@
 use super::SqliteStore;
 use super::sql::statement;
 use crate::store::cells::Cells;
-
-type Result<T> = std::result::Result<T, sqlx::Error>;
+use sqlx::Result;
 
 impl SqliteStore {
     pub async fn trust(&mut self) -> Result<String> {

@@ -47,34 +47,6 @@ const MODEL: &[&str] = &[
 /// One thing of the outside world each.
 const ADAPTERS: &[&str] = &["files", "git", "livekit", "secrets", "store"];
 
-/// Names that more than one type still has: to become empty.
-const NAMES_LEFT: [&str; 24] = [
-    "Alike",
-    "Answer",
-    "Cause",
-    "DriftReport",
-    "Edit",
-    "Entries",
-    "Facts",
-    "FieldReport",
-    "Format",
-    "Ids",
-    "Names",
-    "Opened",
-    "Page",
-    "Parts",
-    "Reader",
-    "Report",
-    "Result",
-    "Row",
-    "Run",
-    "Scope",
-    "Settings",
-    "Step",
-    "Stop",
-    "Version",
-];
-
 /// Things of the outside world that model and core must not touch.
 const OUTSIDE: [&str; 15] = [
     "std::fs",
@@ -155,17 +127,7 @@ fn no_two_types_have_one_name() {
         files.entry(name).or_default().push(file);
     }
     files.retain(|_, files| files.len() > 1);
-    let known = |name: &str| NAMES_LEFT.contains(&name);
-    let wrong: Vec<_> = files.iter().filter(|(name, _)| !known(name)).collect();
-    assert!(wrong.is_empty(), "types of one name: {wrong:#?}");
-    let mended: Vec<_> = NAMES_LEFT
-        .iter()
-        .filter(|name| !files.contains_key(**name))
-        .collect();
-    assert!(
-        mended.is_empty(),
-        "one type only, take it off NAMES_LEFT: {mended:?}"
-    );
+    assert!(files.is_empty(), "types of one name: {files:#?}");
 }
 
 #[test]

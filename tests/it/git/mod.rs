@@ -94,9 +94,9 @@ fn a_repository_is_what_git_takes_for_one() {
     let error = Repository::open(dir.path()).unwrap_err();
     assert!(error.message.contains("not a git repository"), "{error}");
     git(dir.path(), &["init", "-q"]);
-    assert_eq!(open(dir.path()).head().unwrap(), None, "no commit");
+    assert_eq!(open(dir.path()).head_commit().unwrap(), None, "no commit");
     let commit = commit(&dir, "one");
-    assert_eq!(open(dir.path()).head().unwrap(), Some(commit));
+    assert_eq!(open(dir.path()).head_commit().unwrap(), Some(commit));
     // Never one further up.
     let inner = dir.path().join("inner");
     fs::create_dir(&inner).expect("make it");
@@ -126,7 +126,7 @@ fn an_older_commit_is_told_from_a_newer_and_an_unknown_one() {
 /// Every file of a tree, as `path=text`.
 fn contents(tree: &CommitTree) -> Result<Vec<String>, String> {
     let mut found = Vec::new();
-    let read = tree.read(|path, bytes| {
+    let read = tree.read_files(|path, bytes| {
         let bytes = bytes.expect("it is not too long");
         found.push(format!("{path}={}", String::from_utf8_lossy(&bytes)));
         Ok(())
@@ -153,7 +153,7 @@ fn a_directory_is_read_as_it_was_at_a_revision() {
     let new = commit(&dir, "two");
 
     let repository = open(dir.path());
-    let tree = |commit: &str, inside: &str| repository.tree(commit, inside).unwrap();
+    let tree = |commit: &str, inside: &str| repository.commit_tree(commit, inside).unwrap();
     let found = tree(&old, "deep/routing").expect("it was there");
     assert_eq!((&found.commit, &found.problems[..]), (&old, &[][..]));
     let long = format!("a.toml={}", "long\n".repeat(50_000));
@@ -180,7 +180,7 @@ fn repositories_with_longer_hashes_are_read() {
     let commit = commit(&dir, "one");
     assert_eq!(commit.len(), 64);
     let tree = open(dir.path())
-        .tree(&commit, "")
+        .commit_tree(&commit, "")
         .unwrap()
         .expect("the top");
     assert_eq!(contents(&tree).unwrap(), ["a.toml=one"]);
@@ -192,7 +192,7 @@ fn revisions_that_are_not_there_are_told_apart() {
     git(dir.path(), &["init", "-q"]);
     let one = commit(&dir, "one");
     commit(&dir, "two");
-    let error = |revision: &str| open(dir.path()).commit(revision).unwrap_err();
+    let error = |revision: &str| open(dir.path()).named_commit(revision).unwrap_err();
     assert_eq!(error("gone").message, "git knows no revision gone");
     assert_eq!(error("--all").message, "git knows no revision --all");
     assert_eq!(
@@ -203,7 +203,7 @@ fn revisions_that_are_not_there_are_told_apart() {
     let clone = tempfile::tempdir().expect("a directory");
     let from = format!("file://{}", dir.path().display());
     git(clone.path(), &["clone", "-q", "--depth", "1", &from, "."]);
-    let shallow = open(clone.path()).commit(&one).unwrap_err();
+    let shallow = open(clone.path()).named_commit(&one).unwrap_err();
     assert!(shallow.message.contains("shallow"), "{}", shallow.message);
     assert!(
         shallow

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use livekit_protocol as proto;
-use lkroute::livekit::{Cause, Check, ProbeReport, Server, WorkerSeen, probe, probe_worker};
+use lkroute::livekit::{Cause, Check, ProbeReport, Server, WorkerSeen, probe_server, probe_worker};
 
 use super::standin::{Answer, Fault, KEY, SECRET, StandIn};
 use super::{AGENT, QUICK, client};
@@ -17,7 +17,7 @@ async fn look(standin: &StandIn) -> ProbeReport {
 
 async fn look_as(standin: &StandIn, api_key: &str, api_secret: &str) -> ProbeReport {
     let url = standin.url();
-    let report = probe(
+    let report = probe_server(
         &Server {
             url: &url,
             api_key,
@@ -35,7 +35,7 @@ async fn look_as(standin: &StandIn, api_key: &str, api_secret: &str) -> ProbeRep
 
 /// The checks as `name` (passed), `name=cause` (failed) or `-`.
 fn said(report: &ProbeReport) -> String {
-    let checks = report.checks().map(|(name, check)| match check {
+    let checks = report.named_checks().map(|(name, check)| match check {
         Check::NotReached => "-".to_owned(),
         Check::Passed => name.to_owned(),
         Check::Failed(failure) => format!("{name}={}", failure.cause),
@@ -182,7 +182,7 @@ async fn a_server_that_does_not_answer_is_given_up() {
         api_key: KEY,
         api_secret: SECRET,
     };
-    let report = probe(&server, None, QUICK).await;
+    let report = probe_server(&server, None, QUICK).await;
     assert_eq!(said(&report), "reachable=refused - - - - - -");
 }
 

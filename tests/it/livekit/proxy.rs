@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use lkroute::livekit::{CallOutcome, Cause, Check, Client, Limits, Server, place_call, probe};
+use lkroute::livekit::{
+    CallOutcome, Cause, Check, Client, Limits, Server, place_call, probe_server,
+};
 
 use super::standin::{Answer, Fault, KEY, SECRET, StandIn};
 use super::{CALL, QUICK, URL, again, client};
@@ -113,7 +115,10 @@ async fn behind_the_proxy(host: &str) {
         api_key: KEY,
         api_secret: SECRET,
     };
-    assert_eq!(probe(&server, None, QUICK).await.grants, Check::Passed);
+    assert_eq!(
+        probe_server(&server, None, QUICK).await.grants,
+        Check::Passed
+    );
 
     let outcome = place_call(&client(&format!("https://{host}")), &CALL).await;
     let (CallOutcome::Failed(failure) | CallOutcome::NotBegun(failure)) = outcome else {

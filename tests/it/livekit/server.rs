@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use lkroute::livekit::{
     AgentSeen, Call, CallOutcome, Cause, Check, Dispatched, Limits, Server, SipCall, WorkerSeen,
-    create_sip_participant, place_call, probe, probe_worker, wait_for_agent,
+    create_sip_participant, place_call, probe_server, probe_worker, wait_for_agent,
 };
 use uuid::Uuid;
 
@@ -150,10 +150,10 @@ async fn a_probe_finds_the_trunk_and_its_numbers() {
     };
     let numbers = vec!["+14155550100".to_owned(), "+911234567890".to_owned()];
     let trunk = livekit.trunk(&numbers).await;
-    let report = probe(&server, Some(&trunk), LIMITS).await;
+    let report = probe_server(&server, Some(&trunk), LIMITS).await;
     assert!(
         report
-            .checks()
+            .named_checks()
             .iter()
             .all(|(_, check)| **check == Check::Passed),
         "{report:?}"
@@ -162,7 +162,7 @@ async fn a_probe_finds_the_trunk_and_its_numbers() {
     assert!(report.clock_ahead.is_some_and(|seconds| seconds.abs() <= 1));
 
     livekit.delete_trunk(&trunk).await;
-    let report = probe(&server, Some(&trunk), LIMITS).await;
+    let report = probe_server(&server, Some(&trunk), LIMITS).await;
     let [failure] = &report.failures().collect::<Vec<_>>()[..] else {
         panic!("{report:?}")
     };
@@ -216,14 +216,14 @@ async fn a_server_without_redis_has_no_trunks_and_one_that_stopped_is_refused() 
         api_key: KEY,
         api_secret: SECRET,
     };
-    let report = probe(&server, Some("ST_made_up"), LIMITS).await;
+    let report = probe_server(&server, Some("ST_made_up"), LIMITS).await;
     let [failure] = &report.failures().collect::<Vec<_>>()[..] else {
         panic!("{report:?}")
     };
     assert_eq!(failure.cause, Cause::SipNeedsRedis);
 
     drop(livekit);
-    let report = probe(&server, None, LIMITS).await;
+    let report = probe_server(&server, None, LIMITS).await;
     assert!(matches!(&report.reachable, Check::Failed(f) if f.cause == Cause::Refused));
     let room = room();
     assert_eq!(

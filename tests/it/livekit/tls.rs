@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use lkroute::livekit::{CallOutcome, Cause, Check, Server, place_call, probe};
+use lkroute::livekit::{CallOutcome, Cause, Check, Server, place_call, probe_server};
 use tempfile::TempDir;
 
 use super::standin::{KEY, SECRET, StandIn};
@@ -67,7 +67,7 @@ async fn with_ssl_cert_file(url: &str) {
         api_key: KEY,
         api_secret: SECRET,
     };
-    let report = probe(&server, None, QUICK).await;
+    let report = probe_server(&server, None, QUICK).await;
     assert_eq!(report.grants, Check::Passed, "{report:?}");
 }
 

@@ -2,7 +2,7 @@
 
 use lkroute::fields::Field;
 use lkroute::finding::{Finding, Place};
-use lkroute::render::github::github;
+use lkroute::render::github::github_commands;
 use proptest::prelude::*;
 
 use super::world::{self, INDIA, Others, UAE};
@@ -56,16 +56,19 @@ fn findings_conflicts_drift_and_changes_stand_on_their_lines() {
             .hint("did you mean `techiemaya-test`?"),
         Finding::warning("no-place", "about the whole"),
     ];
-    golden("github/all.txt", &github(&findings, Some((&plan, &calls))));
+    golden(
+        "github/all.txt",
+        &github_commands(&findings, Some((&plan, &calls))),
+    );
 }
 
 #[test]
 fn a_range_is_one_annotation_and_an_empty_plan_none() {
     let files = world::two_regions().0;
     let (plan, calls) = world::plan(&files, &files, &Others::default());
-    assert_eq!(github(&[], Some((&plan, &calls))), "");
+    assert_eq!(github_commands(&[], Some((&plan, &calls))), "");
     let (plan, calls) = world::plan(&files, &world::changed().0, &Others::default());
-    let text = github(&[], Some((&plan, &calls)));
+    let text = github_commands(&[], Some((&plan, &calls)));
     let created = text
         .lines()
         .filter(|line| line.contains("title=create"))
@@ -95,7 +98,7 @@ fn ten_of_a_kind_the_worst_first_and_the_rest_counted() {
         );
     }
     let (plan, calls) = world::plan(&world::two_regions().0, &after.0, &Others::default());
-    let text = github(&findings, Some((&plan, &calls)));
+    let text = github_commands(&findings, Some((&plan, &calls)));
     let count = |level: &str| text.lines().filter(|line| read(line).0 == level).count();
     assert_eq!(
         (count("error"), count("warning"), count("notice")),
@@ -136,7 +139,7 @@ proptest! {
         file in "[a-z:,%\n =]{1,20}",
     ) {
         let finding = Finding::error("code", message.clone()).at(at(&file, 3, 1, 1));
-        let text = github(&[finding], None);
+        let text = github_commands(&[finding], None);
         prop_assert_eq!(text.lines().count(), 1);
         let (name, properties, read) = read(text.lines().next().unwrap_or_default());
         prop_assert_eq!(name, "error");

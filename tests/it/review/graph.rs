@@ -1,6 +1,6 @@
 //! The routing as a picture.
 
-use lkroute::render::graph::{Style, graph};
+use lkroute::render::graph::{Style, routing_graph};
 use uuid::Uuid;
 
 use super::world::{self, Files};
@@ -9,8 +9,14 @@ use crate::support::golden;
 #[test]
 fn regions_configs_and_numbers_are_drawn() {
     let routing = world::two_regions().0;
-    golden("graph/two-regions.mmd", &graph(&routing, Style::Mermaid));
-    golden("graph/two-regions.dot", &graph(&routing, Style::Dot));
+    golden(
+        "graph/two-regions.mmd",
+        &routing_graph(&routing, Style::Mermaid),
+    );
+    golden(
+        "graph/two-regions.dot",
+        &routing_graph(&routing, Style::Dot),
+    );
 }
 
 /// Two regions, 300 configs, ten tenants each.
@@ -39,7 +45,7 @@ fn large() -> Files {
 #[test]
 fn mermaid_folds_what_it_could_not_draw() {
     let routing = large().0;
-    let text = graph(&routing, Style::Mermaid);
+    let text = routing_graph(&routing, Style::Mermaid);
     let arrows = text.lines().filter(|line| line.contains("-->")).count();
     assert!(arrows <= 300, "{arrows} arrows");
     assert!(text.contains("[\"170 more configs\"]"), "{text}");
@@ -61,7 +67,7 @@ fn mermaid_folds_what_it_could_not_draw() {
         routing.bindings.len(),
         "every number is counted once"
     );
-    let dot = graph(&routing, Style::Dot);
+    let dot = routing_graph(&routing, Style::Dot);
     assert_eq!(dot.matches(" -> ").count(), 3000);
 }
 
@@ -76,13 +82,16 @@ fn names_can_not_leave_their_label() {
     };
     let evil = files("x\"];\n`<b>#quot; click c0 href \"https://evil.example\" \\");
     for style in [Style::Mermaid, Style::Dot] {
-        let (harmless, evil) = (graph(&files("x").0, style), graph(&evil.0, style));
+        let (harmless, evil) = (
+            routing_graph(&files("x").0, style),
+            routing_graph(&evil.0, style),
+        );
         assert_eq!(harmless.lines().count(), evil.lines().count(), "{evil}");
         for line in evil.lines() {
             let open = line.replace("\\\\", "").replace("\\\"", "");
             assert!(matches!(open.matches('"').count(), 0 | 2), "{line}");
         }
     }
-    golden("graph/hostile.mmd", &graph(&evil.0, Style::Mermaid));
-    golden("graph/hostile.dot", &graph(&evil.0, Style::Dot));
+    golden("graph/hostile.mmd", &routing_graph(&evil.0, Style::Mermaid));
+    golden("graph/hostile.dot", &routing_graph(&evil.0, Style::Dot));
 }

@@ -8,7 +8,7 @@ use lkroute::finding::{Finding, Place};
 use lkroute::impact::one_number::OneNumber;
 use lkroute::impact::reroutes::Reroutes;
 use lkroute::phone::E164;
-use lkroute::render::markdown::{MAX_CHARS, ReportContext, markdown, marker};
+use lkroute::render::markdown::{MAX_CHARS, ReportContext, comment_marker, plan_markdown};
 use lkroute::render::number;
 use lkroute::render::text::{self, View};
 use lkroute::resolve::Facts;
@@ -147,7 +147,7 @@ fn drawn(texts: &[String]) -> String {
         number: Some(&one),
         ..ReportContext::default()
     };
-    markdown(&plan, &moved, &context)
+    plan_markdown(&plan, &moved, &context)
 }
 
 fn options() -> Options<'static> {
@@ -267,7 +267,7 @@ proptest! {
     fn a_terminal_hides_nothing(texts in prop::collection::vec(text(), 17)) {
         let (plan, moved, refusals, one) = world(&texts);
         let view = View { width: 80, full: true, quiet: false, back: false };
-        let text = text::plan(&plan, Some(&moved), &refusals, view) + &number::text(&one, 80);
+        let text = text::plan(&plan, Some(&moved), &refusals, view) + &number::number_text(&one, 80);
         let text = anstream::adapter::strip_str(&text).to_string();
         for line in text.lines() {
             prop_assert_eq!(first_unseen(line), None, "{:?}", line);
@@ -276,7 +276,7 @@ proptest! {
 
     #[test]
     fn a_marker_is_one_comment(name in text()) {
-        let marker = marker(Some(&name));
+        let marker = comment_marker(Some(&name));
         prop_assert!(marker.starts_with("<!-- lkroute plan: ") && marker.ends_with(" -->"));
         let inside = &marker[4..marker.len() - 3];
         prop_assert!(!inside.contains("--") && !inside.contains(['<', '>', '\n']), "{}", marker);
@@ -311,7 +311,7 @@ fn assert_bounded(before: &Files, after: &Files, others: &Others) -> String {
         digest: Some("sha256:00"),
         ..ReportContext::default()
     };
-    let text = markdown(&plan, &moved, &context);
+    let text = plan_markdown(&plan, &moved, &context);
     assert!(text.len() <= MAX_CHARS, "{} bytes", text.len());
     let report = format!("full report: [open it]({REPORT})");
     assert!(text.contains(&format!("_Not everything is shown here; the {report}_")));

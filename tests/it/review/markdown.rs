@@ -4,7 +4,7 @@ use lkroute::error::{Error, Exit};
 use lkroute::fields::Field;
 use lkroute::finding::{Finding, Place};
 use lkroute::impact::digest::digest;
-use lkroute::render::markdown::{ReportContext, failed, markdown};
+use lkroute::render::markdown::{ReportContext, failed_markdown, plan_markdown};
 use serde_json::json;
 
 use super::world::{self, INDIA, Others};
@@ -31,7 +31,10 @@ fn a_reviewer_sees_who_is_rerouted() {
         full_report: Some("https://ci.example/runs/42/artifacts"),
         ..ReportContext::default()
     };
-    golden("markdown/rerouted.md", &markdown(&plan, &moved, &context));
+    golden(
+        "markdown/rerouted.md",
+        &plan_markdown(&plan, &moved, &context),
+    );
 }
 
 #[test]
@@ -62,7 +65,10 @@ fn refusals_conflicts_and_drift_come_first() {
         refusals: &refusals,
         ..ReportContext::default()
     };
-    golden("markdown/refused.md", &markdown(&plan, &moved, &context));
+    golden(
+        "markdown/refused.md",
+        &plan_markdown(&plan, &moved, &context),
+    );
 }
 
 #[test]
@@ -71,7 +77,7 @@ fn nothing_to_do_is_short() {
     let (plan, moved) = world::plan(&files, &files, &Others::default());
     golden(
         "markdown/nothing.md",
-        &markdown(&plan, &moved, &ReportContext::default()),
+        &plan_markdown(&plan, &moved, &ReportContext::default()),
     );
 }
 
@@ -88,6 +94,6 @@ fn files_with_errors_are_reported_too() {
     let context = ReportContext::default();
     golden(
         "markdown/invalid.md",
-        &failed(Some("production"), &findings, &error, &context),
+        &failed_markdown(Some("production"), &findings, &error, &context),
     );
 }

@@ -173,7 +173,7 @@ fn where_there_is_room_both_stand_beside_each_other() {
     );
     let one = OneNumber::new(from, None, &before, &after);
     let draw = |width| {
-        let text = number::text(&one, width);
+        let text = number::number_text(&one, width);
         let text = anstream::adapter::strip_str(&text).to_string();
         let widest = text.lines().map(|line| line.chars().count()).max();
         assert!(widest <= Some(width), "{widest:?} of {width}\n{text}");

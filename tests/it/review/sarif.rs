@@ -1,7 +1,7 @@
 //! Findings for code scanning.
 
 use lkroute::finding::{Finding, Place};
-use lkroute::render::sarif::sarif;
+use lkroute::render::sarif::sarif_log;
 use serde_json::Value;
 
 use crate::support::golden;
@@ -37,14 +37,14 @@ fn findings(shift: u32) -> Vec<Finding> {
 }
 
 fn read(findings: &[Finding]) -> Value {
-    let text = sarif(findings, "routing").expect("a log");
+    let text = sarif_log(findings, "routing").expect("a log");
     serde_json::from_str(&text).expect("JSON")
 }
 
 /// The version is left out: it changes with every release.
 #[test]
 fn findings_have_rules_places_and_fingerprints() {
-    let text = sarif(&findings(0), "routing").expect("a log");
+    let text = sarif_log(&findings(0), "routing").expect("a log");
     golden(
         "sarif/findings.json",
         &text.replace(env!("CARGO_PKG_VERSION"), "VERSION"),

@@ -7,8 +7,8 @@ use lkroute::error::{Error, Exit};
 use lkroute::fields::Field;
 use lkroute::finding::{Finding, Place};
 use lkroute::phone::E164;
-use lkroute::render::json::{PlanReport, text};
-use lkroute::render::schema::reports;
+use lkroute::render::json::{PlanReport, json_text};
+use lkroute::render::schema::report_schemas;
 use lkroute::resolve::{Facts, Query, Report, RoutingEnv, TenantChoice, resolve};
 use serde_json::{Value, json};
 
@@ -16,7 +16,7 @@ use super::world::{self, INDIA, Others, UAE};
 use crate::support::{Lkroute, golden};
 
 fn schema(name: &str) -> Value {
-    let all = reports();
+    let all = report_schemas();
     let found = all.into_iter().find(|(known, _)| *known == name);
     found.expect("a report of that name").1
 }
@@ -55,15 +55,15 @@ pub fn assert_valid(name: &str, report: &str) -> Value {
 
 #[test]
 fn the_files_in_schema_are_up_to_date() {
-    for (name, schema) in reports() {
-        let text = text(&schema).expect("text");
+    for (name, schema) in report_schemas() {
+        let text = json_text(&schema).expect("text");
         golden(&format!("../../schema/{name}.schema.json"), &text);
     }
 }
 
 #[test]
 fn lists_are_never_null_and_keys_never_missing() {
-    for (name, schema) in reports() {
+    for (name, schema) in report_schemas() {
         let mut objects = vec![("the report", &schema)];
         objects.extend(
             schema["$defs"]
@@ -109,7 +109,7 @@ fn plans_are_as_their_schema_says() {
     let refusals = [Finding::error("a-guard", "…").hint("…")];
     let error = Error::exit(Exit::Refused, "refused").hint("…");
     let report = PlanReport::new(&plan, &moved, &refusals, Some(&error));
-    let report = assert_valid("plan", &text(&report).expect("text"));
+    let report = assert_valid("plan", &json_text(&report).expect("text"));
     for list in [
         "changes",
         "conflicts",
@@ -130,7 +130,7 @@ fn plans_are_as_their_schema_says() {
         "one broken, one back to it, two gone, twenty new"
     );
     let failed = PlanReport::failed(&[], &error);
-    assert_valid("plan", &text(&failed).expect("text"));
+    assert_valid("plan", &json_text(&failed).expect("text"));
 }
 
 #[test]
@@ -142,7 +142,7 @@ fn resolutions_are_as_their_schema_says() {
         query.to = Some("+971501234567".into());
         let facts = Facts::of_files(&routing, from);
         let resolution = resolve(&query, &facts, &RoutingEnv::Symbolic);
-        let report = text(&Report::from(&resolution)).expect("text");
+        let report = json_text(&Report::from(&resolution)).expect("text");
         assert_valid("resolve", &report);
     }
 }
@@ -205,7 +205,9 @@ fn versioned() -> BTreeSet<String> {
 
 #[test]
 fn every_report_has_a_schema() {
-    let described = reports().into_iter().filter(|(name, _)| *name != "apply");
+    let described = report_schemas()
+        .into_iter()
+        .filter(|(name, _)| *name != "apply");
     let described =
         described.map(|(_, schema)| schema["title"].as_str().expect("a title").to_owned());
     let described: BTreeSet<String> = described.collect();

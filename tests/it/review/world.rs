@@ -8,7 +8,8 @@ use lkroute::fields::{Field, Fields};
 use lkroute::impact::reroutes::{Reroutes, reroutes};
 use lkroute::phone::{E164, Prefix};
 use lkroute::routing::{
-    Binding, CipherText, Origin, Region, Routing, SecretSource, ServerConfig, Settings, Tenant,
+    Binding, BindingSettings, CipherText, Origin, Region, Routing, SecretSource, ServerConfig,
+    Tenant,
 };
 use lkroute::snapshot::{NumberRow, OwnedBinding, SourceLine};
 use serde_json::{Map, Value, json};
@@ -89,7 +90,7 @@ impl Files {
     ) -> Files {
         let mut fields = Fields::new();
         fields.set_text(Field::Provider, provider);
-        let settings = Settings {
+        let settings = BindingSettings {
             config: config.into(),
             fields,
             adopt: Vec::new(),
@@ -177,8 +178,8 @@ pub fn plan(before: &Routing, after: &Routing, others: &Others) -> (Plan, Rerout
         differ.row(&NumberRow {
             id: *row,
             tenant: before.tenant(binding).id,
-            country_code: Some(&binding.number.key().country_code()),
-            base_number: Some(binding.number.key().base_number()),
+            country_code: Some(&binding.number.row_key().country_code()),
+            base_number: Some(binding.number.row_key().base_number()),
             provider: fields.text(Field::Provider),
             status: Some("active"),
             rules: Some(json!(rules).to_string().as_bytes()),
@@ -189,7 +190,7 @@ pub fn plan(before: &Routing, after: &Routing, others: &Others) -> (Plan, Rerout
     (plan, moved)
 }
 
-fn row_of(routing: &Routing, settings: &Settings) -> (Fields, Map<String, Value>) {
+fn row_of(routing: &Routing, settings: &BindingSettings) -> (Fields, Map<String, Value>) {
     let mut fields = settings.fields.clone();
     let id = routing.configs[&settings.config].id.expect("an id");
     fields.set_text(Field::Config, Some(&id.to_string()));

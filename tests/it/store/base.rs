@@ -10,7 +10,8 @@ use lkroute::error::Result;
 use lkroute::fields::{Field, Fields};
 use lkroute::phone::{E164, Prefix};
 use lkroute::routing::{
-    Binding, CipherText, Origin, Region, Routing, SecretSource, ServerConfig, Settings, Tenant,
+    Binding, BindingSettings, CipherText, Origin, Region, Routing, SecretSource, ServerConfig,
+    Tenant,
 };
 use lkroute::store::{Applied, ApplyError, ApplyOrder, DatabaseUrl, Mode, PreparedSecret, Store};
 use sqlx::{AssertSqlSafe, Connection, Row, SqliteConnection};
@@ -373,7 +374,7 @@ pub fn bind_adopting(
     fields: Fields,
     adopt: &[Field],
 ) {
-    let settings = Settings {
+    let settings = BindingSettings {
         config: config.to_owned(),
         fields,
         adopt: adopt.to_vec(),

@@ -265,13 +265,13 @@ async fn applied(base: &Base, routing: &Routing) {
     let mut live = Vec::new();
     let mut each = |row: &lkroute::snapshot::NumberRow<'_>| {
         if let Ok(number) = phone::from_row(row.country_code, row.base_number) {
-            live.push((row.tenant, number.key(), read_row(row).ok()));
+            live.push((row.tenant, number.row_key(), read_row(row).ok()));
         }
     };
     store.begin_read().await.unwrap();
     store.numbers(&mut each, &mut |_| ()).await.unwrap();
     for binding in &routing.bindings {
-        let key = (routing.tenant(binding).id, binding.number.key());
+        let key = (routing.tenant(binding).id, binding.number.row_key());
         let row = live
             .iter()
             .find(|(tenant, number, _)| (*tenant, *number) == key);

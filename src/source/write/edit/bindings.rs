@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use toml_edit::{Array, ArrayOfTables, DocumentMut, Item, Table, TableLike};
 use uuid::Uuid;
 
-use super::changes::{Edit, EditError, Edits, apply};
+use super::changes::{Edit, EditError, Edits, apply_edit};
 use crate::address::Address;
 use crate::phone::{E164, NumberRange};
 
@@ -13,7 +13,7 @@ use crate::phone::{E164, NumberRange};
 const RANGE_FROM: usize = 4;
 
 /// Makes the changes of bindings in this file.
-pub fn edit(document: &mut DocumentMut, edits: &Edits) -> Result<(), EditError> {
+pub fn edit_bindings(document: &mut DocumentMut, edits: &Edits) -> Result<(), EditError> {
     let mut wanted: BTreeMap<(E164, Uuid), &[Edit]> = BTreeMap::new();
     for (key, changes) in &edits.bindings {
         wanted.insert(*key, changes);
@@ -21,22 +21,22 @@ pub fn edit(document: &mut DocumentMut, edits: &Edits) -> Result<(), EditError> 
     let by_hand = || EditError::ByHand("`bindings`".to_owned());
     let tables = match document.get_mut("bindings") {
         Some(item) => item.as_array_of_tables_mut().ok_or_else(by_hand)?,
-        None => return Err(gone(&wanted)),
+        None => return Err(not_found(&wanted)),
     };
     let mut edited = ArrayOfTables::new();
     for table in std::mem::take(tables) {
-        for table in one(table, &mut wanted, edits)? {
+        for table in edit_table(table, &mut wanted, edits)? {
             edited.push(table);
         }
     }
     *tables = edited;
     match wanted.is_empty() {
         true => Ok(()),
-        false => Err(gone(&wanted)),
+        false => Err(not_found(&wanted)),
     }
 }
 
-fn gone(wanted: &BTreeMap<(E164, Uuid), &[Edit]>) -> EditError {
+fn not_found(wanted: &BTreeMap<(E164, Uuid), &[Edit]>) -> EditError {
     let first = wanted.keys().next();
     let address = first.map(|(number, tenant)| Address::Binding(*number, tenant.to_string()));
     EditError::Gone(address.map_or_else(String::new, |address| address.to_string()))
@@ -44,17 +44,17 @@ fn gone(wanted: &BTreeMap<(E164, Uuid), &[Edit]>) -> EditError {
 
 /// Edits one table, whose numbers it takes out of `wanted`; several tables
 /// where only a part of it changes.
-fn one(
+fn edit_table(
     mut table: Table,
     wanted: &mut BTreeMap<(E164, Uuid), &[Edit]>,
     edits: &Edits,
 ) -> Result<Vec<Table>, EditError> {
-    let Some(tenant) = tenant(&table, edits) else {
+    let Some(tenant) = table_tenant(&table, edits) else {
         return Ok(vec![table]);
     };
     let mut parts: BTreeMap<Vec<String>, (&[Edit], Vec<E164>)> = BTreeMap::new();
     let mut rest = Vec::new();
-    let numbers = numbers(&table);
+    let numbers = table_numbers(&table);
     for number in &numbers {
         match wanted.remove(&(*number, tenant)) {
             Some(changes) => {
@@ -76,26 +76,26 @@ fn one(
     parts.retain(|_, (changes, _)| !changes.contains(&Edit::Remove));
     if rest.is_empty() && all == 1 && parts.len() == 1 {
         for change in parts.into_values().flat_map(|(changes, _)| changes) {
-            apply(&mut table, change, environment)?;
+            apply_edit(&mut table, change, environment)?;
         }
         return Ok(vec![table]);
     }
-    let mut tables = keep(&table, &rest);
+    let mut tables = keep_numbers(&table, &rest);
     for (changes, numbers) in parts.into_values() {
-        for mut split in hold(&table, &numbers) {
+        for mut split in tables_holding(&table, &numbers) {
             for change in changes {
-                apply(&mut split, change, environment)?;
+                apply_edit(&mut split, change, environment)?;
             }
             tables.push(split);
         }
     }
     for table in tables.iter_mut().skip(1) {
-        detach(table);
+        detach_table(table);
     }
     Ok(tables)
 }
 
-fn tenant(table: &Table, edits: &Edits) -> Option<Uuid> {
+fn table_tenant(table: &Table, edits: &Edits) -> Option<Uuid> {
     let name = table.get("tenant")?.as_str()?;
     edits
         .aliases
@@ -105,7 +105,7 @@ fn tenant(table: &Table, edits: &Edits) -> Option<Uuid> {
 }
 
 /// The numbers of a table, in its order; what can't be read is passed over.
-fn numbers(table: &Table) -> Vec<E164> {
+fn table_numbers(table: &Table) -> Vec<E164> {
     let parse = |item: &toml_edit::Value| E164::parse(item.as_str()?).ok();
     if let Some(number) = table.get("number").and_then(Item::as_value) {
         return parse(number).into_iter().collect();
@@ -125,14 +125,14 @@ fn numbers(table: &Table) -> Vec<E164> {
 
 /// The table with only these of its numbers. A list keeps its layout and
 /// comments; a range falls into parts.
-fn keep(table: &Table, rest: &[E164]) -> Vec<Table> {
+fn keep_numbers(table: &Table, rest: &[E164]) -> Vec<Table> {
     if rest.is_empty() {
         return Vec::new();
     }
     let Some(list) = table.get("numbers").and_then(Item::as_array) else {
-        return hold(table, rest);
+        return tables_holding(table, rest);
     };
-    let kept = thinned(list, rest);
+    let kept = thinned_list(list, rest);
     let mut table = table.clone();
     if let Some(numbers) = table.get_mut("numbers").and_then(Item::as_array_mut) {
         *numbers = kept;
@@ -142,7 +142,7 @@ fn keep(table: &Table, rest: &[E164]) -> Vec<Table> {
 
 /// The list with only these numbers. A comment behind a number stands before
 /// the next one as TOML sees it: it stays with the number that it follows.
-fn thinned(list: &Array, rest: &[E164]) -> Array {
+fn thinned_list(list: &Array, rest: &[E164]) -> Array {
     let rest: BTreeSet<E164> = rest.iter().copied().collect();
     let mut kept = list.clone();
     let mut stays = Vec::new();
@@ -179,33 +179,37 @@ fn thinned(list: &Array, rest: &[E164]) -> Array {
 
 /// Copies of the table that hold these numbers: as ranges where they follow
 /// one another, else alone or in one list.
-fn hold(table: &Table, numbers: &[E164]) -> Vec<Table> {
+fn tables_holding(table: &Table, numbers: &[E164]) -> Vec<Table> {
     let mut tables = Vec::new();
     let mut alone = Vec::new();
-    for run in runs(numbers) {
+    for run in number_runs(numbers) {
         match run {
             [first, .., last] if run.len() >= RANGE_FROM => {
                 let ends = [first, last].map(|number| number.to_string());
-                tables.push(with(table, "range", Array::from_iter(ends).into()));
+                tables.push(with_numbers(table, "range", Array::from_iter(ends).into()));
             }
             _ => alone.extend(run.iter().map(ToString::to_string)),
         }
     }
     match alone.as_slice() {
         [] => {}
-        [number] => tables.push(with(table, "number", number.as_str().into())),
-        _ => tables.push(with(table, "numbers", Array::from_iter(&alone).into())),
+        [number] => tables.push(with_numbers(table, "number", number.as_str().into())),
+        _ => tables.push(with_numbers(
+            table,
+            "numbers",
+            Array::from_iter(&alone).into(),
+        )),
     }
     tables
 }
 
 /// Runs of numbers that follow one another.
-fn runs(numbers: &[E164]) -> impl Iterator<Item = &[E164]> {
+fn number_runs(numbers: &[E164]) -> impl Iterator<Item = &[E164]> {
     numbers.chunk_by(|a, b| a.next() == Some(*b))
 }
 
 /// The table with another way of naming numbers, first as it was.
-fn with(table: &Table, key: &str, value: toml_edit::Value) -> Table {
+fn with_numbers(table: &Table, key: &str, value: toml_edit::Value) -> Table {
     let mut table = table.clone();
     for other in ["number", "numbers", "range"] {
         table.remove(other);
@@ -216,7 +220,7 @@ fn with(table: &Table, key: &str, value: toml_edit::Value) -> Table {
 
 /// Lets a copied table stand where it comes, not where its original stood,
 /// and without the comments above that.
-fn detach(table: &mut Table) {
+fn detach_table(table: &mut Table) {
     table.decor_mut().set_prefix("\n");
     place_anew(table);
 }

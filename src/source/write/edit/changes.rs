@@ -49,33 +49,33 @@ pub enum EditError {
 }
 
 /// Makes one change to the table of a config or binding.
-pub(super) fn apply(
+pub(super) fn apply_edit(
     table: &mut dyn TableLike,
     change: &Edit,
     environment: Option<&str>,
 ) -> Result<(), EditError> {
     match change {
         Edit::Id(id) => {
-            let table = overriding(table, environment)?;
+            let table = override_table(table, environment)?;
             values::set_first(table, "id", id.to_string().into());
         }
-        Edit::Adopt(field) => values::list(table, "adopt", field.as_str()),
+        Edit::Adopt(field) => values::add_to_list(table, "adopt", field.as_str()),
         Edit::Set(Field::Name, _) => {
             return Err(EditError::ByHand("the name of a config".to_owned()));
         }
         Edit::Remove => return Err(EditError::ByHand("a config".to_owned())),
         Edit::Set(field, value) => {
-            let table = overriding(table, environment)?;
+            let table = override_table(table, environment)?;
             match field.rules_key().filter(|_| *field != Field::Config) {
-                Some(key) => rule(table, key, value.as_ref()),
-                None => set(table, *field, value.as_ref()),
+                Some(key) => set_rule(table, key, value.as_ref()),
+                None => set_field(table, *field, value.as_ref()),
             }
         }
     }
     Ok(())
 }
 
-fn set(table: &mut dyn TableLike, field: Field, value: Option<&Value>) {
+fn set_field(table: &mut dyn TableLike, field: Field, value: Option<&Value>) {
     let key = field.as_str();
     match (value, field) {
         (None, _) => {
@@ -83,15 +83,15 @@ fn set(table: &mut dyn TableLike, field: Field, value: Option<&Value>) {
         }
         (Some(value), Field::ApiSecret) => {
             let mut sealed = InlineTable::new();
-            sealed.insert("sealed", values::toml(value));
-            values::set(table, key, sealed.into());
+            sealed.insert("sealed", values::toml_value(value));
+            values::set_key(table, key, sealed.into());
         }
-        (Some(value), _) => values::set(table, key, values::toml(value)),
+        (Some(value), _) => values::set_key(table, key, values::toml_value(value)),
     }
 }
 
 /// Sets a key of `rules`, or takes it out, and `rules` with its last key.
-fn rule(table: &mut dyn TableLike, key: &str, value: Option<&Value>) {
+fn set_rule(table: &mut dyn TableLike, key: &str, value: Option<&Value>) {
     if table.get("rules").is_none() {
         if value.is_none() {
             return;
@@ -102,7 +102,7 @@ fn rule(table: &mut dyn TableLike, key: &str, value: Option<&Value>) {
         return;
     };
     match value {
-        Some(value) => values::set(rules, key, values::toml(value)),
+        Some(value) => values::set_key(rules, key, values::toml_value(value)),
         None => {
             rules.remove(key);
         }
@@ -115,7 +115,7 @@ fn rule(table: &mut dyn TableLike, key: &str, value: Option<&Value>) {
 }
 
 /// Where a value of this environment belongs: `env.NAME` below the table.
-fn overriding<'a>(
+fn override_table<'a>(
     table: &'a mut dyn TableLike,
     environment: Option<&str>,
 ) -> Result<&'a mut dyn TableLike, EditError> {

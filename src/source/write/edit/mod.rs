@@ -11,14 +11,14 @@ mod values;
 
 use toml_edit::{DocumentMut, Item};
 
-use changes::apply;
+use changes::apply_edit;
 pub use changes::{Edit, EditError, Edits};
 
 /// The text with these changes made; what is not in it is an error.
 ///
 /// # Errors
 /// See [`EditError`]; nothing is changed then.
-pub fn edit(text: &str, edits: &Edits) -> Result<String, EditError> {
+pub fn edit_text(text: &str, edits: &Edits) -> Result<String, EditError> {
     let mut document: DocumentMut = text.parse().map_err(|_| EditError::NotToml)?;
     for (name, changes) in &edits.configs {
         let config = document
@@ -28,11 +28,11 @@ pub fn edit(text: &str, edits: &Edits) -> Result<String, EditError> {
             .and_then(Item::as_table_like_mut)
             .ok_or_else(|| EditError::Gone(name.clone()))?;
         for change in changes {
-            apply(config, change, edits.environment.as_deref())?;
+            apply_edit(config, change, edits.environment.as_deref())?;
         }
     }
     if !edits.bindings.is_empty() {
-        bindings::edit(&mut document, edits)?;
+        bindings::edit_bindings(&mut document, edits)?;
     }
     Ok(document.to_string())
 }

@@ -58,7 +58,7 @@ adopt = ["trunk_id"]
 [regions.uae]
 country_codes = ["+971"]
 "#;
-    assert_eq!(edit(CONFIG, &config(&changes)).unwrap(), expected);
+    assert_eq!(edit_text(CONFIG, &config(&changes)).unwrap(), expected);
 }
 
 #[test]
@@ -67,7 +67,7 @@ fn a_secret_is_sealed_and_an_id_comes_first() {
         Edit::Id(Uuid::from_u128(1)),
         Edit::Set(Field::ApiSecret, Some(json!("lkr1:k:l:v"))),
     ];
-    let text = edit(CONFIG, &config(&changes)).unwrap();
+    let text = edit_text(CONFIG, &config(&changes)).unwrap();
     assert!(
         text.contains(
             "[configs.uae] # ours\nid = \"00000000-0000-0000-0000-000000000001\"\n# where\nurl"
@@ -84,7 +84,7 @@ fn a_secret_is_sealed_and_an_id_comes_first() {
 fn values_of_an_environment_go_below_env() {
     let mut edits = config(&[Edit::Set(Field::WorkerName, Some(json!("b")))]);
     edits.environment = Some("prod".into());
-    let text = edit(CONFIG, &edits).unwrap();
+    let text = edit_text(CONFIG, &edits).unwrap();
     assert!(text.contains("worker_name = \"a\"\n"), "{text}");
     let table: toml::Table = text.parse().unwrap();
     assert_eq!(
@@ -122,7 +122,7 @@ fn a_number_alone_is_edited_in_place() {
         Edit::Adopt(Field::Outbound),
         Edit::Set(Field::Inbound, Some(json!(false))),
     ];
-    let text = edit(BINDINGS, &binding("+919513456728", &changes)).unwrap();
+    let text = edit_text(BINDINGS, &binding("+919513456728", &changes)).unwrap();
     let expected = r#"# one
 [[bindings]]
 number = "+919513456728"
@@ -140,7 +140,7 @@ fn a_number_of_a_group_is_split_off_with_all_it_had() {
         Edit::Set(Field::Outbound, None),
         Edit::Set(Field::Config, Some(json!("uae"))),
     ];
-    let text = edit(BINDINGS, &binding("+919513456702", &changes)).unwrap();
+    let text = edit_text(BINDINGS, &binding("+919513456702", &changes)).unwrap();
     let expected = r#"# a group
 [[bindings]]
 numbers = [
@@ -163,7 +163,7 @@ range = "#;
 
 #[test]
 fn a_number_of_a_range_leaves_two_ranges() {
-    let text = edit(
+    let text = edit_text(
         BINDINGS,
         &binding("+919513456850", &[Edit::Adopt(Field::Config)]),
     )
@@ -190,10 +190,10 @@ fn a_number_of_a_range_leaves_two_ranges() {
 
 #[test]
 fn what_is_not_there_is_told_and_changes_nothing() {
-    let gone = edit(BINDINGS, &binding("+919513456999", &[]));
+    let gone = edit_text(BINDINGS, &binding("+919513456999", &[]));
     assert!(matches!(gone, Err(EditError::Gone(_))));
-    let gone = edit(BINDINGS, &config(&[]));
+    let gone = edit_text(BINDINGS, &config(&[]));
     assert_eq!(gone, Err(EditError::Gone("uae".into())));
-    let renamed = edit(CONFIG, &config(&[Edit::Set(Field::Name, Some(json!("x")))]));
+    let renamed = edit_text(CONFIG, &config(&[Edit::Set(Field::Name, Some(json!("x")))]));
     assert!(matches!(renamed, Err(EditError::ByHand(_))));
 }

@@ -28,7 +28,7 @@ impl Items {
     }
 
     /// A comment on the line of an item is found before the next one.
-    pub fn add(&mut self, [before, behind]: [Option<&RawString>; 2], text: String) {
+    pub fn add_item(&mut self, [before, behind]: [Option<&RawString>; 2], text: String) {
         let before = self.behind_last(before);
         self.items.push((before, text, String::new()));
         self.pending = self.behind_last(behind);
@@ -48,10 +48,10 @@ impl Items {
             }
             None => below = raw,
         }
-        std::mem::take(&mut self.pending).then(Notes::read(below))
+        std::mem::take(&mut self.pending).followed_by(Notes::read_notes(below))
     }
 
-    pub fn write(mut self, out: &mut String, trailing: Option<&RawString>, indent: usize) {
+    pub fn write_items(mut self, out: &mut String, trailing: Option<&RawString>, indent: usize) {
         let end = self.behind_last(trailing);
         let bare = |(before, _, behind): &(Notes, String, String)| {
             before.comments == 0 && behind.is_empty()

@@ -15,25 +15,25 @@ use brackets::Items;
 use notes::Notes;
 
 use crate::finding::{Finding, Place};
-use crate::source::line_index::Opened;
+use crate::source::line_index::OpenedFile;
 use crate::source::parse::syntax;
 
 /// The canonical form of a file.
 ///
 /// # Errors
 /// What is wrong with the syntax of a file that is no TOML.
-pub fn format(path: &str, text: &str) -> Result<String, Vec<Finding>> {
-    let opened = Opened::new(path, text);
+pub fn format_text(path: &str, text: &str) -> Result<String, Vec<Finding>> {
+    let opened = OpenedFile::new(path, text);
     let Ok(document) = text.parse::<DocumentMut>() else {
-        return Err(syntax::read(opened.lines(), text).findings);
+        return Err(syntax::read_shape(opened.lines(), text).findings);
     };
     let mut out = String::with_capacity(text.len());
-    for (path, table, array) in tables(&document) {
+    for (path, table, array) in tables_in_order(&document) {
         write_table(&mut out, &path, table, array);
     }
     let end = Notes::of(Some(document.trailing())).without_gap();
     let first = out.is_empty();
-    end.write(&mut out, first);
+    end.write_notes(&mut out, first);
     if text.parse::<toml::Table>().ok() != out.parse::<toml::Table>().ok() {
         let message = "formatting would change the meaning of this file, so it was left alone";
         let finding = Finding::error("format-failed", message).at(Place::file(path));
@@ -45,8 +45,8 @@ pub fn format(path: &str, text: &str) -> Result<String, Vec<Finding>> {
 }
 
 /// The tables of a document in the order of the text, each with its path.
-fn tables(document: &DocumentMut) -> Vec<(Vec<&str>, &Table, bool)> {
-    fn visit<'t>(
+fn tables_in_order(document: &DocumentMut) -> Vec<(Vec<&str>, &Table, bool)> {
+    fn collect_tables<'t>(
         table: &'t Table,
         path: &mut Vec<&'t str>,
         array: bool,
@@ -60,11 +60,11 @@ fn tables(document: &DocumentMut) -> Vec<(Vec<&str>, &Table, bool)> {
         for (key, item) in table.iter() {
             path.push(key);
             match item {
-                Item::Table(table) => visit(table, path, false, found),
+                Item::Table(table) => collect_tables(table, path, false, found),
                 Item::ArrayOfTables(tables) => {
                     tables
                         .iter()
-                        .for_each(|table| visit(table, path, true, found));
+                        .for_each(|table| collect_tables(table, path, true, found));
                 }
                 _ => {}
             }
@@ -72,7 +72,7 @@ fn tables(document: &DocumentMut) -> Vec<(Vec<&str>, &Table, bool)> {
         }
     }
     let mut found = Vec::new();
-    visit(document.as_table(), &mut Vec::new(), false, &mut found);
+    collect_tables(document.as_table(), &mut Vec::new(), false, &mut found);
     found.sort_by_key(|(position, path, ..)| (!path.is_empty(), *position));
     let found = found.into_iter();
     found
@@ -93,12 +93,12 @@ fn write_table(out: &mut String, path: &[&str], table: &Table, array: bool) {
         end_line(out, table.decor().suffix());
     }
     if path.last().is_none_or(|key| !NAMED.contains(key)) || path.len() == 2 {
-        values.sort_by_key(|(keys, _)| rank(keys));
+        values.sort_by_key(|(keys, _)| key_ranks(keys));
     }
     let body = out.len();
     for (keys, value) in values {
         let notes = keys.last().and_then(|key| key.leaf_decor().prefix());
-        Notes::of(notes).write(out, out.len() == body);
+        Notes::of(notes).write_notes(out, out.len() == body);
         out.push_str(&key_path(&keys));
         out.push_str(" = ");
         write_value(
@@ -112,7 +112,7 @@ fn write_table(out: &mut String, path: &[&str], table: &Table, array: bool) {
 }
 
 /// The rank of each part of a dotted key, up to the first that is a name.
-fn rank(keys: &[&Key]) -> Vec<usize> {
+fn key_ranks(keys: &[&Key]) -> Vec<usize> {
     let mut ranks = Vec::new();
     for key in keys {
         match ORDER.iter().position(|known| *known == key.get()) {
@@ -165,25 +165,25 @@ fn write_array(out: &mut String, array: &Array, indent: usize) {
     for value in array.iter() {
         let mut text = String::new();
         write_value(&mut text, value, indent + 4, false);
-        items.add([value.decor().prefix(), value.decor().suffix()], text);
+        items.add_item([value.decor().prefix(), value.decor().suffix()], text);
     }
-    items.write(out, Some(array.trailing()), indent);
+    items.write_items(out, Some(array.trailing()), indent);
 }
 
 fn write_inline(out: &mut String, table: &InlineTable, indent: usize, named: bool) {
     let mut items = Items::new("{ ", " }");
     let mut values = table.get_values();
     if !named {
-        values.sort_by_key(|(keys, _)| rank(keys));
+        values.sort_by_key(|(keys, _)| key_ranks(keys));
     }
     for (keys, value) in values {
         let last = keys.last().map(|key| key.get()).unwrap_or_default();
         let mut text = format!("{} = ", key_path(&keys));
         write_value(&mut text, value, indent + 4, NAMED.contains(&last));
         let before = keys.last().and_then(|key| key.leaf_decor().prefix());
-        items.add([before, value.decor().suffix()], text);
+        items.add_item([before, value.decor().suffix()], text);
     }
-    items.write(out, Some(table.trailing()), indent);
+    items.write_items(out, Some(table.trailing()), indent);
 }
 
 #[cfg(test)]

@@ -13,10 +13,10 @@ pub struct Notes {
 
 impl Notes {
     pub fn of(raw: Option<&RawString>) -> Notes {
-        Notes::read(raw.and_then(RawString::as_str).unwrap_or_default())
+        Notes::read_notes(raw.and_then(RawString::as_str).unwrap_or_default())
     }
 
-    pub fn read(raw: &str) -> Notes {
+    pub fn read_notes(raw: &str) -> Notes {
         let mut notes = Notes::default();
         // What follows the last line break is the margin of the next thing.
         let lines = raw.split_inclusive('\n');
@@ -31,7 +31,7 @@ impl Notes {
         notes
     }
 
-    pub fn then(mut self, below: Notes) -> Notes {
+    pub fn followed_by(mut self, below: Notes) -> Notes {
         self.comments += below.comments;
         for line in below.lines {
             if !line.is_empty() || self.lines.last().is_none_or(|last| !last.is_empty()) {
@@ -48,7 +48,7 @@ impl Notes {
         self
     }
 
-    pub fn write(&self, out: &mut String, first: bool) {
+    pub fn write_notes(&self, out: &mut String, first: bool) {
         self.write_indented(out, first, "");
     }
 
@@ -72,6 +72,6 @@ impl Notes {
         if !out.is_empty() && gap != Some(0) && !closes {
             out.push('\n');
         }
-        self.write(out, out.is_empty());
+        self.write_notes(out, out.is_empty());
     }
 }

@@ -6,9 +6,9 @@ use super::*;
 
 #[track_caller]
 fn assert_formats(text: &str, expected: &str) {
-    let once = format("x.toml", text).unwrap();
+    let once = format_text("x.toml", text).unwrap();
     assert_eq!(once, expected);
-    assert_eq!(format("x.toml", &once).unwrap(), once);
+    assert_eq!(format_text("x.toml", &once).unwrap(), once);
 }
 
 #[test]
@@ -64,7 +64,7 @@ fn long_lists_break_and_short_ones_join() {
 
 #[test]
 fn what_is_no_toml_is_left_alone() {
-    let findings = format("x.toml", "a = 1\na = 2").unwrap_err();
+    let findings = format_text("x.toml", "a = 1\na = 2").unwrap_err();
     assert_eq!(findings[0].code, "duplicate");
 }
 
@@ -158,9 +158,9 @@ proptest! {
     ) {
         let text = std::format!("{}{end}", tables.concat());
         prop_assume!(text.parse::<toml::Table>().is_ok());
-        let once = format("x.toml", &text).unwrap();
+        let once = format_text("x.toml", &text).unwrap();
         prop_assert_eq!(text.parse::<toml::Table>(), once.parse::<toml::Table>());
         prop_assert_eq!(notes(&text), notes(&once), "{}\n---\n{}", text, once);
-        prop_assert_eq!(&format("x.toml", &once).unwrap(), &once, "{}", text);
+        prop_assert_eq!(&format_text("x.toml", &once).unwrap(), &once, "{}", text);
     }
 }
