@@ -185,7 +185,7 @@ pub struct DriftedReport<'a> {
     pub address: String,
     /// `config` or `binding`.
     pub kind: &'static str,
-    /// `changed`; `not_found`: the row is no longer there; `blocked`: others made
+    /// `changed`; `gone`: the row is no longer there; `blocked`: others made
     /// it something that can't be compared, as `fields` says in words.
     pub state: &'static str,
     /// Where it was declared when it was applied.
