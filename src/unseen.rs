@@ -50,6 +50,16 @@ pub fn written_out(c: char) -> String {
 /// A text with `…` in the place of the user and password of each URL in it,
 /// as a browser would find them: what stands behind the host is left.
 pub fn without_user_info(text: &str) -> Cow<'_, str> {
+    with_user_info_as(text, "…@")
+}
+
+/// A text without the user and password of each URL in it, and nothing in
+/// their place: to be kept, where [`without_user_info`] is to be shown.
+pub fn drop_user_info(text: &str) -> Cow<'_, str> {
+    with_user_info_as(text, "")
+}
+
+fn with_user_info_as<'a>(text: &'a str, mark: &str) -> Cow<'a, str> {
     const SCHEME: &str = "://";
     if !text.contains(SCHEME) || !text.contains('@') {
         return Cow::Borrowed(text);
@@ -61,7 +71,7 @@ pub fn without_user_info(text: &str) -> Cow<'_, str> {
         let (authority, rest) = piece.split_at(piece.find(ends).unwrap_or(piece.len()));
         out.push_str(SCHEME);
         match authority.rsplit_once('@') {
-            Some((_, host)) => out.extend(["…@", host]),
+            Some((_, host)) => out.extend([mark, host]),
             None => out.push_str(authority),
         }
         out.push_str(rest);
@@ -134,6 +144,7 @@ mod tests {
         ] {
             assert_eq!(without_user_info(text), shown);
             assert_eq!(without_user_info(shown), shown);
+            assert_eq!(drop_user_info(text), shown.replace("…@", ""));
         }
     }
 

@@ -19,6 +19,7 @@ use crate::phone::E164;
 use crate::resolve;
 use crate::secrets::KeyRing;
 use crate::store::Mode;
+use crate::unseen::drop_user_info;
 
 pub use crate::store::Calls;
 
@@ -168,12 +169,13 @@ fn client_of(
         Some(id) => known.credentials(id, ring)?.0,
         None => of_environment()?,
     };
-    if credentials.url != url {
+    // The record keeps no user info; those of before may.
+    if drop_user_info(&credentials.url) != drop_user_info(url) {
         let message = format!("its credentials are for another server than {url} now");
         return Err(Error::new(message));
     }
     let server = Server {
-        url,
+        url: &credentials.url,
         api_key: &credentials.api_key,
         api_secret: credentials.api_secret.expose(),
     };

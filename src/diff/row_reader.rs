@@ -57,6 +57,8 @@ pub struct NoObject;
 /// How many whole rows are kept in mind. Where others keep something of its
 /// own in each row's `rules`, more would be of no use.
 const WHOLE: usize = 16 * 1024;
+/// How long each of them may be.
+const LONGEST: usize = 4 * 1024;
 
 /// Reads rows into sets of fields.
 #[derive(Debug, Default)]
@@ -84,7 +86,8 @@ impl RowReader {
         if let Some(ix) = self.whole.get(self.key.as_slice()) {
             return Ok(*ix);
         }
-        let whole = (self.whole.len() < WHOLE).then(|| self.key.as_slice().into());
+        let is_kept = self.whole.len() < WHOLE && self.key.len() <= LONGEST;
+        let whole = is_kept.then(|| self.key.as_slice().into());
         let managed = managed(row.rules)?;
         let raws = managed.pairs().map(|(_, raw)| raw.map(str::as_bytes));
         self.name(raws.into_iter().chain(columns));

@@ -9,6 +9,7 @@ use super::record::{Detail, Record, Status, WentBy};
 use crate::phone::E164;
 use crate::resolve::{ChoiceSource, ConfigRef, Source};
 use crate::routing::Tenant;
+use crate::unseen::drop_user_info;
 
 /// Keys of the metadata that the caller adds.
 pub type Extra = BTreeMap<String, Value>;
@@ -88,10 +89,15 @@ impl Request {
             name: config.name.clone(),
             because,
         });
-        detail.url = self.url.clone();
+        detail.url = self.kept_url();
         detail.trunk = self.trunk.clone();
         detail.deployment = self.deployment.clone();
         detail.cause = None;
+    }
+
+    /// The server's URL for the record, without user info.
+    fn kept_url(&self) -> String {
+        drop_user_info(&self.url).into_owned()
     }
 
     /// What to keep and show of the called number.
@@ -122,7 +128,7 @@ impl Request {
                 job_id: self.ids.job.to_string(),
                 call_log_id: self.call_log_id.to_string(),
                 source: self.source.as_str().to_owned(),
-                url: self.url.clone(),
+                url: self.kept_url(),
                 trunk: self.trunk.clone(),
                 to_input: self.to_input.clone(),
                 formatted: self.formatted.clone(),

@@ -13,6 +13,7 @@ use crate::routing::SecretSource;
 use crate::sealed::{Format, Stored};
 use crate::snapshot::LiveConfig;
 use crate::source::{self, LoadOptions, Texts};
+use crate::unseen::drop_user_info;
 
 /// A config row, as far as files can hold it, with what lkroute's own tables
 /// add to it.
@@ -23,14 +24,16 @@ pub fn read_config(row: &LiveConfig, owned: Option<&Fields>) -> ImportedConfig {
     let fallback = fields.text(Field::Fallback);
     let fallback = fallback.and_then(|id| Uuid::parse_str(id).ok());
     fields.set(Field::Fallback, None);
+    let user_info = take_user_info(&mut fields);
     let config = ImportedConfig {
         id: row.id,
         name: row.fields.text(Field::Name).unwrap_or_default().to_owned(),
+        blank: blank_fields(&fields),
+        user_info,
         fields,
         fallback,
         secret: Stored::read(row.secret.as_stored().to_owned()),
         refused: None,
-        blank: blank_fields(&row.fields),
         codes: BTreeMap::new(),
     };
     ImportedConfig {
@@ -41,6 +44,9 @@ pub fn read_config(row: &LiveConfig, owned: Option<&Fields>) -> ImportedConfig {
 
 /// What the loader says against a config: asked, rather than known twice.
 fn loader_refusal(config: &ImportedConfig) -> Option<String> {
+    if drop_user_info(&config.name) != config.name {
+        return Some("its name holds the user and password of a URL".to_owned());
+    }
     const REGION: &str = "any";
     let mut text = String::new();
     emit::push_region(&mut text, REGION, None, None);
@@ -55,6 +61,22 @@ fn loader_refusal(config: &ImportedConfig) -> Option<String> {
     let loaded = source::load_routing(&Texts::new([file]), &LoadOptions::default());
     let mut errors = loaded.findings.into_iter().filter(Finding::is_error);
     errors.next().map(|error| error.message)
+}
+
+/// Drops the user and password of URLs, which no file may hold: the fields that
+/// held them.
+fn take_user_info(fields: &mut Fields) -> Vec<Field> {
+    let mut held = Vec::new();
+    for field in Field::OF_CONFIG {
+        let text = fields.text(field).unwrap_or_default();
+        let kept = drop_user_info(text);
+        if field != Field::Name && kept != text {
+            let kept = kept.into_owned();
+            fields.set_text(field, Some(&kept));
+            held.push(field);
+        }
+    }
+    held
 }
 
 fn blank_fields(fields: &Fields) -> Vec<Field> {

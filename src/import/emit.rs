@@ -90,11 +90,18 @@ pub fn push_config(
     if let Some(name) = fallback {
         push_line(out, Field::Fallback.as_str(), &toml_text(name));
     }
-    if !config.blank.is_empty() {
-        let fields = config.blank.iter().map(|field| toml_text(field.as_str()));
-        let note = "# the row holds blank text, which becomes NULL";
-        push_line(out, "adopt", &format!("{} {note}", toml_list(fields)));
-    }
+    let mut adopted = [&config.blank[..], &config.user_info].concat();
+    adopted.sort_unstable();
+    let blank = "the row holds blank text, which becomes NULL";
+    let user_info = "the row holds the user and password of a URL, which are dropped";
+    let note = match (config.blank.is_empty(), config.user_info.is_empty()) {
+        (true, true) => return,
+        (false, true) => blank.to_owned(),
+        (true, false) => user_info.to_owned(),
+        (false, false) => format!("{blank}; {user_info}"),
+    };
+    let fields = adopted.iter().map(|field| toml_text(field.as_str()));
+    push_line(out, "adopt", &format!("{} # {note}", toml_list(fields)));
 }
 
 fn secret_source(secret: &SecretSource) -> String {

@@ -95,15 +95,14 @@ pub fn write_import(content: &Content<'_>) -> Import {
     import.files.sort_unstable_by(|a, b| a.name.cmp(&b.name));
     import.env_secrets = env_secrets;
     import.mixed_formats = configs::secret_formats(content.configs, content.wanted).len() > 1;
-    let blanks = sources
-        .keys()
-        .map(|ix| &content.configs[*ix])
-        .flat_map(|config| {
-            let fields = config.blank.iter();
-            fields.map(|field| (config.name.clone(), *field))
-        });
-    import.blank = blanks.collect();
+    for config in sources.keys().map(|ix| &content.configs[*ix]) {
+        let named = |field: &Field| (config.name.clone(), *field);
+        import.blank.extend(config.blank.iter().map(named));
+        let user_info = config.user_info.iter().map(named);
+        import.user_info.extend(user_info);
+    }
     import.blank.sort_unstable();
+    import.user_info.sort_unstable();
     let configs = content.configs.iter();
     import.configs_not_imported = configs
         .filter_map(|config| Some((config.name.clone(), config.refused.clone()?)))

@@ -13,7 +13,7 @@ use super::regions::GuessedRegions;
 use super::report::{self, LeftOut};
 use crate::fields::{Field, Fields, FieldsIx};
 use crate::phone::LeadPart;
-use crate::unseen::first_unseen;
+use crate::unseen::{drop_user_info, first_unseen};
 
 /// The most characters of a text that files can hold.
 const LONGEST: usize = 255;
@@ -113,6 +113,9 @@ fn why_undeclarable(
             (!known).then_some("neither `global` nor a region")
         }
         (_, Value::String(text)) if text.chars().count() > LONGEST => Some("too long"),
+        (_, Value::String(text)) if drop_user_info(text) != *text => {
+            Some("holds the user and password of a URL")
+        }
         (_, Value::String(text)) => first_unseen(text).map(|_| "holds what nobody sees"),
         _ => Some("no text"),
     }

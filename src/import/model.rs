@@ -21,6 +21,9 @@ pub struct ImportedConfig {
     pub refused: Option<String>,
     /// Fields that hold blank text where files can only leave them out.
     pub blank: Vec<Field>,
+    /// Fields whose text holds the user and password of a URL in the row, and
+    /// not here.
+    pub user_info: Vec<Field>,
     /// How many numbers it serves, by calling code.
     pub codes: BTreeMap<u16, u64>,
 }

@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use crate::fields::Field;
 use crate::phone::E164;
+use crate::unseen::without_user_info;
 
 /// How many characters of an odd value are shown.
 const SHOWN: usize = 60;
@@ -29,6 +30,9 @@ pub struct Import {
     /// Blank texts of imported configs, which the files take over as NULL, by
     /// the config's name: what a plan will show beside adoptions.
     pub blank: Vec<(String, Field)>,
+    /// Texts of imported configs that the files hold without the user and
+    /// password of a URL, by the config's name.
+    pub user_info: Vec<(String, Field)>,
     /// Configs whose secret was not written.
     pub env_secrets: Vec<EnvSecret>,
     /// Whether secrets of both formats were imported, so that no
@@ -154,6 +158,7 @@ pub struct EnvSecret {
 /// A value as JSON, shortened.
 pub(super) fn shown_value(value: &Value) -> String {
     let text = value.to_string();
+    let text = without_user_info(&text).into_owned();
     match text.char_indices().nth(SHOWN) {
         None => text,
         Some((end, _)) => format!("{}…", &text[..end]),

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use super::json_row::JsonRow;
 use super::names::{CONFIG_COLUMNS, CONFIGS, NUMBERS};
+use crate::fields::Field;
 
 /// What a type is good for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,6 +47,36 @@ pub struct Columns {
 type ExpectedColumn = (&'static str, fn(&ColumnKind) -> bool, &'static str);
 
 const UUID: &str = "^(urn:uuid:)?[{]?[0-9a-f]{4}(-?[0-9a-f]{4}){7}[}]?$";
+
+/// How many bytes `rules` may take in the table, compressed, to be sent whole.
+const RULES_STORED: usize = 8 * 1024;
+/// How many characters of a managed value are sent that is longer than that.
+const VALUE_SENT: usize = 1000;
+
+/// The rules of a number as text, as a worker that shares in a COPY can make
+/// it: without a subquery. Of long ones the keys that are read, and what is no
+/// object as an empty list, so that nobody's row is held whole.
+pub fn rules_text(row: &str) -> String {
+    let rules = format!("{row}.rules::jsonb");
+    let keys = Field::ADOPTABLE_OF_BINDING.into_iter();
+    let keys = keys.filter_map(Field::rules_key).map(|key| {
+        let value = format!("({rules} -> '{key}')");
+        format!(
+            "CASE WHEN {value} IS NULL THEN '{{}}'::jsonb
+                  WHEN pg_catalog.pg_column_size({value}) > {RULES_STORED}
+                    THEN pg_catalog.jsonb_build_object('{key}', \
+                      pg_catalog.left({value}::text, {VALUE_SENT}))
+                  ELSE pg_catalog.jsonb_build_object('{key}', {value}) END"
+        )
+    });
+    let keys: Vec<String> = keys.collect();
+    format!(
+        "CASE WHEN pg_catalog.pg_column_size({row}.rules) <= {RULES_STORED} THEN {rules}::text
+              WHEN pg_catalog.jsonb_typeof({rules}) = 'object' THEN ({})::text
+              WHEN {row}.rules IS NOT NULL THEN '[]' END",
+        keys.join(" || ")
+    )
+}
 
 impl Columns {
     pub fn are_loaded(&self) -> bool {
@@ -156,15 +187,15 @@ impl Columns {
     }
 
     /// The columns of a number: id, tenant_id, country_code, base_number,
-    /// provider, status, rules. The rules as text, as a
-    /// worker that shares in a COPY can make it.
+    /// provider, status, rules. The rules as [`rules_text`].
     pub fn of_numbers(&self, row: &str) -> String {
         format!(
             "{}, {}, {row}.country_code::text, {}, {row}.provider::text, {row}.status::text,
-             {row}.rules::jsonb::text",
+             {}",
             self.number_id(row),
             self.tenant_id(row),
             self.base_number(row),
+            rules_text(row),
         )
     }
 

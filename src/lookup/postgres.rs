@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::columns::{Columns, rfc3339};
+use super::columns::{Columns, rfc3339, rules_text};
 use super::json_row::{JsonRow, read_document};
 use super::names::{AGENTS, CONFIGS, NUMBERS, STATE, USERS, literal, quoted};
 use super::{LookUp, trust_rows};
@@ -326,7 +326,7 @@ impl PgTables {
         };
         format!(
             "(SELECT pg_catalog.json_agg(pg_catalog.json_build_array({id}, {tenant}, n.country_code::text, {base},
-                n.provider::text, n.status::text, n.rules::text, {agent_id}, {agent}, {alias},
+                n.provider::text, n.status::text, {rules}, {agent_id}, {agent}, {alias},
                 {binding},
                 (SELECT pg_catalog.json_build_array({config_columns})
                    FROM {q}.{CONFIGS} c WHERE {row} = {config}), {version}, {fallback}))
@@ -334,6 +334,7 @@ impl PgTables {
             base = columns.base_number("n"),
             compared = columns.base_number_compared("n"),
             numbers = slots.numbers,
+            rules = rules_text("n"),
         )
     }
 

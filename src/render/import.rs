@@ -8,6 +8,7 @@ use super::escape::visible;
 use super::json::{ErrorReport, FORMAT_VERSION};
 use super::style::{BOLD, DIM, counted, paint, thousands, wrapped};
 use super::text::View;
+use crate::fields::Field;
 use crate::import::Import;
 
 /// So many rows of a kind are named in text.
@@ -135,7 +136,19 @@ fn import_notes(import: &Import) -> Vec<Item> {
             .to_owned();
         Item::new(text, [])
     });
-    secrets.chain(blanks).chain(zeros).chain(mixed).collect()
+    let user_info = import.user_info.iter().map(|(config, field)| {
+        let text = format!(
+            "{field} of {config} held the user and password of a URL, which the file leaves \
+             out: an apply takes them out of the row"
+        );
+        Item::new(text, [])
+    });
+    secrets
+        .chain(blanks)
+        .chain(user_info)
+        .chain(zeros)
+        .chain(mixed)
+        .collect()
 }
 
 /// The report for machines.
@@ -151,6 +164,8 @@ pub struct ImportReport<'a> {
     pub configs_not_imported: Vec<ConfigReport<'a>>,
     pub left_out: Vec<LeftOutReport<'a>>,
     pub blank: Vec<ImportedFieldReport<'a>>,
+    /// Texts that the files hold without the user and password of a URL.
+    pub user_info: Vec<ImportedFieldReport<'a>>,
     pub secrets: Vec<SecretReport<'a>>,
     pub mixed_secret_formats: bool,
     pub restored_zeros: Vec<String>,
@@ -223,13 +238,10 @@ impl<'a> ImportReport<'a> {
             message: left.why,
             rows: ids(&left.rows),
         });
-        let blank = import
-            .blank
-            .iter()
-            .map(|(config, field)| ImportedFieldReport {
-                config,
-                field: field.as_str(),
-            });
+        let named = |(config, field): &'a (String, Field)| ImportedFieldReport {
+            config,
+            field: field.as_str(),
+        };
         let secrets = import.env_secrets.iter().map(|secret| SecretReport {
             config: &secret.config,
             variable: &secret.variable,
@@ -243,7 +255,8 @@ impl<'a> ImportReport<'a> {
             not_imported: not_imported.collect(),
             configs_not_imported: configs.collect(),
             left_out: left_out.collect(),
-            blank: blank.collect(),
+            blank: import.blank.iter().map(named).collect(),
+            user_info: import.user_info.iter().map(named).collect(),
             secrets: secrets.collect(),
             mixed_secret_formats: import.mixed_formats,
             restored_zeros: import

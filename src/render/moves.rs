@@ -84,6 +84,7 @@ pub fn move_clauses(reroutes: &Reroutes) -> Vec<String> {
     }
     parts.extend(new(groups));
     parts.extend(reroutes.window.as_ref().and_then(in_window));
+    parts.extend(reroutes.window.as_ref().and_then(uncounted));
     parts
 }
 
@@ -95,6 +96,16 @@ fn in_window(sum: &WindowSum) -> Option<String> {
     let numbers = counted(sum.affected, "number");
     let applies = applies(&sum.applies);
     Some(format!("{numbers} within {}, with {applies}", sum.window))
+}
+
+/// That applies of an lkroute before accounts are not among them.
+fn uncounted(sum: &WindowSum) -> Option<String> {
+    let last = sum.uncounted.filter(|_| sum.added > 0)?;
+    Some(format!(
+        "apply {last} and those before it kept no account: what they moved within {} is not \
+         counted",
+        sum.window
+    ))
 }
 
 /// `412 numbers of 3 tenants`, with the verb for as many.

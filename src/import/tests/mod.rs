@@ -392,6 +392,37 @@ fn a_blank_text_is_taken_over_and_what_no_file_can_hold_is_refused() {
 }
 
 #[test]
+fn users_and_passwords_of_urls_get_into_no_file() {
+    let mut snapshot = two_configs(FERNET);
+    let fields = &mut snapshot.configs[0].fields;
+    fields.set_text(Field::Url, Some("wss://user:Zq7pw@uae.example"));
+    fields.set_text(Field::Description, Some("see https://Zq7pw@wiki.example/a"));
+    let name = "wss://x:Zq7pw@india.example";
+    snapshot.configs[1].fields.set_text(Field::Name, Some(name));
+    let allowed = json!({ "outbound_trunk_id": "sip://Zq7pw@carrier.example" });
+    let mut one = row(1, TENANT_UAE, "+971", 500_000_001, on(UAE, allowed));
+    one.provider = Some("https://u:Zq7pw@carrier.example");
+    let import = import_all(&snapshot, &[one]);
+    let uae = text(&import, "uae.toml");
+    for kept in [
+        "url = \"wss://uae.example\"",
+        "description = \"see https://wiki.example/a\"",
+        "adopt = [\"description\", \"url\"] # the row holds the user and password of a URL",
+    ] {
+        assert!(uae.contains(kept), "{kept}: {uae}");
+    }
+    assert_eq!(import.user_info.len(), 2);
+    assert_eq!(import.left_out.len(), 2);
+    let refused = &import.configs_not_imported[name];
+    assert_eq!(refused, "its name holds the user and password of a URL");
+    for file in &import.files {
+        assert!(!file.text.contains("Zq7pw"), "{}", file.text);
+    }
+    let values = import.left_out.iter().map(|left| left.value.as_str());
+    assert!(values.clone().all(|value| !value.contains("Zq7pw")));
+}
+
+#[test]
 fn regions_follow_the_numbers_and_failing_them_the_name() {
     let mut snapshot = two_configs(FERNET);
     let ids =

@@ -64,6 +64,46 @@ async fn a_server_that_falls_silent_is_not_waited_for_for_ever() {
     }
 }
 
+/// Others keep what they like in `rules`: it does not come over the wire.
+#[tokio::test]
+async fn long_rules_are_read_by_their_keys() {
+    let Some(base) = Base::postgres("longrules").await else {
+        return;
+    };
+    let mut routing = files();
+    let rules = Fields::new().with(Field::Outbound, true);
+    bind(&mut routing, "+919000000001", 0, "india", rules);
+    base.settle(&routing).await;
+    let long = "(SELECT string_agg(md5(i::text), '') FROM generate_series(1, 100000) i)";
+    let through = async || {
+        let link = Link::new(&base.db().url, Fault::None, Way::Answered, 0);
+        let url = DatabaseUrl::parse(&link.url).unwrap();
+        let mut store = Store::open(&url, base.schema.as_deref(), Mode::Read)
+            .await
+            .unwrap();
+        store.enter().await.unwrap();
+        let plan = plan(&mut store, &routing, &SecretFacts::default()).await;
+        (plan.unwrap(), link.passed(Way::Answered))
+    };
+    for (note, is_as_the_files_say) in [
+        (format!("rules || jsonb_build_object('note', {long})"), true),
+        (
+            format!("rules || jsonb_build_object('outbound', {long})"),
+            false,
+        ),
+        (format!("jsonb_build_array({long})"), false),
+        (format!("to_jsonb({long})"), false),
+    ] {
+        base.sql(&format!(
+            "UPDATE {{voice_agent_numbers}} SET rules = {note}"
+        ))
+        .await;
+        let (plan, bytes) = through().await;
+        assert_eq!(plan.changes.is_empty(), is_as_the_files_say, "{note}");
+        assert!(bytes < 200_000, "{note}: {bytes}");
+    }
+}
+
 async fn an_empty_database_is_planned_full(base: Base) {
     let mut routing = files();
     bind(&mut routing, "+919513456728", 0, "india", Fields::new());

@@ -212,6 +212,12 @@ fn a_history_that_was_cut_or_has_no_accounts_counts_what_is_left() {
         json!({ "window": "24h", "affected": 3, "added": 1, "applies": [3, 4], "uncounted": 2 })
     );
     assert!(refusals(&lkroute).is_empty());
+    let said = "apply 2 and those before it kept no account";
+    for format in ["text", "markdown"] {
+        let plan = run(&lkroute, &format!("plan --format {format}"));
+        let words: Vec<&str> = plan.stdout.split_whitespace().collect();
+        assert!(words.join(" ").contains(said), "{}", plan.stdout);
+    }
     // One in between that is gone counts as what it left.
     sql(&lkroute, "UPDATE lkroute_applies SET account = '{}'");
     sql(&lkroute, "DELETE FROM lkroute_applies WHERE id = 3");
