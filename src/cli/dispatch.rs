@@ -173,7 +173,7 @@ pub struct DispatchArgs {
 /// What a call can be let through in spite of.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Allowed {
-    /// The trunk does not list the calling number
+    // No doc comment: clap would set the whole help in its long form.
     TrunkLacksNumber,
 }
 

@@ -51,7 +51,7 @@ pub struct DispatchesArgs {
     #[arg(long, value_name = "NUMBER")]
     number: Option<E164>,
 
-    /// Only calls through this config
+    /// Only calls of this config, or by it as their fallback
     #[arg(long, value_name = "NAME", value_parser = names::config_name)]
     config: Option<String>,
 

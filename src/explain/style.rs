@@ -23,9 +23,16 @@ pub fn paint(style: Style, text: impl Display) -> String {
 /// The text broken at words, every line after the first indented.
 pub fn wrapped(text: &str, width: usize, indent: usize) -> String {
     let margin = " ".repeat(indent);
-    let options = textwrap::Options::new(width.max(indent + 20))
+    textwrap::fill(text, at_words(width, indent).subsequent_indent(&margin))
+}
+
+/// The same without an indent, and words that are longer than a line broken too.
+pub fn fitted(text: &str, width: usize) -> String {
+    textwrap::fill(text, at_words(width, 0).break_words(true))
+}
+
+fn at_words<'a>(width: usize, indent: usize) -> textwrap::Options<'a> {
+    textwrap::Options::new(width.max(indent + 20))
         .break_words(false)
         .word_splitter(textwrap::WordSplitter::NoHyphenation)
-        .subsequent_indent(&margin);
-    textwrap::fill(text, options)
 }

@@ -1,11 +1,12 @@
 //! What became of calls, for people: `dispatch` and `dispatches`. Imports core.
 
 use serde_json::Value;
+use textwrap::core::display_width;
 
 use super::call_reports::{CallView, by_fallback};
 use super::clock;
 use super::escape::visible;
-use super::style::{ADDED, BOLD, CHANGED, DIM, ERROR, counted, paint, wrapped};
+use super::style::{ADDED, BOLD, CHANGED, DIM, ERROR, counted, fitted, paint, wrapped};
 use crate::dispatch::{Record, Request, Status};
 
 /// The report of one call; why there is none is the error's to say.
@@ -16,10 +17,10 @@ pub fn call_text(view: &CallView<'_>, width: usize) -> String {
             format!(
                 "{}\n{}",
                 paint(status_style(record.status), headline),
-                of_record(record)
+                of_record(record, width)
             )
         }
-        (None, Some(request)) => dry_run(request),
+        (None, Some(request)) => dry_run(request, width),
         (None, None) => String::new(),
     }
 }
@@ -72,25 +73,33 @@ fn repeated_at(record: &Record, repeated: bool, said: &str) -> String {
     }
 }
 
-/// `  name  value   note`.
-fn value_line(name: &str, value: &str, note: &str) -> String {
+/// Where the values of a report begin.
+const VALUES_AT: usize = 12;
+
+/// `  name  value   note`; a note that does not fit stands below.
+fn value_line((name, value, note): (&str, &str, &str), width: usize) -> String {
     let (value, note) = (visible(value), visible(note));
-    match note.as_str() {
-        "" => format!("  {name:<9} {value}\n"),
-        note => format!("  {name:<9} {value:<40} {}\n", paint(DIM, note)),
+    let beside = format!("{value:<40} ");
+    let left = width.saturating_sub(VALUES_AT);
+    if note.is_empty() {
+        return format!("  {name:<9} {value}\n");
     }
+    if display_width(&beside) + display_width(&note) <= left {
+        return format!("  {name:<9} {beside}{}\n", paint(DIM, note));
+    }
+    let margin = " ".repeat(VALUES_AT);
+    let below = fitted(&note, left).replace('\n', &format!("\n{margin}"));
+    format!("  {name:<9} {value}\n{margin}{}\n", paint(DIM, below))
 }
 
-fn of_record(record: &Record) -> String {
+fn of_record(record: &Record, width: usize) -> String {
     let detail = &record.detail;
-    let mut text = value_line(
-        "call",
-        &format!("{} → {}", record.from, record.to),
-        &format!("dialled as {}", detail.formatted),
-    );
+    let call = format!("{} → {}", record.from, record.to);
+    let dialled = format!("dialled as {}", detail.formatted);
+    let mut text = value_line(("call", &call, &dialled), width);
     let mut add = |name: &str, value: Option<&str>, note: &str| {
         if let Some(value) = value.filter(|value| !value.is_empty()) {
-            text += &value_line(name, value, note);
+            text += &value_line((name, value, note), width);
         }
     };
     let called = record.status != Status::Failed;
@@ -146,27 +155,30 @@ fn worker_source(request: &Request) -> &'static str {
     }
 }
 
-fn dry_run(request: &Request) -> String {
+fn dry_run(request: &Request, width: usize) -> String {
     let metadata: Option<Value> = serde_json::from_str(&request.metadata).ok();
     let metadata = metadata.and_then(|value| serde_json::to_string_pretty(&value).ok());
     let metadata = metadata.unwrap_or_default();
     let number = request.to_label();
     let call = format!("{} → {number}", request.from);
-    let deployed = request.deployment.as_ref();
-    let deployed = deployed.map(|name| value_line("deployed", name, "deployment of the config"));
-    let deployed = deployed.unwrap_or_default();
+    let dialled = format!("dialled as {}", request.formatted);
+    let deployed = request.deployment.as_deref().unwrap_or_default();
     let rows = [
-        value_line("call", &call, &format!("dialled as {}", request.formatted)),
-        value_line("server", &request.url, ""),
-        value_line("room", &request.room, "drawn anew for each call"),
-        value_line("worker", &request.worker, worker_source(request)),
-        deployed,
-        value_line("trunk", &request.trunk, request.trunk_source.as_str()),
-        value_line("source", request.source.as_str(), ""),
+        ("call", call.as_str(), dialled.as_str()),
+        ("server", &request.url, ""),
+        ("room", &request.room, "drawn anew for each call"),
+        ("worker", &request.worker, worker_source(request)),
+        ("deployed", deployed, "deployment of the config"),
+        ("trunk", &request.trunk, request.trunk_source.as_str()),
+        ("source", request.source.as_str(), ""),
     ];
+    let known = rows
+        .into_iter()
+        .filter(|row| row.0 != "deployed" || !row.1.is_empty());
+    let rows: String = known.map(|row| value_line(row, width)).collect();
     let indented = metadata.replace('\n', "\n    ");
     let title = paint(BOLD, "Dry run: this would be sent; nothing was");
-    format!("{title}\n{}  metadata\n    {indented}\n", rows.concat())
+    format!("{title}\n{rows}  metadata\n    {indented}\n")
 }
 
 /// One call in a few lines: what was asked for, and what came of it.
@@ -185,18 +197,19 @@ pub fn call_list(records: &[Record], width: usize) -> String {
     text
 }
 
+/// A blank at which no line is broken.
+const KEPT: &str = "\u{a0}";
+
 /// Trunk, dispatch and phone, as far as they are known.
 fn of_the_way(record: &Record) -> String {
     let detail = &record.detail;
     let dispatch = record.dispatch_id.as_deref().unwrap_or_default();
     let mut parts = vec![detail.trunk.clone(), dispatch.to_owned()];
+    let dialled_at = detail.dialled_at.as_deref().map(clock::to_second);
+    parts.extend(dialled_at.map(|at| format!("dialled at {at}")));
     parts.extend(detail.sip_status.map(|status| format!("SIP {status}")));
-    parts.extend(
-        detail
-            .sip_call_status
-            .as_ref()
-            .map(|s| format!("phone {s}")),
-    );
+    let phone = detail.sip_call_status.as_ref();
+    parts.extend(phone.map(|status| format!("phone {status}")));
     let looked_at = detail.looked_at.as_deref().map(clock::to_second);
     let running = detail.running.zip(looked_at);
     parts.extend(running.map(|(running, at)| match running {
@@ -206,23 +219,25 @@ fn of_the_way(record: &Record) -> String {
     let after = detail.answered_after.map(|after| after.div_ceil(1000));
     parts.extend(after.map(|after| format!("answered after {after} s")));
     parts.retain(|part| !part.is_empty());
-    match parts.is_empty() {
-        true => String::new(),
-        false => format!("\n    {}", visible(&parts.join("  "))),
-    }
+    let whole = parts.iter().map(|part| visible(part).replace(' ', KEPT));
+    whole.collect::<Vec<_>>().join("  ")
 }
 
-fn listed_call(record: &Record, width: usize) -> String {
-    let at = clock::to_second(&record.at);
-    let call = format!("{} → {}", record.from, visible(&record.to));
-    let config = record.config_name.as_deref().unwrap_or("environment");
-    let config = match &record.detail.fallback {
+/// The config, and the fallback that the call went by.
+fn of_the_config(record: &Record) -> String {
+    let config = record.config_name.as_deref();
+    let config = config.map_or("environment".to_owned(), |name| format!("config {name}"));
+    visible(&match &record.detail.fallback {
         Some(fallback) if record.went_by_fallback() => {
-            format!("{config} → {} (fallback)", fallback.name)
+            let (name, because) = (&fallback.name, &fallback.because);
+            format!("{config} → {name} (fallback): {because}")
         }
-        _ => config.to_owned(),
-    };
-    let config = visible(&config);
+        _ => config,
+    })
+}
+
+/// The worker that was asked for, and the one that took the job.
+fn of_the_worker(record: &Record) -> String {
     let took = match &record.worker_seen {
         Some(seen) if record.is_mismatch() => {
             paint(ERROR, format!("MISMATCH: taken by {}", visible(seen)))
@@ -238,24 +253,43 @@ fn listed_call(record: &Record, width: usize) -> String {
         }
         .to_owned(),
     };
+    let deployment = record.detail.deployment.as_ref();
+    let deployment = deployment.map(|name| format!(" ({name})"));
+    let worker = format!("{}{}", record.worker, deployment.unwrap_or_default());
+    format!("asked for {}, {took}", visible(&worker))
+}
+
+/// The columns of time, status and numbers; all that may be of any length
+/// stands below them, and no line is wider than the terminal.
+fn listed_call(record: &Record, width: usize) -> String {
+    let at = clock::to_second(&record.at);
     let status = paint(
         status_style(record.status),
         format!("{:<11}", record.status),
     );
-    let message = record.detail.message.iter();
-    let inside = |text: &str| wrapped(text, width.saturating_sub(4), 0).replace('\n', "\n    ");
-    let message: String = message
-        .map(|message| format!("    {}\n", paint(DIM, inside(&visible(message)))))
-        .collect();
+    let call = format!("{} → {}", record.from, visible(&record.to));
     let room = match record.status {
         Status::Failed => String::new(),
-        _ => format!("\n    room {}", record.room),
+        _ => visible(&format!("room {}", record.room)),
     };
-    let way = of_the_way(record);
-    let deployment = record.detail.deployment.iter();
-    let deployment: String = deployment.map(|name| format!(" ({name})")).collect();
-    let worker = visible(&format!("{}{deployment}", record.worker));
-    format!(
-        "{at}  {status}  {call:<31}  {config}\n    asked for {worker}, {took}{room}{way}\n{message}"
-    )
+    let message = record.detail.message.as_deref().map(visible);
+    let below = [
+        of_the_config(record),
+        of_the_worker(record),
+        room,
+        of_the_way(record),
+        message.map_or(String::new(), |message| paint(DIM, message)),
+    ];
+    let left = width.saturating_sub(4);
+    let head = fitted(&format!("{at}  {status}  {call}"), left).replace('\n', "\n    ");
+    let below = below.iter().filter(|text| !text.is_empty());
+    let below: String = below
+        .map(|text| {
+            fitted(text, left)
+                .replace(KEPT, " ")
+                .replace('\n', "\n    ")
+        })
+        .map(|text| format!("    {text}\n"))
+        .collect();
+    format!("{head}\n{below}")
 }

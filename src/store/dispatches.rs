@@ -19,7 +19,7 @@ pub struct Calls {
     pub last: u32,
     /// The calling or the called number.
     pub number: Option<E164>,
-    /// The config's name.
+    /// The name of the number's config, or of the fallback of a call.
     pub config: Option<String>,
     pub room: Option<String>,
     /// By room, dispatch id or id of the record.
@@ -144,6 +144,8 @@ pub(super) struct Dialect {
     pub statuses: &'static str,
     /// Reads `$6`, a time.
     pub since: &'static str,
+    /// Reads the name of a call's fallback in `detail`.
+    pub fallback: &'static str,
     /// A column with a time, as RFC 3339.
     pub shown: fn(&str) -> String,
 }
@@ -195,11 +197,14 @@ impl Dialect {
     pub fn list(&self) -> String {
         format!(
             "{} WHERE ($1 IS NULL OR from_number = $1 OR to_number = $2)
-               AND ($3 IS NULL OR config_name = $3) AND ($4 IS NULL OR room = $4)
+               AND ($3 IS NULL OR config_name = $3
+                 OR CASE WHEN detail LIKE '%\"fallback\":{{%' THEN {} = $3 END)
+               AND ($4 IS NULL OR room = $4)
                AND ($5 IS NULL OR status IN ({})) AND ($6 IS NULL OR at >= {})
                AND ($7 IS NULL OR room = $7 OR dispatch_id = $7 OR CAST(id AS text) = $7)
              ORDER BY at DESC, id DESC LIMIT $8",
             self.select(),
+            self.fallback,
             self.statuses,
             self.since,
         )

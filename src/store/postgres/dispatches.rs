@@ -22,6 +22,7 @@ impl PgStore {
             row,
             statuses: "SELECT json_array_elements_text($5::json)",
             since: "$6::timestamptz",
+            fallback: "detail::json #>> '{fallback,name}'",
             shown: time,
         }
     }

@@ -11,6 +11,7 @@ const DIALECT: Dialect = Dialect {
     row,
     statuses: "SELECT value FROM json_each($5)",
     since: "$6",
+    fallback: "detail ->> '$.fallback.name'",
     shown: str::to_owned,
 };
 

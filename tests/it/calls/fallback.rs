@@ -133,7 +133,15 @@ fn where_nothing_can_have_been_created_the_fallback_takes_the_call() {
         );
         let text = pair.world.run(&["dispatches"]).expect_code(0).stdout;
         assert!(text.contains("1 call went by a fallback."), "{text}");
-        assert!(text.contains("→ backup (fallback)"), "{text}");
+        assert!(text.contains("→ backup (fallback): "), "{text}");
+        super::table::fits(&text, 80);
+        let of = |config: &str| {
+            let list = pair.world.run(&["dispatches", "--config", config, "-j"]);
+            let list = list.expect_code(0).json();
+            list["dispatches"].as_array().unwrap().len()
+        };
+        let found = ["india-techiemaya-cloud", "backup", "another"].map(of);
+        assert_eq!(found, [1, 1, 0], "{way}");
 
         // What became of it is looked for where it is, and it is ended there.
         let room = report["room"].as_str().unwrap();

@@ -15,5 +15,6 @@ pub mod real;
 mod refresh;
 mod repeat;
 mod sip;
+mod table;
 mod trust;
 pub mod world;

@@ -76,6 +76,20 @@ fn calls_work_on_a_database_that_others_made_and_through_a_pooler() {
     assert_eq!(standin.posts("CreateDispatch").len(), 2);
     let list = run(&[&["dispatches", "--last", "1000"][..], &json].concat()).json();
     assert_eq!(list["dispatches"].as_array().unwrap().len(), 2);
+    // By the fallback's name, too; a detail that holds what PostgreSQL can't
+    // read as text hides no other call.
+    db.psql(&format!(
+        r#"UPDATE {} SET detail = CASE idempotency_key WHEN 'k''1'
+             THEN replace(detail, '"fallback":null', '"fallback":{{"name":"backup"}}')
+             ELSE replace(detail, '"message":null', '"message":"\u0000"') END"#,
+        legacy.table("lkroute_dispatches"),
+    ));
+    let of = |config: &str| {
+        let list = run(&[&["dispatches", "--config", config][..], &json].concat());
+        let list = list.expect_code(0).json();
+        list["dispatches"].as_array().unwrap().len()
+    };
+    assert_eq!((of("backup"), of("nobody")), (1, 0));
 
     let report = run(&[&["doctor"][..], &json].concat())
         .expect_code(1)

@@ -8,17 +8,21 @@ use std::process::{Command, Stdio};
 use super::world::{FROM, TO, World};
 use crate::livekit::standin::Fault;
 
-/// Runs lkroute at a terminal of its own (`script` of util-linux), with what is
-/// typed; the exit code, and what stood there.
+/// Runs lkroute at a terminal, with what is typed; the exit code, and the words
+/// that stood there.
 fn at_a_terminal(world: &World, args: &[&str], typed: &str) -> (i32, String) {
-    let words: Vec<String> = [&["lkroute"], args]
-        .concat()
-        .iter()
-        .map(|w| format!("'{w}'"))
-        .collect();
+    let words = [&["lkroute"], args].concat();
+    let words: Vec<String> = words.iter().map(|word| format!("'{word}'")).collect();
+    let (code, shown) = shown_at_a_terminal(world, &words.join(" "), typed);
+    (code, shown.split_whitespace().collect::<Vec<_>>().join(" "))
+}
+
+/// Runs a line of the shell at a terminal of its own (`script` of util-linux);
+/// the exit code, and what stood there.
+pub fn shown_at_a_terminal(world: &World, line: &str, typed: &str) -> (i32, String) {
     let bare = world.lkroute.command(&[] as &[&str]);
     let mut command = Command::new("timeout");
-    command.args(["60", "script", "-qec", &words.join(" "), "/dev/null"]);
+    command.args(["60", "script", "-qec", line, "/dev/null"]);
     command.current_dir(world.lkroute.path()).env_clear();
     let set = bare
         .get_envs()
@@ -39,10 +43,7 @@ fn at_a_terminal(world: &World, args: &[&str], typed: &str) -> (i32, String) {
     let done = child.wait_with_output().expect("wait");
     drop(stdin);
     let shown = String::from_utf8_lossy(&done.stdout).into_owned();
-    (
-        done.status.code().unwrap_or(-1),
-        shown.split_whitespace().collect::<Vec<_>>().join(" "),
-    )
+    (done.status.code().unwrap_or(-1), shown)
 }
 
 const CALL: [&str; 9] = [
