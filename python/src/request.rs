@@ -61,8 +61,8 @@ impl CallRequest {
     }
 
     /// The calling number, E.164.
-    #[getter]
-    fn from_number(&self) -> String {
+    #[getter(from_number)]
+    fn calling_number(&self) -> String {
         self.0.from.to_string()
     }
 

@@ -227,8 +227,8 @@ impl Route {
     }
 
     /// The calling number, E.164.
-    #[getter]
-    fn from_number(&self) -> String {
+    #[getter(from_number)]
+    fn calling_number(&self) -> String {
         self.question.from.to_string()
     }
 
