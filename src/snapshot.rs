@@ -4,7 +4,7 @@
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::fields::{Fields, FieldsIx};
+use crate::fields::{Field, Fields, FieldsIx};
 use crate::phone::{self, E164};
 use crate::routing::CipherText;
 use crate::routing::guards::StoredGuards;
@@ -76,6 +76,8 @@ pub struct LiveConfig {
     pub secret: CipherText,
     /// RFC 3339, where the row has it.
     pub updated_at: Option<String>,
+    /// Fields whose bytes are no text: `\u{fffd}` stands for those.
+    pub broken: Vec<Field>,
 }
 
 /// What the last apply set a config to.

@@ -223,6 +223,7 @@ impl<'a> Differ<'a> {
             basis: CallBasis::of_snapshot(self.snapshot),
             ..Plan::default()
         };
+        plan.findings.extend(objects::broken_configs(self.snapshot));
         self.name_configs(&mut plan);
         self.place_objects(&mut plan);
         // In the order of the plan, so that there is next to nothing to sort.

@@ -425,6 +425,18 @@ pub fn adopt_not_needed(fields: &[Field]) -> Finding {
     Finding::warning("adopt-not-needed", message).hint(hint)
 }
 
+/// Config rows that hold bytes that are no text, by their ids.
+pub fn broken_configs(snapshot: &Snapshot) -> impl Iterator<Item = Finding> {
+    let broken = snapshot.configs.iter().filter(|row| !row.broken.is_empty());
+    broken.map(|row| {
+        let fields = row.broken.iter().map(|field| format!("`{field}`"));
+        let fields = fields.collect::<Vec<_>>().join(", ");
+        let message = format!("the config row {} has broken bytes in {fields}", row.id);
+        let hint = "\u{fffd} stands for them here; a change of the field replaces them";
+        Finding::warning("broken-bytes", message).hint(hint)
+    })
+}
+
 fn removed_config(
     routing: &Routing,
     owned: &OwnedConfig,

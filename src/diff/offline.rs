@@ -126,6 +126,7 @@ pub fn applied(routing: &Routing) -> Snapshot {
             fields: live,
             secret: stored(&config.api_secret, routing.secret_format),
             updated_at: None,
+            broken: Vec::new(),
         });
         snapshot.owned_configs.push(OwnedConfig {
             id,

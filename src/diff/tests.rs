@@ -102,6 +102,7 @@ impl Case {
             fields,
             secret,
             updated_at: None,
+            broken: Vec::new(),
         });
         self
     }

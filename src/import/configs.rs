@@ -37,7 +37,10 @@ pub fn read_config(row: &LiveConfig, owned: Option<&Fields>) -> ImportedConfig {
         codes: BTreeMap::new(),
     };
     ImportedConfig {
-        refused: loader_refusal(&config),
+        refused: match row.broken.is_empty() {
+            true => loader_refusal(&config),
+            false => Some("its row has broken bytes".to_owned()),
+        },
         ..config
     }
 }

@@ -1,14 +1,18 @@
 //! Reading the columns of a row of either engine, whose uuids, numbers and
 //! truth values travel in different types. Imports sqlx.
 
+use std::borrow::Cow;
+
 use sqlx::postgres::PgRow;
 use sqlx::sqlite::SqliteRow;
-use sqlx::{Error, Row};
+use sqlx::{Error, Row, ValueRef};
 use uuid::Uuid;
 
 /// A row, by column number. `None` is NULL.
 pub(super) trait Cells {
     fn text(&self, ix: usize) -> Result<Option<&str>, Error>;
+    /// The bytes of a text.
+    fn text_bytes(&self, ix: usize) -> Result<Option<&[u8]>, Error>;
     /// PostgreSQL: of type `int8`.
     fn int(&self, ix: usize) -> Result<Option<i64>, Error>;
     fn uuid(&self, ix: usize) -> Result<Option<Uuid>, Error>;
@@ -16,6 +20,11 @@ pub(super) trait Cells {
 
     fn some_text(&self, ix: usize) -> Result<&str, Error> {
         self.text(ix)?.ok_or_else(|| null(ix))
+    }
+
+    /// A text in which `\u{fffd}` stands for bytes that are none.
+    fn any_text(&self, ix: usize) -> Result<Option<Cow<'_, str>>, Error> {
+        Ok(self.text_bytes(ix)?.map(String::from_utf8_lossy))
     }
 
     fn some_int(&self, ix: usize) -> Result<i64, Error> {
@@ -27,7 +36,7 @@ pub(super) trait Cells {
     }
 }
 
-fn null(ix: usize) -> Error {
+pub(super) fn null(ix: usize) -> Error {
     odd(ix, "is NULL")
 }
 
@@ -41,6 +50,14 @@ fn odd(ix: usize, what: &str) -> Error {
 impl Cells for PgRow {
     fn text(&self, ix: usize) -> Result<Option<&str>, Error> {
         self.try_get(ix)
+    }
+
+    fn text_bytes(&self, ix: usize) -> Result<Option<&[u8]>, Error> {
+        let value = self.try_get_raw(ix)?;
+        match value.is_null() {
+            true => Ok(None),
+            false => value.as_bytes().map(Some).map_err(Error::Decode),
+        }
     }
 
     fn int(&self, ix: usize) -> Result<Option<i64>, Error> {
@@ -58,6 +75,10 @@ impl Cells for PgRow {
 
 impl Cells for SqliteRow {
     fn text(&self, ix: usize) -> Result<Option<&str>, Error> {
+        self.try_get_unchecked(ix)
+    }
+
+    fn text_bytes(&self, ix: usize) -> Result<Option<&[u8]>, Error> {
         self.try_get_unchecked(ix)
     }
 

@@ -3,11 +3,13 @@
 //! Each function names the columns that it reads, in order; both engines
 //! select them so.
 
+use std::borrow::Cow;
+
 use serde_json::Value;
 use sqlx::Error;
 use uuid::Uuid;
 
-use super::cells::Cells;
+use super::cells::{Cells, null};
 use crate::fields::{Field, Fields, FieldsIx, FieldsPool};
 use crate::guards::account::BudgetAccount;
 use crate::history::window::WindowApply;
@@ -20,21 +22,28 @@ use crate::snapshot::{ApplyRecord, LiveConfig, OwnedConfig, OwnedRegion, SourceL
 pub(super) fn live_config(row: &impl Cells, first: usize) -> Result<LiveConfig, Error> {
     let mut fields = Fields::new();
     let mut secret = CipherText::new("");
+    let mut broken = Vec::new();
     let mut at = first;
     for field in Field::COLUMNS_OF_CONFIG {
         at += 1;
+        let text = row.any_text(at)?;
+        if matches!(text, Some(Cow::Owned(_))) {
+            broken.push(field);
+        }
         if field == Field::ApiSecret {
-            secret = CipherText::new(row.some_text(at)?);
+            let text = text.ok_or_else(|| null(at))?;
+            secret = CipherText::new(text);
             fields.set(field, Some(secret.digest().into()));
         } else {
-            fields.set_text(field, row.text(at)?);
+            fields.set_text(field, text.as_deref());
         }
     }
     Ok(LiveConfig {
         id: row.some_uuid(first)?,
         fields,
         secret,
-        updated_at: row.text(at + 1)?.map(str::to_owned),
+        updated_at: row.any_text(at + 1)?.map(Cow::into_owned),
+        broken,
     })
 }
 

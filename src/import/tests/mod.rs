@@ -67,6 +67,7 @@ fn config(id: &str, name: &str, secret: &str) -> LiveConfig {
             .with(Field::TrunkId, "ST_madeup"),
         secret,
         updated_at: None,
+        broken: Vec::new(),
     }
 }
 

@@ -347,3 +347,53 @@ fn a_row_with_broken_bytes_or_an_odd_id_is_passed_over() {
         assert!(!broken, "{command}: {}", ran.stderr);
     }
 }
+
+/// A config row of which nobody can read a column: its id is told, everything
+/// else of the database is read, and a value of the files replaces it.
+#[test]
+fn a_config_row_with_broken_bytes_is_named_and_no_read_fails() {
+    let lkroute = applied_twice();
+    let id = "bbbbbbbb-0000-4000-8000-000000000001";
+    sql(
+        &lkroute,
+        &format!(
+            "INSERT INTO voice_agent_livekit
+               (id, name, livekit_url, livekit_api_key, livekit_api_secret, trunk_id)
+             VALUES ('{id}', 'of-others', 'wss://others.example', 'APIothers', 'sealed',
+               CAST(x'ff41' AS TEXT))"
+        ),
+    );
+    let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let plan = run(&lkroute, "plan --detailed-exitcode").expect_code(0);
+    let told = format!("the config row {id} has broken bytes in `trunk_id`");
+    let all = words(&format!("{}{}", plan.stdout, plan.stderr));
+    assert!(all.contains(&told), "{all}");
+    for command in [
+        "list",
+        "doctor --no-probe",
+        "drift",
+        "secrets list",
+        "history",
+    ] {
+        let ran = run(&lkroute, command);
+        assert!(!ran.stderr.contains("error:"), "{command}: {}", ran.stderr);
+    }
+    run(&lkroute, "import --out new").expect_code(0);
+    let files = std::fs::read_dir(lkroute.path().join("new")).expect("files");
+    for file in files {
+        let text = std::fs::read_to_string(file.expect("a file").path()).expect("a text");
+        assert!(
+            !text.contains('\u{fffd}') && !text.contains("of-others"),
+            "{text}"
+        );
+    }
+    // One of ours: drift as any other, and the files' value replaces it.
+    sql(
+        &lkroute,
+        "UPDATE voice_agent_livekit SET trunk_id = CAST(x'ff41' AS TEXT)
+         WHERE name = 'uae-vm-selfhosted'",
+    );
+    run(&lkroute, "plan --detailed-exitcode").expect_code(2);
+    run(&lkroute, "apply --revert-drift --auto-approve").expect_code(0);
+    run(&lkroute, "plan --detailed-exitcode").expect_code(0);
+}
