@@ -56,7 +56,11 @@ impl KnownServers {
         })
     }
 
-    fn id_of(&self, name: &str) -> Result<Uuid> {
+    /// The config of that name.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn id_of(&self, name: &str) -> Result<Uuid> {
         let mut configs = self.configs.iter();
         let named = configs.find(|config| config.name() == name);
         named.and_then(|config| config.id).ok_or_else(|| {

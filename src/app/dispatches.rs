@@ -46,6 +46,10 @@ pub async fn list_calls(context: &Context<'_>, wanted: &Calls) -> Result<CallLis
     let target = lookup::target(context)?;
     let (mut store, environment) = database::open_and_tell(context, &target, Mode::Look).await?;
     let calls = store.calls(wanted).await?;
+    // A config that is gone still has its calls.
+    if let (Some(name), true) = (&wanted.config, calls.is_empty()) {
+        KnownServers::read(&mut store).await?.id_of(name)?;
+    }
     Ok(CallList { environment, calls })
 }
 

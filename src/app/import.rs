@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 use uuid::Uuid;
 
 use super::database::{self, Target};
-use super::{Context, Stop, Total, lookup};
+use super::{Context, Stop, Total, lookup, no_such};
 use crate::error::{Error, Result};
 use crate::files::{self, Tree};
 use crate::import::{Import, ImportFile, ImportFilter, Importer};
 use crate::snapshot::{NumberRow, Snapshot};
-use crate::source::{self, LoadOptions, Sources, Texts};
+use crate::source::{self, LoadOptions, Sources, Texts, suggest};
 use crate::store::Mode;
 
 /// What is taken into files, and where they go.
@@ -94,8 +94,11 @@ impl ImportRequest {
             let known = known.find(|(_, alias)| alias == name).map(|(id, _)| *id);
             let tenant = known.or_else(|| Uuid::parse_str(name).ok());
             tenant.ok_or_else(|| {
-                Error::new(format!("no tenant is called {name:?}"))
-                    .hint("name it by its uuid, as in the column tenant_id")
+                let known = snapshot.tenants.iter().map(|(_, alias)| alias.as_str());
+                let by_uuid = "name it by its uuid, as in the column tenant_id";
+                let hint =
+                    suggest::suggestion_hint(name, known).unwrap_or_else(|| by_uuid.to_owned());
+                Error::new(format!("no tenant is called `{name}` here")).hint(hint)
             })
         };
         Ok(ImportFilter {
@@ -108,11 +111,15 @@ impl ImportRequest {
 /// What was asked for by name has to be there.
 fn refuse_missing(importer: &Importer) -> Result<()> {
     let (configs, tenants) = importer.not_found();
-    let configs = configs.iter().map(|name| format!("config {name:?}"));
-    let tenants = tenants.iter().map(|id| format!("number of tenant {id}"));
-    match configs.chain(tenants).next() {
+    if let Some(name) = configs.first() {
+        return Err(no_such("config", name, importer.config_names()));
+    }
+    match tenants.first() {
         None => Ok(()),
-        Some(what) => Err(Error::new(format!("the database holds no {what}"))),
+        Some(id) => {
+            let message = format!("the database holds no number of tenant {id}");
+            Err(Error::new(message).hint("`lkroute list` shows whose numbers there are"))
+        }
     }
 }
 

@@ -35,7 +35,7 @@ use crate::routing::Routing;
 use crate::routing::guards::{Guards, GuardsChange};
 use crate::secrets::KeyRing;
 use crate::snapshot::{ApplyRecord, Snapshot};
-use crate::source::Loaded;
+use crate::source::{Loaded, suggest};
 use crate::store::{Batch, Intake, LookUp, Mode, RowIds, check_stamp};
 
 /// How many batches of rows may wait for the files to be parsed, or for the
@@ -259,6 +259,20 @@ struct Compared {
     rules: SourceRules,
 }
 
+/// What there is in place of a target that is not known.
+fn like_target(target: &Address, routing: &Routing) -> String {
+    let aliases = routing.tenants.iter();
+    let aliases = aliases.filter_map(|tenant| tenant.alias.as_deref());
+    let (name, known): (_, Vec<&str>) = match target {
+        Address::Region(name) => (name, routing.regions.keys().map(String::as_str).collect()),
+        Address::Config(name) => (name, routing.configs.keys().map(String::as_str).collect()),
+        Address::Binding(_, tenant) => (tenant, aliases.collect()),
+    };
+    let guess = suggest::suggestion_hint(name, known.iter().copied());
+    let guess = guess.filter(|_| !known.contains(&name.as_str()));
+    guess.unwrap_or_else(|| "`lkroute plan` shows what it has, by address".to_owned())
+}
+
 /// Compares the rows as they come, on a thread of its own.
 async fn compare(
     ring: &KeyRing,
@@ -314,7 +328,9 @@ fn judge_plan(
     plan.guards = GuardsChange::between(stored, &routing.guards);
     if let Some(unknown) = target::unknown(&plan, &routing, request.targets).first() {
         let message = format!("--target {unknown}: neither the files nor the database know it");
-        return Err(Error::new(message).into());
+        return Err(Error::new(message)
+            .hint(like_target(unknown, &routing))
+            .into());
     }
     if !request.targets.is_empty() {
         plan = target::narrow(plan, request.targets);

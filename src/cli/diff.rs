@@ -55,7 +55,7 @@ impl DiffArgs {
         let after = self.after.clone();
         let after = after.map_or(FilesState::WorkTree, FilesState::Revision);
         let before = FilesState::Revision(self.before.clone());
-        let compared = compare_files(&shell.context(), &before, &after, self.number.request())?;
+        let compared = compare_files(&shell.context(), &before, &after, self.number.request()?)?;
         let format = self.formatted.format;
         report(&compared).print(shell, format, self.full, self.detailed_exitcode)
     }

@@ -8,6 +8,7 @@ use uuid::Uuid;
 use super::Stop;
 use super::globals::{CallFormatted, ReportFormat};
 use super::keys::KeyArgs;
+use super::names::{NamedNumber, named_number};
 use super::shell::Shell;
 use super::signals::asked_to_stop;
 use super::words::name;
@@ -18,12 +19,11 @@ use crate::app::dispatch::{
 };
 use crate::app::dispatches::calls_in_doubt;
 use crate::app::keys::KeyRing;
-use crate::app::lookup::{Question, Whose};
+use crate::app::lookup::Question;
 use crate::app::process_variable;
 use crate::dispatch::{Extra, Wish, read_extra};
 use crate::error::{Error, Exit, Result};
 use crate::explain;
-use crate::phone::E164;
 use crate::render::call_reports::{CallView, DispatchReport};
 use crate::render::calls;
 use crate::render::json;
@@ -63,10 +63,10 @@ docs/calls.md has the whole of it.";
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub struct DispatchArgs {
-    /// The calling number, in E.164 form
-    #[arg(long, value_name = "NUMBER")]
+    /// The calling number, in E.164 form, or the address of its binding
+    #[arg(long, value_name = "NUMBER", value_parser = named_number)]
     #[arg(allow_hyphen_values = true)]
-    from: E164,
+    from: NamedNumber,
 
     /// The number to call; a bare national one where the rules name a country
     #[arg(long, value_name = "NUMBER")]
@@ -235,7 +235,7 @@ impl DispatchArgs {
             false => self.keys.ring()?,
         };
         Ok(CallRequest {
-            question: self.question(shell),
+            question: self.question(shell)?,
             wish: self.wish(),
             idempotency_key: self.idempotency_key.clone(),
             ring,
@@ -255,20 +255,16 @@ impl DispatchArgs {
         })
     }
 
-    fn question(&self, shell: &Shell) -> Question {
-        let whose = match (&self.tenant, self.initiated_by) {
-            (Some(name), _) => Whose::Tenant(name.clone()),
-            (None, Some(user)) => Whose::User(user),
-            (None, None) => Whose::Any,
-        };
-        Question {
-            from: self.from,
+    fn question(&self, shell: &Shell) -> Result<Question> {
+        let whose = self.from.whose(self.tenant.as_deref(), self.initiated_by)?;
+        Ok(Question {
+            from: self.from.number,
             whose,
             to: Some(self.to.clone()),
             agent: self.agent_id,
             strict: self.strict,
             environment: shell.globals.env.clone(),
-        }
+        })
     }
 
     fn wish(&self) -> Wish {
@@ -289,7 +285,7 @@ impl DispatchArgs {
         if self.yes || !shell.is_interactive() {
             return Ok(());
         }
-        let numbers = (self.from, self.to.as_str());
+        let numbers = (self.from.number, self.to.as_str());
         let key = self.idempotency_key.as_deref();
         let in_doubt = block_on(calls_in_doubt(&shell.context(), numbers, key));
         // A database that is away is told by the call itself.

@@ -48,7 +48,7 @@ pub struct DispatchesArgs {
     last: Option<u32>,
 
     /// Only calls from or to this number
-    #[arg(long, value_name = "NUMBER")]
+    #[arg(long, value_name = "NUMBER", value_parser = names::number)]
     number: Option<E164>,
 
     /// Only calls of this config, or by it as their fallback

@@ -1,7 +1,11 @@
 //! Objects on the command line: every option takes a name or an address.
-//! Imports core.
+//! Imports `app`'s lookup and core.
+
+use uuid::Uuid;
 
 use crate::address::Address;
+use crate::app::lookup::Whose;
+use crate::error::{Error, Result as Answered};
 use crate::phone::E164;
 use crate::unseen::in_nfc;
 
@@ -32,6 +36,57 @@ pub fn number(text: &str) -> Result<E164, String> {
             Some(guess) => format!("{error}: did you mean {guess}?"),
             None => error.to_string(),
         }),
+    }
+}
+
+/// A number and, by the address of its binding, whose it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NamedNumber {
+    pub number: E164,
+    tenant: Option<String>,
+}
+
+/// A number, as itself or by the address of its binding, which names the
+/// tenant too.
+pub fn named_number(text: &str) -> Result<NamedNumber, String> {
+    let tenant = match text.parse() {
+        Ok(Address::Binding(_, tenant)) => Some(tenant),
+        _ => None,
+    };
+    let number = number(text)?;
+    Ok(NamedNumber { number, tenant })
+}
+
+impl NamedNumber {
+    /// The tenant, by the address or by `--tenant`.
+    ///
+    /// # Errors
+    /// They name two.
+    pub fn tenant(&self, option: Option<&str>) -> Answered<Option<String>> {
+        match (self.tenant.as_deref(), option) {
+            (Some(named), Some(option)) if named != option => {
+                let message =
+                    format!("the address is of the tenant `{named}`, --tenant says `{option}`");
+                Err(Error::new(message).hint("leave --tenant out"))
+            }
+            (named, option) => Ok(named.or(option).map(str::to_owned)),
+        }
+    }
+
+    /// Whose number it is, by the address or by one of the two options.
+    ///
+    /// # Errors
+    /// They name two.
+    pub fn whose(&self, tenant: Option<&str>, user: Option<Uuid>) -> Answered<Whose> {
+        match (self.tenant(tenant)?, user) {
+            (Some(named), Some(_)) => Err(Error::new(format!(
+                "the address is of the tenant `{named}`, and --initiated-by asks for the user's"
+            ))
+            .hint("leave --initiated-by out, or name the number alone")),
+            (Some(tenant), None) => Ok(Whose::Tenant(tenant)),
+            (None, Some(user)) => Ok(Whose::User(user)),
+            (None, None) => Ok(Whose::Any),
+        }
     }
 }
 

@@ -2,16 +2,16 @@
 
 use clap::Args;
 
-use super::names;
+use super::names::{NamedNumber, named_number};
 use super::words::name;
 use crate::app::number_request::NumberRequest;
-use crate::phone::E164;
+use crate::error::Result;
 
 #[derive(Args, Clone, Debug, Default)]
 pub struct NumberArgs {
     /// One number: where its calls go before and after, step by step
-    #[arg(long, value_name = "NUMBER", value_parser = names::number)]
-    number: Option<E164>,
+    #[arg(long, value_name = "NUMBER", value_parser = named_number)]
+    number: Option<NamedNumber>,
 
     /// Whose number it is: a name of the files, or a uuid; without it every
     /// tenant's that has it
@@ -20,10 +20,17 @@ pub struct NumberArgs {
 }
 
 impl NumberArgs {
-    pub fn request(&self) -> Option<NumberRequest> {
-        Some(NumberRequest {
-            number: self.number?,
-            tenant: self.tenant.clone(),
-        })
+    /// What is asked for, if anything.
+    ///
+    /// # Errors
+    /// The address and `--tenant` name two tenants.
+    pub fn request(&self) -> Result<Option<NumberRequest>> {
+        let Some(named) = &self.number else {
+            return Ok(None);
+        };
+        Ok(Some(NumberRequest {
+            number: named.number,
+            tenant: named.tenant(self.tenant.as_deref())?,
+        }))
     }
 }

@@ -69,12 +69,12 @@ impl PlanArgs {
         if let Some(state) = &self.against {
             let context = shell.context();
             let before = FilesState::named(&context, state)?;
-            let number = self.number.request();
+            let number = self.number.request()?;
             let compared = compare_files(&context, &before, &FilesState::WorkTree, number)?;
             return self.print(shell, diff::report(&compared));
         }
         let ring = self.keys.ring()?;
-        let planned = block_on(plan_changes(&shell.context(), &ring, &self.request()))?;
+        let planned = block_on(plan_changes(&shell.context(), &ring, &self.request()?))?;
         report::tell_uncommitted(shell, &planned);
         if let Some(path) = &self.out {
             let digest = save_plan(&planned, &self.target, path)?;
@@ -83,12 +83,12 @@ impl PlanArgs {
         self.print(shell, PlanReview::of(&planned))
     }
 
-    fn request(&self) -> PlanRequest<'_> {
-        PlanRequest {
+    fn request(&self) -> Result<PlanRequest<'_>> {
+        Ok(PlanRequest {
             targets: &self.target,
-            number: self.number.request(),
+            number: self.number.request()?,
             ..PlanRequest::default()
-        }
+        })
     }
 
     fn print(&self, shell: &Shell, report: PlanReview<'_>) -> Result<Exit, Stop> {

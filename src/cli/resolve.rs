@@ -7,14 +7,14 @@ use uuid::Uuid;
 use super::Stop;
 use super::globals::{CallFormatted, ReportFormat};
 use super::keys::KeyArgs;
+use super::names::{NamedNumber, named_number};
 use super::shell::Shell;
 use super::words::name;
 use crate::app::database::block_on;
-use crate::app::lookup::{Question, Whose};
+use crate::app::lookup::Question;
 use crate::app::resolve::resolve_call;
 use crate::error::{Error, Exit};
 use crate::explain;
-use crate::phone::E164;
 use crate::render::json;
 use crate::resolve::Report;
 
@@ -32,9 +32,9 @@ the secret would open. With a database it works outside the repository, too.";
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub struct ResolveArgs {
-    /// The calling number, in E.164
-    #[arg(long, value_name = "NUMBER")]
-    from: E164,
+    /// The calling number, in E.164, or the address of its binding
+    #[arg(long, value_name = "NUMBER", value_parser = named_number)]
+    from: NamedNumber,
 
     /// Whose number it is: a name of the files, or a uuid
     #[arg(long, value_name = "TENANT", value_parser = name, conflicts_with = "initiated_by")]
@@ -74,7 +74,7 @@ pub struct ResolveArgs {
 impl ResolveArgs {
     pub fn run(&self, shell: &Shell) -> Result<Exit, Stop> {
         let ring = self.keys.ring()?;
-        let question = self.question(shell);
+        let question = self.question(shell)?;
         let context = shell.context();
         let resolution = block_on(resolve_call(&context, &question, &ring, self.offline))?;
         let report = match self.formatted.format() {
@@ -92,19 +92,15 @@ impl ResolveArgs {
         }
     }
 
-    fn question(&self, shell: &Shell) -> Question {
-        let whose = match (&self.tenant, self.initiated_by) {
-            (Some(tenant), _) => Whose::Tenant(tenant.clone()),
-            (None, Some(user)) => Whose::User(user),
-            (None, None) => Whose::Any,
-        };
-        Question {
-            from: self.from,
+    fn question(&self, shell: &Shell) -> Result<Question, Error> {
+        let whose = self.from.whose(self.tenant.as_deref(), self.initiated_by)?;
+        Ok(Question {
+            from: self.from.number,
             whose,
             to: self.to.clone(),
             agent: self.agent_id,
             strict: self.strict,
             environment: shell.globals.env.clone(),
-        }
+        })
     }
 }

@@ -214,6 +214,11 @@ impl Importer {
         )
     }
 
+    /// All that the database holds.
+    pub fn config_names(&self) -> impl Iterator<Item = &str> {
+        self.configs.iter().map(|config| config.name.as_str())
+    }
+
     /// Makes the files. `origin` ends the sentence "Imported by lkroute from …"
     /// at the head of each.
     pub fn into_import(mut self, origin: &str) -> Import {

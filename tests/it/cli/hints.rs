@@ -193,6 +193,68 @@ fn a_name_and_an_address_are_taken_alike() {
         .stderr;
     assert!(bare.contains("binding.+971545335200@TENANT"), "{bare}");
     run(&lkroute, "plan --target binding.+971545335200@sasya").expect_code(0);
+    // An address says whose number it is.
+    let number = "+971545335200";
+    let address = "binding.+971545335200@sasya";
+    let call = "dispatch --to +971501234567 --dry-run --offline --from";
+    for line in ["resolve --from", "resolve --offline --from", call] {
+        let line_of = |word: &str| match line == call {
+            true => format!("{line} {word}"),
+            false => format!("{line} {word} --format json"),
+        };
+        let named = run(&lkroute, &line_of(&format!("{number} --tenant sasya")));
+        let addressed = run(&lkroute, &line_of(address));
+        let worked = line == call || named.code == 0;
+        assert!(worked, "{line}: {}", named.stderr);
+        assert_eq!(named.code, addressed.code, "{line}: {}", addressed.stderr);
+        // Each rehearsal draws a room of its own.
+        let told = |ran: &crate::support::Run| match line == call {
+            true => ran.stdout.lines().nth(2).map(str::to_owned),
+            false => Some(ran.stdout.clone()),
+        };
+        assert_eq!(told(&named), told(&addressed), "{line}");
+        let other = line_of("binding.+971545335200@nobody");
+        assert_eq!(run(&lkroute, &other).code, 1, "{other}");
+    }
+    for line in ["resolve --from", "plan --number"] {
+        let two = run(&lkroute, &format!("{line} {address} --tenant other"));
+        let said = two.expect_code(1).stderr;
+        assert!(said.contains("leave --tenant out"), "{line}: {said}");
+    }
+    let user = format!("resolve --from {address} --initiated-by {SASYA}");
+    let said = run(&lkroute, &user).expect_code(1).stderr;
+    assert!(said.contains("leave --initiated-by out"), "{said}");
+    let nobody = run(&lkroute, "plan --number binding.+971545335200@nobody");
+    assert_eq!(nobody.code, 1, "{}", nobody.stdout);
+    both("dispatches --number", number, address);
+    // What is not there is told with what is meant.
+    for (line, meant) in [
+        (
+            "dispatches --config uae-vm-selfhostet",
+            "`uae-vm-selfhosted`?",
+        ),
+        (
+            "import --out n --config uae-vm-selfhostet",
+            "`uae-vm-selfhosted`?",
+        ),
+        ("import --out n --tenant sasia", "`sasya`?"),
+        ("plan --target uae-vm-selfhostet", "`uae-vm-selfhosted`?"),
+        ("plan --target region.uea", "`uae`?"),
+        ("plan --target binding.+971545335200@sasia", "`sasya`?"),
+    ] {
+        let said = run(&lkroute, line).expect_code(1).stderr;
+        let words = said.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(
+            words.contains(&format!("did you mean {meant}")),
+            "{line}: {said}"
+        );
+    }
+    for (line, tenant) in [
+        ("import --out one --tenant", "sasya"),
+        ("import --out two --tenant", SASYA),
+    ] {
+        run(&lkroute, &format!("{line} {tenant}")).expect_code(0);
+    }
     let plus = run(&lkroute, "plan --number 971545335200")
         .expect_code(1)
         .stderr;
