@@ -2,6 +2,7 @@
 //! and SQLite.
 
 mod editing;
+mod followed;
 mod guards;
 mod hints;
 mod journey;
