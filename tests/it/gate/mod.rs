@@ -2,7 +2,6 @@
 //! a database, its schema, its tables and their columns; on real servers.
 
 mod columns;
-mod digests;
 mod hidden;
 mod stamps;
 mod standby;

@@ -42,6 +42,15 @@ fn a_replica_says_how_far_it_lags() {
     };
     each(&lkroute, "is a standby, and shows all that it received");
 
+    // A plan that is made there is the plan that is approved.
+    lkroute.edit("routing/uae.toml", "voag-staging", "voag-other");
+    let digest = |url: &str| {
+        let plan = run(&lkroute, &format!("plan --format json --database {url}"));
+        plan.json()["digest"].as_str().expect("a digest").to_owned()
+    };
+    assert_eq!(digest(&standby.url(&db.url)), digest(&db.url));
+    lkroute.edit("routing/uae.toml", "voag-other", "voag-staging");
+
     // Others change a row, of which the standby has heard and shows nothing.
     standby.psql("SELECT pg_wal_replay_pause()");
     db.psql("UPDATE lad_dev.voice_agent_numbers SET provider = 'others'");

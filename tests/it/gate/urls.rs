@@ -125,7 +125,7 @@ fn of_several_hosts_the_first_that_is_as_wanted_is_used() {
 }
 
 /// Whoever looks, over whatever way: the plan that is approved is the plan
-/// that is applied. Of a replica and of moved lines speaks `review::terms`.
+/// that is applied. Of a replica speaks `gate::standby`, of moved lines `review::terms`.
 #[test]
 fn another_role_and_a_pooler_change_no_digest() {
     let Some((lkroute, mut db)) = super::applied("digests") else {
