@@ -16,6 +16,7 @@ use crate::resolve::{ConfigFact, Configs};
 use crate::routing::Routing;
 use crate::snapshot::Snapshot;
 use crate::store::{Filter, Listed, Mode};
+use crate::unseen::in_nfc;
 
 /// Which numbers; all that are left out do not matter.
 pub struct NumberFilter {
@@ -173,7 +174,9 @@ impl NumberFilter {
         if self.config.is_none() && self.region.is_none() {
             return Ok(None);
         }
-        let named = |name: &String| configs.iter().any(|config| config.name() == name);
+        // A row of others may hold its name in another form.
+        let is_named = |config: &ConfigFact, name: &str| in_nfc(config.name()) == name;
+        let named = |name: &String| configs.iter().any(|config| is_named(config, name));
         if let Some(name) = self.config.as_ref().filter(|name| !named(name)) {
             return Err(no_such(
                 "config",
@@ -190,7 +193,7 @@ impl NumberFilter {
         let wanted = configs.iter().filter(|config| {
             self.config
                 .as_ref()
-                .is_none_or(|name| config.name() == name)
+                .is_none_or(|name| is_named(config, name))
                 && self
                     .region
                     .as_deref()

@@ -5,8 +5,10 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args, ValueEnum};
 
+use super::words::name;
 use crate::error::{Error, Result};
 use crate::source::MAX_BINDINGS;
+use crate::unseen::in_nfc;
 
 /// Said once, for all commands.
 #[derive(Args, Clone)]
@@ -18,7 +20,7 @@ pub struct Globals {
 
     /// The environment that is meant, e.g. production: its values of the files
     /// count, and a database of another one is refused [env: LKROUTE_ENV]
-    #[arg(long, global = true, value_name = "NAME")]
+    #[arg(long, global = true, value_name = "NAME", value_parser = name)]
     pub env: Option<String>,
 
     // Not `env = …`: which variable counts is for the environment to say.
@@ -68,7 +70,9 @@ impl Globals {
         let unreadable = |_| Error::new("LKROUTE_ENV is no UTF-8 text");
         let named = get("LKROUTE_ENV").map(OsString::into_string);
         let named = named.transpose().map_err(unreadable)?;
-        self.env = named.filter(|name| !name.trim().is_empty());
+        self.env = named
+            .filter(|name| !name.trim().is_empty())
+            .map(|name| in_nfc(&name));
         Ok(self)
     }
 }
