@@ -225,12 +225,12 @@ async fn part_of_a_database(base: Base) {
 
     let other = Lkroute::new();
     for (args, what) in [
-        (["--config", "nowhere"], "config \"nowhere\""),
+        (["--config", "nowhere"], "there is no config `nowhere`"),
         (
             ["--tenant", "00000000-0000-4000-8000-00000000beef"],
             "00000000beef",
         ),
-        (["--tenant", "acme"], "\"acme\""),
+        (["--tenant", "acme"], "no tenant is called `acme`"),
     ] {
         let run = import(&other, &base, &args).expect_code(1);
         assert!(run.stderr.contains(what), "{}", run.stderr);
