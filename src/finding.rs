@@ -6,14 +6,11 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
-
 use crate::count_words::counted;
 use crate::unseen::visible;
 
 /// How much a finding weighs: an error ends the command, a warning does not.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Severity {
     Warning,
     Error,
@@ -29,7 +26,7 @@ impl fmt::Display for Severity {
 }
 
 /// Where in the files something stands.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Place {
     /// The path as the user would type it, e.g. `routing/india.toml`.
     pub file: String,
@@ -42,7 +39,6 @@ pub struct Place {
     /// The text of that line, so that it can be shown without the file.
     /// Never the line of a plain-text secret: there it is left empty. A saved
     /// plan holds no such text.
-    #[serde(skip)]
     pub text: String,
 }
 
@@ -70,8 +66,7 @@ impl fmt::Display for Place {
 }
 
 /// One problem.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(from = "FindingInFile")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
     /// Stable, kebab-case: part of the contract with CI.
     pub code: Cow<'static, str>,
@@ -83,39 +78,6 @@ pub struct Finding {
     pub also: Vec<(Place, String)>,
     /// What to do about it.
     pub hint: Option<String>,
-}
-
-/// A finding as a file has it, such as a saved plan: all of it is text of
-/// others until it went through [`visible`].
-#[derive(Deserialize)]
-struct FindingInFile {
-    code: String,
-    severity: Severity,
-    message: String,
-    place: Option<Place>,
-    also: Vec<(Place, String)>,
-    hint: Option<String>,
-}
-
-impl From<FindingInFile> for Finding {
-    fn from(read: FindingInFile) -> Finding {
-        let seen = |place: Place| Place {
-            file: visible(&place.file),
-            ..place
-        };
-        let also = read.also.into_iter();
-        let lines = |hint: String| hint.lines().map(visible).collect::<Vec<_>>().join("\n");
-        Finding {
-            code: Cow::Owned(visible(&read.code)),
-            severity: read.severity,
-            message: visible(&read.message),
-            place: read.place.map(seen),
-            also: also
-                .map(|(place, what)| (seen(place), visible(&what)))
-                .collect(),
-            hint: read.hint.map(lines),
-        }
-    }
 }
 
 impl Finding {

@@ -155,7 +155,7 @@ pub fn saved_plans(data: &[u8]) {
         view,
     );
     assert!(!shown.is_empty());
-    let again = serde_json::to_string(&saved).map(|text| SavedPlan::read(&text).is_ok());
+    let again = saved.to_text().map(|text| SavedPlan::read(&text).is_ok());
     assert!(matches!(again, Ok(true)), "{text:?}");
 }
 

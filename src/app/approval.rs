@@ -20,7 +20,8 @@ pub fn save_plan(planned: &Planned, targets: &[Address], path: &Path) -> Result<
     saved.refusals.clone_from(&planned.refusals);
     saved.window.clone_from(&planned.reroutes.window);
     saved.targets = targets.iter().map(ToString::to_string).collect();
-    let text = serde_json::to_string(&saved)
+    let text = saved
+        .to_text()
         .map_err(|error| Error::new(format!("the plan can't be written: {error}")))?;
     files::write_file(path, &text)?;
     Ok(saved.digest)

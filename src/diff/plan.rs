@@ -9,7 +9,6 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -25,7 +24,7 @@ use crate::snapshot::ApplyId;
 use crate::unseen::without_user_info;
 
 /// What an apply would do to a database, and what it would leave alone.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default)]
 pub struct Plan {
     /// The environment it speaks of, where there are any.
     pub environment: Option<String>,
@@ -45,33 +44,26 @@ pub struct Plan {
     pub pool: FieldsPool,
     pub patches: Vec<Patch>,
     /// The guards, where an apply stores others than there are.
-    #[serde(default)]
     pub guards: Option<GuardsChange>,
     /// Sorted: deletes first, then by kind and address.
     pub changes: Vec<Change>,
     /// Left out by `--target`, sorted alike.
     pub outstanding: Vec<Change>,
     /// Whether `--target` left a change of the guards out, too.
-    #[serde(default)]
     pub guards_outstanding: bool,
     /// Changed outside lkroute and left so: see [`Plan::without_drift`].
-    #[serde(default)]
     pub left_alone: Vec<Change>,
     /// Not carried out, because a rollback undid it: see
     /// [`Plan::holding_back`].
-    #[serde(default)]
     pub held_back: Vec<Change>,
     /// Why, by the patch of a change that is held back: for each of its
     /// fields.
-    #[serde(default)]
     pub held_why: BTreeMap<u32, Vec<WhyHeld>>,
     /// What was said when something of it was undone, by rollback.
-    #[serde(default)]
     pub undone_reasons: BTreeMap<ApplyId, String>,
     /// Declared objects that are as they should be.
     pub unchanged: u64,
     /// Configs whose secret could not be compared.
-    #[serde(default)]
     pub unchecked: Vec<Unchecked>,
     /// Numbers by what they are before and after: what `resolve` needs to say
     /// who is rerouted.
@@ -82,33 +74,26 @@ pub struct Plan {
     /// Rows of others.
     pub foreign: ForeignRows,
     /// What is known of the secrets that are written over others, by row id.
-    #[serde(default)]
     pub secrets: BTreeMap<Uuid, SecretOutcome>,
     /// What is to be told of the secret of each declared config without any
     /// key: by the name of the config, those that differ.
-    #[serde(default)]
     pub declared_secrets: BTreeMap<String, FieldChange>,
     /// The identity of the database, once it has seen an apply.
-    #[serde(default)]
     pub database: Option<Uuid>,
     /// The configs and regions before the plan: what its calls are resolved
     /// with.
-    #[serde(default)]
     pub basis: CallBasis,
     /// Where the secret of each declared config comes from, by row id.
-    #[serde(skip)]
     pub config_sources: BTreeMap<Uuid, SecretSource>,
     /// What the objects were when the window of the budgets began, where one
     /// has begun.
-    #[serde(skip)]
     pub earlier: Option<Box<Earlier>>,
     /// What the plan found wrong, or worth saying.
-    #[serde(default)]
     pub findings: Vec<Finding>,
 }
 
 /// What is known of a secret that takes the place of another.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum SecretOutcome {
     /// It is another secret.
     Changed,
@@ -129,7 +114,7 @@ impl SecretOutcome {
 }
 
 /// A config whose secret could not be compared: what is stored stays.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unchecked {
     pub config: String,
     /// Absent where nobody tried, as with files alone.
@@ -137,7 +122,7 @@ pub struct Unchecked {
 }
 
 /// An object of a plan, by indices into it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Object {
     /// Index into [`Plan::names`].
     Region(u32),
@@ -151,7 +136,7 @@ pub enum Object {
 }
 
 /// What happens to an object as a whole.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Action {
     Delete,
     Create,
@@ -197,7 +182,7 @@ impl ChangeCause {
 }
 
 /// One object that changes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Change {
     pub object: Object,
     pub action: Action,
@@ -222,45 +207,25 @@ pub struct Change {
 }
 
 /// How the fields of one or many objects change.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Patch {
     pub fields: Vec<FieldChange>,
 }
 
 /// One field, before and after.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct FieldChange {
     pub field: Field,
     /// What the row holds; `None` for NULL or no such key.
-    #[serde(
-        default,
-        skip_serializing_if = "Option::is_none",
-        deserialize_with = "present"
-    )]
     pub before: Option<Value>,
-    #[serde(
-        default,
-        skip_serializing_if = "Option::is_none",
-        deserialize_with = "present"
-    )]
     pub after: Option<Value>,
     pub kind: Kind,
     /// What the last apply had set, where that differs from `before`.
-    #[serde(
-        default,
-        skip_serializing_if = "Option::is_none",
-        deserialize_with = "present"
-    )]
     pub applied: Option<Value>,
 }
 
-/// In a saved plan, too, JSON null is a value and not an absence.
-fn present<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Value>, D::Error> {
-    Value::deserialize(from).map(Some)
-}
-
 /// Why a field is in a patch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Kind {
     /// The files say something new.
     Set,
@@ -315,7 +280,7 @@ impl Patch {
 }
 
 /// Why something is held back.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum WhyHeld {
     /// An apply set it, and a rollback undid that.
     Undone { set_by: ApplyId, undone_by: ApplyId },
@@ -324,7 +289,7 @@ pub enum WhyHeld {
 }
 
 /// Numbers of one tenant that are alike before and alike after.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct BindingGroup {
     /// Index into [`Plan::tenants`].
     pub tenant: u32,
@@ -336,7 +301,7 @@ pub struct BindingGroup {
 }
 
 /// Number rows that are not ours, counted; the odd ones with examples.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ForeignRows {
     pub numbers: u64,
     /// Rows whose number can't be read: never matched.

@@ -522,6 +522,7 @@ fn the_digest_ignores_lines_and_generated_ids_but_no_value() {
 
 #[test]
 fn a_saved_plan_reads_back() {
+    use crate::impact::saved_plan::SavedPlan;
     let mut case = settled()
         .binding("one", Fields::new(), &[])
         .row(row(5, json!({"livekit_config": null})));
@@ -530,8 +531,8 @@ fn a_saved_plan_reads_back() {
         ..ApplyRecord::default()
     });
     let plan = case.plan();
-    let text = serde_json::to_string(&plan).unwrap();
-    let back: Plan = serde_json::from_str(&text).unwrap();
+    let text = SavedPlan::new(plan.clone(), None).to_text().unwrap();
+    let back = SavedPlan::read(&text).unwrap().plan;
     assert_eq!(
         crate::impact::digest::digest(&back),
         crate::impact::digest::digest(&plan)
@@ -570,7 +571,7 @@ fn an_approved_plan_is_read_back_and_told_from_another() {
     use crate::impact::saved_plan::{SavedPlan, SavedPlanError, difference};
     let plan = |worker: &str| Case::new().config("one", None, worker).plan();
     let saved = SavedPlan::new(plan("w1"), None);
-    let text = serde_json::to_string(&saved).unwrap();
+    let text = saved.to_text().unwrap();
     let back = SavedPlan::read(&text).unwrap();
     assert!(difference(&back.plan, &plan("w1")).is_empty());
     let now = plan("w2");
@@ -601,6 +602,14 @@ fn an_approved_plan_is_read_back_and_told_from_another() {
         env!("CARGO_PKG_VERSION")
     );
     assert!(refused.starts_with(&writer), "{refused}");
+    // What it does not know is of that version, and not "no plan".
+    let newer = text.replace("\"worker_name\"", "\"worker_of_tomorrow\"");
+    let refused = read(&newer.replace(env!("CARGO_PKG_VERSION"), "9.1.0"));
+    let refused = refused.unwrap_err().to_string();
+    assert!(
+        refused.starts_with("lkroute 9.1.0 wrote it, and this one, "),
+        "{refused}"
+    );
     let out = text.replace("\"patch\":0", "\"patch\":99");
     assert_eq!(read(&out), Err(SavedPlanError::Changed));
 }

@@ -1,21 +1,18 @@
 //! Sets of fields, each kept once. Core: imports nothing of lkroute but its
 //! siblings.
 
-use serde::{Deserialize, Serialize};
-
 use super::set::Fields;
 
 /// Distinct [`Fields`] kept once and named by a small number: a million
 /// bindings share a few hundred sets.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-#[serde(from = "Vec<Fields>", into = "Vec<Fields>")]
+#[derive(Debug, Clone, Default)]
 pub struct FieldsPool {
     sets: Vec<Fields>,
     index: hashbrown::HashMap<Fields, FieldsIx, foldhash::fast::RandomState>,
 }
 
 /// The number of a set in a [`FieldsPool`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct FieldsIx(pub u32);
 
 impl FieldsPool {

@@ -3,14 +3,12 @@
 
 use std::collections::BTreeSet;
 
-use serde::{Deserialize, Serialize};
-
 use crate::routing::window::Window;
 use crate::snapshot::ApplyId;
 
 /// The applies of the window and this plan, added up. Counts are of numbers
 /// that had a route in the database when the window began.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct WindowSum {
     pub window: Window,
     /// The last apply that does not count because its lkroute kept no account.
@@ -22,7 +20,6 @@ pub struct WindowSum {
     /// The applies that changed the others.
     pub applies: BTreeSet<ApplyId>,
     /// What budgets look at; nobody else.
-    #[serde(skip)]
     pub cells: Vec<WindowCell>,
 }
 

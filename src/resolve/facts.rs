@@ -4,7 +4,6 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -354,8 +353,7 @@ pub fn codes_of(value: Option<&Value>) -> Vec<Prefix> {
 }
 
 /// The configs and regions by which calls are resolved.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(from = "BasisForm", into = "BasisForm")]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct CallBasis {
     pub configs: Configs,
     pub regions: Regions,
@@ -368,46 +366,6 @@ impl CallBasis {
             configs: Configs::of_snapshot(snapshot),
             regions: Regions::of_owned(&snapshot.owned_regions),
         }
-    }
-}
-
-/// [`CallBasis`] in a file: configs by id, prefixes as text.
-#[derive(Serialize, Deserialize)]
-struct BasisForm {
-    configs: BTreeMap<Uuid, Fields>,
-    regions: BTreeMap<String, Vec<String>>,
-}
-
-impl From<CallBasis> for BasisForm {
-    fn from(basis: CallBasis) -> BasisForm {
-        let configs = basis.configs.0.into_values();
-        let regions = basis.regions.0.into_iter();
-        let texts = |codes: Vec<Prefix>| codes.iter().map(ToString::to_string).collect();
-        BasisForm {
-            configs: configs
-                .filter_map(|config| Some((config.id?, config.fields)))
-                .collect(),
-            regions: regions.map(|(name, codes)| (name, texts(codes))).collect(),
-        }
-    }
-}
-
-impl From<BasisForm> for CallBasis {
-    fn from(form: BasisForm) -> CallBasis {
-        let mut basis = CallBasis::default();
-        for (id, fields) in form.configs {
-            basis.configs.insert(ConfigFact {
-                id: Some(id),
-                fields,
-                place: Provenance::default(),
-                secret: SecretState::NotChecked,
-            });
-        }
-        for (name, codes) in form.regions {
-            let codes = codes.iter().filter_map(|code| Prefix::parse(code).ok());
-            basis.regions.0.insert(name, codes.collect());
-        }
-        basis
     }
 }
 

@@ -146,7 +146,7 @@ impl StoredGuards {
 }
 
 /// What an apply stores as guards where that is not what is stored.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct GuardsChange {
     pub before: Guards,
     pub after: Guards,

@@ -1,36 +1,21 @@
 //! A plan in a file: what was approved. It is shown, and compared with what
 //! would be applied now; it is never a source of writes. Core.
 
+mod contents;
+mod frozen;
+mod v2;
+
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
+pub use self::contents::SavedPlan;
+
+use self::frozen::Frozen;
+use self::v2::SavedPlanV2;
 use super::digest;
-use super::window_sum::WindowSum;
 use crate::diff::plan::{Change, FieldChange, Object, Plan, SecretOutcome};
-use crate::finding::Finding;
 use crate::format_versions::SAVED_PLAN;
-
-/// A plan as `plan --out` writes it. It holds no secret: sealed values are
-/// there by their hash, others by their source.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct SavedPlan {
-    pub format_version: u32,
-    /// The version of lkroute that wrote it.
-    pub lkroute: String,
-    pub digest: String,
-    /// The commit of the files, for people; the digest does not cover it.
-    pub revision: Option<String>,
-    /// The addresses of `--target`.
-    pub targets: Vec<String>,
-    pub plan: Plan,
-    /// What guards refused of it, for those who look at it.
-    #[serde(default)]
-    pub refusals: Vec<Finding>,
-    /// What the applies of the window add, for the same.
-    #[serde(default)]
-    pub window: Option<WindowSum>,
-}
 
 /// Why a file is no saved plan.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -41,6 +26,11 @@ pub enum SavedPlanError {
         "lkroute {by} wrote it, in format {format}, and this one reads format {SAVED_PLAN}: plan again"
     )]
     Version { format: u64, by: String },
+    #[error(
+        "lkroute {by} wrote it, and this one, {this}, can't read all of it: plan again",
+        this = env!("CARGO_PKG_VERSION")
+    )]
+    Unknown { by: String },
     #[error("its digest does not fit what it holds: it was changed after it was written")]
     Changed,
 }
@@ -57,6 +47,14 @@ impl SavedPlan {
             refusals: Vec::new(),
             window: None,
         }
+    }
+
+    /// The text of the file.
+    ///
+    /// # Errors
+    /// None that is known of.
+    pub fn to_text(&self) -> serde_json::Result<String> {
+        serde_json::to_string(&SavedPlanV2::freeze(self))
     }
 
     /// Reads a file back.
@@ -78,8 +76,11 @@ impl SavedPlan {
                 by: version.lkroute,
             });
         }
-        let mut saved: SavedPlan =
-            serde_json::from_str(text).map_err(|_| SavedPlanError::Unreadable)?;
+        let saved: SavedPlanV2 = serde_json::from_str(text).map_err(|_| match version.lkroute {
+            by if by.is_empty() => SavedPlanError::Unreadable,
+            by => SavedPlanError::Unknown { by },
+        })?;
+        let mut saved: SavedPlan = saved.thaw();
         if !saved.plan.is_sound() || digest::digest(&saved.plan) != saved.digest {
             return Err(SavedPlanError::Changed);
         }
