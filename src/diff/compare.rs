@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::plan::{FieldChange, Kind, Patch};
-use crate::fields::{Field, Fields};
+use crate::fields::{Field, FieldKind, Fields};
 use crate::unseen::in_nfc;
 
 /// What three parties say about one object.
@@ -78,22 +78,16 @@ fn compare_field(sides: Sides<'_>, field: Field) -> Option<FieldChange> {
     })
 }
 
-/// Names are the same in each of their spellings in Unicode, sets in any order.
+/// See [`FieldKind`].
 fn is_same(field: Field, one: &Option<Value>, other: &Option<Value>) -> bool {
     if one == other {
         return true;
     }
-    match (field, one, other) {
-        (
-            Field::Name
-            | Field::WorkerName
-            | Field::Deployment
-            | Field::Region
-            | Field::DefaultConfig,
-            Some(Value::String(one)),
-            Some(Value::String(other)),
-        ) => in_nfc(one) == in_nfc(other),
-        (Field::CountryCodes, Some(Value::Array(one)), Some(Value::Array(other))) => {
+    match (field.kind(), one, other) {
+        (FieldKind::Name, Some(Value::String(one)), Some(Value::String(other))) => {
+            in_nfc(one) == in_nfc(other)
+        }
+        (FieldKind::TextSet, Some(Value::Array(one)), Some(Value::Array(other))) => {
             let set = |items: &[Value]| -> BTreeSet<String> {
                 items.iter().map(Value::to_string).collect()
             };

@@ -37,14 +37,24 @@ fn present<'de, D: Deserializer<'de>>(from: D) -> Result<Option<&'de RawValue>, 
 }
 
 impl<'a> Managed<'a> {
-    fn pairs(&self) -> [(Field, Option<&'a str>); 6] {
+    fn pairs(&self) -> [(Field, Option<&'a str>); Field::KEYS_OF_RULES] {
+        // A key that is left out here does not compile, nor does a field that no
+        // key is for.
+        let Managed {
+            livekit_config,
+            inbound,
+            outbound,
+            allowed_outbound,
+            required_lead_format,
+            outbound_trunk_id,
+        } = *self;
         [
-            (Field::Config, self.livekit_config),
-            (Field::Inbound, self.inbound),
-            (Field::Outbound, self.outbound),
-            (Field::AllowedOutbound, self.allowed_outbound),
-            (Field::RequiredLeadFormat, self.required_lead_format),
-            (Field::OutboundTrunkId, self.outbound_trunk_id),
+            (Field::Config, livekit_config),
+            (Field::Inbound, inbound),
+            (Field::Outbound, outbound),
+            (Field::AllowedOutbound, allowed_outbound),
+            (Field::RequiredLeadFormat, required_lead_format),
+            (Field::OutboundTrunkId, outbound_trunk_id),
         ]
         .map(|(field, raw)| (field, raw.map(RawValue::get)))
     }

@@ -6,8 +6,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use CallDependency::{Credential, Nothing, Route, Term};
-use FieldKind::{Flag, Text, TextList};
+use super::call_field::CallField;
+use FieldKind::{Flag, Name, Text, TextList, TextSet};
 use FieldStorage::{Column, Ours, RulesKey};
 
 /// Objects that have a field, as bits.
@@ -30,24 +30,16 @@ enum FieldStorage {
     Ours,
 }
 
-/// The JSON type of a field's values.
+/// The JSON type of a field's values, and when two of them are the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FieldKind {
     Text,
+    /// A text that is the same in each of its spellings in Unicode.
+    Name,
     Flag,
     TextList,
-}
-
-/// What a call of a number depends on a field for (`docs/semantics.md`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CallDependency {
-    /// Where the call goes: config, server, trunk, worker, region.
-    Route,
-    /// Whether it may be made, and how it is dialled.
-    Term,
-    /// What the server is asked with.
-    Credential,
-    Nothing,
+    /// A list in any order.
+    TextSet,
 }
 
 /// All that is known of a field.
@@ -56,7 +48,7 @@ struct FieldFacts {
     of: u8,
     stored: FieldStorage,
     kind: FieldKind,
-    call: CallDependency,
+    call: Option<CallField>,
 }
 
 /// Makes [`Field`], [`Field::ALL`] and the facts of each field from one list.
@@ -92,37 +84,37 @@ macro_rules! table_of_fields {
 
 table_of_fields! {
     // Field: name, of which objects, where it is stored, type, what a call depends on it for
-    Name: "name", CONFIG, Column("name"), Text, Nothing;
+    Name: "name", CONFIG, Column("name"), Name, None;
     /// The column is that of a config; a region's is kept by lkroute.
-    Description: "description", REGION | CONFIG | OPTIONAL, Column("description"), Text, Nothing;
-    Region: "region", CONFIG, Ours, Text, Route;
-    CountryCodes: "country_codes", REGION, Ours, TextList, Term;
+    Description: "description", REGION | CONFIG | OPTIONAL, Column("description"), Text, None;
+    Region: "region", CONFIG, Ours, Name, Some(CallField::Region);
+    CountryCodes: "country_codes", REGION, Ours, TextSet, Some(CallField::Countries);
     /// Bindings are given the config when the files are read.
-    DefaultConfig: "default_config", REGION, Ours, Text, Nothing;
-    Url: "url", CONFIG, Column("livekit_url"), Text, Route;
-    ApiKey: "api_key", CONFIG, Column("livekit_api_key"), Text, Credential;
+    DefaultConfig: "default_config", REGION, Ours, Name, None;
+    Url: "url", CONFIG, Column("livekit_url"), Text, Some(CallField::Server);
+    ApiKey: "api_key", CONFIG, Column("livekit_api_key"), Text, Some(CallField::ApiKey);
     /// The SHA-256 of the stored ciphertext, or the source it is sealed from:
     /// never a ciphertext, never a secret.
-    ApiSecret: "api_secret", CONFIG, Column("livekit_api_secret"), Text, Credential;
-    TrunkId: "trunk_id", CONFIG | OPTIONAL, Column("trunk_id"), Text, Route;
-    WorkerName: "worker_name", CONFIG | OPTIONAL, Column("worker_name"), Text, Route;
+    ApiSecret: "api_secret", CONFIG, Column("livekit_api_secret"), Text, Some(CallField::Secret);
+    TrunkId: "trunk_id", CONFIG | OPTIONAL, Column("trunk_id"), Text, Some(CallField::Trunk);
+    WorkerName: "worker_name", CONFIG | OPTIONAL, Column("worker_name"), Name, Some(CallField::Worker);
     /// The deployment of the workers; absent means production.
-    Deployment: "deployment", CONFIG | OPTIONAL, Ours, Text, Route;
+    Deployment: "deployment", CONFIG | OPTIONAL, Ours, Name, Some(CallField::Deployment);
     /// The config that takes the calls where the server can't be reached: by
     /// its name in the files, by its id, as uuid text, once it is applied.
-    Fallback: "fallback", CONFIG | OPTIONAL, Ours, Text, Term;
+    Fallback: "fallback", CONFIG | OPTIONAL, Ours, Text, Some(CallField::Fallback);
     /// The id of the config, as uuid text.
-    Config: "config", BINDING, RulesKey("livekit_config"), Text, Route;
-    Provider: "provider", BINDING, Column("provider"), Text, Nothing;
-    Status: "status", ADOPT_ONLY, Column("status"), Text, Route;
-    Inbound: "rules.inbound", BINDING, RulesKey("inbound"), Flag, Term;
-    Outbound: "rules.outbound", BINDING, RulesKey("outbound"), Flag, Term;
-    AllowedOutbound: "rules.allowed_outbound", BINDING, RulesKey("allowed_outbound"), Text, Term;
-    RequiredLeadFormat: "rules.required_lead_format", BINDING, RulesKey("required_lead_format"), TextList, Term;
-    OutboundTrunkId: "rules.outbound_trunk_id", BINDING, RulesKey("outbound_trunk_id"), Text, Route;
+    Config: "config", BINDING, RulesKey("livekit_config"), Text, Some(CallField::Config);
+    Provider: "provider", BINDING, Column("provider"), Text, None;
+    Status: "status", ADOPT_ONLY, Column("status"), Text, Some(CallField::Source);
+    Inbound: "rules.inbound", BINDING, RulesKey("inbound"), Flag, Some(CallField::Inbound);
+    Outbound: "rules.outbound", BINDING, RulesKey("outbound"), Flag, Some(CallField::Outbound);
+    AllowedOutbound: "rules.allowed_outbound", BINDING, RulesKey("allowed_outbound"), Text, Some(CallField::Countries);
+    RequiredLeadFormat: "rules.required_lead_format", BINDING, RulesKey("required_lead_format"), TextList, Some(CallField::Dialled);
+    OutboundTrunkId: "rules.outbound_trunk_id", BINDING, RulesKey("outbound_trunk_id"), Text, Some(CallField::Trunk);
     /// The wave that put a binding on its config. Remembered with what is
     /// ours, for explanations; never compared, and not in any row.
-    Rollout: "rollout", 0, Ours, Text, Nothing;
+    Rollout: "rollout", 0, Ours, Text, None;
 }
 
 const fn has_all(field: Field, bits: u8) -> bool {
@@ -190,6 +182,16 @@ impl Field {
     /// The fields of a binding that files can declare.
     pub const OF_BINDING: [Field; count_of(BINDING)] = list_of(BINDING);
 
+    /// How many fields are keys of `rules`.
+    pub const KEYS_OF_RULES: usize = {
+        let (mut n, mut i) = (0, 0);
+        while i < Field::ALL.len() {
+            n += Field::ALL[i].rules_key().is_some() as usize;
+            i += 1;
+        }
+        n
+    };
+
     /// The fields of a binding that `adopt` may name: a row that others made
     /// inactive is taken over too.
     pub const ADOPTABLE_OF_BINDING: [Field; count_of(BINDING) + count_of(ADOPT_ONLY)] = {
@@ -244,8 +246,9 @@ impl Field {
         self.facts().kind
     }
 
-    /// What a call depends on this field for.
-    pub const fn call_dependency(self) -> CallDependency {
+    /// What calls depend on this field for; `None` for what is only shown or
+    /// remembered.
+    pub const fn call_field(self) -> Option<CallField> {
         self.facts().call
     }
 }

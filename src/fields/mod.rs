@@ -6,10 +6,12 @@
 //! configs and bindings. What is known of a field stands once, in the table of
 //! `field`. Core: imports nothing of lkroute.
 
+mod call_field;
 mod field;
 mod pool;
 mod set;
 
-pub use field::{CallDependency, Field, FieldKind, UnknownField};
+pub use call_field::CallField;
+pub use field::{Field, FieldKind, UnknownField};
 pub use pool::{FieldsIx, FieldsPool};
 pub use set::Fields;

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use crate::address::Address;
 use crate::diff::plan::{Action, Change, FieldChange, Kind, Object, Patch, Plan};
-use crate::fields::{Field, Fields, FieldsIx, FieldsPool};
+use crate::fields::{CallField, Field, Fields, FieldsIx, FieldsPool};
 use crate::finding::Finding;
 use crate::phone::E164;
 use crate::resolve::CallBasis;
@@ -147,11 +147,15 @@ impl<'a> ReleasePlan<'a> {
     /// What only lkroute's tables hold of a config, and calls depend on.
     fn lost(&mut self, object: Object, fields: &Fields) {
         let address = self.plan.address(object);
-        let lost = [
-            (Field::Deployment, "its calls go to production"),
-            (Field::Fallback, "no other config takes its calls"),
-        ];
-        let lost = lost.into_iter().filter_map(|(field, then)| {
+        let lost = Field::OF_CONFIG.into_iter().filter(|f| f.is_ours_only());
+        let lost = lost.filter_map(|field| {
+            let then = match field.call_field()? {
+                // Calls do not go elsewhere for that: it is what people call the place.
+                CallField::Region => return None,
+                CallField::Deployment => "its calls go to production",
+                CallField::Fallback => "no other config takes its calls",
+                _ => "its calls are made without it",
+            };
             let value = self.plan.shown(field, fields.get(field)?);
             let message = format!(
                 "{address} has {field} = {value}, which only lkroute's tables hold: given back, \

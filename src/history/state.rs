@@ -176,5 +176,6 @@ fn applied_config(version: &ConfigVersion) -> ServerConfig {
     let owned = &version.owned;
     let sealed = version.sealed.clone();
     let secret = SecretSource::Sealed(sealed.unwrap_or_else(|| CipherText::new("")));
-    ServerConfig::of_fields(owned.id, &owned.fields, secret, origin_of(owned.source))
+    let origin = origin_of(owned.source);
+    ServerConfig::of_fields(Some(owned.id), &owned.fields, secret, origin)
 }

@@ -15,7 +15,7 @@ use uuid::Uuid;
 use super::{BindingVersion, ConfigVersion, Versions};
 use crate::diff::plan::{Action, Change, FieldChange, Kind, Object, Plan, WhyHeld};
 use crate::diff::restrict::Held;
-use crate::fields::{CallDependency, Field, Fields, FieldsIx, FieldsPool};
+use crate::fields::{Field, Fields, FieldsIx, FieldsPool};
 use crate::snapshot::{ApplyId, ApplyRecord};
 
 /// A value that a rollback took away, by what set it.
@@ -409,8 +409,7 @@ fn brings_back(field: &FieldChange, undone: &UndoneValue, secret_again: Option<&
 /// be known by its source alone.
 fn same_calls(before: &Fields, after: &Fields) -> bool {
     let told = |field: &Field| {
-        field.call_dependency() != CallDependency::Nothing
-            && !matches!(field, Field::ApiSecret | Field::Status)
+        field.call_field().is_some() && !matches!(field, Field::ApiSecret | Field::Status)
     };
     let mut fields = Field::ALL.into_iter().filter(told);
     fields.all(|field| before.get(field) == after.get(field))

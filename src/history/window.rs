@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use super::{BindingVersion, ConfigVersion, Versions, was_current};
 use crate::diff::earlier::{Earlier, EarlierObject};
-use crate::fields::{CallDependency, Field, Fields, FieldsIx, FieldsPool};
+use crate::fields::{Field, Fields, FieldsIx, FieldsPool};
 use crate::guards::account::BudgetAccount;
 use crate::routing::window::Window;
 use crate::snapshot::{ApplyId, ApplyRecord};
@@ -317,7 +317,7 @@ fn earlier_object(begin: ApplyId, mut versions: Vec<Version<'_>>) -> Option<Earl
 
 /// The fields that calls depend on.
 fn depended_on() -> impl Iterator<Item = Field> {
-    let counts = |field: &Field| field.call_dependency() != CallDependency::Nothing;
+    let counts = |field: &Field| field.call_field().is_some();
     Field::ALL.into_iter().filter(counts)
 }
 

@@ -6,11 +6,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use hashbrown::HashMap;
 
 use super::carried_out::{BasisAfter, basis_after};
-use super::effective_route::{CallField, EffectiveRoute};
+use super::effective_route::EffectiveRoute;
 use super::reroutes::Effect;
 use crate::diff::binding_classes::carried_out;
 use crate::diff::plan::{Change, Object, Plan, SecretOutcome};
-use crate::fields::{Field, Fields, FieldsIx};
+use crate::fields::{CallField, Field, Fields, FieldsIx};
 use crate::resolve::{Regions, deciding_regions};
 
 /// Whether a change writes something that calls of numbers which are there
@@ -22,7 +22,7 @@ pub fn changes_calls(plan: &Plan, change: &Change) -> bool {
         return false;
     }
     let mut fields = plan.patch(change).fields.iter();
-    fields.any(|field| match CallField::of(field.field) {
+    fields.any(|field| match field.field.call_field() {
         Some(CallField::Secret) => plan.secret_outcome(change) == Some(SecretOutcome::Changed),
         Some(_) => field.kind.writes(),
         None => false,
@@ -42,7 +42,7 @@ pub fn only_writes_unknown_secret(plan: &Plan, change: &Change) -> bool {
 pub fn differ_for_calls(before: &Fields, after: &Fields) -> bool {
     let counts = |fields: &Fields| -> Vec<_> {
         let fields = fields.iter();
-        let counting = fields.filter(|(field, _)| CallField::of(*field).is_some());
+        let counting = fields.filter(|(field, _)| field.call_field().is_some());
         counting
             .map(|(field, value)| (field, value.clone()))
             .collect()

@@ -7,7 +7,7 @@
 
 use uuid::Uuid;
 
-use crate::fields::{Field, Fields};
+use crate::fields::{CallField, Field, Fields};
 use crate::resolve::{
     CallBasis, Configs, Fallback, Regions, Route, Router, RoutingEnv, Side, Source, Switch, Terms,
     Trace, host_of,
@@ -45,100 +45,6 @@ pub enum RouteSource {
     Database,
     Environment,
     Error,
-}
-
-/// One thing that a call depends on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum CallField {
-    /// Database, environment or error.
-    Source,
-    Config,
-    Server,
-    Trunk,
-    Worker,
-    Deployment,
-    Region,
-    ApiKey,
-    Secret,
-    Fallback,
-    /// Whether calls in are refused.
-    Inbound,
-    /// Whether calls out are refused.
-    Outbound,
-    /// The countries that may be called.
-    Countries,
-    /// The form in which the called number is dialled.
-    Dialled,
-}
-
-impl CallField {
-    /// Whether a number is *rerouted* where this differs; else its *terms*
-    /// change.
-    pub fn is_route(self) -> bool {
-        match self {
-            CallField::Source
-            | CallField::Config
-            | CallField::Server
-            | CallField::Trunk
-            | CallField::Worker
-            | CallField::Deployment
-            | CallField::Region => true,
-            CallField::ApiKey
-            | CallField::Secret
-            | CallField::Fallback
-            | CallField::Inbound
-            | CallField::Outbound
-            | CallField::Countries
-            | CallField::Dialled => false,
-        }
-    }
-
-    /// What a call depends on a managed field for; `None` for what is only
-    /// shown or remembered.
-    pub fn of(field: Field) -> Option<CallField> {
-        match field {
-            Field::Region => Some(CallField::Region),
-            Field::CountryCodes => Some(CallField::Countries),
-            Field::Url => Some(CallField::Server),
-            Field::ApiKey => Some(CallField::ApiKey),
-            Field::ApiSecret => Some(CallField::Secret),
-            Field::TrunkId | Field::OutboundTrunkId => Some(CallField::Trunk),
-            Field::WorkerName => Some(CallField::Worker),
-            Field::Deployment => Some(CallField::Deployment),
-            Field::Fallback => Some(CallField::Fallback),
-            Field::Config => Some(CallField::Config),
-            Field::Status => Some(CallField::Source),
-            Field::Inbound => Some(CallField::Inbound),
-            Field::Outbound => Some(CallField::Outbound),
-            Field::AllowedOutbound => Some(CallField::Countries),
-            Field::RequiredLeadFormat => Some(CallField::Dialled),
-            Field::Name
-            | Field::Description
-            | Field::DefaultConfig
-            | Field::Provider
-            | Field::Rollout => None,
-        }
-    }
-
-    /// The name in reports for machines.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            CallField::Source => "source",
-            CallField::Config => "config",
-            CallField::Server => "server",
-            CallField::Trunk => "trunk",
-            CallField::Worker => "worker",
-            CallField::Deployment => "deployment",
-            CallField::Fallback => "fallback",
-            CallField::Region => "region",
-            CallField::ApiKey => "api_key",
-            CallField::Secret => "secret",
-            CallField::Inbound => "inbound",
-            CallField::Outbound => "outbound",
-            CallField::Countries => "countries",
-            CallField::Dialled => "dialled",
-        }
-    }
 }
 
 impl EffectiveRoute {

@@ -11,9 +11,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use hashbrown::HashMap;
 
 use super::carried_out::basis_after;
-pub use super::effective_route::{CallField, EffectiveRoute, RouteSource};
+pub use super::effective_route::{EffectiveRoute, RouteSource};
 use super::window_sum::WindowSum;
 use crate::diff::plan::Plan;
+pub use crate::fields::CallField;
 use crate::fields::FieldsIx;
 use crate::resolve::CallBasis;
 

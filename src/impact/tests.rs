@@ -13,7 +13,7 @@ use crate::diff::offline;
 use crate::diff::plan::{
     Action, BindingGroup, Change, FieldChange, Kind, Object, Patch, Plan, SecretOutcome,
 };
-use crate::fields::{CallDependency, Field, Fields};
+use crate::fields::{Field, Fields};
 use crate::phone::{E164, Prefix};
 use crate::resolve::samples::{INDIA, OTHER, OURS, bind, tree};
 use crate::resolve::{
@@ -353,22 +353,6 @@ fn one_number_is_shown_before_and_after() {
     );
     let mut tenants = created.aliases.values();
     assert_eq!(tenants.next().map(String::as_str), Some("techiemaya-test"));
-}
-
-#[test]
-fn the_table_of_fields_says_the_same() {
-    for field in Field::ALL {
-        let route = match field.call_dependency() {
-            CallDependency::Nothing => None,
-            CallDependency::Route => Some(true),
-            CallDependency::Term | CallDependency::Credential => Some(false),
-        };
-        assert_eq!(
-            CallField::of(field).map(CallField::is_route),
-            route,
-            "{field}"
-        );
-    }
 }
 
 // ---- law ----

@@ -8,12 +8,12 @@ use hashbrown::HashMap;
 use uuid::Uuid;
 
 use super::carried_out::basis_after;
-use super::effective_route::{CallField, EffectiveRoute, RouteSource};
+use super::effective_route::{EffectiveRoute, RouteSource};
 use super::reroutes::Effect;
 use super::window_sum::{WindowCell, WindowSum};
 use crate::diff::earlier::Earlier;
 use crate::diff::plan::{Change, Object, Plan};
-use crate::fields::{Field, Fields, FieldsIx};
+use crate::fields::{CallField, Field, Fields, FieldsIx};
 use crate::resolve::CallBasis;
 use crate::snapshot::ApplyId;
 

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::model::{ImportedSettings, index_of};
 use super::regions::GuessedRegions;
 use super::report::{self, LeftOut};
-use crate::fields::{Field, Fields, FieldsIx};
+use crate::fields::{Field, FieldKind, Fields, FieldsIx};
 use crate::phone::LeadPart;
 use crate::unseen::{drop_user_info, first_unseen};
 
@@ -103,10 +103,15 @@ fn why_undeclarable(
 ) -> Option<&'static str> {
     match (field, value) {
         (_, Value::Null) => Some("JSON null"),
-        (Field::Inbound | Field::Outbound, Value::Bool(_)) => None,
-        (Field::Inbound | Field::Outbound, _) => Some("neither true nor false"),
         (Field::RequiredLeadFormat, Value::Array(parts)) => lead_format(parts),
-        (Field::RequiredLeadFormat, _) => Some("no list"),
+        (_, value) if field.kind() == FieldKind::Flag => {
+            (!value.is_boolean()).then_some("neither true nor false")
+        }
+        (_, value) if field.kind() == FieldKind::TextList => {
+            let text = |item: &Value| item.is_string();
+            let texts = value.as_array().is_some_and(|items| items.iter().all(text));
+            (!texts).then_some("no list")
+        }
         (_, Value::String(text)) if text.trim().is_empty() => Some("blank"),
         (Field::AllowedOutbound, Value::String(name)) => {
             let known = name == "global" || regions.is_known(name);

@@ -10,7 +10,6 @@ pub mod window;
 use std::collections::BTreeMap;
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
@@ -67,7 +66,7 @@ pub struct Expect {
 }
 
 /// A line of a file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Origin {
     /// Index into [`Routing::files`].
     pub file: u32,
@@ -75,7 +74,7 @@ pub struct Origin {
     pub line: u32,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tenant {
     pub id: Uuid,
     /// The name that reviewers read; reports fall back to the uuid.
@@ -167,11 +166,16 @@ impl ServerConfig {
 
     /// The config that declares these fields: the reverse of
     /// [`ServerConfig::fields`].
-    pub fn of_fields(id: Uuid, fields: &Fields, secret: SecretSource, origin: Origin) -> Self {
+    pub fn of_fields(
+        id: Option<Uuid>,
+        fields: &Fields,
+        secret: SecretSource,
+        origin: Origin,
+    ) -> ServerConfig {
         let text = |field| fields.text(field).map(str::to_owned);
         let needed = |field| text(field).unwrap_or_default();
         ServerConfig {
-            id: Some(id),
+            id,
             formerly: None,
             region: needed(Field::Region),
             description: text(Field::Description),
@@ -328,7 +332,7 @@ mod tests {
         declared.set(Field::ApiSecret, None);
         let secret = SecretSource::Env("X".to_owned());
         let origin = Origin { file: 0, line: 1 };
-        let config = ServerConfig::of_fields(Uuid::nil(), &declared, secret, origin);
+        let config = ServerConfig::of_fields(None, &declared, secret, origin);
         assert_eq!(config.fields("name"), declared);
     }
 }

@@ -85,24 +85,32 @@ impl FileReader<'_> {
     }
 
     fn read_rules(&mut self, rules: &Rules<'_>, fields: &mut Fields) {
+        // A key that is left out here does not compile.
+        let Rules {
+            inbound,
+            outbound,
+            allowed_outbound,
+            required_lead_format,
+            outbound_trunk_id,
+        } = rules;
         let mut set = |field, value: Option<bool>| {
             if let Some(value) = value {
                 fields.set(field, Some(value.into()));
             }
         };
-        set(Field::Inbound, rules.inbound);
-        set(Field::Outbound, rules.outbound);
-        if let Some(region) = &rules.allowed_outbound {
+        set(Field::Inbound, *inbound);
+        set(Field::Outbound, *outbound);
+        if let Some(region) = allowed_outbound {
             if &*region.value != "global" {
                 self.piece.used.outbound.number(region, self.lines);
             }
             fields.set_text(Field::AllowedOutbound, Some(&region.value));
         }
-        if let Some(parts) = &rules.required_lead_format {
+        if let Some(parts) = required_lead_format {
             let value = self.lead_format(parts);
             fields.set(Field::RequiredLeadFormat, Some(value));
         }
-        if let Some(trunk) = self.read_text("outbound_trunk_id", &rules.outbound_trunk_id, 255) {
+        if let Some(trunk) = self.read_text("outbound_trunk_id", outbound_trunk_id, 255) {
             fields.set_text(Field::OutboundTrunkId, Some(&trunk.value));
         }
     }

@@ -3,31 +3,29 @@
 //! sealed value, which needs no key.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use uuid::Uuid;
 
 use super::parsed_file::{ConfigDef, name_reference};
 use super::raw::{self, ApiSecret, At, Config, Text};
 use super::reader::{FileReader, is_variable};
-use crate::fields::Field;
+use crate::fields::{Field, FieldKind, Fields};
 use crate::finding::Finding;
 use crate::routing::{CipherText, PRODUCTION, SecretSource, ServerConfig};
 use crate::sealed::Sealed;
 use crate::source::url;
 
+/// How many texts a config may give: all of its fields but its name, which is
+/// the table's, and its secret.
+const TEXTS: usize = Field::OF_CONFIG.len() - 2;
+
 /// The fields of a config or of an override, each judged by itself.
 #[derive(Default)]
 struct Given {
     id: Option<At<Uuid>>,
-    region: Option<At<String>>,
-    description: Option<At<String>>,
-    url: Option<At<String>>,
-    api_key: Option<At<String>>,
+    texts: BTreeMap<Field, At<String>>,
     api_secret: Option<At<SecretSource>>,
-    trunk_id: Option<At<String>>,
-    worker_name: Option<At<String>>,
-    deployment: Option<At<String>>,
-    fallback: Option<At<String>>,
     adopt: Option<Vec<Field>>,
 }
 
@@ -36,52 +34,29 @@ impl Given {
     fn overridden_by(self, over: Given) -> Given {
         Given {
             id: over.id.or(self.id),
-            region: over.region.or(self.region),
-            description: over.description.or(self.description),
-            url: over.url.or(self.url),
-            api_key: over.api_key.or(self.api_key),
+            texts: self.texts.into_iter().chain(over.texts).collect(),
             api_secret: over.api_secret.or(self.api_secret),
-            trunk_id: over.trunk_id.or(self.trunk_id),
-            worker_name: over.worker_name.or(self.worker_name),
-            deployment: over.deployment.or(self.deployment),
-            fallback: over.fallback.or(self.fallback),
             adopt: over.adopt.or(self.adopt),
         }
     }
 
-    /// A member that is left out here does not compile.
-    fn given_texts(&self) -> [&Option<At<String>>; 8] {
-        let Given {
-            id: _,
-            region,
-            description,
-            url,
-            api_key,
-            api_secret: _,
-            trunk_id,
-            worker_name,
-            deployment,
-            fallback,
-            adopt: _,
-        } = self;
-        [
-            region,
-            description,
-            url,
-            api_key,
-            trunk_id,
-            worker_name,
-            deployment,
-            fallback,
-        ]
+    /// The first value that is the same in `other`.
+    fn same_value(&self, other: &Given) -> Option<Range<usize>> {
+        let same_text = self.texts.iter().find_map(|(field, text)| {
+            let other = other.texts.get(field)?;
+            (other.value == text.value).then(|| text.span.clone())
+        });
+        let id = self.id.as_ref().zip(other.id.as_ref());
+        let same_id = id.filter(|(id, other)| id.value == other.value);
+        same_text.or(same_id.map(|(id, _)| id.span.clone()))
     }
 }
 
-/// The texts that a config or an override may give; a key that is left out
-/// here does not compile.
-fn raw_texts<'r, 'a>(raw: &'r Config<'a>) -> [&'r Option<At<Text<'a>>>; 9] {
+/// The texts that a config or an override may give. A key that is left out
+/// here does not compile, nor does a field that no key is for.
+fn raw_texts<'r, 'a>(raw: &'r Config<'a>) -> [(Field, &'r Option<At<Text<'a>>>); TEXTS] {
     let Config {
-        id,
+        id: _,
         formerly: _,
         region,
         description,
@@ -97,21 +72,27 @@ fn raw_texts<'r, 'a>(raw: &'r Config<'a>) -> [&'r Option<At<Text<'a>>>; 9] {
         env: _,
     } = raw;
     [
-        id,
-        region,
-        description,
-        url,
-        api_key,
-        trunk_id,
-        worker_name,
-        deployment,
-        fallback,
+        (Field::Region, region),
+        (Field::Description, description),
+        (Field::Url, url),
+        (Field::ApiKey, api_key),
+        (Field::TrunkId, trunk_id),
+        (Field::WorkerName, worker_name),
+        (Field::Deployment, deployment),
+        (Field::Fallback, fallback),
     ]
 }
 
-fn only_overrides(raw: &Config<'_>) -> bool {
-    let no_text = raw_texts(raw).into_iter().all(Option::is_none);
-    no_text && raw.api_secret.is_none() && !raw.env.0.is_empty()
+fn gives(raw: &Config<'_>, field: Field) -> bool {
+    let mut texts = raw_texts(raw).into_iter();
+    match field {
+        Field::ApiSecret => raw.api_secret.is_some(),
+        _ => texts.any(|(one, text)| one == field && text.is_some()),
+    }
+}
+
+fn gives_any(raw: &Config<'_>) -> bool {
+    raw.id.is_some() || Field::OF_CONFIG.into_iter().any(|field| gives(raw, field))
 }
 
 impl FileReader<'_> {
@@ -155,39 +136,26 @@ impl FileReader<'_> {
         formerly: Option<String>,
     ) -> ServerConfig {
         let mut lines = BTreeMap::from([(Field::Name, self.line_of(name))]);
-        let mut line = |field, line: Option<u32>| line.map(|line| lines.insert(field, line));
-        let mut take = |field, text: Option<At<String>>| {
-            line(field, text.as_ref().map(|text| self.line_of(text)));
-            text.map(|text| text.value)
-        };
-        let region = take(Field::Region, given.region).unwrap_or_default();
-        let description = take(Field::Description, given.description);
-        let url = take(Field::Url, given.url).unwrap_or_default();
-        let api_key = take(Field::ApiKey, given.api_key).unwrap_or_default();
-        let trunk_id = take(Field::TrunkId, given.trunk_id);
-        let worker_name = take(Field::WorkerName, given.worker_name);
-        let deployment = take(Field::Deployment, given.deployment);
-        let fallback = take(Field::Fallback, given.fallback);
+        let texts = given.texts.iter();
+        lines.extend(texts.map(|(field, text)| (*field, self.line_of(text))));
         let secret = given.api_secret;
-        line(
-            Field::ApiSecret,
-            secret.as_ref().map(|secret| self.line_of(secret)),
+        lines.extend(
+            secret
+                .iter()
+                .map(|secret| (Field::ApiSecret, self.line_of(secret))),
         );
+        let fields: Fields = given
+            .texts
+            .into_iter()
+            .map(|(field, text)| (field, text.value.into()))
+            .collect();
+        let secret = secret.map_or(SecretSource::Env(String::new()), |secret| secret.value);
+        let id = given.id.map(|id| id.value);
         ServerConfig {
-            id: given.id.map(|id| id.value),
             formerly,
-            region,
-            description,
-            url,
-            api_key,
-            api_secret: secret.map_or(SecretSource::Env(String::new()), |secret| secret.value),
-            trunk_id,
-            worker_name,
-            deployment,
-            fallback,
             adopt: given.adopt.unwrap_or_default(),
-            origin: self.origin_of(name),
             lines,
+            ..ServerConfig::of_fields(id, &fields, secret, self.origin_of(name))
         }
     }
 
@@ -201,27 +169,38 @@ impl FileReader<'_> {
         if let Some(url) = &raw.url {
             self.check_url(url);
         }
+        let texts = raw_texts(raw).into_iter().filter_map(|(field, text)| {
+            let text = self.read_config_text(field, text)?;
+            Some((field, text))
+        });
         Given {
             id,
-            region: raw.region.as_ref().map(|region| At {
-                value: region.value.to_string(),
-                span: region.span.clone(),
-            }),
-            description: self.read_prose("description", &raw.description),
-            url: self.read_text("url", &raw.url, 500),
-            api_key: self.read_text("api_key", &raw.api_key, 255),
+            texts: texts.collect(),
             api_secret: raw
                 .api_secret
                 .as_ref()
                 .and_then(|secret| self.read_secret(secret)),
-            trunk_id: self.read_text("trunk_id", &raw.trunk_id, 255),
-            worker_name: self.read_name("worker_name", &raw.worker_name),
-            deployment: self.deployment(&raw.deployment),
-            fallback: raw.fallback.as_ref().map(|name| At {
+            adopt: self.read_field_names(&raw.adopt, &Field::OF_CONFIG),
+        }
+    }
+
+    fn read_config_text(
+        &mut self,
+        field: Field,
+        text: &Option<At<Text<'_>>>,
+    ) -> Option<At<String>> {
+        let key = field.as_str();
+        match (field, field.kind()) {
+            // Looked up among what is declared, once all files are read.
+            (Field::Region | Field::Fallback, _) => text.as_ref().map(|name| At {
                 value: name.value.to_string(),
                 span: name.span.clone(),
             }),
-            adopt: self.read_field_names(&raw.adopt, &Field::OF_CONFIG),
+            (Field::Description, _) => self.read_prose(key, text),
+            (Field::Deployment, _) => self.deployment(text),
+            (Field::Url, _) => self.read_text(key, text, 500),
+            (_, FieldKind::Name) => self.read_name(key, text),
+            _ => self.read_text(key, text, 255),
         }
     }
 
@@ -253,20 +232,7 @@ impl FileReader<'_> {
         self.not_in_override("only", raw.only.as_ref());
         self.not_in_override("env", raw.env.0.first().map(|(name, _)| name));
         let given = self.read_given(raw);
-        let same_text = given
-            .given_texts()
-            .into_iter()
-            .zip(base.given_texts())
-            .find_map(|(over, base)| {
-                let over = over.as_ref()?;
-                base.as_ref().filter(|base| base.value == over.value)?;
-                Some(over.span.clone())
-            });
-        let same_id = given.id.as_ref().filter(|id| {
-            let base = base.id.as_ref();
-            base.is_some_and(|base| base.value == id.value)
-        });
-        if let Some(span) = same_text.or(same_id.map(|id| id.span.clone())) {
+        if let Some(span) = given.same_value(base) {
             let at = At { value: (), span };
             self.add_error(
                 "override-nothing",
@@ -274,8 +240,7 @@ impl FileReader<'_> {
                 "this is the value without the override",
             );
         }
-        let any = raw_texts(raw).into_iter().any(Option::is_some);
-        if !any && raw.api_secret.is_none() && raw.adopt.is_none() {
+        if !gives_any(raw) && raw.adopt.is_none() {
             self.add_error("override-nothing", environment, "this override is empty");
         }
         given
@@ -283,22 +248,22 @@ impl FileReader<'_> {
 
     /// What only shows when all fields are together.
     fn judge_whole(&mut self, name: &At<Text<'_>>, given: &Given, raw: [Option<&Config<'_>>; 2]) {
-        let has = |key: fn(&Config<'_>) -> bool| raw.into_iter().flatten().any(key);
-        let needed: [(&str, bool); 4] = [
-            ("region", has(|raw| raw.region.is_some())),
-            ("url", has(|raw| raw.url.is_some())),
-            ("api_key", has(|raw| raw.api_key.is_some())),
-            ("api_secret", has(|raw| raw.api_secret.is_some())),
-        ];
+        let needed = Field::OF_CONFIG
+            .into_iter()
+            .filter(|field| *field != Field::Name && !Field::OPTIONAL_OF_CONFIG.contains(field));
+        let missing: Vec<Field> = needed
+            .filter(|field| !raw.into_iter().flatten().any(|raw| gives(raw, *field)))
+            .collect();
         let what = format!("config `{}`", &*name.value);
-        if needed.iter().any(|(_, there)| !there) && raw[0].is_some_and(only_overrides) {
+        let only_overrides = |raw: &Config<'_>| !gives_any(raw) && !raw.env.0.is_empty();
+        if !missing.is_empty() && raw[0].is_some_and(only_overrides) {
             let message = format!("{what} has nothing here but what environments override");
             let hint = "write that below the config itself, in the same file";
             let finding = Finding::error("missing-key", message).at(self.place_of(name));
             return self.findings.add(finding.hint(hint));
         }
-        for (key, _) in needed.into_iter().filter(|(_, there)| !there) {
-            self.add_missing(&what, key, name);
+        for field in missing {
+            self.add_missing(&what, field.as_str(), name);
         }
         let Some(secret) = &given.api_secret else {
             return;
@@ -311,7 +276,7 @@ impl FileReader<'_> {
         };
         let place = self.lines.place_shown(secret.span.clone());
         match &given.id {
-            None if !has(|raw| raw.id.is_some()) => self.findings.add(
+            None if raw.into_iter().flatten().all(|raw| raw.id.is_none()) => self.findings.add(
                 Finding::error(
                     "sealed-without-id",
                     format!("{what} has a sealed secret and no `id`"),
