@@ -21,13 +21,14 @@ pub struct MigrateRequest {
     pub create_application_tables: bool,
 }
 
-/// Whether nothing is missing; the name of the database.
+/// Whether nothing is missing that `plan` needs; the name of the database.
 ///
 /// # Errors
 /// Something is missing, the index too where it is wanted.
 pub async fn check_schema(context: &Context<'_>, index: bool) -> Result<String, Stop> {
     let mut store = open_store(context, Mode::Read).await?;
     refuse_old_schema(&mut store).await?;
+    store.try_to_read().await?;
     if index && store.index_missing().await? {
         let error = Error::new("the index on numbers is missing");
         return Err(error.hint("`lkroute migrate --index` builds it").into());

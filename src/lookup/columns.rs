@@ -49,9 +49,9 @@ type ExpectedColumn = (&'static str, fn(&ColumnKind) -> bool, &'static str);
 const UUID: &str = "^(urn:uuid:)?[{]?[0-9a-f]{4}(-?[0-9a-f]{4}){7}[}]?$";
 
 /// How many bytes `rules` may take in the table, compressed, to be sent whole.
-const RULES_STORED: usize = 8 * 1024;
+pub(super) const RULES_STORED: usize = 8 * 1024;
 /// How many characters of a managed value are sent that is longer than that.
-const VALUE_SENT: usize = 1000;
+pub(super) const VALUE_SENT: usize = 1000;
 
 /// The rules of a number as text, as a worker that shares in a COPY can make
 /// it: without a subquery. Of long ones the keys that are read, and what is no

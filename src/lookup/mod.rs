@@ -21,9 +21,11 @@ use uuid::Uuid;
 
 pub use columns::{Columns, rfc3339};
 pub use found::{LookedUp, hidden};
-pub use names::{CONFIG_COLUMNS, CONFIGS, NUMBERS, SCHEMA_VERSION, STATE, literal, quoted};
+pub use names::{
+    CONFIG_COLUMNS, CONFIGS, NUMBER_COLUMNS, NUMBERS, SCHEMA_VERSION, STATE, literal, quoted,
+};
 pub use postgres::{PgTables, config_id, hidden_sql, inspection};
-pub use sqlite::{SqliteTables, sqlite_config_id};
+pub use sqlite::{SqliteTables, sqlite_config_id, sqlite_rules_text};
 pub use trust_rows::{OwnedCredentials, TrustRows};
 
 use crate::phone::E164;

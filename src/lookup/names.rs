@@ -11,6 +11,17 @@ pub const STATE: &str = "lkroute_state";
 /// The version of lkroute's own tables that this lkroute makes and knows.
 pub const SCHEMA_VERSION: i64 = 4;
 
+/// The columns of a number that are read.
+pub const NUMBER_COLUMNS: [&str; 7] = [
+    "id",
+    "tenant_id",
+    "country_code",
+    "base_number",
+    "provider",
+    "status",
+    "rules",
+];
+
 /// The columns of a config that files declare.
 pub const CONFIG_COLUMNS: [&str; Field::COLUMNS_OF_CONFIG.len()] = {
     let mut columns = [""; Field::COLUMNS_OF_CONFIG.len()];

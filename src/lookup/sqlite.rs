@@ -5,9 +5,11 @@
 
 use std::collections::BTreeSet;
 
+use super::columns::{RULES_STORED, VALUE_SENT};
 use super::json_row::{JsonRow, read_document};
 use super::names::{AGENTS, CONFIG_COLUMNS, CONFIGS, NUMBERS, STATE, USERS};
 use super::trust_rows;
+use crate::fields::Field;
 
 /// The tables of a file, as far as a look-up needs to know them.
 #[derive(Debug, Clone, Default)]
@@ -143,11 +145,12 @@ impl SqliteTables {
             "(SELECT json_group_array(json_array(
                 CAST(n.id AS TEXT), CAST(n.tenant_id AS TEXT), CAST(n.country_code AS TEXT),
                 CAST(n.base_number AS INTEGER), CAST(n.provider AS TEXT), CAST(n.status AS TEXT),
-                CAST(n.rules AS TEXT), CAST(n.default_agent_id AS INTEGER), {agent}, {alias},
+                CAST({rules} AS TEXT), CAST(n.default_agent_id AS INTEGER), {agent}, {alias},
                 {binding},
                 (SELECT json_array(CAST(c.id AS TEXT), {texts}, NULL) FROM {CONFIGS} c
                    WHERE c.id = {config}), {version}, {fallback}))
-              FROM {NUMBERS} n WHERE n.base_number IN (SELECT value FROM json_each(?1)))"
+              FROM {NUMBERS} n WHERE n.base_number IN (SELECT value FROM json_each(?1)))",
+            rules = sqlite_rules_text("n")
         )
     }
 
@@ -156,6 +159,31 @@ impl SqliteTables {
         let has = |table: &str| self.has(table);
         trust_rows::statement("", "t.at", "json_array", "json_group_array", &has)
     }
+}
+
+/// The rules of a number; of long ones the keys that are read, in their order,
+/// and what is no object as an empty list, so that nobody's row is held whole.
+pub fn sqlite_rules_text(row: &str) -> String {
+    let rules = format!("{row}.rules");
+    let keys = Field::ADOPTABLE_OF_BINDING.into_iter();
+    let keys: Vec<String> = keys
+        .filter_map(Field::rules_key)
+        .map(|key| format!("'{key}'"))
+        .collect();
+    format!(
+        "CASE WHEN octet_length({rules}) <= {RULES_STORED} THEN {rules}
+              WHEN {rules} IS NULL THEN NULL
+              WHEN NOT json_valid({rules}) THEN '[]'
+              WHEN json_type({rules}) <> 'object' THEN '[]'
+              ELSE (SELECT json_group_object(e.key, json(
+                  CASE WHEN e.type IN ('true', 'false', 'null') THEN e.type
+                       WHEN octet_length(e.value) > {RULES_STORED}
+                         THEN json_quote(substr(e.value, 1, {VALUE_SENT}))
+                       WHEN e.type IN ('object', 'array') THEN e.value
+                       ELSE json_quote(e.value) END))
+                FROM json_each({rules}) e WHERE e.key IN ({})) END",
+        keys.join(", ")
+    )
 }
 
 /// The id of the config that `rules` name, in whatever spelling of a uuid, as

@@ -103,10 +103,7 @@ impl Store {
                 if schema.is_empty() || schema.contains('\0') {
                     return Err(Error::new("the schema's name is empty"));
                 }
-                let writes = matches!(mode, Mode::Record | Mode::Write);
-                let mut store = PgStore::open(server, schema, writes).await?;
-                store.waits.statement =
-                    matches!(mode, Mode::Look | Mode::Record).then_some(waits::LOOK_UP);
+                let store = PgStore::open(server, schema, mode).await?;
                 Ok(Store(Engine::Postgres(Box::new(store))))
             }
             url::EngineKind::Sqlite(path) => {
@@ -134,14 +131,6 @@ impl Store {
     pub fn wait_for_locks(&mut self, limit: Duration) {
         if let Engine::Postgres(engine) = &mut self.0 {
             engine.waits.lock = limit;
-        }
-    }
-
-    /// How long a server may be silent in the midst of an answer, other than
-    /// 10 minutes.
-    pub fn wait_for_answers(&mut self, limit: Duration) {
-        if let Engine::Postgres(engine) = &mut self.0 {
-            engine.waits.silence = limit;
         }
     }
 
@@ -294,6 +283,21 @@ impl Store {
     /// Row-level security came to hide rows meanwhile.
     pub async fn end_read(&mut self) -> Result<()> {
         on!(self, engine => engine.end_read().await)
+    }
+
+    /// Reads all that a plan reads, but for the rows of numbers: whether each
+    /// column is there, and may be read.
+    pub async fn try_to_read(&mut self) -> Result<()> {
+        self.begin_read().await?;
+        let snapshot = self.snapshot().await?;
+        self.applies().await?;
+        self.recent_applies(snapshot.guards.window()).await?;
+        self.versions().await?;
+        let (none, mut pool) = (Select::Rows(Vec::new()), FieldsPool::default());
+        let mut each = |_: &mut FieldsPool, _| ();
+        self.binding_versions(&none, &mut pool, &mut each).await?;
+        on!(self, engine => engine.try_numbers().await)?;
+        self.end_read().await
     }
 
     /// Hands the rows of a filter to `each`, by tenant and number. After

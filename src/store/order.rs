@@ -245,9 +245,10 @@ impl Locked {
         Ok(self.last_apply.unwrap_or(0) + 1)
     }
 
-    pub fn busy(waited: Duration) -> Error {
+    /// Others held its lock for too long: who, and what they do.
+    pub fn busy(by: &str, waited: Duration) -> Error {
         Error::new(format!(
-            "another apply is running: waited {} s for it",
+            "{by}: waited {} s for the end of that transaction",
             waited.as_secs()
         ))
         .hint("nothing was written; try again, or give a longer --lock-timeout")

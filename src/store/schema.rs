@@ -21,7 +21,8 @@ pub enum SchemaState {
         table: &'static str,
         others: Vec<String>,
     },
-    /// Tables of lkroute's own that its version of the schema has are gone.
+    /// Tables of lkroute's own that its version of the schema has are gone, or
+    /// columns of them.
     Damaged(Vec<String>),
 }
 
@@ -91,7 +92,8 @@ pub(super) struct Found {
     /// here, each with the table's name.
     pub elsewhere: Vec<(String, String)>,
     pub tables: BTreeSet<String>,
-    pub worker_name: bool,
+    /// Of these tables: table and column.
+    pub columns: BTreeSet<(String, String)>,
     /// `lkroute_state.schema_version`.
     pub version: Option<i64>,
     /// `lkroute_state.environment`.
@@ -184,6 +186,7 @@ pub(super) struct Migrations {
     pub own: &'static [(&'static str, &'static str)],
 }
 
+use crate::lookup::{CONFIG_COLUMNS, NUMBER_COLUMNS};
 pub(super) use crate::lookup::{CONFIGS, NUMBERS, STATE};
 
 impl Found {
@@ -203,6 +206,41 @@ impl Found {
         })
     }
 
+    pub fn has_column(&self, table: &str, column: &str) -> bool {
+        let column = (table.to_owned(), column.to_owned());
+        self.columns.contains(&column)
+    }
+
+    /// A column of the application's tables that is read, and is not there.
+    pub fn lacks(&self) -> Option<String> {
+        let numbers = NUMBER_COLUMNS.into_iter().map(|column| (NUMBERS, column));
+        let configs = CONFIG_COLUMNS.into_iter().chain(["id"]);
+        // The one that a migration adds.
+        let configs = configs.filter(|column| *column != "worker_name");
+        let mut all = numbers.chain(configs.map(|column| (CONFIGS, column)));
+        let lacking = |(table, column): &(&str, &str)| {
+            self.tables.contains(*table) && !self.has_column(table, column)
+        };
+        let (table, column) = all.find(lacking)?;
+        Some(format!("{table} has no column {column}"))
+    }
+
+    /// What a migration made and is gone: tables, and columns of others.
+    fn gone(&self, sql: &str) -> Vec<String> {
+        let mut gone = Vec::new();
+        for (table, column) in created(sql) {
+            let name = match self.tables.contains(&table) {
+                true if self.has_column(&table, &column) => continue,
+                true => format!("{table}.{column}"),
+                false => table,
+            };
+            if !gone.contains(&name) {
+                gone.push(name);
+            }
+        }
+        gone
+    }
+
     /// Whether the application's tables are there.
     pub fn is_readable(&self) -> bool {
         let application = [CONFIGS, NUMBERS].iter();
@@ -214,7 +252,7 @@ impl Found {
     pub fn layout(&self) -> Layout {
         Layout {
             own: self.tables.contains(STATE),
-            worker_name: self.worker_name,
+            worker_name: self.has_column(CONFIGS, "worker_name"),
             identity: self.version.is_some_and(|version| version >= 2),
             account: self.version.is_some_and(|version| version >= 4),
         }
@@ -244,7 +282,7 @@ impl Migrations {
         }
         if !found.tables.contains(CONFIGS) {
             step("create the application's table of configs", self.configs);
-        } else if !found.worker_name {
+        } else if !found.has_column(CONFIGS, "worker_name") {
             step("add worker_name to the configs", self.worker_name);
         }
         if !found.tables.contains(NUMBERS) {
@@ -256,10 +294,10 @@ impl Migrations {
             return SchemaState::Newer(version);
         }
         let carried_out = self.own.iter().take(version as usize);
-        let gone = carried_out
-            .flat_map(|(_, sql)| created(sql))
-            .filter(|table| !found.tables.contains(*table));
-        let gone: Vec<String> = gone.map(str::to_owned).collect();
+        let mut gone: Vec<String> = carried_out.flat_map(|(_, sql)| found.gone(sql)).collect();
+        if found.version.is_none() {
+            gone = self.left_over(found);
+        }
         if !gone.is_empty() {
             return SchemaState::Damaged(gone);
         }
@@ -286,13 +324,60 @@ impl Migrations {
     }
 }
 
-/// The tables that a migration creates.
-fn created(sql: &str) -> impl Iterator<Item = &str> {
-    sql.lines().filter_map(|line| {
-        let name = line.strip_prefix("CREATE TABLE ")?;
-        let name = name.strip_prefix("{schema}.").unwrap_or(name);
-        name.split([' ', '(']).next()
-    })
+impl Migrations {
+    /// Where nothing says how far a database is, and it has a whole table of
+    /// lkroute's all the same: what that lacks.
+    fn left_over(&self, found: &Found) -> Vec<String> {
+        let first = self.own.first().map_or("", |(_, sql)| sql);
+        let mut gone = found.gone(first);
+        let tables: BTreeSet<String> = created(first).into_iter().map(|(table, _)| table).collect();
+        let is_broken = |table: &&String| {
+            let prefix = format!("{table}.");
+            let mut names = gone.iter();
+            names.any(|name| name == *table || name.starts_with(&prefix))
+        };
+        if tables.iter().all(|table| is_broken(&table)) {
+            return Vec::new();
+        }
+        if gone.is_empty() {
+            gone.push(format!("the row of {STATE}"));
+        }
+        gone
+    }
+}
+
+/// Table and column of all that a migration creates, by how migrations are
+/// written: the columns of a table in its first line, or each in one of its own.
+fn created(sql: &str) -> Vec<(String, String)> {
+    let word = |text: &str| text.split([' ', '(', ',', ';']).next().map(str::to_owned);
+    let bare = |name: &str| word(name.strip_prefix("{schema}.").unwrap_or(name));
+    let (mut all, mut table) = (Vec::new(), None);
+    for line in sql.lines() {
+        let mut columns = vec![line.trim_start()];
+        if let Some((name, column)) = line
+            .strip_prefix("ALTER TABLE ")
+            .and_then(|rest| rest.split_once(" ADD COLUMN "))
+        {
+            all.extend(bare(name).zip(word(column)));
+            continue;
+        }
+        if let Some((name, inside)) = line
+            .strip_prefix("CREATE TABLE ")
+            .and_then(|rest| rest.split_once(" ("))
+        {
+            table = bare(name);
+            columns = inside.split(", ").collect();
+        }
+        for column in columns.iter().filter_map(|column| word(column)) {
+            if !matches!(column.as_str(), "" | "PRIMARY" | "--" | ")") {
+                all.extend(table.clone().map(|table| (table, column)));
+            }
+        }
+        if line.starts_with(')') || line.ends_with(");") {
+            table = None;
+        }
+    }
+    all
 }
 
 /// All steps as one text, for people who run it with their own rights.
@@ -302,4 +387,28 @@ pub fn script(steps: &[MigrationStep]) -> String {
         false => format!("-- {}\n{};\n", step.name, step.sql),
     });
     format!("BEGIN;\n{}COMMIT;\n", each.collect::<String>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::created;
+
+    #[test]
+    fn each_way_to_write_a_migration_is_read() {
+        let sql = "CREATE TABLE {schema}.a (id integer PRIMARY KEY, path text NOT NULL);
+CREATE TABLE b (
+  one   boolean PRIMARY KEY DEFAULT true CHECK (one), -- a word, another
+  -- and a line
+  at    text NOT NULL DEFAULT (strftime('%Y', 'now')),
+  PRIMARY KEY (one, at)
+) WITHOUT ROWID;
+INSERT INTO b (one) VALUES (1);
+ALTER TABLE {schema}.a ADD COLUMN identity uuid;
+CREATE INDEX c ON b (at);";
+        let all: Vec<String> = created(sql)
+            .into_iter()
+            .map(|(table, column)| format!("{table}.{column}"))
+            .collect();
+        assert_eq!(all, ["a.id", "a.path", "b.one", "b.at", "a.identity"]);
+    }
 }

@@ -36,6 +36,8 @@ pub(super) struct ServerUrl {
     pub label: String,
     /// How long each host may take to answer, where the URL says so.
     pub connect_timeout: Option<Duration>,
+    /// The same of a connection, from one piece of an answer to the next.
+    pub socket_timeout: Option<Duration>,
 }
 
 const ENCODE: &str = "write postgres://USER:PASSWORD@HOST:PORT/DATABASE, with characters such as \
@@ -43,11 +45,10 @@ const ENCODE: &str = "write postgres://USER:PASSWORD@HOST:PORT/DATABASE, with ch
 
 /// Parameters of other software that change nothing for one connection
 /// without prepared statements.
-const WITHOUT_EFFECT: [&str; 7] = [
+const WITHOUT_EFFECT: [&str; 6] = [
     "pgbouncer",
     "connection_limit",
     "pool_timeout",
-    "socket_timeout",
     "statement_cache_size",
     "statement-cache-capacity",
     "fallback_application_name",
@@ -99,6 +100,7 @@ struct UrlParts {
     schema: Option<String>,
     wanted: Wanted,
     connect_timeout: Option<Duration>,
+    socket_timeout: Option<Duration>,
 }
 
 impl ServerUrl {
@@ -119,6 +121,7 @@ impl ServerUrl {
             wanted: parts.wanted,
             schema: parts.schema,
             connect_timeout: parts.connect_timeout,
+            socket_timeout: parts.socket_timeout,
         })
     }
 }
@@ -248,11 +251,8 @@ impl UrlParts {
             "hostaddr" if self.hosts.is_empty() => self.hosts = list(&value),
             "hostaddr" => return Err(refused("hostaddr", "beside a host")),
             "port" => self.ports = list(&value),
-            "connect_timeout" => {
-                let seconds = value.parse().map_err(|_| bad_value("connect_timeout"))?;
-                // libpq: zero waits for ever.
-                self.connect_timeout = (seconds > 0).then(|| Duration::from_secs(seconds));
-            }
+            "connect_timeout" => self.connect_timeout = limit("connect_timeout", &value)?,
+            "socket_timeout" => self.socket_timeout = limit("socket_timeout", &value)?,
             "target_session_attrs" | "targetServerType" => {
                 self.wanted = match value.as_str() {
                     "any" => Wanted::Any,
@@ -341,6 +341,13 @@ impl UrlParts {
         }
         PgConnectOptions::from_str(&url).map_err(|_| ambiguous("a parameter has an unknown value"))
     }
+}
+
+/// A limit in seconds; zero waits for ever in libpq, and as long as nothing is
+/// said here.
+fn limit(name: &str, value: &str) -> Result<Option<Duration>> {
+    let seconds = value.parse().map_err(|_| bad_value(name))?;
+    Ok((seconds > 0).then(|| Duration::from_secs(seconds)))
 }
 
 /// The parts of a list with commas.
@@ -470,6 +477,9 @@ mod tests {
         assert_eq!(jdbc.schema.as_deref(), Some("x"));
         assert_eq!(jdbc.wanted, Wanted::Primary);
         assert_eq!(jdbc.connect_timeout, Some(Duration::from_secs(7)));
+        let prisma = read("h/d?socket_timeout=3");
+        assert_eq!(prisma.socket_timeout, Some(Duration::from_secs(3)));
+        assert_eq!(read("h/d?socket_timeout=0").socket_timeout, None);
         let error = ServerUrl::parse("h/d?channel_binding=require")
             .err()
             .unwrap();

@@ -22,17 +22,36 @@ pub(super) fn trouble(label: &str, error: &Sql) -> Error {
             },
             None => Error::new(format!("{label}: {}", db.message())),
         },
-        Sql::Io(io) => no_connection(label, io),
+        Sql::Io(io) => lost(label, io),
         Sql::Tls(tls) => Error::new(format!("no TLS with {label}: {tls}"))
             .hint("sslmode and sslrootcert in the URL say what is expected"),
         Sql::ColumnDecode { index, source } => Error::new(format!(
             "{label}: a column has an unexpected value (column {index}: {source})"
         )),
+        other => Error::new(format!("{label}: {other}")),
+    }
+}
+
+/// What went wrong while a connection to it came about.
+pub(super) fn connecting(label: &str, error: &Sql) -> Error {
+    match error {
+        Sql::Io(io) => no_connection(label, io),
         // No byte at all in answer to the first question.
         Sql::Protocol(message) if message.contains("SSLRequest: 0x00") => closed(label),
         Sql::Protocol(message) => Error::new(format!("no connection to {label}: {message}"))
             .hint("is it PostgreSQL that listens there?"),
-        other => Error::new(format!("{label}: {other}")),
+        other => trouble(label, other),
+    }
+}
+
+/// A connection that came about ended, or there was no answer within our own
+/// limit. Whether a statement was carried out can't be told by that.
+fn lost(label: &str, io: &std::io::Error) -> Error {
+    match io.kind() {
+        std::io::ErrorKind::TimedOut => Error::new(format!("{label}: {io}"))
+            .hint("is the connection cut, or the server overloaded? Look there, and try again"),
+        _ => Error::new(format!("the connection to {label} was lost: {io}"))
+            .hint("the server, or something on the way to it, ended it; try again"),
     }
 }
 

@@ -1,20 +1,27 @@
-//! How long a statement may wait, and how long it may take. Imports sqlx's
-//! error and tokio's clock.
+//! How long a statement may wait, how long it may take, and how long its answer
+//! is waited for. Imports sqlx's error and tokio's clock.
 //!
 //! A pooler may give each transaction another server connection, so these
-//! settings are made inside each transaction and end with it.
+//! settings are made inside each transaction and end with it. The server keeps
+//! them; where it, or the way to it, is gone, only a clock of our own ends the
+//! wait.
 
 use std::time::Duration;
+
+use super::mode::Mode;
 
 /// How long a read waits for a lock, where nobody says otherwise.
 pub const LOCK: Duration = Duration::from_secs(5);
 /// How long a look-up may take.
 pub const LOOK_UP: Duration = Duration::from_secs(30);
+/// How long the answer to a look-up is waited for: longer than the server gives
+/// itself, which says more.
+pub const LOOK_UP_ANSWER: Duration = Duration::from_secs(45);
 /// How long a server may be silent while whole tables are read; what is sent
 /// begins long before.
 pub const SILENCE: Duration = Duration::from_secs(600);
 
-/// The limits of what one command reads.
+/// The limits of one command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Waits {
     pub lock: Duration,
@@ -24,17 +31,20 @@ pub(super) struct Waits {
     pub silence: Duration,
 }
 
-impl Default for Waits {
-    fn default() -> Waits {
+impl Waits {
+    /// Those of what a database is opened for; `silence` is what its URL says.
+    pub fn of(mode: Mode, silence: Option<Duration>) -> Waits {
+        let is_look_up = matches!(mode, Mode::Look | Mode::Record);
         Waits {
             lock: LOCK,
-            statement: None,
-            silence: SILENCE,
+            statement: is_look_up.then_some(LOOK_UP),
+            silence: silence.unwrap_or(match is_look_up {
+                true => LOOK_UP_ANSWER,
+                false => SILENCE,
+            }),
         }
     }
-}
 
-impl Waits {
     /// An answer, or a piece of one, before the silence is too long: nobody
     /// else would notice that the server's machine, or the way to it, is gone.
     pub async fn answer<T>(
@@ -43,10 +53,7 @@ impl Waits {
     ) -> Result<T, sqlx::Error> {
         match tokio::time::timeout(self.silence, answer).await {
             Ok(answered) => answered,
-            Err(_) => Err(sqlx::Error::Io(std::io::Error::new(
-                std::io::ErrorKind::TimedOut,
-                format!("no answer within {} s", self.silence.as_secs()),
-            ))),
+            Err(_) => Err(no_answer(self.silence)),
         }
     }
 
@@ -62,6 +69,14 @@ impl Waits {
             None => format!("SELECT {lock}"),
         }
     }
+}
+
+/// What is told of an answer that did not come.
+pub(super) fn no_answer(limit: Duration) -> sqlx::Error {
+    sqlx::Error::Io(std::io::Error::new(
+        std::io::ErrorKind::TimedOut,
+        format!("no answer within {} s", limit.as_secs_f64()),
+    ))
 }
 
 #[cfg(test)]

@@ -19,10 +19,10 @@ use crate::store::work::Work;
 
 /// How often a transaction that the server gave up is tried again.
 const TRIES: u32 = 8;
-/// How long all of a transaction may take, beside the wait for its locks: so
-/// much, and so much for each thousand rows. A server that is gone without a
-/// word would be waited for for ever.
-const WHOLE: (Duration, Duration) = (Duration::from_secs(600), Duration::from_secs(1));
+/// How long a transaction may take for each thousand rows, beside the wait for
+/// its locks and the silence that is borne. A server that is gone without a word
+/// would be waited for for ever.
+const THOUSAND: Duration = Duration::from_secs(1);
 /// How long the end of a transaction that is given up is waited for.
 const ABANDON: Duration = Duration::from_secs(5);
 
@@ -58,6 +58,11 @@ impl PgStore {
                     sleep(jitter(Duration::from_millis(50 << attempt))).await;
                     attempt += 1;
                 }
+                // COMMIT was not sent.
+                AttemptError::Sql(error @ sqlx::Error::Io(_)) => {
+                    let hint = "nothing was written; apply again once the server answers";
+                    return Err(self.trouble(error).hint(hint).into());
+                }
                 AttemptError::Sql(error) => return Err(self.trouble(error).into()),
                 AttemptError::Asked => return Err(stopped().into()),
             }
@@ -83,7 +88,8 @@ impl PgStore {
             total: (work.updates().len() + work.inserts().len() + work.bindings.len()) as u64,
         };
         let rows = u32::try_from(run.total / 1000).unwrap_or(u32::MAX);
-        let limit = (order.lock_timeout + WHOLE.0).saturating_add(WHOLE.1.saturating_mul(rows));
+        let limit = order.lock_timeout + self.waits.silence;
+        let limit = limit.saturating_add(THOUSAND.saturating_mul(rows));
         let applied = tokio::select! {
             applied = timeout(limit, write(&mut run, again)) => match applied {
                 Ok(applied) => applied?,

@@ -2,7 +2,6 @@
 //! they are: see [`crate::lookup::Columns`].
 
 use super::PgStore;
-use super::sql::sets;
 use crate::error::{Error, Result};
 use crate::lookup::{PgTables, inspection};
 use crate::store::cells::Cells;
@@ -11,7 +10,7 @@ use crate::store::schema::{CONFIGS, NUMBERS};
 impl PgStore {
     /// Looks at the tables, and at the columns of the application's.
     pub(super) async fn load_columns(&mut self) -> Result<(), sqlx::Error> {
-        let found = sets(&mut self.conn, &inspection(&self.schema)).await?;
+        let found = self.ask(&inspection(&self.schema)).await?;
         let document = found.iter().flatten().next();
         let document = document.map(|row| row.some_text(0)).transpose()?;
         let tables = PgTables::read(&self.schema, document.unwrap_or_default());
@@ -42,7 +41,7 @@ impl PgStore {
                 self.q,
                 self.tables.columns().uuid(table, name, "n")
             );
-            let found = sets(&mut self.conn, &sql).await;
+            let found = self.ask(&sql).await;
             let found = found.map_err(|error| self.trouble(error))?;
             if let Some(row) = found.iter().flatten().next() {
                 let value = row.text(0).ok().flatten().unwrap_or("NULL");

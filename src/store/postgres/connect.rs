@@ -11,7 +11,7 @@ use super::sql::sets;
 use crate::error::{Error, Result};
 use crate::store::cells::Cells;
 use crate::store::server_url::{ServerUrl, Wanted};
-use crate::store::trouble::trouble;
+use crate::store::trouble::connecting;
 
 /// How long a connection may take to come about.
 const CONNECT: Duration = Duration::from_secs(15);
@@ -77,16 +77,16 @@ async fn connect_to(
     };
     let options = plain(host);
     let label = server.label_of(host);
-    let connecting = async {
+    let coming_about = async {
         let conn = PgConnection::connect_with(&options).await;
-        let mut conn = conn.map_err(|error| trouble(&label, &error))?;
+        let mut conn = conn.map_err(|error| connecting(&label, &error))?;
         check_version(&conn, &label)?;
         if wanted != Wanted::Any {
             check_role(&mut conn, wanted, &label).await?;
         }
         Ok(conn)
     };
-    match timeout(limit, connecting).await {
+    match timeout(limit, coming_about).await {
         Ok(connected) => connected,
         Err(_) => Err(Error::new(format!(
             "no connection to {label} within {} seconds",
@@ -115,7 +115,7 @@ async fn check_role(conn: &mut PgConnection, wanted: Wanted, label: &str) -> Res
     let sql = "SELECT pg_catalog.pg_is_in_recovery(),
                  pg_catalog.current_setting('transaction_read_only') = 'on'";
     let asked = sets(conn, sql).await;
-    let asked = asked.map_err(|error| trouble(label, &error))?;
+    let asked = asked.map_err(|error| connecting(label, &error))?;
     let row = asked.iter().flatten().next();
     let flag = |ix: usize| row.is_some_and(|row| row.flag(ix).unwrap_or_default());
     let (standby, read_only) = (flag(0), flag(0) || flag(1));

@@ -1,11 +1,10 @@
 //! Records of calls on PostgreSQL. Each method is one short transaction.
 
-use sqlx::PgConnection;
 use sqlx::Result;
 
 use super::PgStore;
 use super::read::time;
-use super::sql::{UNATTENDED, run, statement};
+use super::sql::{UNATTENDED, statement};
 use crate::dispatch::Record;
 use crate::store::dispatches::{Calls, Dialect, record, values};
 
@@ -29,28 +28,29 @@ impl PgStore {
 
     async fn begin(&mut self, begin: &str) -> Result<()> {
         let begin = format!("{begin}; {}", self.waits.settings());
-        run(&mut self.conn, &begin).await
+        self.run(&begin).await
     }
 
     pub async fn record_call(&mut self, record: &Record) -> Result<u64> {
         let insert = statement(self.dialect().insert()).bind(values(record)?);
         self.begin(&to_write()).await?;
-        let written = insert.execute(&mut self.conn).await;
-        Ok(ended(&mut self.conn, written).await?.rows_affected())
+        let written = self.waits.answer(insert.execute(&mut self.conn)).await;
+        Ok(self.ended(written).await?.rows_affected())
     }
 
     pub async fn complete_call(&mut self, record: &Record) -> Result<u64> {
         let complete = statement(self.dialect().complete()).bind(values(record)?);
         self.begin(&to_write()).await?;
-        let done = complete.execute(&mut self.conn).await;
-        Ok(ended(&mut self.conn, done).await?.rows_affected())
+        let done = self.waits.answer(complete.execute(&mut self.conn)).await;
+        Ok(self.ended(done).await?.rows_affected())
     }
 
     pub async fn call_of_key(&mut self, key: &str) -> Result<Option<Record>> {
         let of_key = statement(self.dialect().of_key()).bind(key.to_owned());
         self.begin("BEGIN READ ONLY").await?;
-        let found = of_key.fetch_optional(&mut self.conn).await;
-        let found = ended(&mut self.conn, found).await?;
+        let found = of_key.fetch_optional(&mut self.conn);
+        let found = self.waits.answer(found).await;
+        let found = self.ended(found).await?;
         found.as_ref().map(record).transpose()
     }
 
@@ -65,24 +65,26 @@ impl PgStore {
             .bind(wanted.named.clone())
             .bind(i64::from(wanted.last));
         self.begin("BEGIN READ ONLY").await?;
-        let rows = list.fetch_all(&mut self.conn).await;
-        let rows = ended(&mut self.conn, rows).await?;
+        let rows = self.waits.answer(list.fetch_all(&mut self.conn)).await;
+        let rows = self.ended(rows).await?;
         rows.iter().map(record).collect()
+    }
+
+    /// Ends the transaction that the result came from.
+    async fn ended<T>(&mut self, result: Result<T>) -> Result<T> {
+        match result {
+            Ok(value) => self.run("COMMIT").await.map(|()| value),
+            // There is nobody to be told.
+            Err(error @ sqlx::Error::Io(_)) => Err(error),
+            Err(error) => {
+                // The first error is the one to report.
+                let _ = self.run("ROLLBACK").await;
+                Err(error)
+            }
+        }
     }
 }
 
 fn to_write() -> String {
     format!("BEGIN; {UNATTENDED}")
-}
-
-/// Ends the transaction that the result came from.
-async fn ended<T>(conn: &mut PgConnection, result: Result<T>) -> Result<T> {
-    match result {
-        Ok(value) => run(conn, "COMMIT").await.map(|()| value),
-        Err(error) => {
-            // The first error is the one to report.
-            let _ = run(conn, "ROLLBACK").await;
-            Err(error)
-        }
-    }
 }

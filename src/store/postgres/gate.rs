@@ -3,7 +3,7 @@
 
 use super::PgStore;
 use super::connect::connect;
-use super::sql::{literal, sets};
+use super::sql::literal;
 use crate::error::{Error, Result};
 use crate::lookup::{self, hidden_sql};
 use crate::store::cells::Cells;
@@ -31,8 +31,7 @@ fn hidden<'a>(
 impl PgStore {
     /// Refuses a role that may not see every row.
     pub(super) async fn refuse_hidden(&mut self) -> Result<()> {
-        let sql = hidden_sql(&self.schema);
-        let found = sets(&mut self.conn, &sql).await;
+        let found = self.ask(&hidden_sql(&self.schema)).await;
         let found = found.map_err(|error| self.trouble(error))?;
         hidden(&self.label, &self.schema, found.iter().flatten())
     }
@@ -63,7 +62,7 @@ impl PgStore {
              ORDER BY l.granted DESC, a.xact_start LIMIT 1",
             literal(&self.schema)
         );
-        let found = sets(&mut self.conn, &sql).await.unwrap_or_default();
+        let found = self.ask(&sql).await.unwrap_or_default();
         let whom = found.iter().flatten().next().and_then(|row| {
             let name = match row.text(2).ok()? {
                 Some("") | None => "a session".to_owned(),

@@ -8,7 +8,6 @@ use uuid::Uuid;
 use super::PgStore;
 use super::copy::CopiedRow;
 use super::read::{OWNED_COLUMNS, apply_columns, owned_binding};
-use super::sql::sets;
 use crate::error::Result;
 use crate::fields::FieldsPool;
 use crate::history::window::WindowApply;
@@ -26,7 +25,7 @@ impl PgStore {
         sql: &str,
         take: impl FnOnce(&[Vec<PgRow>]) -> Result<T, sqlx::Error>,
     ) -> Result<T> {
-        let found = sets(&mut self.conn, sql).await;
+        let found = self.sets(sql).await;
         let taken = found.and_then(|found| take(&found));
         taken.map_err(|error| self.trouble(error))
     }

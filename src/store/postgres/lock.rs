@@ -56,7 +56,10 @@ async fn lock_state(run: &mut PgAttempt<'_>) -> Result<Locked, AttemptError> {
     );
     let found = match sets(run.conn, &sql).await {
         Err(error) if code(&error).as_deref() == Some("55P03") => {
-            return Err(Locked::busy(run.order.lock_timeout).into());
+            run_sql(run.conn, "ROLLBACK").await?;
+            let by = holders(run, "lkroute_state").await;
+            let by = format!("{by} holding lkroute's lock, as an apply does");
+            return Err(Locked::busy(&by, run.order.lock_timeout).into());
         }
         found => found?,
     };
@@ -107,7 +110,16 @@ async fn lock_numbers(run: &mut PgAttempt<'_>, until: Instant) -> Result<(), Att
 
 /// Says who holds the table of numbers.
 async fn numbers_busy(run: &mut PgAttempt<'_>) -> AttemptError {
-    let table = literal(&format!("{}.voice_agent_numbers", run.q));
+    // The holders are told where they can be found out.
+    let _ = run_sql(run.conn, "ROLLBACK TO SAVEPOINT numbers").await;
+    let by = holders(run, "voice_agent_numbers").await + " writing numbers";
+    Locked::busy(&by, run.order.lock_timeout).into()
+}
+
+/// Who has written to a table in a transaction that has not ended, with the
+/// verb that follows.
+async fn holders(run: &mut PgAttempt<'_>, table: &str) -> String {
+    let table = literal(&format!("{}.{table}", run.q));
     let holders = format!(
         "SELECT DISTINCT pg_catalog.concat_ws(' ', a.usename, 'with ' || nullif(a.application_name, ''),
              'since ' || to_char(a.xact_start AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'),
@@ -116,28 +128,13 @@ async fn numbers_busy(run: &mut PgAttempt<'_>) -> AttemptError {
            WHERE l.relation = to_regclass({table}) AND l.granted AND l.pid <> pg_backend_pid()
              AND l.mode <> 'AccessShareLock' ORDER BY 1 LIMIT 3"
     );
-    let asked = async {
-        run_sql(run.conn, "ROLLBACK TO SAVEPOINT numbers").await?;
-        let rows = sets(run.conn, &holders).await?;
-        let names = rows
-            .iter()
-            .flatten()
-            .map(|row| Ok(row.some_text(0)?.to_owned()));
-        names.collect::<Result<Vec<_>, sqlx::Error>>()
-    };
-    // Who it was is told where that can be found out.
-    let names = asked.await.unwrap_or_default();
-    let by = match names.is_empty() {
+    let rows = sets(run.conn, &holders).await.unwrap_or_default();
+    let names = rows.iter().flatten();
+    let names: Vec<&str> = names.filter_map(|row| row.some_text(0).ok()).collect();
+    match names.is_empty() {
         true => "others are".to_owned(),
         false => format!("{} is", names.join(", ")),
-    };
-    let error = Error::new(format!(
-        "{by} writing numbers: waited {} s for the end of that transaction",
-        run.order.lock_timeout.as_secs()
-    ));
-    error
-        .hint("nothing was written; try again, or give a longer --lock-timeout")
-        .into()
+    }
 }
 
 /// Proves that this connection reads what it wrote: its own record of the

@@ -1,42 +1,21 @@
 //! Looking a number up in PostgreSQL, in one round trip and without a
 //! transaction block, whatever stands in between.
 
-use std::time::Duration;
-
-use tokio::time::timeout;
-
 use super::PgStore;
-use super::sql::sets;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::lookup::{LookUp, LookedUp};
 use crate::store::cells::Cells;
 use crate::store::trouble::{code, malformed};
 
-/// How long the whole answer may take: longer than the server gives itself,
-/// which says more.
-const NO_ANSWER: Duration = Duration::from_secs(45);
-
 impl PgStore {
     pub async fn look_up(&mut self, asked: &LookUp) -> Result<LookedUp> {
-        match timeout(NO_ANSWER, self.look(asked)).await {
-            Ok(found) => found,
-            Err(_) => Err(Error::new(format!(
-                "{}: no answer within {} s",
-                self.label,
-                NO_ANSWER.as_secs()
-            ))
-            .hint("the connection may be cut; check the network, and try again")),
-        }
-    }
-
-    async fn look(&mut self, asked: &LookUp) -> Result<LookedUp> {
-        let text = match self.ask(asked).await {
+        let text = match self.ask_number(asked).await {
             // A table or a column is missing, of another type, or not for us:
             // what is there is looked at, and asked.
             Err(error) if !self.tables.is_inspected() && is_of_shape(&error) => {
                 let loaded = self.load_columns().await;
                 loaded.map_err(|error| self.trouble(error))?;
-                self.ask(asked).await
+                self.ask_number(asked).await
             }
             answered => answered,
         };
@@ -47,7 +26,7 @@ impl PgStore {
             true => {
                 let loaded = self.load_columns().await;
                 loaded.map_err(|error| self.trouble(error))?;
-                let text = self.ask(asked).await;
+                let text = self.ask_number(asked).await;
                 self.read_answer(&text.map_err(|error| self.trouble(error))?, asked)?
             }
         };
@@ -62,12 +41,9 @@ impl PgStore {
         found.map_err(|error| malformed(&self.label, &error))
     }
 
-    async fn ask(&mut self, asked: &LookUp) -> Result<String, sqlx::Error> {
-        let statement = self.tables.statement_of(asked);
-        let sql = format!("{};\n{statement}", self.waits.settings());
-        let answers = sets(&mut self.conn, &sql).await?;
-        // Behind the row of the settings.
-        let row = answers.get(1).and_then(|rows| rows.first());
+    async fn ask_number(&mut self, asked: &LookUp) -> Result<String, sqlx::Error> {
+        let answers = self.ask(&self.tables.statement_of(asked)).await?;
+        let row = answers.iter().flatten().next();
         let text = row.map(|row| row.some_text(0)).transpose()?;
         Ok(text.unwrap_or_default().to_owned())
     }

@@ -30,9 +30,11 @@ pub(super) use read::{number_row, owned_binding};
 pub use copy::copied_rows;
 
 use sqlx::PgConnection;
+use sqlx::postgres::PgRow;
 
 use connect::connect;
 
+use super::mode::Mode;
 use super::schema::{Entry, Layout, MigrationStep, SchemaState};
 use super::server_url::ServerUrl;
 use super::trouble::trouble;
@@ -61,8 +63,9 @@ pub(super) struct PgStore {
 }
 
 impl PgStore {
-    /// With `writes`, of several servers that which can be written to.
-    pub async fn open(server: &ServerUrl, schema: &str, writes: bool) -> Result<PgStore> {
+    /// Of several servers, that which can be written to, where the mode writes.
+    pub async fn open(server: &ServerUrl, schema: &str, mode: Mode) -> Result<PgStore> {
+        let writes = matches!(mode, Mode::Record | Mode::Write);
         let server = match writes {
             true => server.to_write()?,
             false => server.clone(),
@@ -73,12 +76,12 @@ impl PgStore {
             place,
             writes,
             label: server.label.clone(),
+            waits: Waits::of(mode, server.socket_timeout),
             server,
             q: sql::quoted(schema),
             schema: schema.to_owned(),
             tenants: super::rows::Numbered::default(),
             layout: Layout::default(),
-            waits: Waits::default(),
             tables: PgTables::assumed(schema),
             waited: std::cell::Cell::default(),
         })
@@ -90,10 +93,29 @@ impl PgStore {
         trouble(&self.label, &error)
     }
 
+    /// Statements without values; the rows of each. No answer is waited for
+    /// for ever.
+    async fn sets(&mut self, sql: &str) -> Result<Vec<Vec<PgRow>>, sqlx::Error> {
+        self.waits.answer(sql::sets(&mut self.conn, sql)).await
+    }
+
+    /// The same, with the limits of this command set for them: a transaction of
+    /// their own, where none was begun.
+    async fn ask(&mut self, sql: &str) -> Result<Vec<Vec<PgRow>>, sqlx::Error> {
+        let sql = format!("{};\n{sql}", self.waits.settings());
+        let mut found = self.sets(&sql).await?;
+        // The row of the settings.
+        drop(found.drain(..1.min(found.len())));
+        Ok(found)
+    }
+
+    /// Statements without values and without rows.
+    async fn run(&mut self, sql: &str) -> Result<(), sqlx::Error> {
+        self.waits.answer(sql::run(&mut self.conn, sql)).await
+    }
+
     pub async fn enter(&mut self, anew: bool) -> Result<Entry> {
-        let waits = self.waits.settings();
-        let inspected = migrate::inspect(&mut self.conn, &self.schema, &waits);
-        let found = self.waits.answer(inspected).await;
+        let found = self.inspect().await;
         let found = found.map_err(|error| self.trouble(error))?;
         self.layout = found.layout();
         if found.standby.is_some() && self.writes {
@@ -120,12 +142,15 @@ impl PgStore {
     /// Carries the steps out; false where another migration was faster, so
     /// that one has to look again.
     pub async fn carry_out(&mut self, steps: &[MigrationStep]) -> Result<bool> {
-        match migrate::carry_out(&mut self.conn, steps).await {
+        match self.carry_out_steps(steps).await {
             Ok(()) => {
                 let loaded = self.load_columns().await;
                 loaded.map_err(|error| self.trouble(error))?;
                 Ok(true)
             }
+            Err(error @ sqlx::Error::Io(_)) => Err(self.trouble(error).hint(
+                "`lkroute migrate --check` says whether it was carried out: all of it was, or nothing",
+            )),
             Err(error) => match super::trouble::code(&error).as_deref() {
                 Some("40001" | "40P01") => Ok(false),
                 Some("42P06" | "42P07" | "42701" | "42723" | "23505") => {

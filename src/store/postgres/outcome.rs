@@ -13,6 +13,7 @@ use crate::store::cells::Cells;
 use crate::store::order::{Applied, ApplyOrder};
 use crate::store::stop::AttemptError;
 use crate::store::trouble::trouble;
+use crate::store::waits::Waits;
 
 /// How long the answer to COMMIT is waited for: a standby that has to confirm
 /// it may be away.
@@ -29,10 +30,14 @@ impl PgStore {
         order: &ApplyOrder,
         applied: Applied,
     ) -> Result<Applied, AttemptError> {
-        let lost = match timeout(ANSWER, super::sql::run(&mut self.conn, "COMMIT")).await {
-            Ok(Ok(())) => return Ok(applied),
-            Ok(Err(error)) => trouble(&self.label, &error).message,
-            Err(_) => format!("{}: no answer within {} s", self.label, ANSWER.as_secs()),
+        let waits = Waits {
+            silence: ANSWER.min(self.waits.silence),
+            ..self.waits
+        };
+        let commit = super::sql::run(&mut self.conn, "COMMIT");
+        let lost = match waits.answer(commit).await {
+            Ok(()) => return Ok(applied),
+            Err(error) => trouble(&self.label, &error).message,
         };
         self.find_out(order, lost).await
     }

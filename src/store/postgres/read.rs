@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::PgStore;
 use super::copy::{BadStream, CopiedRow, CopyReader};
-use super::sql::{copy_out, literal, run, sets};
+use super::sql::{copy_out, literal};
 use crate::error::Result;
 use crate::fields::{Fields, FieldsIx, FieldsPool};
 use crate::lookup::Columns;
@@ -57,19 +57,18 @@ impl PgStore {
     pub async fn begin_read(&mut self) -> Result<()> {
         let waits = self.waits.settings();
         let begin = format!("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {waits}");
-        let begun = self.waits.answer(run(&mut self.conn, &begin)).await;
+        let begun = self.run(&begin).await;
         begun.map_err(|error| self.trouble(error))
     }
 
     pub async fn end_read(&mut self) -> Result<()> {
         self.refuse_hidden().await?;
-        let ended = self.waits.answer(run(&mut self.conn, "COMMIT")).await;
+        let ended = self.run("COMMIT").await;
         ended.map_err(|error| self.trouble(error))
     }
 
     pub async fn snapshot(&mut self) -> Result<Snapshot> {
-        let waits = self.waits;
-        let read = waits.answer(self.read_snapshot()).await;
+        let read = self.read_snapshot().await;
         let (snapshot, tenants) = read.map_err(|error| self.trouble(error))?;
         self.tenants = tenants;
         Ok(snapshot)
@@ -97,7 +96,7 @@ impl PgStore {
             config = config_columns(self.tables.columns(), self.layout),
             identity = self.layout.identity_column(),
         );
-        let found = sets(&mut self.conn, &sql).await?;
+        let found = self.sets(&sql).await?;
         let set = |ix: usize| found.get(ix).into_iter().flatten();
         let mut snapshot = Snapshot {
             schema: Some(self.schema.clone()),
@@ -140,7 +139,7 @@ impl PgStore {
     async fn read_configs(&mut self) -> Result<(Snapshot, Numbered<Option<Uuid>>), sqlx::Error> {
         let columns = config_columns(self.tables.columns(), self.layout);
         let sql = format!("SELECT {columns} FROM {}.voice_agent_livekit c", self.q);
-        let found = sets(&mut self.conn, &sql).await?;
+        let found = self.sets(&sql).await?;
         let rows = found.iter().flatten();
         let configs = rows.map(|row| rows::live_config(row, 0));
         let snapshot = Snapshot {
@@ -173,7 +172,7 @@ impl PgStore {
     }
 
     async fn share_reading(&mut self) -> Result<()> {
-        let set = sets(&mut self.conn, PARALLEL).await;
+        let set = self.sets(PARALLEL).await;
         set.map_err(|error| self.trouble(error)).map(|_| ())
     }
 
@@ -239,12 +238,20 @@ impl PgStore {
     }
 
     /// The columns that [`number_row`] reads.
+    fn numbers_select(&self) -> String {
+        let columns = self.tables.columns().of_numbers("n");
+        format!("SELECT {columns} FROM {}.voice_agent_numbers n", self.q)
+    }
+
     fn numbers_sql(&self) -> String {
-        format!(
-            "COPY (SELECT {} FROM {}.voice_agent_numbers n) TO STDOUT (FORMAT binary)",
-            self.tables.columns().of_numbers("n"),
-            self.q
-        )
+        format!("COPY ({}) TO STDOUT (FORMAT binary)", self.numbers_select())
+    }
+
+    /// Asks for no row of the numbers.
+    pub async fn try_numbers(&mut self) -> Result<()> {
+        let sql = format!("{} WHERE false", self.numbers_select());
+        let tried = self.sets(&sql).await;
+        tried.map(|_| ()).map_err(|error| self.trouble(error))
     }
 
     pub async fn mixed_agents(&mut self) -> Result<Vec<MixedAgent>> {
@@ -255,14 +262,14 @@ impl PgStore {
         let table = literal(&format!("{}.voice_agents", self.q));
         let readable =
             format!("SELECT has_table_privilege(t, 'SELECT') FROM to_regclass({table}) t");
-        let readable = sets(&mut self.conn, &readable).await;
+        let readable = self.sets(&readable).await;
         let readable = readable.map_err(|error| self.trouble(error))?;
         let readable = readable.iter().flatten().next();
         if !readable.is_some_and(|row| row.flag(0).unwrap_or_default()) {
             return Ok(Vec::new());
         }
         let sql = rows::mixed_agents_sql(&format!("{}.", self.q), "::text", "::int8");
-        let found = sets(&mut self.conn, &sql).await;
+        let found = self.sets(&sql).await;
         let found = found.map_err(|error| self.trouble(error))?;
         let read = found.iter().flatten().map(rows::mixed_agent);
         read.collect::<Result<_, _>>()
@@ -297,7 +304,7 @@ impl PgStore {
             return Ok(Numbered::default());
         }
         let sql = format!("SELECT id::int8, fields FROM {}.lkroute_settings", self.q);
-        let read = sets(&mut self.conn, &sql).await;
+        let read = self.sets(&sql).await;
         let read = read.map_err(|error| self.trouble(error))?;
         let settings = Numbered::settings(read.iter().flatten());
         settings.map_err(|error| self.trouble(error))

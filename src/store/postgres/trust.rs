@@ -1,7 +1,7 @@
 //! Trusted servers on PostgreSQL.
 
 use super::PgStore;
-use super::sql::{literal, sets};
+use super::sql::literal;
 use crate::store::cells::Cells;
 use crate::store::trouble::code;
 use sqlx::Result;
@@ -19,7 +19,7 @@ impl PgStore {
     }
 
     async fn ask_trust(&mut self) -> Result<String> {
-        let answers = sets(&mut self.conn, &self.tables.trust_statement()).await?;
+        let answers = self.ask(&self.tables.trust_statement()).await?;
         let text = answers.iter().flatten().next();
         let text = text.map(|row| row.some_text(0)).transpose()?;
         Ok(text.unwrap_or_default().to_owned())
@@ -35,7 +35,7 @@ impl PgStore {
             literal(actor),
             literal(reason)
         );
-        super::sql::run(&mut self.conn, &sql).await
+        self.ask(&sql).await.map(|_| ())
     }
 
     pub async fn revoke_trust(&mut self, host: &str) -> Result<u64> {
@@ -44,7 +44,7 @@ impl PgStore {
             self.q,
             literal(host)
         );
-        let gone = sets(&mut self.conn, &sql).await?;
+        let gone = self.ask(&sql).await?;
         Ok(gone.iter().map(|rows| rows.len() as u64).sum())
     }
 }

@@ -86,7 +86,11 @@ async fn begin(run: &mut SqliteAttempt<'_>) -> Result<i64, AttemptError> {
     run_sql(run.conn, &format!("PRAGMA busy_timeout = {wait}")).await?;
     if let Err(error) = run_sql(run.conn, "BEGIN IMMEDIATE").await {
         return Err(match crate::store::trouble::code(&error).as_deref() {
-            Some("5") => Locked::busy(run.order.lock_timeout).into(),
+            Some("5") => Locked::busy(
+                "another process is writing to the database, as an apply does",
+                run.order.lock_timeout,
+            )
+            .into(),
             _ => error.into(),
         });
     }

@@ -3,7 +3,7 @@
 use futures_util::TryStreamExt;
 
 use super::SqliteStore;
-use super::read::{config_id, number_row};
+use super::read::{config_id, number_columns, number_row};
 use super::sql::{json, statement};
 use crate::error::Result;
 use crate::store::cells::Cells;
@@ -35,12 +35,12 @@ impl SqliteStore {
             false => ("NULL, NULL, NULL, NULL", String::new()),
         };
         let sql = format!(
-            "SELECT n.id, n.tenant_id, n.country_code, n.base_number, n.provider, n.status,
-                     n.rules, {ours}
+            "SELECT {columns}, {ours}
                    FROM voice_agent_numbers n {joined}
                    WHERE (?1 IS NULL OR n.tenant_id = ?1) AND (?2 IS NULL OR {config}
                      IN (SELECT value FROM json_each(?2)))
-                   ORDER BY n.tenant_id, n.country_code, n.base_number, n.id"
+                   ORDER BY n.tenant_id, n.country_code, n.base_number, n.id",
+            columns = number_columns(),
         );
         let configs = filter.configs.as_ref().map(|configs| json(configs));
         let query = statement(sql)

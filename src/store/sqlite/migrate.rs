@@ -43,18 +43,17 @@ pub(super) async fn inspect(conn: &mut SqliteConnection) -> Result<Found, sqlx::
         ..Found::default()
     };
     let sql = format!(
-        "SELECT name FROM sqlite_master WHERE name IN ('{CONFIGS}', '{NUMBERS}')
-           OR name GLOB 'lkroute_*'
-         UNION ALL SELECT name FROM pragma_table_info('{CONFIGS}') WHERE name = 'worker_name'"
+        "SELECT m.name, c.name FROM sqlite_master m JOIN pragma_table_info(m.name) c
+         WHERE m.type IN ('table', 'view')
+           AND (m.name IN ('{CONFIGS}', '{NUMBERS}') OR m.name GLOB 'lkroute_*')"
     );
     let rows = sqlx::query(AssertSqlSafe(sql))
         .fetch_all(&mut *conn)
         .await?;
     for row in &rows {
-        match row.some_text(0)? {
-            "worker_name" => found.worker_name = true,
-            table => drop(found.tables.insert(table.to_owned())),
-        }
+        let (table, column) = (row.some_text(0)?.to_owned(), row.some_text(1)?.to_owned());
+        found.tables.insert(table.clone());
+        found.columns.insert((table, column));
     }
     if found.tables.contains(STATE) {
         let sql = "SELECT schema_version, environment FROM lkroute_state";

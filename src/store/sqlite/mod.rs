@@ -74,6 +74,10 @@ impl SqliteStore {
         let found = migrate::inspect(&mut self.conn).await;
         let found = found.map_err(|error| self.trouble(error))?;
         self.layout = found.layout();
+        if let Some(problem) = found.lacks() {
+            return Err(Error::new(format!("{}: {problem}", self.label))
+                .hint("lkroute reads and writes the columns that docs/databases.md lists"));
+        }
         Ok(Entry {
             state: migrate::MIGRATIONS.state(&found, "", anew),
             is_readable: found.is_readable(),

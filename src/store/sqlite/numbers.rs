@@ -8,7 +8,7 @@ use sqlx::sqlite::SqliteRow;
 use uuid::Uuid;
 
 use super::attempt::SqliteAttempt;
-use super::read::number_row;
+use super::read::{number_columns, number_row};
 use super::sql::{json, statement};
 use crate::address::Address;
 use crate::diff::plan::{Change, Object};
@@ -62,8 +62,10 @@ async fn rows_of(
     run: &mut SqliteAttempt<'_>,
     ids: Vec<Uuid>,
 ) -> Result<Vec<SqliteRow>, AttemptError> {
-    let sql = "SELECT id, tenant_id, country_code, base_number, provider, status, rules
-               FROM voice_agent_numbers WHERE id IN (SELECT value FROM json_each(?))";
+    let sql = format!(
+        "SELECT {} FROM voice_agent_numbers n WHERE n.id IN (SELECT value FROM json_each(?))",
+        number_columns()
+    );
     run.read(sql, &ids).await
 }
 

@@ -29,6 +29,7 @@ pub(super) fn config_columns(layout: Layout) -> String {
 }
 
 pub(super) use crate::lookup::sqlite_config_id as config_id;
+use crate::lookup::sqlite_rules_text;
 
 /// The columns that [`rows::apply_record`] reads, of a row called `a`.
 pub(super) const APPLY_COLUMNS: &str = "a.id, a.at, a.actor, a.revision, a.dirty, a.kind, a.reason,
@@ -42,9 +43,19 @@ const BATCH: usize = 1024;
 /// The columns that [`owned_binding`] reads.
 const OWNED: &str = "SELECT number_id, number, since, tenant, settings, file, line, inserted,
     retired FROM lkroute_bindings WHERE until IS NULL";
-/// The columns that [`number_row`] reads.
-const NUMBERS: &str = "SELECT id, tenant_id, country_code, base_number, provider, status, rules
-    FROM voice_agent_numbers";
+/// The columns that [`number_row`] reads, of rows called `n`.
+pub(super) fn number_columns() -> String {
+    format!(
+        "n.id, n.tenant_id, n.country_code, n.base_number, n.provider, n.status, {}",
+        sqlite_rules_text("n")
+    )
+}
+
+/// Every number row.
+fn numbers_select() -> String {
+    let columns = number_columns();
+    format!("SELECT {columns} FROM voice_agent_numbers n")
+}
 
 impl SqliteStore {
     pub async fn begin_read(&mut self) -> Result<()> {
@@ -141,20 +152,22 @@ impl SqliteStore {
         };
         each(Batch(Part::Names(names))).await?;
         if self.layout.own {
-            self.batches(OWNED, Part::Owned, each, &mut |_| ()).await?;
+            self.batches(OWNED.to_owned(), Part::Owned, each, &mut |_| ())
+                .await?;
         }
-        self.batches(NUMBERS, Part::Numbers, each, progress).await
+        self.batches(numbers_select(), Part::Numbers, each, progress)
+            .await
     }
 
     async fn batches(
         &mut self,
-        sql: &'static str,
+        sql: String,
         part: fn(Rows) -> Part,
         each: &mut impl AsyncFnMut(Batch) -> Result<()>,
         progress: &mut dyn FnMut(u64),
     ) -> Result<()> {
         let trouble = |error| trouble(&self.label, &error);
-        let mut stream = sqlx::query(sql).fetch(&mut self.conn);
+        let mut stream = sqlx::query(AssertSqlSafe(sql)).fetch(&mut self.conn);
         let (mut rows, mut done) = (Vec::with_capacity(BATCH), 0);
         while let Some(row) = stream.try_next().await.map_err(trouble)? {
             rows.push(row);
@@ -211,6 +224,12 @@ impl SqliteStore {
         Numbered::settings(read.iter())
     }
 
+    /// Asks for no row of the numbers.
+    pub async fn try_numbers(&mut self) -> Result<()> {
+        let tried = self.all(numbers_select() + " WHERE 0").await;
+        tried.map(|_| ()).map_err(|error| self.trouble(error))
+    }
+
     /// Hands every number row to `each`.
     pub async fn numbers(
         &mut self,
@@ -226,7 +245,8 @@ impl SqliteStore {
         each: &mut dyn FnMut(&NumberRow<'_>),
         progress: &mut dyn FnMut(u64),
     ) -> Result<(), sqlx::Error> {
-        let mut stream = sqlx::query(NUMBERS).fetch(&mut self.conn);
+        let numbers = sqlx::query(AssertSqlSafe(numbers_select()));
+        let mut stream = numbers.fetch(&mut self.conn);
         let mut done = 0;
         while let Some(row) = stream.try_next().await? {
             each(&number_row(&row, 0)?);

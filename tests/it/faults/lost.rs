@@ -12,6 +12,7 @@ use lkroute::routing::Routing;
 use lkroute::store::{DatabaseUrl, Mode, Store};
 
 use super::link::{Fault, Link, Way};
+use super::tree::{self, Tree};
 use super::{Other, Random, how_many};
 use crate::store::base::*;
 use crate::support::block_on;
@@ -198,64 +199,32 @@ async fn fault_on_postgres(base: &Base, other: &mut Other, random: &mut Random) 
     Seen { said, was, is }
 }
 
-/// A command line in a directory with routing files, on a database of its own.
-struct Tree {
-    dir: tempfile::TempDir,
+/// Files whose every part changes with `turn`.
+fn write_turn(tree: &Tree, turn: u64) {
+    let turn = turn % 2;
+    let numbers = (0..NUMBERS).map(|n| {
+        format!(
+            "[[bindings]]\nnumber = \"+9715453352{n:02}\"\ntenant = \"t\"\nconfig = \"uae\"\nprovider = \"P{turn}\"\n"
+        )
+    });
+    tree.write(&format!("turn {turn}"), &numbers.collect::<String>());
 }
 
-impl Tree {
-    fn new() -> Tree {
-        let dir = tempfile::tempdir().expect("a directory");
-        Tree { dir }
-    }
-
-    fn write(&self, turn: u64) {
-        let routing = self.dir.path().join("routing");
-        std::fs::create_dir_all(&routing).expect("a directory");
-        let mut text = format!(
-            "[regions.uae]\ncountry_codes = [\"+971\"]\n[tenants]\nt = \"{TENANT_UAE}\"\n\
-             [configs.uae]\nid = \"{CONFIG_UAE}\"\nregion = \"uae\"\nurl = \"wss://livekit.uae.example\"\n\
-             api_key = \"APImadeup\"\napi_secret = {{ env = \"LKROUTE_SECRET_X\" }}\n\
-             description = \"turn {}\"\n",
-            turn % 2
-        );
-        for n in 0..NUMBERS {
-            text += &format!(
-                "[[bindings]]\nnumber = \"+9715453352{n:02}\"\ntenant = \"t\"\nconfig = \"uae\"\nprovider = \"P{}\"\n",
-                turn % 2
-            );
+fn apply(tree: &Tree, url: &str, limit: Option<u64>) -> Command {
+    let words = "apply --auto-approve --quiet";
+    let mut command = match limit {
+        // A signal would be another kill: let the write fail instead.
+        Some(limit) => {
+            let mut bash = Command::new("bash");
+            let script = "trap '' XFSZ; ulimit -f $1; shift; exec \"$@\"";
+            bash.args(["-c", script, "limit", &limit.to_string()]);
+            bash.arg(tree::program());
+            tree.prepare(bash, url, words)
         }
-        std::fs::write(routing.join("a.toml"), text).expect("write");
-    }
-
-    fn apply(&self, url: &str, limit: Option<u64>) -> Command {
-        let program = env!("CARGO_BIN_EXE_lkroute");
-        let mut command = match limit {
-            // A signal would be another kill: let the write fail instead.
-            Some(limit) => {
-                let mut command = Command::new("bash");
-                let script = "trap '' XFSZ; ulimit -f $1; shift; exec \"$@\"";
-                command.args(["-c", script, "limit", &limit.to_string(), program]);
-                command
-            }
-            None => Command::new(program),
-        };
-        command.args(["--database", url, "apply", "--auto-approve", "--quiet"]);
-        command.current_dir(self.dir.path());
-        command
-            .env_clear()
-            .env("PATH", std::env::var_os("PATH").unwrap_or_default());
-        command.env("LKROUTE_SECRET_X", "made-up-secret");
-        command.env(
-            "LKROUTE_KEYS",
-            "other:bWFkZS11cCBrZXkgb2YgdGhlIHRlc3RzLCBubyAyISE",
-        );
-        command
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped());
-        command
-    }
+        None => tree.command(url, words),
+    };
+    command.stdout(Stdio::null());
+    command
 }
 
 /// While another program holds the locks; on PostgreSQL in a wait for them,
@@ -269,7 +238,7 @@ fn a_signal_rolls_back_and_says_so() {
     for base in bases.into_iter().flatten() {
         for name in ["INT", "TERM"] {
             let (tree, url) = (Tree::new(), base.url_text());
-            tree.write(0);
+            write_turn(&tree, 0);
             block_on(async {
                 let mut other = Other::of(&base).await;
                 let lock = match &base.hold {
@@ -282,11 +251,11 @@ fn a_signal_rolls_back_and_says_so() {
                     Hold::Sqlite(_) => "BEGIN IMMEDIATE".to_owned(),
                 };
                 other.sql(&lock).await;
-                let mut apply = tree.apply(&url, None);
+                let mut applying = apply(&tree, &url, None);
                 if let Some(schema) = &base.schema {
-                    apply.args(["--schema", schema]);
+                    applying.args(["--schema", schema]);
                 }
-                let child = apply.spawn().expect("lkroute");
+                let child = applying.spawn().expect("lkroute");
                 thread::sleep(Duration::from_secs(2));
                 let start = std::time::Instant::now();
                 let kill = format!("kill -{name} {}", child.id());
@@ -323,15 +292,15 @@ fn on_sqlite_an_apply_is_whole_or_not_at_all() {
     for faults in databases() {
         let base = block_on(Base::sqlite());
         let (tree, url) = (Tree::new(), base.url_text());
-        tree.write(0);
-        let first = tree.apply(&url, None).output().expect("lkroute");
+        write_turn(&tree, 0);
+        let first = apply(&tree, &url, None).output().expect("lkroute");
         let said = String::from_utf8_lossy(&first.stderr);
         assert!(first.status.success(), "{said}");
         for n in faults {
             let what = format!("fault {n} (LKROUTE_SEED={})", random.0);
             let was = block_on(async { state(&base, &mut Other::of(&base).await).await });
             let was = was.expect("whole before");
-            tree.write(u64::from(was.1));
+            write_turn(&tree, u64::from(was.1));
             let (said, was_killed) = fault_on_sqlite(&tree, &url, &mut random, &what);
             killed += u32::from(was_killed);
             // A reader goes on, whatever was left behind.
@@ -360,7 +329,7 @@ fn fault_on_sqlite(
     match random.below(10) {
         // Killed at any time; it takes about 30 ms.
         0..7 => {
-            let mut child = tree.apply(url, None).spawn().expect("lkroute");
+            let mut child = apply(tree, url, None).spawn().expect("lkroute");
             thread::sleep(Duration::from_micros(random.below(60_000)));
             child.kill().expect("kill it");
             let status = child.wait().expect("its end");
@@ -368,12 +337,12 @@ fn fault_on_sqlite(
         }
         // The disk is full: files can't grow beyond so many blocks.
         7..9 => {
-            let output = tree.apply(url, Some(random.below(200))).output();
+            let output = apply(tree, url, Some(random.below(200))).output();
             (exit(output.expect("lkroute").status), false)
         }
         _ => {
-            let mut one = tree.apply(url, None).spawn().expect("lkroute");
-            let two = tree.apply(url, None).output().expect("lkroute");
+            let mut one = apply(tree, url, None).spawn().expect("lkroute");
+            let two = apply(tree, url, None).output().expect("lkroute");
             let one = exit(one.wait().expect("its end"));
             let two = exit(two.status);
             assert!(one.is_ok() || two.is_ok(), "{what}: {one:?} {two:?}");

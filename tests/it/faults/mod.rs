@@ -7,11 +7,13 @@
 //! A failure of the histories shrinks to few steps; one of the faults names
 //! its seed, which `LKROUTE_SEED` takes.
 
+mod editors;
 mod failover;
 mod histories;
 pub mod link;
 mod lost;
 mod model;
+mod tree;
 
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row, SqliteConnection};
 

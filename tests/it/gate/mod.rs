@@ -3,6 +3,8 @@
 
 mod columns;
 mod hidden;
+mod missing;
+mod silence;
 mod stamps;
 mod standby;
 mod strangers;

@@ -82,28 +82,43 @@ async fn a_certificate_of_version_1_is_told() {
     assert!(error.hint.is_some(), "{error}");
 }
 
-/// A server that says that it is PostgreSQL 12, which can't be had beside the
-/// others, and is asked nothing more.
+/// A real one where the tests run on it ([`super::majors`]), else one that says
+/// that it is PostgreSQL 12, and is asked nothing more.
 #[tokio::test]
 async fn a_server_that_is_too_old_is_told() {
+    let old = Postgres::shared().filter(|postgres| postgres.major() < 13);
+    let url = match old {
+        Some(postgres) => format!("postgres://lkroute@127.0.0.1:{}/postgres", postgres.port),
+        None => stand_in_for_12(),
+    };
+    for url in [
+        url.clone(),
+        url.replace("?", "?target_session_attrs=read-write&"),
+    ] {
+        let error = refused(&url).await;
+        says(
+            &error,
+            "is PostgreSQL 12: lkroute needs 13 or later",
+            "upgrade the server",
+        );
+    }
+}
+
+fn stand_in_for_12() -> String {
     let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
     let port = listener.local_addr().expect("its number").port();
     thread::spawn(move || {
-        let (mut client, _) = listener.accept().expect("a client");
-        let mut bytes = [0; 4096];
-        let _ = client.read(&mut bytes);
-        let version = b"server_version\x0012.22\0";
-        let mut answer = b"R\0\0\0\x08\0\0\0\0S\0\0\0".to_vec();
-        answer.push(4 + version.len() as u8);
-        answer.extend(version);
-        answer.extend(b"K\0\0\0\x0c\0\0\0\x01\0\0\0\x01Z\0\0\0\x05I");
-        client.write_all(&answer).expect("answer");
-        let _ = client.read(&mut bytes);
+        for mut client in listener.incoming().flatten() {
+            let mut bytes = [0; 4096];
+            let _ = client.read(&mut bytes);
+            let version = b"server_version\x0012.22\0";
+            let mut answer = b"R\0\0\0\x08\0\0\0\0S\0\0\0".to_vec();
+            answer.push(4 + version.len() as u8);
+            answer.extend(version);
+            answer.extend(b"K\0\0\0\x0c\0\0\0\x01\0\0\0\x01Z\0\0\0\x05I");
+            client.write_all(&answer).expect("answer");
+            let _ = client.read(&mut bytes);
+        }
     });
-    let error = refused(&format!("postgres://x@127.0.0.1:{port}/x?sslmode=disable")).await;
-    says(
-        &error,
-        "is PostgreSQL 12: lkroute needs 13 or later",
-        "upgrade the server",
-    );
+    format!("postgres://x@127.0.0.1:{port}/x?sslmode=disable")
 }

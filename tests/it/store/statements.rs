@@ -8,7 +8,12 @@ use std::path::Path;
 fn sources() -> Vec<(String, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut all = Vec::new();
-    for dir in ["src/store", "src/store/postgres", "migrations/postgres"] {
+    for dir in [
+        "src/lookup",
+        "src/store",
+        "src/store/postgres",
+        "migrations/postgres",
+    ] {
         for entry in fs::read_dir(root.join(dir)).expect("a directory") {
             let path = entry.expect("an entry").path();
             if path.is_file() {

@@ -1,5 +1,5 @@
 //! A highly available PostgreSQL: three nodes under Patroni on loopback
-//! addresses, with etcd. Needs `patroni` and `etcd` of the distribution.
+//! addresses, with three of etcd. Needs `patroni` and `etcd` of the distribution.
 
 use super::{
     postgres::Postgres,
@@ -21,8 +21,8 @@ pub struct Patroni {
     own: &'static Postgres,
     port: u16,
     nodes: Vec<Node>,
-    _etcd: Server,
-    dir: PathBuf,
+    etcd: Vec<Server>,
+    dir: tempfile::TempDir,
 }
 
 struct Node {
@@ -45,18 +45,17 @@ impl Patroni {
             super::not_run("patroni and etcd");
             return None;
         }
-        let (etcd, client) = server::on_free_port(|port| Ok((etcd(port)?, port)));
+        let (etcd, clients) = server::on_free_port(|_| start_etcd());
         let port = server::free_port();
-        let dir = etcd.path().to_owned();
         let mut patroni = Self {
             own,
             port,
             nodes: Vec::new(),
-            dir,
-            _etcd: etcd,
+            dir: Server::dir("lkroute-ha-"),
+            etcd,
         };
         for n in 1..=3 {
-            let node = patroni.configured(n, client);
+            let node = patroni.configured(n, &clients);
             patroni.nodes.push(node);
             patroni.revive(n - 1);
             if n == 1 {
@@ -67,9 +66,9 @@ impl Patroni {
         Some(patroni)
     }
 
-    fn configured(&self, n: usize, etcd: u16) -> Node {
+    fn configured(&self, n: usize, etcd: &[u16]) -> Node {
         let address = format!("127.0.0.{n}");
-        let base = self.dir.join(format!("node{n}"));
+        let base = self.dir.path().join(format!("node{n}"));
         let made = unprivileged("mkdir").arg("-p").arg(&base).status();
         assert!(made.expect("mkdir").success());
         let (config, data) = (base.join("patroni.yml"), base.join("data"));
@@ -78,7 +77,7 @@ impl Patroni {
             "scope: lkroute
 name: node{n}
 restapi: {{listen: '{address}:{rest}', connect_address: '{address}:{rest}'}}
-etcd3: {{host: '127.0.0.1:{etcd}'}}
+etcd3: {{hosts: [{etcd}]}}
 bootstrap:
   dcs:
     ttl: 20
@@ -102,6 +101,7 @@ postgresql:
   parameters: {{unix_socket_directories: '{base}', shared_buffers: 64MB, max_wal_size: 1GB, wal_log_hints: 'on', wal_keep_size: 512MB}}
 ",
             rest = self.port.wrapping_add(1).max(1025),
+            etcd = addresses(etcd).join(", "),
             port = self.port,
             bin = bin.display(),
             data = data.display(),
@@ -131,22 +131,32 @@ postgresql:
         let node = &mut self.nodes[n];
         let pid = fs::read_to_string(node.data.join("postmaster.pid")).unwrap_or_default();
         let mut script = String::new();
-        if let Some(server) = node.server.as_ref().filter(|_| whole) {
-            script += &format!(
-                "for pid in $(pgrep -P {}); do
-                   grep -qs patroni.yml /proc/$pid/cmdline && kill -9 $pid
-                 done; ",
-                server.keeper()
-            );
+        if whole {
+            script += &node.signal_patroni("KILL");
         }
         if let Some(pid) = pid.lines().next() {
             // Its processes lead a session of their own.
             script += &format!("kill -9 {pid} $(pgrep -P {pid})");
         }
-        let _ = Command::new("sh").args(["-c", &script]).output();
+        run_script(&script);
         if whole {
             node.server = None;
         }
+    }
+
+    /// Holds a node's Patroni up: until it is let go it takes nothing over,
+    /// while its PostgreSQL goes on.
+    pub fn hold_up(&self, n: usize) {
+        run_script(&self.nodes[n].signal_patroni("STOP"));
+    }
+
+    pub fn let_go(&self, n: usize) {
+        run_script(&self.nodes[n].signal_patroni("CONT"));
+    }
+
+    /// Takes one of three nodes of etcd away.
+    pub fn lose_etcd(&mut self) {
+        drop(self.etcd.pop());
     }
 
     /// The node that can be written to.
@@ -224,32 +234,77 @@ postgresql:
 }
 
 impl Drop for Patroni {
-    /// What the nodes say of a test that fails.
+    /// What the nodes say of a test that fails. One that is held up would not
+    /// hear that it has to end.
     fn drop(&mut self) {
+        for n in 0..self.nodes.len() {
+            self.let_go(n);
+        }
         if thread::panicking() {
             self.print_logs();
         }
     }
 }
 
-fn etcd(port: u16) -> Result<Server, String> {
-    let dir = Server::dir("lkroute-ha-");
-    let (client, peer) = (
-        format!("http://127.0.0.1:{port}"),
-        format!("http://127.0.0.1:{}", server::free_port()),
-    );
-    let mut command = Command::new("/usr/bin/etcd");
-    command.arg("--data-dir").arg(dir.path().join("etcd"));
-    for (name, value) in [
-        ("--listen-client-urls", &client),
-        ("--advertise-client-urls", &client),
-        ("--listen-peer-urls", &peer),
-        ("--initial-advertise-peer-urls", &peer),
-    ] {
-        command.arg(name).arg(value);
+impl Node {
+    /// The script that sends a signal to its Patroni, but not to PostgreSQL.
+    fn signal_patroni(&self, signal: &str) -> String {
+        let keeper = self.server.as_ref().map_or(0, Server::keeper);
+        format!(
+            "for pid in $(pgrep -P {keeper}); do
+               grep -qs patroni.yml /proc/$pid/cmdline && kill -s {signal} $pid
+             done; "
+        )
     }
-    command
-        .arg("--initial-cluster")
-        .arg(format!("default={peer}"));
-    Server::start(dir, &command, "TERM", || server::listens(port))
+}
+
+fn run_script(script: &str) {
+    let _ = Command::new("sh").args(["-c", script]).output();
+}
+
+/// Loopback addresses with these ports, in quotes.
+fn addresses(ports: &[u16]) -> Vec<String> {
+    let each = ports.iter();
+    each.map(|port| format!("'127.0.0.1:{port}'")).collect()
+}
+
+/// Three nodes of etcd, and the ports that clients use.
+fn start_etcd() -> Result<(Vec<Server>, Vec<u16>), String> {
+    let free = || -> Vec<u16> { (0..3).map(|_| server::free_port()).collect() };
+    let (clients, peers) = (free(), free());
+    let cluster: Vec<String> = peers
+        .iter()
+        .enumerate()
+        .map(|(n, peer)| format!("etcd{n}=http://127.0.0.1:{peer}"))
+        .collect();
+    let mut servers = Vec::new();
+    for (n, (client, peer)) in clients.iter().zip(&peers).enumerate() {
+        let dir = Server::dir("lkroute-etcd-");
+        let (client_url, peer_url) = (
+            format!("http://127.0.0.1:{client}"),
+            format!("http://127.0.0.1:{peer}"),
+        );
+        let mut command = Command::new("/usr/bin/etcd");
+        command.arg("--data-dir").arg(dir.path().join("etcd"));
+        for (name, value) in [
+            ("--name", &format!("etcd{n}")),
+            ("--listen-client-urls", &client_url),
+            ("--advertise-client-urls", &client_url),
+            ("--listen-peer-urls", &peer_url),
+            ("--initial-advertise-peer-urls", &peer_url),
+            ("--initial-cluster", &cluster.join(",")),
+        ] {
+            command.arg(name).arg(value);
+        }
+        // The first ones answer once there is a majority.
+        servers.push(Server::start(dir, &command, "TERM", || true)?);
+    }
+    let deadline = Instant::now() + PATIENCE;
+    while !clients.iter().all(|port| server::listens(*port)) {
+        if Instant::now() > deadline {
+            return Err("etcd does not come up".to_owned());
+        }
+        thread::sleep(Duration::from_millis(100));
+    }
+    Ok((servers, clients))
 }

@@ -108,6 +108,19 @@ impl Postgres {
         }
     }
 
+    /// Its major version.
+    pub fn major(&self) -> u32 {
+        let version = self.psql("postgres", "SHOW server_version_num");
+        version.parse::<u32>().expect("a number") / 10_000
+    }
+
+    /// The process that takes connections.
+    pub fn pid(&self) -> String {
+        let file = self.server.path().join("data/postmaster.pid");
+        let text = std::fs::read_to_string(file).expect("a running server");
+        text.lines().next().expect("its number").to_owned()
+    }
+
     /// A program of this PostgreSQL, such as `pgbench`.
     pub fn program(&self, name: &str) -> PathBuf {
         self.bin.join(name)
