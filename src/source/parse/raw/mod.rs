@@ -21,9 +21,10 @@ pub type TextList<'a> = Option<At<Vec<At<Text<'a>>>>>;
 #[schemars(title = "lkroute routing file")]
 pub struct File<'a> {
     /// Who these files speak for: stamped into the database by the first
-    /// apply, so that another tree can't be applied to it by mistake.
+    /// apply, so that another tree can't be applied to it by mistake. Left out:
+    /// only a database without an owner takes them.
     pub owner: Str<'a>,
-    /// How secrets are written, and where they may come from.
+    /// How secrets are written, and where they come from. Left out: as its keys.
     pub secrets: Option<At<Secrets<'a>>>,
     /// Names for tenants, each with the tenant's uuid.
     #[serde(default)]
@@ -46,7 +47,8 @@ pub struct File<'a> {
     /// Routing tests: what a number has to resolve to.
     #[serde(default)]
     pub expect: Vec<At<ExpectTable<'a>>>,
-    /// How much one change may do. Two guards hold without it: see docs/guards.md.
+    /// How much one change may do; see docs/guards.md. Left out: two guards hold
+    /// all the same.
     pub guards: Option<At<GuardsTable<'a>>>,
 }
 
@@ -54,11 +56,11 @@ pub struct File<'a> {
 #[derive(Debug, Clone, serde::Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Secrets<'a> {
-    /// `aes-256-gcm`, the default, or `fernet` for a database that the Python
-    /// service reads.
+    /// `aes-256-gcm`, or `fernet` for a database that the Python service reads.
+    /// Left out: `aes-256-gcm`.
     #[serde(borrow)]
     pub format: Str<'a>,
-    /// Variables that `{ env = "NAME" }` may read beside `LKROUTE_SECRET_*`.
+    /// Variables that `{ env }` may read beside `LKROUTE_SECRET_*`. Left out: none.
     #[serde(borrow)]
     pub env: TextList<'a>,
 }
@@ -68,13 +70,13 @@ pub struct Secrets<'a> {
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Region")]
 pub struct RegionTable<'a> {
-    /// For people.
+    /// For people. Left out: none.
     #[serde(borrow)]
     pub description: Str<'a>,
-    /// E.164 prefixes such as `+91`; over all regions the longest wins.
+    /// E.164 prefixes such as `+91`; of all the longest wins. Left out: none.
     #[serde(borrow)]
     pub country_codes: TextList<'a>,
-    /// The config of bindings of this region that name none.
+    /// The config of bindings of this region that name none. Left out: each has to.
     #[serde(borrow)]
     pub default_config: Str<'a>,
 }
@@ -84,48 +86,51 @@ pub struct RegionTable<'a> {
 #[derive(Debug, Clone, serde::Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Config<'a> {
-    /// The uuid of the row; needed for a sealed secret.
+    /// The uuid of the row; needed for a sealed secret. Left out: the row is
+    /// known by the name.
     #[serde(borrow)]
     pub id: Str<'a>,
     /// The name that a config without `id` had before, so that its row is kept.
+    /// Left out: it had no other.
     #[serde(borrow)]
     pub formerly: Str<'a>,
-    /// The region that the deployment is in; required.
+    /// The region that the deployment is in. Required.
     #[serde(borrow)]
     pub region: Str<'a>,
-    /// For people; a column of the row.
+    /// For people; a column of the row. Left out: NULL.
     #[serde(borrow)]
     pub description: Str<'a>,
-    /// Required. `wss://host`, `ws://host:7880`, `https://…` or `http://…`, without a path.
+    /// `wss://host`, `ws://host:7880`, `https://…` or `http://…`, without a path.
+    /// Required.
     #[serde(borrow)]
     pub url: Str<'a>,
-    /// The API key that the server knows; required.
+    /// The API key that the server knows. Required.
     #[serde(borrow)]
     pub api_key: Str<'a>,
-    /// Its secret, sealed or from a place that is named; required.
+    /// Its secret, sealed or from a place that is named. Required.
     #[serde(borrow)]
     pub api_secret: Option<At<ApiSecret<'a>>>,
-    /// The SIP outbound trunk, `ST_…`. Left out, the `outbound_trunk_id` of the
-    /// number, else `OUTBOUND_TRUNK_ID` of whoever calls.
+    /// The SIP outbound trunk, `ST_…`. Left out: NULL, and the
+    /// `outbound_trunk_id` of the number, else `OUTBOUND_TRUNK_ID` of whoever calls.
     #[serde(borrow)]
     pub trunk_id: Str<'a>,
-    /// The LiveKit agent name that calls are dispatched to. Left out,
+    /// The LiveKit agent name that calls are dispatched to. Left out: NULL, and
     /// `VOICE_AGENT_NAME` of whoever calls, else `inbound-agent`.
     #[serde(borrow)]
     pub worker_name: Str<'a>,
-    /// The deployment of the workers that calls are dispatched to; without it,
+    /// The deployment of the workers that calls are dispatched to. Left out:
     /// production.
     #[serde(borrow)]
     pub deployment: Str<'a>,
     /// The config that takes a call where nothing of it can have been created
     /// here: the server can't be reached, does not know key or secret, or lacks
-    /// the trunk.
+    /// the trunk. Left out: none.
     #[serde(borrow)]
     pub fallback: Str<'a>,
-    /// Fields that may be taken over from others.
+    /// Fields that may be taken over from others. Left out: none.
     #[serde(borrow)]
     pub adopt: TextList<'a>,
-    /// The environments that have this config; all of them without it.
+    /// The environments that have this config. Left out: all of them.
     #[serde(borrow)]
     pub only: TextList<'a>,
     /// What an environment has different.
@@ -139,35 +144,39 @@ pub struct Config<'a> {
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Binding")]
 pub struct BindingTable<'a> {
-    /// One number in E.164 form; exactly one of `number`, `numbers`, `range`.
+    /// One number in E.164 form. Required: one of `number`, `numbers`, `range`.
     #[serde(borrow)]
     pub number: Str<'a>,
-    /// Several numbers.
+    /// Several numbers. Required: one of `number`, `numbers`, `range`.
     #[serde(borrow)]
     pub numbers: TextList<'a>,
-    /// The first and the last of a run of numbers, both included.
+    /// The first and the last of a run of numbers, both included. Required: one
+    /// of `number`, `numbers`, `range`.
     #[serde(borrow)]
     pub range: TextList<'a>,
-    /// The alias or the uuid of the tenant; required.
+    /// The alias or the uuid of the tenant. Required.
     #[serde(borrow)]
     pub tenant: Str<'a>,
-    /// Without it, the default of `region`, or of the region whose
-    /// `country_codes` fit best.
+    /// The config that the numbers use. Left out: the default of `region`, or of
+    /// the region whose `country_codes` fit best.
     #[serde(borrow)]
     pub config: Str<'a>,
-    /// The region whose `default_config` is meant.
+    /// The region whose `default_config` is meant. Left out: that whose
+    /// `country_codes` fit best.
     #[serde(borrow)]
     pub region: Str<'a>,
-    /// The carrier's name; left out, the column is not lkroute's.
+    /// The carrier's name; a column of the row. Left out: the column is not
+    /// lkroute's.
     #[serde(borrow)]
     pub provider: Str<'a>,
-    /// Whom the number may call, and how; a key that is left out is not lkroute's.
+    /// Whom the number may call, and how. Left out: none of its keys is
+    /// lkroute's.
     #[serde(borrow)]
     pub rules: Option<At<Rules<'a>>>,
-    /// Fields that may be taken over from others.
+    /// Fields that may be taken over from others. Left out: none.
     #[serde(borrow)]
     pub adopt: TextList<'a>,
-    /// The environments that have this binding; all of them without it.
+    /// The environments that have this binding. Left out: all of them.
     #[serde(borrow)]
     pub only: TextList<'a>,
     /// What an environment has different.
@@ -179,19 +188,23 @@ pub struct BindingTable<'a> {
 #[derive(Debug, Clone, serde::Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Rules<'a> {
-    /// Whether it may be called: yes, where no row says otherwise.
+    /// Whether it may be called. Left out: not lkroute's; yes, where the row does
+    /// not say.
     pub inbound: Option<bool>,
-    /// Whether it may call: yes, where no row says otherwise.
+    /// Whether it may call. Left out: not lkroute's; yes, where the row does not
+    /// say.
     pub outbound: Option<bool>,
-    /// `global`, or the name of a region, whose `country_codes` it may call;
-    /// everywhere, where no row says otherwise.
+    /// `global`, or the name of a region, whose `country_codes` it may call. Left
+    /// out: not lkroute's; everywhere, where the row does not say.
     #[serde(borrow)]
     pub allowed_outbound: Str<'a>,
     /// The order in which the carrier wants a number: `country_code`,
-    /// `base_number`, or digits to dial; `+` and both, where no row says otherwise.
+    /// `base_number`, or digits to dial. Left out: not lkroute's; `+` and both,
+    /// where the row does not say.
     #[serde(borrow)]
     pub required_lead_format: TextList<'a>,
-    /// The trunk where the config has none.
+    /// The trunk where the config has none. Left out: not lkroute's;
+    /// `OUTBOUND_TRUNK_ID` of whoever calls, where the row does not say.
     #[serde(borrow)]
     pub outbound_trunk_id: Str<'a>,
 }
@@ -200,21 +213,24 @@ pub struct Rules<'a> {
 #[derive(Debug, Clone, serde::Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Rollout<'a> {
-    /// The config that numbers leave; required.
+    /// The config that numbers leave. Required.
     #[serde(borrow)]
     pub from: Str<'a>,
-    /// The config that they go to; required.
+    /// The config that they go to. Required.
     #[serde(borrow)]
     pub to: Str<'a>,
-    /// 0 to 100; more of it contains all of less.
+    /// 0 to 100; more of it contains all of less. Required: one of `percent`,
+    /// `tenants`, `region`.
     pub percent: Option<At<f64>>,
-    /// All numbers of these tenants.
+    /// All numbers of these tenants. Required: one of `percent`, `tenants`,
+    /// `region`.
     #[serde(borrow)]
     pub tenants: TextList<'a>,
-    /// All numbers that the `country_codes` of this region fit best.
+    /// All numbers that the `country_codes` of this region fit best. Required: one
+    /// of `percent`, `tenants`, `region`.
     #[serde(borrow)]
     pub region: Str<'a>,
-    /// The environments that have this rollout; all of them without it.
+    /// The environments that have this rollout. Left out: all of them.
     #[serde(borrow)]
     pub only: TextList<'a>,
 }
@@ -224,37 +240,37 @@ pub struct Rollout<'a> {
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Expect")]
 pub struct ExpectTable<'a> {
-    /// The calling number; required.
+    /// The calling number. Required.
     #[serde(borrow)]
     pub from: Str<'a>,
-    /// Whose number it is; required.
+    /// Whose number it is. Required.
     #[serde(borrow)]
     pub tenant: Str<'a>,
-    /// A called number.
+    /// A called number. Left out: no call is judged.
     #[serde(borrow)]
     pub to: Str<'a>,
-    /// The name of the config that is used.
+    /// The name of the config that is used. Left out: not looked at.
     #[serde(borrow)]
     pub config: Str<'a>,
-    /// The worker that is asked for.
+    /// The worker that is asked for. Left out: not looked at.
     #[serde(borrow)]
     pub worker: Str<'a>,
-    /// The trunk that is used.
+    /// The trunk that is used. Left out: not looked at.
     #[serde(borrow)]
     pub trunk: Str<'a>,
-    /// The region of the config.
+    /// The region of the config. Left out: not looked at.
     #[serde(borrow)]
     pub region: Str<'a>,
-    /// Whether calls out are allowed at all.
+    /// Whether calls out are allowed at all. Left out: not looked at.
     pub outbound: Option<bool>,
-    /// How `to` is dialled.
+    /// How `to` is dialled. Left out: not looked at.
     #[serde(borrow)]
     pub dials: Str<'a>,
     /// The rule that refuses a call to `to`: `outbound`, `allowed_outbound` or
-    /// `required_lead_format`.
+    /// `required_lead_format`. Left out: not looked at.
     #[serde(borrow)]
     pub refused: Str<'a>,
-    /// The environments that this is tested in; all of them without it.
+    /// The environments that this is tested in. Left out: all of them.
     #[serde(borrow)]
     pub only: TextList<'a>,
 }
@@ -263,17 +279,17 @@ pub struct ExpectTable<'a> {
 #[derive(Debug, Clone, serde::Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Environment<'a> {
-    /// The name of the variable that holds the URL of the database; required.
+    /// The name of the variable that holds the URL of the database. Required.
     #[serde(borrow)]
     pub database: Str<'a>,
-    /// The schema of the tables, on PostgreSQL; left out, that of the URL.
+    /// The schema of the tables, on PostgreSQL. Left out: that of the URL.
     #[serde(borrow)]
     pub schema: Str<'a>,
-    /// In place of the `[secrets]` of all environments.
+    /// In place of the `[secrets]` of all environments. Left out: that one.
     #[serde(borrow)]
     pub secrets: Option<At<Secrets<'a>>>,
     /// Each budget, and the policy as a whole, in place of that of `[guards]`;
-    /// `protected` and `allow` count beside those there.
+    /// `protected` and `allow` count beside those there. Left out: those alone.
     #[serde(borrow)]
     pub guards: Option<At<GuardsTable<'a>>>,
 }
@@ -283,23 +299,23 @@ pub struct Environment<'a> {
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Guards")]
 pub struct GuardsTable<'a> {
-    /// Objects that are deleted; no limit without it.
+    /// Objects that are deleted. Left out: no limit.
     pub deletes: Option<At<BudgetTable>>,
-    /// Objects that are updated or re-sealed; no limit without it.
+    /// Objects that are updated or re-sealed. Left out: no limit.
     pub updates: Option<At<BudgetTable>>,
-    /// Numbers with a route whose route or terms change; without
-    /// `per_tenant`, half of each tenant that has five or more.
+    /// Numbers with a route whose route or terms change. Left out: half of each
+    /// tenant that has five or more; so it is without `per_tenant`.
     pub reroutes: Option<At<BudgetTable>>,
     /// Addresses, `*` for any characters: no delete, and no change of what
-    /// calls depend on.
+    /// calls depend on. Left out: none.
     #[serde(borrow)]
     pub protected: TextList<'a>,
-    /// What every config has to look like.
+    /// What every config has to look like. Left out: as its keys.
     #[serde(borrow)]
     pub policy: Option<At<PolicyTable<'a>>>,
-    /// How long applies count together against `reroutes`: `"24h"`, which is
-    /// the default, `"7d"`; `"0h"` counts each alone. It holds from the apply
-    /// on that stores it.
+    /// How long applies count together against `reroutes`: `"24h"`, `"7d"`;
+    /// `"0h"` counts each alone. It holds from the apply on that stores it. Left
+    /// out: `"24h"`.
     #[serde(borrow)]
     pub window: Option<At<Text<'a>>>,
     /// Reviewed exceptions.
@@ -312,13 +328,13 @@ pub struct GuardsTable<'a> {
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Budget")]
 pub struct BudgetTable {
-    /// So many in all.
+    /// So many in all. Left out: no such limit.
     pub max: Option<At<u64>>,
-    /// A share of all that there are, 0 to 100.
+    /// A share of all that there are, 0 to 100. Left out: no such limit.
     pub percent: Option<At<f64>>,
-    /// `max` and `percent` of each region.
+    /// `max` and `percent` of each region. Left out: no such limit.
     pub per_region: Option<LimitTable>,
-    /// `max` and `percent` of each tenant.
+    /// `max` and `percent` of each tenant. Left out: no such limit.
     pub per_tenant: Option<LimitTable>,
 }
 
@@ -338,7 +354,8 @@ pub struct LimitTable {
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Policy")]
 pub struct PolicyTable<'a> {
-    /// `deny`, or `allow`, the default: `http` and `ws` to public hosts.
+    /// `deny` or `allow`: `http` and `ws` to public hosts. Left out: `allow`,
+    /// with a warning.
     #[serde(borrow)]
     pub plain_http: Str<'a>,
     /// Allowed hosts by region, `*` for any characters; a region without a line
@@ -348,14 +365,15 @@ pub struct PolicyTable<'a> {
     /// Allowed workers by environment (`*`: any), `*` for any characters.
     #[serde(borrow, default)]
     pub workers: Named<'a, Vec<At<Text<'a>>>>,
-    /// `deny`, or `allow`, the default: moves of numbers from region to region.
+    /// `deny` or `allow`: moves of numbers from region to region. Left out:
+    /// `allow`.
     #[serde(borrow)]
     pub cross_region: Str<'a>,
     /// `deny`: no number may call more countries than before, or dial other
-    /// digits before the number; `allow`, the default, warns.
+    /// digits before the number; `allow` warns. Left out: `allow`.
     #[serde(borrow)]
     pub widen: Str<'a>,
-    /// Fields that every config has to set.
+    /// Fields that every config has to set. Left out: none.
     #[serde(borrow)]
     pub require: TextList<'a>,
 }
@@ -364,18 +382,18 @@ pub struct PolicyTable<'a> {
 #[derive(Debug, Clone, serde::Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Allow<'a> {
-    /// The code of the guard, as the refusal prints it.
+    /// The code of the guard, as the refusal prints it. Required.
     #[serde(borrow)]
     pub guard: Str<'a>,
-    /// Exact addresses.
+    /// Exact addresses. Required.
     #[serde(borrow)]
     pub addresses: TextList<'a>,
-    /// How many numbers or objects at most; any number without it.
+    /// How many numbers or objects at most. Left out: any number.
     pub max: Option<At<u64>>,
-    /// Why; required.
+    /// Why. Required.
     #[serde(borrow)]
     pub reason: Str<'a>,
-    /// The last day, `YYYY-MM-DD`, at most 30 days ahead.
+    /// The last day, `YYYY-MM-DD`, at most 30 days ahead. Required.
     #[serde(borrow)]
     pub expires: Str<'a>,
 }

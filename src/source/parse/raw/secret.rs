@@ -24,13 +24,16 @@ pub enum ApiSecret<'a> {
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "SecretSource")]
 pub struct SecretSourceTable<'a> {
-    /// Sealed by `lkroute secrets seal`.
+    /// Sealed by `lkroute secrets seal`. Required: one of `sealed`,
+    /// `env`, `file`.
     #[serde(borrow)]
     pub sealed: Str<'a>,
-    /// The name of an environment variable.
+    /// The name of an environment variable. Required: one of `sealed`,
+    /// `env`, `file`.
     #[serde(borrow)]
     pub env: Str<'a>,
-    /// A file, relative to this one.
+    /// A file, relative to this one. Required: one of `sealed`,
+    /// `env`, `file`.
     #[serde(borrow)]
     pub file: Str<'a>,
 }
