@@ -14,19 +14,26 @@ set -euo pipefail
 # shellcheck source=lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-# ask PATH FILTER [jq arguments…]: the answer through jq, with patience.
+# ask PATH FILTER [jq arguments…]: each page of the answer through jq, with
+# patience. What stands on a later page counts like the first.
 ask() {
-  local path=$1 filter=$2 try
+  local path=$1 filter=$2 page try
   shift 2
-  for try in 1 2 3; do
-    if api GET "$path"; then
-      jq -r "$@" "$filter" "$reply" && return
-      status=000
-    fi
-    passing || break
-    [ "$try" = 3 ] || pause "$try"
+  for ((page = 1; page <= 50; page++)); do
+    for try in 1 2 3; do
+      if api GET "$path&per_page=100&page=$page"; then
+        if jq -r "$@" "$filter" "$reply"; then
+          grep -qi '^link:.*rel="next"' "$reply.headers" || return 0
+          continue 2
+        fi
+        status=000
+      fi
+      passing || break
+      [ "$try" = 3 ] || pause "$try"
+    done
+    die "The approved plan could not be looked for: $(trouble)."
   done
-  die "The approved plan could not be looked for: $(trouble)."
+  die 'The approved plan could not be looked for: GitHub has more than 5000 entries.'
 }
 
 instead="Plan this commit by hand, look at the plan, and apply it with its digest ('expect')."
@@ -35,7 +42,7 @@ label=$(environment_label)
 
 # ---- the pull request that brought the commit --------------------------------
 
-ask "/repos/$GITHUB_REPOSITORY/commits/$GITHUB_SHA/pulls?per_page=100" '
+ask "/repos/$GITHUB_REPOSITORY/commits/$GITHUB_SHA/pulls?" '
   map(select(.merged_at != null and .base.ref == $branch)) as $merged
   | (($merged | map(select(.merge_commit_sha == $sha))) + $merged | .[0]) // empty
   | "\(.number | numbers) \(.head.sha) \(.merged_at | fromdate)"' \
@@ -50,7 +57,7 @@ output head "$head"
 
 # Runs of the plan workflow for this commit, begun before the merge. A file of
 # another name, another event and a fork don't count.
-ask "/repos/$GITHUB_REPOSITORY/actions/runs?head_sha=$head&event=pull_request&per_page=100" '
+ask "/repos/$GITHUB_REPOSITORY/actions/runs?head_sha=$head&event=pull_request" '
   .workflow_runs
   | map(select(.head_sha == $head and .event == "pull_request"
       and (.path | split("@")[0]) == $workflow
@@ -63,7 +70,7 @@ ask "/repos/$GITHUB_REPOSITORY/actions/runs?head_sha=$head&event=pull_request&pe
 name=$(plan_artifact "$label" "$number" "$GITHUB_REF_NAME" "$head")
 : >"$reply.plans"
 while read -r run; do
-  ask "/repos/$GITHUB_REPOSITORY/actions/runs/$run/artifacts?per_page=100" '
+  ask "/repos/$GITHUB_REPOSITORY/actions/runs/$run/artifacts?" '
     .artifacts[]
     | select((.expired | not) and (.created_at | fromdate) <= $merged
         and (.name | startswith($name))
@@ -78,13 +85,17 @@ read -r saved run digest artifact < <(tail -n 1 "$reply.plans") ||
 # ---- what people approved ----------------------------------------------------
 
 # An approval is of what there was to see: a plan that was saved later counts
-# only if it is one that was there before the last approval.
-ask "/repos/$GITHUB_REPOSITORY/pulls/$number/reviews?per_page=100" '
-  map(select(.state == "APPROVED" and (.submitted_at | fromdate) <= $merged) | .submitted_at | fromdate)
-  | max // empty' --argjson merged "$merged" >"$reply.found"
-if read -r approved <"$reply.found" && [ "$saved" -gt "$approved" ]; then
+# only if it is one that was there before the last approval. Where anybody may
+# approve, a stranger's approval does not make the plan that came after that of
+# the people who belong here an approved one.
+ask "/repos/$GITHUB_REPOSITORY/pulls/$number/reviews?" '
+  .[] | select(.state == "APPROVED" and (.submitted_at | fromdate) <= $merged)
+  | (.author_association | IN("OWNER", "MEMBER", "COLLABORATOR")) as $belongs
+  | "\($belongs) \(.submitted_at | fromdate)"' \
+  --argjson merged "$merged" | sort -k1,1 -k2,2n | tail -n 1 >"$reply.found"
+if read -r _ approved <"$reply.found" && [ "$saved" -ge "$approved" ]; then
   awk -v at="$approved" -v digest="$digest" \
-    '$1 <= at && $3 == digest { found = 1 } END { exit !found }' "$reply.plans" ||
+    '$1 < at && $3 == digest { found = 1 } END { exit !found }' "$reply.plans" ||
     die "Stale: the newest plan of pull request #$number was made after its last approval, and no plan before that is the same: nobody approved it. $instead"
 fi
 

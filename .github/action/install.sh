@@ -104,7 +104,7 @@ check_attestation() {
   fi
   GH_TOKEN=$GITHUB_TOKEN limited "$gh" attestation verify "$1" --repo "$ACTION_REPOSITORY" \
     --signer-workflow "$ACTION_REPOSITORY/.github/workflows/release.yml" \
-    --source-digest "$commit" >"$reply.attested" 2>&1 || {
+    --source-digest "$commit" --deny-self-hosted-runners >"$reply.attested" 2>&1 || {
     quote_log "$reply.attested"
     die "The attestation of $(basename "$1") does not hold: it was not built by the release workflow from ${commit:0:12}."
   }

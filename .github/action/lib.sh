@@ -6,6 +6,10 @@
 # runner keep their order only within one stream.
 exec 3>&1
 
+# Programs of the system first: what a step before this one put into PATH has
+# no say in whether a checksum fits.
+PATH=/usr/local/bin:/usr/bin:/bin:$PATH
+
 # A place for answers, and beside it for whatever else is passed on.
 reply=$(mktemp)
 trap 'rm -f "$reply" "$reply".*' EXIT

@@ -50,7 +50,7 @@ pub struct GitHub {
     state: Arc<Mutex<State>>,
 }
 
-/// Comments on a page, however many were asked for.
+/// Entries on a page, however many were asked for.
 const PAGE: usize = 2;
 
 impl GitHub {
@@ -123,7 +123,7 @@ impl State {
             return done(422, json!({ "message": message }));
         }
         match (method, &parts[..]) {
-            ("GET", ["issues", "7", "comments"]) => self.page(query),
+            ("GET", ["issues", "7", "comments"]) => page(&self.comments, query),
             ("POST", ["issues", "7", "comments"]) => done(201, self.add(BOT, text)),
             ("PATCH", ["issues", "comments", id]) => {
                 let id: u64 = id.parse().expect("a number");
@@ -161,27 +161,23 @@ impl State {
                 let count = found.len();
                 done(200, json!({ "total_count": count, "artifacts": found }))
             }
-            ("GET", ["pulls", "7", "reviews"]) => done(200, self.reviews.clone().into()),
+            ("GET", ["pulls", "7", "reviews"]) => page(&self.reviews, query),
             _ => done(404, json!({ "message": "Not Found" })),
         }
     }
+}
 
-    fn page(&self, query: &str) -> (u16, Value, String) {
-        let page = query.split('&').find_map(|pair| pair.strip_prefix("page="));
-        let page: usize = page.expect("a page").parse().expect("its number");
-        let found: Vec<_> = self
-            .comments
-            .iter()
-            .skip((page - 1) * PAGE)
-            .cloned()
-            .collect();
-        let link = match found.len() > PAGE {
-            true => "Link: <https://api.example/next>; rel=\"next\"\r\n",
-            false => "",
-        };
-        let found = found.into_iter().take(PAGE).collect();
-        (200, Value::Array(found), link.to_owned())
-    }
+/// One page of a list, as the query asks for it; the first where it doesn't.
+fn page(list: &[Value], query: &str) -> (u16, Value, String) {
+    let page = query.split('&').find_map(|pair| pair.strip_prefix("page="));
+    let page: usize = page.map_or(1, |page| page.parse().expect("its number"));
+    let found: Vec<_> = list.iter().skip((page - 1) * PAGE).cloned().collect();
+    let link = match found.len() > PAGE {
+        true => "Link: <https://api.example/next>; rel=\"next\"\r\n",
+        false => "",
+    };
+    let found = found.into_iter().take(PAGE).collect();
+    (200, Value::Array(found), link.to_owned())
 }
 
 fn serve(stream: TcpStream, state: &Mutex<State>) -> Option<()> {

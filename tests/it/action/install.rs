@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -174,35 +174,80 @@ fn a_release_of_another_commit_is_refused() {
     refused(&done, "There is no release for Windows");
 }
 
-/// A gh that knows one digest: what the real one is asked, and says.
-fn with_gh(step: &Step, verdict: &str) -> PathBuf {
-    let gh = step.path(".cargo/bin/gh");
-    let text = format!(
-        "#!/bin/sh\nprintf '%s ' \"$@\" >>\"$HOME/asked\"\ncase $* in *--help*) exit 0 ;; esac\n{verdict}\n"
-    );
-    executable(&gh, &text);
-    step.path("asked")
+/// A gh that knows one attestation, and refuses whatever it is asked beside it.
+fn with_gh(step: &Step, attested: &str) {
+    let text = r#"#!/usr/bin/env bash
+case $* in *--help*) exit 0 ;; esac
+sum=$(sha256sum <"$3" | cut -d' ' -f1)
+asked="$1 $2 $sum ${*:4}"
+[ "$asked" = "ATTESTED" ] || { printf '::error::not by you: %s\n' "$asked" >&2; exit 1; }
+"#;
+    let text = text.replace("ATTESTED", attested);
+    executable(&step.path(".cargo/bin/gh"), &text);
 }
 
 #[test]
-fn the_attestation_has_to_name_the_workflow_and_the_commit() {
+fn the_attestation_has_to_name_archive_repository_workflow_and_commit() {
     let github = released();
+    let name = format!("v{VERSION}/{}", archive_name());
+    let sum = hex(&Sha256::digest(&github.state().assets[&name]));
+    let attested = |sum: &str, repository: &str, workflow: &str, commit: &str| {
+        format!(
+            "attestation verify {sum} --repo {repository} --signer-workflow \
+             {repository}/.github/workflows/{workflow} --source-digest {commit} \
+             --deny-self-hosted-runners"
+        )
+    };
     let step = installing(&github);
-    let asked = with_gh(&step, "exit 0");
+    with_gh(&step, &attested(&sum, REPOSITORY, "release.yml", COMMIT));
     let done = step.run("install.sh");
     assert!(done.success, "{}", done.log);
-    let asked = fs::read_to_string(asked).expect("what it was asked");
-    for part in [
-        format!("--repo {REPOSITORY} "),
-        format!("--signer-workflow {REPOSITORY}/.github/workflows/release.yml "),
-        format!("--source-digest {COMMIT} "),
+    assert!(
+        !done.log.contains("its attestation was not"),
+        "{}",
+        done.log
+    );
+    let other = COMMIT.replace('c', "d");
+    for attested in [
+        attested(&sum, "a-stranger/routing", "release.yml", COMMIT),
+        attested(&sum, REPOSITORY, "ci.yml", COMMIT),
+        attested(&sum, REPOSITORY, "release.yml", &other),
+        attested(
+            &hex(&Sha256::digest("other")),
+            REPOSITORY,
+            "release.yml",
+            COMMIT,
+        ),
     ] {
-        assert!(asked.contains(&part), "{asked}");
+        with_gh(&step, &attested);
+        let done = step.run("install.sh");
+        refused(&done, "does not hold");
+        assert!(done.log.contains("::stop-commands::"), "{}", done.log);
     }
-    with_gh(&step, "echo '::error::not by you' >&2; exit 1");
-    let done = step.run("install.sh");
-    refused(&done, "does not hold");
-    assert!(done.log.contains("::stop-commands::"), "{}", done.log);
+    // Archive and checksum changed together: the attestation is of another one.
+    publish(
+        &github,
+        archive("#!/bin/sh\necho planted >>\"$HOME/ran\"\n"),
+    );
+    with_gh(&step, &attested(&sum, REPOSITORY, "release.yml", COMMIT));
+    refused(&step.run("install.sh"), "does not hold");
+    assert!(!step.path("ran").exists());
+}
+
+/// An earlier step can put programs before those of the system.
+#[test]
+fn no_program_of_the_caller_judges_the_release() {
+    let github = released();
+    let mut step = installing(&github);
+    for name in ["curl", "jq", "sha256sum", "tar", "awk", "sed"] {
+        step.program(name, "echo \"$0\" >>\"$HOME/ran\"; exit 0");
+    }
+    let path = std::env::var("PATH").expect("a PATH");
+    let path = format!("{}:{path}", step.dir.path().display());
+    let done = step.set("PATH", &path).run("install.sh");
+    assert!(done.success, "{}", done.log);
+    let ran = fs::read_to_string(step.path("ran")).unwrap_or_default();
+    assert_eq!(ran, "", "{ran}");
 }
 
 const CARGO: &str = r#"#!/usr/bin/env bash
@@ -247,6 +292,55 @@ fn a_build_sees_no_secret_and_obeys_no_file_of_the_caller() {
     let directory = seen.lines().last().expect("its directory");
     assert!(directory.ends_with("lkroute-program"), "{seen}");
     assert_eq!(github.count(""), 0, "nothing is downloaded");
+}
+
+/// The same with the real cargo, around a crate that is there in a second.
+#[test]
+fn a_build_is_not_what_the_callers_files_say() {
+    let github = GitHub::start();
+    let mut step = installing(&github);
+    let own = step.path("action");
+    for (file, text) in [
+        (
+            "Cargo.toml",
+            "[package]\nname = \"lkroute\"\nversion = \"0.0.0\"\nedition = \"2021\"\n",
+        ),
+        (
+            "Cargo.lock",
+            "version = 3\n\n[[package]]\nname = \"lkroute\"\nversion = \"0.0.0\"\n",
+        ),
+        ("src/main.rs", "fn main() { println!(\"lkroute 0.0.0\") }\n"),
+    ] {
+        let path = own.join(file);
+        fs::create_dir_all(path.parent().expect("a directory")).expect("make it");
+        fs::write(path, text).expect("write it");
+    }
+    // Its scripts are those of the repository, its crate the small one.
+    let real = Path::new(env!("CARGO")).parent().expect("a toolchain");
+    for name in ["cargo", "rustc"] {
+        let real = real.join(name);
+        let text = format!("#!/bin/sh\nexec '{}' \"$@\"\n", real.display());
+        executable(&step.path(".cargo/bin").join(name), &text);
+    }
+    let planted = "#!/bin/sh\necho planted >>\"$HOME/ran\"; exit 1\n";
+    let checkout = step.path("checkout");
+    executable(&checkout.join("planted"), planted);
+    executable(&checkout.join("cargo"), planted);
+    let wrapper = checkout.join("planted").display().to_string();
+    let config = format!("[build]\nrustc-wrapper = \"{wrapper}\"\n[net]\noffline = true\n");
+    fs::create_dir_all(checkout.join(".cargo")).expect("make it");
+    fs::write(checkout.join(".cargo/config.toml"), config).expect("write it");
+    let toolchain = "[toolchain]\nchannel = \"1.0.0-planted\"\n";
+    fs::write(checkout.join("rust-toolchain.toml"), toolchain).expect("write it");
+    let path = std::env::var("PATH").expect("a PATH");
+    step.set("PATH", &format!("{}:{path}", checkout.display()))
+        .set("GITHUB_ACTION_PATH", own.to_str().expect("plain"))
+        .set("RUSTC_WRAPPER", &wrapper)
+        .set("BUILD", "true");
+    let done = step.run("install.sh");
+    assert!(done.success, "{}", done.log);
+    assert!(done.log.contains("lkroute 0.0.0"), "{}", done.log);
+    assert!(!step.path("ran").exists(), "{}", done.log);
 }
 
 #[test]

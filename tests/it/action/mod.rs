@@ -4,6 +4,7 @@
 mod comments;
 mod expression;
 mod github;
+mod gitlab;
 mod install;
 mod rules;
 mod runner;

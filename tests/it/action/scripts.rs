@@ -72,7 +72,11 @@ impl Step {
         let mut command = Command::new("timeout");
         command.arg("100");
         command.arg(root().join(".github/action").join(script));
-        command.current_dir(self.dir.path()).env_clear();
+        // The caller's repository, where a test has one.
+        let checkout = self.path("checkout");
+        let here = Some(checkout).filter(|checkout| checkout.is_dir());
+        let here = here.unwrap_or(self.dir.path().to_owned());
+        command.current_dir(here).env_clear();
         command.envs(&self.env);
         command.env("GITHUB_OUTPUT", &output);
         command.env("GITHUB_STEP_SUMMARY", &summary);
@@ -440,6 +444,31 @@ fn a_plan_that_came_after_the_last_approval_is_stale_unless_it_is_the_same() {
     );
     assert!(same.success, "{}", same.log);
     assert_eq!(same.outputs["run"], "41");
+    // In the same second nobody can have seen it.
+    let stale = look(vec![artifact(41, approved, '2')], approvals());
+    assert!(!stale.success, "{}", stale.log);
+    // Many reviews that are none don't hide the approval on a later page.
+    let many = [
+        vec![approval(before, "COMMENTED"); 4],
+        vec![approval(approved, "APPROVED")],
+    ];
+    let stale = look(vec![artifact(41, after, '2')], many.concat());
+    assert!(!stale.success, "{}", stale.log);
+    // A stranger can't approve what came after the team's approval.
+    let of = |at, who: &str| {
+        let mut review = approval(at, "APPROVED");
+        review["author_association"] = who.into();
+        review
+    };
+    let later = "2026-11-21T04:00:00Z";
+    for stranger in ["NONE", "CONTRIBUTOR", "FIRST_TIMER"] {
+        let reviews = vec![of(approved, "MEMBER"), of(later, stranger)];
+        let stale = look(vec![artifact(41, after, '2')], reviews);
+        assert!(!stale.success, "{stranger}: {}", stale.log);
+    }
+    let reviews = vec![of(approved, "MEMBER"), of(later, "OWNER")];
+    let done = look(vec![artifact(41, after, '2')], reviews);
+    assert!(done.success, "{}", done.log);
     // Dismissed, or of a time after the merge: no approval, so nothing to compare.
     let none = vec![
         approval(approved, "DISMISSED"),

@@ -11,10 +11,10 @@ use crate::git::git;
 use crate::support::pages::blocks_run_by;
 use crate::support::{not_run, part};
 
-const INDIA: &str = "routing/india.toml";
-const CONFIG: &str = "india-techiemaya-cloud";
+pub(super) const INDIA: &str = "routing/india.toml";
+pub(super) const CONFIG: &str = "india-techiemaya-cloud";
 
-fn change_worker(world: &World, from: &str, to: &str) {
+pub(super) fn change_worker(world: &World, from: &str, to: &str) {
     let quoted = |worker: &str| format!("\"{worker}\"");
     let text = world.clone.read(INDIA);
     assert!(text.contains(&quoted(from)), "{text}");
@@ -39,7 +39,7 @@ fn plan(world: &mut World, success: bool) -> (Pull, Ran, String) {
 }
 
 #[track_caller]
-fn has(text: &str, part: &str) {
+pub(super) fn has(text: &str, part: &str) {
     assert!(text.contains(part), "no {part:?} in\n{text}");
 }
 
@@ -259,55 +259,6 @@ fn the_commands_for_other_systems_do_what_the_page_says() {
         serde_json::from_str(&world.clone.read("plan.lkplan")).expect("JSON");
     run(expect, plan["digest"].as_str().expect("a digest"), 0);
     assert_eq!(world.worker(CONFIG), "voag-dev-v3");
-}
-
-/// The script of a job, and what the runner puts in place of an input.
-fn gitlab_script(job: &str) -> String {
-    let text = fs::read_to_string(root().join("docs/ci/gitlab.yml")).expect("the component");
-    let text = text.replace("$[[ inputs.environment ]]", "production");
-    let (spec, jobs) = text.split_once("\n---\n").expect("a specification");
-    let spec: serde_json::Value = serde_saphyr::from_str(spec).expect("YAML");
-    assert!(spec["spec"]["inputs"]["environment"].is_object());
-    let jobs: serde_json::Value = serde_saphyr::from_str(jobs).expect("YAML");
-    let lines = jobs[job]["script"].as_array().expect("a script").iter();
-    let lines: Vec<&str> = lines.map(|line| line.as_str().expect("a line")).collect();
-    lines.join("\n")
-}
-
-#[test]
-fn the_component_for_gitlab_plans_and_applies() {
-    let world = World::new();
-    let program = Path::new(env!("CARGO_BIN_EXE_lkroute"));
-    let directory = program.parent().expect("a directory").display();
-    let path = format!("{directory}:{}", std::env::var("PATH").expect("a PATH"));
-    let run = |job: &str, expect: &str, code: i32| {
-        let mut bash = Command::new("bash");
-        bash.args(["-euo", "pipefail", "-c", &gitlab_script(job)]);
-        bash.current_dir(world.clone.path()).env("PATH", &path);
-        bash.env("CI", "true").env("LKROUTE_ENV", "production");
-        bash.env("DATABASE_URL", &world.database)
-            .env("LKROUTE_EXPECT", expect);
-        let done = bash.output().expect("run bash");
-        let said = String::from_utf8_lossy(&done.stderr);
-        assert_eq!(done.status.code(), Some(code), "{job}\n{said}");
-    };
-    change_worker(&world, "voag-dev", "voag-dev-v2");
-    run("lkroute-plan", "", 0);
-    has(&world.clone.read("report.md"), "`voag-dev` → `voag-dev-v2`");
-    run("lkroute-apply", &format!("sha256:{}", "0".repeat(64)), 5);
-    let plan: serde_json::Value =
-        serde_json::from_str(&world.clone.read("plan.lkplan")).expect("JSON");
-    run(
-        "lkroute-apply",
-        plan["digest"].as_str().expect("a digest"),
-        0,
-    );
-    assert_eq!(world.worker(CONFIG), "voag-dev-v2");
-    let india = world.clone.read(INDIA);
-    world
-        .clone
-        .write(INDIA, &india.replace("[[bindings]]", "[[bindings"));
-    run("lkroute-plan", "", 3);
 }
 
 /// The hooks in the real pre-commit, from a repository of hooks as users name it.
