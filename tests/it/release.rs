@@ -197,7 +197,7 @@ fn the_package_goes_from_nothing_to_a_resolved_call() {
         "--force-not-root",
         "--force-depends",
         "--force-bad-path",
-        "--install",
+        "-i",
         package,
     ];
     run(dpkg, &install, dir.path());

@@ -8,7 +8,7 @@ use super::world::clean;
 use crate::livekit::real::{Livekit, Worker};
 use crate::livekit::standin::{KEY, SECRET};
 use crate::support::pages::blocks_run_by;
-use crate::support::{Lkroute, block_on, console_where};
+use crate::support::{Lkroute, block_on, console_run_by, console_where};
 
 /// Ids, ports and durations differ from run to run; each kind is shown as one.
 const IDS: [&str; 5] = [
@@ -130,4 +130,20 @@ fn calls_are_placed_as_the_pages_show() {
             other => panic!("what is {other:?}?"),
         },
     );
+}
+
+#[test]
+fn a_worker_that_is_gone_is_found_and_replaced() {
+    let name = "a_worker_that_is_gone_is_found_and_replaced";
+    let Some(livekit) = Livekit::alone_with_redis() else {
+        return;
+    };
+    let Some(_spare) = Worker::start(&livekit, "voag-spare") else {
+        return;
+    };
+    let trunk = trunk(&livekit, "+971545335200");
+    let lkroute = desk(&livekit, &trunk);
+    for page in ["docs/troubleshooting.md", "docs/incidents.md"] {
+        console_run_by(page, name, &lkroute, |text| masked(&text));
+    }
 }

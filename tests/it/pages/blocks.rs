@@ -58,16 +58,18 @@ fn not_a_test(test: &str, source: &dyn Fn(&str) -> Option<String>) -> Option<Str
     let text = files.iter().find_map(|file| source(file));
     let text = text.unwrap_or_default();
     let is_there = text.contains(&format!("fn {name}("));
-    let asks = text.contains("blocks_run_by(") && text.contains(&format!("\"{name}\""));
+    let asks = ["blocks_run_by(", "console_run_by("];
+    let asks = asks.iter().any(|function| text.contains(function));
+    let asks = asks && text.contains(&format!("\"{name}\""));
     (!is_there || !asks).then(|| format!("no test {test} asks for it"))
 }
 
-fn test_source(file: &str) -> Option<String> {
+pub(super) fn test_source(file: &str) -> Option<String> {
     fs::read_to_string(root().join("tests/it").join(file)).ok()
 }
 
 /// The pages whose sessions a test runs, as the calls of `console` name them.
-fn run_in_turn() -> Vec<String> {
+pub(super) fn run_in_turn() -> Vec<String> {
     let files = walkdir::WalkDir::new(root().join("tests/it")).into_iter();
     let files = files.map(|entry| entry.expect("an entry").into_path());
     let files = files.filter(|path| path.extension().is_some_and(|ext| ext == "rs"));

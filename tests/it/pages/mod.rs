@@ -2,7 +2,9 @@
 //! their links lead somewhere.
 
 mod blocks;
+mod command_lists;
 mod first_steps;
 mod links;
 mod named_commands;
+mod sentences;
 mod sessions;

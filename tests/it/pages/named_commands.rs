@@ -6,10 +6,10 @@ use crate::support::Lkroute;
 use crate::support::pages::{Block, pages, read_page};
 
 /// Texts that go into keys (docs/secrets.md); they only begin like commands.
-const INFOS: [&str; 2] = ["lkroute key id v1", "lkroute secret fingerprint v1"];
+pub(super) const INFOS: [&str; 2] = ["lkroute key id v1", "lkroute secret fingerprint v1"];
 
 /// What stands between backticks, on one line each.
-fn code_spans(text: &str) -> Vec<String> {
+pub(super) fn code_spans(text: &str) -> Vec<String> {
     let mut spans = Vec::new();
     let mut rest = text;
     while let Some(start) = rest.find('`') {

@@ -31,11 +31,8 @@ pub fn console_where(
     mask: impl Fn(String) -> String,
     mut happens: impl FnMut(&str),
 ) {
-    let text = read_page(page);
-    let mut printed = String::new();
-    let (mut inside, mut above) = (false, "");
-    let mut lines = text.lines().peekable();
-    while let Some(line) = lines.next() {
+    let mine = |mark: &Mark| *mark == Mark::None;
+    typed(page, lkroute, &mask, &mine, &mut |line, rest| {
         let comment = line.strip_prefix("<!-- ");
         let comment = comment
             .and_then(|rest| rest.strip_suffix(" -->"))
@@ -46,15 +43,55 @@ pub fn console_where(
             happens(event);
         }
         if let Some(name) = line.strip_prefix("```toml ") {
-            let block = lines.clone().take_while(|line| *line != "```");
+            let block = rest.lines().take_while(|line| *line != "```");
             let text: String = block.map(|line| format!("{line}\n")).collect();
             lkroute.write(name, &text);
+        }
+    });
+}
+
+/// As [`console`], for the blocks of a page whose marks name the test `name`,
+/// and for them alone.
+///
+/// # Panics
+/// As [`console`], and where the page has no such block.
+#[track_caller]
+pub fn console_run_by(page: &str, name: &str, lkroute: &Lkroute, mask: impl Fn(String) -> String) {
+    let mut found = false;
+    let named = format!("::{name}");
+    let mine = |mark: &Mark| matches!(mark, Mark::RunBy(test) if test.ends_with(&named));
+    typed(page, lkroute, &mask, &mine, &mut |line, _| {
+        found |= mine(&Mark::of(line));
+    });
+    assert!(found, "{page} has no block for {name}");
+}
+
+/// Types the blocks that are `mine` by the mark above them; `other` gets each
+/// line of the page that is none of theirs, with what follows it.
+#[track_caller]
+fn typed(
+    page: &str,
+    lkroute: &Lkroute,
+    mask: &dyn Fn(String) -> String,
+    mine: &dyn Fn(&Mark) -> bool,
+    other: &mut dyn FnMut(&str, &str),
+) {
+    let text = read_page(page);
+    let mut printed = String::new();
+    let (mut inside, mut above) = (false, "");
+    let mut rest = text.as_str();
+    let mut lines = text.lines().peekable();
+    while let Some(line) = lines.next() {
+        rest = rest.get(line.len() + 1..).unwrap_or("");
+        if !inside {
+            other(line, rest);
         }
         match (inside, line.strip_prefix("$ ")) {
             (true, Some(command)) => {
                 let mut command = command.to_owned();
                 printed += &format!("{line}\n");
                 while let Some(more) = lines.next_if(|line| line.starts_with(">   ")) {
+                    rest = rest.get(more.len() + 1..).unwrap_or("");
                     command += &more[1..];
                     printed += &format!("{more}\n");
                 }
@@ -63,7 +100,7 @@ pub fn console_where(
             }
             (true, None) if line == "```" => inside = false,
             (true, None) => continue,
-            (false, _) => inside = line == "```console" && Mark::of(above) == Mark::None,
+            (false, _) => inside = line == "```console" && mine(&Mark::of(above)),
         }
         printed += &format!("{line}\n");
         above = line;
@@ -90,8 +127,13 @@ fn sqlite(lkroute: &Lkroute, arguments: &str) -> String {
 
 /// Both outputs as a terminal would show them.
 fn run(lkroute: &Lkroute, command: &str) -> String {
+    shell(lkroute, command).0
+}
+
+/// Runs a line with `sh`, lkroute on its path; both outputs, and the exit code.
+pub fn shell(lkroute: &Lkroute, command: &str) -> (String, i32) {
     if let Some(arguments) = command.strip_prefix("sqlite3 ") {
-        return sqlite(lkroute, arguments);
+        return (sqlite(lkroute, arguments), 0);
     }
     let binary = Path::new(env!("CARGO_BIN_EXE_lkroute"));
     let directory = binary.parent().expect("a directory").display();
@@ -106,8 +148,9 @@ fn run(lkroute: &Lkroute, command: &str) -> String {
     let output = shell.args(["-c", &script]).output().expect("run sh");
     let text = String::from_utf8(output.stdout).expect("output in UTF-8");
     Plaintexts::all().must_not_be_in(&text, command);
-    match text.is_empty() || text.ends_with('\n') {
+    let text = match text.is_empty() || text.ends_with('\n') {
         true => text,
         false => text + "\n",
-    }
+    };
+    (text, output.status.code().expect("an exit code"))
 }

@@ -23,7 +23,7 @@ mod tcp_cut;
 
 #[allow(unused_imports)]
 pub use {
-    console::{console, console_where},
+    console::{console, console_run_by, console_where, shell},
     golden::golden,
     haproxy::Haproxy,
     legacy::*,
