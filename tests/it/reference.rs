@@ -177,9 +177,9 @@ fn the_schema_has_the_fields_as_the_table_has_them() {
         value
     };
     let kind_of = |field: Field| match field.kind() {
-        FieldKind::Text => "string",
+        FieldKind::Text | FieldKind::Name => "string",
         FieldKind::Flag => "boolean",
-        FieldKind::TextList => "array",
+        FieldKind::TextList | FieldKind::TextSet => "array",
     };
     // A name is the key of its table, a secret a table, a config's id its name.
     let is_plain = |field: &Field| ![Field::Name, Field::ApiSecret].contains(field);
