@@ -16,8 +16,8 @@ use super::Client;
 use super::call::{Call, JobSeen, is_ours, list_dispatches};
 use super::cause::{Cause, Failure};
 use super::request::LIST_PARTICIPANTS;
+use super::request_error::RequestError;
 use super::token::Grant;
-use super::trouble::Trouble;
 
 /// A shorter wait for an agent proves nothing: livekit-server lists a job only
 /// after it has asked all its nodes for workers, for 5 s, unless it did so in
@@ -111,8 +111,8 @@ pub async fn look_at_call(client: &Client, call: &Dispatched<'_>) -> CallLook {
             let mut dispatches = dispatches.into_iter();
             dispatches.find(|dispatch| dispatch.id == call.dispatch_id)
         }
-        Err(trouble) if trouble.failure.cause == Cause::RoomMissing => None,
-        Err(trouble) => return CallLook::NotKnown(trouble.failure),
+        Err(error) if error.failure.cause == Cause::RoomMissing => None,
+        Err(error) => return CallLook::NotKnown(error.failure),
     };
     if let Some(job) = listed.as_ref().and_then(first_job) {
         return CallLook::There(AgentThere {
@@ -141,7 +141,7 @@ fn first_job(dispatch: &AgentDispatch) -> Option<JobSeen> {
 /// The room is not there, or could not be looked at.
 pub async fn find_dispatch(client: &Client, call: &Call<'_>) -> Result<Option<String>, Failure> {
     let listed = list_dispatches(client, call.room).await;
-    let listed = listed.map_err(|trouble| trouble.failure)?;
+    let listed = listed.map_err(|error| error.failure)?;
     let mut listed = listed.into_iter();
     Ok(listed
         .find(|dispatch| is_ours(dispatch, call))
@@ -211,7 +211,7 @@ async fn list_participants(
         room: room.to_owned(),
     };
     let grant = Grant::RoomAdmin(room);
-    let listed: Result<proto::ListParticipantsResponse, Trouble> = client
+    let listed: Result<proto::ListParticipantsResponse, RequestError> = client
         .send_message(LIST_PARTICIPANTS, grant, &request, until)
         .await;
     match listed {
@@ -219,8 +219,8 @@ async fn list_participants(
             let all = listed.participants.into_iter();
             Ok(all.filter(|p| p.state() != State::Disconnected).collect())
         }
-        Err(trouble) if trouble.failure.cause == Cause::RoomMissing => Ok(Vec::new()),
-        Err(trouble) => Err(trouble.failure),
+        Err(error) if error.failure.cause == Cause::RoomMissing => Ok(Vec::new()),
+        Err(error) => Err(error.failure),
     }
 }
 
@@ -229,7 +229,7 @@ async fn list_participants(
 /// # Errors
 /// The server could not be asked, or refused.
 pub async fn end_call(client: &Client, room: &str, dispatch: Option<&str>) -> Result<(), Failure> {
-    let missing = |trouble: &Trouble| trouble.failure.cause == Cause::RoomMissing;
+    let missing = |error: &RequestError| error.failure.cause == Cause::RoomMissing;
     let until = Instant::now() + client.limits.whole;
     if let Some(id) = dispatch {
         let request = proto::DeleteAgentDispatchRequest {
@@ -237,24 +237,24 @@ pub async fn end_call(client: &Client, room: &str, dispatch: Option<&str>) -> Re
             room: room.to_owned(),
         };
         let grant = Grant::RoomAdmin(room);
-        let ended: Result<AgentDispatch, Trouble> = client
+        let ended: Result<AgentDispatch, RequestError> = client
             .send_message(super::request::DELETE_DISPATCH, grant, &request, until)
             .await;
-        if let Err(trouble) = ended
-            && !missing(&trouble)
+        if let Err(error) = ended
+            && !missing(&error)
         {
-            return Err(trouble.failure);
+            return Err(error.failure);
         }
     }
     let request = proto::DeleteRoomRequest {
         room: room.to_owned(),
     };
     let grant = Grant::CreateRooms;
-    let ended: Result<proto::DeleteRoomResponse, Trouble> = client
+    let ended: Result<proto::DeleteRoomResponse, RequestError> = client
         .send_message(super::request::DELETE_ROOM, grant, &request, until)
         .await;
     match ended {
-        Err(trouble) if !missing(&trouble) => Err(trouble.failure),
+        Err(error) if !missing(&error) => Err(error.failure),
         _ => Ok(()),
     }
 }

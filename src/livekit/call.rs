@@ -13,8 +13,8 @@ use tokio::time::{Instant, sleep};
 use super::Client;
 use super::cause::{Cause, Failure};
 use super::request::{CREATE_DISPATCH, CREATE_ROOM, LIST_DISPATCH};
+use super::request_error::{RequestError, SideEffect};
 use super::token::Grant;
-use super::trouble::{Done, Trouble};
 
 /// A call to place.
 #[derive(Debug, Clone, Copy)]
@@ -106,10 +106,10 @@ pub(super) async fn dispatch_into_room(
             dispatch_id,
             adopted: false,
         },
-        Err(trouble) if trouble.done == Done::Unclear => {
-            settle_dispatch(client, call, trouble).await
+        Err(error) if error.side_effect == SideEffect::Unclear => {
+            settle_dispatch(client, call, error).await
         }
-        Err(trouble) => CallOutcome::Failed(trouble.failure),
+        Err(error) => CallOutcome::Failed(error.failure),
     }
 }
 
@@ -122,16 +122,16 @@ pub(super) async fn create_room(
     let mut untouched = true;
     loop {
         let made = client.send_message(CREATE_ROOM, Grant::CreateRooms, room, until);
-        let made: Result<proto::Room, Trouble> = made.await;
+        let made: Result<proto::Room, RequestError> = made.await;
         let failure = match made {
             Ok(made) if made.name == room.name => return Ok(()),
             Ok(_) => {
                 untouched = false;
                 Cause::NotLivekit.into()
             }
-            Err(trouble) => {
-                untouched &= trouble.done != Done::Unclear;
-                trouble.failure
+            Err(error) => {
+                untouched &= error.side_effect != SideEffect::Unclear;
+                error.failure
             }
         };
         if failure.cause.is_final() || !wait_before_retry(&mut pauses, until).await {
@@ -145,7 +145,7 @@ async fn create_dispatch(
     client: &Client,
     call: &Call<'_>,
     until: Instant,
-) -> Result<String, Trouble> {
+) -> Result<String, RequestError> {
     let request = proto::CreateAgentDispatchRequest {
         agent_name: call.agent_name.to_owned(),
         room: call.room.to_owned(),
@@ -162,7 +162,7 @@ async fn create_dispatch(
         )
         .await?;
     if made.id.is_empty() {
-        Err(Trouble::unclear(Cause::Unreadable.into()))
+        Err(RequestError::unclear(Cause::Unreadable.into()))
     } else {
         Ok(made.id)
     }
@@ -185,7 +185,7 @@ async fn wait_before_retry(pauses: &mut impl Iterator<Item = Duration>, until: I
 }
 
 /// Looks for the dispatch that an unclear create may have made.
-async fn settle_dispatch(client: &Client, call: &Call<'_>, trouble: Trouble) -> CallOutcome {
+async fn settle_dispatch(client: &Client, call: &Call<'_>, error: RequestError) -> CallOutcome {
     let until = Instant::now() + client.limits.settle;
     loop {
         if let Ok(dispatches) = list_dispatches(client, call.room).await
@@ -201,7 +201,7 @@ async fn settle_dispatch(client: &Client, call: &Call<'_>, trouble: Trouble) -> 
         if Instant::now() + client.limits.poll >= until {
             return CallOutcome::Unknown {
                 room: call.room.to_owned(),
-                failure: trouble.failure,
+                failure: error.failure,
             };
         }
         sleep(client.limits.poll).await;
@@ -219,7 +219,7 @@ pub(super) fn is_ours(dispatch: &AgentDispatch, call: &Call<'_>) -> bool {
 pub(super) async fn list_dispatches(
     client: &Client,
     room: &str,
-) -> Result<Vec<AgentDispatch>, Trouble> {
+) -> Result<Vec<AgentDispatch>, RequestError> {
     let until = Instant::now() + client.limits.step;
     let request = proto::ListAgentDispatchRequest {
         room: room.to_owned(),

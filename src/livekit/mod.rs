@@ -19,9 +19,9 @@ mod cause;
 mod http;
 mod probe;
 mod request;
+mod request_error;
 mod sip;
 mod token;
-mod trouble;
 
 use std::fmt;
 use std::time::Duration;

@@ -11,8 +11,8 @@ use super::agent::{AgentSeen, AgentThere, Dispatched, wait_for_agent};
 use super::call::{Call, CallOutcome, create_room, dispatch_into_room};
 use super::cause::{Cause, Failure};
 use super::request::{DELETE_ROOM, LIST_OUTBOUND_TRUNKS};
+use super::request_error::RequestError;
 use super::token::Grant;
-use super::trouble::Trouble;
 use super::{Client, Limits, Server};
 
 /// What became of one check.
@@ -194,7 +194,7 @@ pub async fn find_trunk(client: &Client, trunk_id: &str) -> Result<Vec<String>, 
     let all = proto::ListSipOutboundTrunkRequest::default();
     let listed = client.send_message(LIST_OUTBOUND_TRUNKS, Grant::SipAdmin, &all, until);
     let listed: proto::ListSipOutboundTrunkResponse =
-        listed.await.map_err(|trouble: Trouble| trouble.failure)?;
+        listed.await.map_err(|error: RequestError| error.failure)?;
     let mut trunks = listed.items.into_iter();
     let found = trunks.find(|trunk| trunk.sip_trunk_id == trunk_id);
     let found = found.map(|trunk| trunk.numbers);
@@ -246,8 +246,8 @@ pub async fn probe_worker(
     let until = Instant::now() + client.limits.step;
     let delete = proto::DeleteRoomRequest { room: room.clone() };
     let deleted = client.send_message(DELETE_ROOM, Grant::CreateRooms, &delete, until);
-    let deleted: Result<proto::DeleteRoomResponse, Trouble> = deleted.await;
-    let left_behind = deleted.err().map(|trouble| trouble.failure);
+    let deleted: Result<proto::DeleteRoomResponse, RequestError> = deleted.await;
+    let left_behind = deleted.err().map(|error| error.failure);
     WorkerProbe {
         seen,
         left_behind: left_behind.filter(|f| f.cause != Cause::RoomMissing),

@@ -14,50 +14,50 @@ use tokio::time::Instant;
 use super::Client;
 use super::cause::{Cause, Failure, one_line};
 use super::http::{self, HttpAnswer};
+use super::request_error::{ApiResource, RequestError, of_request};
 use super::token::Grant;
-use super::trouble::{Asked, Trouble, of_request};
 
 /// A method of the API.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Endpoint {
-    asked: Asked,
+    resource: ApiResource,
     path: &'static str,
 }
 
 pub(super) const CREATE_ROOM: Endpoint = Endpoint {
-    asked: Asked::Rooms,
+    resource: ApiResource::Rooms,
     path: "/twirp/livekit.RoomService/CreateRoom",
 };
 pub(super) const DELETE_ROOM: Endpoint = Endpoint {
-    asked: Asked::Rooms,
+    resource: ApiResource::Rooms,
     path: "/twirp/livekit.RoomService/DeleteRoom",
 };
 pub(super) const LIST_ROOMS: Endpoint = Endpoint {
-    asked: Asked::Rooms,
+    resource: ApiResource::Rooms,
     path: "/twirp/livekit.RoomService/ListRooms",
 };
 pub(super) const CREATE_DISPATCH: Endpoint = Endpoint {
-    asked: Asked::Dispatches,
+    resource: ApiResource::Dispatches,
     path: "/twirp/livekit.AgentDispatchService/CreateDispatch",
 };
 pub(super) const LIST_DISPATCH: Endpoint = Endpoint {
-    asked: Asked::Dispatches,
+    resource: ApiResource::Dispatches,
     path: "/twirp/livekit.AgentDispatchService/ListDispatch",
 };
 pub(super) const LIST_PARTICIPANTS: Endpoint = Endpoint {
-    asked: Asked::Dispatches,
+    resource: ApiResource::Dispatches,
     path: "/twirp/livekit.RoomService/ListParticipants",
 };
 pub(super) const DELETE_DISPATCH: Endpoint = Endpoint {
-    asked: Asked::Dispatches,
+    resource: ApiResource::Dispatches,
     path: "/twirp/livekit.AgentDispatchService/DeleteDispatch",
 };
 pub(super) const LIST_OUTBOUND_TRUNKS: Endpoint = Endpoint {
-    asked: Asked::Sip,
+    resource: ApiResource::Sip,
     path: "/twirp/livekit.SIP/ListSIPOutboundTrunk",
 };
 pub(super) const CREATE_SIP_PARTICIPANT: Endpoint = Endpoint {
-    asked: Asked::Sip,
+    resource: ApiResource::Sip,
     path: "/twirp/livekit.SIP/CreateSIPParticipant",
 };
 
@@ -69,7 +69,7 @@ impl Client {
         grant: Grant<'_>,
         message: &impl Message,
         until: Instant,
-    ) -> Result<R, Trouble> {
+    ) -> Result<R, RequestError> {
         let left = until.saturating_duration_since(Instant::now());
         self.ask_within(endpoint, grant, message, left.min(self.limits.step))
             .await
@@ -82,12 +82,12 @@ impl Client {
         grant: Grant<'_>,
         message: &impl Message,
         limit: Duration,
-    ) -> Result<R, Trouble> {
+    ) -> Result<R, RequestError> {
         if limit.is_zero() {
-            return Err(Trouble::not_sent(Cause::Timeout.into()));
+            return Err(RequestError::not_sent(Cause::Timeout.into()));
         }
         let token = grant.sign_token(&self.api_key, &self.api_secret);
-        let token = token.map_err(Trouble::not_sent)?;
+        let token = token.map_err(RequestError::not_sent)?;
         let mut url = self.base.clone();
         url.set_path(endpoint.path);
         let request = self
@@ -98,8 +98,8 @@ impl Client {
             .header(CONTENT_TYPE, "application/protobuf")
             .body(message.encode_to_vec());
         let answer = http::send_request(request).await;
-        let answer = answer.map_err(|error| Trouble::of_request(&error))?;
-        answer.read_message(endpoint.asked)
+        let answer = answer.map_err(|error| RequestError::of_request(&error))?;
+        answer.read_message(endpoint.resource)
     }
 
     /// `GET /`, LiveKit's own health check, without a token.
@@ -118,41 +118,44 @@ impl Client {
         };
         let until = Instant::now() + self.limits.step;
         let rooms = self.send_message(LIST_ROOMS, Grant::ListRooms, &no_room, until);
-        let rooms: Result<proto::ListRoomsResponse, Trouble> = rooms.await;
-        rooms.map(drop).map_err(|trouble| trouble.failure)
+        let rooms: Result<proto::ListRoomsResponse, RequestError> = rooms.await;
+        rooms.map(drop).map_err(|error| error.failure)
     }
 }
 
 impl HttpAnswer {
     /// The message of a good answer; of any other, its cause, and whether the
     /// request may have been carried out.
-    fn read_message<R: Message + Default>(&self, asked: Asked) -> Result<R, Trouble> {
+    fn read_message<R: Message + Default>(&self, resource: ApiResource) -> Result<R, RequestError> {
         if self.status != StatusCode::OK {
-            return Err(self.read_refusal(asked));
+            return Err(self.read_refusal(resource));
         }
         if !self.is_protobuf() {
-            return Err(Trouble::unclear(self.not_livekit()));
+            return Err(RequestError::unclear(self.not_livekit()));
         }
         if self.cut {
             let longer = format!("longer than {} bytes", http::LONGEST_BODY);
-            return Err(Trouble::unclear(Failure::new(Cause::Unreadable, &longer)));
+            return Err(RequestError::unclear(Failure::new(
+                Cause::Unreadable,
+                &longer,
+            )));
         }
-        R::decode(self.body.as_slice()).map_err(|_| Trouble::unclear(Cause::Unreadable.into()))
+        R::decode(self.body.as_slice()).map_err(|_| RequestError::unclear(Cause::Unreadable.into()))
     }
 
-    fn read_refusal(&self, asked: Asked) -> Trouble {
+    fn read_refusal(&self, resource: ApiResource) -> RequestError {
         if let Some((code, msg, meta)) = twirp_error(&self.body) {
-            return Trouble::of_answer(asked, &code, &msg, &meta);
+            return RequestError::of_answer(resource, &code, &msg, &meta);
         }
         if self.status == StatusCode::UNAUTHORIZED
             && let Some(failure) = refused_token(&one_line(&self.body_text()))
         {
-            return Trouble::refused(failure);
+            return RequestError::refused(failure);
         }
         let failure = self.not_livekit();
         match self.status.is_server_error() || self.status == StatusCode::REQUEST_TIMEOUT {
-            true => Trouble::unclear(failure),
-            false => Trouble::refused(failure),
+            true => RequestError::unclear(failure),
+            false => RequestError::refused(failure),
         }
     }
 }

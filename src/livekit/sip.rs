@@ -8,8 +8,8 @@ use livekit_protocol as proto;
 use super::Client;
 use super::cause::Failure;
 use super::request::CREATE_SIP_PARTICIPANT;
+use super::request_error::{RequestError, SideEffect};
 use super::token::Grant;
-use super::trouble::{Done, Trouble};
 
 /// livekit-server lets it ring this long at most, whatever it is asked for
 /// (seen on 1.13.5).
@@ -72,17 +72,17 @@ pub async fn create_sip_participant(
     };
     let limit = client.limits.step + call.wait_for_answer.unwrap_or_default();
     let made = client.ask_within(CREATE_SIP_PARTICIPANT, Grant::SipCall, &request, limit);
-    let made: Result<proto::SipParticipantInfo, Trouble> = made.await;
+    let made: Result<proto::SipParticipantInfo, RequestError> = made.await;
     match made {
         Ok(made) => Ok(SipPlaced {
             sip_call_id: made.sip_call_id,
             participant_id: made.participant_id,
             participant_identity: made.participant_identity,
         }),
-        Err(trouble) => Err(SipFailure {
-            unclear: trouble.done == Done::Unclear,
-            sip_status: trouble.sip_status,
-            failure: trouble.failure,
+        Err(error) => Err(SipFailure {
+            unclear: error.side_effect == SideEffect::Unclear,
+            sip_status: error.sip_status,
+            failure: error.failure,
         }),
     }
 }

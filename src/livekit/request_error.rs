@@ -10,7 +10,7 @@ use super::cause::{Cause, Failure};
 
 /// What was asked for: the same words of the server mean different things.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Asked {
+pub(super) enum ApiResource {
     Rooms,
     Dispatches,
     Sip,
@@ -18,7 +18,7 @@ pub(super) enum Asked {
 
 /// Whether the server carried the request out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Done {
+pub(super) enum SideEffect {
     /// No connection came about, so nothing was sent.
     NotSent,
     /// It answered that it did not.
@@ -28,65 +28,65 @@ pub(super) enum Done {
 }
 
 #[derive(Debug)]
-pub(super) struct Trouble {
+pub(super) struct RequestError {
     pub failure: Failure,
-    pub done: Done,
+    pub side_effect: SideEffect,
     pub sip_status: Option<u16>,
 }
 
-impl Trouble {
-    fn new(failure: Failure, done: Done) -> Trouble {
-        Trouble {
+impl RequestError {
+    fn new(failure: Failure, side_effect: SideEffect) -> RequestError {
+        RequestError {
             failure,
-            done,
+            side_effect,
             sip_status: None,
         }
     }
 
-    pub fn not_sent(failure: Failure) -> Trouble {
-        Trouble::new(failure, Done::NotSent)
+    pub fn not_sent(failure: Failure) -> RequestError {
+        RequestError::new(failure, SideEffect::NotSent)
     }
 
-    pub fn refused(failure: Failure) -> Trouble {
-        Trouble::new(failure, Done::Refused)
+    pub fn refused(failure: Failure) -> RequestError {
+        RequestError::new(failure, SideEffect::Refused)
     }
 
-    pub fn unclear(failure: Failure) -> Trouble {
-        Trouble::new(failure, Done::Unclear)
+    pub fn unclear(failure: Failure) -> RequestError {
+        RequestError::new(failure, SideEffect::Unclear)
     }
 
     /// No answer came, or none that could be read to its end.
-    pub fn of_request(error: &reqwest::Error) -> Trouble {
-        let done = if error.is_connect() || error.is_builder() {
-            Done::NotSent
+    pub fn of_request(error: &reqwest::Error) -> RequestError {
+        let side_effect = if error.is_connect() || error.is_builder() {
+            SideEffect::NotSent
         } else {
-            Done::Unclear
+            SideEffect::Unclear
         };
-        Trouble::new(of_request(error), done)
+        RequestError::new(of_request(error), side_effect)
     }
 
     /// An error of Twirp.
     pub fn of_answer(
-        asked: Asked,
+        resource: ApiResource,
         code: &str,
         msg: &str,
         meta: &HashMap<String, String>,
-    ) -> Trouble {
-        let failure = of_answer(asked, code, msg, meta);
+    ) -> RequestError {
+        let failure = of_answer(resource, code, msg, meta);
         let no_one_dialled = matches!(
             failure.cause,
             Cause::SipRefused | Cause::SipNoAnswer | Cause::SipNeedsRedis | Cause::SipNotRunning
         );
-        let done = if may_be_done(code) && !no_one_dialled {
-            Done::Unclear
+        let side_effect = if may_be_done(code) && !no_one_dialled {
+            SideEffect::Unclear
         } else {
-            Done::Refused
+            SideEffect::Refused
         };
-        Trouble {
+        RequestError {
             sip_status: meta
                 .get("sip_status_code")
                 .and_then(|code| code.parse().ok()),
-            ..Trouble::new(failure, done)
+            ..RequestError::new(failure, side_effect)
         }
     }
 }
@@ -111,7 +111,12 @@ fn may_be_done(code: &str) -> bool {
 }
 
 /// What a Twirp error says.
-fn of_answer(asked: Asked, code: &str, msg: &str, meta: &HashMap<String, String>) -> Failure {
+fn of_answer(
+    resource: ApiResource,
+    code: &str,
+    msg: &str,
+    meta: &HashMap<String, String>,
+) -> Failure {
     if let Some(status) = meta.get("sip_status_code") {
         let words = meta.get("sip_status").map_or("", String::as_str);
         return Failure::new(Cause::SipRefused, &sip_words(status, words));
@@ -123,9 +128,13 @@ fn of_answer(asked: Asked, code: &str, msg: &str, meta: &HashMap<String, String>
         "not_found" if msg.contains("sip trunk") => Cause::TrunkMissing,
         "not_found" if msg.contains("room") => Cause::RoomMissing,
         _ if msg.contains("sip not connected") => Cause::SipNeedsRedis,
-        "unavailable" if no_one_answers && asked == Asked::Dispatches => Cause::RoomMissing,
-        "unavailable" if no_one_answers && asked == Asked::Sip => Cause::SipNotRunning,
-        "canceled" if asked == Asked::Sip && msg.contains("timed out") => Cause::SipNoAnswer,
+        "unavailable" if no_one_answers && resource == ApiResource::Dispatches => {
+            Cause::RoomMissing
+        }
+        "unavailable" if no_one_answers && resource == ApiResource::Sip => Cause::SipNotRunning,
+        "canceled" if resource == ApiResource::Sip && msg.contains("timed out") => {
+            Cause::SipNoAnswer
+        }
         "resource_exhausted" => Cause::Unavailable,
         _ if may_be_done(code) => Cause::Unavailable,
         _ => Cause::Rejected,
@@ -220,8 +229,8 @@ fn of_io(error: &io::Error) -> Option<Failure> {
 mod tests {
     use super::*;
 
-    fn cause(asked: Asked, code: &str, msg: &str) -> &'static str {
-        of_answer(asked, code, msg, &HashMap::new()).cause.code()
+    fn cause(resource: ApiResource, code: &str, msg: &str) -> &'static str {
+        of_answer(resource, code, msg, &HashMap::new()).cause.code()
     }
 
     /// The texts are those of livekit-server 1.13.5.
@@ -229,21 +238,30 @@ mod tests {
     fn the_servers_words_have_one_cause_each() {
         let none = "twirp error unknown: no response from servers";
         assert_eq!(
-            cause(Asked::Dispatches, "unavailable", none),
+            cause(ApiResource::Dispatches, "unavailable", none),
             "room-missing"
         );
-        assert_eq!(cause(Asked::Sip, "unavailable", none), "sip-not-running");
-        assert_eq!(cause(Asked::Rooms, "unavailable", none), "unavailable");
-        let redis = "twirp error unknown: sip not connected (redis required)";
-        assert_eq!(cause(Asked::Sip, "internal", redis), "sip-needs-redis");
-        let trunk = "twirp error unknown: requested sip trunk does not exist";
-        assert_eq!(cause(Asked::Sip, "not_found", trunk), "trunk-missing");
         assert_eq!(
-            cause(Asked::Rooms, "unauthenticated", "permissions denied"),
+            cause(ApiResource::Sip, "unavailable", none),
+            "sip-not-running"
+        );
+        assert_eq!(
+            cause(ApiResource::Rooms, "unavailable", none),
+            "unavailable"
+        );
+        let redis = "twirp error unknown: sip not connected (redis required)";
+        assert_eq!(
+            cause(ApiResource::Sip, "internal", redis),
+            "sip-needs-redis"
+        );
+        let trunk = "twirp error unknown: requested sip trunk does not exist";
+        assert_eq!(cause(ApiResource::Sip, "not_found", trunk), "trunk-missing");
+        assert_eq!(
+            cause(ApiResource::Rooms, "unauthenticated", "permissions denied"),
             "no-grant"
         );
         assert_eq!(
-            cause(Asked::Rooms, "invalid_argument", "no room name"),
+            cause(ApiResource::Rooms, "invalid_argument", "no room name"),
             "rejected"
         );
     }
