@@ -6,8 +6,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::invisible_chars::{in_nfc, toml_string};
 use crate::phone::E164;
-use crate::unseen::{in_nfc, toml_string};
 
 /// An object, by name.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -1,10 +1,10 @@
 //! "Could not be done": the one error type of the edges and the shell, and the
 //! exit codes. A problem *in the files* is a [`crate::finding::Finding`].
-//! Imports `unseen`.
+//! Imports `invisible_chars`.
 
 use std::fmt;
 
-use crate::unseen::visible;
+use crate::invisible_chars::visible;
 
 /// What a process ends with; each code means one thing (`semantics.md`,
 /// "Exit codes").

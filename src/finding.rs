@@ -1,13 +1,13 @@
 //! A problem in the files, or in what they would do: stable code, place, hint.
 //!
-//! Loading and planning never stop at the first one. Model: imports `count_words` and `unseen`;
+//! Loading and planning never stop at the first one. Model: imports `count_words` and `invisible_chars`;
 //! drawing a finding is `render`'s work.
 
 use std::borrow::Cow;
 use std::fmt;
 
 use crate::count_words::counted;
-use crate::unseen::visible;
+use crate::invisible_chars::visible;
 
 /// How much a finding weighs: an error ends the command, a warning does not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -30,6 +30,7 @@ pub mod guards;
 pub mod history;
 pub mod impact;
 pub mod import;
+pub mod invisible_chars;
 pub mod lookup;
 pub mod phone;
 pub mod resolve;
@@ -38,7 +39,6 @@ pub mod sealed;
 pub mod snapshot;
 pub mod source;
 pub mod trust;
-pub mod unseen;
 
 // edges: one outside thing each
 #[cfg(feature = "cli")]

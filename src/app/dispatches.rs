@@ -11,6 +11,7 @@ use super::dispatch::{meaning, note_agent};
 use super::{Context, Stop, database, keys, lookup};
 use crate::dispatch::{Record, Status};
 use crate::error::{Error, Result};
+use crate::invisible_chars::drop_user_info;
 use crate::livekit::{
     Call, CallLook, Cause, Client, Dispatched, JOB_LISTED_WITHIN, Limits, Server, end_call,
     find_dispatch, look_at_call, phone_in_room, wait_for_participant,
@@ -19,7 +20,6 @@ use crate::phone::E164;
 use crate::resolve;
 use crate::secrets::KeyRing;
 use crate::store::Mode;
-use crate::unseen::drop_user_info;
 
 pub use crate::store::Calls;
 

@@ -11,12 +11,12 @@ use super::{Context, Stop, database, lookup, no_such, routing_files};
 use crate::diff::row_reader::read_row;
 use crate::error::Result;
 use crate::fields::Field;
+use crate::invisible_chars::in_nfc;
 use crate::phone;
 use crate::resolve::{ConfigFact, Configs};
 use crate::routing::Routing;
 use crate::snapshot::Snapshot;
 use crate::store::{Filter, Listed, Mode};
-use crate::unseen::in_nfc;
 
 /// Which numbers; all that are left out do not matter.
 pub struct NumberFilter {

@@ -6,12 +6,12 @@ use clap::{Args, ValueEnum};
 use uuid::Uuid;
 
 use super::Stop;
+use super::argv::name;
 use super::globals::{CallFormatted, ReportFormat};
 use super::keys::KeyArgs;
 use super::names::{NamedNumber, named_number};
 use super::shell::Shell;
 use super::signals::asked_to_stop;
-use super::words::name;
 use crate::app::database::block_on;
 use crate::app::dispatch::{
     CallRequest, CallResult, JOB_LISTED_WITHIN, LONGEST_RING, Limits, SipRequest, dispatch_call,

@@ -7,9 +7,9 @@ use std::process::Command;
 use clap::Args;
 
 use super::Stop;
+use super::argv::name;
 use super::keys::KeyArgs;
 use super::shell::Shell;
-use super::words::name;
 use crate::app::credentials::config_credentials;
 use crate::app::database::block_on;
 use crate::error::{Error, Exit};

@@ -5,10 +5,10 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args, ValueEnum};
 
-use super::words::name;
+use super::argv::name;
 use crate::error::{Error, Result};
+use crate::invisible_chars::in_nfc;
 use crate::source::MAX_BINDINGS;
-use crate::unseen::in_nfc;
 
 /// Said once, for all commands.
 #[derive(Args, Clone)]

@@ -3,9 +3,9 @@
 
 use clap::Args;
 
+use super::argv::name;
 use super::globals::{Formatted, ReportFormat};
 use super::shell::Shell;
-use super::words::name;
 use super::{Stop, names};
 use crate::app::database::block_on;
 use crate::app::list::{NumberFilter, list_numbers};

@@ -3,6 +3,7 @@
 
 mod adopt;
 mod apply;
+mod argv;
 mod cancel;
 mod completions;
 mod diff;
@@ -40,7 +41,6 @@ mod signals;
 mod trust;
 mod usage;
 mod validate;
-mod words;
 
 use std::ffi::OsString;
 use std::time::Duration;
@@ -124,7 +124,7 @@ fn command_line() -> clap::Command {
 /// what is left is the code to exit with.
 pub fn parse(args: &[OsString]) -> Result<Cli, Exit> {
     let command = command_line();
-    let args = &words::format_after_the_command(&words::habits(args), &command);
+    let args = &argv::format_after_the_command(&argv::habits(args), &command);
     let matches = command.try_get_matches_from(args);
     let cli = matches.and_then(|matches| Cli::from_arg_matches(&matches));
     cli.map_err(|error| usage::report(&error, args, command_line()))

@@ -6,8 +6,8 @@ use uuid::Uuid;
 use crate::address::Address;
 use crate::app::lookup::Whose;
 use crate::error::{Error, Result as Answered};
+use crate::invisible_chars::in_nfc;
 use crate::phone::E164;
-use crate::unseen::in_nfc;
 
 /// A config, as NAME or `config.NAME`.
 pub fn config_name(text: &str) -> Result<String, String> {

@@ -2,8 +2,8 @@
 
 use clap::Args;
 
+use super::argv::name;
 use super::names::{NamedNumber, named_number};
-use super::words::name;
 use crate::app::number_request::NumberRequest;
 use crate::error::Result;
 

@@ -5,11 +5,11 @@ use clap::Args;
 use uuid::Uuid;
 
 use super::Stop;
+use super::argv::name;
 use super::globals::{CallFormatted, ReportFormat};
 use super::keys::KeyArgs;
 use super::names::{NamedNumber, named_number};
 use super::shell::Shell;
-use super::words::name;
 use crate::app::database::block_on;
 use crate::app::lookup::Question;
 use crate::app::resolve::resolve_call;

@@ -12,11 +12,11 @@ use super::globals::Globals;
 use super::progress::ProgressLine;
 use crate::app::{self, Context, Counter, Settings, Total};
 use crate::error::{Error, Result};
+use crate::invisible_chars::is_invisible;
 use crate::render::clock;
 use crate::render::escape::{clipped_to, visible};
 use crate::render::style::{BOLD, CHANGED, DIM, ERROR, NOTED, paint, wrapped};
 use crate::render::text::View;
-use crate::unseen::is_unseen;
 
 /// Characters of an error that are shown.
 const LONGEST: usize = 10_000;
@@ -214,7 +214,7 @@ fn harmless(text: &str) -> Cow<'_, str> {
         match c {
             '\n' | '\t' => out.push(c),
             _ if length > c.len_utf8() => out.push_str(&rest[..length]),
-            _ if is_unseen(c, last) => {
+            _ if is_invisible(c, last) => {
                 for unit in c.encode_utf16(&mut [0; 2]) {
                     let _ = write!(out, "\\u{unit:04x}");
                 }

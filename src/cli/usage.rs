@@ -10,8 +10,8 @@ use super::failure::failed_report;
 use super::globals::Color;
 use super::shell;
 use crate::error::{Error, Exit};
+use crate::invisible_chars::visible;
 use crate::render::style::wrapped;
-use crate::unseen::visible;
 
 /// Prints help, version or the error, and gives the code to exit with.
 pub fn report(error: &clap::Error, args: &[OsString], whole: Command) -> Exit {

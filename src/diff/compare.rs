@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::plan::{FieldChange, Kind, Patch};
 use crate::fields::{Field, FieldKind, Fields};
-use crate::unseen::in_nfc;
+use crate::invisible_chars::in_nfc;
 
 /// What three parties say about one object.
 #[derive(Debug, Clone, Copy)]

@@ -16,12 +16,12 @@ use super::earlier::Earlier;
 use crate::address::Address;
 use crate::fields::{Field, Fields, FieldsIx, FieldsPool};
 use crate::finding::Finding;
+use crate::invisible_chars::without_user_info;
 use crate::phone::E164;
 use crate::resolve::CallBasis;
 use crate::routing::guards::GuardsChange;
 use crate::routing::{Origin, SecretSource, Tenant};
 use crate::snapshot::ApplyId;
-use crate::unseen::without_user_info;
 
 /// What an apply would do to a database, and what it would leave alone.
 #[derive(Debug, Clone, Default)]

@@ -6,10 +6,10 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::record::{Detail, Record, Status, WentBy};
+use crate::invisible_chars::drop_user_info;
 use crate::phone::E164;
 use crate::resolve::{ChoiceSource, ConfigRef, Source};
 use crate::routing::Tenant;
-use crate::unseen::drop_user_info;
 
 /// Keys of the metadata that the caller adds.
 pub type Extra = BTreeMap<String, Value>;

@@ -3,8 +3,8 @@
 
 pub mod style;
 
+use crate::invisible_chars::visible;
 use crate::resolve::{Choice, Outcome, Resolution, Step, Verdict};
-use crate::unseen::visible;
 use style::{ADDED, BOLD, CHANGED, DIM, ERROR, NOTED, paint};
 
 /// The answer; with `explain` each step that led to it.

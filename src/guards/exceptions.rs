@@ -13,9 +13,9 @@ use super::protection::addresses;
 use super::violation::Violation;
 use crate::diff::plan::{Change, Plan, WhyHeld};
 use crate::finding::{Finding, Place};
+use crate::invisible_chars::toml_string;
 use crate::routing::guards::Allowance;
 use crate::source::format_text;
-use crate::unseen::toml_string;
 
 /// An exception ends after at most this many days.
 const LONGEST: i64 = 30;

@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 
 use crate::fields::Field;
 use crate::finding::Finding;
+use crate::invisible_chars::visible;
 use crate::phone::RowKey;
 use crate::resolve::facts::rows_of_files;
 use crate::resolve::{
@@ -12,7 +13,6 @@ use crate::resolve::{
     TenantChoice, Terms, resolve,
 };
 use crate::routing::{Expect, Routing};
-use crate::unseen::visible;
 
 /// An `expectation-broken` for each test that the files don't meet, with the
 /// trace.

@@ -9,11 +9,11 @@ use super::model::ImportedConfig;
 use super::report::EnvSecret;
 use crate::fields::{Field, Fields};
 use crate::finding::Finding;
+use crate::invisible_chars::drop_user_info;
 use crate::routing::SecretSource;
 use crate::sealed::{Format, Stored};
 use crate::snapshot::LiveConfig;
 use crate::source::{self, LoadOptions, Texts};
-use crate::unseen::drop_user_info;
 
 /// A config row, as far as files can hold it, with what lkroute's own tables
 /// add to it.

@@ -7,9 +7,9 @@ use toml_edit::Key;
 
 use super::model::{ImportedConfig, ImportedSettings};
 use crate::fields::{Field, Fields};
+use crate::invisible_chars::{toml_string, visible};
 use crate::phone::{E164, NumberRange};
 use crate::routing::SecretSource;
-use crate::unseen::{toml_string, visible};
 
 /// As many numbers in a row, at least, are written as a range.
 const RANGE: u64 = 10;

@@ -12,8 +12,8 @@ use super::model::{ImportedSettings, index_of};
 use super::regions::GuessedRegions;
 use super::report::{self, LeftOut};
 use crate::fields::{Field, FieldKind, Fields, FieldsIx};
+use crate::invisible_chars::{drop_user_info, first_invisible};
 use crate::phone::LeadPart;
-use crate::unseen::{drop_user_info, first_unseen};
 
 /// The most characters of a text that files can hold.
 const LONGEST: usize = 255;
@@ -121,7 +121,7 @@ fn why_undeclarable(
         (_, Value::String(text)) if drop_user_info(text) != *text => {
             Some("holds the user and password of a URL")
         }
-        (_, Value::String(text)) => first_unseen(text).map(|_| "holds what nobody sees"),
+        (_, Value::String(text)) => first_invisible(text).map(|_| "holds what nobody sees"),
         _ => Some("no text"),
     }
 }

@@ -7,8 +7,8 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::fields::Field;
+use crate::invisible_chars::without_user_info;
 use crate::phone::E164;
-use crate::unseen::without_user_info;
 
 /// How many characters of an odd value are shown.
 const SHOWN: usize = 60;

@@ -11,8 +11,8 @@ use uuid::Uuid;
 use super::json::{ErrorReport, FORMAT_VERSION};
 use crate::dispatch::{Record, Request, Status, Traced};
 use crate::error::Error;
+use crate::invisible_chars::without_user_info;
 use crate::resolve::{self, Resolution};
-use crate::unseen::without_user_info;
 
 /// All that is known of one call.
 #[derive(Debug, Default)]

@@ -6,8 +6,8 @@
 //! issue, link or tag, and where the one thing that could end it, a backtick,
 //! is written as TOML writes it: `\u0060`.
 
-use crate::unseen;
-pub use crate::unseen::visible;
+use crate::invisible_chars;
+pub use crate::invisible_chars::visible;
 
 /// How much of one text is shown, in characters.
 const LONGEST: usize = 120;
@@ -16,8 +16,8 @@ fn written_out(text: &str, also: impl Fn(char) -> bool) -> String {
     let mut out = String::with_capacity(text.len());
     let mut last = ' ';
     for c in text.chars() {
-        match also(c) || unseen::is_unseen(c, last) {
-            true => out.push_str(&unseen::written_out(c)),
+        match also(c) || invisible_chars::is_invisible(c, last) {
+            true => out.push_str(&invisible_chars::written_out(c)),
             false => out.push(c),
         }
         last = c;
@@ -35,7 +35,7 @@ pub fn clipped_to(text: &str, most: usize) -> String {
 
 /// A Markdown code span, in table cells too.
 pub fn code_span(text: &str) -> String {
-    let text = clipped_to(&unseen::without_user_info(text), LONGEST);
+    let text = clipped_to(&invisible_chars::without_user_info(text), LONGEST);
     let text = written_out(&text, |c| matches!(c, '`' | '|' | '<'));
     let text = clipped_to(&text, LONGEST);
     let inner = text.trim_matches(' ');

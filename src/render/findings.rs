@@ -19,7 +19,7 @@ pub fn findings_text(findings: &[Finding], width: usize) -> String {
 }
 
 /// With names of files and what stands there to be seen.
-fn with_unseen_shown(finding: &Finding) -> Finding {
+fn with_invisible_shown(finding: &Finding) -> Finding {
     let mut seen = finding.clone();
     for place in seen
         .place
@@ -35,7 +35,7 @@ fn with_unseen_shown(finding: &Finding) -> Finding {
 }
 
 fn draw_finding(finding: &Finding, width: usize) -> String {
-    let finding = with_unseen_shown(finding);
+    let finding = with_invisible_shown(finding);
     let level = match finding.severity {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,

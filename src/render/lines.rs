@@ -7,8 +7,8 @@ use super::escape::visible;
 use super::style::{ADDED, DIM, REMOVED, paint, thousands};
 use crate::diff::plan::{Change, FieldChange, Kind, Plan, SecretOutcome};
 use crate::fields::Field;
+use crate::invisible_chars::{toml_string, without_user_info};
 use crate::routing::SecretSource;
-use crate::unseen::{toml_string, without_user_info};
 
 /// How much of a text is shown, in characters: as much as files may hold. What
 /// a row holds beyond it floods a terminal or a log.

@@ -7,8 +7,8 @@ use uuid::Uuid;
 
 use crate::impact::reroutes::{EffectiveRoute, RerouteGroup, Reroutes, RouteSource, Share};
 use crate::impact::window_sum::WindowSum;
+use crate::invisible_chars::without_user_info;
 use crate::resolve::{Fallback, ReportTerms};
-use crate::unseen::without_user_info;
 
 /// Where calls go before and after, on what terms, and whose. Counts are of
 /// numbers that had a route in the database, where nothing else is said.

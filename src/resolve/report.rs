@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::{Called, DialledForm, Reached, Resolution, ResolveError, Step, Switch, Terms};
 use crate::format_versions;
-use crate::unseen::without_user_info;
+use crate::invisible_chars::without_user_info;
 
 /// What `resolve --format json` prints. Keys are always there; what is not
 /// known is null. Where there is no route, `error` says why, and tenant, config

@@ -10,8 +10,8 @@ use super::facts::{ConfigFact, Configs, Link, SecretState, Side};
 use super::fallback::Fallback;
 use super::trace::{ResolveError, Topic, Trace, Verdict};
 use crate::fields::{Field, Fields};
+use crate::invisible_chars::without_user_info;
 use crate::routing::PRODUCTION;
-use crate::unseen::without_user_info;
 use serde_json::Value;
 
 /// Where the credentials come from.

@@ -4,7 +4,7 @@
 use std::fmt;
 
 use crate::error::{Error, Exit};
-use crate::unseen::visible;
+use crate::invisible_chars::visible;
 
 /// What a step is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

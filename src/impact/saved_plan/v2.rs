@@ -17,12 +17,12 @@ use crate::diff::plan::{
 use crate::fields::{Field, Fields};
 use crate::finding::{Finding, Place, Severity};
 use crate::impact::window_sum::WindowSum;
+use crate::invisible_chars::visible;
 use crate::phone::{E164, Prefix};
 use crate::resolve::{CallBasis, ConfigFact, Provenance, SecretState};
 use crate::routing::guards::{Guards, GuardsChange};
 use crate::routing::window::Window;
 use crate::routing::{Origin, Tenant};
-use crate::unseen::visible;
 
 frozen_struct! {
     /// The file as a whole.

@@ -13,12 +13,12 @@ use super::raw::{self, At, Text, TextList};
 use super::syntax::Shape;
 use crate::fields::Field;
 use crate::finding::{Finding, Place};
+use crate::invisible_chars;
 use crate::phone::Prefix;
 use crate::routing::{Origin, Region, SecretFormat};
 use crate::source::findings::Findings;
 use crate::source::line_index::Lines;
 use crate::source::suggest;
-use crate::unseen;
 
 /// Reads the tables of one file.
 pub(super) struct FileReader<'a> {
@@ -379,13 +379,13 @@ fn why_unfit(text: &str, most: usize, prose: bool) -> Option<String> {
     if text.trim().is_empty() {
         return Some("is empty".to_owned());
     }
-    let unseen = match prose {
+    let invisible = match prose {
         true => text
             .chars()
             .find(|c| c.is_control() && !"\n\t".contains(*c)),
-        false => unseen::first_unseen(text),
+        false => invisible_chars::first_invisible(text),
     };
-    match unseen {
+    match invisible {
         Some('\n' | '\r') => return Some("has more than one line".to_owned()),
         Some('\t') => return Some("holds a tab".to_owned()),
         Some(c) => {

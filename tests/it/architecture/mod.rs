@@ -38,11 +38,11 @@ const MODEL: &[&str] = &[
     "fields",
     "finding",
     "format_versions",
+    "invisible_chars",
     "phone",
     "routing",
     "sealed",
     "snapshot",
-    "unseen",
 ];
 /// One thing of the outside world each.
 const ADAPTERS: &[&str] = &["files", "git", "livekit", "secrets", "store"];

@@ -7,12 +7,12 @@ use lkroute::diff::plan::Plan;
 use lkroute::finding::{Finding, Place};
 use lkroute::impact::one_number::OneNumber;
 use lkroute::impact::reroutes::Reroutes;
+use lkroute::invisible_chars::first_invisible;
 use lkroute::phone::E164;
 use lkroute::render::markdown::{MAX_CHARS, ReportContext, comment_marker, plan_markdown};
 use lkroute::render::number;
 use lkroute::render::text::{self, View};
 use lkroute::resolve::Facts;
-use lkroute::unseen::first_unseen;
 use proptest::prelude::*;
 use serde_json::json;
 use uuid::Uuid;
@@ -270,7 +270,7 @@ proptest! {
         let text = text::plan(&plan, Some(&moved), &refusals, view) + &number::number_text(&one, 80);
         let text = anstream::adapter::strip_str(&text).to_string();
         for line in text.lines() {
-            prop_assert_eq!(first_unseen(line), None, "{:?}", line);
+            prop_assert_eq!(first_invisible(line), None, "{:?}", line);
         }
     }
 

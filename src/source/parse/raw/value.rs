@@ -1,5 +1,5 @@
 //! What the tables are made of: values with their places, text that is
-//! borrowed from the file, named things. Imports `unseen`.
+//! borrowed from the file, named things. Imports `invisible_chars`.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -10,7 +10,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use toml::Spanned;
 
-use crate::unseen::in_nfc;
+use crate::invisible_chars::in_nfc;
 
 /// A value and the bytes where it stands.
 #[derive(Debug, Clone)]

@@ -1,11 +1,11 @@
-//! The words of the command line. Imports `unseen`.
+//! The arguments as they were typed, before clap reads them. Imports `invisible_chars`.
 
 use std::convert::Infallible;
 use std::ffi::{OsStr, OsString};
 
 use clap::Command;
 
-use crate::unseen::in_nfc;
+use crate::invisible_chars::in_nfc;
 
 /// A name of the files: letters with their marks as the files have them,
 /// however the keyboard wrote them.

@@ -9,7 +9,7 @@ use unicode_normalization::UnicodeNormalization;
 /// Whether a character has no shape of its own. The joiners that Indic and
 /// Persian writing needs are let through where they join such letters: `last`
 /// is the character before.
-pub fn is_unseen(c: char, last: char) -> bool {
+pub fn is_invisible(c: char, last: char) -> bool {
     match c {
         '\u{200c}' | '\u{200d}' => last.is_ascii(),
         '\u{ad}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{180e}' | '\u{2800}' => true,
@@ -21,10 +21,10 @@ pub fn is_unseen(c: char, last: char) -> bool {
 }
 
 /// The first such character of a text.
-pub fn first_unseen(text: &str) -> Option<char> {
+pub fn first_invisible(text: &str) -> Option<char> {
     let before = std::iter::once(' ').chain(text.chars());
     let mut pairs = text.chars().zip(before);
-    pairs.find_map(|(c, last)| is_unseen(c, last).then_some(c))
+    pairs.find_map(|(c, last)| is_invisible(c, last).then_some(c))
 }
 
 /// A text in the form in which texts are compared: letters with their marks
@@ -88,7 +88,7 @@ pub fn visible(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut last = ' ';
     for c in text.chars() {
-        match is_unseen(c, last) {
+        match is_invisible(c, last) {
             true => out.push_str(&written_out(c)),
             false => out.push(c),
         }
@@ -99,7 +99,7 @@ pub fn visible(text: &str) -> String {
 
 /// A text as a TOML string on one line, with all of it to be seen.
 pub fn toml_string(text: &str) -> String {
-    if first_unseen(text).is_none() {
+    if first_invisible(text).is_none() {
         return toml::Value::String(text.to_owned()).to_string();
     }
     let mut out = String::from('"');
@@ -107,7 +107,7 @@ pub fn toml_string(text: &str) -> String {
     for c in text.chars() {
         match c {
             '"' | '\\' => out.extend(['\\', c]),
-            _ if is_unseen(c, last) => out.push_str(&written_out(c)),
+            _ if is_invisible(c, last) => out.push_str(&written_out(c)),
             _ => out.push(c),
         }
         last = c;
@@ -167,8 +167,8 @@ mod tests {
 
     #[test]
     fn joiners_between_letters_that_need_them_are_seen() {
-        assert_eq!(first_unseen("क्\u{200d}ष 👨\u{200d}👩 sasya UAE"), None);
-        assert_eq!(first_unseen("a\u{200d}b"), Some('\u{200d}'));
-        assert_eq!(first_unseen("a\tb"), Some('\t'));
+        assert_eq!(first_invisible("क्\u{200d}ष 👨\u{200d}👩 sasya UAE"), None);
+        assert_eq!(first_invisible("a\u{200d}b"), Some('\u{200d}'));
+        assert_eq!(first_invisible("a\tb"), Some('\t'));
     }
 }
