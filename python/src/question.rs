@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use lkroute::answer::{self, Whose};
+use lkroute::answer::{self, TenantSelector};
 use lkroute::error::{Error, Result};
 use lkroute::lookup::{LookedUp, TrustRows};
 use lkroute::phone::{E164, parse_dialled};
@@ -18,7 +18,7 @@ use crate::tables::{Kind, Tables};
 
 /// What is asked of one call.
 #[pyclass(frozen, module = "lkroute._core")]
-pub struct Question(pub answer::Question);
+pub struct Question(pub answer::ResolveRequest);
 
 #[pymethods]
 impl Question {
@@ -38,18 +38,18 @@ impl Question {
     ) -> PyResult<Question> {
         let from = E164::parse(from_number)
             .map_err(|error| misused(py, "bad-number", format!("the calling number: {error}")))?;
-        let whose = match (tenant, initiated_by) {
+        let tenant = match (tenant, initiated_by) {
             (Some(_), Some(_)) => {
                 let message = "say tenant or initiated_by, not both";
                 return Err(misused(py, "usage", message));
             }
-            (Some(tenant), None) => Whose::Tenant(tenant),
-            (None, Some(user)) => Whose::User(read_uuid(py, "initiated_by", user)?),
-            (None, None) => Whose::Any,
+            (Some(tenant), None) => TenantSelector::Tenant(tenant),
+            (None, Some(user)) => TenantSelector::User(read_uuid(py, "initiated_by", user)?),
+            (None, None) => TenantSelector::Any,
         };
-        Ok(Question(answer::Question {
+        Ok(Question(answer::ResolveRequest {
             from,
-            whose,
+            tenant,
             to,
             agent: agent_id,
             strict,
@@ -69,8 +69,8 @@ impl Question {
         let asked = self.0.to.as_deref().unwrap_or_default();
         let read = parse_dialled(asked, None).map(|number| number.to_string());
         let same_to = to_input == asked || read.is_ok_and(|to| to == to_number);
-        let mine = match &self.0.whose {
-            Whose::Tenant(name) => Uuid::parse_str(name).ok(),
+        let mine = match &self.0.tenant {
+            TenantSelector::Tenant(name) => Uuid::parse_str(name).ok(),
             _ => None,
         };
         let theirs = tenant.and_then(|text| Uuid::parse_str(text).ok());
@@ -167,11 +167,11 @@ pub fn resolve(
 }
 
 fn read_found(
-    asked: &answer::Question,
+    asked: &answer::ResolveRequest,
     tables: &Tables,
     document: &str,
 ) -> Result<Option<LookedUp>> {
-    if tables.are_users_denied() && matches!(asked.whose, Whose::User(_)) {
+    if tables.are_users_denied() && matches!(asked.tenant, TenantSelector::User(_)) {
         return Err(Error::new(
             "the table users can't be read: it takes SELECT on its id and tenant_id",
         )

@@ -1,7 +1,7 @@
 //! What `dispatch` sends for a call: room, worker and metadata.
 
 use lkroute::answer::draw_ids;
-use lkroute::dispatch::{Extra, Request, Wish, read_extra};
+use lkroute::dispatch::{CallOptions, Extra, Request, read_extra};
 use pyo3::prelude::*;
 use serde_json::json;
 use uuid::Uuid;
@@ -106,10 +106,16 @@ impl CallRequest {
 }
 
 /// The request for a call along this route.
-pub fn make_call(py: Python<'_>, route: &Route, wish: &Wish) -> PyResult<CallRequest> {
+pub fn make_call(py: Python<'_>, route: &Route, options: &CallOptions) -> PyResult<CallRequest> {
     let request = route.outcome().and_then(|outcome| {
         let agent = route.answer.agent;
-        Request::new(route.question.from, outcome, wish, agent, draw_ids())
+        Request::new(
+            route.resolve_request.from,
+            outcome,
+            options,
+            agent,
+            draw_ids(),
+        )
     });
     request
         .map(CallRequest)

@@ -3,8 +3,8 @@
 
 use std::sync::{Arc, OnceLock};
 
-use lkroute::answer::{self, Answer, Whose};
-use lkroute::dispatch::Wish;
+use lkroute::answer::{self, Answer, TenantSelector};
+use lkroute::dispatch::CallOptions;
 use lkroute::error::{Error, Exit, Result};
 use lkroute::explain;
 use lkroute::lookup::TrustRows;
@@ -53,7 +53,7 @@ impl Approval {
 /// Where one call goes, and why. Made by a `Router`.
 #[pyclass(frozen, module = "lkroute")]
 pub struct Route {
-    pub question: answer::Question,
+    pub resolve_request: answer::ResolveRequest,
     pub answer: Answer,
     approval: Approval,
 }
@@ -93,9 +93,13 @@ impl From<&Called> for CalledNumber {
 }
 
 impl Route {
-    pub fn new(question: answer::Question, answer: Answer, approval: Approval) -> Route {
+    pub fn new(
+        resolve_request: answer::ResolveRequest,
+        answer: Answer,
+        approval: Approval,
+    ) -> Route {
         Route {
-            question,
+            resolve_request,
             answer,
             approval,
         }
@@ -229,7 +233,7 @@ impl Route {
     /// The calling number, E.164.
     #[getter(from_number)]
     fn calling_number(&self) -> String {
-        self.question.from.to_string()
+        self.resolve_request.from.to_string()
     }
 
     /// The called number, where one was given.
@@ -296,7 +300,7 @@ impl Route {
     /// Judges whether a token may be sent, by what the database says of it.
     fn judge(&self, py: Python<'_>, document: &str) -> PyResult<()> {
         let rows = trust_rows(py, document)?;
-        let strict = self.question.strict;
+        let strict = self.resolve_request.strict;
         self.approval.judge(&self.answer, strict, &rows);
         Ok(())
     }
@@ -316,14 +320,14 @@ impl Route {
         metadata: Option<&Bound<'_, PyAny>>,
         worker: Option<String>,
     ) -> PyResult<CallRequest> {
-        let asking = match &self.question.whose {
-            Whose::User(user) => Some(*user),
+        let asking = match &self.resolve_request.tenant {
+            TenantSelector::User(user) => Some(*user),
             _ => None,
         };
         let initiated_by = initiated_by.map(|user| read_id(py, "initiated_by", user));
         let call_log_id = call_log_id.map(|id| read_id(py, "call_log_id", id));
         let metadata = metadata.map(|metadata| read_metadata(py, metadata));
-        let wish = Wish {
+        let options = CallOptions {
             agent_id,
             voice_id,
             context,
@@ -332,14 +336,14 @@ impl Route {
             extra: metadata.transpose()?.unwrap_or_default(),
             worker,
         };
-        make_call(py, self, &wish)
+        make_call(py, self, &options)
     }
 
     fn __repr__(&self) -> String {
         let config = self.config_name();
         format!(
             "Route({} -> {}, source={})",
-            self.question.from,
+            self.resolve_request.from,
             config.unwrap_or_else(|| "environment".to_owned()),
             self.source().unwrap_or_default()
         )

@@ -24,7 +24,7 @@ use crate::secrets::{self, KeyRing, OpenError, Secret, Stored};
 
 /// Whose number it is, as the caller says it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Whose {
+pub enum TenantSelector {
     Any,
     /// Alias or uuid.
     Tenant(String),
@@ -33,9 +33,9 @@ pub enum Whose {
 
 /// What is asked.
 #[derive(Debug, Clone)]
-pub struct Question {
+pub struct ResolveRequest {
     pub from: E164,
-    pub whose: Whose,
+    pub tenant: TenantSelector,
     /// As typed.
     pub to: Option<String>,
     pub agent: Option<i64>,
@@ -91,16 +91,16 @@ impl Signing {
     }
 }
 
-impl Question {
+impl ResolveRequest {
     /// What has to be looked up for it.
     pub fn look_up(&self) -> LookUp {
-        let (tenant, initiated_by) = match &self.whose {
-            Whose::Any => (None, None),
-            Whose::Tenant(name) => {
+        let (tenant, initiated_by) = match &self.tenant {
+            TenantSelector::Any => (None, None),
+            TenantSelector::Tenant(name) => {
                 let alias = Uuid::parse_str(name).is_err().then(|| name.clone());
                 (alias, None)
             }
-            Whose::User(id) => (None, Some(*id)),
+            TenantSelector::User(id) => (None, Some(*id)),
         };
         LookUp {
             tenant,
@@ -112,12 +112,12 @@ impl Question {
 }
 
 /// The answer where the database can't be asked.
-pub fn failed(question: &Question, error: &Error) -> Resolution {
+pub fn failed(request: &ResolveRequest, error: &Error) -> Resolution {
     let query = Query {
-        to: question.to.clone(),
-        strict: question.strict,
-        environment: question.environment.clone(),
-        ..Query::new(question.from, TenantChoice::Any)
+        to: request.to.clone(),
+        strict: request.strict,
+        environment: request.environment.clone(),
+        ..Query::new(request.from, TenantChoice::Any)
     };
     Resolution::failed(&query, error.message.clone(), error.hint.clone())
 }
@@ -147,22 +147,25 @@ pub fn check_environment(wanted: Option<&str>, stamped: Option<&str>) -> Result<
 /// The tenant's name is not known.
 pub fn answer(
     mut found: LookedUp,
-    question: &Question,
+    request: &ResolveRequest,
     env: &RoutingEnv,
     ring: &KeyRing,
     variable: Option<Secret>,
 ) -> Result<Answer> {
     let opened = open_all(&mut found, ring);
-    let whose = match (tenant(&question.whose, &found.facts), env.table_enabled()) {
+    let tenant = match (
+        choose_tenant(&request.tenant, &found.facts),
+        env.table_enabled(),
+    ) {
         // Switched off: no tenant is looked up, so that an alias says nothing.
         (Err(_), false) => TenantChoice::Any,
-        (whose, _) => whose?,
+        (tenant, _) => tenant?,
     };
     let query = Query {
-        to: question.to.clone(),
-        strict: question.strict,
-        environment: question.environment.clone().or(found.environment.clone()),
-        ..Query::new(question.from, whose)
+        to: request.to.clone(),
+        strict: request.strict,
+        environment: request.environment.clone().or(found.environment.clone()),
+        ..Query::new(request.from, tenant)
     };
     let mut resolution = resolve::resolve(&query, &found.facts, env);
     if let Some(agent) = default_agent(&found, &resolution) {
@@ -278,11 +281,11 @@ fn secret(
 ///
 /// # Errors
 /// No tenant has that name, or several.
-pub fn tenant(whose: &Whose, facts: &Facts) -> Result<TenantChoice> {
-    let name = match whose {
-        Whose::Any => return Ok(TenantChoice::Any),
-        Whose::User(id) => return Ok(TenantChoice::OfUser(*id)),
-        Whose::Tenant(name) => name,
+pub fn choose_tenant(selector: &TenantSelector, facts: &Facts) -> Result<TenantChoice> {
+    let name = match selector {
+        TenantSelector::Any => return Ok(TenantChoice::Any),
+        TenantSelector::User(id) => return Ok(TenantChoice::OfUser(*id)),
+        TenantSelector::Tenant(name) => name,
     };
     if let Ok(id) = Uuid::parse_str(name) {
         return Ok(TenantChoice::Given(id));

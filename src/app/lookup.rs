@@ -4,7 +4,9 @@
 use super::database::{self, Target};
 use super::{Context, Stop, keys, process_variable, routing_files};
 use crate::answer::check_environment;
-pub use crate::answer::{Answer, Question, Signing, Whose, failed, secret_state, tenant};
+pub use crate::answer::{
+    Answer, ResolveRequest, Signing, TenantSelector, choose_tenant, failed, secret_state,
+};
 use crate::error::Result;
 use crate::resolve::{self, AgentFact, Facts, RoutingEnv, ShellEnv};
 use crate::secrets::KeyRing;
@@ -30,10 +32,10 @@ pub fn target(context: &Context<'_>) -> Result<Target, Stop> {
 }
 
 /// What the files say.
-pub fn in_files(context: &Context<'_>, question: &Question) -> Result<LookedUp, Stop> {
+pub fn in_files(context: &Context<'_>, request: &ResolveRequest) -> Result<LookedUp, Stop> {
     let loaded = routing_files::load_valid(context)?;
-    let mut facts = Facts::of_files(&loaded.routing, question.from);
-    facts.agent = question.agent.map(|id| AgentFact { id, tenant: None });
+    let mut facts = Facts::of_files(&loaded.routing, request.from);
+    facts.agent = request.agent.map(|id| AgentFact { id, tenant: None });
     Ok(LookedUp::of(facts))
 }
 
@@ -43,12 +45,12 @@ pub fn in_files(context: &Context<'_>, question: &Question) -> Result<LookedUp, 
 /// The tenant's name is not known.
 pub fn answer(
     found: LookedUp,
-    question: &Question,
+    request: &ResolveRequest,
     env: &RoutingEnv,
     ring: &KeyRing,
 ) -> Result<Answer> {
     let variable = keys::variable(resolve::env::API_SECRET);
-    crate::answer::answer(found, question, env, ring, variable)
+    crate::answer::answer(found, request, env, ring, variable)
 }
 
 /// What the database says; with the routing table switched off, nothing is
@@ -56,14 +58,15 @@ pub fn answer(
 ///
 /// # Errors
 /// Exit 6 where the database is of another environment than the one asked for.
-pub async fn find(store: &mut Store, question: &Question, env: &RoutingEnv) -> Result<LookedUp> {
+pub async fn find(
+    store: &mut Store,
+    request: &ResolveRequest,
+    env: &RoutingEnv,
+) -> Result<LookedUp> {
     if !env.table_enabled() {
         return Ok(LookedUp::default());
     }
-    let found = store.look_up(&question.look_up()).await?;
-    check_environment(
-        question.environment.as_deref(),
-        found.environment.as_deref(),
-    )?;
+    let found = store.look_up(&request.look_up()).await?;
+    check_environment(request.environment.as_deref(), found.environment.as_deref())?;
     Ok(found)
 }

@@ -1,6 +1,6 @@
 //! One number that a plan is to be looked at for. Imports core and `lookup`.
 
-use super::lookup::{self, Whose};
+use super::lookup::{self, TenantSelector};
 use crate::error::Result;
 use crate::impact::one_number::OneNumber;
 use crate::phone::E164;
@@ -20,8 +20,11 @@ impl NumberRequest {
     /// # Errors
     /// The tenant's name is not known.
     pub(super) fn resolve(&self, before: &Facts, after: &Facts) -> Result<OneNumber> {
-        let whose = self.tenant.clone().map_or(Whose::Any, Whose::Tenant);
-        let tenant = match lookup::tenant(&whose, after)? {
+        let selector = self
+            .tenant
+            .clone()
+            .map_or(TenantSelector::Any, TenantSelector::Tenant);
+        let tenant = match lookup::choose_tenant(&selector, after)? {
             TenantChoice::Given(id) => Some(id),
             _ => None,
         };

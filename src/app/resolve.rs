@@ -1,7 +1,7 @@
 //! Where a call goes, without placing it. Imports core, the files and the
 //! store.
 
-use super::lookup::{self, Question};
+use super::lookup::{self, ResolveRequest};
 use super::{Context, Stop, database};
 use crate::error::{Exit, Result};
 use crate::resolve::{Resolution, RoutingEnv};
@@ -16,20 +16,20 @@ use crate::store::{LookedUp, Mode};
 /// environment.
 pub async fn resolve_call(
     context: &Context<'_>,
-    question: &Question,
+    request: &ResolveRequest,
     ring: &KeyRing,
     offline: bool,
 ) -> Result<Resolution, Stop> {
     let env = lookup::environment();
     let found = match offline {
-        true => Ok(lookup::in_files(context, question)?),
-        false => find_in_database(context, question, &env).await?,
+        true => Ok(lookup::in_files(context, request)?),
+        false => find_in_database(context, request, &env).await?,
     };
     match found {
-        Ok(found) => Ok(lookup::answer(found, question, &env, ring)?.resolution),
+        Ok(found) => Ok(lookup::answer(found, request, &env, ring)?.resolution),
         // The wrong database says nothing of the number.
         Err(error) if error.exit == Exit::Conflict => Err(error.into()),
-        Err(error) => Ok(lookup::failed(question, &error)),
+        Err(error) => Ok(lookup::failed(request, &error)),
     }
 }
 
@@ -37,7 +37,7 @@ pub async fn resolve_call(
 /// does belongs into the trace.
 async fn find_in_database(
     context: &Context<'_>,
-    question: &Question,
+    request: &ResolveRequest,
     env: &RoutingEnv,
 ) -> Result<Result<LookedUp>, Stop> {
     if !env.table_enabled() {
@@ -45,7 +45,7 @@ async fn find_in_database(
     }
     let target = lookup::target(context)?;
     Ok(match database::open(context, &target, Mode::Look).await {
-        Ok(mut store) => lookup::find(&mut store, question, env).await,
+        Ok(mut store) => lookup::find(&mut store, request, env).await,
         Err(error) => Err(error),
     })
 }

@@ -19,9 +19,9 @@ use crate::app::dispatch::{
 };
 use crate::app::dispatches::calls_in_doubt;
 use crate::app::keys::KeyRing;
-use crate::app::lookup::Question;
+use crate::app::lookup::ResolveRequest;
 use crate::app::process_variable;
-use crate::dispatch::{Extra, Wish, read_extra};
+use crate::dispatch::{CallOptions, Extra, read_extra};
 use crate::error::{Error, Exit, Result};
 use crate::explain;
 use crate::render::call_reports::{CallView, DispatchReport};
@@ -235,8 +235,8 @@ impl DispatchArgs {
             false => self.keys.ring()?,
         };
         Ok(CallRequest {
-            question: self.question(shell)?,
-            wish: self.wish(),
+            resolve_request: self.resolve_request(shell)?,
+            options: self.options(),
             idempotency_key: self.idempotency_key.clone(),
             ring,
             limits: Limits {
@@ -255,11 +255,13 @@ impl DispatchArgs {
         })
     }
 
-    fn question(&self, shell: &Shell) -> Result<Question> {
-        let whose = self.from.whose(self.tenant.as_deref(), self.initiated_by)?;
-        Ok(Question {
+    fn resolve_request(&self, shell: &Shell) -> Result<ResolveRequest> {
+        let tenant = self
+            .from
+            .tenant_selector(self.tenant.as_deref(), self.initiated_by)?;
+        Ok(ResolveRequest {
             from: self.from.number,
-            whose,
+            tenant,
             to: Some(self.to.clone()),
             agent: self.agent_id,
             strict: self.strict,
@@ -267,8 +269,8 @@ impl DispatchArgs {
         })
     }
 
-    fn wish(&self) -> Wish {
-        Wish {
+    fn options(&self) -> CallOptions {
+        CallOptions {
             agent_id: self.agent_id,
             voice_id: self.voice_id.clone(),
             context: self.context.clone(),

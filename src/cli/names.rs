@@ -4,7 +4,7 @@
 use uuid::Uuid;
 
 use crate::address::Address;
-use crate::app::lookup::Whose;
+use crate::app::lookup::TenantSelector;
 use crate::error::{Error, Result as Answered};
 use crate::invisible_chars::in_nfc;
 use crate::phone::E164;
@@ -77,15 +77,19 @@ impl NamedNumber {
     ///
     /// # Errors
     /// They name two.
-    pub fn whose(&self, tenant: Option<&str>, user: Option<Uuid>) -> Answered<Whose> {
+    pub fn tenant_selector(
+        &self,
+        tenant: Option<&str>,
+        user: Option<Uuid>,
+    ) -> Answered<TenantSelector> {
         match (self.tenant(tenant)?, user) {
             (Some(named), Some(_)) => Err(Error::new(format!(
                 "the address is of the tenant `{named}`, and --initiated-by asks for the user's"
             ))
             .hint("leave --initiated-by out, or name the number alone")),
-            (Some(tenant), None) => Ok(Whose::Tenant(tenant)),
-            (None, Some(user)) => Ok(Whose::User(user)),
-            (None, None) => Ok(Whose::Any),
+            (Some(tenant), None) => Ok(TenantSelector::Tenant(tenant)),
+            (None, Some(user)) => Ok(TenantSelector::User(user)),
+            (None, None) => Ok(TenantSelector::Any),
         }
     }
 }

@@ -11,7 +11,7 @@ use super::keys::KeyArgs;
 use super::names::{NamedNumber, named_number};
 use super::shell::Shell;
 use crate::app::database::block_on;
-use crate::app::lookup::Question;
+use crate::app::lookup::ResolveRequest;
 use crate::app::resolve::resolve_call;
 use crate::error::{Error, Exit};
 use crate::explain;
@@ -74,9 +74,14 @@ pub struct ResolveArgs {
 impl ResolveArgs {
     pub fn run(&self, shell: &Shell) -> Result<Exit, Stop> {
         let ring = self.keys.ring()?;
-        let question = self.question(shell)?;
+        let resolve_request = self.resolve_request(shell)?;
         let context = shell.context();
-        let resolution = block_on(resolve_call(&context, &question, &ring, self.offline))?;
+        let resolution = block_on(resolve_call(
+            &context,
+            &resolve_request,
+            &ring,
+            self.offline,
+        ))?;
         let report = match self.formatted.format() {
             ReportFormat::Text => explain::text(&resolution, self.explain, shell.width()),
             ReportFormat::Json => json::json_text(&Report::from(&resolution))?,
@@ -92,11 +97,13 @@ impl ResolveArgs {
         }
     }
 
-    fn question(&self, shell: &Shell) -> Result<Question, Error> {
-        let whose = self.from.whose(self.tenant.as_deref(), self.initiated_by)?;
-        Ok(Question {
+    fn resolve_request(&self, shell: &Shell) -> Result<ResolveRequest, Error> {
+        let tenant = self
+            .from
+            .tenant_selector(self.tenant.as_deref(), self.initiated_by)?;
+        Ok(ResolveRequest {
             from: self.from.number,
-            whose,
+            tenant,
             to: self.to.clone(),
             agent: self.agent_id,
             strict: self.strict,

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::request::{Extra, Request, Wish};
+use super::request::{CallOptions, Extra, Request};
 use crate::error::{Error, Result};
 use crate::resolve::ChoiceSource;
 
@@ -64,7 +64,7 @@ pub fn is_reserved(key: &str) -> bool {
 }
 
 impl<'a> Metadata<'a> {
-    pub fn new(request: &'a Request, wish: &'a Wish) -> Metadata<'a> {
+    pub fn new(request: &'a Request, options: &'a CallOptions) -> Metadata<'a> {
         Metadata {
             job_id: request.ids.job,
             call_log_id: request.call_log_id,
@@ -76,15 +76,15 @@ impl<'a> Metadata<'a> {
             outbound_trunk_id: &request.trunk,
             deployment: request.deployment.as_deref(),
             agent_id: request.agent,
-            voice_id: wish.voice_id.as_deref(),
+            voice_id: options.voice_id.as_deref(),
             carrier_name: request.provider.as_deref(),
             trunk_resolution: match request.trunk_source {
                 ChoiceSource::Config | ChoiceSource::Rules => "database",
                 ChoiceSource::Environment | ChoiceSource::Default => "environment",
             },
-            initiated_by: wish.initiated_by,
-            added_context: wish.context.as_deref(),
-            extra: extra(&wish.extra),
+            initiated_by: options.initiated_by,
+            added_context: options.context.as_deref(),
+            extra: extra(&options.extra),
         }
     }
 

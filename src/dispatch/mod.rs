@@ -12,7 +12,7 @@ mod tests;
 
 pub use metadata::{is_reserved, read_extra};
 pub use record::{Detail, Record, Status, Traced, WentBy, clash};
-pub use request::{Extra, Ids, Request, Wish, room_name};
+pub use request::{CallOptions, Extra, Ids, Request, room_name};
 
 use crate::error::{Error, Result};
 use crate::phone::E164;
@@ -29,7 +29,7 @@ impl Request {
     pub fn new(
         from: E164,
         outcome: &Outcome,
-        wish: &Wish,
+        options: &CallOptions,
         default_agent: Option<i64>,
         ids: Ids,
     ) -> Result<Request> {
@@ -45,13 +45,13 @@ impl Request {
             formatted: called.formatted.clone(),
             tenant: outcome.tenant.clone(),
             room: room_name(ids.job, ids.room),
-            call_log_id: wish.call_log_id.unwrap_or(ids.record),
-            worker: match &wish.worker {
+            call_log_id: options.call_log_id.unwrap_or(ids.record),
+            worker: match &options.worker {
                 Some(name) => name.clone(),
                 None => known(&route.worker, "worker")?,
             },
             worker_source: route.worker.source,
-            worker_given: wish.worker.is_some(),
+            worker_given: options.worker.is_some(),
             deployment: route.deployment.clone(),
             trunk: known(&route.trunk, "trunk")?,
             trunk_source: route.trunk.source,
@@ -59,11 +59,11 @@ impl Request {
             source: route.source,
             config: route.config.as_ref().map(|c| (c.id, c.name.clone())),
             provider: outcome.provider.clone(),
-            agent: wish.agent_id.or(default_agent),
+            agent: options.agent_id.or(default_agent),
             fallback: None,
             metadata: String::new(),
         };
-        request.metadata = Metadata::new(&request, wish).text()?;
+        request.metadata = Metadata::new(&request, options).text()?;
         Ok(request)
     }
 
@@ -76,11 +76,11 @@ impl Request {
     pub fn by_fallback(
         &self,
         fallback: Fallback,
-        wish: &Wish,
+        options: &CallOptions,
         worker_of_shell: &str,
     ) -> Result<Request> {
         let lacks = |what: &str| Error::new(format!("it has no {what}"));
-        let worker = wish.worker.clone().or(fallback.worker);
+        let worker = options.worker.clone().or(fallback.worker);
         let mut request = Request {
             worker: worker.unwrap_or_else(|| worker_of_shell.to_owned()),
             deployment: fallback.deployment,
@@ -90,7 +90,7 @@ impl Request {
             fallback: Some(fallback.config),
             ..self.clone()
         };
-        request.metadata = Metadata::new(&request, wish).text()?;
+        request.metadata = Metadata::new(&request, options).text()?;
         Ok(request)
     }
 }

@@ -16,7 +16,7 @@ pub type Extra = BTreeMap<String, Value>;
 
 /// What the caller says of a call, beside its two numbers and the tenant.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Wish {
+pub struct CallOptions {
     pub agent_id: Option<i64>,
     pub voice_id: Option<String>,
     pub context: Option<String>,

@@ -52,8 +52,8 @@ fn outcome() -> Outcome {
     }
 }
 
-fn request(wish: &Wish, agent: Option<i64>) -> Request {
-    Request::new(from(), &outcome(), wish, agent, IDS).unwrap()
+fn request(options: &CallOptions, agent: Option<i64>) -> Request {
+    Request::new(from(), &outcome(), options, agent, IDS).unwrap()
 }
 
 fn metadata(request: &Request) -> Value {
@@ -62,7 +62,7 @@ fn metadata(request: &Request) -> Value {
 
 #[test]
 fn the_room_and_the_metadata_are_those_that_the_worker_reads() {
-    let request = request(&Wish::default(), None);
+    let request = request(&CallOptions::default(), None);
     assert_eq!(
         request.room,
         "call-0123456789ab4def8123456789abcdef-00abcdef"
@@ -83,7 +83,7 @@ fn the_room_and_the_metadata_are_those_that_the_worker_reads() {
 #[test]
 fn what_the_caller_says_is_in_the_metadata() {
     let log = uuid!("00000000-0000-4000-8000-00000000000a");
-    let wish = Wish {
+    let options = CallOptions {
         agent_id: Some(33),
         voice_id: Some("nova".to_owned()),
         context: Some("ünïcode \"quoted\"".to_owned()),
@@ -96,7 +96,7 @@ fn what_the_caller_says_is_in_the_metadata() {
         .into(),
         worker: None,
     };
-    let sent = metadata(&request(&wish, Some(1)));
+    let sent = metadata(&request(&options, Some(1)));
     assert_eq!(sent["agent_id"], 33);
     assert_eq!(sent["call_log_id"], log.to_string());
     assert_eq!(sent["added_context"], "ünïcode \"quoted\"");
@@ -106,7 +106,7 @@ fn what_the_caller_says_is_in_the_metadata() {
         (&json!("b"), &Value::Null)
     );
     assert_eq!(
-        metadata(&request(&Wish::default(), Some(1)))["agent_id"],
+        metadata(&request(&CallOptions::default(), Some(1)))["agent_id"],
         1,
         "the number's own agent where none is named"
     );
@@ -116,15 +116,15 @@ fn what_the_caller_says_is_in_the_metadata() {
 fn a_trunk_of_the_environment_is_said_to_be_one() {
     let mut outcome = outcome();
     outcome.route.trunk.source = ChoiceSource::Environment;
-    let request = Request::new(from(), &outcome, &Wish::default(), None, IDS).unwrap();
+    let request = Request::new(from(), &outcome, &CallOptions::default(), None, IDS).unwrap();
     assert_eq!(metadata(&request)["trunk_resolution"], "environment");
     outcome.route.trunk.value = None;
-    assert!(Request::new(from(), &outcome, &Wish::default(), None, IDS).is_err());
+    assert!(Request::new(from(), &outcome, &CallOptions::default(), None, IDS).is_err());
 }
 
 #[test]
 fn a_record_says_what_was_asked_before_anything_happened() {
-    let record = request(&Wish::default(), None).record(
+    let record = request(&CallOptions::default(), None).record(
         "2026-01-01T00:00:00Z".to_owned(),
         "asha".to_owned(),
         Some("k".to_owned()),
@@ -148,8 +148,11 @@ fn a_record_says_what_was_asked_before_anything_happened() {
 
 #[test]
 fn a_key_that_belongs_to_another_call_is_an_error() {
-    let first =
-        request(&Wish::default(), None).record(String::new(), String::new(), Some("k".to_owned()));
+    let first = request(&CallOptions::default(), None).record(
+        String::new(),
+        String::new(),
+        Some("k".to_owned()),
+    );
     for to in ["98765 43210", "+919876543210", "+91 98765-43210"] {
         assert!(clash(&first, from(), to, None).is_ok(), "{to}");
     }
@@ -184,11 +187,11 @@ fn metadata_is_a_key_and_a_text_or_json_with_types() {
 
 #[test]
 fn a_worker_that_is_named_for_one_call_is_recorded_as_such() {
-    let wish = Wish {
+    let options = CallOptions {
         worker: Some("voag-dev-v2".to_owned()),
-        ..Wish::default()
+        ..CallOptions::default()
     };
-    let request = request(&wish, None);
+    let request = request(&options, None);
     let record = request.record(String::new(), String::new(), None);
     assert_eq!(record.worker, "voag-dev-v2");
     assert!(record.detail.worker_given);

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::app::lookup::{self, Question};
-use crate::dispatch::{Record, Request, Wish};
+use crate::app::lookup::{self, ResolveRequest};
+use crate::dispatch::{CallOptions, Record, Request};
 use crate::error::{Error, Exit};
 use crate::livekit::Limits;
 use crate::resolve::Resolution;
@@ -11,8 +11,8 @@ use crate::secrets::KeyRing;
 
 /// One call to place, and how.
 pub struct CallRequest {
-    pub question: Question,
-    pub wish: Wish,
+    pub resolve_request: ResolveRequest,
+    pub options: CallOptions,
     /// One call for each key: a repeat gives the first outcome.
     pub idempotency_key: Option<String>,
     /// What opens the config's secret.
@@ -72,9 +72,9 @@ impl CallResult {
     }
 
     /// The look-up itself failed.
-    pub(super) fn lost(question: &Question, error: Error) -> CallResult {
+    pub(super) fn lost(resolve_request: &ResolveRequest, error: Error) -> CallResult {
         CallResult {
-            resolution: Some(lookup::failed(question, &error)),
+            resolution: Some(lookup::failed(resolve_request, &error)),
             error: Some(error),
             ..CallResult::default()
         }

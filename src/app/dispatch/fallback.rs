@@ -82,7 +82,7 @@ impl CallUnderWay<'_> {
         let fallback = Fallback::new(config);
         let request = self
             .request
-            .by_fallback(fallback, &self.asked.wish, worker)?;
+            .by_fallback(fallback, &self.asked.options, worker)?;
         let server = Server {
             url: &request.url,
             api_key: &credentials.api_key,

@@ -15,7 +15,7 @@ use call_recorder::{Recorded, begin_record, complete_record};
 use call_steps::CallUnderWay;
 pub(super) use call_steps::note_agent;
 
-use super::lookup::{self, Answer, Question};
+use super::lookup::{self, Answer, ResolveRequest};
 use super::{Context, Stop, database, trusted_hosts};
 use crate::answer::{draw_ids, not_opened};
 use crate::dispatch::{Record, Request, Status, clash};
@@ -40,9 +40,9 @@ pub async fn dispatch_call(
     let target = lookup::target(context)?;
     let mut store = match database::open(context, &target, Mode::Record).await {
         Ok(store) => store,
-        Err(error) => return Ok(CallResult::lost(&request.question, error)),
+        Err(error) => return Ok(CallResult::lost(&request.resolve_request, error)),
     };
-    let found = lookup::find(&mut store, &request.question, &lookup::environment()).await;
+    let found = lookup::find(&mut store, &request.resolve_request, &lookup::environment()).await;
     // A call of another environment is not the one that is repeated.
     let found = match found {
         Err(error) if error.exit == Exit::Conflict => return Err(error.into()),
@@ -51,7 +51,7 @@ pub async fn dispatch_call(
     if let Some(key) = &request.idempotency_key
         && let Some(first) = store.call_of_key(key).await?
     {
-        return Ok(repeated_call(first, &request.question));
+        return Ok(repeated_call(first, &request.resolve_request));
     }
     Ok(place_new(context, &mut store, request, found, stop).await?)
 }
@@ -63,13 +63,13 @@ async fn place_new(
     found: Result<LookedUp>,
     stop: impl Future<Output = ()>,
 ) -> Result<CallResult> {
-    let (question, env) = (&asked.question, lookup::environment());
+    let (resolve_request, env) = (&asked.resolve_request, lookup::environment());
     let found = match found {
         Ok(found) => found,
-        Err(error) => return Ok(CallResult::lost(question, error)),
+        Err(error) => return Ok(CallResult::lost(resolve_request, error)),
     };
     let mut result = CallResult::default();
-    let answer = match lookup::answer(found, question, &env, &asked.ring) {
+    let answer = match lookup::answer(found, resolve_request, &env, &asked.ring) {
         Ok(answer) => approve_answer(store, answer, asked, &mut result).await,
         Err(error) => Err(error),
     };
@@ -87,7 +87,7 @@ async fn place_new(
     let key = asked.idempotency_key.as_ref();
     let mut record = match begin_record(context, store, &request, key).await? {
         Recorded::New(record) => *record,
-        Recorded::Taken(first) => return Ok(repeated_call(*first, question)),
+        Recorded::Taken(first) => return Ok(repeated_call(*first, resolve_request)),
     };
     let mut stop = std::pin::pin!(stop);
     let mut call = CallUnderWay {
@@ -126,7 +126,7 @@ async fn approve_answer(
     asked: &CallRequest,
     result: &mut CallResult,
 ) -> Result<Answer> {
-    let strict = asked.question.strict;
+    let strict = asked.resolve_request.strict;
     match trusted_hosts::approve(store, &answer, strict, &asked.ring).await {
         Ok(warnings) => {
             result.warnings.extend(warnings);
@@ -148,8 +148,8 @@ fn prepare_call(
     let refused = not_opened(&answer);
     let resolution = result.resolution.insert(answer.resolution);
     let outcome = resolution.outcome.clone()?;
-    let (from, wish) = (asked.question.from, &asked.wish);
-    let request = Request::new(from, &outcome, wish, answer.agent, draw_ids())?;
+    let (from, options) = (asked.resolve_request.from, &asked.options);
+    let request = Request::new(from, &outcome, options, answer.agent, draw_ids())?;
     let Some(secret) = answer.secret else {
         resolution.without_secret(refused.clone());
         return Err(refused.into());
@@ -164,13 +164,13 @@ fn prepare_call(
 }
 
 /// The first outcome of this key.
-fn repeated_call(first: Record, question: &Question) -> CallResult {
-    let tenant = match &question.whose {
-        lookup::Whose::Tenant(name) => Uuid::parse_str(name).ok(),
+fn repeated_call(first: Record, resolve_request: &ResolveRequest) -> CallResult {
+    let tenant = match &resolve_request.tenant {
+        lookup::TenantSelector::Tenant(name) => Uuid::parse_str(name).ok(),
         _ => None,
     };
-    let to = question.to.as_deref().unwrap_or_default();
-    if let Err(error) = clash(&first, question.from, to, tenant) {
+    let to = resolve_request.to.as_deref().unwrap_or_default();
+    if let Err(error) = clash(&first, resolve_request.from, to, tenant) {
         return CallResult {
             error: Some(error),
             ..CallResult::default()
@@ -213,18 +213,18 @@ pub async fn rehearse_call(
     asked: &CallRequest,
     offline: bool,
 ) -> Result<CallResult, Stop> {
-    let (question, env) = (&asked.question, lookup::environment());
+    let (resolve_request, env) = (&asked.resolve_request, lookup::environment());
     let mut result = CallResult::default();
     let answer = match offline {
         true => {
-            let found = lookup::in_files(context, question)?;
-            lookup::answer(found, question, &env, &KeyRing::default())?
+            let found = lookup::in_files(context, resolve_request)?;
+            lookup::answer(found, resolve_request, &env, &KeyRing::default())?
         }
         false => match look_up(context, asked, &env, &mut result).await {
             Ok(answer) => answer,
             // The wrong database says nothing of the number.
             Err(Stop::Error(error)) if error.exit == Exit::Conflict => return Err(error.into()),
-            Err(Stop::Error(error)) => return Ok(CallResult::lost(question, error)),
+            Err(Stop::Error(error)) => return Ok(CallResult::lost(resolve_request, error)),
             Err(invalid) => return Err(invalid),
         },
     };
@@ -233,9 +233,9 @@ pub async fn rehearse_call(
             "this call would fail, as its secret does not open: {why}"
         ));
     }
-    let (from, wish) = (question.from, &asked.wish);
+    let (from, options) = (resolve_request.from, &asked.options);
     let request = match &answer.resolution.outcome {
-        Ok(outcome) => Request::new(from, outcome, wish, answer.agent, draw_ids()),
+        Ok(outcome) => Request::new(from, outcome, options, answer.agent, draw_ids()),
         Err(error) => Err(error.clone().into()),
     };
     match request {
@@ -254,12 +254,12 @@ async fn look_up(
     env: &RoutingEnv,
     result: &mut CallResult,
 ) -> Result<Answer, Stop> {
-    let question = &asked.question;
+    let resolve_request = &asked.resolve_request;
     let target = lookup::target(context)?;
     let mut store = database::open(context, &target, Mode::Look).await?;
-    let found = lookup::find(&mut store, question, env).await?;
-    let answer = lookup::answer(found, question, env, &asked.ring)?;
-    let strict = question.strict;
+    let found = lookup::find(&mut store, resolve_request, env).await?;
+    let answer = lookup::answer(found, resolve_request, env, &asked.ring)?;
+    let strict = resolve_request.strict;
     match trusted_hosts::approve(&mut store, &answer, strict, &asked.ring).await {
         Ok(warnings) => result.warnings.extend(warnings),
         Err(error) => result.error = Some(error),
