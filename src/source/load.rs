@@ -20,9 +20,10 @@ pub fn load_routing(sources: &dyn Sources, options: &LoadOptions) -> Loaded {
         let finding = Finding::error("no-files", "there are no .toml files");
         problems.push(finding.hint("an empty tree would delete everything, so it is refused"));
     }
-    let pieces = read_all(sources, options.environment.as_deref());
-    let digest = digest_files(&pieces);
-    let mut loaded = merge::merger::merge_files(pieces, sources, options, problems.is_empty());
+    let parsed_files = read_all(sources, options.environment.as_deref());
+    let digest = digest_files(&parsed_files);
+    let mut loaded =
+        merge::merger::merge_files(parsed_files, sources, options, problems.is_empty());
     problems.append(&mut loaded.findings);
     Loaded {
         findings: problems,
@@ -31,8 +32,8 @@ pub fn load_routing(sources: &dyn Sources, options: &LoadOptions) -> Loaded {
     }
 }
 
-fn digest_files(pieces: &[ParsedFile]) -> String {
-    let mut hashes: Vec<[u8; 32]> = pieces.iter().map(|piece| piece.hash).collect();
+fn digest_files(parsed_files: &[ParsedFile]) -> String {
+    let mut hashes: Vec<[u8; 32]> = parsed_files.iter().map(|parsed| parsed.hash).collect();
     hashes.sort_unstable();
     hex::encode(Sha256::digest(hashes.concat()))
 }
@@ -43,16 +44,16 @@ fn read_all(sources: &dyn Sources, environment: Option<&str>) -> Vec<ParsedFile>
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let threads = cores.min(8).min(count / 4).max(1);
     let next = AtomicUsize::new(0);
-    let pieces = Mutex::new(Vec::with_capacity(count));
+    let parsed_files = Mutex::new(Vec::with_capacity(count));
     let work = || {
         loop {
             let file = next.fetch_add(1, Ordering::Relaxed);
             if file >= count {
                 break;
             }
-            let piece = read_one(sources, file, environment);
-            if let Ok(mut pieces) = pieces.lock() {
-                pieces.push((file, piece));
+            let parsed = read_one(sources, file, environment);
+            if let Ok(mut parsed_files) = parsed_files.lock() {
+                parsed_files.push((file, parsed));
             }
         }
     };
@@ -62,9 +63,9 @@ fn read_all(sources: &dyn Sources, environment: Option<&str>) -> Vec<ParsedFile>
         }
         work();
     });
-    let mut pieces = pieces.into_inner().unwrap_or_default();
-    pieces.sort_by_key(|(file, _)| *file);
-    pieces.into_iter().map(|(_, piece)| piece).collect()
+    let mut parsed_files = parsed_files.into_inner().unwrap_or_default();
+    parsed_files.sort_by_key(|(file, _)| *file);
+    parsed_files.into_iter().map(|(_, parsed)| parsed).collect()
 }
 
 /// Of a file's text, however its lines end.

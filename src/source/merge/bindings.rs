@@ -59,8 +59,8 @@ impl Merge<'_> {
     }
 
     /// Takes over the bindings of one file.
-    pub(super) fn add_bindings(&mut self, file: u32, piece: ParsedFile, prefixes: &Prefixes) {
-        let used = &piece.used;
+    pub(super) fn add_bindings(&mut self, file: u32, parsed: ParsedFile, prefixes: &Prefixes) {
+        let used = &parsed.used;
         let tenants: Vec<u32> = used
             .tenants
             .list
@@ -80,9 +80,9 @@ impl Merge<'_> {
             HashMap::default();
         self.routing
             .bindings
-            .reserve(count_numbers(&piece.bindings));
-        for local in &piece.bindings {
-            let spec = &piece.specs[local.spec as usize];
+            .reserve(count_numbers(&parsed.bindings));
+        for local in &parsed.bindings {
+            let spec = &parsed.specs[local.spec as usize];
             let by_number = spec.config.is_none() && spec.region.is_none();
             let tenant = tenants.get(local.tenant as usize).copied();
             let mut troubled: Vec<(BindingProblem, Binding, u64)> = Vec::new();
@@ -90,7 +90,7 @@ impl Merge<'_> {
                 let code = by_number.then(|| prefixes.best_region(number)).flatten();
                 let outcome = outcomes.entry((local.spec, code)).or_insert_with(|| {
                     let region = code.map(|ix| prefixes.0[ix].1.as_str());
-                    self.merge_spec(&piece, spec, region)
+                    self.merge_spec(&parsed, spec, region)
                 });
                 let (settings, trouble) = outcome;
                 let mut binding = Binding {
@@ -130,10 +130,10 @@ impl Merge<'_> {
 
     /// Whether the files hold no more bindings than they may: said before
     /// ranges become numbers, each of which takes memory.
-    pub(super) fn is_within_bounds(&mut self, pieces: &[ParsedFile]) -> bool {
+    pub(super) fn is_within_bounds(&mut self, parsed_files: &[ParsedFile]) -> bool {
         let (mut total, mut beyond) = (0, None);
-        for (file, piece) in (0u32..).zip(pieces) {
-            for local in &piece.bindings {
+        for (file, parsed) in (0u32..).zip(parsed_files) {
+            for local in &parsed.bindings {
                 total += u64::from(local.count);
                 if total > self.options.max_bindings && beyond.is_none() {
                     let line = local.line;
@@ -164,13 +164,13 @@ impl Merge<'_> {
     /// The settings of a spec, for numbers of a region.
     fn merge_spec(
         &mut self,
-        piece: &ParsedFile,
+        parsed: &ParsedFile,
         spec: &Spec,
         region: Option<&str>,
     ) -> MergedBinding {
         let named = |list: &[Ref], ix: Option<u32>| Some(list.get(ix? as usize)?.name.clone());
-        let config = named(&piece.used.configs.list, spec.config);
-        let region = named(&piece.used.regions.list, spec.region).or(region.map(str::to_owned));
+        let config = named(&parsed.used.configs.list, spec.config);
+        let region = named(&parsed.used.regions.list, spec.region).or(region.map(str::to_owned));
         let (config, trouble) = match (config, region) {
             (Some(config), _) => (config, None),
             (None, None) => (String::new(), Some(BindingProblem::NoRegion)),

@@ -11,20 +11,20 @@ use crate::source::suggest;
 
 impl Merge<'_> {
     /// Whether the environment is chosen, where there are any.
-    pub(super) fn choose_environment(&mut self, pieces: &mut [ParsedFile]) -> bool {
+    pub(super) fn choose_environment(&mut self, parsed_files: &mut [ParsedFile]) -> bool {
         let mut places = BTreeMap::new();
-        for def in pieces
+        for def in parsed_files
             .iter_mut()
-            .flat_map(|piece| piece.environments.drain(..))
+            .flat_map(|parsed| parsed.environments.drain(..))
         {
             if is_first_definition(&mut self.findings, &mut places, "environment", &def) {
                 self.environments.insert(def.name, def.value);
             }
         }
         let names: Vec<&str> = self.environments.keys().map(String::as_str).collect();
-        for name in pieces
+        for name in parsed_files
             .iter()
-            .flat_map(|piece| &piece.used.environments.list)
+            .flat_map(|parsed| &parsed.used.environments.list)
         {
             if names.contains(&name.name.as_str()) || self.is_unusable("environments", &name.name) {
                 continue;

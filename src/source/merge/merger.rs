@@ -1,4 +1,4 @@
-//! The pieces of all files → one [`Routing`]: names are looked up, what stands
+//! The parsed files → one [`Routing`]: names are looked up, what stands
 //! twice is found. Core; imports only core.
 
 use std::collections::BTreeMap;
@@ -17,40 +17,42 @@ use crate::source::parse::parsed_file::{EnvironmentDef, GuardDefs, ParsedFile, R
 use crate::source::sources::Sources;
 use crate::source::suggest;
 
-/// Puts the pieces together.
+/// Puts the parsed files together.
 ///
 /// `complete` says whether all that there is could be read so far.
 pub fn merge_files(
-    mut pieces: Vec<ParsedFile>,
+    mut parsed_files: Vec<ParsedFile>,
     sources: &dyn Sources,
     options: &LoadOptions,
     complete: bool,
 ) -> Loaded {
-    let mut merge = Merge::new(&pieces, sources, options);
+    let mut merge = Merge::new(&parsed_files, sources, options);
     merge.incomplete |= !complete;
-    for piece in &mut pieces {
-        merge.findings.extend(std::mem::take(&mut piece.findings));
+    for parsed in &mut parsed_files {
+        merge.findings.extend(std::mem::take(&mut parsed.findings));
     }
-    if !merge.choose_environment(&mut pieces) {
+    if !merge.choose_environment(&mut parsed_files) {
         // Without one, what differs by environment would look like a mistake.
         return merge.into_loaded();
     }
-    merge.take_settings(&mut pieces);
-    merge.take_tenants(&mut pieces);
-    let defaults = merge.take_regions(&mut pieces);
-    merge.take_configs(&mut pieces);
+    merge.take_settings(&mut parsed_files);
+    merge.take_tenants(&mut parsed_files);
+    let defaults = merge.take_regions(&mut parsed_files);
+    merge.take_configs(&mut parsed_files);
     merge.secret_variables();
     merge.look_up(&defaults);
-    merge.take_expects(&mut pieces);
-    let rollouts = pieces.iter_mut().flat_map(|piece| piece.rollouts.drain(..));
+    merge.take_expects(&mut parsed_files);
+    let rollouts = parsed_files
+        .iter_mut()
+        .flat_map(|parsed| parsed.rollouts.drain(..));
     let rollouts = rollouts.collect();
     merge.take_waves(rollouts);
     let prefixes = merge.region_prefixes();
-    if !merge.is_within_bounds(&pieces) {
+    if !merge.is_within_bounds(&parsed_files) {
         return merge.into_loaded();
     }
-    for (file, piece) in (0u32..).zip(pieces) {
-        merge.add_bindings(file, piece, &prefixes);
+    for (file, parsed) in (0u32..).zip(parsed_files) {
+        merge.add_bindings(file, parsed, &prefixes);
     }
     merge.find_duplicates();
     merge.idle_waves();
@@ -106,7 +108,11 @@ pub(super) enum Whom {
 }
 
 impl<'a> Merge<'a> {
-    fn new(pieces: &[ParsedFile], sources: &'a dyn Sources, options: &'a LoadOptions) -> Merge<'a> {
+    fn new(
+        parsed_files: &[ParsedFile],
+        sources: &'a dyn Sources,
+        options: &'a LoadOptions,
+    ) -> Merge<'a> {
         Merge {
             routing: Routing {
                 files: sources.paths().to_vec(),
@@ -115,11 +121,11 @@ impl<'a> Merge<'a> {
             },
             findings: Findings::default(),
             relook: BindingLocator::new(sources),
-            incomplete: pieces.iter().any(|piece| piece.incomplete),
+            incomplete: parsed_files.iter().any(|parsed| parsed.incomplete),
             options,
-            unusable: pieces
+            unusable: parsed_files
                 .iter()
-                .flat_map(|piece| piece.unusable.clone())
+                .flat_map(|parsed| parsed.unusable.clone())
                 .collect(),
             environments: BTreeMap::new(),
             database: None,
@@ -185,25 +191,25 @@ impl<'a> Merge<'a> {
             .add(finding.hint_of(suggest::suggestion_hint(&name.name, known)));
     }
 
-    fn take_settings(&mut self, pieces: &mut [ParsedFile]) {
+    fn take_settings(&mut self, parsed_files: &mut [ParsedFile]) {
         let (mut owner, mut format, mut guards) = (None, None, GuardDefs::default());
         let mut variables = None;
         let mut twice = Vec::new();
-        for piece in pieces {
-            keep_first(&mut owner, piece.owner.take(), "owner", &mut twice);
+        for parsed in parsed_files {
+            keep_first(&mut owner, parsed.owner.take(), "owner", &mut twice);
             keep_first(
                 &mut format,
-                piece.secret_format.take(),
+                parsed.secret_format.take(),
                 "secrets.format",
                 &mut twice,
             );
             keep_first(
                 &mut variables,
-                piece.secret_env.take(),
+                parsed.secret_env.take(),
                 "secrets.env",
                 &mut twice,
             );
-            twice.extend(guards.join_with(std::mem::take(&mut piece.guards)));
+            twice.extend(guards.join_with(std::mem::take(&mut parsed.guards)));
         }
         for (what, place, first) in twice {
             let finding = Finding::error("duplicate", format!("`{what}` is given twice"));
@@ -266,8 +272,11 @@ impl<'a> Merge<'a> {
         }
     }
 
-    fn take_expects(&mut self, pieces: &mut [ParsedFile]) {
-        for def in pieces.iter_mut().flat_map(|piece| piece.expects.drain(..)) {
+    fn take_expects(&mut self, parsed_files: &mut [ParsedFile]) {
+        for def in parsed_files
+            .iter_mut()
+            .flat_map(|parsed| parsed.expects.drain(..))
+        {
             let tenant = self.tenant_index(&def.tenant);
             if let Some(region) = &def.region {
                 self.check_region(region);

@@ -14,10 +14,13 @@ use crate::source::parse::parsed_file::{ConfigDef, Def, ParsedFile, Ref, RegionD
 use crate::source::suggest;
 
 impl Merge<'_> {
-    pub(super) fn take_tenants(&mut self, pieces: &mut [ParsedFile]) {
+    pub(super) fn take_tenants(&mut self, parsed_files: &mut [ParsedFile]) {
         let mut places = BTreeMap::new();
         let mut by_id: BTreeMap<Uuid, (String, Place)> = BTreeMap::new();
-        for def in pieces.iter_mut().flat_map(|piece| piece.tenants.drain(..)) {
+        for def in parsed_files
+            .iter_mut()
+            .flat_map(|parsed| parsed.tenants.drain(..))
+        {
             if Uuid::try_parse(&def.name).is_ok() {
                 let finding = Finding::error("bad-value", "an alias can't be a uuid");
                 self.findings.add(finding.at(def.place.clone()));
@@ -74,10 +77,13 @@ impl Merge<'_> {
     }
 
     /// Returns the configs that are defaults, to be looked up once all are known.
-    pub(super) fn take_regions(&mut self, pieces: &mut [ParsedFile]) -> Vec<Ref> {
+    pub(super) fn take_regions(&mut self, parsed_files: &mut [ParsedFile]) -> Vec<Ref> {
         let mut defaults = Vec::new();
         let mut prefixes = BTreeMap::new();
-        for def in pieces.iter_mut().flat_map(|piece| piece.regions.drain(..)) {
+        for def in parsed_files
+            .iter_mut()
+            .flat_map(|parsed| parsed.regions.drain(..))
+        {
             if !is_first_definition(&mut self.findings, &mut self.region_places, "region", &def) {
                 continue;
             }
@@ -168,11 +174,14 @@ impl Merge<'_> {
         }
     }
 
-    pub(super) fn take_configs(&mut self, pieces: &mut [ParsedFile]) {
+    pub(super) fn take_configs(&mut self, parsed_files: &mut [ParsedFile]) {
         let mut ids: BTreeMap<Uuid, (String, Place)> = BTreeMap::new();
         let mut formers: Vec<(String, Ref)> = Vec::new();
         let mut fallbacks: BTreeMap<String, Ref> = BTreeMap::new();
-        for def in pieces.iter_mut().flat_map(|piece| piece.configs.drain(..)) {
+        for def in parsed_files
+            .iter_mut()
+            .flat_map(|parsed| parsed.configs.drain(..))
+        {
             if !is_first_definition(&mut self.findings, &mut self.config_places, "config", &def) {
                 continue;
             }

@@ -46,22 +46,22 @@ impl FileReader<'_> {
     }
 
     fn tenant_index(&mut self, name: &At<Text<'_>>) -> u32 {
-        self.piece.used.tenants.number(name, self.lines)
+        self.parsed.used.tenants.number(name, self.lines)
     }
 
     fn number_of(&mut self, spec: Spec) -> u32 {
         if let Some(found) = self.spec_index.get(&spec) {
             return *found;
         }
-        let number = u32::try_from(self.piece.specs.len()).unwrap_or(u32::MAX);
-        self.piece.specs.push(spec.clone());
+        let number = u32::try_from(self.parsed.specs.len()).unwrap_or(u32::MAX);
+        self.parsed.specs.push(spec.clone());
         self.spec_index.insert(spec, number);
         number
     }
 
     /// What a binding declares, over what is declared already.
     fn read_spec(&mut self, raw: &raw::BindingTable<'_>, over: Option<&Spec>) -> Spec {
-        let used = &mut self.piece.used;
+        let used = &mut self.parsed.used;
         let config = raw.config.as_ref();
         let region = raw.region.as_ref();
         let config = config.map(|name| used.configs.number(name, self.lines));
@@ -102,7 +102,7 @@ impl FileReader<'_> {
         set(Field::Outbound, *outbound);
         if let Some(region) = allowed_outbound {
             if &*region.value != "global" {
-                self.piece.used.outbound.number(region, self.lines);
+                self.parsed.used.outbound.number(region, self.lines);
             }
             fields.set_text(Field::AllowedOutbound, Some(&region.value));
         }
@@ -170,7 +170,7 @@ impl FileReader<'_> {
                 if numbers.value.is_empty() {
                     self.add_error("bad-range", numbers, "`numbers` names no number");
                 }
-                self.piece.bindings.reserve(numbers.value.len());
+                self.parsed.bindings.reserve(numbers.value.len());
                 for number in &numbers.value {
                     self.push_number(number, &make);
                 }
@@ -213,7 +213,7 @@ impl FileReader<'_> {
     fn push_number(&mut self, text: &At<Text<'_>>, make: &impl Fn(E164, u32, u32) -> Local) {
         if let Some(number) = self.read_number(text) {
             let line = self.line_of(text);
-            self.piece.bindings.push(make(number, 1, line));
+            self.parsed.bindings.push(make(number, 1, line));
         }
     }
 
@@ -251,7 +251,7 @@ impl FileReader<'_> {
             Ok(range) => {
                 let line = self.line_of(ends);
                 let count = u32::try_from(range.len()).unwrap_or(u32::MAX);
-                self.piece.bindings.push(make(first, count, line));
+                self.parsed.bindings.push(make(first, count, line));
             }
             Err(error) => {
                 let finding = Finding::error("bad-range", error.to_string());
@@ -280,7 +280,7 @@ impl FileReader<'_> {
             self.add_error("bad-rollout", to, "`from` and `to` are the same config");
         }
         if included {
-            self.piece.rollouts.push(RolloutDef {
+            self.parsed.rollouts.push(RolloutDef {
                 from: name_reference(from, self.lines),
                 to: name_reference(to, self.lines),
                 who,
@@ -349,7 +349,7 @@ impl FileReader<'_> {
             place: self.place_of(expect),
         };
         if included {
-            self.piece.expects.push(expect);
+            self.parsed.expects.push(expect);
         }
     }
 

@@ -4,7 +4,7 @@
 //! A block is read as TOML once; the next one with the same lines, but for
 //! these two, is known to be read alike, whatever those lines are. Anything
 //! out of the ordinary, every finding among it, gives the file to the plain
-//! way, so that both ways give the same piece.
+//! way, so that both ways give the same result.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -42,7 +42,7 @@ pub fn read_fast(lines: Lines<'_>, number: u32, environment: Option<&str>) -> Op
     }
     let mut reader = FileReader::new(lines, number, environment);
     reader.read_tables(syntax::read_shape(lines, before));
-    if reader.piece.incomplete {
+    if reader.parsed.incomplete {
         return None;
     }
     let mut bulk = Bulk {
@@ -140,7 +140,7 @@ impl<'a> Bulk<'a> {
         };
         let Some(known) = self.known.get(self.seen.as_str()) else {
             self.in_full()?;
-            let spec = self.reader.piece.bindings.last().map(|local| local.spec);
+            let spec = self.reader.parsed.bindings.last().map(|local| local.spec);
             let spec = spec.filter(|_| self.block.number_line == self.last_line());
             self.known.insert(self.seen.clone(), spec);
             return Some(());
@@ -151,12 +151,12 @@ impl<'a> Bulk<'a> {
         };
         let tenant = self
             .reader
-            .piece
+            .parsed
             .used
             .tenants
             .number(&name, self.reader.lines);
         if let Some(spec) = *known {
-            self.reader.piece.bindings.push(Local {
+            self.reader.parsed.bindings.push(Local {
                 first: E164::parse(number).ok()?,
                 count: 1,
                 tenant,
@@ -169,7 +169,7 @@ impl<'a> Bulk<'a> {
 
     /// The line of the binding taken in last.
     fn last_line(&self) -> u32 {
-        let last = self.reader.piece.bindings.last();
+        let last = self.reader.parsed.bindings.last();
         last.map_or(0, |local| local.line)
     }
 
@@ -222,9 +222,9 @@ mod tests {
     use crate::source::line_index::OpenedFile;
     use crate::source::parse::read_plainly;
 
-    /// All that a piece holds, but for its look-up tables.
-    fn shown(piece: &ParsedFile) -> String {
-        let used = &piece.used;
+    /// All that a parsed file holds, but for its look-up tables.
+    fn shown(parsed: &ParsedFile) -> String {
+        let used = &parsed.used;
         let names = [
             &used.tenants,
             &used.configs,
@@ -233,14 +233,14 @@ mod tests {
             &used.outbound,
         ];
         let names = names.map(|names| &names.list);
-        let regions: Vec<_> = piece
+        let regions: Vec<_> = parsed
             .regions
             .iter()
             .map(|def| (&def.name, &def.place))
             .collect();
         format!(
             "{names:?} {regions:?} {:?} {:?} {:?} {:?}",
-            piece.specs, piece.bindings, piece.findings, piece.incomplete
+            parsed.specs, parsed.bindings, parsed.findings, parsed.incomplete
         )
     }
 

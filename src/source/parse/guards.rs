@@ -31,7 +31,7 @@ impl FileReader<'_> {
             }
             for (name, _) in &policy.value.workers.0 {
                 if &*name.value != "*" {
-                    self.piece.used.environments.number(name, self.lines);
+                    self.parsed.used.environments.number(name, self.lines);
                 }
             }
             let place = self.place_of(policy);

@@ -26,7 +26,7 @@ pub(super) struct FileReader<'a> {
     pub number: u32,
     pub environment: Option<&'a str>,
     pub findings: Findings,
-    pub piece: ParsedFile,
+    pub parsed: ParsedFile,
     /// Whether the file has keys that don't exist.
     pub unknown_keys: bool,
     pub spec_index: HashMap<Spec, u32>,
@@ -39,7 +39,7 @@ impl<'a> FileReader<'a> {
             number,
             environment,
             findings: Findings::default(),
-            piece: ParsedFile::default(),
+            parsed: ParsedFile::default(),
             unknown_keys: false,
             spec_index: HashMap::new(),
         }
@@ -47,8 +47,8 @@ impl<'a> FileReader<'a> {
 
     pub fn into_parsed_file(mut self) -> ParsedFile {
         let place = Place::file(self.lines.path());
-        self.piece.findings = self.findings.into_findings(Some(place));
-        self.piece
+        self.parsed.findings = self.findings.into_findings(Some(place));
+        self.parsed
     }
 }
 
@@ -56,44 +56,44 @@ impl FileReader<'_> {
     pub fn read_tables(&mut self, shape: Shape<'_>) {
         self.findings.extend(shape.findings);
         self.unknown_keys = shape.unknown_keys;
-        self.piece.unusable = shape.unusable;
-        self.piece.incomplete = shape.incomplete;
+        self.parsed.unusable = shape.unusable;
+        self.parsed.incomplete = shape.incomplete;
         let file = &shape.file;
         let owner = self.read_text("owner", &file.owner, 255);
-        self.piece.owner = owner.map(|owner| (owner.value.clone(), self.place_of(&owner)));
+        self.parsed.owner = owner.map(|owner| (owner.value.clone(), self.place_of(&owner)));
         let format = file.secrets.as_ref().and_then(|secrets| {
             let format = secrets.value.format.as_ref()?;
             Some((self.read_format(format)?, self.place_of(format)))
         });
-        self.piece.secret_format = format;
+        self.parsed.secret_format = format;
         let secrets = file.secrets.as_ref().map(|secrets| &secrets.value);
-        self.piece.secret_env = secrets.and_then(|secrets| {
+        self.parsed.secret_env = secrets.and_then(|secrets| {
             let place = self.place_of(secrets.env.as_ref()?);
             Some((self.read_variables(secrets)?, place))
         });
         for (name, id) in &file.tenants.0 {
             let def = self.read_definition("tenant", name, |reader| reader.read_uuid(id));
-            self.piece.tenants.push(def);
+            self.parsed.tenants.push(def);
         }
         for (name, region) in &file.regions.0 {
             let def = self.read_definition("region", name, |reader| {
                 reader.read_region(name, &region.value)
             });
-            self.piece.regions.push(def);
+            self.parsed.regions.push(def);
         }
         for (name, config) in &file.configs.0 {
             let def = self.read_definition("config", name, |reader| {
                 reader.read_config(name, &config.value)
             });
-            self.piece.configs.push(def);
+            self.parsed.configs.push(def);
         }
         for (name, environment) in &file.environments.0 {
             let read = |reader: &mut Self| reader.environment(name, &environment.value);
             let def = self.read_definition("environment", name, read);
-            self.piece.environments.push(def);
+            self.parsed.environments.push(def);
         }
         if let Some(guards) = &file.guards {
-            self.piece.guards = self.read_guards(&guards.value);
+            self.parsed.guards = self.read_guards(&guards.value);
         }
         for binding in &file.bindings {
             self.read_binding(binding);
@@ -326,7 +326,7 @@ impl FileReader<'_> {
             self.add_error("bad-value", only, "`only` names no environment");
         }
         for name in &only.value {
-            self.piece.used.environments.number(name, self.lines);
+            self.parsed.used.environments.number(name, self.lines);
         }
         let chosen = |environment: &str| only.value.iter().any(|name| &*name.value == environment);
         self.environment.is_none_or(chosen)
@@ -334,7 +334,7 @@ impl FileReader<'_> {
 
     /// Takes note of an override; whether it is for the environment read.
     pub fn is_override(&mut self, name: &At<Text<'_>>, only: &TextList<'_>) -> bool {
-        self.piece.used.environments.number(name, self.lines);
+        self.parsed.used.environments.number(name, self.lines);
         let left_out =
             |only: &At<Vec<At<Text<'_>>>>| only.value.iter().all(|one| one.value != name.value);
         if only.as_ref().is_some_and(left_out) {
