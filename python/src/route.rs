@@ -46,7 +46,7 @@ impl Approval {
     fn judge(&self, answer: &Answer, strict: bool, rows: &TrustRows) {
         let url = self.livekit_url.as_deref();
         self.judged
-            .get_or_init(|| answer::approve(answer, strict, rows, &self.ring, url));
+            .get_or_init(|| answer::approve_signing(answer, strict, rows, &self.ring, url));
     }
 }
 

@@ -12,7 +12,7 @@ use crate::trust::{Asker, Standing, standing};
 pub const UNKNOWN_SERVER: &str = "a server that lkroute never applied";
 
 impl Answer {
-    /// Whether [`approve`] needs to know whom tokens may be sent to: not for a
+    /// Whether [`approve_signing`] needs to know whom tokens may be sent to: not for a
     /// config at the URL that lkroute applied last.
     pub fn needs_trust(&self) -> bool {
         let signing = self.signing.as_ref();
@@ -26,7 +26,7 @@ impl Answer {
 ///
 /// # Errors
 /// Exit 6 where no token may be sent there, 1 for a plain text.
-pub fn approve(
+pub fn approve_signing(
     answer: &Answer,
     strict: bool,
     rows: &TrustRows,
@@ -34,11 +34,11 @@ pub fn approve(
     environment: Option<&str>,
 ) -> Result<Vec<String>> {
     let stored = plain_text(answer, strict)?;
-    let server = check(answer, rows, ring, environment)?;
+    let server = check_server(answer, rows, ring, environment)?;
     Ok(stored.into_iter().chain(server).collect())
 }
 
-fn check(
+fn check_server(
     answer: &Answer,
     rows: &TrustRows,
     ring: &KeyRing,
@@ -48,7 +48,7 @@ fn check(
         return Ok(None);
     };
     let name = &signing.name;
-    match judge(signing, answer.secret.as_ref(), rows, ring, environment) {
+    match signing_standing(signing, answer.secret.as_ref(), rows, ring, environment) {
         Standing::Trusted => Ok(None),
         Standing::Unknown(to) => Ok(Some(format!(
             "config {name}, which is not lkroute's, leads to {to}, {UNKNOWN_SERVER}"
@@ -60,7 +60,7 @@ fn check(
 }
 
 /// Whether a token of a config may be sent.
-pub fn judge(
+pub fn signing_standing(
     signing: &Signing,
     secret: Option<&Secret>,
     rows: &TrustRows,

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 
 use uuid::Uuid;
 
-pub use approval::{SEAL_OF_OTHERS, UNKNOWN_SERVER, approve, judge};
+pub use approval::{SEAL_OF_OTHERS, UNKNOWN_SERVER, approve_signing, signing_standing};
 
 use crate::dispatch::Ids;
 use crate::error::{Error, Exit, Result};

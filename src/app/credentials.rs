@@ -97,17 +97,18 @@ impl KnownServers {
         let applied = applied.and_then(|owned| owned.fields.text(Field::Url));
         let lacking = |what| Error::new(format!("config {name} has no {what}"));
         let signing = Signing::of(config, applied).ok_or_else(|| lacking("URL"))?;
-        let warning = match trusted_hosts::judge(&signing, Some(&secret), &self.trust, ring) {
-            Standing::Trusted => None,
-            Standing::Unknown(to) => Some(format!(
-                "config {name}, which is not lkroute's, leads to {to}, {}",
-                trusted_hosts::UNKNOWN_SERVER
-            )),
-            Standing::Refused(refusal) => {
-                let message = refusal.message(name);
-                return Err(Error::exit(Exit::Conflict, message).hint(refusal.hint()));
-            }
-        };
+        let warning =
+            match trusted_hosts::signing_standing(&signing, Some(&secret), &self.trust, ring) {
+                Standing::Trusted => None,
+                Standing::Unknown(to) => Some(format!(
+                    "config {name}, which is not lkroute's, leads to {to}, {}",
+                    trusted_hosts::UNKNOWN_SERVER
+                )),
+                Standing::Refused(refusal) => {
+                    let message = refusal.message(name);
+                    return Err(Error::exit(Exit::Conflict, message).hint(refusal.hint()));
+                }
+            };
         let credentials = Credentials {
             url: signing.url,
             api_key: signing.api_key.ok_or_else(|| lacking("API key"))?,

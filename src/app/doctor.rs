@@ -126,7 +126,7 @@ async fn probe_servers(
     let probes = stream::iter(configs).map(|config| async move {
         let id = config.id.unwrap_or_default();
         let (secret, standing) = (gathered.opened.get(&id), gathered.standings.get(&id));
-        let probed = look(config, secret, standing, request.limits, workers).await;
+        let probed = probe_config(config, secret, standing, request.limits, workers).await;
         (config.name().to_owned(), probed)
     });
     let mut probes = probes.buffer_unordered(AT_ONCE);
@@ -220,7 +220,7 @@ fn standings(
     let each = configs.iter().filter_map(|config| {
         let id = config.id?;
         let signing = Signing::of(config, applied.get(&id).copied().flatten())?;
-        let standing = trusted_hosts::judge(&signing, opened.get(&id), trust, ring);
+        let standing = trusted_hosts::signing_standing(&signing, opened.get(&id), trust, ring);
         Some((id, standing))
     });
     each.collect()
@@ -251,7 +251,7 @@ fn read_files(context: &Context<'_>, ring: &KeyRing) -> Result<Gathered, Stop> {
 
 /// One server, as far as it can be asked; none without a URL. One that no
 /// token may be sent to is looked at without any.
-async fn look(
+async fn probe_config(
     config: &ConfigFact,
     secret: Option<&Secret>,
     standing: Option<&Standing>,
@@ -313,14 +313,14 @@ fn probed(report: ProbeReport) -> Probed {
     let sip = sip.then(|| "sip: not checked".to_owned());
     let figures: Vec<String> = took.into_iter().chain(clock).chain(sip).collect();
     Probed {
-        failures: report.failures().map(remark).collect(),
+        failures: report.failures().map(probe_failure).collect(),
         figure: (!figures.is_empty()).then(|| figures.join(", ")),
         trunk_numbers: report.trunk_numbers,
         notes: Vec::new(),
     }
 }
 
-fn remark(failure: &Failure) -> ProbeFailure {
+fn probe_failure(failure: &Failure) -> ProbeFailure {
     let words = failure.detail.iter().map(|detail| format!(" ({detail})"));
     ProbeFailure {
         code: failure.cause.code().to_owned(),
@@ -353,7 +353,7 @@ async fn try_worker(
             None
         }
         WorkerSeen::Failed(failure) => {
-            probed.failures.push(remark(&failure));
+            probed.failures.push(probe_failure(&failure));
             None
         }
     };

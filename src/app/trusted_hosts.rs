@@ -15,7 +15,7 @@ use crate::trust::Standing;
 ///
 /// # Errors
 /// Exit 6 where no token may be sent there, 1 for a plain text.
-pub async fn approve(
+pub async fn approve_signing(
     store: &mut Store,
     answer: &Answer,
     strict: bool,
@@ -25,7 +25,7 @@ pub async fn approve(
         true => store.trust().await?,
         false => TrustRows::default(),
     };
-    answer::approve(
+    answer::approve_signing(
         answer,
         strict,
         &rows,
@@ -35,13 +35,13 @@ pub async fn approve(
 }
 
 /// The same for whoever has the rows already.
-pub fn judge(
+pub fn signing_standing(
     signing: &Signing,
     secret: Option<&Secret>,
     rows: &TrustRows,
     ring: &KeyRing,
 ) -> Standing {
-    answer::judge(
+    answer::signing_standing(
         signing,
         secret,
         rows,

@@ -58,7 +58,7 @@ impl<'a> BindingClassifier<'a> {
         settings: &'a [BindingSettings],
         config_id: impl Fn(&str) -> Option<String>,
     ) -> BindingClassifier<'a> {
-        let mut judge = BindingClassifier {
+        let mut classifier = BindingClassifier {
             settings,
             ..BindingClassifier::default()
         };
@@ -66,10 +66,10 @@ impl<'a> BindingClassifier<'a> {
             let mut fields = settings.fields.clone();
             fields.set(Field::Config, config_id(&settings.config).map(Value::from));
             fields.set_text(Field::Rollout, settings.rollout.as_deref());
-            let ix = judge.pool.intern(fields);
-            judge.declared.push(ix);
+            let ix = classifier.pool.intern(fields);
+            classifier.declared.push(ix);
         }
-        judge
+        classifier
     }
 
     /// The number of a patch, which is kept once.
@@ -83,21 +83,21 @@ impl<'a> BindingClassifier<'a> {
         ix
     }
 
-    /// The verdict on a case, judged the first time it is met.
-    pub fn verdict(&mut self, case: BindingCase) -> BindingOutcome {
-        if let Some(verdict) = self.cases.get(&case) {
-            return *verdict;
+    /// The outcome of a case, classified the first time it is met.
+    pub fn outcome(&mut self, case: BindingCase) -> BindingOutcome {
+        if let Some(outcome) = self.cases.get(&case) {
+            return *outcome;
         }
-        let verdict = self.judge(case);
-        self.cases.insert(case, verdict);
-        verdict
+        let outcome = self.classify(case);
+        self.cases.insert(case, outcome);
+        outcome
     }
 
-    fn judge(&mut self, case: BindingCase) -> BindingOutcome {
-        let verdict = self.judge_alone(case);
+    fn classify(&mut self, case: BindingCase) -> BindingOutcome {
+        let outcome = self.classify_alone(case);
         match case.live.flatten() {
-            Some(live) if case.rivals > 0 => self.beside_rivals(case, live, verdict),
-            _ => verdict,
+            Some(live) if case.rivals > 0 => self.beside_rivals(case, live, outcome),
+            _ => outcome,
         }
     }
 
@@ -107,10 +107,10 @@ impl<'a> BindingClassifier<'a> {
         &mut self,
         case: BindingCase,
         live: FieldsIx,
-        verdict: BindingOutcome,
+        outcome: BindingOutcome,
     ) -> BindingOutcome {
-        if verdict.action.is_none() {
-            return verdict;
+        if outcome.action.is_none() {
+            return outcome;
         }
         let active = |patch: &Patch| {
             let wakes = |change: &FieldChange| change.after.as_ref() == Some(&"active".into());
@@ -118,16 +118,16 @@ impl<'a> BindingClassifier<'a> {
             fields.any(|change| change.field == Field::Status && wakes(change))
         };
         let is_active = !self.pool.get(live).contains(Field::Status);
-        let wakes = active(&self.patches[verdict.patch as usize]);
+        let wakes = active(&self.patches[outcome.patch as usize]);
         if !(is_active || wakes) {
-            return verdict;
+            return outcome;
         }
         let rows = case.rivals + 1;
         let before = match is_active {
             true => format!("{rows} active rows"),
             false => format!("inactive, beside {} of others", active_rows(case.rivals)),
         };
-        let mut patch = self.patches[verdict.patch as usize].clone();
+        let mut patch = self.patches[outcome.patch as usize].clone();
         patch.fields.retain(|change| change.field != Field::Status);
         patch.fields.push(FieldChange {
             field: Field::Status,
@@ -139,11 +139,11 @@ impl<'a> BindingClassifier<'a> {
         BindingOutcome {
             patch: self.patch(patch),
             after: Some(live),
-            ..verdict
+            ..outcome
         }
     }
 
-    fn judge_alone(&mut self, case: BindingCase) -> BindingOutcome {
+    fn classify_alone(&mut self, case: BindingCase) -> BindingOutcome {
         let owned = case.owned.filter(|_| !case.retired);
         match (case.settings, case.live) {
             (Some(settings), None) => self.missing(self.declared[settings as usize], owned),

@@ -44,7 +44,7 @@ pub struct Differ<'a> {
     routing: &'a Routing,
     snapshot: &'a Snapshot,
     objects: Objects,
-    judge: BindingClassifier<'a>,
+    classifier: BindingClassifier<'a>,
     tenants: Vec<Tenant>,
     tenant_ix: Map<Uuid, u32>,
     slots: BindingIndex,
@@ -76,14 +76,14 @@ impl<'a> Differ<'a> {
             let id = objects.ids.get(name).copied().or_else(|| undeclared(name));
             id.map(|id| id.to_string())
         };
-        let judge = BindingClassifier::new(&routing.settings, config_id);
+        let classifier = BindingClassifier::new(&routing.settings, config_id);
         let declared = routing.bindings.iter();
         let declared = declared.map(|binding| (binding.tenant, binding.number.row_key()));
         let mut differ = Differ {
             routing,
             snapshot,
             objects,
-            judge,
+            classifier,
             tenants: routing.tenants.clone(),
             tenant_ix: Map::default(),
             slots: BindingIndex::new(declared),
@@ -110,7 +110,7 @@ impl<'a> Differ<'a> {
 
     /// The pool in which the store interns what it reads.
     pub fn pool(&mut self) -> &mut FieldsPool {
-        &mut self.judge.pool
+        &mut self.classifier.pool
     }
 
     fn tenant(&mut self, id: Uuid) -> u32 {
@@ -142,7 +142,7 @@ impl<'a> Differ<'a> {
     /// Takes in a number row; all that is owned must have been taken in.
     pub fn row(&mut self, row: &NumberRow<'_>) {
         let tenant = self.tenant(row.tenant);
-        let fields = self.reader.read(row, &mut self.judge.pool);
+        let fields = self.reader.read(row, &mut self.classifier.pool);
         let number = match row.number() {
             Ok(number) => number,
             Err(reason) => return self.unreadable(row.id, reason, fields),
@@ -243,8 +243,8 @@ impl<'a> Differ<'a> {
             .collect();
         plan.foreign = self.foreign;
         plan.held = self.held.into_iter().collect();
-        plan.pool = self.judge.pool;
-        plan.patches = self.judge.patches;
+        plan.pool = self.classifier.pool;
+        plan.patches = self.classifier.patches;
         plan.tenants = self.tenants;
         plan.earlier = self.earlier;
         sort(&mut plan);
@@ -289,12 +289,14 @@ impl<'a> Differ<'a> {
                 plan.changes.push(Change {
                     object,
                     action: change.action,
-                    patch: self.judge.patch(change.patch),
+                    patch: self.classifier.patch(change.patch),
                     row: change.row,
                     previous: change.previous,
                     origin: change.origin,
                     live: None,
-                    owned: change.owned.map(|fields| self.judge.pool.intern(fields)),
+                    owned: change
+                        .owned
+                        .map(|fields| self.classifier.pool.intern(fields)),
                     inserted: change.inserted,
                     insert: change.insert,
                 });
@@ -318,10 +320,10 @@ impl<'a> Differ<'a> {
         let ours = owned.filter(|_| !replaced);
         let before = live.and_then(|live| live.fields);
         let rivals = self.rivals.get(&ix).map_or(0, Vec::len);
-        let verdict = match (binding, owned) {
+        let outcome = match (binding, owned) {
             (None, Some(owned)) if replaced && !owned.retired => {
                 self.count(tenant, before, before);
-                self.judge.verdict(BindingCase {
+                self.classifier.outcome(BindingCase {
                     settings: None,
                     owned: Some(owned.fields),
                     retired: false,
@@ -331,7 +333,7 @@ impl<'a> Differ<'a> {
                 })
             }
             _ => {
-                let verdict = self.judge.verdict(BindingCase {
+                let outcome = self.classifier.outcome(BindingCase {
                     settings: binding.map(|binding| binding.settings),
                     owned: ours.map(|owned| owned.fields),
                     retired: ours.is_some_and(|owned| owned.retired),
@@ -339,13 +341,13 @@ impl<'a> Differ<'a> {
                     live: live.map(|live| live.fields),
                     rivals,
                 });
-                if before.is_some() || verdict.after.is_some() {
-                    self.count(tenant, before, verdict.after);
+                if before.is_some() || outcome.after.is_some() {
+                    self.count(tenant, before, outcome.after);
                     if let Some((earlier, ours)) = self.earlier.as_mut().zip(ours) {
                         earlier.meet(ours.row, tenant, before);
                     }
                 }
-                verdict
+                outcome
             }
         };
         let object = Object::Binding { number, tenant };
@@ -356,7 +358,7 @@ impl<'a> Differ<'a> {
             plan.findings
                 .push(self.duplicates_of(ix, rows, object, origin));
         }
-        let Some(action) = verdict.action else {
+        let Some(action) = outcome.action else {
             plan.unchanged += u64::from(binding.is_some());
             return;
         };
@@ -364,14 +366,14 @@ impl<'a> Differ<'a> {
         plan.changes.push(Change {
             object,
             action,
-            patch: verdict.patch,
+            patch: outcome.patch,
             row: live
                 .filter(|_| binding.is_some() || !replaced)
                 .map(|live| live.id),
             previous: owned.map(|owned| owned.row),
             origin,
             live: before.filter(|_| binding.is_some() || !replaced),
-            owned: verdict.owned,
+            owned: outcome.owned,
             inserted: insert || ours.is_some_and(|owned| owned.inserted),
             insert,
         });
@@ -420,7 +422,7 @@ impl<'a> Differ<'a> {
     /// the first of those bindings.
     fn warn_adopt(&self, plan: &mut Plan) {
         let mut unused: BTreeMap<u32, Vec<Field>> = BTreeMap::new();
-        for (settings, field) in self.judge.unused_adopt() {
+        for (settings, field) in self.classifier.unused_adopt() {
             unused.entry(settings).or_default().push(field);
         }
         if unused.is_empty() {

@@ -144,7 +144,7 @@ impl Plan {
     }
 
     /// The same in words: what bringing it back would do.
-    pub fn told(&self, why: &WhyHeld) -> String {
+    pub fn explain_held(&self, why: &WhyHeld) -> String {
         match why {
             WhyHeld::Needs(address) => format!("needs {address}, which is held back"),
             WhyHeld::Undone { set_by, undone_by } => {

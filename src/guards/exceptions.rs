@@ -41,7 +41,7 @@ pub fn refuse(
     violations: Vec<Violation>,
     context: &GuardContext<'_>,
 ) -> JudgedViolations {
-    let (counting, warnings) = judge(&context.routing.guards.allow, context.today);
+    let (counting, warnings) = counting_allowances(&context.routing.guards.allow, context.today);
     let mut judged = JudgedViolations {
         warnings,
         ..JudgedViolations::default()
@@ -64,7 +64,7 @@ fn counts_reroutes(guard: &str) -> bool {
 /// The configs and regions that break a policy without an exception to it, as
 /// refusals.
 pub fn refuse_policies(broken: Vec<PolicyViolation>, context: &GuardContext<'_>) -> Vec<Finding> {
-    let (counting, _) = judge(&context.routing.guards.allow, context.today);
+    let (counting, _) = counting_allowances(&context.routing.guards.allow, context.today);
     let refusal = |PolicyViolation { names, finding }: PolicyViolation| {
         let named = |address: &String| names.contains(address);
         let allowed = counting.iter().any(|allowance| {
@@ -92,7 +92,7 @@ pub fn excepted(
     guard: &str,
     (allowances, aliases, today): (&[Allowance], &[(Uuid, String)], Date),
 ) -> BTreeSet<usize> {
-    let (counting, _) = judge(allowances, today);
+    let (counting, _) = counting_allowances(allowances, today);
     let ours = counting.iter().filter(|allowance| allowance.guard == guard);
     let ours: Vec<&&Allowance> = ours.collect();
     let mut named: Vec<Vec<usize>> = vec![Vec::new(); ours.len()];
@@ -118,7 +118,7 @@ pub fn held_back(plan: &Plan, today: Date) -> Vec<Finding> {
     for change in &plan.held_back {
         let whys = plan.held_why.get(&change.patch).into_iter().flatten();
         let undone = whys.filter(|why| matches!(why, WhyHeld::Undone { .. }));
-        let told: BTreeSet<String> = undone.map(|why| plan.told(why)).collect();
+        let told: BTreeSet<String> = undone.map(|why| plan.explain_held(why)).collect();
         for why in told {
             groups.entry(why).or_default().push(change);
         }
@@ -155,7 +155,7 @@ pub fn held_back(plan: &Plan, today: Date) -> Vec<Finding> {
 }
 
 /// Those that count today, and what is wrong with the others.
-fn judge(allowances: &[Allowance], today: Date) -> (Vec<&Allowance>, Vec<Finding>) {
+fn counting_allowances(allowances: &[Allowance], today: Date) -> (Vec<&Allowance>, Vec<Finding>) {
     let last = today.saturating_add(LONGEST.days());
     let mut counting = Vec::new();
     let mut warnings = Vec::new();

@@ -12,10 +12,10 @@
 mod configs;
 mod emit;
 mod files;
-mod judge;
 mod model;
 mod regions;
 mod report;
+mod settings_reader;
 mod tenants;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -29,10 +29,10 @@ use crate::fields::{Field, FieldsIx, FieldsPool};
 use crate::phone::{self, RowKey, Unreadable};
 use crate::snapshot::{NumberRow, Snapshot};
 
-use judge::SettingsReader;
 use model::{Bound, ImportedConfig, index_of};
 use regions::GuessedRegions;
 pub use report::{EnvSecret, Import, ImportCounts, ImportFile, LeftOut, Others, Reason};
+use settings_reader::SettingsReader;
 
 /// Which part of a database to import; an empty set means everything.
 #[derive(Debug, Clone, Default)]
@@ -225,15 +225,15 @@ impl Importer {
         self.keep_importable();
         let wanted = self.wanted_configs();
         let mut regions = regions::guess_regions(&self.configs, &wanted);
-        let mut judge = SettingsReader::default();
-        let mut bound = self.bind_rows(&mut judge, &mut regions);
+        let mut reader = SettingsReader::default();
+        let mut bound = self.bind_rows(&mut reader, &mut regions);
         bound.sort_unstable();
         let mut import = files::write_import(&files::Content {
             origin,
             configs: &self.configs,
             wanted: &wanted,
             regions: &regions,
-            settings: &judge.settings,
+            settings: &reader.settings,
             tenants: &self.tenants,
             known: &self.aliases,
             bound: &bound,
@@ -246,7 +246,7 @@ impl Importer {
         let named = &self.filter.configs;
         let refused = &mut import.configs_not_imported;
         refused.retain(|config, _| named.is_empty() || named.contains(config));
-        import.left_out = judge.left_out();
+        import.left_out = reader.left_out();
         import.others = self.others;
         import
     }
@@ -273,7 +273,7 @@ impl Importer {
     /// The settings of each row to import.
     fn bind_rows(
         &mut self,
-        judge: &mut SettingsReader,
+        reader: &mut SettingsReader,
         regions: &mut GuessedRegions,
     ) -> Vec<Bound> {
         let rows = std::mem::take(&mut self.rows);
@@ -284,7 +284,7 @@ impl Importer {
             };
             let fields = (ix, self.pool.get(ix));
             Some(Bound {
-                settings: judge.settings(row.id, config, fields, regions),
+                settings: reader.settings(row.id, config, fields, regions),
                 tenant: row.tenant,
                 key: row.key,
             })

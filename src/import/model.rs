@@ -71,7 +71,7 @@ pub struct ImportedSettings {
 /// together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Bound {
-    /// Index into the settings of [`super::judge::SettingsReader`].
+    /// Index into the settings of [`super::settings_reader::SettingsReader`].
     pub settings: u32,
     pub tenant: u32,
     pub key: RowKey,

@@ -127,7 +127,7 @@ async fn approve_answer(
     result: &mut CallResult,
 ) -> Result<Answer> {
     let strict = asked.resolve_request.strict;
-    match trusted_hosts::approve(store, &answer, strict, &asked.ring).await {
+    match trusted_hosts::approve_signing(store, &answer, strict, &asked.ring).await {
         Ok(warnings) => {
             result.warnings.extend(warnings);
             Ok(answer)
@@ -260,7 +260,7 @@ async fn look_up(
     let found = lookup::find(&mut store, resolve_request, env).await?;
     let answer = lookup::answer(found, resolve_request, env, &asked.ring)?;
     let strict = resolve_request.strict;
-    match trusted_hosts::approve(&mut store, &answer, strict, &asked.ring).await {
+    match trusted_hosts::approve_signing(&mut store, &answer, strict, &asked.ring).await {
         Ok(warnings) => result.warnings.extend(warnings),
         Err(error) => result.error = Some(error),
     }

@@ -392,7 +392,7 @@ fn held_report(plan: &Plan, change: &Change) -> HeldReport {
                 let reason = plan.undone_reasons.get(undone_by).cloned();
                 (Some(*set_by), Some(*undone_by), reason)
             }
-            Some(needs) => (None, None, Some(plan.told(needs))),
+            Some(needs) => (None, None, Some(plan.explain_held(needs))),
             None => (None, None, None),
         };
         HeldField {

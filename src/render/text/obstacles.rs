@@ -122,7 +122,7 @@ impl PlanPage<'_> {
                 return String::new();
             };
             let whys = self.plan.held_why.get(&change.patch).into_iter().flatten();
-            let whys: BTreeSet<String> = whys.map(|why| self.plan.told(why)).collect();
+            let whys: BTreeSet<String> = whys.map(|why| self.plan.explain_held(why)).collect();
             let whys: String = whys
                 .iter()
                 .map(|why| {

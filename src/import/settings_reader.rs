@@ -42,7 +42,7 @@ impl SettingsReader {
         regions: &mut GuessedRegions,
     ) -> u32 {
         if !self.verdicts.contains_key(&ix) {
-            let verdict = self.judge_fields(config, fields, regions);
+            let verdict = self.split_fields(config, fields, regions);
             self.verdicts.insert(ix, verdict);
         }
         let (settings, odd) = &self.verdicts[&ix];
@@ -52,7 +52,7 @@ impl SettingsReader {
         *settings
     }
 
-    fn judge_fields(
+    fn split_fields(
         &mut self,
         config: u32,
         fields: &Fields,
