@@ -1,7 +1,7 @@
 //! Files against database, in one pass over the rows. Core.
 //!
 //! [`Differ`] is fed what the store reads: first what is owned, then every
-//! number row. A row costs a look-up by key; what becomes of it is `judge`'s
+//! number row. A row costs a look-up by key; what becomes of it is decided in `binding_classes`
 //! decision, made once for each distinct case. Memory grows with what is
 //! declared or owned, not with the rows of others.
 
