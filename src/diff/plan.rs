@@ -245,6 +245,11 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// Whether it keeps its object from being applied.
+    pub fn is_conflict(self) -> bool {
+        matches!(self, Kind::Conflict | Kind::Blocked)
+    }
+
     /// Whether an apply writes the field to the application's row.
     pub fn writes(self) -> bool {
         matches!(self, Kind::Set | Kind::TakeOver | Kind::Drift)
@@ -266,7 +271,7 @@ impl Patch {
 
     /// Whether nothing of it may be carried out.
     pub fn in_conflict(&self) -> bool {
-        self.has(Kind::Conflict) || self.has(Kind::Blocked)
+        self.fields.iter().any(|change| change.kind.is_conflict())
     }
 
     pub fn cause(&self) -> ChangeCause {

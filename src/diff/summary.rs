@@ -33,6 +33,20 @@ pub struct PlanSummary {
     pub outstanding: u64,
 }
 
+impl PlanSummary {
+    /// How many objects an action is for.
+    pub fn of(&self, action: Action) -> u64 {
+        match action {
+            Action::Create => self.create,
+            Action::Update => self.update,
+            Action::Delete => self.delete,
+            Action::Adopt => self.adopt,
+            Action::Reseal => self.reseal,
+            Action::Release => self.release,
+        }
+    }
+}
+
 impl Plan {
     /// How many changes there are; objects in conflict are not among them.
     pub fn summary(&self) -> PlanSummary {

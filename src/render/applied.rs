@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use super::guards;
+use serde_json::json;
+
+use super::plan_rows::counts_done;
 use super::style::{BOLD, counted, paint, thousands};
 use crate::diff::plan::Plan;
-use crate::diff::summary::PlanSummary;
 
 /// `Applied as 7: 2 created, 1 updated in 0.1 s; 412 unchanged`
 pub fn applied_text(plan: &Plan, id: i64, took: Duration) -> String {
@@ -15,15 +16,14 @@ pub fn applied_text(plan: &Plan, id: i64, took: Duration) -> String {
     let seconds = took.as_secs_f64();
     let mut line = format!(
         "Applied{whose} as {id}: {} in {seconds:.1} s",
-        counts_done(&summary)
+        counts_done(&json!(summary))
     );
     if summary.unchanged > 0 {
         line += &format!("; {} unchanged", thousands(summary.unchanged));
     }
     let mut text = paint(BOLD, line) + "\n";
-    let outstanding = plan.outstanding.len() as u64 + u64::from(plan.guards_outstanding);
-    if outstanding > 0 {
-        let rest = counted(outstanding, "change");
+    if summary.outstanding > 0 {
+        let rest = counted(summary.outstanding, "change");
         text += &format!("Outstanding, left out by --target: {rest}\n");
     }
     if summary.held_back > 0 {
@@ -31,24 +31,6 @@ pub fn applied_text(plan: &Plan, id: i64, took: Duration) -> String {
         text += &format!("Held back, because a rollback undid it: {held}\n");
     }
     text + &left_alone(plan)
-}
-
-fn counts_done(summary: &PlanSummary) -> String {
-    let counts = [
-        (summary.create, "created"),
-        (summary.update, "updated"),
-        (summary.delete, "deleted"),
-        (summary.adopt, "adopted"),
-        (summary.reseal, "re-sealed"),
-        (summary.release, "given back"),
-    ];
-    let some = counts.iter().filter(|(count, _)| *count > 0);
-    let guards = (summary.guards > 0).then(|| guards::guards_changed(summary.guards));
-    let some: Vec<String> = some
-        .map(|(count, what)| format!("{} {what}", thousands(*count)))
-        .chain(guards)
-        .collect();
-    some.join(", ")
 }
 
 /// Names what was changed outside lkroute and left so.

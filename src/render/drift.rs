@@ -2,7 +2,6 @@
 
 use std::fmt::Write;
 
-use hashbrown::HashMap;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
@@ -12,15 +11,13 @@ use super::escape::visible;
 use super::history::{RecordReport, apply_in_words};
 use super::json::{ErrorReport, FORMAT_VERSION, SourceReport};
 use super::lines::toml_value;
+use super::plan_rows::{self, ChangeGroup, NAMED_ALIKE, alike_words, group_alike, is_binding};
 use super::style::{BOLD, CHANGED, DIM, ERROR, NOTED, counted, paint, wrapped};
-use crate::diff::plan::{Change, FieldChange, Kind, Object};
+use crate::diff::plan::{Change, FieldChange, Kind};
 use crate::error::Error;
 use crate::fields::Field;
 use crate::history::drift::Drift;
 use crate::snapshot::{ApplyId, ApplyRecord};
-
-/// Objects that drifted alike are named up to this many.
-const NAMED_ALIKE: usize = 3;
 
 /// What there is now instead of what was applied.
 fn state(drift: &Drift, change: &Change) -> &'static str {
@@ -44,10 +41,21 @@ pub fn drift_text(drift: &Drift, last: &ApplyRecord, width: usize, full: bool) -
     }
     let title = format!("Drift{of}: {count} changed outside lkroute {since}");
     let mut text = paint(BOLD, wrapped(&title, width, 0)) + "\n";
-    for group in group_alike(drift, full) {
-        let Some(first) = group.first() else { continue };
+    // Alike are bindings that drifted alike, from values that the same applies set.
+    let set_by = |change: &Change| {
+        let fields = plan.patch(change).fields.iter();
+        fields
+            .map(|field| drift.set_by(change, field.field))
+            .collect()
+    };
+    let groups = group_alike(&plan.changes, |change| {
+        let by: Vec<Option<ApplyId>> = set_by(change);
+        (!full && is_binding(change)).then_some((change.patch, by))
+    });
+    for group in &groups {
+        let first = group.first;
         text += "\n";
-        text += &group_heads(drift, &group, full);
+        text += &group_heads(drift, group, full);
         for field in &plan.patch(first).fields {
             text += &one_field(drift, first, field);
         }
@@ -62,54 +70,27 @@ pub fn drift_text(drift: &Drift, last: &ApplyRecord, width: usize, full: bool) -
     text + "\n" + &ways_out(drift)
 }
 
-/// Bindings that drifted alike, from values that the same applies had set.
-fn group_alike(drift: &Drift, full: bool) -> Vec<Vec<&Change>> {
-    let plan = &drift.plan;
-    let mut groups: Vec<Vec<&Change>> = Vec::new();
-    let mut known: HashMap<(u32, Vec<Option<ApplyId>>), usize> = HashMap::new();
-    for change in &plan.changes {
-        if full || !matches!(change.object, Object::Binding { .. }) {
-            groups.push(vec![change]);
-            continue;
-        }
-        let fields = plan.patch(change).fields.iter();
-        let by = fields.map(|field| drift.set_by(change, field.field));
-        let ix = *known
-            .entry((change.patch, by.collect()))
-            .or_insert(groups.len());
-        match groups.get_mut(ix) {
-            Some(group) => group.push(change),
-            None => groups.push(vec![change]),
-        }
-    }
-    groups
-}
-
-fn group_heads(drift: &Drift, group: &[&Change], full: bool) -> String {
+/// One line an object, or one for all of them where they are many.
+fn group_heads(drift: &Drift, group: &ChangeGroup<'_>, full: bool) -> String {
     let plan = &drift.plan;
     let head = |what: String, change: &Change| {
-        let place = plan
-            .source(change)
-            .map(|(file, line)| format!("{}:{line}", visible(file)));
-        let place = place.map_or(String::new(), |place| paint(DIM, place));
+        let place = plan_rows::place(plan, change);
+        let place = place.map_or(String::new(), |place| paint(DIM, visible(&place)));
         let gone = match state(drift, change) {
             "gone" => paint(ERROR, "its row is gone  "),
             _ => String::new(),
         };
         format!("  {} {what:<46}  {gone}{place}\n", paint(CHANGED, "~"))
     };
-    match group {
-        [first, ..] if group.len() > NAMED_ALIKE && !full => {
-            let count = counted(group.len() as u64, "binding");
-            head(
-                format!("{count} alike, e.g. {}", plan.address(first.object)),
-                first,
-            )
-        }
-        _ => {
-            let each = group.iter();
-            each.map(|change| head(plan.address(change.object).to_string(), change))
-                .collect()
+    let address = |change: &Change| plan.address(change.object).to_string();
+    match group.all.len() > NAMED_ALIKE && !full {
+        true => head(
+            alike_words(group.count(), "", &address(group.first)),
+            group.first,
+        ),
+        false => {
+            let each = group.all.iter();
+            each.map(|change| head(address(change), change)).collect()
         }
     }
 }

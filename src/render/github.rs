@@ -7,13 +7,11 @@
 //! shows fifty. So the worst come first, and a last notice counts the rest.
 //! How commands are escaped: `src/Runner.Common/ActionCommand.cs` there.
 
-use anstream::adapter::strip_str;
-use hashbrown::HashMap;
-
 use super::escape::{clipped_to, visible};
+use super::plan_rows::{self, ChangeGroup, WORST_FIRST, group_by_line};
 use super::style::{counted, thousands};
 use super::{guards, lines, moves};
-use crate::diff::plan::{Action, Change, Kind, Object, Plan};
+use crate::diff::plan::{Action, Change, Kind, Plan};
 use crate::finding::{Finding, Place};
 use crate::impact::reroutes::Reroutes;
 use crate::routing::guards::GuardsChange;
@@ -58,12 +56,13 @@ pub fn github_commands(findings: &[Finding], plan: Option<(&Plan, &Reroutes)>) -
         notes.extend(calls_note(reroutes));
         notes.extend(conflict_findings(plan).iter().map(note));
         notes.extend(plan.guards.as_ref().map(guards_note));
-        let calm = |change: &Change| !plan.in_conflict(change);
-        let drifted = |change: &Change| calm(change) && plan.patch(change).has(Kind::Drift);
-        notes.extend(grouped_changes(plan, drifted).map(|c| drift_note(plan, c)));
-        let mut changes: Vec<CountedChange<'_>> = grouped_changes(plan, calm).collect();
-        changes.sort_by_key(|(change, _)| action_weight(change.action));
-        notes.extend(changes.into_iter().map(|c| change_note(plan, c)));
+        let rows = plan_rows::rows(plan);
+        let drifted = group_by_line(rows.drifted());
+        notes.extend(drifted.iter().map(|group| drift_note(plan, group)));
+        for action in WORST_FIRST {
+            let groups = group_by_line(rows.of_actions(|of| of == action));
+            notes.extend(groups.iter().map(|group| change_note(plan, group)));
+        }
     }
     let mut text = String::new();
     let mut rest: Vec<String> = Vec::new();
@@ -129,42 +128,6 @@ fn note(finding: &Finding) -> Note {
     }
 }
 
-/// The worst first.
-fn action_weight(action: Action) -> u8 {
-    match action {
-        Action::Delete => 0,
-        Action::Update => 1,
-        Action::Create => 2,
-        Action::Reseal => 3,
-        Action::Adopt => 4,
-        Action::Release => 5,
-    }
-}
-
-/// Changes that do the same at the same line: a range is one annotation.
-type CountedChange<'a> = (&'a Change, u64);
-
-fn grouped_changes<'a>(
-    plan: &'a Plan,
-    wanted: impl Fn(&Change) -> bool,
-) -> impl Iterator<Item = CountedChange<'a>> {
-    let mut groups: Vec<CountedChange<'a>> = Vec::new();
-    let mut known = HashMap::new();
-    for change in plan.changes.iter().filter(|change| wanted(change)) {
-        let apart = match change.object {
-            Object::Binding { .. } => None,
-            other => Some(other),
-        };
-        let key = (change.origin, change.action, change.patch, apart);
-        let ix = *known.entry(key).or_insert(groups.len());
-        match groups.get_mut(ix) {
-            Some((_, count)) => *count += 1,
-            None => groups.push((change, 1)),
-        }
-    }
-    groups.into_iter()
-}
-
 fn place(plan: &Plan, change: &Change) -> Option<Place> {
     let (file, line) = plan.source(change)?;
     Some(Place {
@@ -174,39 +137,38 @@ fn place(plan: &Plan, change: &Change) -> Option<Place> {
 }
 
 /// The address, and how many more are alike.
-fn group_subject(plan: &Plan, (change, count): CountedChange<'_>) -> String {
-    let address = plan.address(change.object);
-    match count {
+fn group_subject(plan: &Plan, group: &ChangeGroup<'_>) -> String {
+    let address = plan.address(group.first.object);
+    match group.count() {
         1 => address.to_string(),
         count => format!("{address} and {} more", thousands(count - 1)),
     }
 }
 
 fn change_body(plan: &Plan, change: &Change, wanted: impl Fn(Kind) -> bool) -> String {
-    let lines = lines::of(plan, change, wanted);
-    let plain = lines.iter().map(|line| strip_str(line).to_string());
-    plain.collect::<Vec<_>>().join("\n")
+    lines::plain_lines(plan, change, wanted).join("\n")
 }
 
 /// The conflicts of a plan as findings, those at one line together.
 pub fn conflict_findings(plan: &Plan) -> Vec<Finding> {
-    let groups = grouped_changes(plan, |change| plan.in_conflict(change));
+    let groups = group_by_line(plan.conflicts());
+    let groups = groups.iter();
     groups.map(|group| conflict_finding(plan, group)).collect()
 }
 
-fn conflict_finding(plan: &Plan, alike: CountedChange<'_>) -> Finding {
-    let fields = plan.patch(alike.0).fields.iter();
-    let against = fields.filter(|f| matches!(f.kind, Kind::Conflict | Kind::Blocked));
+fn conflict_finding(plan: &Plan, group: &ChangeGroup<'_>) -> Finding {
+    let fields = plan.patch(group.first).fields.iter();
+    let against = fields.filter(|field| field.kind.is_conflict());
     let names: Vec<&str> = against.map(|field| field.field.as_str()).collect();
     let message = format!(
         "{}: the database holds values of {} that lkroute did not set, and the files say something else",
-        group_subject(plan, alike),
+        group_subject(plan, group),
         names.join(", ")
     );
     let finding = Finding::error("conflict", message).hint(
         "nothing is applied until the files say what counts; `lkroute plan` shows both values",
     );
-    match place(plan, alike.0) {
+    match place(plan, group.first) {
         Some(place) => finding.at(place),
         None => finding,
     }
@@ -214,34 +176,34 @@ fn conflict_finding(plan: &Plan, alike: CountedChange<'_>) -> Finding {
 
 fn guards_note(change: &GuardsChange) -> Note {
     let lines = guards::guards_lines(change);
-    let plain = lines.iter().map(|line| strip_str(line).to_string());
+    let plain: Vec<String> = lines.iter().map(|line| lines::plain(line)).collect();
     Note {
         level: Level::Notice,
         place: None,
         title: "guards: update".to_owned(),
-        message: plain.collect::<Vec<_>>().join("\n"),
+        message: plain.join("\n"),
     }
 }
 
-fn drift_note(plan: &Plan, alike: CountedChange<'_>) -> Note {
+fn drift_note(plan: &Plan, group: &ChangeGroup<'_>) -> Note {
     Note {
         level: Level::Warning,
-        place: place(plan, alike.0),
-        title: format!("drift: {}", group_subject(plan, alike)),
+        place: place(plan, group.first),
+        title: format!("drift: {}", group_subject(plan, group)),
         message: format!(
             "changed in the database since the last apply; to be set back:\n{}",
-            change_body(plan, alike.0, |kind| kind == Kind::Drift)
+            change_body(plan, group.first, |kind| kind == Kind::Drift)
         ),
     }
 }
 
-fn change_note(plan: &Plan, alike: CountedChange<'_>) -> Note {
-    let action = alike.0.action.as_str();
+fn change_note(plan: &Plan, group: &ChangeGroup<'_>) -> Note {
+    let action = group.first.action.as_str();
     Note {
         level: Level::Notice,
-        place: place(plan, alike.0),
-        title: format!("{action}: {}", group_subject(plan, alike)),
-        message: match (alike.0.action, change_body(plan, alike.0, |_| true)) {
+        place: place(plan, group.first),
+        title: format!("{action}: {}", group_subject(plan, group)),
+        message: match (group.first.action, change_body(plan, group.first, |_| true)) {
             (_, lines) if lines.is_empty() => format!("{action}, with nothing to write"),
             // The line is that of the file as it was.
             (Action::Delete, lines) => format!("no longer declared; it was here\n{lines}"),

@@ -1,7 +1,6 @@
 //! A change of the guards, setting by setting. Imports core.
 
 use super::lines::{minus_line, plus_line, toml_value};
-use super::style::counted;
 use crate::routing::guards::GuardsChange;
 
 /// The settings before and after as lines of TOML, coloured, not indented.
@@ -18,14 +17,4 @@ pub fn guards_lines(change: &GuardsChange) -> Vec<String> {
         lines.extend(setting.after.as_ref().map(|value| plus_line(&line(value))));
     }
     lines
-}
-
-/// `2 guards changed`
-pub fn guards_changed(settings: u64) -> String {
-    format!("{} changed", counted(settings, "guard"))
-}
-
-/// `2 guards to change`
-pub fn to_change(settings: u64) -> String {
-    format!("{} to change", counted(settings, "guard"))
 }

@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use hashbrown::HashMap;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
@@ -13,17 +12,15 @@ use uuid::Uuid;
 use super::clock::to_minute;
 use super::escape::visible;
 use super::json::{ErrorReport, FORMAT_VERSION};
-use super::style::{ADDED, BOLD, CHANGED, DIM, NOTED, REMOVED, counted, paint, thousands};
-use super::{guards, lines};
+use super::lines;
+use super::plan_rows::{AlikeGroup, NAMED_ALIKE, alike_words, counts_done, group_alike};
+use super::style::{ADDED, BOLD, CHANGED, DIM, NOTED, REMOVED, paint};
 use crate::address::Address;
 use crate::diff::plan::shown_url;
 use crate::error::Error;
 use crate::fields::Field;
 use crate::history::changes::{Event, FieldStep, What};
 use crate::snapshot::ApplyRecord;
-
-/// Objects that changed alike are named up to this many.
-const NAMED_ALIKE: usize = 3;
 
 /// How values are shown: configs by name, secrets not at all.
 #[derive(Debug, Default)]
@@ -63,6 +60,10 @@ pub fn apply_list(applies: &[ApplyRecord], environment: Option<&str>) -> String 
     };
     let (ids, actors) = (width(|a| a.id.to_string()), width(|a| visible(&a.actor)));
     for apply in applies {
+        let done = match counts_done(&apply.counts) {
+            none if none.is_empty() => "-".to_owned(),
+            done => done,
+        };
         let _ = writeln!(
             text,
             "  {:>ids$}  {}  {:<8}  {:<actors$}  {:<13}  {}{}",
@@ -71,7 +72,7 @@ pub fn apply_list(applies: &[ApplyRecord], environment: Option<&str>) -> String 
             visible(&apply.kind),
             visible(&apply.actor),
             revision(apply),
-            counts(&apply.counts),
+            done,
             paint(NOTED, apply_note(apply)),
         );
     }
@@ -95,31 +96,6 @@ fn apply_note(apply: &ApplyRecord) -> String {
         .as_ref()
         .map(|reason| format!("  “{}”", visible(reason)));
     back.unwrap_or_default() + &reason.unwrap_or_default()
-}
-
-/// The counts that an apply stored, in words.
-fn counts(counts: &Value) -> String {
-    let words = [
-        ("create", "created"),
-        ("update", "updated"),
-        ("delete", "deleted"),
-        ("adopt", "adopted"),
-        ("reseal", "re-sealed"),
-        ("release", "given back"),
-    ];
-    let some = words.iter().filter_map(|(key, word)| {
-        let count = counts.get(key)?.as_u64().filter(|count| *count > 0)?;
-        Some(format!("{} {word}", thousands(count)))
-    });
-    let guards = counts.get("guards").and_then(Value::as_u64);
-    let guards = guards
-        .filter(|count| *count > 0)
-        .map(guards::guards_changed);
-    let some: Vec<String> = some.chain(guards).collect();
-    match some.is_empty() {
-        true => "-".to_owned(),
-        false => some.join(", "),
-    }
 }
 
 /// `apply 3 of 2026-11-21 03:34 UTC by ci, commit 3f2a1b9c0d12`
@@ -146,25 +122,12 @@ pub fn apply_text(
     full: bool,
 ) -> String {
     let mut text = apply_title(apply, environment);
-    let mut groups: Vec<(&Event, Vec<&Address>)> = Vec::new();
-    let mut known: HashMap<&Event, usize> = HashMap::new();
-    for (address, event) in changed {
-        let alone = full || !matches!(address, Address::Binding(..));
-        let ix = match known.get(event).filter(|_| !alone) {
-            Some(ix) => *ix,
-            None => {
-                groups.push((event, Vec::new()));
-                if !alone {
-                    known.insert(event, groups.len() - 1);
-                }
-                groups.len() - 1
-            }
-        };
-        groups[ix].1.push(address);
-    }
-    for (event, addresses) in groups {
-        text += &event_heads(event, &addresses);
-        text += &step_lines(event, names);
+    let groups = group_alike(changed, |(address, event)| {
+        (!full && matches!(address, Address::Binding(..))).then_some(event)
+    });
+    for group in &groups {
+        text += &event_heads(group);
+        text += &step_lines(&group.first.1, names);
     }
     if changed.is_empty() {
         text += "  nothing\n";
@@ -195,19 +158,19 @@ fn event_sign(what: What) -> String {
     }
 }
 
-fn event_heads(event: &Event, addresses: &[&Address]) -> String {
-    let sign = event_sign(event.what);
-    let what = paint(DIM, event.what.as_str());
-    match addresses {
-        [first, ..] if addresses.len() > NAMED_ALIKE => format!(
-            "  {sign} {} alike, e.g. {first}  {what}\n",
-            counted(addresses.len() as u64, "binding")
-        ),
-        _ => {
-            let lines = addresses
-                .iter()
-                .map(|address| format!("  {sign} {address}  {what}\n"));
-            lines.collect()
+fn event_heads(group: &AlikeGroup<&(Address, Event)>) -> String {
+    let (first, event) = group.first;
+    let head = |what: &str| {
+        let done = paint(DIM, event.what.as_str());
+        format!("  {} {what}  {done}\n", event_sign(event.what))
+    };
+    match group.all.len() > NAMED_ALIKE {
+        true => head(&alike_words(group.count(), "", &first.to_string())),
+        false => {
+            let named = group.all.iter();
+            named
+                .map(|(address, _)| head(&address.to_string()))
+                .collect()
         }
     }
 }

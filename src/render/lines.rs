@@ -1,5 +1,6 @@
 //! What changes in an object, as lines of canonical TOML. Imports core.
 
+use anstream::adapter::strip_str;
 use serde_json::Value;
 use similar::{ChangeTag, TextDiff};
 
@@ -49,6 +50,17 @@ pub fn of(plan: &Plan, change: &Change, wanted: impl Fn(Kind) -> bool) -> Vec<St
         .filter(|field| wanted(field.kind))
         .flat_map(|field| of_field(plan, change, field))
         .collect()
+}
+
+/// The same without colours.
+pub fn plain_lines(plan: &Plan, change: &Change, wanted: impl Fn(Kind) -> bool) -> Vec<String> {
+    let lines = of(plan, change, wanted);
+    lines.iter().map(|line| plain(line)).collect()
+}
+
+/// A line without colours.
+pub fn plain(line: &str) -> String {
+    strip_str(line).to_string()
 }
 
 /// The lines of one field.

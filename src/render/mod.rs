@@ -25,6 +25,7 @@ pub mod markdown;
 pub mod moves;
 pub mod number;
 pub mod picture;
+pub mod plan_rows;
 pub mod rerouted;
 pub mod sarif;
 pub mod schema;

@@ -1,10 +1,8 @@
 //! Why a plan is not the one that was approved. Imports core.
 
-use anstream::adapter::strip_str;
-
 use super::escape::visible;
 use super::style::counted;
-use super::{guards, lines};
+use super::{guards, lines, plan_rows};
 use crate::diff::plan::{Kind, Plan};
 use crate::impact::saved_plan::{Half, Moved, difference};
 
@@ -58,9 +56,7 @@ fn guards_of(name: &str, plan: &Plan) -> String {
         return format!("  guards, {name}: nothing to do\n");
     };
     let lines = guards::guards_lines(change);
-    let lines = lines
-        .iter()
-        .map(|line| visible(&strip_str(line).to_string()));
+    let lines = lines.iter().map(|line| visible(&lines::plain(line)));
     let lines: String = lines.map(|line| format!("      {line}\n")).collect();
     format!("  guards, {name}: update\n{lines}")
 }
@@ -80,8 +76,8 @@ fn object_lines(approved: &Plan, now: &Plan, moved: &Moved<'_>) -> String {
         (None, None) => return "  a secret that the files name in another way\n".to_owned(),
     };
     let address = plan.address(half.change.object).to_string();
-    let place = plan.source(half.change);
-    let place = place.map_or(String::new(), |(file, line)| format!(", {file}:{line}"));
+    let place = plan_rows::place(plan, half.change);
+    let place = place.map_or(String::new(), |place| format!(", {place}"));
     let sides = [
         side_lines("approved", approved, moved.approved.as_ref()),
         side_lines("now", now, moved.now.as_ref()),
@@ -101,7 +97,7 @@ fn side_lines(name: &str, plan: &Plan, half: Option<&Half<'_>>) -> String {
     text += "\n";
     for field in &half.fields {
         for line in lines::of_field(plan, half.change, field) {
-            text += &format!("      {}\n", visible(&strip_str(&line).to_string()));
+            text += &format!("      {}\n", visible(&lines::plain(&line)));
         }
     }
     text

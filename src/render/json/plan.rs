@@ -17,6 +17,7 @@ use crate::impact::one_number::OneNumber;
 use crate::impact::reroutes::Reroutes;
 use crate::render::lines::secret_word;
 use crate::render::number::OneNumberReport;
+use crate::render::plan_rows::{self, PlanRows};
 use crate::render::rerouted::RoutingReport;
 use crate::routing::guards::GuardsChange;
 
@@ -211,26 +212,24 @@ impl<'a> PlanReport<'a> {
         refusals: &[Finding],
         error: Option<&Error>,
     ) -> PlanReport<'a> {
-        let peaceful = plan
-            .changes
-            .iter()
-            .filter(|change| !plan.in_conflict(change));
+        let rows = plan_rows::rows(plan);
         PlanReport {
             format_version: FORMAT_VERSION,
             environment: plan.environment.as_deref(),
             base: plan.base,
             digest: Some(digest::digest(plan)),
-            summary: plan.summary(),
+            summary: rows.summary,
+            drift: drift_reports(&rows),
             changes: Changes {
                 plan: Some(plan),
-                changes: peaceful.clone().collect(),
+                changes: rows.changes,
                 guards: plan.guards.as_ref(),
             },
-            conflicts: plan
-                .conflicts()
+            conflicts: rows
+                .conflicts
+                .iter()
                 .map(|change| conflict_report(plan, change))
                 .collect(),
-            drift: drift_reports(plan),
             held_back: plan
                 .held_back
                 .iter()
@@ -363,7 +362,7 @@ fn conflict_report<'a>(plan: &'a Plan, change: &Change) -> ConflictReport<'a> {
     let object = plan.address(change.object);
     let address = object.to_string();
     let patch = plan.patch(change);
-    let against = |field: &&FieldChange| matches!(field.kind, Kind::Conflict | Kind::Blocked);
+    let against = |field: &&FieldChange| field.kind.is_conflict();
     let fields = patch
         .fields
         .iter()
@@ -410,16 +409,12 @@ fn held_report(plan: &Plan, change: &Change) -> HeldReport {
     }
 }
 
-fn drift_reports(plan: &Plan) -> Vec<DriftedFieldReport> {
-    let planned = plan
-        .changes
-        .iter()
-        .filter(|change| !plan.in_conflict(change));
-    let planned = planned.filter_map(|change| drift(plan, change, true));
+fn drift_reports(rows: &PlanRows<'_>) -> Vec<DriftedFieldReport> {
+    let plan = rows.plan;
+    let planned = rows.drifted().map(|change| drift(plan, change, true));
     let left = plan.left_alone.iter();
-    planned
-        .chain(left.filter_map(|change| drift(plan, change, false)))
-        .collect()
+    let left = left.map(|change| drift(plan, change, false));
+    planned.chain(left).flatten().collect()
 }
 
 fn drift(plan: &Plan, change: &Change, reverted: bool) -> Option<DriftedFieldReport> {

@@ -1,13 +1,11 @@
 //! The diffs, folded away. Imports core.
 
-use anstream::adapter::strip_str;
-
 use super::page::Page;
 use crate::diff::plan::{Action, Change, Kind, Object, Plan};
 use crate::phone::E164;
 use crate::render::escape::{clipped_to, fenced_block, visible};
+use crate::render::plan_rows::{ChangeGroup, PlanRows, WORST_FIRST, group_changes, place};
 use crate::render::style::{counted, thousands};
-use crate::render::text::{Alike, group_alike};
 use crate::render::{guards, lines};
 
 /// Runs of numbers named in one hunk.
@@ -16,18 +14,10 @@ const RUNS: usize = 6;
 const WIDEST: usize = 400;
 
 /// Every change but those in conflict, one fold an action.
-pub fn add_diffs(page: &mut Page, plan: &Plan) {
-    for action in [
-        Action::Delete,
-        Action::Update,
-        Action::Create,
-        Action::Reseal,
-        Action::Adopt,
-        Action::Release,
-    ] {
-        let changes = plan.changes.iter();
-        let of_it = changes.filter(|c| c.action == action && !plan.in_conflict(c));
-        add_fold(page, plan, action, &group_alike(of_it));
+pub fn add_diffs(page: &mut Page, rows: &PlanRows<'_>) {
+    for action in WORST_FIRST {
+        let groups = group_changes(rows.of_actions(|of| of == action));
+        fold_titled(page, rows.plan, &fold_title(action, &groups), &groups);
     }
 }
 
@@ -37,10 +27,9 @@ pub fn add_guards(page: &mut Page, plan: &Plan) {
         return;
     };
     let lines = guards::guards_lines(change);
-    let lines = lines.iter().map(|line| {
-        let plain = visible(&strip_str(line).to_string());
-        clipped_to(&plain, WIDEST) + "\n"
-    });
+    let lines = lines
+        .iter()
+        .map(|line| diff_line(&lines::plain(line)) + "\n");
     let block = fenced_block("diff", &lines.collect::<String>());
     page.add_block(&format!(
         "**The guards change**, by which later changes are judged:\n\n{block}\n"
@@ -49,15 +38,11 @@ pub fn add_guards(page: &mut Page, plan: &Plan) {
 
 /// What is held back, and stays as it is.
 pub fn held_back(page: &mut Page, plan: &Plan) {
-    let groups = group_alike(plan.held_back.iter());
+    let groups = group_changes(&plan.held_back);
     fold_titled(page, plan, "Held back, as a rollback undid it", &groups);
 }
 
-fn add_fold(page: &mut Page, plan: &Plan, action: Action, groups: &[Alike<'_>]) {
-    fold_titled(page, plan, &fold_title(action, groups), groups);
-}
-
-fn fold_titled(page: &mut Page, plan: &Plan, title: &str, groups: &[Alike<'_>]) {
+fn fold_titled(page: &mut Page, plan: &Plan, title: &str, groups: &[ChangeGroup<'_>]) {
     let around = title.len() + 300;
     let mut hunks = String::new();
     let mut left = 0;
@@ -66,7 +51,7 @@ fn fold_titled(page: &mut Page, plan: &Plan, title: &str, groups: &[Alike<'_>]) 
         if left == 0 && hunks.len() + hunk.len() + around < page.room() {
             hunks.push_str(&hunk);
         } else {
-            left += group.len() as u64;
+            left += group.count();
         }
     }
     let more = match left {
@@ -85,9 +70,9 @@ fn fold_titled(page: &mut Page, plan: &Plan, title: &str, groups: &[Alike<'_>]) 
 }
 
 /// `Update: 1 config, 412 numbers`.
-fn fold_title(action: Action, groups: &[Alike<'_>]) -> String {
+fn fold_title(action: Action, groups: &[ChangeGroup<'_>]) -> String {
     let count = |wanted: fn(&Object) -> bool| {
-        let all = groups.iter().flatten();
+        let all = groups.iter().flat_map(|group| &group.all);
         all.filter(|change| wanted(&change.object)).count() as u64
     };
     let kinds = [
@@ -117,27 +102,25 @@ fn fold_title(action: Action, groups: &[Alike<'_>]) -> String {
     format!("{name}: {}", some.join(", "))
 }
 
-fn diff_hunk(plan: &Plan, group: &[&Change]) -> String {
-    let Some(first) = group.first() else {
-        return String::new();
+fn diff_hunk(plan: &Plan, group: &ChangeGroup<'_>) -> String {
+    let first = group.first;
+    let was = match first.action {
+        Action::Delete => "was ",
+        _ => "",
     };
-    let place = match (plan.source(first), first.action) {
-        (Some((file, line)), Action::Delete) => format!("  was {}:{line}", visible(file)),
-        (Some((file, line)), _) => format!("  {}:{line}", visible(file)),
-        (None, _) => String::new(),
-    };
-    let (what, numbers) = match group {
+    let place = place(plan, first).map(|place| format!("  {was}{}", visible(&place)));
+    let (what, numbers) = match group.all.as_slice() {
         [_] => (plan.address(first.object).to_string(), String::new()),
         many => (
-            counted(many.len() as u64, "number"),
+            counted(group.count(), "number"),
             numbers_by_tenant(plan, many),
         ),
     };
-    let head = diff_line(&format!("@@ {what}{place} @@"));
+    let head = diff_line(&format!("@@ {what}{} @@", place.unwrap_or_default()));
     let mut hunk = format!("{head}\n{numbers}");
-    let wanted = |kind| !matches!(kind, Kind::Conflict | Kind::Blocked);
-    for change in lines::of(plan, first, wanted) {
-        hunk.push_str(&diff_line(&strip_str(&change).to_string()));
+    let wanted = |kind: Kind| !kind.is_conflict();
+    for line in lines::plain_lines(plan, first, wanted) {
+        hunk.push_str(&diff_line(&line));
         hunk.push('\n');
     }
     hunk

@@ -15,9 +15,10 @@ mod tables;
 mod verdict;
 
 use super::escape::{code_span, escaped_prose};
+use super::plan_rows::{DELETES_FIRST, PlanRows, counts_to_do, guards_to_do, is_binding};
 use super::style::{counted, thousands};
-use super::{guards, moves};
-use crate::diff::plan::{Object, Plan};
+use super::{moves, plan_rows};
+use crate::diff::plan::Plan;
 use crate::diff::summary::PlanSummary;
 use crate::error::Error;
 use crate::finding::Finding;
@@ -91,23 +92,29 @@ pub fn comment_marker(environment: Option<&str>) -> String {
 /// The report of a plan.
 pub fn plan_markdown(plan: &Plan, reroutes: &Reroutes, context: &ReportContext<'_>) -> String {
     let limit = context.max_chars.max(LEAST_CHARS);
-    let mut page = Page::new(report_head(plan, reroutes, context), limit);
+    let rows = plan_rows::rows(plan);
+    let mut page = Page::new(report_head(&rows, reroutes, context), limit);
     if let Some(one) = context.number {
         number::add_number(&mut page, one);
     }
     verdict::add_refusals(&mut page, context.refusals);
     verdict::add_errors(&mut page, &plan.findings);
-    tables::add_conflicts(&mut page, plan);
+    tables::add_conflicts(&mut page, &rows);
     tables::add_reroutes(&mut page, reroutes);
-    tables::add_drift(&mut page, plan);
-    deletes::add_deletes(&mut page, plan);
+    tables::add_drift(&mut page, &rows);
+    deletes::add_deletes(&mut page, &rows);
     picture::add_moves(&mut page, plan, reroutes);
     details::add_guards(&mut page, plan);
     verdict::add_warnings(&mut page, &plan.findings);
-    details::add_diffs(&mut page, plan);
+    details::add_diffs(&mut page, &rows);
     details::held_back(&mut page, plan);
     let environment = plan.environment.as_deref();
-    finish_page(page, environment, what_was_compared(plan, context), context)
+    finish_page(
+        page,
+        environment,
+        what_was_compared(&rows, context),
+        context,
+    )
 }
 
 /// The report of a plan that could not be made.
@@ -151,9 +158,9 @@ fn of_environment(environment: Option<&str>) -> String {
 }
 
 /// Title, headline and counts: what is read in ten seconds.
-fn report_head(plan: &Plan, reroutes: &Reroutes, context: &ReportContext<'_>) -> String {
-    let summary = plan.summary();
-    let obstacles = obstacle_lines(plan, context);
+fn report_head(rows: &PlanRows<'_>, reroutes: &Reroutes, context: &ReportContext<'_>) -> String {
+    let (plan, summary) = (rows.plan, &rows.summary);
+    let obstacles = obstacle_lines(rows, context);
     let (sign, state) = match obstacles.is_empty() {
         true if plan.is_empty() => ("✅", ": nothing to do".to_owned()),
         true => ("📞", String::new()),
@@ -174,23 +181,20 @@ fn report_head(plan: &Plan, reroutes: &Reroutes, context: &ReportContext<'_>) ->
         (true, false) => text += "\n**No number is rerouted.**\n",
         (false, _) => text += &format!("\n**{}**\n", moved.join("**<br>\n**")),
     }
-    let outstanding = plan.outstanding.len() as u64 + u64::from(plan.guards_outstanding);
-    text += &format!("\n{}\n", summary_counts(&summary, outstanding));
+    text += &format!("\n{}\n", summary_counts(summary));
     text
 }
 
 /// Whether a config or region changes that calls depend on.
 fn changes_shared(plan: &Plan) -> bool {
     let mut changes = plan.changes.iter();
-    changes.any(|change| {
-        !matches!(change.object, Object::Binding { .. }) && changes_calls(plan, change)
-    })
+    changes.any(|change| !is_binding(change) && changes_calls(plan, change))
 }
 
 /// What keeps the plan from being applied.
-fn obstacle_lines(plan: &Plan, context: &ReportContext<'_>) -> Vec<String> {
+fn obstacle_lines(rows: &PlanRows<'_>, context: &ReportContext<'_>) -> Vec<String> {
     let errors = |findings: &[Finding]| findings.iter().filter(|f| f.is_error()).count() as u64;
-    let (broken, conflicts) = (errors(&plan.findings), plan.conflicts().count() as u64);
+    let (broken, conflicts) = (errors(&rows.plan.findings), rows.summary.conflict);
     let obstacles = [
         (broken, counted(broken, "error")),
         (errors(context.refusals), "refused by the guards".to_owned()),
@@ -200,38 +204,28 @@ fn obstacle_lines(plan: &Plan, context: &ReportContext<'_>) -> Vec<String> {
     obstacles.map(|(_, what)| what).collect()
 }
 
-/// `2 to create · 1 to delete · 412 unchanged`.
-fn summary_counts(summary: &PlanSummary, outstanding: u64) -> String {
-    let parts = [
-        (summary.delete, "to delete"),
-        (summary.create, "to create"),
-        (summary.update, "to update"),
-        (summary.adopt, "to adopt"),
-        (summary.reseal, "to re-seal"),
-        (summary.release, "to give back"),
-        (summary.conflict, "in conflict"),
-        (outstanding, "outstanding"),
+/// `1 to delete · 2 to create · 412 unchanged`.
+fn summary_counts(summary: &PlanSummary) -> String {
+    let mut counts = counts_to_do(summary, DELETES_FIRST);
+    counts.extend(plan_rows::count_phrases([
+        (summary.outstanding, "outstanding"),
         (summary.held_back, "held back"),
         (summary.unchecked, "not compared (secrets)"),
-    ];
-    let some = parts.iter().filter(|(count, _)| *count > 0);
-    let mut some: Vec<String> = some
-        .map(|(count, what)| format!("{} {what}", thousands(*count)))
-        .collect();
-    some.extend((summary.guards > 0).then(|| guards::to_change(summary.guards)));
-    some.push(format!("{} unchanged", thousands(summary.unchanged)));
-    some.join(" · ")
+    ]));
+    counts.extend(guards_to_do(summary));
+    counts.push(format!("{} unchanged", thousands(summary.unchanged)));
+    counts.join(" · ")
 }
 
-fn what_was_compared(plan: &Plan, context: &ReportContext<'_>) -> Vec<String> {
-    let with = match (context.offline, plan.base) {
+fn what_was_compared(rows: &PlanRows<'_>, context: &ReportContext<'_>) -> Vec<String> {
+    let with = match (context.offline, rows.plan.base) {
         (true, _) => "Compared with files, not with a database".to_owned(),
         (false, Some(apply)) => format!("Compared with the database as of apply {apply}"),
         (false, None) => "Compared with a database that saw no apply yet".to_owned(),
     };
     let digest = context
         .digest
-        .filter(|_| obstacle_lines(plan, context).is_empty());
+        .filter(|_| obstacle_lines(rows, context).is_empty());
     let digest = digest.map(|digest| {
         let command = format!("lkroute apply --expect {digest}");
         format!("to apply exactly this: {}", code_span(&command))

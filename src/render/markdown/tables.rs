@@ -9,6 +9,7 @@ use crate::impact::reroutes::{CallField, EffectiveRoute, RerouteGroup, Reroutes,
 use crate::render::escape::code_span;
 use crate::render::lines;
 use crate::render::moves::{self, Fate};
+use crate::render::plan_rows::{self, PlanRows};
 use crate::render::style::{counted, thousands};
 use crate::resolve::Terms;
 
@@ -122,8 +123,8 @@ fn is_told(group: &RerouteGroup, field: CallField) -> bool {
     }
 }
 
-pub fn add_conflicts(page: &mut Page, plan: &Plan) {
-    let count = plan.conflicts().count() as u64;
+pub fn add_conflicts(page: &mut Page, rows: &PlanRows<'_>) {
+    let (plan, count) = (rows.plan, rows.summary.conflict);
     if count == 0 {
         return;
     }
@@ -134,9 +135,9 @@ pub fn add_conflicts(page: &mut Page, plan: &Plan) {
         counted(count, "conflict")
     ));
     let head = "| Conflict | Field | In the database | In the files |\n|---|---|---|---|\n";
-    let rows = plan.conflicts().flat_map(|change| {
+    let rows = rows.conflicts.iter().flat_map(|change| {
         let fields = plan.patch(change).fields.iter();
-        let against = fields.filter(|f| matches!(f.kind, Kind::Conflict | Kind::Blocked));
+        let against = fields.filter(|field| field.kind.is_conflict());
         against.map(move |field| {
             let live = match (field.kind, field.before.as_ref().and_then(Value::as_str)) {
                 (Kind::Blocked, Some(state)) => code_span(state),
@@ -154,12 +155,9 @@ pub fn add_conflicts(page: &mut Page, plan: &Plan) {
     page.add_list(head, rows, ROWS, |left| format!("\nand {left} more\n"));
 }
 
-pub fn add_drift(page: &mut Page, plan: &Plan) {
-    let drifted: Vec<&Change> = plan
-        .changes
-        .iter()
-        .filter(|change| !plan.in_conflict(change) && plan.patch(change).has(Kind::Drift))
-        .collect();
+pub fn add_drift(page: &mut Page, rows: &PlanRows<'_>) {
+    let plan = rows.plan;
+    let drifted: Vec<&Change> = rows.drifted().collect();
     if drifted.is_empty() {
         return;
     }
@@ -191,9 +189,8 @@ pub fn add_drift(page: &mut Page, plan: &Plan) {
 
 fn field_row(plan: &Plan, change: &Change, field: &FieldChange, one: &str, other: &str) -> String {
     let address = code_span(&plan.address(change.object).to_string());
-    let place = plan.source(change).map_or(String::new(), |(file, line)| {
-        format!("<br>{}", code_span(&format!("{file}:{line}")))
-    });
+    let place = plan_rows::place(plan, change)
+        .map_or(String::new(), |place| format!("<br>{}", code_span(&place)));
     let name = code_span(field.field.as_str());
     format!("| {address}{place} | {name} | {one} | {other} |\n")
 }

@@ -1,76 +1,35 @@
 //! What goes: by name, or folded by tenant and config where it is much.
 
-use hashbrown::HashMap;
-use serde_json::Value;
-
 use super::super::escape::visible;
+use super::super::plan_rows::{DeleteRows, FoldedDelete, config_before, is_binding};
 use super::super::style::{DIM, REMOVED, counted, paint, wrapped};
 use super::PlanPage;
-use crate::diff::plan::{Action, Change, Object};
+use crate::diff::plan::Change;
 use crate::fields::Field;
-
-/// Deletes up to this many are named, whatever else is folded.
-const NAMED_DELETES: usize = 50;
 
 impl PlanPage<'_> {
     pub(super) fn delete_section(&self) -> String {
-        let gone: Vec<&Change> = self
-            .without_conflict(|action| action == Action::Delete)
-            .collect();
         let sign = paint(REMOVED, "-");
-        if self.view.full || gone.len() <= NAMED_DELETES {
-            return self.section("Delete", &gone, |change| {
+        match self.rows.deletes(self.view.full) {
+            DeleteRows::Named(gone) => self.section("Delete", &gone, |change| {
                 let address = self.plan.address(change.object).to_string();
                 self.change_line(&sign, &address, change) + &self.number_fate(change)
-            });
-        }
-        let mut counts: Vec<(String, u64)> = Vec::new();
-        let mut known = HashMap::new();
-        for change in gone {
-            let what = self.deleted_kind(change);
-            let ix = *known.entry(what.clone()).or_insert(counts.len());
-            match counts.get_mut(ix) {
-                Some((_, count)) => *count += 1,
-                None => counts.push((what, 1)),
+            }),
+            DeleteRows::Folded(rows) => {
+                let title = "Delete (--full names them all)";
+                self.section(title, &rows, |(what, count)| {
+                    format!("  {sign} {}\n", folded_words(what, *count))
+                })
             }
         }
-        self.section(
-            "Delete (--full names them all)",
-            &counts,
-            |(what, count)| match what.starts_with(' ') {
-                true => format!("  {sign} {}{what}\n", counted(*count, "number")),
-                false => format!("  {sign} {what}\n"),
-            },
-        )
-    }
-
-    /// The name of a region or config; of a binding its tenant and config.
-    fn deleted_kind(&self, change: &Change) -> String {
-        let Object::Binding { tenant, .. } = change.object else {
-            return self.plan.address(change.object).to_string();
-        };
-        let tenant = visible(&self.plan.tenants[tenant as usize].label());
-        match self.value_before(change, Field::Config) {
-            Some(config) => format!(" of tenant {tenant} on config {}", visible(&config)),
-            None => format!(" of tenant {tenant}"),
-        }
-    }
-
-    fn value_before(&self, change: &Change, field: Field) -> Option<String> {
-        let fields = &self.plan.patch(change).fields;
-        let before = fields.iter().find(|f| f.field == field)?.before.as_ref()?;
-        Some(match self.plan.shown(field, before) {
-            Value::String(text) => text,
-            other => other.to_string(),
-        })
     }
 
     /// What is left of a number that is no longer declared.
     fn number_fate(&self, change: &Change) -> String {
-        if !matches!(change.object, Object::Binding { .. }) {
+        if !is_binding(change) {
             return String::new();
         }
-        let from = self.value_before(change, Field::Config);
+        let from = config_before(self.plan, change);
         let from = from.map_or(String::new(), |config| {
             format!("leaves config {}; ", visible(&config))
         });
@@ -86,5 +45,17 @@ impl PlanPage<'_> {
         lines
             .map(|line| format!("      {}\n", paint(DIM, line)))
             .collect()
+    }
+}
+
+fn folded_words(what: &FoldedDelete, count: u64) -> String {
+    match what {
+        FoldedDelete::Object(address) => address.clone(),
+        FoldedDelete::Numbers { tenant, config } => {
+            let numbers = counted(count, "number");
+            let config = config.as_deref().map(visible);
+            let on = config.map_or(String::new(), |name| format!(" on config {name}"));
+            format!("{numbers} of tenant {}{on}", visible(tenant))
+        }
     }
 }

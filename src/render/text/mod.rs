@@ -4,19 +4,20 @@
 mod deletes;
 mod obstacles;
 
-use hashbrown::{HashMap, HashSet};
+use hashbrown::HashSet;
 use textwrap::core::display_width;
 
 use super::escape::visible;
+use super::plan_rows::{
+    self, CREATES_FIRST, ChangeGroup, NAMED_ALIKE, PlanRows, alike_words, counts_to_do,
+    group_changes, guards_to_do,
+};
 use super::style::{ADDED, BOLD, CHANGED, DIM, NOTED, counted, paint, thousands, wrapped};
 use super::{findings, guards, lines, moves};
 use crate::diff::plan::{Action, Change, Kind, Object, Plan};
 use crate::diff::summary::PlanSummary;
 use crate::finding::Finding;
 use crate::impact::reroutes::Reroutes;
-
-/// Objects that change alike are named up to this many.
-const NAMED_ALIKE: usize = 3;
 
 /// The title of what is left for another apply.
 const OUTSTANDING: &str = "Outstanding: left out by --target";
@@ -37,8 +38,10 @@ pub struct View {
 /// The report of a plan: what happens to whose calls, then to which objects.
 /// `refusals` are those of the guards.
 pub fn plan(plan: &Plan, reroutes: Option<&Reroutes>, refusals: &[Finding], view: View) -> String {
-    let page = PlanPage { plan, view };
-    let mut parts = vec![paint(BOLD, wrapped(&plan_headline(plan), view.width, 0))];
+    let rows = plan_rows::rows(plan);
+    let headline = headline_of(plan, &rows.summary);
+    let page = PlanPage { plan, rows, view };
+    let mut parts = vec![paint(BOLD, wrapped(&headline, view.width, 0))];
     if let Some(reroutes) = reroutes {
         parts.push(call_lines(reroutes, view));
     }
@@ -74,11 +77,14 @@ pub fn plan(plan: &Plan, reroutes: Option<&Reroutes>, refusals: &[Finding], view
 /// The first line: `Plan for production: 2 to create, 1 to delete; 412
 /// unchanged`, or `No changes.`
 pub fn plan_headline(plan: &Plan) -> String {
-    let summary = plan.summary();
+    headline_of(plan, &plan.summary())
+}
+
+fn headline_of(plan: &Plan, summary: &PlanSummary) -> String {
     let environment = plan.environment.as_deref();
     let with =
         |word: &str| environment.map_or(String::new(), |name| format!(" {word} {}", visible(name)));
-    let mut text = match changes(&summary) {
+    let mut text = match changes(summary) {
         none if none.is_empty() => format!(
             "No changes. {}{} {} as the files say",
             counted(summary.unchanged, "object"),
@@ -92,15 +98,12 @@ pub fn plan_headline(plan: &Plan) -> String {
             thousands(summary.unchanged)
         ),
     };
-    let outstanding = plan.outstanding.len() as u64 + u64::from(plan.guards_outstanding);
-    if outstanding > 0 {
-        text += &format!(", {} outstanding", thousands(outstanding));
-    }
-    if !plan.left_alone.is_empty() {
-        text += &format!(", {} left alone", thousands(plan.left_alone.len() as u64));
-    }
-    if summary.held_back > 0 {
-        text += &format!(", {} held back", thousands(summary.held_back));
+    for more in plan_rows::count_phrases([
+        (summary.outstanding, "outstanding"),
+        (plan.left_alone.len() as u64, "left alone"),
+        (summary.held_back, "held back"),
+    ]) {
+        text += &format!(", {more}");
     }
     if summary.unchecked > 0 {
         text += &format!("; {} not compared", counted(summary.unchecked, "secret"));
@@ -119,51 +122,14 @@ fn call_lines(reroutes: &Reroutes, view: View) -> String {
 }
 
 fn changes(summary: &PlanSummary) -> String {
-    let counts = [
-        (summary.create, "to create"),
-        (summary.update, "to update"),
-        (summary.delete, "to delete"),
-        (summary.adopt, "to adopt"),
-        (summary.reseal, "to re-seal"),
-        (summary.release, "to give back"),
-        (summary.conflict, "in conflict"),
-    ];
-    let some = counts.iter().filter(|(count, _)| *count > 0);
-    let guards = (summary.guards > 0).then(|| guards::to_change(summary.guards));
-    let some: Vec<String> = some
-        .map(|(count, what)| format!("{} {what}", thousands(*count)))
-        .chain(guards)
-        .collect();
-    some.join(", ")
+    let mut counts = counts_to_do(summary, CREATES_FIRST);
+    counts.extend(guards_to_do(summary));
+    counts.join(", ")
 }
 
-/// Changes that are alike in all but their object.
-pub(super) type Alike<'a> = Vec<&'a Change>;
-
-/// Groups by what happens, in order of appearance. Regions and configs
-/// stand alone: people know them by name.
-pub(super) fn group_alike<'a>(changes: impl Iterator<Item = &'a Change>) -> Vec<Alike<'a>> {
-    let mut groups: Vec<Alike<'a>> = Vec::new();
-    let mut known = HashMap::new();
-    for change in changes {
-        if !matches!(change.object, Object::Binding { .. }) {
-            groups.push(vec![change]);
-            continue;
-        }
-        let ix = *known
-            .entry((change.action, change.patch))
-            .or_insert(groups.len());
-        match groups.get_mut(ix) {
-            Some(group) => group.push(change),
-            None => groups.push(vec![change]),
-        }
-    }
-    groups
-}
-
-#[derive(Clone, Copy)]
 struct PlanPage<'a> {
     plan: &'a Plan,
+    rows: PlanRows<'a>,
     view: View,
 }
 
@@ -180,11 +146,9 @@ impl PlanPage<'_> {
     /// `  ~ config.uae   routing/uae.toml:12`, the place in a column of its own,
     /// or below where there is no room.
     fn change_line(&self, sign: &str, what: &str, change: &Change) -> String {
-        let place = match self.plan.source(change) {
-            Some((file, line)) if change.action == Action::Delete => {
-                format!("was {}:{line}", visible(file))
-            }
-            Some((file, line)) => format!("{}:{line}", visible(file)),
+        let place = match plan_rows::place(self.plan, change) {
+            Some(place) if change.action == Action::Delete => format!("was {}", visible(&place)),
+            Some(place) => visible(&place),
             None => return format!("  {sign} {what}\n"),
         };
         let column = 46.min(self.view.width.saturating_sub(place.len() + 5));
@@ -195,38 +159,17 @@ impl PlanPage<'_> {
     }
 
     /// One line an object, or one for all of them where they are many.
-    fn group_heads(&self, sign: &str, group: &[&Change]) -> String {
+    fn group_heads(&self, sign: &str, group: &ChangeGroup<'_>) -> String {
         let address = |change: &Change| self.plan.address(change.object).to_string();
-        if self.view.full || group.len() <= NAMED_ALIKE {
-            let lines = group.iter();
+        if self.view.full || group.all.len() <= NAMED_ALIKE {
+            let lines = group.all.iter();
             return lines
                 .map(|change| self.change_line(sign, &address(change), change))
                 .collect();
         }
-        let Some(first) = group.first() else {
-            return String::new();
-        };
-        let what = format!(
-            "{} {}alike, e.g. {}",
-            counted(group.len() as u64, "binding"),
-            self.of_tenants(group),
-            address(first)
-        );
+        let first = group.first;
+        let what = alike_words(group.count(), &of_tenants(group), &address(first));
         self.change_line(sign, &what, first)
-    }
-
-    fn of_tenants(&self, group: &[&Change]) -> String {
-        let tenants: HashSet<u32> = group
-            .iter()
-            .filter_map(|change| match change.object {
-                Object::Binding { tenant, .. } => Some(tenant),
-                _ => None,
-            })
-            .collect();
-        match tenants.len() {
-            0 | 1 => String::new(),
-            many => format!("of {many} tenants "),
-        }
     }
 
     fn change_body(&self, change: &Change, wanted: impl Fn(Kind) -> bool) -> String {
@@ -234,15 +177,8 @@ impl PlanPage<'_> {
         lines.iter().map(|line| format!("      {line}\n")).collect()
     }
 
-    fn without_conflict(&self, action: impl Fn(Action) -> bool) -> impl Iterator<Item = &Change> {
-        self.plan
-            .changes
-            .iter()
-            .filter(move |change| action(change.action) && !self.plan.in_conflict(change))
-    }
-
     fn adoption_section(&self) -> String {
-        let groups = group_alike(self.without_conflict(|action| action == Action::Adopt));
+        let groups = group_changes(self.rows.of_actions(|action| action == Action::Adopt));
         let title = "Adopt: the database holds these values already; they become lkroute's";
         self.section(title, &groups, |group| {
             self.group_heads(&paint(NOTED, "="), group)
@@ -250,13 +186,10 @@ impl PlanPage<'_> {
     }
 
     fn release_section(&self) -> String {
-        let groups = group_alike(self.without_conflict(|action| action == Action::Release));
+        let groups = group_changes(self.rows.of_actions(|action| action == Action::Release));
         let title = "Give back: the rows stay, and are no longer lkroute's";
         self.section(title, &groups, |group| {
-            let Some(change) = group.first() else {
-                return String::new();
-            };
-            let body = self.change_body(change, Kind::writes);
+            let body = self.change_body(group.first, Kind::writes);
             self.group_heads(&paint(NOTED, "="), group) + &body
         })
     }
@@ -267,19 +200,16 @@ impl PlanPage<'_> {
             patch.fields.is_empty() || patch.fields.iter().any(|f| f.kind != Kind::Drift)
         };
         let ours = |action| !matches!(action, Action::Delete | Action::Adopt | Action::Release);
-        let groups = group_alike(self.without_conflict(ours).filter(moved));
+        let groups = group_changes(self.rows.of_actions(ours).filter(moved));
         self.section("Changes", &groups, |group| {
-            let Some(change) = group.first() else {
-                return String::new();
-            };
-            let sign = match change.action {
+            let sign = match group.first.action {
                 Action::Create => paint(ADDED, "+"),
                 _ => paint(CHANGED, "~"),
             };
             let shown = |kind| !matches!(kind, Kind::Drift | Kind::Adopt);
             self.group_heads(&sign, group)
-                + &self.change_body(change, shown)
-                + &self.also_adopted(change)
+                + &self.change_body(group.first, shown)
+                + &self.also_adopted(group.first)
         })
     }
 
@@ -319,9 +249,9 @@ impl PlanPage<'_> {
     }
 
     fn outstanding_objects(&self) -> String {
-        let groups = group_alike(self.plan.outstanding.iter());
+        let groups = group_changes(&self.plan.outstanding);
         self.section(OUTSTANDING, &groups, |group| {
-            let action = group.first().map_or("", |change| change.action.as_str());
+            let action = group.first.action.as_str();
             self.group_heads(&paint(DIM, "·"), group)
                 .replacen('\n', &format!("  {action}\n"), 1)
         })
@@ -362,5 +292,17 @@ impl PlanPage<'_> {
             notes.push(format!("{rows} of others: `rules` is no JSON object."));
         }
         notes.join("\n")
+    }
+}
+
+/// `of 3 tenants `, where they are several.
+fn of_tenants(group: &ChangeGroup<'_>) -> String {
+    let tenants = group.all.iter().filter_map(|change| match change.object {
+        Object::Binding { tenant, .. } => Some(tenant),
+        Object::Region(_) | Object::Config(_) => None,
+    });
+    match tenants.collect::<HashSet<u32>>().len() {
+        0 | 1 => String::new(),
+        many => format!("of {many} tenants "),
     }
 }

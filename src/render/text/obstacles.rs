@@ -6,19 +6,18 @@ use serde_json::Value;
 
 use super::super::escape::visible;
 use super::super::lines;
+use super::super::plan_rows::{ChangeGroup, group_changes};
 use super::super::style::{CHANGED, ERROR, NOTED, paint, wrapped};
-use super::{Alike, PlanPage, group_alike};
+use super::PlanPage;
 use crate::diff::plan::{Action, Change, FieldChange, Kind};
 use crate::fields::Field;
 
 impl PlanPage<'_> {
     pub(super) fn conflict_section(&self) -> String {
-        let groups = group_alike(self.plan.conflicts());
+        let groups = group_changes(self.rows.conflicts.iter().copied());
         let title = "Conflicts: fields hold values that lkroute did not set; nothing is applied";
         self.section(title, &groups, |group| {
-            let Some(change) = group.first() else {
-                return String::new();
-            };
+            let change = group.first;
             let fields = self.plan.patch(change).fields.iter();
             let drawn: String = fields.map(|field| self.conflict_lines(field)).collect();
             let rest = self.change_body(change, |kind| {
@@ -97,15 +96,12 @@ impl PlanPage<'_> {
     }
 
     pub(super) fn drift_section(&self) -> String {
-        let drifted = |change: &&Change| {
-            !self.plan.in_conflict(change) && self.plan.patch(change).has(Kind::Drift)
-        };
         let since = match self.plan.base {
             Some(apply) => format!(" (last apply: {apply})"),
             None => String::new(),
         };
-        let planned = group_alike(self.plan.changes.iter().filter(drifted));
-        let left = group_alike(self.plan.left_alone.iter());
+        let planned = group_changes(self.rows.drifted());
+        let left = group_changes(&self.plan.left_alone);
         let what = format!("changed outside lkroute{since}");
         let planned_title = format!("Drift: {what}; a seen apply sets it back");
         let left_title = format!("Drift, left alone: {what}");
@@ -115,12 +111,10 @@ impl PlanPage<'_> {
 
     /// What a rollback undid, with what it would do.
     pub(super) fn held_back(&self) -> String {
-        let groups = group_alike(self.plan.held_back.iter());
+        let groups = group_changes(&self.plan.held_back);
         let title = "Held back: a rollback undid it, so it is not written";
         self.section(title, &groups, |group| {
-            let Some(change) = group.first() else {
-                return String::new();
-            };
+            let change = group.first;
             let whys = self.plan.held_why.get(&change.patch).into_iter().flatten();
             let whys: BTreeSet<String> = whys.map(|why| self.plan.explain_held(why)).collect();
             let whys: String = whys
@@ -136,11 +130,8 @@ impl PlanPage<'_> {
         })
     }
 
-    fn drifted_lines(&self, group: &Alike<'_>) -> String {
-        let Some(change) = group.first() else {
-            return String::new();
-        };
-        let body = self.change_body(change, |kind| kind == Kind::Drift);
+    fn drifted_lines(&self, group: &ChangeGroup<'_>) -> String {
+        let body = self.change_body(group.first, |kind| kind == Kind::Drift);
         self.group_heads(&paint(CHANGED, "~"), group) + &body
     }
 }

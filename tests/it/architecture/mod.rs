@@ -130,6 +130,26 @@ fn no_two_types_have_one_name() {
     assert!(files.is_empty(), "types of one name: {files:#?}");
 }
 
+/// A name of one word is for what a type, a module or a habit of Rust explains:
+/// `Plan::summary`, `url::parse`, `new`. The others need a second word.
+#[test]
+fn less_than_half_of_the_functions_have_a_name_of_one_word() {
+    let one: Vec<&String> = MAP.functions.iter().filter(|n| !n.contains('_')).collect();
+    let share = 100.0 * one.len() as f64 / MAP.functions.len() as f64;
+    println!(
+        "{} functions, {share:.1} % of one word",
+        MAP.functions.len()
+    );
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for name in one {
+        *counts.entry(name).or_default() += 1;
+    }
+    let mut often: Vec<(usize, &str)> = counts.into_iter().map(|(n, c)| (c, n)).collect();
+    often.sort_unstable_by(|a, b| b.cmp(a));
+    often.truncate(40);
+    assert!(share <= 45.0, "{share:.1} % have one word: {often:?}");
+}
+
 #[test]
 fn model_and_core_touch_nothing_of_the_outside_world() {
     let mut wrong = Vec::new();
@@ -172,6 +192,20 @@ fn all_sources(dir: &Path, found: &mut Vec<PathBuf>) {
             found.push(path);
         }
     }
+}
+
+#[test]
+fn functions_are_counted_that_we_name() {
+    let dir = tempfile::tempdir().unwrap();
+    let code = "fn one() { fn inner_one() {} }
+        trait Shape { fn area_of(&self); }
+        struct A; impl A { fn of() {} }
+        impl Shape for A { fn area_of(&self) {} }
+        mod within { pub fn deep() {} }
+        #[cfg(test)] mod tests { fn not_counted() {} }";
+    fs::write(dir.path().join("lib.rs"), code).unwrap();
+    let map = SourceMap::read(dir.path());
+    assert_eq!(map.functions, ["one", "inner_one", "area_of", "of", "deep"]);
 }
 
 /// The test reads what it is meant to read.

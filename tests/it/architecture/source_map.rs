@@ -23,6 +23,8 @@ pub struct SourceMap {
     globs: BTreeMap<ModulePath, Vec<Vec<String>>>,
     /// Every type that is defined: name and file.
     pub types: Vec<(String, String)>,
+    /// Every function that we name: not those that a trait names.
+    pub functions: Vec<String>,
     /// Which file names what of which other, with the path as written.
     pub arrows: BTreeMap<(String, String), String>,
     /// The code of each file, tests and comments left out, as tokens.
@@ -102,6 +104,9 @@ impl SourceMap {
             self.parse(src, &path, module, parsed);
             module.pop();
         }
+        let mut functions = FunctionNames::default();
+        items.iter().for_each(|item| functions.visit_item(item));
+        self.functions.extend(functions.0);
         let tokens: Vec<String> = items.iter().map(spelled).collect();
         self.files.insert(file.clone(), tokens.join("\n"));
         parsed.push((file, module.clone(), items));
@@ -321,6 +326,24 @@ impl<'ast> Visit<'ast> for TypeNames {
             _ => {}
         }
         visit::visit_item(self, item);
+    }
+}
+
+/// The names of all functions and methods, but for those of a trait that is
+/// implemented.
+#[derive(Default)]
+struct FunctionNames(Vec<String>);
+
+impl<'ast> Visit<'ast> for FunctionNames {
+    fn visit_item(&mut self, item: &'ast Item) {
+        let of_a_trait = matches!(item, Item::Impl(it) if it.trait_.is_some());
+        if !of_tests(item) && !of_a_trait {
+            visit::visit_item(self, item);
+        }
+    }
+
+    fn visit_signature(&mut self, signature: &'ast syn::Signature) {
+        self.0.push(signature.ident.to_string());
     }
 }
 
