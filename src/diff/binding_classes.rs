@@ -7,8 +7,7 @@ use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 use serde_json::Value;
 
-use super::compare::{Sides, compare};
-use super::objects;
+use super::compare::{Sides, compare, inserted};
 use super::plan::{Action, FieldChange, Kind, Patch};
 use crate::fields::{Field, Fields, FieldsIx, FieldsPool};
 use crate::routing::BindingSettings;
@@ -162,7 +161,7 @@ impl<'a> BindingClassifier<'a> {
 
     fn missing(&mut self, declared: FieldsIx, owned: Option<FieldsIx>) -> BindingOutcome {
         let before = owned.map(|owned| self.pool.get(owned).clone());
-        let patch = objects::inserted(self.pool.get(declared), before.as_ref());
+        let patch = inserted(self.pool.get(declared), before.as_ref());
         BindingOutcome {
             action: Some(Action::Create),
             patch: self.patch(patch),

@@ -104,6 +104,22 @@ fn taken_over(sides: Sides<'_>, field: Field) -> Kind {
     }
 }
 
+/// The patch of a row that is not there. Where it was ours and the files say
+/// what they said, its absence is drift.
+pub fn inserted(declared: &Fields, owned: Option<&Fields>) -> Patch {
+    let gone = owned.is_some_and(|owned| owned.managed_values().eq(declared.managed_values()));
+    let fields = declared.managed_values().map(|(field, value)| FieldChange {
+        field,
+        before: None,
+        after: Some(value.clone()),
+        kind: if gone { Kind::Drift } else { Kind::Set },
+        applied: owned.and_then(|owned| owned.get(field)).cloned(),
+    });
+    Patch {
+        fields: fields.collect(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

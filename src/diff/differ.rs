@@ -1,11 +1,9 @@
 //! Files against database, in one pass over the rows. Core.
 //!
 //! [`Differ`] is fed what the store reads: first what is owned, then every
-//! number row. A row costs a look-up by key; what becomes of it is decided in `binding_classes`
-//! decision, made once for each distinct case. Memory grows with what is
+//! number row. A row costs a look-up by key; what becomes of it is decided once
+//! for each distinct case, in `binding_classes`. Memory grows with what is
 //! declared or owned, not with the rows of others.
-
-use std::collections::BTreeMap;
 
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
@@ -14,15 +12,18 @@ use uuid::Uuid;
 use super::binding_classes::{BindingCase, BindingClassifier};
 use super::binding_index::{BindingIndex, NONE, index};
 use super::earlier::Earlier;
-use super::objects::{self, ObjectChange, Objects};
-use super::plan::{Action, BindingGroup, Change, ForeignRows, Object, Patch, Plan};
+use super::object_change::{ObjectChange, Objects, applied_origin};
+use super::objects::{broken_configs, compare_objects};
+use super::plan::{BindingGroup, Change, ForeignRows, Object, Patch, Plan};
+use super::plan_order::{number_rows, ranks, sort_plan};
 use super::row_reader::{NoObject, RowReader};
 use super::secret::SecretFacts;
 use crate::fields::{Field, FieldsIx, FieldsPool};
-use crate::finding::{Finding, Place};
 use crate::resolve::CallBasis;
-use crate::routing::{Origin, Routing, Tenant};
+use crate::routing::{Routing, Tenant};
 use crate::snapshot::{NumberRow, OwnedBinding, Snapshot};
+
+mod findings;
 
 type Map<K, V> = HashMap<K, V, RandomState>;
 
@@ -69,7 +70,7 @@ impl<'a> Differ<'a> {
         facts: &SecretFacts,
         mut new_id: impl FnMut() -> Uuid,
     ) -> Differ<'a> {
-        let objects = objects::objects(routing, snapshot, facts, &mut new_id);
+        let objects = compare_objects(routing, snapshot, facts, &mut new_id);
         // Only a state that comes back names a config that is not declared, by its id.
         let undeclared = |name: &str| Uuid::parse_str(name).ok();
         let config_id = |name: &str| {
@@ -223,7 +224,7 @@ impl<'a> Differ<'a> {
             basis: CallBasis::of_snapshot(self.snapshot),
             ..Plan::default()
         };
-        plan.findings.extend(objects::broken_configs(self.snapshot));
+        plan.findings.extend(broken_configs(self.snapshot));
         self.name_configs(&mut plan);
         self.place_objects(&mut plan);
         // In the order of the plan, so that there is next to nothing to sort.
@@ -247,7 +248,7 @@ impl<'a> Differ<'a> {
         plan.patches = self.classifier.patches;
         plan.tenants = self.tenants;
         plan.earlier = self.earlier;
-        sort(&mut plan);
+        sort_plan(&mut plan);
         number_rows(&mut plan, new_row);
         plan
     }
@@ -351,7 +352,7 @@ impl<'a> Differ<'a> {
             }
         };
         let object = Object::Binding { number, tenant };
-        let applied = || objects::applied_origin(self.routing, owned?.source);
+        let applied = || applied_origin(self.routing, owned?.source);
         let origin = binding.map(|binding| binding.origin).or_else(applied);
         let rows = rivals + usize::from(live.is_some_and(|live| live.active));
         if rows > 1 {
@@ -378,112 +379,9 @@ impl<'a> Differ<'a> {
             insert,
         });
     }
-
-    fn duplicates_of(
-        &self,
-        ix: u32,
-        rows: usize,
-        object: Object,
-        origin: Option<Origin>,
-    ) -> Finding {
-        let others = self.rivals.get(&ix).map_or(&[][..], Vec::as_slice);
-        let subject = match object {
-            Object::Binding { number, tenant } => {
-                format!(
-                    "{number} for tenant {}",
-                    self.tenants[tenant as usize].label()
-                )
-            }
-            Object::Region(_) | Object::Config(_) => String::new(),
-        };
-        let message =
-            format!("{rows} active rows hold {subject}: calls from it fail until one is left");
-        let ids: Vec<String> = others.iter().map(Uuid::to_string).collect();
-        let finding = Finding::warning("duplicate-rows", message).hint(format!(
-            "make all but one inactive in the application; besides what is compared here: {}",
-            ids.join(", ")
-        ));
-        match origin {
-            Some(origin) => finding.at(self.line(origin)),
-            None => finding,
-        }
-    }
-
-    fn line(&self, origin: Origin) -> Place {
-        let mut files = self.routing.files.iter().chain(&self.snapshot.files);
-        let file = files.nth(origin.file as usize).cloned();
-        Place {
-            line: origin.line,
-            ..Place::file(file.unwrap_or_default())
-        }
-    }
-
-    /// Warns of `adopt` lines that no binding of their settings needed, at
-    /// the first of those bindings.
-    fn warn_adopt(&self, plan: &mut Plan) {
-        let mut unused: BTreeMap<u32, Vec<Field>> = BTreeMap::new();
-        for (settings, field) in self.classifier.unused_adopt() {
-            unused.entry(settings).or_default().push(field);
-        }
-        if unused.is_empty() {
-            return;
-        }
-        let mut first: Map<u32, Origin> = Map::default();
-        for binding in &self.routing.bindings {
-            let origin = first.entry(binding.settings).or_insert(binding.origin);
-            *origin = binding.origin.min(*origin);
-        }
-        for (settings, fields) in unused {
-            let finding = objects::adopt_not_needed(&fields);
-            plan.findings.push(match first.get(&settings) {
-                Some(origin) => finding.at(self.line(*origin)),
-                None => finding,
-            });
-        }
-    }
 }
 
 fn writes_secret(patch: &Patch) -> bool {
     let mut fields = patch.fields.iter();
     fields.any(|change| change.field == Field::ApiSecret && change.kind.writes())
-}
-
-/// Deletes first, then by kind, then by name, or by tenant and number.
-fn sort(plan: &mut Plan) {
-    // A million comparisons of small integers, rather than of texts.
-    let (names, tenants) = (
-        ranks(&plan.names),
-        ranks(plan.tenants.iter().map(|tenant| tenant.id)),
-    );
-    plan.changes.sort_unstable_by_key(|change| {
-        let (kind, rank, number) = match change.object {
-            Object::Region(ix) => (0u8, names[ix as usize], 0),
-            Object::Config(ix) => (1, names[ix as usize], 0),
-            Object::Binding { number, tenant } => (2, tenants[tenant as usize], number.digits()),
-        };
-        (change.action != Action::Delete, kind, rank, number)
-    });
-    plan.findings
-        .sort_by(|a, b| (b.severity, &a.place, &a.code).cmp(&(a.severity, &b.place, &b.code)));
-    plan.classes
-        .sort_unstable_by_key(|class| (class.tenant, class.before, class.after));
-    plan.held.sort_unstable();
-}
-
-/// The place of each value in the order of all; equal ones share it.
-fn ranks<T: Ord>(values: impl IntoIterator<Item = T>) -> Vec<u32> {
-    let values: Vec<T> = values.into_iter().collect();
-    let mut sorted: Vec<&T> = values.iter().collect();
-    sorted.sort_unstable();
-    let rank = |value: &T| sorted.partition_point(|other| *other < value);
-    values.iter().map(|value| index(rank(value))).collect()
-}
-
-/// Gives ids to the number rows to insert.
-fn number_rows(plan: &mut Plan, mut new_row: impl FnMut() -> Uuid) {
-    for change in &mut plan.changes {
-        if change.insert && change.row.is_none() {
-            change.row = Some(new_row());
-        }
-    }
 }

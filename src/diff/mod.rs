@@ -4,11 +4,15 @@
 pub mod binding_classes;
 mod binding_index;
 pub mod compare;
+mod configs;
 pub mod differ;
 pub mod earlier;
-pub mod objects;
+mod object_change;
+mod objects;
 pub mod offline;
 pub mod plan;
+mod plan_order;
+mod regions;
 pub mod restrict;
 pub mod row_reader;
 pub mod secret;

@@ -6,9 +6,10 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
+use super::configs::config_fields;
 use super::differ::Differ;
-use super::objects;
 use super::plan::Plan;
+use super::regions::region_fields;
 use super::secret::SecretFacts;
 use crate::fields::{Field, Fields};
 use crate::routing::{BindingSettings, CipherText, Origin, Routing, SecretFormat, SecretSource};
@@ -103,7 +104,7 @@ pub fn applied(routing: &Routing) -> Snapshot {
     for (name, region) in &routing.regions {
         snapshot.owned_regions.push(OwnedRegion {
             name: name.clone(),
-            fields: objects::region_fields(region),
+            fields: region_fields(region),
             since: 1,
             source: Some(line(region.origin)),
         });
@@ -118,7 +119,7 @@ pub fn applied(routing: &Routing) -> Snapshot {
     for (name, config) in &routing.configs {
         let id = ids[name];
         let source = config.api_secret.describe();
-        let fields = objects::config_fields(name, config, source.clone(), &ids);
+        let fields = config_fields(name, config, source.clone(), &ids);
         let mut live = fields.clone();
         live.take_ours(None);
         snapshot.configs.push(LiveConfig {
