@@ -10,7 +10,8 @@ use std::fmt;
 
 use url::Url;
 
-use crate::routing::guards::{Guards, matches};
+use crate::routing::glob::matches_glob;
+use crate::routing::guards::Guards;
 use crate::source::url::is_plain_to_public;
 
 /// A server as a token would reach it.
@@ -152,7 +153,7 @@ fn allowed(asker: &Asker<'_>, to: &Destination, facts: &TrustFacts) -> bool {
     };
     let globs = guards.policy.hosts.get(region).into_iter().flatten();
     let host = to.host.trim_matches(['[', ']']);
-    !is_plain_to_public(asker.url) && globs.into_iter().any(|glob| matches(glob, host))
+    !is_plain_to_public(asker.url) && globs.into_iter().any(|glob| matches_glob(glob, host))
 }
 
 impl Refusal {

@@ -16,7 +16,8 @@ use crate::diff::plan::{Action, Object, Plan};
 use crate::fields::Field;
 use crate::finding::{Finding, Place};
 use crate::impact::effective_route::EffectiveRoute;
-use crate::routing::guards::{self, Policy};
+use crate::routing::glob::matches_glob;
+use crate::routing::guards::Policy;
 use crate::routing::{Routing, ServerConfig};
 use crate::source::url;
 
@@ -194,7 +195,7 @@ fn uncovered(context: &GuardContext<'_>) -> Vec<PolicyViolation> {
 /// What a region allows, where the host is not among it.
 fn refused_host<'a>(policy: &'a Policy, region: &str, host: &str) -> Option<&'a [String]> {
     let allowed = policy.hosts.get(region)?;
-    let fits = allowed.iter().any(|glob| guards::matches(glob, host));
+    let fits = allowed.iter().any(|glob| matches_glob(glob, host));
     (!fits).then_some(allowed)
 }
 
@@ -207,8 +208,8 @@ fn refused_worker<'a>(
     worker: Option<&str>,
 ) -> Option<(&'a str, &'a [String])> {
     let mut entries = policy.workers.iter().filter(|(name, allowed)| {
-        let meant = guards::matches(name, environment.unwrap_or_default());
-        let fits = |worker| allowed.iter().any(|glob| guards::matches(glob, worker));
+        let meant = matches_glob(name, environment.unwrap_or_default());
+        let fits = |worker| allowed.iter().any(|glob| matches_glob(glob, worker));
         meant && !worker.is_some_and(fits)
     });
     entries

@@ -12,7 +12,7 @@ use crate::address::Address;
 use crate::diff::plan::{Action, Change, Object, Plan};
 use crate::fields::Field;
 use crate::impact::change_effects::{ChangedRegions, changes_calls};
-use crate::routing::guards;
+use crate::routing::glob::matches_glob;
 
 /// Every name by which the object of a change is known: its address, the one
 /// that it had before, and those by id.
@@ -67,7 +67,7 @@ struct Protection<'a> {
 }
 
 fn first_match<'a>(globs: &'a [String], names: &[String]) -> Option<&'a str> {
-    let by = |glob: &&String| names.iter().any(|name| guards::matches(glob, name));
+    let by = |glob: &&String| names.iter().any(|name| matches_glob(glob, name));
     globs.iter().find(by).map(String::as_str)
 }
 

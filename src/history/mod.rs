@@ -13,6 +13,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 pub mod undone;
+mod undone_object;
 pub mod window;
 
 pub use previous_values::PreviousValues;

@@ -11,12 +11,14 @@ mod aes;
 mod error;
 mod fernet;
 mod fingerprint;
+mod keygen;
 mod keyring;
 
 pub use crate::sealed::{Format, OddSecret, Sealed, SealedError, Secret, Stored, UnknownFormat};
 pub use error::{OpenError, SealError};
 pub use fingerprint::{Fingerprint, FingerprintError, fingerprint};
-pub use keyring::{FERNET, FERNET_KEYS, KeyRing, KeyRingError, KeygenError, NewKey, NoKey, keygen};
+pub use keygen::{KeygenError, NewKey, keygen};
+pub use keyring::{FERNET, FERNET_KEYS, KeyRing, KeyRingError, NoKey};
 
 use uuid::Uuid;
 

@@ -5,13 +5,15 @@
 //! A field is added here without a new version; none is taken out, renamed
 //! or given another meaning.
 
+mod changes;
 mod plan;
 
 use schemars::JsonSchema;
 use serde::Serialize;
 
 pub use crate::format_versions::REPORT as FORMAT_VERSION;
-pub use plan::{AppliedReport, ApplyReport, PlanReport, SourceReport};
+pub use changes::SourceReport;
+pub use plan::{AppliedReport, ApplyReport, PlanReport};
 
 use crate::error::Error;
 use crate::finding::{Finding, Place};

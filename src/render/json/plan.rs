@@ -1,25 +1,21 @@
 //! The report of a plan, and of an apply. Imports core.
 
-use std::borrow::Cow;
-
 use schemars::JsonSchema;
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 use serde_json::Value;
 
+use super::changes::{Changes, SourceReport, shown_value, source};
 use super::{ErrorReport, FORMAT_VERSION, FindingReport, finding_reports};
 use crate::diff::plan::{Change, FieldChange, Kind, Plan, WhyHeld};
 use crate::diff::summary::PlanSummary;
 use crate::error::Error;
-use crate::fields::Field;
 use crate::finding::Finding;
 use crate::impact::digest;
 use crate::impact::one_number::OneNumber;
 use crate::impact::reroutes::Reroutes;
-use crate::render::lines::secret_word;
 use crate::render::number::OneNumberReport;
 use crate::render::plan_rows::{self, PlanRows};
 use crate::render::rerouted::RoutingReport;
-use crate::routing::guards::GuardsChange;
 
 /// `plan`, and what `apply` planned.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -84,38 +80,6 @@ pub struct ForeignReport {
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
-pub struct ChangeReport<'a> {
-    pub address: String,
-    /// `region`, `config`, `binding`, or `guards`, of which there is one at most,
-    /// with `guards` as its address and the names of settings as fields.
-    #[schemars(extend("enum" = ["region", "config", "binding", "guards"]))]
-    pub kind: &'static str,
-    /// `create`, `update`, `delete`, `adopt`, `reseal` or `release`.
-    #[schemars(extend("enum" = ["create", "update", "delete", "adopt", "reseal", "release"]))]
-    pub action: &'static str,
-    /// `files`, `drift` or `both`.
-    #[schemars(extend("enum" = ["files", "drift", "both"]))]
-    pub cause: &'static str,
-    pub source: Option<SourceReport<'a>>,
-    pub fields: Vec<FieldReport>,
-}
-
-#[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
-pub struct SourceReport<'a> {
-    pub file: &'a str,
-    pub line: u32,
-}
-
-/// Configs by name; of a secret only that it is `set`, `changed`,
-/// `unchanged`, `re-sealed`, `not compared` or `removed`.
-#[derive(Debug, Serialize, JsonSchema)]
-pub struct FieldReport {
-    pub name: Cow<'static, str>,
-    pub before: Value,
-    pub after: Value,
-}
-
-#[derive(Debug, Serialize, JsonSchema)]
 pub struct ConflictReport<'a> {
     pub address: String,
     pub kind: &'static str,
@@ -170,39 +134,6 @@ pub struct HeldField {
     pub undone_by: Option<i64>,
     /// Of the rollback; else what is needed.
     pub reason: Option<String>,
-}
-
-/// Changes, each made into its report only as it is written: there may be a
-/// million of them.
-#[derive(Debug)]
-pub struct Changes<'a> {
-    plan: Option<&'a Plan>,
-    changes: Vec<&'a Change>,
-    guards: Option<&'a GuardsChange>,
-}
-
-impl JsonSchema for Changes<'_> {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "Changes".into()
-    }
-
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        Vec::<ChangeReport<'_>>::json_schema(generator)
-    }
-}
-
-impl Serialize for Changes<'_> {
-    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        let reports = self.changes.iter().filter_map(|change| {
-            let plan = self.plan?;
-            Some(change_report(plan, change))
-        });
-        to.collect_seq(self.guards.map(guards_report).into_iter().chain(reports))
-    }
 }
 
 impl<'a> PlanReport<'a> {
@@ -264,22 +195,17 @@ impl<'a> PlanReport<'a> {
 
     /// The report where no plan could be made.
     pub fn failed(findings: &[Finding], error: &Error) -> PlanReport<'static> {
-        let none = || Changes {
-            plan: None,
-            changes: Vec::new(),
-            guards: None,
-        };
         PlanReport {
             format_version: FORMAT_VERSION,
             environment: None,
             base: None,
             digest: None,
             summary: PlanSummary::default(),
-            changes: none(),
+            changes: Changes::default(),
             conflicts: Vec::new(),
             drift: Vec::new(),
             held_back: Vec::new(),
-            outstanding: none(),
+            outstanding: Changes::default(),
             findings: finding_reports(findings),
             refusals: Vec::new(),
             foreign: ForeignReport::default(),
@@ -288,73 +214,6 @@ impl<'a> PlanReport<'a> {
             not_covered: Vec::new(),
             error: Some(error.into()),
         }
-    }
-}
-
-fn change_report<'a>(plan: &'a Plan, change: &Change) -> ChangeReport<'a> {
-    let address = plan.address(change.object);
-    let fields = plan.patch(change).fields.iter();
-    ChangeReport {
-        kind: address.kind(),
-        address: address.to_string(),
-        action: change.action.as_str(),
-        cause: plan.cause(change).as_str(),
-        source: source(plan, change),
-        fields: fields
-            .map(|field| field_report(plan, change, field))
-            .collect(),
-    }
-}
-
-fn guards_report(change: &GuardsChange) -> ChangeReport<'static> {
-    let settings = change.settings().into_iter();
-    ChangeReport {
-        address: "guards".to_owned(),
-        kind: "guards",
-        action: "update",
-        cause: "files",
-        source: None,
-        fields: settings
-            .map(|setting| FieldReport {
-                name: setting.name.into(),
-                before: setting.before.unwrap_or_default(),
-                after: setting.after.unwrap_or_default(),
-            })
-            .collect(),
-    }
-}
-
-fn source<'a>(plan: &'a Plan, change: &Change) -> Option<SourceReport<'a>> {
-    let (file, line) = plan.source(change)?;
-    Some(SourceReport { file, line })
-}
-
-fn field_report(plan: &Plan, change: &Change, field: &FieldChange) -> FieldReport {
-    let name = Cow::Borrowed(field.field.as_str());
-    if field.field == Field::ApiSecret {
-        let before = field
-            .before
-            .as_ref()
-            .map_or(Value::Null, |_| "(secret)".into());
-        let after = secret_word(plan, change, field).into();
-        return FieldReport {
-            name,
-            before,
-            after,
-        };
-    }
-    FieldReport {
-        name,
-        before: shown_value(plan, field.field, &field.before),
-        after: shown_value(plan, field.field, &field.after),
-    }
-}
-
-fn shown_value(plan: &Plan, field: Field, value: &Option<Value>) -> Value {
-    match (field, value) {
-        (_, None) => Value::Null,
-        (Field::ApiSecret, Some(_)) => "(secret)".into(),
-        (_, Some(value)) => plan.shown(field, value),
     }
 }
 
