@@ -100,7 +100,7 @@ pub fn compare_files(
     let aliases: Vec<_> = aliases
         .filter_map(|tenant| Some((tenant.id, tenant.alias.clone()?)))
         .collect();
-    let slips = slips::slips(&plan, &aliases, &new.routing.tenants);
+    let slips = slips::find_slips(&plan, &aliases, &new.routing.tenants);
     plan.findings.extend(slips);
     let number = match number {
         Some(asked) => {
@@ -182,7 +182,7 @@ fn at(routing: &Path, revision: &str, options: &LoadOptions) -> Result<(Option<L
     let Some(tree) = repository.commit_tree(&commit, &checkout.inside)? else {
         return Ok((None, revision.to_owned()));
     };
-    let below = |path: &str| revision::below(routing, path);
+    let below = |path: &str| revision::path_below(routing, path);
     let problems = tree.problems.iter();
     let problems = problems.map(|(path, finding)| finding.clone().at(Place::file(below(path))));
     let problems = problems.collect();

@@ -27,7 +27,7 @@ pub fn edited(
             .path_of(file)
             .map_or_else(|| PathBuf::from(file), PathBuf::from);
         let before = files::read_text(&path)?;
-        let after = edit_text(&before, edits).map_err(|error| cannot(file, &error))?;
+        let after = edit_text(&before, edits).map_err(|error| cannot_edit(file, &error))?;
         let edit = files::FileEdit {
             path,
             before,
@@ -39,6 +39,6 @@ pub fn edited(
 }
 
 /// Why a file was not changed; nothing was, then.
-pub fn cannot(file: &str, error: &EditError) -> Error {
+pub fn cannot_edit(file: &str, error: &EditError) -> Error {
     Error::new(format!("{file}: {error}")).hint("no file was changed")
 }

@@ -125,7 +125,7 @@ pub async fn plan_changes(
     let reading = async {
         let environment = match early {
             true => None,
-            false => environment.await.map_err(|_| unheard())?,
+            false => environment.await.map_err(|_| other_side_ended())?,
         };
         let target = database::target(context, environment.as_ref())?;
         let besides = read(context, &target, request, tell_start, batches).await?;
@@ -151,7 +151,7 @@ pub async fn plan_changes(
     let reading = async { Ok::<_, Stop>(reading.await) };
     let (read, compared) = tokio::try_join!(reading, comparing)?;
     let (target, mut besides) = read?;
-    let (compared, checked_out) = compared.ok_or_else(unheard)?;
+    let (compared, checked_out) = compared.ok_or_else(other_side_ended)?;
     sealing::find_undone(
         &compared.rules,
         &compared.loaded.routing,
@@ -167,7 +167,7 @@ pub async fn plan_changes(
 }
 
 /// Why one side stopped, where that is the other side's doing: never shown.
-fn unheard() -> Error {
+fn other_side_ended() -> Error {
     Error::new("the other side of the comparison ended")
 }
 
@@ -211,7 +211,9 @@ async fn read(
         context
             .progress
             .detail(&format!("{} is not there yet", target.url.label()));
-        start.send(Start::default()).map_err(|_| unheard())?;
+        start
+            .send(Start::default())
+            .map_err(|_| other_side_ended())?;
         return Ok(besides);
     }
     if request.to_write && target.url.is_migrated_by_writing() {
@@ -234,9 +236,9 @@ async fn read(
         snapshot: found,
         earlier,
     };
-    start.send(found).map_err(|_| unheard())?;
+    start.send(found).map_err(|_| other_side_ended())?;
     let progress = context.progress.count("comparing", Total::Unknown);
-    let mut each = async |batch| batches.send(batch).await.map_err(|_| unheard());
+    let mut each = async |batch| batches.send(batch).await.map_err(|_| other_side_ended());
     store.pour(&mut each, &mut |rows| progress.at(rows)).await?;
     besides.undone = applied_states::read_undone(&mut store, &besides.applies).await?;
     if let Some(number) = request.number.as_ref().map(|asked| asked.number) {
@@ -368,8 +370,11 @@ fn judge_plan(
     plan.findings.splice(0..0, loaded.findings);
     plan.findings.extend(guard_report.warnings);
     plan.findings.extend(rules.own_lists(&routing));
-    plan.findings
-        .extend(slips::slips(&plan, &snapshot.tenants, &routing.tenants));
+    plan.findings.extend(slips::find_slips(
+        &plan,
+        &snapshot.tenants,
+        &routing.tenants,
+    ));
     let mut refusals = guard_report.refusals;
     refusals.extend_from_slice(facts.refusals());
     let (held, told): (Vec<Finding>, Vec<Finding>) = exceptions::held_back(&plan, day)

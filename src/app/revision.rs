@@ -30,7 +30,7 @@ impl CheckedOut {
             _ => String::new(),
         };
         let first: Vec<&str> = self.uncommitted.iter().take(shown).map(|s| &**s).collect();
-        let commit = short(&self.revision.commit);
+        let commit = short_commit(&self.revision.commit);
         let first = first.join(", ");
         Some(format!("not as in commit {commit}: {first}{more}"))
     }
@@ -58,7 +58,7 @@ pub fn checked_out(dir: &Path) -> Result<Option<CheckedOut>> {
         let count = counted(compared.missing.len() as u64, "routing file");
         let message = format!(
             "this checkout is sparse, and {count} of commit {} are not in it: {}",
-            short(&commit),
+            short_commit(&commit),
             compared.missing[0]
         );
         return Err(Error::new(message).hint(
@@ -95,9 +95,9 @@ fn compare(dir: &Path, tree: Option<&CommitTree>) -> Result<WorkTreeDiff> {
     new.extend(files.paths().iter().map(String::as_str).zip(0..));
     if let Some(tree) = tree {
         for (path, finding) in &tree.problems {
-            let path = below(dir, path);
+            let path = path_below(dir, path);
             if finding.code == "nested-repository" {
-                let commit = short(&tree.commit);
+                let commit = short_commit(&tree.commit);
                 let message = format!("`{path}` is a submodule in commit {commit}");
                 let hint = finding.hint.clone().unwrap_or_default();
                 return Err(Error::new(message).hint(hint));
@@ -105,7 +105,7 @@ fn compare(dir: &Path, tree: Option<&CommitTree>) -> Result<WorkTreeDiff> {
             diff.changed.push(format!("{path} (changed)"));
         }
         tree.read_files(|path, committed| {
-            let path = below(dir, path);
+            let path = path_below(dir, path);
             let now = new.remove(path.as_str()).map(|file| files.read(file));
             match (now, committed) {
                 (None, _) => diff.missing.push(path),
@@ -122,7 +122,7 @@ fn compare(dir: &Path, tree: Option<&CommitTree>) -> Result<WorkTreeDiff> {
 
 /// A file of a tree in git, by its path from the routing directory, as the
 /// user would type it.
-pub fn below(dir: &Path, path: &str) -> String {
+pub fn path_below(dir: &Path, path: &str) -> String {
     match path {
         "" => files::shown(dir),
         path => files::shown(&dir.join(path)),
@@ -174,16 +174,16 @@ pub fn in_order(
     };
     let message = format!(
         "commit {} would undo apply {}, made of commit {}, {why}",
-        short(new),
+        short_commit(new),
         apply.id,
-        short(old)
+        short_commit(old)
     );
     Err(Error::exit(Exit::Stale, message).hint(format!(
         "{first}, or say `--supersede {}` if it is to be undone",
-        short(old)
+        short_commit(old)
     )))
 }
 
-fn short(commit: &str) -> &str {
+fn short_commit(commit: &str) -> &str {
     commit.get(..12).unwrap_or(commit)
 }

@@ -35,7 +35,9 @@ pub fn read_files(dir: &Path, options: &LoadOptions) -> Loaded {
 /// With the routing tests of the files tried.
 pub fn checked(mut loaded: Loaded) -> Loaded {
     if !loaded.has_errors() {
-        loaded.findings.extend(expectations::check(&loaded.routing));
+        loaded
+            .findings
+            .extend(expectations::check_expectations(&loaded.routing));
     }
     loaded
 }

@@ -46,7 +46,7 @@ pub fn facts(
         };
         let fact = fact.unwrap_or_default();
         if fact.same_as_applied.is_none()
-            && let Some(key) = lacking(&row, ring)
+            && let Some(key) = missing_key(&row, ring)
         {
             facts.insert_obstacle(name.as_str(), format!("the key `{key}` is not at hand"));
         }
@@ -141,7 +141,7 @@ fn of_plain(secret: &Secret, row: &SecretRow<'_>, ring: &KeyRing) -> SecretFact 
 }
 
 /// The key of what the last apply noted, where it is not in the ring.
-fn lacking(row: &SecretRow<'_>, ring: &KeyRing) -> Option<String> {
+fn missing_key(row: &SecretRow<'_>, ring: &KeyRing) -> Option<String> {
     let noted = row.owned?.fingerprint.as_deref()?;
     let noted = Fingerprint::parse(noted).ok()?;
     (!ring.has(noted.key_id())).then(|| noted.key_id().to_owned())
@@ -252,9 +252,10 @@ pub fn prepare(
         };
         let needed = plan.writes_secret(change);
         let secret = match needed {
-            true => {
-                Some(text(rules, routing, config, id, ring).map_err(|error| explain(name, error))?)
-            }
+            true => Some(
+                sealed_text(rules, routing, config, id, ring)
+                    .map_err(|error| explain(name, error))?,
+            ),
             false => None,
         };
         let fact = facts.of(name);
@@ -290,7 +291,7 @@ fn no_key(error: &impl std::fmt::Display) -> Error {
     )
 }
 
-fn text(
+fn sealed_text(
     rules: &SourceRules,
     routing: &Routing,
     config: &ServerConfig,

@@ -124,7 +124,10 @@ fn all_secrets(
             SecretSource::Env(name) => outside(format!("env {name}"), state(at_hand().is_some())),
             SecretSource::File(path) => outside(format!("file {path}"), state(at_hand().is_some())),
         };
-        secrets.insert(name.clone(), entry(name, id, Some(in_files), row, ring));
+        secrets.insert(
+            name.clone(),
+            listed_secret(name, id, Some(in_files), row, ring),
+        );
     }
     for row in snapshot
         .configs
@@ -132,13 +135,13 @@ fn all_secrets(
         .filter(|row| !known.contains(&row.id))
     {
         let name = row.fields.text(Field::Name).unwrap_or_default();
-        let of_others = entry(name, Some(row.id), None, Some(row), ring);
+        let of_others = listed_secret(name, Some(row.id), None, Some(row), ring);
         secrets.entry(name.to_owned()).or_insert(of_others);
     }
     secrets.into_values().collect()
 }
 
-fn entry(
+fn listed_secret(
     name: &str,
     id: Option<Uuid>,
     in_files: Option<ListedValue>,

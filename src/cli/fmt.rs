@@ -32,13 +32,13 @@ impl FmtArgs {
     pub fn run(&self, shell: &Shell) -> Result<Exit, Stop> {
         let changes = format_files(&shell.context())?;
         match self.check {
-            true => check(shell, &changes),
+            true => report_unformatted(shell, &changes),
             false => write(shell, changes),
         }
     }
 }
 
-fn check(shell: &Shell, changes: &[FormatChange]) -> Result<Exit, Stop> {
+fn report_unformatted(shell: &Shell, changes: &[FormatChange]) -> Result<Exit, Stop> {
     for change in changes {
         let (before, after) = (redacted(&change.before), redacted(&change.after));
         let name = visible(&change.name);

@@ -89,7 +89,7 @@ impl<'a> PlanReview<'a> {
             }
             ReviewFormat::Sarif => {
                 let all = [self.findings(), conflict_findings(self.plan)].concat();
-                sarif_log(&all, &elsewhere(shell))?
+                sarif_log(&all, &placeless_file(shell))?
             }
         };
         print(shell, format, &text)?;
@@ -178,7 +178,7 @@ pub fn failed(
             ))
         }
         ReviewFormat::Github => Ok(github_commands(&all(findings, error), None)),
-        ReviewFormat::Sarif => sarif_log(&all(findings, error), &elsewhere(shell)),
+        ReviewFormat::Sarif => sarif_log(&all(findings, error), &placeless_file(shell)),
     }
 }
 
@@ -210,6 +210,6 @@ fn run_url(variable: impl Fn(&str) -> Option<String>) -> Option<String> {
 }
 
 /// What stands for findings without a place.
-pub fn elsewhere(shell: &Shell) -> String {
+pub fn placeless_file(shell: &Shell) -> String {
     shell.settings.routing_shown()
 }

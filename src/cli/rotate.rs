@@ -58,7 +58,7 @@ impl RotateArgs {
         };
         let rotation = plan_rotation(&shell.context(), &request)?;
         if self.check {
-            return Ok(check(shell, &rotation)?);
+            return Ok(check_rotation(shell, &rotation)?);
         }
         write_rotation(&shell.context(), &rotation)?;
         let lines = rotation.sealed.iter().map(|one| {
@@ -97,7 +97,7 @@ fn say_of_others(shell: &Shell, count: u64) {
 const SEALED_SO: &str = "every secret is sealed so already, and opens";
 
 /// Says what a rotation would do.
-fn check(shell: &Shell, rotation: &Rotation) -> Result<Exit> {
+fn check_rotation(shell: &Shell, rotation: &Rotation) -> Result<Exit> {
     if rotation.sealed.is_empty() {
         shell.note(SEALED_SO);
         return Ok(Exit::Done);

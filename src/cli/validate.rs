@@ -35,7 +35,7 @@ impl ValidateArgs {
     pub fn run(&self, shell: &Shell) -> Result<Exit, Stop> {
         let loaded = routing_files::load_with_warnings(&shell.context());
         let report = match self.formatted.format {
-            ReviewFormat::Text => text(&loaded, shell),
+            ReviewFormat::Text => validate_text(&loaded, shell),
             ReviewFormat::Json => {
                 let environment = shell.globals.env.as_deref();
                 json::json_text(&json::ValidateReport::new(environment, &loaded.findings))?
@@ -45,7 +45,9 @@ impl ValidateArgs {
                 markdown::files_markdown(environment, &loaded.findings, &ReportContext::default())
             }
             ReviewFormat::Github => github::github_commands(&loaded.findings, None),
-            ReviewFormat::Sarif => sarif::sarif_log(&loaded.findings, &report::elsewhere(shell))?,
+            ReviewFormat::Sarif => {
+                sarif::sarif_log(&loaded.findings, &report::placeless_file(shell))?
+            }
         };
         report::print(shell, self.formatted.format, &report)?;
         Ok(match loaded.has_errors() {
@@ -55,7 +57,7 @@ impl ValidateArgs {
     }
 }
 
-fn text(loaded: &Loaded, shell: &Shell) -> String {
+fn validate_text(loaded: &Loaded, shell: &Shell) -> String {
     let told = loaded.findings.iter();
     let told = told.filter(|finding| finding.is_error() || !shell.globals.quiet);
     let told: Vec<_> = told.cloned().collect();

@@ -12,7 +12,7 @@ use crate::routing::{Routing, Tenant};
 
 /// The plan of these objects alone; all else is outstanding.
 pub fn narrow(plan: Plan, targets: &[Address]) -> Plan {
-    let kept = reach(&plan, targets);
+    let kept = reachable_objects(&plan, targets);
     let mut plan = plan;
     plan.guards_outstanding = plan.guards.take().is_some();
     plan.only(|change| kept.contains(&change.object))
@@ -23,10 +23,9 @@ pub fn unknown<'a>(plan: &Plan, routing: &Routing, targets: &'a [Address]) -> Ve
     let declared = |address: &Address| match address {
         Address::Region(name) => routing.regions.contains_key(name),
         Address::Config(name) => routing.configs.contains_key(name),
-        Address::Binding(number, tenant) => routing
-            .bindings
-            .iter()
-            .any(|binding| binding.number == *number && means(tenant, routing.tenant(binding))),
+        Address::Binding(number, tenant) => routing.bindings.iter().any(|binding| {
+            binding.number == *number && names_tenant(tenant, routing.tenant(binding))
+        }),
     };
     let planned = |address: &Address| {
         let mut changes = plan.changes.iter();
@@ -37,7 +36,7 @@ pub fn unknown<'a>(plan: &Plan, routing: &Routing, targets: &'a [Address]) -> Ve
 }
 
 /// Whether the text is the tenant's alias or uuid.
-fn means(text: &str, tenant: &Tenant) -> bool {
+fn names_tenant(text: &str, tenant: &Tenant) -> bool {
     tenant.alias.as_deref() == Some(text) || Uuid::parse_str(text) == Ok(tenant.id)
 }
 
@@ -46,7 +45,7 @@ fn names(plan: &Plan, object: Object, address: &Address) -> bool {
         (Object::Region(ix), Address::Region(name))
         | (Object::Config(ix), Address::Config(name)) => plan.names[ix as usize] == *name,
         (Object::Binding { number, tenant }, Address::Binding(wanted, label)) => {
-            number == *wanted && means(label, &plan.tenants[tenant as usize])
+            number == *wanted && names_tenant(label, &plan.tenants[tenant as usize])
         }
         _ => false,
     }
@@ -62,7 +61,7 @@ pub(super) enum Handle<'a> {
     NameGivenUp(&'a str),
 }
 
-fn reach(plan: &Plan, targets: &[Address]) -> HashSet<Object> {
+fn reachable_objects(plan: &Plan, targets: &[Address]) -> HashSet<Object> {
     let by_handle = handles(plan);
     let targeted = |change: &&Change| {
         let mut targets = targets.iter();
@@ -71,7 +70,7 @@ fn reach(plan: &Plan, targets: &[Address]) -> HashSet<Object> {
     let mut queue: Vec<&Change> = plan.changes.iter().filter(targeted).collect();
     let mut reached: HashSet<Object> = queue.iter().map(|change| change.object).collect();
     while let Some(change) = queue.pop() {
-        for needed in needs(plan, change).filter_map(|handle| by_handle.get(&handle)) {
+        for needed in needed_handles(plan, change).filter_map(|handle| by_handle.get(&handle)) {
             if reached.insert(needed.object) {
                 queue.push(needed);
             }
@@ -102,7 +101,7 @@ fn handles(plan: &Plan) -> HashMap<Handle<'_>, &Change> {
 }
 
 /// What the object has after the change and had not before.
-fn needs<'a>(plan: &'a Plan, change: &Change) -> impl Iterator<Item = Handle<'a>> {
+fn needed_handles<'a>(plan: &'a Plan, change: &Change) -> impl Iterator<Item = Handle<'a>> {
     plan.patch(change).fields.iter().filter_map(needed)
 }
 

@@ -74,7 +74,7 @@ impl<'a> DriftSurvey<'a> {
             Err(_) => false,
             Ok(live) => {
                 let pair = self.same.entry((owned.fields, live));
-                *pair.or_insert_with(|| says(pool.get(owned.fields), pool.get(live)))
+                *pair.or_insert_with(|| still_holds(pool.get(owned.fields), pool.get(live)))
             }
         };
         if !same {
@@ -98,7 +98,7 @@ impl<'a> DriftSurvey<'a> {
 }
 
 /// Whether an active row holds every value that was set.
-fn says(owned: &Fields, live: &Fields) -> bool {
+fn still_holds(owned: &Fields, live: &Fields) -> bool {
     !live.contains(Field::Status)
         && owned
             .iter()

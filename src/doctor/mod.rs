@@ -114,7 +114,7 @@ pub struct ConfigRow {
 
 impl ConfigRow {
     pub fn is_well(&self) -> bool {
-        well(&self.complaints)
+        all_well(&self.complaints)
     }
 }
 
@@ -133,7 +133,7 @@ pub struct DoctorFindings {
     pub well: bool,
 }
 
-fn well(complaints: &[Complaint]) -> bool {
+fn all_well(complaints: &[Complaint]) -> bool {
     complaints
         .iter()
         .all(|c| c.severity == ComplaintSeverity::Note)
@@ -158,7 +158,7 @@ pub fn examine(facts: &DoctorFacts<'_>) -> DoctorFindings {
     }
     DoctorFindings {
         format_version: format_versions::REPORT,
-        well: well(&others) && configs.iter().all(ConfigRow::is_well),
+        well: all_well(&others) && configs.iter().all(ConfigRow::is_well),
         numbers: facts.numbers.active,
         configs,
         others,
@@ -374,7 +374,7 @@ fn numbers(numbers: &Numbers, complaints: &mut Vec<Complaint>) {
         complaints,
     };
     for ((code, message), examples) in &numbers.failing {
-        let message = format!("{message}: {}", many(examples));
+        let message = format!("{message}: {}", count_with_examples(examples));
         about.problem(
             code,
             message,
@@ -394,7 +394,7 @@ fn numbers(numbers: &Numbers, complaints: &mut Vec<Complaint>) {
     if duplicates.count > 0 {
         let message = format!(
             "several active rows of one tenant hold {}: calls fail, as none is picked",
-            many(duplicates)
+            count_with_examples(duplicates)
         );
         about.problem(
             "duplicate-rows",
@@ -405,7 +405,7 @@ fn numbers(numbers: &Numbers, complaints: &mut Vec<Complaint>) {
     if unreadable.count > 0 {
         let message = format!(
             "no number can be read from {}: never matched",
-            many(unreadable)
+            count_with_examples(unreadable)
         );
         about.problem(
             "number-unreadable",
@@ -414,7 +414,10 @@ fn numbers(numbers: &Numbers, complaints: &mut Vec<Complaint>) {
         );
     }
     if odd_rules.count > 0 {
-        let message = format!("`rules` is no JSON object: {}", many(odd_rules));
+        let message = format!(
+            "`rules` is no JSON object: {}",
+            count_with_examples(odd_rules)
+        );
         about.problem(
             "rules-no-object",
             message,
@@ -424,7 +427,7 @@ fn numbers(numbers: &Numbers, complaints: &mut Vec<Complaint>) {
     if environment.count > 0 {
         let message = format!(
             "{} would fall back to the environment, having no config",
-            many(environment)
+            count_with_examples(environment)
         );
         about.note(
             "number-without-config",
@@ -434,7 +437,7 @@ fn numbers(numbers: &Numbers, complaints: &mut Vec<Complaint>) {
     }
 }
 
-fn many(examples: &Examples) -> String {
+fn count_with_examples(examples: &Examples) -> String {
     format!("{} ({})", examples.count, examples.shown())
 }
 
@@ -452,7 +455,7 @@ fn mixed(mixed: &[AgentTenantMismatch], complaints: &mut Vec<Complaint>) {
     if examples.count > 0 {
         let message = format!(
             "default agents belong to another tenant than their number: {}",
-            many(&examples)
+            count_with_examples(&examples)
         );
         about.note(
             "agent-of-other-tenant",
@@ -471,7 +474,7 @@ fn drift(drifted: &[String], complaints: &mut Vec<Complaint>) {
     if examples.count > 0 {
         let message = format!(
             "changed in the database since the last apply: {}",
-            many(&examples)
+            count_with_examples(&examples)
         );
         about.problem(
             "drift",

@@ -18,7 +18,7 @@ use tempfile::NamedTempFile;
 
 use crate::error::{Error, Exit, Result};
 use crate::source::Sources as _;
-use path_words::cannot;
+use path_words::cannot_access;
 
 pub use checkout::{Checkout, find_checkout};
 pub use path_words::shown;
@@ -51,7 +51,7 @@ fn read_at_most(path: &Path, most: u64) -> Result<String> {
     let mut bytes = Vec::new();
     let opened = fs::File::open(path);
     let read = opened.and_then(|file| file.take(most + 1).read_to_end(&mut bytes));
-    let read = read.map_err(|error| cannot("read", path, &error))?;
+    let read = read.map_err(|error| cannot_access("read", path, &error))?;
     if read as u64 > most {
         let message = format!("`{}` is longer than {} MiB", path.display(), most >> 20);
         return Err(Error::new(message));
@@ -99,21 +99,21 @@ pub fn rewrite_files(edits: &[FileEdit]) -> Result<()> {
     let _locks = lock_directories(edits)?;
     let mut ready = Vec::new();
     for edit in edits {
-        let path =
-            fs::canonicalize(&edit.path).map_err(|error| cannot("find", &edit.path, &error))?;
+        let path = fs::canonicalize(&edit.path)
+            .map_err(|error| cannot_access("find", &edit.path, &error))?;
         if read_text(&path)? != edit.before {
             let message = format!("`{}` has changed while it was edited", edit.path.display());
             return Err(Error::exit(Exit::Stale, message).hint("nothing was written: try again"));
         }
         let file = file_beside(&path, &edit.after);
         ready.push((
-            file.map_err(|error| cannot("write", &edit.path, &error))?,
+            file.map_err(|error| cannot_access("write", &edit.path, &error))?,
             path,
         ));
     }
     for (file, path) in ready {
         file.persist(&path)
-            .map_err(|error| cannot("write", &path, &error.error))?;
+            .map_err(|error| cannot_access("write", &path, &error.error))?;
     }
     Ok(())
 }
@@ -175,7 +175,7 @@ pub fn create_files(dir: &Path, files: &[(String, String)]) -> Result<()> {
         let path = dir.join(name);
         let written =
             fs::File::create_new(&path).and_then(|mut file| file.write_all(text.as_bytes()));
-        written.map_err(|error| cannot("write", &path, &error))?;
+        written.map_err(|error| cannot_access("write", &path, &error))?;
     }
     Ok(())
 }
@@ -185,7 +185,7 @@ pub fn create_files(dir: &Path, files: &[(String, String)]) -> Result<()> {
 /// # Errors
 /// Names the directory and why it can't be made.
 pub fn make_directory(dir: &Path) -> Result<()> {
-    fs::create_dir_all(dir).map_err(|error| cannot("make", dir, &error))
+    fs::create_dir_all(dir).map_err(|error| cannot_access("make", dir, &error))
 }
 
 /// Writes a file of our own making, such as a saved plan, whole or not at all.
@@ -205,6 +205,6 @@ pub fn write_file(path: &Path, text: &str) -> Result<()> {
     };
     match write() {
         Ok(_) => Ok(()),
-        Err(error) => Err(cannot("write", path, &error)),
+        Err(error) => Err(cannot_access("write", path, &error)),
     }
 }

@@ -16,7 +16,7 @@ pub fn shown(path: &Path) -> String {
 }
 
 /// Why something could not be done with a file.
-pub(super) fn cannot(what: &str, path: &Path, error: &io::Error) -> Error {
+pub(super) fn cannot_access(what: &str, path: &Path, error: &io::Error) -> Error {
     let why = match error.kind() {
         io::ErrorKind::NotFound => "there is no such file or directory".to_owned(),
         kind => kind.to_string(),

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{self, Read};
 use std::path::Path;
 
-use super::path_words::cannot;
+use super::path_words::cannot_access;
 use crate::error::Error;
 
 /// Why a secret's file was not read.
@@ -26,7 +26,7 @@ const LONGEST_SECRET: u64 = 64 * 1024;
 /// Names the file and why; never says what is in it.
 pub fn read_secret(path: &Path, within: &[&Path]) -> Result<String, SecretFileError> {
     use SecretFileError::{Absent, Refused};
-    let absent = |error: &io::Error| Absent(cannot("read", path, error));
+    let absent = |error: &io::Error| Absent(cannot_access("read", path, error));
     let refused = |why: &str| {
         Refused(Error::new(format!("`{}` {why}", path.display())).hint(
             "a secret's file is a regular file below the routing directory, or below the \

@@ -47,7 +47,7 @@ pub fn refuse(
         ..JudgedViolations::default()
     };
     for violation in violations {
-        if !covered(plan, &context.snapshot.tenants, &violation, &counting) {
+        if !is_covered(plan, &context.snapshot.tenants, &violation, &counting) {
             judged.refusals.push(refusal(plan, &violation, context));
         } else if counts_reroutes(violation.guard) {
             judged.exempt.extend(violation.causes);
@@ -190,7 +190,7 @@ fn counting_allowances(allowances: &[Allowance], today: Date) -> (Vec<&Allowance
 }
 
 /// Whether exceptions of this guard name every cause and allow the figure.
-fn covered(
+fn is_covered(
     plan: &Plan,
     aliases: &[(Uuid, String)],
     violation: &Violation,

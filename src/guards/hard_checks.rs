@@ -52,7 +52,7 @@ fn configs_in_use(plan: &Plan) -> Vec<Finding> {
     if gone.peek().is_none() {
         return Vec::new();
     }
-    let holders = holders(plan);
+    let holders = config_holders(plan);
     let in_use = gone.filter_map(|change| {
         let holders = holders.get(&change.row?)?;
         Some(in_use(plan, change, holders))
@@ -102,7 +102,7 @@ struct Holders {
     unreadable: u64,
 }
 
-fn holders(plan: &Plan) -> HashMap<Uuid, Holders> {
+fn config_holders(plan: &Plan) -> HashMap<Uuid, Holders> {
     let mut holders: HashMap<Uuid, Holders> = HashMap::new();
     let config = |ix: FieldsIx| {
         let id = plan.pool.get(ix).text(Field::Config)?;

@@ -31,7 +31,7 @@ pub struct PolicyViolation {
 
 /// Every config and region that breaks a policy.
 pub fn broken(context: &GuardContext<'_>) -> Vec<PolicyViolation> {
-    let mut found = uncovered(context);
+    let mut found = uncovered_regions(context);
     let owned = context.snapshot.owned_configs.iter();
     let by_id: BTreeMap<Uuid, &str> = owned
         .clone()
@@ -102,7 +102,11 @@ impl Judged<'_> {
             let message = worker_message(worker, whose, allowed);
             found.push(self.broken("worker-not-allowed", Field::WorkerName, message));
         }
-        for field in policy.require.iter().filter(|field| !has(config, **field)) {
+        for field in policy
+            .require
+            .iter()
+            .filter(|field| !has_field(config, **field))
+        {
             let message = format!("has no `{field}`, which `[guards.policy]` requires");
             found.push(self.broken("field-required", *field, message));
         }
@@ -160,7 +164,7 @@ impl Judged<'_> {
 
 /// Regions that are new and have no line among the hosts of the files, where
 /// another region has one.
-fn uncovered(context: &GuardContext<'_>) -> Vec<PolicyViolation> {
+fn uncovered_regions(context: &GuardContext<'_>) -> Vec<PolicyViolation> {
     let known: BTreeSet<&str> = context
         .snapshot
         .owned_regions
@@ -230,7 +234,7 @@ fn worker_message(worker: Option<&str>, whose: &str, allowed: &[String]) -> Stri
 }
 
 /// Whether a config sets a field. One that no config has is never set.
-fn has(config: &ServerConfig, field: Field) -> bool {
+fn has_field(config: &ServerConfig, field: Field) -> bool {
     field == Field::ApiSecret || config.fields("its name").contains(field)
 }
 
@@ -268,7 +272,7 @@ pub fn moved_numbers(plan: &Plan, context: &GuardContext<'_>) -> Vec<Violation> 
         };
         let some = numbers(group.count);
         for policy in context.policies() {
-            if let Some(message) = crosses(policy, before, after) {
+            if let Some(message) = crosses_regions(policy, before, after) {
                 refuse("cross-region", format!("{some} would move {message}"));
             }
         }
@@ -310,7 +314,11 @@ pub fn moved_numbers(plan: &Plan, context: &GuardContext<'_>) -> Vec<Violation> 
 
 /// From which region to which, where a policy denies that. Out of every known
 /// region counts too.
-fn crosses(policy: &Policy, before: &EffectiveRoute, after: &EffectiveRoute) -> Option<String> {
+fn crosses_regions(
+    policy: &Policy,
+    before: &EffectiveRoute,
+    after: &EffectiveRoute,
+) -> Option<String> {
     let from = before.region.as_ref()?;
     if !policy.deny_cross_region || after.region.as_ref() == Some(from) {
         return None;

@@ -132,7 +132,7 @@ fn by(scope: &Scope<'_>, tally: &Tally) -> String {
 
 /// Whether a limit is exceeded by the plan, else by what it adds to the
 /// applies of the window: what adds nothing is never refused for them.
-fn excess(
+fn budget_excess(
     scope: &Scope<'_>,
     tally: &Tally,
     exceeds: impl Fn(AffectedCount) -> bool,
@@ -164,7 +164,7 @@ pub(super) fn tenant_share(scope: &Scope<'_>, found: &mut Vec<Violation>) {
     // Tenants that move for the same reasons, with the most that move.
     let mut alike: BTreeMap<Reasons, Vec<(AffectedCount, u32, Tally)>> = BTreeMap::new();
     for (tenant, tally) in tallies(scope, |tenant, _| tenant) {
-        if let Some(excess) = excess(scope, &tally, exceeds) {
+        if let Some(excess) = budget_excess(scope, &tally, exceeds) {
             let causes = scope.movers(&excess.tenants, Effect::is_affected);
             let key = (!excess.by.is_empty(), causes);
             let tenants = alike.entry(key).or_default();
@@ -206,7 +206,7 @@ pub(super) fn tenant_share(scope: &Scope<'_>, found: &mut Vec<Violation>) {
 pub(super) fn reroutes(scope: &Scope<'_>, budget: &Budget, found: &mut Vec<Violation>) {
     let mut check = |limit: Limit, of: String, tally: &Tally| {
         let exceeds = |count: AffectedCount| limit.exceeded(count.affected, count.all);
-        let Some(excess) = excess(scope, tally, exceeds) else {
+        let Some(excess) = budget_excess(scope, tally, exceeds) else {
             return;
         };
         let Excess { count, by, tenants } = excess;

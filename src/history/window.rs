@@ -92,7 +92,7 @@ impl WindowReader {
         let accounts = recent.into_iter();
         let accounts = accounts.filter_map(|apply| Some((apply.id, apply.account?)));
         let mut accounts: BTreeMap<ApplyId, BudgetAccount> = accounts.collect();
-        let present = present(start, applies);
+        let present = present_applies(start, applies);
         accounts.retain(|id, _| present.contains(id));
         Some(WindowReader {
             start,
@@ -256,7 +256,7 @@ impl WindowReader {
 
 /// The applies behind `start` that the present state is made of: without what
 /// rollbacks undid, and without rollbacks but those to what was before.
-fn present(start: ApplyId, applies: &[ApplyRecord]) -> BTreeSet<ApplyId> {
+fn present_applies(start: ApplyId, applies: &[ApplyRecord]) -> BTreeSet<ApplyId> {
     let mut present = BTreeSet::new();
     let mut at = applies.first();
     while let Some(apply) = at.filter(|apply| apply.id > start) {
@@ -385,7 +385,7 @@ mod tests {
         let applies = (1..).zip(restores).map(|(id, to)| apply(id, *to));
         let mut applies: Vec<ApplyRecord> = applies.collect();
         applies.reverse();
-        present(start, &applies).into_iter().collect()
+        present_applies(start, &applies).into_iter().collect()
     }
 
     #[test]

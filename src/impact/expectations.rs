@@ -16,7 +16,7 @@ use crate::routing::{Expect, Routing};
 
 /// An `expectation-broken` for each test that the files don't meet, with the
 /// trace.
-pub fn check(routing: &Routing) -> Vec<Finding> {
+pub fn check_expectations(routing: &Routing) -> Vec<Finding> {
     if routing.expects.is_empty() {
         return Vec::new();
     }
@@ -211,7 +211,7 @@ mod tests {
         let fields = Fields::new().with(Field::AllowedOutbound, "india");
         bind(&mut routing, number(), 0, "india-techiemaya-cloud", fields);
         routing.expects = expects;
-        check(&routing)
+        check_expectations(&routing)
     }
 
     #[test]

@@ -194,7 +194,7 @@ type Groups = BTreeMap<GroupKey, GroupParts>;
 
 /// By what numbers are taken together: terms that do not change are no
 /// reason to tell them apart.
-fn together(before: Option<&EffectiveRoute>, after: &EffectiveRoute, unknown: bool) -> GroupKey {
+fn group_key(before: Option<&EffectiveRoute>, after: &EffectiveRoute, unknown: bool) -> GroupKey {
     let (mut before, mut after) = (before.cloned(), after.clone());
     if let Some(before) = before.as_mut().filter(|before| before.terms == after.terms) {
         before.terms = None;
@@ -251,7 +251,7 @@ pub fn reroutes(plan: &Plan) -> Reroutes {
         if effect.is_some_and(|effect| !effect.is_affected()) && !unknown {
             continue;
         }
-        let key = together(before, to, unknown);
+        let key = group_key(before, to, unknown);
         let parts = groups.entry(key).or_default();
         let region = before.and_then(|route| route.region.clone());
         let region = region.or_else(|| to.region.clone());

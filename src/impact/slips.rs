@@ -20,7 +20,7 @@ const COMPARED: usize = 200;
 
 /// A warning for each slip that a plan may hold; `before` are the aliases as
 /// they were applied last.
-pub fn slips(plan: &Plan, before: &[(Uuid, String)], after: &[Tenant]) -> Vec<Finding> {
+pub fn find_slips(plan: &Plan, before: &[(Uuid, String)], after: &[Tenant]) -> Vec<Finding> {
     let mut findings = doubtful_numbers(plan);
     findings.extend(moved_aliases(plan, before, after));
     findings.extend(one_digit_apart(plan));

@@ -94,7 +94,10 @@ impl<'f, 'r> AllowedRegion<'f, 'r> {
         let mut allowed = PrefixSet::default();
         for (code, own) in codes {
             let block = PrefixSet::from_iter([code]);
-            let lets_through = own || self.container(code).is_some_and(|own| same(own, code));
+            let lets_through = own
+                || self
+                    .container(code)
+                    .is_some_and(|own| same_country(own, code));
             allowed = match lets_through {
                 true => allowed.or(&block),
                 false => allowed.without(&block),
@@ -125,7 +128,7 @@ impl<'f, 'r> AllowedRegion<'f, 'r> {
     }
 }
 
-fn same(one: Prefix, other: Prefix) -> bool {
+fn same_country(one: Prefix, other: Prefix) -> bool {
     one.country() == other.country()
 }
 
@@ -139,7 +142,7 @@ pub fn deciding_regions<'r>(rule: &'r str, regions: &'r Regions) -> BTreeSet<&'r
     if let Ok(region) = AllowedRegion::find(rule, regions) {
         let takers = region.others().filter(|(_, code)| {
             let own = region.container(*code);
-            own.is_some_and(|own| !same(own, *code))
+            own.is_some_and(|own| !same_country(own, *code))
         });
         found.extend(takers.map(|(name, _)| name));
     }

@@ -25,7 +25,10 @@ pub fn closest_name<'a>(
 
 /// The candidate that differs by a slip of one letter. Another digit is another
 /// name: `uae-2` is not offered for `uae-1`.
-pub fn slip<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub fn same_but_a_slip<'a>(
+    name: &str,
+    candidates: impl IntoIterator<Item = &'a str>,
+) -> Option<&'a str> {
     let digits = |text: &str| -> String { text.chars().filter(char::is_ascii_digit).collect() };
     let mut candidates = candidates.into_iter();
     candidates.find(|candidate| {
@@ -74,7 +77,10 @@ mod tests {
             Some("there is `worker_name`, `trunk_id` and `url`")
         );
         assert_eq!(suggestion_hint("colour", []), None);
-        assert_eq!(slip("uae-wm", ["india", "uae-vm"]), Some("uae-vm"));
-        assert_eq!(slip("uae-1", ["uae-2", "uae-vm"]), None);
+        assert_eq!(
+            same_but_a_slip("uae-wm", ["india", "uae-vm"]),
+            Some("uae-vm")
+        );
+        assert_eq!(same_but_a_slip("uae-1", ["uae-2", "uae-vm"]), None);
     }
 }

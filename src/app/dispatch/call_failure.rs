@@ -81,7 +81,9 @@ impl CallFailure {
             CallFailure::Failed(failure) | CallFailure::NotBegun(failure) => {
                 (Status::Failed, not_placed(&failure))
             }
-            CallFailure::NorByFallback(first, second) => (Status::Failed, nor(&first, &second)),
+            CallFailure::NorByFallback(first, second) => {
+                (Status::Failed, neither_server(&first, &second))
+            }
             CallFailure::TrunkLacksNumber => (Status::Failed, trunk_lacks_number(request)),
             CallFailure::Unknown(failure) => unknown(&format!(
                 "whether the call was placed ({}) can't be known",
@@ -123,7 +125,7 @@ impl CallFailure {
     }
 }
 
-fn nor(first: &Failure, second: &str) -> Error {
+fn neither_server(first: &Failure, second: &str) -> Error {
     let message = format!("no call was placed: {}; {second}", meaning(first));
     Error::new(message).hint(first.cause.remedy())
 }

@@ -206,11 +206,11 @@ pub(in crate::app) fn note_agent(record: &mut Record, seen: AgentThere) {
     record.detail.in_room = seen.participant;
     if let Some(job) = seen.job {
         record.worker_seen = Some(job.agent_name.clone());
-        record.detail.agent = Some(traced(job));
+        record.detail.agent = Some(trace_job(job));
     }
 }
 
-fn traced(job: JobSeen) -> Traced {
+fn trace_job(job: JobSeen) -> Traced {
     Traced {
         job_id: job.job_id,
         agent_name: job.agent_name,

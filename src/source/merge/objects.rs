@@ -162,7 +162,7 @@ impl Merge<'_> {
             };
             let message = format!("there is no config `{}`{goes}", name.name);
             let known = self.config_places.keys().map(String::as_str);
-            let hint = match suggest::slip(&name.name, known) {
+            let hint = match suggest::same_but_a_slip(&name.name, known) {
                 Some(slip) => format!("did you mean `{slip}`?"),
                 None => format!(
                     "declare [configs.{}]; one that is to go is deleted once nothing names it",
