@@ -31,6 +31,7 @@ pub mod history;
 pub mod impact;
 pub mod import;
 pub mod invisible_chars;
+pub mod list_index;
 pub mod lookup;
 pub mod phone;
 pub mod resolve;

@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::compare::{Sides, compare, inserted};
 use super::plan::{Action, FieldChange, Kind, Patch};
 use crate::fields::{Field, Fields, FieldsIx, FieldsPool};
+use crate::list_index::push_indexed;
 use crate::routing::BindingSettings;
 
 /// A combination for which the comparison is made once.
@@ -76,8 +77,7 @@ impl<'a> BindingClassifier<'a> {
         if let Some(ix) = self.patch_ix.get(&patch) {
             return *ix;
         }
-        let ix = u32::try_from(self.patches.len()).unwrap_or(u32::MAX);
-        self.patches.push(patch.clone());
+        let ix = push_indexed(&mut self.patches, patch.clone());
         self.patch_ix.insert(patch, ix);
         ix
     }

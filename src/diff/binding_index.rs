@@ -8,6 +8,7 @@
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 
+use crate::list_index::index_of;
 use crate::phone::RowKey;
 
 /// No index.
@@ -77,14 +78,14 @@ impl BindingIndex {
         let runs = self.all[..self.declared].chunk_by(|a, b| a.tenant == b.tenant);
         let mut runs: Vec<_> = runs
             .map(|run| {
-                let range = from..from + index(run.len());
+                let range = from..from + index_of(run.len());
                 from = range.end;
                 (ranks[run[0].tenant as usize], range)
             })
             .collect();
         runs.sort_unstable_by_key(|(rank, _)| *rank);
         let declared = runs.into_iter().flat_map(|(_, range)| range);
-        declared.chain(index(self.declared)..index(self.all.len()))
+        declared.chain(index_of(self.declared)..index_of(self.all.len()))
     }
 
     /// The slot of a number, where it has one.
@@ -102,13 +103,13 @@ impl BindingIndex {
             };
         }
         self.next += 1;
-        Some(index(self.next - 1))
+        Some(index_of(self.next - 1))
     }
 
     /// The same; a new one where it has none.
     pub fn find_or_add(&mut self, tenant: u32, key: RowKey) -> u32 {
         self.find(tenant, key).unwrap_or_else(|| {
-            let ix = index(self.all.len());
+            let ix = index_of(self.all.len());
             self.others.insert((tenant, key), ix);
             self.all.push(BindingSlot {
                 key,
@@ -121,10 +122,6 @@ impl BindingIndex {
             ix
         })
     }
-}
-
-pub fn index(len: usize) -> u32 {
-    u32::try_from(len).unwrap_or(NONE)
 }
 
 #[cfg(test)]
@@ -145,8 +142,8 @@ mod tests {
         for order in [[0, 1, 2, 3, 4], [4, 3, 2, 1, 0], [2, 0, 4, 1, 3]] {
             for ix in order {
                 let (tenant, key) = slots.all[ix].name();
-                assert_eq!(slots.find(tenant, key), Some(index(ix)));
-                assert_eq!(slots.find_or_add(tenant, key), index(ix));
+                assert_eq!(slots.find(tenant, key), Some(index_of(ix)));
+                assert_eq!(slots.find_or_add(tenant, key), index_of(ix));
             }
             assert_eq!(slots.find(2, key(3)), None);
         }

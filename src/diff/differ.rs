@@ -10,7 +10,7 @@ use hashbrown::HashMap;
 use uuid::Uuid;
 
 use super::binding_classes::{BindingCase, BindingClassifier};
-use super::binding_index::{BindingIndex, NONE, index};
+use super::binding_index::{BindingIndex, NONE};
 use super::earlier::Earlier;
 use super::object_change::{ObjectChange, Objects, applied_origin};
 use super::objects::{broken_configs, compare_objects};
@@ -19,6 +19,7 @@ use super::plan_order::{number_rows, ranks, sort_plan};
 use super::row_reader::{NoObject, RowReader};
 use super::secret::SecretFacts;
 use crate::fields::{Field, FieldsIx, FieldsPool};
+use crate::list_index::{index_of, push_indexed};
 use crate::resolve::CallBasis;
 use crate::routing::{Routing, Tenant};
 use crate::snapshot::{NumberRow, OwnedBinding, Snapshot};
@@ -118,16 +119,16 @@ impl<'a> Differ<'a> {
         if let Some(ix) = self.tenant_ix.get(&id) {
             return *ix;
         }
-        let ix = index(self.tenants.len());
         let alias = self
             .snapshot
             .tenants
             .iter()
             .find(|(tenant, _)| *tenant == id);
-        self.tenants.push(Tenant {
+        let tenant = Tenant {
             id,
             alias: alias.map(|(_, alias)| alias.clone()),
-        });
+        };
+        let ix = push_indexed(&mut self.tenants, tenant);
         self.tenant_ix.insert(id, ix);
         ix
     }
@@ -136,8 +137,7 @@ impl<'a> Differ<'a> {
     pub fn owned(&mut self, owned: OwnedBinding) {
         let tenant = self.tenant(owned.tenant);
         let slot = self.slots.find_or_add(tenant, owned.number.row_key());
-        self.slots.all[slot as usize].owned = index(self.owned.len());
-        self.owned.push(owned);
+        self.slots.all[slot as usize].owned = push_indexed(&mut self.owned, owned);
     }
 
     /// Takes in a number row; all that is owned must have been taken in.
@@ -186,8 +186,7 @@ impl<'a> Differ<'a> {
     fn meet(&mut self, tenant: u32, ix: u32, row: LiveRow) {
         let slot = self.slots.all[ix as usize];
         if slot.live == NONE {
-            self.slots.all[ix as usize].live = index(self.lives.len());
-            self.lives.push(row);
+            self.slots.all[ix as usize].live = push_indexed(&mut self.lives, row);
             return;
         }
         let ours = self.owned.get(slot.owned as usize).map(|owned| owned.row);
@@ -276,7 +275,7 @@ impl<'a> Differ<'a> {
             [(regions, Object::Region), (configs, Object::Config)];
         for (changes, make) in kinds {
             for change in changes {
-                let ix = index(plan.names.len());
+                let ix = index_of(plan.names.len());
                 let object = make(ix);
                 if let Object::Config(_) = object
                     && let Some(config) = self.routing.configs.get(&change.name)

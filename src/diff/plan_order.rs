@@ -3,8 +3,8 @@
 
 use uuid::Uuid;
 
-use super::binding_index::index;
 use super::plan::{Action, Object, Plan};
+use crate::list_index::index_of;
 
 /// Deletes first, then by kind, then by name, or by tenant and number.
 pub(super) fn sort_plan(plan: &mut Plan) {
@@ -34,7 +34,7 @@ pub(super) fn ranks<T: Ord>(values: impl IntoIterator<Item = T>) -> Vec<u32> {
     let mut sorted: Vec<&T> = values.iter().collect();
     sorted.sort_unstable();
     let rank = |value: &T| sorted.partition_point(|other| *other < value);
-    values.iter().map(|value| index(rank(value))).collect()
+    values.iter().map(|value| index_of(rank(value))).collect()
 }
 
 /// Gives ids to the number rows to insert.

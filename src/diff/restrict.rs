@@ -12,6 +12,7 @@ use super::binding_classes::carried_out;
 use super::plan::{Action, BindingGroup, Change, FieldChange, Kind, Object, Patch, Plan, WhyHeld};
 use super::target::{Handle, needed};
 use crate::fields::{Field, FieldsIx};
+use crate::list_index::push_indexed;
 use crate::snapshot::ApplyId;
 
 pub type GroupCounts = HashMap<(u32, Option<FieldsIx>, Option<FieldsIx>), u64>;
@@ -102,8 +103,7 @@ impl Plan {
         if let Some(ix) = known.get(&key) {
             return *ix;
         }
-        let ix = u32::try_from(self.patches.len()).unwrap_or(u32::MAX);
-        self.patches.push(key.0.clone());
+        let ix = push_indexed(&mut self.patches, key.0.clone());
         if !key.1.is_empty() {
             self.held_why.insert(ix, key.1.clone());
         }
@@ -180,8 +180,7 @@ impl Plan {
             if kept.fields.is_empty() {
                 continue;
             }
-            change.patch = u32::try_from(self.patches.len()).unwrap_or(u32::MAX);
-            self.patches.push(kept);
+            change.patch = push_indexed(&mut self.patches, kept);
             rest.push(change);
         }
         self.changes = rest;

@@ -1,7 +1,8 @@
-//! Sets of fields, each kept once. Core: imports nothing of lkroute but its
-//! siblings.
+//! Sets of fields, each kept once. Model: imports its siblings and
+//! `list_index`.
 
 use super::set::Fields;
+use crate::list_index::push_indexed;
 
 /// Distinct [`Fields`] kept once and named by a small number: a million
 /// bindings share a few hundred sets.
@@ -21,8 +22,7 @@ impl FieldsPool {
         if let Some(found) = self.index.get(&fields) {
             return *found;
         }
-        let ix = FieldsIx(u32::try_from(self.sets.len()).unwrap_or(u32::MAX));
-        self.sets.push(fields.clone());
+        let ix = FieldsIx(push_indexed(&mut self.sets, fields.clone()));
         self.index.insert(fields, ix);
         ix
     }

@@ -7,6 +7,7 @@ use crate::diff::plan::{Action, Change, FieldChange, Kind, Object, Patch, Plan};
 use crate::fields::{Field, Fields, FieldsPool};
 use crate::finding::Finding;
 use crate::history::PreviousValues;
+use crate::list_index::push_indexed;
 
 impl Plan {
     /// The same plan, of a state that is to come back. `pool` is that of
@@ -23,10 +24,9 @@ impl Plan {
             if change.owned.is_none() {
                 change.action = Action::Release;
             }
-            change.patch = *patches.entry(patch).or_insert_with_key(|patch| {
-                self.patches.push(patch.clone());
-                u32::try_from(self.patches.len() - 1).unwrap_or(u32::MAX)
-            });
+            change.patch = *patches
+                .entry(patch)
+                .or_insert_with_key(|patch| push_indexed(&mut self.patches, patch.clone()));
         }
         self.changes = changes;
         self.set_counts(counts);

@@ -8,6 +8,7 @@ use crate::address::Address;
 use crate::diff::plan::{Action, Change, FieldChange, Kind, Object, Patch, Plan};
 use crate::fields::{CallField, Field, Fields, FieldsIx, FieldsPool};
 use crate::finding::Finding;
+use crate::list_index::{index_of, push_indexed};
 use crate::phone::E164;
 use crate::resolve::CallBasis;
 use crate::routing::{Origin, Tenant};
@@ -105,10 +106,10 @@ impl<'a> ReleasePlan<'a> {
 
     fn tenant_index(&mut self, id: Uuid, alias: Option<String>) -> u32 {
         let tenants = &mut self.plan.tenants;
-        *self.tenants.entry(id).or_insert_with(|| {
-            tenants.push(Tenant { id, alias });
-            u32::try_from(tenants.len() - 1).unwrap_or(u32::MAX)
-        })
+        *self
+            .tenants
+            .entry(id)
+            .or_insert_with(|| push_indexed(tenants, Tenant { id, alias }))
     }
 
     fn is_wanted(&mut self, names: &[Address]) -> bool {
@@ -130,7 +131,7 @@ impl<'a> ReleasePlan<'a> {
         if !self.is_wanted(std::slice::from_ref(&address)) {
             return;
         }
-        let ix = u32::try_from(self.plan.names.len()).unwrap_or(u32::MAX);
+        let ix = index_of(self.plan.names.len());
         let (object, name) = match address {
             Address::Region(name) => (Object::Region(ix), name),
             Address::Config(name) => (Object::Config(ix), name),
@@ -175,10 +176,10 @@ impl<'a> ReleasePlan<'a> {
             kind: Kind::Release,
             applied: None,
         });
-        self.plan.patches.push(Patch {
+        let patch = Patch {
             fields: kept.collect(),
-        });
-        u32::try_from(self.plan.patches.len() - 1).unwrap_or(u32::MAX)
+        };
+        push_indexed(&mut self.plan.patches, patch)
     }
 
     fn add_change(

@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::{BindingVersion, ConfigVersion, PreviousValues, Versions};
 use crate::fields::{Field, Fields, FieldsIx, FieldsPool};
+use crate::list_index::push_indexed;
 use crate::phone::Prefix;
 use crate::routing::guards::{Guards, StoredGuards};
 use crate::routing::{
@@ -116,10 +117,10 @@ impl AppliedState {
 
     fn tenant_index(&mut self, id: Uuid, alias: Option<String>) -> u32 {
         let tenants = &mut self.routing.tenants;
-        *self.tenants.entry(id).or_insert_with(|| {
-            tenants.push(Tenant { id, alias });
-            u32::try_from(tenants.len() - 1).unwrap_or(u32::MAX)
-        })
+        *self
+            .tenants
+            .entry(id)
+            .or_insert_with(|| push_indexed(tenants, Tenant { id, alias }))
     }
 
     fn settings(&mut self, ix: FieldsIx, fields: &Fields) -> u32 {
@@ -131,15 +132,14 @@ impl AppliedState {
             .ok()
             .and_then(|id| self.configs.get(&id));
         let name = named.and_then(|version| version.owned.fields.text(Field::Name));
-        let settings = &mut self.routing.settings;
-        settings.push(BindingSettings {
+        let settings = BindingSettings {
             // A config that was not ours then is meant by its id.
             config: name.unwrap_or(id).to_owned(),
             fields: declared,
             adopt: Vec::new(),
             rollout: fields.text(Field::Rollout).map(str::to_owned),
-        });
-        let number = u32::try_from(settings.len() - 1).unwrap_or(u32::MAX);
+        };
+        let number = push_indexed(&mut self.routing.settings, settings);
         self.settings.insert(ix, number);
         number
     }

@@ -16,6 +16,7 @@ use super::{BindingVersion, ConfigVersion, Versions};
 use crate::diff::plan::{Change, Object, Plan};
 use crate::diff::restrict::Held;
 use crate::fields::{Field, Fields, FieldsIx, FieldsPool};
+use crate::list_index::push_indexed;
 use crate::snapshot::{ApplyId, ApplyRecord};
 
 /// What rollbacks undid, and nothing was applied over since.
@@ -128,8 +129,7 @@ impl Undone {
                 fields: (!version.owned.retired).then(|| pool.get(version.owned.fields)),
             });
             let object = self.undone_object(versions.collect());
-            self.of_rows.push(object);
-            let ix = u32::try_from(self.of_rows.len() - 1).unwrap_or(u32::MAX);
+            let ix = push_indexed(&mut self.of_rows, object);
             self.known.insert(moments, ix);
             ix
         });

@@ -17,6 +17,7 @@ use super::{BindingVersion, ConfigVersion, Versions, was_current};
 use crate::diff::earlier::{Earlier, EarlierObject};
 use crate::fields::{Field, Fields, FieldsIx, FieldsPool};
 use crate::guards::account::BudgetAccount;
+use crate::list_index::push_indexed;
 use crate::routing::window::Window;
 use crate::snapshot::{ApplyId, ApplyRecord};
 
@@ -221,8 +222,7 @@ impl WindowReader {
         let known = self.known.get(&key).copied();
         let ix = known.unwrap_or_else(|| {
             let was = earlier_object(begin, all).unwrap_or_default();
-            self.earlier.bindings.push(was);
-            let ix = u32::try_from(self.earlier.bindings.len() - 1).unwrap_or(u32::MAX);
+            let ix = push_indexed(&mut self.earlier.bindings, was);
             self.known.insert(key, ix);
             ix
         });

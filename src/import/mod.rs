@@ -26,10 +26,11 @@ use uuid::Uuid;
 
 use crate::diff::row_reader::RowReader;
 use crate::fields::{Field, FieldsIx, FieldsPool};
+use crate::list_index::{index_of, push_indexed};
 use crate::phone::{self, RowKey, Unreadable};
 use crate::snapshot::{NumberRow, Snapshot};
 
-use model::{Bound, ImportedConfig, index_of};
+use model::{Bound, ImportedConfig};
 use regions::GuessedRegions;
 pub use report::{EnvSecret, Import, ImportCounts, ImportFile, LeftOut, Others, Reason};
 use settings_reader::SettingsReader;
@@ -159,10 +160,10 @@ impl Importer {
     }
 
     fn tenant_index(&mut self, id: Uuid) -> u32 {
-        *self.tenant_ix.entry(id).or_insert_with(|| {
-            self.tenants.push(id);
-            index_of(self.tenants.len() - 1)
-        })
+        *self
+            .tenant_ix
+            .entry(id)
+            .or_insert_with(|| push_indexed(&mut self.tenants, id))
     }
 
     /// Where a set of fields leads, found out when it is new.

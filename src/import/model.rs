@@ -76,8 +76,3 @@ pub struct Bound {
     pub tenant: u32,
     pub key: RowKey,
 }
-
-/// An index, of which there are never so many.
-pub fn index_of(len: usize) -> u32 {
-    u32::try_from(len).unwrap_or(u32::MAX)
-}

@@ -8,11 +8,12 @@ use hashbrown::HashMap;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::model::{ImportedSettings, index_of};
+use super::model::ImportedSettings;
 use super::regions::GuessedRegions;
 use super::report::{self, LeftOut};
 use crate::fields::{Field, FieldKind, Fields, FieldsIx};
 use crate::invisible_chars::{drop_user_info, first_invisible};
+use crate::list_index::index_of;
 use crate::phone::LeadPart;
 
 /// The most characters of a text that files can hold.

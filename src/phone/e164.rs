@@ -4,6 +4,7 @@ use super::error::{PhoneError, impossible_length};
 use super::number::E164;
 use super::plans::{self, MAX_DIGITS};
 use super::validity::number_doubt;
+use crate::list_index::index_of;
 use std::str::FromStr;
 
 impl E164 {
@@ -90,7 +91,7 @@ fn too_long(digits: &[u8]) -> PhoneError {
     match plans::split_digits(head) {
         Err(digits) => PhoneError::UnknownCallingCode { digits },
         Ok(head) => {
-            let more = u32::try_from(digits.len() - 3).unwrap_or(u32::MAX);
+            let more = index_of(digits.len() - 3);
             impossible_length(head.plan, head.digits.saturating_add(more))
         }
     }

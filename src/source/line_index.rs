@@ -6,6 +6,7 @@ use std::ops::Range;
 use std::sync::OnceLock;
 
 use crate::finding::Place;
+use crate::list_index::index_of;
 
 /// A longer line is not copied into findings.
 const LONGEST: usize = 400;
@@ -96,7 +97,7 @@ impl<'a> Lines<'a> {
     pub fn line_of(&self, offset: usize) -> u32 {
         let offset = self.offset + offset;
         let line = self.starts.partition_point(|start| *start <= offset);
-        u32::try_from(line).unwrap_or(u32::MAX)
+        index_of(line)
     }
 
     /// The text of a line, 1-based, without its end.
@@ -187,7 +188,7 @@ impl<'a> Lines<'a> {
         let span = self.whole_span(&span);
         let chars = |from: usize, to: usize| {
             let part = self.text.get(from..to.max(from)).unwrap_or_default();
-            u32::try_from(part.chars().count()).unwrap_or(u32::MAX)
+            index_of(part.chars().count())
         };
         let start = self.starts[(line - 1) as usize];
         let length = self.text_of(line).len();

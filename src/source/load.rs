@@ -12,6 +12,7 @@ use super::parse::parsed_file::ParsedFile;
 use super::sources::{Sources, as_text};
 use super::{merge, parse};
 use crate::finding::{Finding, Place};
+use crate::list_index::index_of;
 
 /// Loads the files as one.
 pub fn load_routing(sources: &dyn Sources, options: &LoadOptions) -> Loaded {
@@ -92,7 +93,7 @@ fn read_one(sources: &dyn Sources, file: usize, environment: Option<&str>) -> Pa
     };
     match as_text(&bytes) {
         Ok(text) => {
-            let number = u32::try_from(file).unwrap_or(u32::MAX);
+            let number = index_of(file);
             ParsedFile {
                 hash: hash_text(text),
                 ..parse::read_file(OpenedFile::new(path, text).lines(), number, environment)

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use crate::finding::Finding;
+use crate::list_index::index_of;
 
 /// Files to load, wherever they are: a directory, a git revision, memory.
 pub trait Sources: Sync {
@@ -75,7 +76,7 @@ pub fn as_text(bytes: &[u8]) -> Result<&str, (u32, u32)> {
         let before = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
         let lines = before.matches('\n').count();
         let column = before.chars().rev().take_while(|c| *c != '\n').count();
-        let one_based = |count: usize| u32::try_from(count + 1).unwrap_or(u32::MAX);
+        let one_based = |count: usize| index_of(count + 1);
         (one_based(lines), one_based(column))
     })
 }

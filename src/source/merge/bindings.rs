@@ -6,6 +6,7 @@ use hashbrown::HashMap;
 
 use super::merger::Merge;
 use crate::finding::Finding;
+use crate::list_index::push_indexed;
 use crate::phone::{E164, Prefix, RowKey};
 use crate::routing::{Binding, BindingSettings, Origin};
 use crate::source::parse::parsed_file::{Local, ParsedFile, Ref, Spec};
@@ -197,10 +198,7 @@ impl Merge<'_> {
         *self
             .settings_ix
             .entry(settings)
-            .or_insert_with_key(|settings| {
-                list.push(settings.clone());
-                u32::try_from(list.len() - 1).unwrap_or(u32::MAX)
-            })
+            .or_insert_with_key(|settings| push_indexed(list, settings.clone()))
     }
 
     /// `count` numbers of one range, the first of them that of `binding`.

@@ -8,6 +8,7 @@ use uuid::Uuid;
 use super::merger::Merge;
 use crate::address::quoted;
 use crate::finding::{Finding, Place};
+use crate::list_index::push_indexed;
 use crate::routing::{ServerConfig, Tenant};
 use crate::source::findings::Findings;
 use crate::source::parse::parsed_file::{ConfigDef, Def, ParsedFile, Ref, RegionDef};
@@ -48,8 +49,7 @@ impl Merge<'_> {
     }
 
     fn add_tenant(&mut self, id: Uuid, alias: Option<String>) -> u32 {
-        let ix = u32::try_from(self.routing.tenants.len()).unwrap_or(u32::MAX);
-        self.routing.tenants.push(Tenant { id, alias });
+        let ix = push_indexed(&mut self.routing.tenants, Tenant { id, alias });
         self.tenant_ix.insert(id, ix);
         ix
     }

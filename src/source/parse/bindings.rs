@@ -8,6 +8,7 @@ use super::raw::{self, At, Rules, Text};
 use super::reader::FileReader;
 use crate::fields::{Field, Fields};
 use crate::finding::Finding;
+use crate::list_index::push_indexed;
 use crate::phone::{E164, LeadPart, NumberRange, RangeError};
 use crate::source::suggest;
 
@@ -53,8 +54,7 @@ impl FileReader<'_> {
         if let Some(found) = self.spec_index.get(&spec) {
             return *found;
         }
-        let number = u32::try_from(self.parsed.specs.len()).unwrap_or(u32::MAX);
-        self.parsed.specs.push(spec.clone());
+        let number = push_indexed(&mut self.parsed.specs, spec.clone());
         self.spec_index.insert(spec, number);
         number
     }

@@ -8,6 +8,7 @@ use uuid::Uuid;
 use super::raw::{At, Text};
 use crate::fields::{Field, Fields};
 use crate::finding::{Finding, Place};
+use crate::list_index::push_indexed;
 use crate::phone::{E164, Prefix};
 use crate::routing::guards::{Allowance, Budget, Guards, Policy};
 use crate::routing::window::Window;
@@ -131,9 +132,8 @@ impl NameTable {
         if let Some(found) = self.index.get(&*name.value.0) {
             return *found;
         }
-        let number = u32::try_from(self.list.len()).unwrap_or(u32::MAX);
+        let number = push_indexed(&mut self.list, name_reference(name, lines));
         self.index.insert(name.value.to_string(), number);
-        self.list.push(name_reference(name, lines));
         number
     }
 }

@@ -39,6 +39,7 @@ const MODEL: &[&str] = &[
     "finding",
     "format_versions",
     "invisible_chars",
+    "list_index",
     "phone",
     "routing",
     "sealed",
