@@ -1,9 +1,9 @@
-//! The (tenant, number)s that a plan is about, and what is known of each.
-//! Core.
+//! The pairs of tenant and number that a plan is about, and what is known of
+//! each. Core.
 //!
-//! Those that are declared are sorted, and found by a search or, as what was
-//! written together is read together, most often by a look at the one after
-//! the last: a million of them cost no table of hashes.
+//! Declared pairs are sorted and found by binary search; a hash table of a
+//! million would cost more. Rows that were written together are read together,
+//! so the pair after the last one found is tried first, which mostly is it.
 
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;

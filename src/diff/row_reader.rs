@@ -1,9 +1,10 @@
-//! Number rows as they pass by: the managed fields of each, interned. Core.
+//! Number rows as they are read: the managed fields of each, interned in a
+//! pool. Core.
 //!
-//! Rows that say the same share one set. A row whose columns are those of
-//! another, byte for byte, costs one look-up; where its `rules` differ in
-//! what is not managed, one scan of them and a second look-up, by the raw text
-//! of the managed values. Where its like has been seen nothing is allocated.
+//! Rows with equal managed fields share one set of them. A row whose columns
+//! equal those of an earlier row, byte for byte, costs one look-up. A row whose
+//! `rules` differ in keys of others only costs a scan of `rules` and a second
+//! look-up, by the raw text of the managed values. Neither allocates.
 
 use hashbrown::HashMap;
 use serde::{Deserialize, Deserializer};
@@ -64,7 +65,7 @@ impl<'a> Managed<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NoObject;
 
-/// How many whole rows are kept in mind. Where others keep something of its
+/// How many whole rows are remembered. Where others keep something of its
 /// own in each row's `rules`, more would be of no use.
 const WHOLE: usize = 16 * 1024;
 /// How long each of them may be.

@@ -78,7 +78,7 @@ impl ConfigVersion {
 }
 
 impl BindingVersion {
-    /// A binding that was removed and is only kept in mind was not.
+    /// Not of a binding that was removed, and whose row is only remembered.
     pub fn was_current(&self, apply: ApplyId) -> bool {
         !self.owned.retired && was_current(self.owned.since, self.until, apply)
     }

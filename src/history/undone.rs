@@ -42,7 +42,7 @@ type Moment = (ApplyId, Option<ApplyId>, FieldsIx, bool);
 struct ObjectVersion<'a> {
     since: ApplyId,
     until: Option<ApplyId>,
-    /// Absent where it only keeps the row in mind.
+    /// Absent where the object is removed, and only its row remembered.
     fields: Option<&'a Fields>,
 }
 

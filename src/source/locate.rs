@@ -1,5 +1,5 @@
-//! A second look at a file whose text was let go: for the place of a binding
-//! in a finding. Core; imports only core.
+//! Finds the line of a binding for a finding: reads its file again, as texts
+//! are not kept once they are parsed. Core; imports only core.
 
 use hashbrown::HashMap;
 

@@ -85,8 +85,7 @@ impl<'a> Work<'a> {
         self.bindings.iter().copied().filter(writes).collect()
     }
 
-    /// Number rows of lkroute's own that become inactive and are kept in
-    /// mind.
+    /// Number rows of lkroute's own that become inactive and are remembered.
     pub fn retired(&self) -> Vec<Uuid> {
         let own = |change: &&&Change| change.action == Action::Delete && change.inserted;
         let rows = self.bindings.iter().filter(own);
