@@ -1,17 +1,10 @@
-//! The arguments as they were typed, before clap reads them. Imports `invisible_chars`.
+//! The arguments as they were typed, before clap reads them. Imports the formats.
 
-use std::convert::Infallible;
 use std::ffi::{OsStr, OsString};
 
-use clap::Command;
+use clap::{Command, ValueEnum};
 
-use crate::invisible_chars::in_nfc;
-
-/// A name of the files: letters with their marks as the files have them,
-/// however the keyboard wrote them.
-pub fn name(text: &str) -> Result<String, Infallible> {
-    Ok(in_nfc(text))
-}
+use super::globals::ReviewFormat;
 
 /// Habits of other tools, as what they mean here: `version`, `help COMMAND`,
 /// `-o json`.
@@ -27,15 +20,13 @@ pub fn habits(args: &[OsString]) -> Vec<OsString> {
     }
     for ix in 1..words.len() {
         let next = words.get(ix + 1).and_then(|word| word.to_str());
-        let is_format = next.is_some_and(|next| FORMATS.contains(&next));
+        let is_format = next.is_some_and(|next| ReviewFormat::from_str(next, false).is_ok());
         if words[ix] == "-o" && is_format {
             words[ix] = "--format".into();
         }
     }
     words
 }
-
-const FORMATS: [&str; 5] = ["text", "json", "markdown", "github", "sarif"];
 
 /// `--format` is an option of each command, since not every command prints
 /// every format; given before the command it means the same.

@@ -6,10 +6,9 @@ use clap::{Args, ValueEnum};
 use uuid::Uuid;
 
 use super::Stop;
-use super::argv::name;
 use super::globals::{CallFormatted, ReportFormat};
 use super::keys::KeyArgs;
-use super::names::{NamedNumber, named_number};
+use super::names::{NamedNumber, named_number, nfc_name};
 use super::shell::Shell;
 use super::signals::asked_to_stop;
 use crate::app::database::block_on;
@@ -73,7 +72,7 @@ pub struct DispatchArgs {
     to: String,
 
     /// Whose number it is: alias or uuid; needed where several tenants have it
-    #[arg(long, value_name = "TENANT", value_parser = name, conflicts_with = "initiated_by")]
+    #[arg(long, value_name = "TENANT", value_parser = nfc_name, conflicts_with = "initiated_by")]
     tenant: Option<String>,
 
     /// The user who asks for the call: the tenant is that of the user
@@ -98,7 +97,7 @@ pub struct DispatchArgs {
     metadata: Vec<Extra>,
 
     /// The worker of this one call, in place of the config's; recorded as such
-    #[arg(long, value_name = "NAME", value_parser = name)]
+    #[arg(long, value_name = "NAME", value_parser = nfc_name)]
     worker: Option<String>,
 
     /// A row of the call log that the application made for this call

@@ -7,8 +7,8 @@ use std::process::Command;
 use clap::Args;
 
 use super::Stop;
-use super::argv::name;
 use super::keys::KeyArgs;
+use super::names::nfc_name;
 use super::shell::Shell;
 use crate::app::credentials::config_credentials;
 use crate::app::database::block_on;
@@ -30,7 +30,7 @@ code.";
 #[command(after_help = EXAMPLES)]
 pub struct EnvArgs {
     /// The config whose server is meant
-    #[arg(long, value_name = "NAME", value_parser = name)]
+    #[arg(long, value_name = "NAME", value_parser = nfc_name)]
     config: String,
 
     /// The command, after `--`

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args, ValueEnum};
 
-use super::argv::name;
+use super::names::nfc_name;
 use crate::error::{Error, Result};
 use crate::invisible_chars::in_nfc;
 use crate::source::MAX_BINDINGS;
@@ -20,7 +20,7 @@ pub struct Globals {
 
     /// The environment that is meant, e.g. production: its values of the files
     /// count, and a database of another one is refused [env: LKROUTE_ENV]
-    #[arg(long, global = true, value_name = "NAME", value_parser = name)]
+    #[arg(long, global = true, value_name = "NAME", value_parser = nfc_name)]
     pub env: Option<String>,
 
     // Not `env = …`: which variable counts is for the environment to say.

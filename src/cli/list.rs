@@ -3,8 +3,8 @@
 
 use clap::Args;
 
-use super::argv::name;
 use super::globals::{Formatted, ReportFormat};
+use super::names::nfc_name;
 use super::shell::Shell;
 use super::{Stop, names};
 use crate::app::database::block_on;
@@ -32,7 +32,7 @@ pub struct ListArgs {
     config: Option<String>,
 
     /// Numbers of this tenant: a name of the files, or a uuid
-    #[arg(long, value_name = "TENANT", value_parser = name)]
+    #[arg(long, value_name = "TENANT", value_parser = nfc_name)]
     tenant: Option<String>,
 
     /// Numbers on configs of this region

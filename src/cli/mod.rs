@@ -65,6 +65,9 @@ pub struct Cli {
     globals: Globals,
     #[command(subcommand)]
     command: Command,
+    /// The name of the command.
+    #[arg(skip)]
+    name: String,
 }
 
 #[derive(Subcommand)]
@@ -126,7 +129,13 @@ pub fn parse(args: &[OsString]) -> Result<Cli, Exit> {
     let command = command_line();
     let args = &argv::format_after_the_command(&argv::habits(args), &command);
     let matches = command.try_get_matches_from(args);
-    let cli = matches.and_then(|matches| Cli::from_arg_matches(&matches));
+    let cli = matches.and_then(|matches| {
+        let name = matches.subcommand_name().unwrap_or_default().to_owned();
+        Ok(Cli {
+            name,
+            ..Cli::from_arg_matches(&matches)?
+        })
+    });
     cli.map_err(|error| usage::report(&error, args, command_line()))
 }
 
@@ -152,7 +161,7 @@ pub fn run(cli: Cli) -> Exit {
     };
     let error = error_of(&stop);
     let report = match cli.command.format() {
-        Some(ReviewFormat::Json) => failed_report(cli.command.name(), findings_of(&stop), &error),
+        Some(ReviewFormat::Json) => failed_report(&cli.name, findings_of(&stop), &error),
         Some(format) => report::failed(&shell, format, findings_of(&stop), &error),
         None => Ok(findings::findings_text(findings_of(&stop), shell.width())),
     };
@@ -247,22 +256,15 @@ impl Command {
             Command::Dispatches(args) => Some(args.formatted.format().into()),
             Command::Cancel(args) => Some(args.formatted.format().into()),
             Command::Doctor(args) => Some(args.formatted.format().into()),
-            _ => None,
-        }
-    }
-
-    /// As [`failed_report`] knows it.
-    fn name(&self) -> &'static str {
-        match self {
-            Command::Plan(_) | Command::Diff(_) | Command::Show(_) => "plan",
-            Command::Secrets(_) => "secrets",
-            Command::Drift(_) => "drift",
-            Command::History(_) => "history",
-            Command::Apply(_) | Command::Rollback(_) | Command::Release(_) => "apply",
-            Command::Dispatch(_) => "dispatch",
-            Command::Dispatches(_) | Command::Cancel(_) => "dispatches",
-            Command::Doctor(_) => "doctor",
-            _ => "",
+            Command::Fmt(_)
+            | Command::Adopt(_)
+            | Command::Migrate(_)
+            | Command::Graph(_)
+            | Command::Env(_)
+            | Command::Trust(_)
+            | Command::Schema(_)
+            | Command::Completions(_)
+            | Command::Man(_) => None,
         }
     }
 }

@@ -1,6 +1,8 @@
 //! Objects on the command line: every option takes a name or an address.
 //! Imports `app`'s lookup and core.
 
+use std::convert::Infallible;
+
 use uuid::Uuid;
 
 use crate::address::Address;
@@ -8,6 +10,12 @@ use crate::app::lookup::TenantSelector;
 use crate::error::{Error, Result as Answered};
 use crate::invisible_chars::in_nfc;
 use crate::phone::E164;
+
+/// A name of the files: letters with their marks as the files have them,
+/// however the keyboard wrote them.
+pub fn nfc_name(text: &str) -> Result<String, Infallible> {
+    Ok(in_nfc(text))
+}
 
 /// A config, as NAME or `config.NAME`.
 pub fn config_name(text: &str) -> Result<String, String> {

@@ -2,8 +2,7 @@
 
 use clap::Args;
 
-use super::argv::name;
-use super::names::{NamedNumber, named_number};
+use super::names::{NamedNumber, named_number, nfc_name};
 use crate::app::number_request::NumberRequest;
 use crate::error::Result;
 
@@ -15,7 +14,7 @@ pub struct NumberArgs {
 
     /// Whose number it is: a name of the files, or a uuid; without it every
     /// tenant's that has it
-    #[arg(long, value_name = "TENANT", value_parser = name, requires = "number")]
+    #[arg(long, value_name = "TENANT", value_parser = nfc_name, requires = "number")]
     tenant: Option<String>,
 }
 

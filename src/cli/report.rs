@@ -186,7 +186,9 @@ pub fn failed(
 pub fn print(shell: &Shell, format: ReviewFormat, text: &str) -> Result<()> {
     match format {
         ReviewFormat::Github => shell.print_commands(text),
-        _ => shell.print(text),
+        ReviewFormat::Text | ReviewFormat::Json | ReviewFormat::Markdown | ReviewFormat::Sarif => {
+            shell.print(text)
+        }
     }
 }
 

@@ -5,10 +5,9 @@ use clap::Args;
 use uuid::Uuid;
 
 use super::Stop;
-use super::argv::name;
 use super::globals::{CallFormatted, ReportFormat};
 use super::keys::KeyArgs;
-use super::names::{NamedNumber, named_number};
+use super::names::{NamedNumber, named_number, nfc_name};
 use super::shell::Shell;
 use crate::app::database::block_on;
 use crate::app::lookup::ResolveRequest;
@@ -37,7 +36,7 @@ pub struct ResolveArgs {
     from: NamedNumber,
 
     /// Whose number it is: a name of the files, or a uuid
-    #[arg(long, value_name = "TENANT", value_parser = name, conflicts_with = "initiated_by")]
+    #[arg(long, value_name = "TENANT", value_parser = nfc_name, conflicts_with = "initiated_by")]
     tenant: Option<String>,
 
     /// The user who calls: the tenant is looked up
