@@ -26,6 +26,7 @@ pub struct Snapshot {
     pub guards: StoredGuards,
     /// Every config row, ours or not.
     pub configs: Vec<LiveConfig>,
+    pub odd_configs: Vec<OddConfigRow>,
     pub owned_configs: Vec<OwnedConfig>,
     pub owned_regions: Vec<OwnedRegion>,
     /// Paths that [`SourceLine::file`] of owned things index.
@@ -80,6 +81,14 @@ pub struct LiveConfig {
     pub broken: Vec<Field>,
 }
 
+/// A row of `voice_agent_livekit` whose id is no uuid: passed over, as nothing
+/// can name it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OddConfigRow {
+    pub id: String,
+    pub name: String,
+}
+
 /// What the last apply set a config to.
 #[derive(Debug, Clone)]
 pub struct OwnedConfig {
@@ -129,6 +138,8 @@ pub struct OwnedBinding {
 pub const BROKEN_BYTES: &str = "broken bytes";
 /// The same, where it could not be found again by its id.
 pub const OTHER_SPELLING: &str = "an id in another spelling than lkroute writes";
+/// The same, where an id is no uuid; `provider` holds what it is.
+pub const NO_UUID: &str = "no uuid";
 
 /// A row of `voice_agent_numbers`, as it passes by in the stream.
 #[derive(Debug, Clone, Copy)]
@@ -151,6 +162,10 @@ impl NumberRow<'_> {
     /// Why it can't be read.
     pub fn number(&self) -> Result<E164, String> {
         phone::from_row(self.country_code, self.base_number).map_err(|reason| {
+            if self.country_code == Some(NO_UUID) {
+                let what = self.provider.unwrap_or("NULL");
+                return format!("its id, or its tenant's, is no uuid: `{what}`");
+            }
             let broken = self
                 .country_code
                 .filter(|code| [BROKEN_BYTES, OTHER_SPELLING].contains(code));

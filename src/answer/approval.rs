@@ -113,7 +113,7 @@ fn plain_text(answer: &Answer, strict: bool) -> Result<Option<String>> {
         }
         (true, _) => Err(Error::new(message).hint(format!(
             "somebody wrote it there since the last apply: take it for leaked, get a new one from \
-             LiveKit, `lkroute secrets seal --config {name}`, and apply"
+             LiveKit, `lkroute secrets seal --config {name}`, `lkroute adopt config.{name}`, and apply"
         ))),
     }
 }

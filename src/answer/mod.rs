@@ -28,6 +28,8 @@ pub enum TenantSelector {
     Any,
     /// Alias or uuid.
     Tenant(String),
+    /// An alias, and the uuid that it has to stand for.
+    Both(String, Uuid),
     User(Uuid),
 }
 
@@ -100,6 +102,7 @@ impl ResolveRequest {
                 let alias = Uuid::parse_str(name).is_err().then(|| name.clone());
                 (alias, None)
             }
+            TenantSelector::Both(alias, _) => (Some(alias.clone()), None),
             TenantSelector::User(id) => (None, Some(*id)),
         };
         LookUp {
@@ -277,6 +280,9 @@ fn secret(
     }
 }
 
+/// What to say where an address and an option name two tenants.
+pub const LEAVE_TENANT_OUT: &str = "leave --tenant out";
+
 /// The tenant that a command line names.
 ///
 /// # Errors
@@ -286,6 +292,16 @@ pub fn choose_tenant(selector: &TenantSelector, facts: &Facts) -> Result<TenantC
         TenantSelector::Any => return Ok(TenantChoice::Any),
         TenantSelector::User(id) => return Ok(TenantChoice::OfUser(*id)),
         TenantSelector::Tenant(name) => name,
+        TenantSelector::Both(alias, wanted) => {
+            let choice = choose_tenant(&TenantSelector::Tenant(alias.clone()), facts)?;
+            return match choice {
+                TenantChoice::Given(id) if id != *wanted => Err(Error::new(format!(
+                    "two tenants are named: `{alias}` is {id}, and not {wanted}"
+                ))
+                .hint(LEAVE_TENANT_OUT)),
+                choice => Ok(choice),
+            };
+        }
     };
     if let Ok(id) = Uuid::parse_str(name) {
         return Ok(TenantChoice::Given(id));

@@ -260,7 +260,7 @@ impl<'a> Accepting<'a> {
                 let text = text.filter(|text| text.digest().starts_with("sha256:"));
                 return text.map(|text| text.as_stored().into()).ok_or_else(|| {
                     Error::new("its secret is plain text in the database, which files never hold")
-                        .hint("seal it anew: `lkroute secrets seal`")
+                        .hint("seal it anew with `lkroute secrets seal`, then `lkroute adopt` it")
                 });
             }
         };

@@ -93,9 +93,9 @@ pub async fn prepare_apply(
     let stale = request.approved.map_or(Ok(()), |it| it.check(&planned));
     let is_over = planned.plan.is_empty() || ordered.is_err() || stale.is_err();
     let already = now.filter(|_| is_over);
-    let already = already
-        .and_then(|now| applied_already(&planned, now))
-        .cloned();
+    let already = already.and_then(|now| applied_already(&planned, now));
+    let already = already.filter(|done| revision::is_followed(dir, done, last));
+    let already = already.cloned();
     let check = match (already, verdict(&planned.plan, &planned.refusals)) {
         (Some(done), _) => ApplyCheck::AppliedAlready(done),
         (None, Err(refused)) => ApplyCheck::Refused(refused),

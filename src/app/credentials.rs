@@ -118,8 +118,16 @@ impl KnownServers {
     }
 }
 
-/// The credentials of the config of that name, as the database holds them,
-/// with what there is to warn of.
+/// What a command gets to work on the server of a config.
+pub struct ConfigAccess {
+    pub credentials: Credentials,
+    /// What there is to warn of.
+    pub warning: Option<String>,
+    /// Variables that hold secrets of configs, by the list of the last apply.
+    pub secret_variables: Vec<String>,
+}
+
+/// The credentials of the config of that name, as the database holds them.
 ///
 /// # Errors
 /// There is no such config, it is not complete, its secret does not open, or
@@ -128,9 +136,16 @@ pub async fn config_credentials(
     context: &Context<'_>,
     name: &str,
     ring: &KeyRing,
-) -> Result<(Credentials, Option<String>), Stop> {
+) -> Result<ConfigAccess, Stop> {
     let target = lookup::target(context)?;
     let mut store = database::open_current(context, &target, Mode::Read).await?;
     let known = KnownServers::read(&mut store).await?;
-    Ok(known.credentials(known.id_of(name)?, ring)?)
+    let guards = known.snapshot.guards.readable()?;
+    let secret_variables = guards.and_then(|guards| guards.secret_env.clone());
+    let (credentials, warning) = known.credentials(known.id_of(name)?, ring)?;
+    Ok(ConfigAccess {
+        credentials,
+        warning,
+        secret_variables: secret_variables.unwrap_or_default(),
+    })
 }

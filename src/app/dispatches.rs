@@ -214,8 +214,15 @@ async fn look_again(
         room: &record.room,
         dispatch_id: &dispatch_id,
     };
-    let look = look_at_call(client, &dispatched).await;
+    let mut look = look_at_call(client, &dispatched).await;
     let listed_by = SignedDuration::try_from(JOB_LISTED_WITHIN).unwrap_or(UNDER_WAY);
+    // A job that LiveKit does not list yet proves nothing: some seconds later
+    // it does.
+    if look == CallLook::Listed && age < listed_by {
+        let rest = Duration::try_from(listed_by - age).unwrap_or_default();
+        tokio::time::sleep(rest).await;
+        look = look_at_call(client, &dispatched).await;
+    }
     match look {
         CallLook::There(there) => {
             let seen_in_room = record.detail.in_room.take();
@@ -224,7 +231,6 @@ async fn look_again(
             record.detail.message = None;
             look_whether_running(client, record).await
         }
-        CallLook::Listed if age < listed_by => Err("it was placed a moment ago".to_owned()),
         CallLook::Listed => {
             record.status = Status::NoAgent;
             record.detail.message = Some(

@@ -5,7 +5,8 @@ use super::database::{self, Target};
 use super::{Context, Stop, keys, process_variable, routing_files};
 use crate::answer::check_environment;
 pub use crate::answer::{
-    Answer, ResolveRequest, Signing, TenantSelector, choose_tenant, failed, secret_state,
+    Answer, LEAVE_TENANT_OUT, ResolveRequest, Signing, TenantSelector, choose_tenant, failed,
+    secret_state,
 };
 use crate::error::Result;
 use crate::resolve::{self, AgentFact, Facts, RoutingEnv, ShellEnv};

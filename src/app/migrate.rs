@@ -106,7 +106,9 @@ pub async fn prepare_restamp(context: &Context<'_>, name: &str) -> Result<ReadyR
     let snapshot = read_snapshot(&mut store).await?;
     let Some(from) = snapshot.environment.clone() else {
         let error = Error::new("the database belongs to no environment yet");
-        return Err(error.hint("the first apply with --env stamps it").into());
+        return Err(error
+            .hint("the next apply with --env that has something to write stamps it")
+            .into());
     };
     Ok(ReadyRestamp {
         snapshot,

@@ -10,8 +10,8 @@ use crate::resolve::{Facts, TenantChoice};
 #[derive(Debug, Clone)]
 pub struct NumberRequest {
     pub number: E164,
-    /// A name of the files, or a uuid; without it every tenant's that has it.
-    pub tenant: Option<String>,
+    /// By a name of the files, or a uuid; `Any` is every tenant that has it.
+    pub selector: TenantSelector,
 }
 
 impl NumberRequest {
@@ -20,11 +20,7 @@ impl NumberRequest {
     /// # Errors
     /// The tenant's name is not known.
     pub(super) fn resolve(&self, before: &Facts, after: &Facts) -> Result<OneNumber> {
-        let selector = self
-            .tenant
-            .clone()
-            .map_or(TenantSelector::Any, TenantSelector::Tenant);
-        let tenant = match lookup::choose_tenant(&selector, after)? {
+        let tenant = match lookup::choose_tenant(&self.selector, after)? {
             TenantChoice::Given(id) => Some(id),
             _ => None,
         };

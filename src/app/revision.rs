@@ -184,6 +184,21 @@ pub fn in_order(
     )))
 }
 
+/// Whether the last apply, where it was of another commit, is known to be made
+/// of one behind that of `done`: by `--supersede` it may be of one before it.
+pub fn is_followed(dir: &Path, done: &ApplyRecord, last: Option<&ApplyRecord>) -> bool {
+    let last = last.and_then(|last| last.revision.as_deref());
+    let (Some(commit), Some(last)) = (done.revision.as_deref(), last) else {
+        return true;
+    };
+    let checkout = find_checkout(dir).ok().flatten();
+    let repository = checkout.and_then(|checkout| Repository::open(&checkout.top).ok());
+    commit == last
+        || repository.is_some_and(|repository| {
+            matches!(repository.ancestry(commit, last), Ok(Ancestry::Ancestor))
+        })
+}
+
 fn short_commit(commit: &str) -> &str {
     commit.get(..12).unwrap_or(commit)
 }

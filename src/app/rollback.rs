@@ -112,7 +112,7 @@ pub async fn judge_rollback(
     database::own_environment(context, back.snapshot.environment.as_deref())?;
     if back.state.routing.configs.is_empty() && back.state.routing.bindings.is_empty() {
         let message = format!("apply {to} left nothing that could come back");
-        let error = Error::new(message).hint("`lkroute release` gives objects back");
+        let error = Error::new(message).hint("`lkroute release --all` gives objects back");
         return Err(error.into());
     }
     if request.leave_drift {

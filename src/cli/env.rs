@@ -6,10 +6,9 @@ use std::process::Command;
 
 use clap::Args;
 
-use super::Stop;
 use super::keys::KeyArgs;
-use super::names::nfc_name;
 use super::shell::Shell;
+use super::{Stop, names};
 use crate::app::credentials::config_credentials;
 use crate::app::database::block_on;
 use crate::error::{Error, Exit};
@@ -21,16 +20,17 @@ Examples:
 
 The command gets LIVEKIT_URL, LIVEKIT_API_KEY and LIVEKIT_API_SECRET of the
 config, as the database holds them. What opens more than this server is taken
-out: LKROUTE_KEYS…, LKROUTE_SECRET…, LIVEKIT_SECRET_ENCRYPTION_KEY and
-DATABASE_URL. Nothing is printed by lkroute; the command ends with its own exit
-code.";
+out: LKROUTE_KEYS…, LKROUTE_FERNET_KEYS, LKROUTE_SECRET…, what `[secrets] env`
+lists, LIVEKIT_SECRET_ENCRYPTION_KEY, DATABASE_URL, PGPASSWORD and every URL of a
+PostgreSQL database. Nothing is printed by lkroute; the command ends with its own
+exit code.";
 
 /// Run a command with the LIVEKIT_* variables of a config
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub struct EnvArgs {
     /// The config whose server is meant
-    #[arg(long, value_name = "NAME", value_parser = nfc_name)]
+    #[arg(long, value_name = "NAME", value_parser = names::config_name)]
     config: String,
 
     /// The command, after `--`
@@ -46,10 +46,11 @@ impl EnvArgs {
         let ring = self.keys.ring()?;
         let context = shell.context();
         let found = config_credentials(&context, &self.config, &ring);
-        let (found, warning) = block_on(found)?;
-        if let Some(warning) = warning {
-            shell.warn(&warning);
+        let access = block_on(found)?;
+        if let Some(warning) = &access.warning {
+            shell.warn(warning);
         }
+        let found = &access.credentials;
         let Some((program, args)) = self.command.split_first() else {
             return Err(Error::new("no command was given").into());
         };
@@ -59,20 +60,33 @@ impl EnvArgs {
             .env("LIVEKIT_URL", &found.url)
             .env("LIVEKIT_API_KEY", &found.api_key)
             .env("LIVEKIT_API_SECRET", found.api_secret.expose());
-        for (name, _) in std::env::vars_os().filter(|(name, _)| is_ours_alone(name)) {
-            command.env_remove(name);
+        for (name, value) in std::env::vars_os() {
+            let is_listed = access
+                .secret_variables
+                .iter()
+                .any(|listed| name == **listed);
+            if is_listed || is_ours_alone(&name, &value) {
+                command.env_remove(name);
+            }
         }
         Err(replace_process(command, program).into())
     }
 }
 
 /// Variables that open more than the one server: keys, secrets of the files,
-/// databases.
-fn is_ours_alone(name: &OsStr) -> bool {
-    let name = name.to_string_lossy();
-    let known = ["LIVEKIT_SECRET_ENCRYPTION_KEY", "DATABASE_URL"];
-    let begins = ["LKROUTE_KEYS", "LKROUTE_SECRET"];
-    known.contains(&&*name) || begins.iter().any(|prefix| name.starts_with(prefix))
+/// databases (those of environments have any name).
+fn is_ours_alone(name: &OsStr, value: &OsStr) -> bool {
+    let (name, value) = (name.to_string_lossy(), value.to_string_lossy());
+    let known = [
+        "LIVEKIT_SECRET_ENCRYPTION_KEY",
+        "DATABASE_URL",
+        "PGPASSWORD",
+    ];
+    let begins = ["LKROUTE_KEYS", "LKROUTE_FERNET_KEYS", "LKROUTE_SECRET"];
+    let schemes = ["postgres://", "postgresql://"];
+    known.contains(&&*name)
+        || begins.iter().any(|prefix| name.starts_with(prefix))
+        || schemes.iter().any(|scheme| value.starts_with(scheme))
 }
 
 /// Becomes the command; returns only where it could not be started.

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args, ValueEnum};
 
+use super::argv::count;
 use super::names::nfc_name;
 use crate::error::{Error, Result};
 use crate::invisible_chars::in_nfc;
@@ -34,11 +35,11 @@ pub struct Globals {
     pub schema: Option<String>,
 
     /// How long to wait for locks of others [default: 5; what writes: 30]
-    #[arg(long, global = true, value_name = "SECONDS")]
+    #[arg(long, global = true, value_name = "SECONDS", value_parser = count::<u64>)]
     pub lock_timeout: Option<u64>,
 
     /// The most numbers that the files may bind
-    #[arg(long, global = true, value_name = "N", default_value_t = MAX_BINDINGS)]
+    #[arg(long, global = true, value_name = "N", default_value_t = MAX_BINDINGS, value_parser = count::<u64>)]
     pub max_bindings: u64,
 
     /// When to use colours; NO_COLOR is understood too

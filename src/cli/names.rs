@@ -6,7 +6,7 @@ use std::convert::Infallible;
 use uuid::Uuid;
 
 use crate::address::Address;
-use crate::app::lookup::TenantSelector;
+use crate::app::lookup::{LEAVE_TENANT_OUT, TenantSelector};
 use crate::error::{Error, Result as Answered};
 use crate::invisible_chars::in_nfc;
 use crate::phone::E164;
@@ -66,21 +66,6 @@ pub fn named_number(text: &str) -> Result<NamedNumber, String> {
 }
 
 impl NamedNumber {
-    /// The tenant, by the address or by `--tenant`.
-    ///
-    /// # Errors
-    /// They name two.
-    pub fn tenant(&self, option: Option<&str>) -> Answered<Option<String>> {
-        match (self.tenant.as_deref(), option) {
-            (Some(named), Some(option)) if named != option => {
-                let message =
-                    format!("the address is of the tenant `{named}`, --tenant says `{option}`");
-                Err(Error::new(message).hint("leave --tenant out"))
-            }
-            (named, option) => Ok(named.or(option).map(str::to_owned)),
-        }
-    }
-
     /// Whose number it is, by the address or by one of the two options.
     ///
     /// # Errors
@@ -90,14 +75,33 @@ impl NamedNumber {
         tenant: Option<&str>,
         user: Option<Uuid>,
     ) -> Answered<TenantSelector> {
-        match (self.tenant(tenant)?, user) {
-            (Some(named), Some(_)) => Err(Error::new(format!(
+        match (self.tenant.as_deref(), tenant, user) {
+            (Some(named), _, Some(_)) => Err(Error::new(format!(
                 "the address is of the tenant `{named}`, and --initiated-by asks for the user's"
             ))
             .hint("leave --initiated-by out, or name the number alone")),
-            (Some(tenant), None) => Ok(TenantSelector::Tenant(tenant)),
-            (None, Some(user)) => Ok(TenantSelector::User(user)),
-            (None, None) => Ok(TenantSelector::Any),
+            (Some(named), Some(option), None) if named != option => one_tenant(named, option),
+            (Some(tenant), _, None) | (None, Some(tenant), None) => {
+                Ok(TenantSelector::Tenant(tenant.to_owned()))
+            }
+            (None, _, Some(user)) => Ok(TenantSelector::User(user)),
+            (None, None, None) => Ok(TenantSelector::Any),
+        }
+    }
+}
+
+/// Two names of a tenant, which are one where they are an alias and its uuid;
+/// that is for the database, or the files, to say.
+fn one_tenant(named: &str, option: &str) -> Answered<TenantSelector> {
+    let id = |text: &str| Uuid::parse_str(text).ok();
+    match (id(named), id(option)) {
+        (Some(one), Some(other)) if one == other => Ok(TenantSelector::Tenant(named.to_owned())),
+        (Some(id), None) => Ok(TenantSelector::Both(option.to_owned(), id)),
+        (None, Some(id)) => Ok(TenantSelector::Both(named.to_owned(), id)),
+        _ => {
+            let message =
+                format!("the address is of the tenant `{named}`, --tenant says `{option}`");
+            Err(Error::new(message).hint(LEAVE_TENANT_OUT))
         }
     }
 }

@@ -29,7 +29,7 @@ impl NumberArgs {
         };
         Ok(Some(NumberRequest {
             number: named.number,
-            tenant: named.tenant(self.tenant.as_deref())?,
+            selector: named.tenant_selector(self.tenant.as_deref(), None)?,
         }))
     }
 }

@@ -168,7 +168,7 @@ fn no_such_apply(wanted: ApplyId, applies: &[ApplyRecord]) -> Error {
 fn nothing_to_undo(first: Option<&ApplyRecord>) -> String {
     match first {
         Some(first) => format!(
-            "Nothing to undo: before {} there was nothing. `lkroute release` gives objects back.\n",
+            "Nothing to undo: before {} there was nothing. `lkroute release --all` gives objects back.\n",
             apply_in_words(first)
         ),
         None => "Nothing to undo: no apply that is left changed an object.\n".to_owned(),

@@ -48,7 +48,7 @@ impl SecretListArgs {
         })?;
         if let Some(config) = listed.leaked {
             let message = format!("the secret of {config} is stored as plain text");
-            let hint = "take it for leaked: get a new one, `lkroute secrets seal` it, and apply";
+            let hint = "take it for leaked: get a new one, `lkroute secrets seal` it, `lkroute adopt` it, and apply";
             let error = Error::new(message).hint(hint);
             shell.complain(&error);
             return Ok(error.exit);

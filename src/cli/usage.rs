@@ -96,7 +96,11 @@ fn command(args: &[OsString], whole: Command) -> String {
 
 /// Clap's text in two parts: what is wrong, and the advice after it.
 fn as_error(text: &str, kind: ErrorKind) -> Error {
-    if kind == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+    let none = [
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand,
+        ErrorKind::MissingSubcommand,
+    ];
+    if none.contains(&kind) {
         return Error::new("no command was given").hint("try `lkroute --help`");
     }
     let text = text.trim_start_matches("error: ").trim();

@@ -85,12 +85,15 @@ pub(super) fn compare_configs(
             .live_by_name
             .get(name.as_str())
             .filter(|row| !taken.contains(&row.id) && !rows.owned.contains_key(&row.id));
+        let taken_name = taken_name.map(|row| row.id.to_string());
+        let mut odd = snapshot.odd_configs.iter();
+        let odd = odd.find(|row| row.name == *name).map(|row| row.id.clone());
         declared_config(
             routing,
             (name, config, id),
             &rows,
             facts,
-            taken_name.copied(),
+            taken_name.or(odd),
             found,
         );
     }
@@ -130,7 +133,7 @@ fn declared_config(
     (name, config, id): (&str, &ServerConfig, Uuid),
     rows: &ConfigRows<'_>,
     facts: &SecretFacts,
-    taken_name: Option<&LiveConfig>,
+    taken_name: Option<String>,
     found: &mut Objects,
 ) {
     let live = rows.live.get(&id).copied();
@@ -166,7 +169,7 @@ fn declared_config(
     };
     if let Some(row) = taken_name {
         patch.fields.retain(|change| change.field != Field::Name);
-        patch.fields.push(name_taken(name, row.id));
+        patch.fields.push(name_taken(name, &row));
     }
     let place = place(routing, config.origin);
     let adopt = config.adopt.iter().copied();
@@ -244,7 +247,7 @@ fn is_as_applied(owned: Option<&OwnedConfig>, live: &LiveConfig) -> bool {
     owned.is_some_and(|owned| stored(&owned.fields) == stored(&live.fields))
 }
 
-fn name_taken(name: &str, row: Uuid) -> FieldChange {
+fn name_taken(name: &str, row: &str) -> FieldChange {
     FieldChange {
         field: Field::Name,
         before: Some(Value::from(format!("{name} (row {row})"))),

@@ -13,7 +13,7 @@ use super::binding_classes::{BindingCase, BindingClassifier};
 use super::binding_index::{BindingIndex, NONE};
 use super::earlier::Earlier;
 use super::object_change::{ObjectChange, Objects, applied_origin};
-use super::objects::{broken_configs, compare_objects};
+use super::objects::{broken_configs, compare_objects, odd_configs};
 use super::plan::{BindingGroup, Change, ForeignRows, Object, Patch, Plan};
 use super::plan_order::{number_rows, ranks, sort_plan};
 use super::row_reader::{NoObject, RowReader};
@@ -224,6 +224,7 @@ impl<'a> Differ<'a> {
             ..Plan::default()
         };
         plan.findings.extend(broken_configs(self.snapshot));
+        plan.findings.extend(odd_configs(self.snapshot));
         self.name_configs(&mut plan);
         self.place_objects(&mut plan);
         // In the order of the plan, so that there is next to nothing to sort.

@@ -23,6 +23,9 @@ pub struct Earlier {
     /// account of it.
     pub uncounted: Option<ApplyId>,
     pub regions: BTreeMap<String, EarlierObject>,
+    /// Regions that came within the window, and with which apply: what they
+    /// take out of the rules of other numbers was not taken out before.
+    pub new_regions: BTreeMap<String, ApplyId>,
     pub configs: BTreeMap<Uuid, EarlierObject>,
     /// Number rows by what they were, as indices into `bindings`.
     pub rows: HashMap<Uuid, u32, RandomState>,
@@ -38,6 +41,9 @@ pub struct EarlierObject {
     pub values: Vec<(Field, Option<Value>)>,
     /// The applies of the window that changed it.
     pub applies: BTreeSet<ApplyId>,
+    /// The apply with which it came, where that was within the window; of
+    /// numbers noted only where regions came too.
+    pub came: Option<ApplyId>,
 }
 
 /// A number whose binding changed within the window, as it is before the plan.
@@ -102,5 +108,15 @@ impl Earlier {
             }
         }
         basis
+    }
+
+    /// The regions that were not there yet when a number was, or came with the
+    /// apply `came`; the one that its own rule names counts as it was first.
+    pub fn later_regions(&self, came: Option<ApplyId>, own: Option<&str>) -> BTreeSet<&str> {
+        let regions = self.new_regions.iter();
+        let later = regions.filter(|(name, since)| {
+            Some(name.as_str()) != own && came.is_none_or(|came| **since > came)
+        });
+        later.map(|(name, _)| name.as_str()).collect()
     }
 }

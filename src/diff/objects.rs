@@ -27,6 +27,17 @@ pub fn compare_objects(
     found
 }
 
+/// Config rows that no number can name, by their ids.
+pub fn odd_configs(snapshot: &Snapshot) -> impl Iterator<Item = Finding> {
+    snapshot.odd_configs.iter().map(|row| {
+        let message = format!(
+            "the config row `{}`, called `{}`, is passed over: its id is no uuid",
+            row.id, row.name
+        );
+        Finding::warning("odd-id", message).hint("give it a uuid in the application")
+    })
+}
+
 /// Config rows that hold bytes that are no text, by their ids.
 pub fn broken_configs(snapshot: &Snapshot) -> impl Iterator<Item = Finding> {
     let broken = snapshot.configs.iter().filter(|row| !row.broken.is_empty());

@@ -105,7 +105,7 @@ impl RowReader {
         let ix = match self.managed.get(self.key.as_slice()) {
             Some(ix) => *ix,
             None => {
-                let ix = pool.intern(fields(&managed, row).ok_or(NoObject)?);
+                let ix = pool.intern(fields(&managed, row));
                 self.managed.insert(self.key.as_slice().into(), ix);
                 ix
             }
@@ -129,7 +129,7 @@ impl RowReader {
 
 /// The managed fields of a single row, for look-ups of one.
 pub fn read_row(row: &NumberRow<'_>) -> Result<Fields, NoObject> {
-    fields(&managed(row.rules)?, row).ok_or(NoObject)
+    Ok(fields(&managed(row.rules)?, row))
 }
 
 fn managed(rules: Option<&[u8]>) -> Result<Managed<'_>, NoObject> {
@@ -179,16 +179,22 @@ fn uuid_in(text: &str) -> Option<Uuid> {
     id.or_else(|| Uuid::parse_str(text).ok())
 }
 
-fn fields(managed: &Managed<'_>, row: &NumberRow<'_>) -> Option<Fields> {
+/// The value of a key. One that is nested too deep to be read is no value of
+/// any rule, and stays told from others: a list of its text.
+fn read_value(raw: &str) -> Value {
+    serde_json::from_str(raw).unwrap_or_else(|_| Value::from(vec![raw]))
+}
+
+fn fields(managed: &Managed<'_>, row: &NumberRow<'_>) -> Fields {
     let mut fields = Fields::new();
     for (field, raw) in managed.pairs() {
         if let Some(raw) = raw {
-            fields.set(field, Some(spelled(field, serde_json::from_str(raw).ok()?)));
+            fields.set(field, Some(spelled(field, read_value(raw))));
         }
     }
     fields.set_text(Field::Provider, row.provider);
     fields.set_text(Field::Status, status(row));
-    Some(fields)
+    fields
 }
 
 #[cfg(test)]
@@ -262,6 +268,18 @@ mod tests {
             let fields = read_row(&row(Some(&rules))).unwrap();
             assert_eq!(fields.get(field), Some(&Value::from(1)), "{field}");
         }
+    }
+
+    /// Deeper than a reader of JSON goes: still an object, and no such rule.
+    #[test]
+    fn rules_that_are_nested_deep_are_an_object() {
+        let deep = format!("{}{}", "[".repeat(500), "]".repeat(500));
+        let of_others = format!("{{\"outbound\": true, \"theirs\": {deep}}}");
+        let read = read_row(&row(Some(&of_others))).unwrap();
+        assert_eq!(read.get(Field::Outbound), Some(&Value::from(true)));
+        let ours = format!("{{\"outbound\": {deep}}}");
+        let read = read_row(&row(Some(&ours))).unwrap();
+        assert!(read.get(Field::Outbound).unwrap().is_array());
     }
 
     #[test]

@@ -254,7 +254,7 @@ fn secret(config: &ConfigFact, about: &mut About<'_>) {
         SecretState::PlainText if config.place.apply.is_some() => about.problem(
             "secret-plain-text",
             "its secret stands in the database as plain text, and calls through it are refused",
-            "take it for leaked: get a new one, `lkroute secrets seal` it, and apply",
+            "take it for leaked: get a new one, `lkroute secrets seal` it, `lkroute adopt` it, and apply",
         ),
         SecretState::PlainText => about.note(
             "secret-plain-text",

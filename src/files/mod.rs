@@ -4,12 +4,13 @@
 
 mod checkout;
 mod path_words;
+mod pipes;
 mod secret_file;
 mod tree;
 
 use std::collections::BTreeSet;
 use std::fs::{self, TryLockError};
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -48,11 +49,10 @@ pub fn read_keys(path: &Path) -> Result<String> {
 }
 
 fn read_at_most(path: &Path, most: u64) -> Result<String> {
-    let mut bytes = Vec::new();
-    let opened = fs::File::open(path);
-    let read = opened.and_then(|file| file.take(most + 1).read_to_end(&mut bytes));
-    let read = read.map_err(|error| cannot_access("read", path, &error))?;
-    if read as u64 > most {
+    let opened = pipes::open(path);
+    let read = opened.and_then(|file| pipes::read_at_most(file, most + 1));
+    let bytes = read.map_err(|error| cannot_access("read", path, &error))?;
+    if bytes.len() as u64 > most {
         let message = format!("`{}` is longer than {} MiB", path.display(), most >> 20);
         return Err(Error::new(message));
     }

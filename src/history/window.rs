@@ -129,9 +129,14 @@ impl WindowReader {
         }
         for (name, versions) in regions {
             let exempt = |account: &BudgetAccount| account.exempt_regions.contains(name);
-            let begin = self.begin(&versions, exempt);
-            let was = earlier_object(begin, versions);
-            if let Some(was) = was.filter(|was| !was.is_same()) {
+            let Beginning { apply, came } = self.begin(&versions, exempt);
+            let mut was = earlier_object(apply, versions);
+            // With the first apply of all everything came.
+            if came && apply > 1 {
+                self.earlier.new_regions.insert(name.to_owned(), apply);
+                was.get_or_insert_default().applies.insert(apply);
+            }
+            if let Some(was) = was.filter(|was| came || !was.is_same()) {
                 self.earlier.regions.insert(name.to_owned(), was);
             }
         }
@@ -155,7 +160,7 @@ impl WindowReader {
         });
         let all: Vec<Version<'_>> = all.collect();
         let exempt = |account: &BudgetAccount| account.exempt_rows.contains(&id);
-        let begin = self.begin(&all, exempt);
+        let begin = self.begin(&all, exempt).apply;
         let Some(mut was) = earlier_object(begin, all) else {
             return;
         };
@@ -208,7 +213,9 @@ impl WindowReader {
             inserted: version.owned.inserted,
         });
         let all: Vec<Version<'_>> = all.collect();
-        let begin = self.begin(&all, |account| account.exempt_rows.contains(&row));
+        let Beginning { apply: begin, came } =
+            self.begin(&all, |account| account.exempt_rows.contains(&row));
+        let came = (came && !self.earlier.new_regions.is_empty()).then_some(begin);
         let moment = |version: &BindingVersion| {
             let BindingVersion {
                 owned,
@@ -222,11 +229,12 @@ impl WindowReader {
         let known = self.known.get(&key).copied();
         let ix = known.unwrap_or_else(|| {
             let was = earlier_object(begin, all).unwrap_or_default();
+            let was = EarlierObject { came, ..was };
             let ix = push_indexed(&mut self.earlier.bindings, was);
             self.known.insert(key, ix);
             ix
         });
-        if !self.earlier.bindings[ix as usize].is_same() {
+        if came.is_some() || !self.earlier.bindings[ix as usize].is_same() {
             self.earlier.rows.insert(row, ix);
         }
     }
@@ -236,8 +244,11 @@ impl WindowReader {
         self.earlier
     }
 
-    /// The apply whose state an object is compared with.
-    fn begin(&self, versions: &[Version<'_>], exempt: impl Fn(&BudgetAccount) -> bool) -> ApplyId {
+    fn begin(
+        &self,
+        versions: &[Version<'_>],
+        exempt: impl Fn(&BudgetAccount) -> bool,
+    ) -> Beginning {
         let touched = |apply: ApplyId| {
             let mut versions = versions.iter();
             versions.any(|version| version.since == apply || version.until == Some(apply))
@@ -250,8 +261,18 @@ impl WindowReader {
         let first = versions.iter().filter(|version| version.since > begin);
         let first = first.min_by_key(|version| version.since);
         let came = first.filter(|first| first.inserted && !versions.iter().any(there));
-        came.map_or(begin, |first| first.since)
+        Beginning {
+            apply: came.map_or(begin, |first| first.since),
+            came: came.is_some(),
+        }
     }
+}
+
+/// The apply whose state an object is compared with, and whether it came with
+/// that apply.
+struct Beginning {
+    apply: ApplyId,
+    came: bool,
 }
 
 /// The applies behind `start` that the present state is made of: without what
@@ -291,6 +312,7 @@ fn earlier_object(begin: ApplyId, mut versions: Vec<Version<'_>>) -> Option<Earl
                 .map(|(field, value)| (field, Some(value.clone())))
                 .collect(),
             applies,
+            came: None,
         });
     };
     if now.since <= begin {
@@ -312,7 +334,11 @@ fn earlier_object(begin: ApplyId, mut versions: Vec<Version<'_>>) -> Option<Earl
         }
     }
     values.extend(status(then, now, &since).map(|status| (Field::Status, status)));
-    Some(EarlierObject { values, applies })
+    Some(EarlierObject {
+        values,
+        applies,
+        came: None,
+    })
 }
 
 /// The fields that calls depend on.

@@ -84,6 +84,8 @@ struct Adding<'a> {
     plan: &'a Plan,
     earlier: &'a Earlier,
     then: CallBasis,
+    /// The same without the regions that came later.
+    without: BTreeMap<BTreeSet<&'a str>, CallBasis>,
     after: CallBasis,
     cells: BTreeMap<(u32, Option<String>), WindowCell>,
 }
@@ -94,6 +96,7 @@ impl<'a> Adding<'a> {
             plan,
             earlier,
             then: earlier.basis(&plan.basis),
+            without: BTreeMap::new(),
             after: basis_after(plan).basis,
             cells: BTreeMap::new(),
         }
@@ -121,7 +124,16 @@ impl<'a> Adding<'a> {
         let was = class.was.map(|was| &self.earlier.bindings[was as usize]);
         let live = self.plan.pool.get(class.before);
         let fields_then = was.map_or_else(|| live.clone(), |was| was.of(live));
-        let then = EffectiveRoute::with(&self.then, &fields_then);
+        let own = fields_then.text(Field::AllowedOutbound);
+        let later = (self.earlier).later_regions(was.and_then(|was| was.came), own);
+        let then = match later.is_empty() {
+            true => EffectiveRoute::with(&self.then, &fields_then),
+            false => {
+                let basis = self.without.entry(later);
+                let basis = basis.or_insert_with_key(|later| without(&self.then, later));
+                EffectiveRoute::with(basis, &fields_then)
+            }
+        };
         if !then.is_database() {
             return;
         }
@@ -157,4 +169,13 @@ impl<'a> Adding<'a> {
         cell.added += if_so(effect.is_affected() && by_plan);
         cell.applies.extend(applies);
     }
+}
+
+fn without(basis: &CallBasis, regions: &BTreeSet<&str>) -> CallBasis {
+    let mut basis = basis.clone();
+    basis
+        .regions
+        .0
+        .retain(|name, _| !regions.contains(name.as_str()));
+    basis
 }

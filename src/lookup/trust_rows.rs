@@ -14,7 +14,8 @@ pub struct TrustRows {
     pub owned: Vec<OwnedCredentials>,
 }
 
-/// What a config that lkroute applied signs with.
+/// What a config that lkroute applied signs with, or signed with: a key that
+/// was replaced may open its server still.
 #[derive(Debug, Clone)]
 pub struct OwnedCredentials {
     pub id: Uuid,
@@ -38,7 +39,7 @@ pub(super) fn statement(
             "lkroute_configs",
             format!(
                 "(SELECT {group}({array}(id, fields, sealed))
-                  FROM {q}lkroute_configs WHERE until IS NULL)"
+                  FROM {q}lkroute_configs)"
             ),
         ),
         (

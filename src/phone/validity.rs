@@ -2,7 +2,7 @@
 //! of several countries it, or all that begin alike, belong to. Its metadata is loaded at first use,
 //! which takes some 16 ms.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{LazyLock, Mutex, PoisonError};
 
 use super::country::{Country, countries_of};
@@ -95,6 +95,38 @@ impl Prefix {
         }
         Country::parse(found?)
     }
+}
+
+/// The countries beside the USA whose numbers `+1` among `own` lets through,
+/// each with its area codes; what longer prefixes of `others` take out is left
+/// out. Empty where `+1` is not among them. Takes some milliseconds.
+pub fn shared_countries(
+    own: &[Prefix],
+    others: impl Iterator<Item = Prefix>,
+) -> BTreeMap<&'static str, Vec<Prefix>> {
+    let mut found: BTreeMap<&'static str, Vec<Prefix>> = BTreeMap::new();
+    let Some(shared) = own.iter().find(|code| code.digits() == 1) else {
+        return found;
+    };
+    let others: Vec<Prefix> = others
+        .filter(|other| shared.contains(*other) && other.country() != shared.country())
+        .collect();
+    let areas = (1200..2000).filter_map(|area| Prefix::parse(&format!("+{area}")).ok());
+    for area in areas {
+        let longest = |codes: &[Prefix]| {
+            let around = codes.iter().filter(|code| code.contains(area));
+            around.map(|code| code.len()).max()
+        };
+        // Digits of which no plan makes a rule of their own.
+        let number = E164::from_digits(u64::from(area.digits()) * 10_000_000 + 2_345_678).ok();
+        let country = number.and_then(E164::iso_country);
+        if let Some(country) = country.filter(|country| *country != "US")
+            && longest(own) >= longest(&others)
+        {
+            found.entry(country).or_default().push(area);
+        }
+    }
+    found
 }
 
 fn to_library(number: E164) -> Option<PhoneNumber> {

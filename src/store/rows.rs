@@ -15,7 +15,9 @@ use crate::guards::account::BudgetAccount;
 use crate::history::window::WindowApply;
 use crate::history::{ConfigVersion, RegionVersion};
 use crate::routing::CipherText;
-use crate::snapshot::{ApplyRecord, LiveConfig, OwnedConfig, OwnedRegion, SourceLine};
+use crate::snapshot::{
+    ApplyRecord, LiveConfig, OddConfigRow, OwnedConfig, OwnedRegion, SourceLine,
+};
 
 /// Columns of `voice_agent_livekit`, from `first` on: id, those of
 /// [`Field::COLUMNS_OF_CONFIG`], updated_at as RFC 3339.
@@ -45,6 +47,23 @@ pub(super) fn live_config(row: &impl Cells, first: usize) -> Result<LiveConfig, 
         updated_at: row.any_text(at + 1)?.map(Cow::into_owned),
         broken,
     })
+}
+
+/// A row of `voice_agent_livekit`, as for [`live_config`], whose id is no uuid:
+/// SQLite takes any text, and none.
+pub(super) fn odd_config(row: &impl Cells) -> Result<Option<OddConfigRow>, Error> {
+    let id = row.any_text(0)?.unwrap_or_default();
+    if Uuid::parse_str(&id).is_ok() {
+        return Ok(None);
+    }
+    let name = Field::COLUMNS_OF_CONFIG
+        .iter()
+        .position(|field| *field == Field::Name);
+    let name = name.map(|at| row.any_text(at + 1)).transpose()?.flatten();
+    Ok(Some(OddConfigRow {
+        id: id.into_owned(),
+        name: name.unwrap_or_default().into_owned(),
+    }))
 }
 
 /// Columns of `lkroute_configs`: id, since, fields, secret_source,

@@ -40,8 +40,8 @@ pub(super) struct ServerUrl {
     pub socket_timeout: Option<Duration>,
 }
 
-const ENCODE: &str = "write postgres://USER:PASSWORD@HOST:PORT/DATABASE, with characters such as \
-    @ : / ? # % in user or password percent-encoded (%40 %3A %2F %3F %23 %25)";
+const ENCODE: &str = "characters such as @ : / ? # % in user or password are percent-encoded (%40 %3A \
+    %2F %3F %23 %25)";
 
 /// Parameters of other software that change nothing for one connection
 /// without prepared statements.

@@ -83,7 +83,7 @@ impl fmt::Debug for DatabaseUrl {
 
 fn invalid(message: &str) -> Error {
     Error::new(message)
-        .hint("write --database sqlite://lkroute.db or postgres://USER@HOST:PORT/DATABASE")
+        .hint("write --database sqlite://lkroute.db or postgres://HOST:PORT/DATABASE")
 }
 
 fn postgres(rest: &str) -> Result<DatabaseUrl> {

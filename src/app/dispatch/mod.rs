@@ -167,6 +167,7 @@ fn prepare_call(
 fn repeated_call(first: Record, resolve_request: &ResolveRequest) -> CallResult {
     let tenant = match &resolve_request.tenant {
         lookup::TenantSelector::Tenant(name) => Uuid::parse_str(name).ok(),
+        lookup::TenantSelector::Both(_, id) => Some(*id),
         _ => None,
     };
     let to = resolve_request.to.as_deref().unwrap_or_default();

@@ -72,7 +72,9 @@ impl PlanPage<'_> {
                 "put it back into the files until the database says what was applied".to_owned()
             }
             Some(Field::Name) => {
-                "to take that row over, write its id into the config as `id`".to_owned()
+                "to take that row over, write its id into the config as `id`; one that is no uuid \
+                 is changed in the application first"
+                    .to_owned()
             }
             Some(Field::Status) => "make all but one inactive in the application".to_owned(),
             Some(_) => "mend `rules` of that row in the application".to_owned(),

@@ -7,7 +7,7 @@ use hashbrown::HashMap;
 use super::merger::Merge;
 use crate::finding::Finding;
 use crate::list_index::push_indexed;
-use crate::phone::{E164, Prefix, RowKey};
+use crate::phone::{E164, Prefix, RowKey, shared_countries};
 use crate::routing::{Binding, BindingSettings, Origin};
 use crate::source::parse::parsed_file::{Local, ParsedFile, Ref, Spec};
 use crate::source::suggest;
@@ -230,19 +230,30 @@ impl Merge<'_> {
     /// `+1` is one code for 25 countries, to some of which a call costs as much
     /// as to the other end of the world.
     fn lets_islands_through(&mut self, name: &Ref) {
-        let region = self.routing.regions.get(&name.name);
-        let codes = region.map_or(&[][..], |region| region.country_codes.as_slice());
-        if codes.iter().any(|code| code.to_string() == "+1") {
-            let message = format!(
-                "`+1` of region `{}` lets calls through to 25 countries: Canada, Jamaica, the \
-                 Dominican Republic and others, not to the USA alone",
-                name.name
-            );
-            let hint = "give those that are not meant a region of their own, such as \
-                        country_codes = [\"+1876\", \"+1658\"]";
-            let finding = Finding::warning("outbound-shared-code", message);
-            self.findings.add(finding.at(name.place.clone()).hint(hint));
-        }
+        let Some(region) = self.routing.regions.get(&name.name) else {
+            return;
+        };
+        let others = self.routing.regions.iter();
+        let others = others.filter(|(other, _)| **other != name.name);
+        let others = others.flat_map(|(_, region)| region.country_codes.iter().copied());
+        let shared = shared_countries(&region.country_codes, others);
+        let Some((next, prefixes)) = shared.iter().next() else {
+            return;
+        };
+        let countries: Vec<&str> = shared.keys().copied().collect();
+        let message = format!(
+            "`+1` of region `{}` lets calls through not to the USA alone: also to {}",
+            name.name,
+            countries.join(", ")
+        );
+        let codes: Vec<String> = prefixes.iter().map(|code| format!("\"{code}\"")).collect();
+        let codes = codes.join(", ");
+        let hint = format!(
+            "give those that are not meant a region of their own, such as, for {next}, \
+             country_codes = [{codes}]"
+        );
+        let finding = Finding::warning("outbound-shared-code", message);
+        self.findings.add(finding.at(name.place.clone()).hint(hint));
     }
 
     /// `allowed_outbound`: the name of a region.

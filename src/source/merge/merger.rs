@@ -152,7 +152,7 @@ impl<'a> Merge<'a> {
         if nothing && !self.incomplete && findings.iter().all(|finding| !finding.is_error()) {
             let message = "the files declare no region, no config and no binding";
             let hint = "an empty tree would delete everything, so it is refused; \
-                        `lkroute release` gives objects back";
+                        `lkroute release --all` gives objects back";
             findings.push(Finding::error("no-objects", message).hint(hint));
         }
         findings.sort_by(|a, b| {

@@ -368,15 +368,14 @@ impl FileReader<'_> {
             self.add_error("bad-expect", refused, message);
         }
         if !RULES_THAT_REFUSE.contains(&&*refused.value) {
-            let hint =
-                suggest::suggestion_hint(&refused.value, RULES_THAT_REFUSE).unwrap_or_default();
+            let hint = suggest::suggestion_hint(&refused.value, RULES_THAT_REFUSE);
             let names = RULES_THAT_REFUSE.map(|rule| format!("`{rule}`")).join(", ");
             let finding = Finding::error(
                 "bad-expect",
                 format!("no rule of that name refuses calls: {names}"),
             );
             self.findings
-                .add(finding.at(self.place_of(refused)).hint(hint));
+                .add(finding.at(self.place_of(refused)).hint_of(hint));
         }
     }
 }

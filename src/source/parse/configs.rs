@@ -291,7 +291,7 @@ impl FileReader<'_> {
                         .at(place)
                         .also(id_place, "this is not the id that it was sealed for")
                         .hint(format!(
-                            "seal it anew: lkroute secrets seal --config {}",
+                            "seal it anew: `lkroute secrets seal --config {}`",
                             &*name.value
                         )),
                 );
@@ -363,7 +363,7 @@ impl FileReader<'_> {
                 let place = self.lines.place_veiled(text.span.clone());
                 let finding = Finding::error("sealed-malformed", error.to_string()).at(place);
                 self.findings.add(match prefixed {
-                    true => finding.hint("seal it anew: lkroute secrets seal --config NAME"),
+                    true => finding.hint("seal it anew: `lkroute secrets seal --config NAME`"),
                     false => finding
                         .hint("if this is the secret itself, treat it as leaked and get a new one"),
                 });

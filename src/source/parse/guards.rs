@@ -110,10 +110,10 @@ impl FileReader<'_> {
             "deny" => true,
             "allow" => false,
             other => {
-                let hint = suggest::suggestion_hint(other, ["deny", "allow"]).unwrap_or_default();
+                let hint = suggest::suggestion_hint(other, ["deny", "allow"]);
                 let finding = Finding::error("bad-guard", "this is `deny` or `allow`");
                 self.findings
-                    .add(finding.at(self.place_of(choice)).hint(hint));
+                    .add(finding.at(self.place_of(choice)).hint_of(hint));
                 false
             }
         }
@@ -139,8 +139,8 @@ impl FileReader<'_> {
             && !CODES.contains(&guard.value.as_str())
         {
             let finding = Finding::error("bad-guard", "no guard has this name");
-            let hint = suggest::suggestion_hint(&guard.value, CODES).unwrap_or_default();
-            let finding = finding.at(self.place_of(guard)).hint(hint);
+            let hint = suggest::suggestion_hint(&guard.value, CODES);
+            let finding = finding.at(self.place_of(guard)).hint_of(hint);
             self.findings.add(finding);
         }
         let reason = self.read_prose("reason", &raw.reason);

@@ -209,9 +209,9 @@ impl FileReader<'_> {
         if found.is_none() {
             let names = all.map(SecretFormat::as_str);
             let finding = Finding::error("bad-value", "no format of secrets");
-            let hint = suggest::suggestion_hint(&text.value, names).unwrap_or_default();
+            let hint = suggest::suggestion_hint(&text.value, names);
             self.findings
-                .add(finding.at(self.place_of(text)).hint(hint));
+                .add(finding.at(self.place_of(text)).hint_of(hint));
         }
         found
     }
@@ -231,8 +231,8 @@ impl FileReader<'_> {
                     let message = format!("no field `{}` here", &*name.value);
                     let finding = Finding::error("unknown-field", message).at(self.place_of(name));
                     let known = known.iter().map(|field| field.as_str());
-                    let hint = suggest::suggestion_hint(&name.value, known).unwrap_or_default();
-                    self.findings.add(finding.hint(hint));
+                    let hint = suggest::suggestion_hint(&name.value, known);
+                    self.findings.add(finding.hint_of(hint));
                 }
             }
         }

@@ -131,6 +131,6 @@ async fn check_role(conn: &mut PgConnection, wanted: Wanted, label: &str) -> Res
         false => Err(Error::new(format!(
             "{label} is not {name}, as target_session_attrs in the URL asks for"
         ))
-        .hint("name the other servers too: postgres://USER@HOST1,HOST2/DATABASE")),
+        .hint("name the other servers too: postgres://HOST1,HOST2/DATABASE")),
     }
 }

@@ -136,7 +136,7 @@ impl PgStore {
             "{} is a standby, which can't be written to",
             self.place
         ))
-        .hint("name the primary, or all servers: postgres://USER@HOST1,HOST2/DATABASE")
+        .hint("name the primary, or all servers: postgres://HOST1,HOST2/DATABASE")
     }
 
     /// Carries the steps out; false where another migration was faster, so

@@ -11,7 +11,7 @@ use crate::error::Result;
 use crate::fields::{Fields, FieldsIx, FieldsPool};
 use crate::phone::E164;
 use crate::routing::guards::StoredGuards;
-use crate::snapshot::{BROKEN_BYTES, NumberRow, OTHER_SPELLING, OwnedBinding, Snapshot};
+use crate::snapshot::{BROKEN_BYTES, NO_UUID, NumberRow, OTHER_SPELLING, OwnedBinding, Snapshot};
 use crate::store::batch::{Batch, Names, Part, Rows};
 use crate::store::cells::Cells;
 use crate::store::rows::{self, MixedAgent, Numbered};
@@ -88,7 +88,10 @@ impl SqliteStore {
         let columns = config_columns(self.layout);
         let configs = format!("SELECT {columns} FROM voice_agent_livekit c");
         for row in self.all(configs).await? {
-            snapshot.configs.push(rows::live_config(&row, 0)?);
+            match rows::odd_config(&row)? {
+                Some(odd) => snapshot.odd_configs.push(odd),
+                None => snapshot.configs.push(rows::live_config(&row, 0)?),
+            }
         }
         if !self.layout.own {
             return Ok((snapshot, Numbered::default()));
@@ -262,8 +265,26 @@ impl SqliteStore {
 
 /// Columns: id, tenant_id, country_code, base_number, provider, status, rules.
 pub fn number_row(row: &SqliteRow, first: usize) -> Result<NumberRow<'_>, sqlx::Error> {
-    let id = row.some_uuid(first)?;
     let text = |ix: usize| row.text(first + ix);
+    let read = |ix: usize| {
+        let text = text(ix).ok().flatten();
+        text.and_then(|text| Uuid::parse_str(text).ok()).ok_or(text)
+    };
+    let (id, tenant) = match (read(0), read(1)) {
+        (Ok(id), Ok(tenant)) => (id, tenant),
+        // SQLite takes any text for an id.
+        (id, tenant) => {
+            return Ok(NumberRow {
+                id: id.unwrap_or_default(),
+                tenant: tenant.unwrap_or_default(),
+                country_code: Some(NO_UUID),
+                base_number: None,
+                provider: id.err().or(tenant.err()).flatten(),
+                status: None,
+                rules: row.try_get_unchecked(first + 6)?,
+            });
+        }
+    };
     let (code, provider, status) = (text(2), text(4), text(5));
     // A row that holds broken bytes, or could not be found again by its id, is
     // one whose number can't be read, and is passed over as such.
@@ -272,7 +293,7 @@ pub fn number_row(row: &SqliteRow, first: usize) -> Result<NumberRow<'_>, sqlx::
     let is_other_spelling = text(0)? != Some(id.hyphenated().encode_lower(&mut spelled));
     Ok(NumberRow {
         id,
-        tenant: row.some_uuid(first + 1)?,
+        tenant,
         country_code: match (is_broken, is_other_spelling) {
             (true, _) => Some(BROKEN_BYTES),
             (false, true) => Some(OTHER_SPELLING),

@@ -36,10 +36,22 @@ fn a_command_gets_the_credentials_of_a_config() {
         .with("LKROUTE_KEYS_OLD", super::world::OTHER_RING)
         .with("LKROUTE_SECRET_OTHER", "made-up-secret-of-another")
         .with("LKROUTE_SECRETS_DIR", "/made/up")
+        .with("LKROUTE_FERNET_KEYS", crate::support::FERNET_KEY)
+        .with("MADE_UP_SECRET", "made-up-secret-that-is-listed")
+        .with("STAGING_URL", "postgres://lkroute:made-up@db.example/lad")
+        .with("PGPASSWORD", "made-up")
         .with("DATABASE_URL", "sqlite://lkroute.db")
         .with("LKROUTE_ENV", "");
+    // The list of the last apply.
+    world.sql(
+        "INSERT INTO lkroute_applies
+           (id, token, at, kind, actor, dirty, version, counts, guards)
+         VALUES (1, 't', '2026-11-26T00:00:00Z', 'apply', 'asha', 0, '1', '{}',
+           '{\"secret_env\": [\"MADE_UP_SECRET\"]}')",
+    );
     let script = r#"test "$LIVEKIT_API_KEY" = "$1" && test "$LIVEKIT_API_SECRET" = "$2" &&
-        ! env | grep -E '^(LKROUTE_KEYS|LKROUTE_SECRET|DATABASE_URL)' >&2 &&
+        ! env | grep -E '^(LKROUTE_KEYS|LKROUTE_FERNET|LKROUTE_SECRET|DATABASE_URL)' >&2 &&
+        ! env | grep -E '^(MADE_UP_SECRET|STAGING_URL|PGPASSWORD)' >&2 &&
         env | grep -q '^USER=asha' && echo "$LIVEKIT_URL"; exit 7"#;
     let command = ["--", "sh", "-c", script, "sh", KEY, SECRET];
     let env = ["env", "--config", "india-techiemaya-cloud"];

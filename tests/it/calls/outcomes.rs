@@ -23,6 +23,10 @@ fn after_the_create(world: &World, act: impl FnOnce(&World) + Send) {
             act(world);
         });
         let run = world.dispatch(&WAIT).expect_code(8);
+        let again = run.told("`lkroute dispatches --refresh {room}` looks again; {TWICE}");
+        let again = again.run(&world.lkroute, &[]);
+        assert!([0, 8].contains(&again.code), "{}", again.stderr);
+        world.sql("UPDATE lkroute_dispatches SET status = 'unknown'");
         let said = said(&run);
         assert!(!said.contains("no agent took it"), "{said}");
         assert!(
@@ -151,7 +155,11 @@ fn a_call_may_be_let_through_a_trunk_that_lacks_its_number_and_that_is_recorded(
     let world = World::new();
     world.standin.world().trunks[0].numbers = vec!["+14155550100".to_owned()];
     let allow = ["--allow", "trunk-lacks-number"];
-    let run = world.dispatch(&allow).expect_code(0);
+    let refused = world.dispatch(&[]).expect_code(9);
+    let hinted = refused.told(
+        "add the number to the trunk's numbers, or bind it to the config that has it; for this one call, `--allow trunk-lacks-number`",
+    );
+    let run = hinted.then(|| world.dispatch(&allow)).expect_code(0);
     assert!(
         said(&run).contains("let through by --allow"),
         "{}",

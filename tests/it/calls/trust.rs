@@ -221,6 +221,17 @@ fn a_row_of_others_is_warned_of_and_may_not_borrow_our_credentials() {
             .expect_code(1);
     }
     assert_eq!(drifted.stranger.world().authorized, sent);
+    // A key that was ours until the last apply opens the server still.
+    let text = drifted.world.lkroute.read("routing/india.toml");
+    let key = |key: &str| format!("api_key = \"{key}\"");
+    let newer = text.replace(&key(KEY), &key("newer-key"));
+    assert_ne!(text, newer);
+    drifted.world.lkroute.write("routing/india.toml", &newer);
+    let apply = ["apply", "--auto-approve", "--revert-drift"];
+    drifted.run(&apply).expect_code(0);
+    of_others(&drifted, KEY, &sealed(CONFIG_UAE, own));
+    drifted.run(&CALL).expect_code(6);
+    assert_eq!(drifted.stranger.world().authorized, sent);
 }
 
 #[test]

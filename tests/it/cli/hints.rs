@@ -221,6 +221,18 @@ fn a_name_and_an_address_are_taken_alike() {
         let said = two.expect_code(1).stderr;
         assert!(said.contains("leave --tenant out"), "{line}: {said}");
     }
+    // An alias and the uuid that it stands for are one tenant.
+    for line in [
+        "resolve --from",
+        "resolve --offline --from",
+        "plan --number",
+    ] {
+        let both = format!("{line} {address} --tenant {SASYA}");
+        run(&lkroute, &both).expect_code(0);
+        let other = both.replace(SASYA, "99999999-e252-4728-9c52-4663ee552653");
+        let said = run(&lkroute, &other).expect_code(1).stderr;
+        assert!(said.contains("leave --tenant out"), "{line}: {said}");
+    }
     let user = format!("resolve --from {address} --initiated-by {SASYA}");
     let said = run(&lkroute, &user).expect_code(1).stderr;
     assert!(said.contains("leave --initiated-by out"), "{said}");

@@ -348,6 +348,63 @@ fn a_row_with_broken_bytes_or_an_odd_id_is_passed_over() {
     }
 }
 
+/// SQLite takes any text for an id, and none.
+#[test]
+fn ids_that_are_no_uuid_are_passed_over_and_named() {
+    let lkroute = applied_twice();
+    let columns = "id, name, livekit_url, livekit_api_key, livekit_api_secret";
+    let number = "id, tenant_id, country_code, base_number, rules";
+    let tenant = "734cd516-e252-4728-9c52-4663ee552653";
+    sql(
+        &lkroute,
+        &format!(
+            "INSERT INTO voice_agent_livekit ({columns})
+             VALUES ('config-7', 'of-others', 'wss://others.example', 'APIothers', 'sealed');
+             INSERT INTO voice_agent_numbers ({number})
+             VALUES ('row-7', '{tenant}', '+971', 545335307, '{{}}'),
+               ('aaaaaaaa-0000-4000-8000-000000000008', 'tenant-7', '+971', 545335308, '{{}}')"
+        ),
+    );
+    let plan = run(&lkroute, "plan --verbose --detailed-exitcode").expect_code(0);
+    let words = crate::support::words_of(&plan.stdout);
+    for told in [
+        "the config row `config-7`, called `of-others`, is passed over: its id is no uuid",
+        "its id, or its tenant's, is no uuid: `row-7`",
+        "its id, or its tenant's, is no uuid: `tenant-7`",
+    ] {
+        assert!(words.contains(told), "{told}\n{}", plan.stdout);
+    }
+    for command in [
+        "list",
+        "doctor --no-probe",
+        "drift",
+        "secrets list",
+        "import --out new",
+    ] {
+        let ran = run(&lkroute, command);
+        assert!(!ran.stderr.contains("error:"), "{command}: {}", ran.stderr);
+    }
+    run(&lkroute, "resolve --from +971545335200").expect_code(0);
+    // Where the files mean it, it stands in the way.
+    let uae = lkroute.read("routing/uae.toml");
+    let other = "[configs.of-others]\nregion = \"uae\"\nurl = \"wss://others.example\"\n\
+                 api_key = \"APIothers\"\napi_secret = { env = \"LKROUTE_SECRET_O\" }\n\n[[bindings]]";
+    lkroute.write("routing/uae.toml", &uae.replacen("[[bindings]]", other, 1));
+    let refused = run(&lkroute, "plan").expect_code(6).stdout;
+    assert!(refused.contains("config-7"), "{refused}");
+    let hint = "to take that row over, write its id into the config as `id`; one that is no uuid is changed in the application first";
+    let id = "cccccccc-0000-4000-8000-000000000001";
+    let hinted = crate::support::told(&refused, hint);
+    hinted.then(|| {
+        let change = format!("UPDATE voice_agent_livekit SET id = '{id}' WHERE id = 'config-7'");
+        sql(&lkroute, &change);
+        let with_id = format!("[configs.of-others]\nid = \"{id}\"");
+        lkroute.edit("routing/uae.toml", "[configs.of-others]", &with_id);
+    });
+    let plan = run(&lkroute, "plan");
+    assert!(!plan.stdout.contains("config-7"), "{}", plan.stdout);
+}
+
 /// A config row of which nobody can read a column: its id is told, everything
 /// else of the database is read, and a value of the files replaces it.
 #[test]

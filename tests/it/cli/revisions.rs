@@ -39,6 +39,33 @@ fn an_older_revision_is_stale_unless_the_newer_is_superseded() {
     .expect_code(0);
     run(&lkroute, "plan --detailed-exitcode").expect_code(0);
 
+    // What was superseded is undone: its run has something to do again.
+    git(lkroute.path(), &["checkout", "-q", &new]);
+    let again = run(&lkroute, "apply --auto-approve").expect_code(0).stdout;
+    assert!(again.contains("Applied as 3"), "{again}");
+    git(lkroute.path(), &["checkout", "-q", &old]);
+    let superseding = format!("apply --auto-approve --supersede {}", &new[..12]);
+    run(&lkroute, &superseding).expect_code(0);
+    lkroute.edit(
+        "routing/uae.toml",
+        "LiveKit on a VM in the UAE",
+        "Another VM",
+    );
+    let other = commit(&lkroute, "beside it");
+    run(&lkroute, "apply --auto-approve").expect_code(0);
+    git(lkroute.path(), &["checkout", "-q", &new]);
+    let stale = run(&lkroute, "apply --auto-approve").expect_code(5);
+    assert!(
+        !stale.stdout.contains("Already applied"),
+        "{}",
+        stale.stdout
+    );
+    run(
+        &lkroute,
+        &format!("apply --auto-approve --supersede {}", &other[..12]),
+    )
+    .expect_code(0);
+
     // What comes after is fine again.
     git(lkroute.path(), &["checkout", "-q", &new]);
     run(&lkroute, "apply --auto-approve").expect_code(0);

@@ -328,3 +328,46 @@ fn names_are_found_however_a_keyboard_writes_their_letters() {
     let listed = run(&["list", "--region", "cafe\u{301}", "--tenant", "zoe\u{308}"]);
     assert!(listed.contains("+971545335200"), "{listed}");
 }
+
+#[test]
+fn a_count_that_is_none_says_what_is_wanted() {
+    let lkroute = Lkroute::new();
+    for line in [
+        "dispatches --last x",
+        "dispatches --last 99999999999",
+        "plan --lock-timeout 5s",
+        "plan --max-bindings many",
+    ] {
+        let said = run(&lkroute, line).expect_code(1).stderr;
+        let words = crate::support::words_of(&said);
+        assert!(words.contains("a whole number is wanted"), "{line}: {said}");
+        assert!(!said.contains("digit"), "{line}: {said}");
+    }
+}
+
+/// Nobody writes into it: the command ends.
+#[cfg(unix)]
+#[test]
+fn a_pipe_is_not_waited_for_without_end() {
+    let lkroute = Lkroute::with_two_regions();
+    let pipe = lkroute.path().join("pipe");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.expect("mkfifo").success());
+    let start = std::time::Instant::now();
+    for line in ["show pipe", "apply pipe", "secrets rotate --keys pipe"] {
+        run(&lkroute, line).expect_code(1);
+    }
+    assert!(start.elapsed() < std::time::Duration::from_secs(20));
+    // What a shell gives as a file goes on being read.
+    run(&lkroute, "plan --out x.lkplan").expect_code(0);
+    let script = format!(
+        "{} show <(sleep 1; cat x.lkplan)",
+        env!("CARGO_BIN_EXE_lkroute")
+    );
+    let shown = std::process::Command::new("bash")
+        .args(["-c", &script])
+        .current_dir(lkroute.path())
+        .output()
+        .expect("bash");
+    assert!(shown.status.success(), "{shown:?}");
+}

@@ -22,7 +22,7 @@ fn run(lkroute: &Lkroute, line: &str) -> Run {
 
 /// The sample's routing files, and a database with the application's tables in
 /// the schema `lad_dev`, before lkroute came; `DATABASE_URL` leads to it.
-fn world(name: &str) -> Option<(Lkroute, Db)> {
+pub fn world(name: &str) -> Option<(Lkroute, Db)> {
     Some(world_in(Postgres::shared()?, name))
 }
 
@@ -39,7 +39,7 @@ fn world_in(postgres: &'static Postgres, name: &str) -> (Lkroute, Db) {
 }
 
 /// The same with the sample applied.
-fn applied(name: &str) -> Option<(Lkroute, Db)> {
+pub fn applied(name: &str) -> Option<(Lkroute, Db)> {
     Some(applied_in(Postgres::shared()?, name))
 }
 

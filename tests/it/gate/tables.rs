@@ -60,6 +60,12 @@ fn a_look_needs_no_migration() {
             "{command}: {all}"
         );
     }
+    let nobody = run(&lkroute, "dispatches --config nobody").expect_code(1);
+    assert!(
+        nobody.stderr.contains("there is no config `nobody` here"),
+        "{}",
+        nobody.stderr
+    );
     run(&lkroute, "plan --detailed-exitcode").expect_code(2);
     let listed = run(&lkroute, "list").expect_code(0).stdout;
     assert!(listed.contains("+971545335200"), "{listed}");
@@ -165,7 +171,18 @@ fn a_row_with_broken_bytes_is_passed_over_with_its_id() {
         "INSERT INTO lad_dev.voice_agent_numbers (id, tenant_id, country_code, base_number,
            provider, rules) VALUES ('{id}', '{SASYA}', '+971', 545335301, E'\\xff\\x41', '{{}}')"
     );
-    for sql in [legacy.schema_sql(), legacy.numbers_sql(false), broken] {
+    let config = "bbbbbbbb-0000-4000-8000-000000000001";
+    let of_config = format!(
+        "INSERT INTO lad_dev.voice_agent_livekit
+           (id, name, livekit_url, livekit_api_key, livekit_api_secret, trunk_id)
+         VALUES ('{config}', 'of-others', 'wss://o.example', 'APIothers', 'sealed', E'\\xff\\x41')"
+    );
+    for sql in [
+        legacy.schema_sql(),
+        legacy.numbers_sql(false),
+        broken,
+        of_config,
+    ] {
         db.psql_as(&url, &sql).expect("psql");
     }
     // Written where nothing is checked, and called UTF-8 since.
@@ -177,5 +194,11 @@ fn a_row_with_broken_bytes_is_passed_over_with_its_id() {
     let words = plan.split_whitespace().collect::<Vec<_>>().join(" ");
     let told = format!("row {id}: it has broken bytes");
     assert!(words.contains(&told), "{plan}");
+    let told = format!("the config row {config} has broken bytes in `trunk_id`");
+    assert!(words.contains(&told), "{plan}");
+    for command in ["list", "doctor --no-probe", "secrets list"] {
+        let ran = run(&lkroute, command);
+        assert!(!ran.stderr.contains("error:"), "{command}: {}", ran.stderr);
+    }
     db.psql(&format!("DROP DATABASE {name} WITH (FORCE)"));
 }

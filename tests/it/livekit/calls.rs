@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use livekit_protocol as proto;
 use lkroute::livekit::{
-    AgentSeen, CallOutcome, Cause, Dispatched, JOB_LISTED_WITHIN, JobStatus, SipCall,
-    create_sip_participant, place_call, wait_for_agent,
+    AgentSeen, CallLook, CallOutcome, Cause, Dispatched, JOB_LISTED_WITHIN, JobStatus, SipCall,
+    create_sip_participant, look_at_call, place_call, wait_for_agent,
 };
 
 use super::standin::{Answer, Fault, StandIn};
@@ -230,6 +230,25 @@ fn long_answer(mebibytes: u32) -> Answer {
     prost::encoding::encode_varint(u64::from(mebibytes << 20), &mut body);
     body.resize(body.len() + (mebibytes << 20) as usize, b'x');
     Answer::new(200, "application/protobuf", body)
+}
+
+/// Below the limit an answer is read, whatever else is in it.
+#[tokio::test]
+async fn an_answer_of_three_mebibytes_is_read() {
+    let standin = StandIn::start();
+    standin.fault("ListDispatch", 1, Fault::Answer(long_answer(3)));
+    dispatched(&place(&standin).await);
+    let dispatched = Dispatched {
+        room: CALL.room,
+        dispatch_id: "AD_none",
+    };
+    let client = client_as(&standin.url(), super::KEY, super::SECRET);
+    // Read to its end: nothing is listed in it.
+    let look = look_at_call(&client, &dispatched).await;
+    assert_eq!(look, CallLook::Gone);
+    standin.fault("ListDispatch", 9, Fault::Answer(long_answer(5)));
+    let look = look_at_call(&client, &dispatched).await;
+    assert!(matches!(look, CallLook::NotKnown(_)), "{look:?}");
 }
 
 #[tokio::test]

@@ -117,6 +117,11 @@ impl Lkroute {
         self
     }
 
+    /// Whether later commands get the variable.
+    pub fn has_variable(&self, name: &str) -> bool {
+        self.env.iter().any(|(set, _)| set == name)
+    }
+
     /// The command, not started yet, for what [`run`](Self::run) does not do.
     pub fn command(&self, args: &[impl AsRef<OsStr>]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_lkroute"));

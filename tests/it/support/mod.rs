@@ -20,6 +20,7 @@ mod server;
 mod spreading;
 mod standby;
 mod tcp_cut;
+mod told;
 
 #[allow(unused_imports)]
 pub use {
@@ -37,6 +38,7 @@ pub use {
     spreading::SpreadingProxy,
     standby::Standby,
     tcp_cut::{Cut, TcpCut},
+    told::{Told, find_hint, hint_pieces, told, words_of},
 };
 
 use std::{env, fs, io::Write, path::PathBuf};

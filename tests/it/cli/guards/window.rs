@@ -239,3 +239,78 @@ fn a_history_that_was_cut_or_has_no_accounts_counts_what_is_left() {
     );
     assert_eq!(window(&lkroute)["affected"], 2);
 }
+
+/// Each new region takes a country out of the rules of other numbers: one
+/// after the other they count together.
+#[test]
+fn new_regions_that_touch_other_rules_count_together() {
+    let lkroute = Lkroute::with_two_regions();
+    let rules = |first: &str, allowed: &str| {
+        let numbers = (0..3).map(|n| format!("\"{first}{n}\""));
+        format!(
+            "[[bindings]]\nnumbers = [{}]\ntenant = \"sasya\"\nconfig = \"uae-vm-selfhosted\"\n\
+             rules = {{ allowed_outbound = \"{allowed}\" }}\n",
+            numbers.collect::<Vec<_>>().join(", ")
+        )
+    };
+    let region =
+        |name: &str, code: &str| format!("[regions.{name}]\ncountry_codes = [\"{code}\"]\n");
+    lkroute.write(
+        MORE,
+        &(region("us", "+1")
+            + &region("russia", "+7")
+            + &rules("+97150000000", "us")
+            + &rules("+97150000001", "russia")),
+    );
+    lkroute.write(GUARDS, "[guards]\nreroutes = { max = 4 }\n");
+    apply(&lkroute);
+    // The same number of numbers twice: three, of four that are allowed.
+    lkroute.write("routing/jamaica.toml", &region("jamaica", "+1876"));
+    apply(&lkroute);
+    lkroute.write("routing/bahamas.toml", &region("bahamas", "+1242"));
+    apply(&lkroute);
+    lkroute.write("routing/kazakhstan.toml", &region("kazakhstan", "+77"));
+    let refused = refusals(&lkroute);
+    assert!(
+        refused.contains(&"budget-reroutes".to_owned()),
+        "{refused:?}"
+    );
+    assert_eq!(window(&lkroute)["affected"], 6);
+    two_days_later(&lkroute);
+    assert!(refusals(&lkroute).is_empty());
+}
+
+/// Rows of others count too, by the rules that they have now.
+#[test]
+fn new_regions_that_touch_rows_of_others_count_together() {
+    let lkroute = Lkroute::with_two_regions();
+    let region =
+        |name: &str, code: &str| format!("[regions.{name}]\ncountry_codes = [\"{code}\"]\n");
+    lkroute.write(MORE, &(region("us", "+1") + &region("russia", "+7")));
+    lkroute.write(GUARDS, "[guards]\nreroutes = { max = 4 }\n");
+    apply(&lkroute);
+    for (ix, allowed) in ["us", "us", "us", "russia", "russia", "russia"]
+        .iter()
+        .enumerate()
+    {
+        sql(
+            &lkroute,
+            &format!(
+                "INSERT INTO voice_agent_numbers (id, tenant_id, country_code, base_number, rules)
+                 VALUES ('aaaaaaaa-0000-4000-8000-00000000000{ix}',
+                   '734cd516-e252-4728-9c52-4663ee552653', '+971', 50111111{ix},
+                   '{{\"livekit_config\": \"e3ca4a84-4cc3-4be5-8240-34366fe4d0c5\",
+                      \"allowed_outbound\": \"{allowed}\"}}')"
+            ),
+        );
+    }
+    lkroute.write("routing/jamaica.toml", &region("jamaica", "+1876"));
+    apply(&lkroute);
+    lkroute.write("routing/kazakhstan.toml", &region("kazakhstan", "+77"));
+    let refused = refusals(&lkroute);
+    assert!(
+        refused.contains(&"budget-reroutes".to_owned()),
+        "{refused:?}"
+    );
+    assert_eq!(window(&lkroute)["affected"], 6);
+}
