@@ -6,6 +6,7 @@ mod graph;
 mod hostile;
 mod markdown;
 mod number;
+mod oracle;
 mod sarif;
 mod saved;
 pub mod schema;

@@ -1,0 +1,125 @@
+//! Hints about what a database holds: what `doctor` complains of, exceptions
+//! that ended, a rollback that drift stands in the way of.
+
+use super::{Lkroute, run, sql};
+
+const UAE_ID: &str = "e3ca4a84-4cc3-4be5-8240-34366fe4d0c5";
+const DEMO: &str = "demo:bGtyb3V0ZSBkZW1vIGtleSwgbmV2ZXIgdXNlIHRoaXM";
+
+fn applied() -> Lkroute {
+    let lkroute = Lkroute::with_two_regions();
+    run(&lkroute, "apply --auto-approve").expect_code(0);
+    lkroute
+}
+
+fn theirs(lkroute: &Lkroute, what: &str) {
+    sql(
+        lkroute,
+        &format!("UPDATE voice_agent_livekit SET {what} WHERE id = '{UAE_ID}'"),
+    );
+}
+
+fn sound(lkroute: &Lkroute, code: &str) {
+    let doctor = run(lkroute, "doctor --no-probe");
+    assert!(!doctor.stdout.contains(code), "{}", doctor.stdout);
+}
+
+#[test]
+fn doctor_on_drift_and_keys() {
+    let mut lkroute = applied();
+    let key = run(&lkroute, "secrets keygen").expect_code(0).stdout;
+    lkroute.env("LKROUTE_KEYS", key.trim());
+    let closed = run(&lkroute, "doctor --no-probe");
+    let hinted = closed.told(
+        "put that key into LKROUTE_KEYS, or LIVEKIT_SECRET_ENCRYPTION_KEY for `dev-s-t-` values",
+    );
+    lkroute.env("LKROUTE_KEYS", DEMO);
+    hinted.with(&lkroute, "doctor --no-probe");
+    sound(&lkroute, "secret-no-key");
+    theirs(&lkroute, "worker_name = 'voag-night'");
+    let drifted = run(&lkroute, "doctor --no-probe");
+    let hinted =
+        drifted.told("see `lkroute drift`; accept it into the files, or apply with --revert-drift");
+    hinted.run(&lkroute, &[]).expect_code(7);
+    hinted
+        .with(&lkroute, "apply --auto-approve --revert-drift")
+        .expect_code(0);
+    sound(&lkroute, "drift");
+    theirs(
+        &lkroute,
+        "livekit_api_secret = replace(livekit_api_secret, 'a8799afa', '6c2ad2f3')",
+    );
+    let damaged = run(&lkroute, "doctor --no-probe");
+    let hinted = damaged.told("seal the secret again with `lkroute secrets seal` and apply");
+    let seal = ["secrets", "seal", "--config", "uae-vm-selfhosted"];
+    let sealed = hinted.then(|| lkroute.run_with_input(&seal, "made-up-secret-0123456789"));
+    sealed.expect_code(0);
+    // Somebody else wrote it, which the next message has the word for.
+    let conflict = run(&lkroute, "apply --auto-approve").expect_code(6);
+    let hint = "`lkroute adopt {address}` lets the files win";
+    conflict.told(hint).run(&lkroute, &[]).expect_code(0);
+    run(&lkroute, "apply --auto-approve").expect_code(0);
+    sound(&lkroute, "secret-damaged");
+}
+
+#[test]
+fn doctor_on_plain_text_of_others() {
+    let mut lkroute = applied();
+    lkroute.env("LKROUTE_KEYS", DEMO);
+    sql(
+        &lkroute,
+        "INSERT INTO voice_agent_livekit
+           (id, name, livekit_url, livekit_api_key, livekit_api_secret, trunk_id)
+         VALUES ('cccccccc-0000-4000-8000-000000000001', 'theirs', 'wss://theirs.example',
+           'APItheirs', 'made-up-plain-text', 'ST_theirs')",
+    );
+    let plain = run(&lkroute, "doctor --no-probe");
+    let hinted = plain.told("`lkroute import`, `lkroute secrets seal`, and apply");
+    let usage = hinted.run(&lkroute, &[]);
+    assert!(usage.stderr.contains("--out"), "{}", usage.stderr);
+    let import = "import --out new --config theirs";
+    let import = hinted.then(|| run(&lkroute, import));
+    assert!([0, 1, 3].contains(&import.code), "{}", import.stderr);
+}
+
+#[test]
+fn a_number_is_said_with_its_tenant() {
+    let lkroute = applied();
+    let bare = run(&lkroute, "plan --target +971545335200").expect_code(1);
+    let hinted =
+        bare.told("say whose number it is: binding.{number}@TENANT (`lkroute list` shows it)");
+    let listed = hinted.run(&lkroute, &[]).expect_code(0).stdout;
+    assert!(listed.contains("sasya"), "{listed}");
+    run(&lkroute, "plan --target binding.+971545335200@sasya").expect_code(0);
+}
+
+#[test]
+fn an_exception_that_ended_is_taken_out() {
+    let lkroute = applied();
+    lkroute.write(
+        "routing/old.toml",
+        "[[guards.allow]]\nguard = \"route-lost\"\naddresses = [\"binding.+971545335200@sasya\"]\n\
+         max = 1\nreason = \"moved\"\nexpires = \"2020-01-31\"\n",
+    );
+    let warned = run(&lkroute, "plan").expect_code(0);
+    let hinted = warned.told("take it out, or have it reviewed again");
+    let old = lkroute.path().join("routing/old.toml");
+    hinted.then(|| std::fs::remove_file(old)).expect("removed");
+    let after = run(&lkroute, "plan").expect_code(0).stdout;
+    assert!(!after.contains("allowance"), "{after}");
+}
+
+#[test]
+fn drift_in_the_way_of_a_rollback_is_set_back_first() {
+    let lkroute = applied();
+    lkroute.edit("routing/uae.toml", "voag-staging", "voag-two");
+    run(&lkroute, "apply --auto-approve").expect_code(0);
+    theirs(&lkroute, "worker_name = 'voag-night'");
+    let blocked = run(&lkroute, "rollback --reason why --auto-approve").expect_code(6);
+    let hinted = blocked.told("to set it back first: lkroute apply --revert-drift");
+    let asked = hinted.run(&lkroute, &[]).expect_code(1);
+    let hint = "say `lkroute apply --auto-approve`";
+    asked.told(hint).then(|| ());
+    run(&lkroute, "apply --revert-drift --auto-approve").expect_code(0);
+    run(&lkroute, "rollback --reason why --auto-approve").expect_code(0);
+}
