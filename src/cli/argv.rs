@@ -6,15 +6,6 @@ use clap::{Command, ValueEnum};
 
 use super::globals::ReviewFormat;
 
-/// A number of things, at most what `T` holds.
-pub fn count<T: TryFrom<u64>>(text: &str) -> Result<T, String> {
-    let count = text
-        .parse::<u64>()
-        .ok()
-        .and_then(|count| T::try_from(count).ok());
-    count.ok_or_else(|| "a whole number is wanted, such as 20".to_owned())
-}
-
 /// Habits of other tools, as what they mean here: `version`, `help COMMAND`,
 /// `-o json`.
 pub fn habits(args: &[OsString]) -> Vec<OsString> {

@@ -8,7 +8,6 @@ use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
-use super::argv::count;
 use super::dispatch::duration;
 use super::globals::{CallFormatted, ReportFormat};
 use super::keys::KeyArgs;
@@ -45,7 +44,7 @@ The worker that was asked for stands beside the one that took the job.";
 #[command(after_help = EXAMPLES)]
 pub struct DispatchesArgs {
     /// How many [default: 20; with --refresh all]
-    #[arg(long, value_name = "N", value_parser = count::<u32>)]
+    #[arg(long, value_name = "N", value_parser = names::count::<u32>)]
     last: Option<u32>,
 
     /// Only calls from or to this number

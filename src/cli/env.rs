@@ -21,9 +21,9 @@ Examples:
 The command gets LIVEKIT_URL, LIVEKIT_API_KEY and LIVEKIT_API_SECRET of the
 config, as the database holds them. What opens more than this server is taken
 out: LKROUTE_KEYS…, LKROUTE_FERNET_KEYS, LKROUTE_SECRET…, what `[secrets] env`
-lists, LIVEKIT_SECRET_ENCRYPTION_KEY, DATABASE_URL, PGPASSWORD and every URL of a
-PostgreSQL database. Nothing is printed by lkroute; the command ends with its own
-exit code.";
+lists, LIVEKIT_SECRET_ENCRYPTION_KEY, DATABASE_URL, PGPASSWORD and each URL of
+a PostgreSQL database. Nothing is printed by lkroute; the command ends with
+its own exit code.";
 
 /// Run a command with the LIVEKIT_* variables of a config
 #[derive(Args)]

@@ -5,8 +5,7 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args, ValueEnum};
 
-use super::argv::count;
-use super::names::nfc_name;
+use super::names::{count, nfc_name};
 use crate::error::{Error, Result};
 use crate::invisible_chars::in_nfc;
 use crate::source::MAX_BINDINGS;

@@ -17,6 +17,15 @@ pub fn nfc_name(text: &str) -> Result<String, Infallible> {
     Ok(in_nfc(text))
 }
 
+/// A number of things, at most what `T` holds.
+pub fn count<T: TryFrom<u64>>(text: &str) -> Result<T, String> {
+    let count = text
+        .parse::<u64>()
+        .ok()
+        .and_then(|count| T::try_from(count).ok());
+    count.ok_or_else(|| "a whole number is wanted, such as 20".to_owned())
+}
+
 /// A config, as NAME or `config.NAME`.
 pub fn config_name(text: &str) -> Result<String, String> {
     match text.parse() {

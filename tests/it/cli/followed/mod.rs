@@ -6,6 +6,7 @@ mod calls;
 mod database;
 mod files;
 mod left;
+mod plans;
 mod secrets;
 mod states;
 mod tree;
@@ -282,10 +283,11 @@ fn every_hint_is_told_and_followed_in_a_test() {
         "{} hints that no test tells and follows (`Run::told`): {unfollowed:#?}",
         unfollowed.len()
     );
-    for text in left::FACTS.iter().chain(&left::LEFT) {
-        assert!(hints.found.contains_key(*text), "{text:?} is told no more");
-        assert!(!is_told(text, &told.found), "{text:?} is followed");
-    }
+    let listed = left::FACTS.iter().chain(&left::LEFT);
+    let over: Vec<_> = listed
+        .filter(|text| !hints.found.contains_key(**text) || is_told(text, &told.found))
+        .collect();
+    assert!(over.is_empty(), "followed, or told no more: {over:#?}");
 }
 
 #[test]
