@@ -26,7 +26,9 @@ fn without_the_rights_migrate_prints_what_somebody_else_can_run() {
     lkroute
         .env("DATABASE_URL", &url)
         .env("LKROUTE_SCHEMA", "lad_dev");
-    let refused = run(&lkroute, "migrate").expect_code(1).stderr;
+    let refused = run(&lkroute, "migrate").expect_code(1);
+    let then = refused.told("then run `lkroute migrate --check`");
+    let refused = refused.stderr;
     assert!(refused.contains("permission denied"), "{refused}");
     let (_, sql) = refused.split_once("BEGIN;").expect("the SQL");
     let (sql, _) = sql.split_once("COMMIT;").expect("all of it");
@@ -40,7 +42,7 @@ fn without_the_rights_migrate_prints_what_somebody_else_can_run() {
     db.psql(&format!(
         "GRANT SELECT ON ALL TABLES IN SCHEMA lad_dev TO {role}"
     ));
-    run(&lkroute, "migrate --check").expect_code(0);
+    then.run(&lkroute, &[]).expect_code(0);
     run(&lkroute, "migrate").expect_code(0);
 }
 

@@ -123,3 +123,53 @@ fn drift_in_the_way_of_a_rollback_is_set_back_first() {
     run(&lkroute, "apply --revert-drift --auto-approve").expect_code(0);
     run(&lkroute, "rollback --reason why --auto-approve").expect_code(0);
 }
+
+/// A config whose name a row of others has: no adopt line helps.
+#[test]
+fn a_conflict_that_no_adopt_line_ends() {
+    let lkroute = applied();
+    let id = "cccccccc-0000-4000-8000-000000000001";
+    sql(
+        &lkroute,
+        &format!(
+            "INSERT INTO voice_agent_livekit
+               (id, name, livekit_url, livekit_api_key, livekit_api_secret)
+             VALUES ('{id}', 'theirs', 'wss://theirs.example', 'APItheirs', 'sealed')"
+        ),
+    );
+    let config = |id_line: &str| {
+        let other = "dddddddd-0000-4000-8000-000000000001";
+        let id_line = id_line.replace("OTHER", other);
+        format!(
+            "[configs.theirs]\n{id_line}\nregion = \"uae\"\nurl = \"wss://theirs.example\"\n\
+             api_key = \"APItheirs\"\napi_secret = {{ env = \"LKROUTE_SECRET_T\" }}\n"
+        )
+    };
+    lkroute.write("routing/theirs.toml", &config("id = \"OTHER\""));
+    let plan = run(&lkroute, "plan").expect_code(6);
+    let each = plan.told("adopting can't resolve this: each conflict says what to do");
+    let all = run(&lkroute, "adopt --all").expect_code(0);
+    let shown = all.told("no adopt line helps in these conflicts; `lkroute plan` says what does");
+    let shown = shown.run(&lkroute, &[]).expect_code(6);
+    let one = run(&lkroute, "adopt config.theirs").expect_code(1);
+    let also = one.told("`lkroute plan` says what to do");
+    also.run(&lkroute, &[]).expect_code(6);
+    let hint = "to take that row over, write its id into the config as `id`";
+    let hinted = shown.told(hint);
+    each.then(|| {
+        hinted.then(|| lkroute.write("routing/theirs.toml", &config(&format!("id = \"{id}\""))))
+    });
+    let plan = run(&lkroute, "plan").stdout;
+    assert!(!plan.contains("write its id"), "{plan}");
+}
+
+#[test]
+fn the_digest_of_a_comment_is_what_is_applied() {
+    let lkroute = applied();
+    lkroute.edit("routing/uae.toml", "voag-staging", "voag-two");
+    let comment = run(&lkroute, "plan --format markdown").expect_code(0);
+    let plain = comment.stdout.replace('`', " ");
+    let told = crate::support::told(&plain, "lkroute apply --expect {digest}");
+    let applied = told.run(&lkroute, &[]).expect_code(0).stdout;
+    assert!(applied.contains("Applied as 2"), "{applied}");
+}
