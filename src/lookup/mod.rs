@@ -10,6 +10,7 @@
 //! [`LookedUp::is_outdated`] tells that tables came or went since.
 
 mod columns;
+mod dialect;
 mod found;
 mod json_row;
 mod names;
@@ -20,6 +21,7 @@ mod trust_rows;
 use uuid::Uuid;
 
 pub use columns::{Columns, rfc3339};
+pub use dialect::Dialect;
 pub use found::{LookedUp, hidden};
 pub use names::{
     CONFIG_COLUMNS, CONFIGS, NUMBER_COLUMNS, NUMBERS, SCHEMA_VERSION, STATE, literal, quoted,

@@ -135,7 +135,7 @@ pub(super) fn values(record: &Record) -> Result<String, sqlx::Error> {
 }
 
 /// How an engine spells what differs.
-pub(super) struct Dialect {
+pub(super) struct CallDialect {
     /// What precedes the table's name.
     pub schema: String,
     /// Reads `$1`, the [`values`] of a record, as the table `r`.
@@ -150,7 +150,7 @@ pub(super) struct Dialect {
     pub shown: fn(&str) -> String,
 }
 
-impl Dialect {
+impl CallDialect {
     fn table(&self) -> String {
         format!("{}lkroute_dispatches", self.schema)
     }
@@ -177,7 +177,7 @@ impl Dialect {
     }
 
     fn select(&self) -> String {
-        let Dialect { shown, .. } = self;
+        let CallDialect { shown, .. } = self;
         format!(
             "SELECT id, {}, {}, status, idempotency_key, from_number, to_number, tenant_id,
                config_id, config_name, room, dispatch_id, worker, worker_seen, actor, detail
@@ -211,7 +211,7 @@ impl Dialect {
     }
 }
 
-/// The columns of [`Dialect::select`].
+/// The columns of [`CallDialect::select`].
 pub(super) fn record(row: &impl Cells) -> Result<Record, sqlx::Error> {
     let odd = |what: &str| sqlx::Error::Decode(format!("lkroute_dispatches: {what}").into());
     let text = |ix| row.text(ix).map(|text| text.map(str::to_owned));

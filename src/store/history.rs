@@ -5,6 +5,7 @@ use std::collections::HashMap;
 
 use uuid::Uuid;
 
+use super::engine::StoreEngine;
 use super::{Engine, Store};
 use crate::error::Result;
 use crate::fields::FieldsPool;

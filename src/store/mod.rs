@@ -21,27 +21,34 @@ macro_rules! on {
     };
 }
 
+mod attempt;
 mod batch;
 mod books;
 mod cells;
 mod checks;
+mod config_writes;
 mod dispatches;
+mod engine;
 mod history;
 mod ids;
 mod intake;
 mod list;
 mod mode;
+mod number_checks;
 mod order;
 mod postgres;
 mod row_patch;
 mod rows;
 mod schema;
 mod server_url;
+mod session;
 mod sqlite;
 mod stop;
 mod trouble;
 mod trust;
+mod try_read;
 mod url;
+mod version_writes;
 mod waits;
 mod work;
 
@@ -71,6 +78,7 @@ use crate::diff::plan::Plan;
 use crate::error::{Error, Result};
 use crate::fields::FieldsPool;
 use crate::snapshot::{NumberRow, OwnedBinding, Snapshot};
+use engine::StoreEngine;
 use postgres::PgStore;
 use sqlite::SqliteStore;
 
@@ -129,9 +137,7 @@ impl Store {
 
     /// How long reads wait for a lock, other than 5 seconds.
     pub fn wait_for_locks(&mut self, limit: Duration) {
-        if let Engine::Postgres(engine) = &mut self.0 {
-            engine.waits.lock = limit;
-        }
+        on!(self, engine => engine.wait_for_locks(limit));
     }
 
     /// What the database says of itself: how far it is, whose it is. Comes
@@ -156,11 +162,9 @@ impl Store {
 
     /// Says for whom a read waited in vain.
     async fn told<T>(&mut self, result: Result<T>) -> Result<T> {
-        match (&mut self.0, result) {
-            (Engine::Postgres(engine), Err(error)) if engine.waited() => {
-                Err(engine.name_blockers(error).await)
-            }
-            (_, result) => result,
+        match result {
+            Err(error) => Err(on!(self, engine => engine.explain(error).await)),
+            done => done,
         }
     }
 
@@ -283,21 +287,6 @@ impl Store {
     /// Row-level security came to hide rows meanwhile.
     pub async fn end_read(&mut self) -> Result<()> {
         on!(self, engine => engine.end_read().await)
-    }
-
-    /// Reads all that a plan reads, but for the rows of numbers: whether each
-    /// column is there, and may be read.
-    pub async fn try_to_read(&mut self) -> Result<()> {
-        self.begin_read().await?;
-        let snapshot = self.snapshot().await?;
-        self.applies().await?;
-        self.recent_applies(snapshot.guards.window()).await?;
-        self.versions().await?;
-        let (none, mut pool) = (Select::Rows(Vec::new()), FieldsPool::default());
-        let mut each = |_: &mut FieldsPool, _| ();
-        self.binding_versions(&none, &mut pool, &mut each).await?;
-        on!(self, engine => engine.try_numbers().await)?;
-        self.end_read().await
     }
 
     /// Hands the rows of a filter to `each`, by tenant and number. After

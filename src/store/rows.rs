@@ -148,17 +148,8 @@ pub struct MixedAgent {
     pub agent_tenant: Uuid,
 }
 
-/// The statement that gives [`MixedAgent`]s; `q` precedes a table's name.
-pub(super) fn mixed_agents_sql(q: &str, text: &str, int: &str) -> String {
-    format!(
-        "SELECT n.country_code{text}, n.base_number{int}, n.tenant_id, a.id{int}, a.tenant_id
-         FROM {q}voice_agent_numbers n JOIN {q}voice_agents a ON a.id = n.default_agent_id
-         WHERE a.tenant_id <> n.tenant_id AND (n.status IS NULL OR n.status{text} = 'active')
-         ORDER BY n.country_code, n.base_number, n.tenant_id"
-    )
-}
-
-/// The columns of [`mixed_agents_sql`].
+/// Columns: country code, base number and tenant of a number, its agent, and
+/// the agent's tenant.
 pub(super) fn mixed_agent(row: &impl Cells) -> Result<MixedAgent, Error> {
     Ok(MixedAgent {
         country_code: row.text(0)?.map(str::to_owned),

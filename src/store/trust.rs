@@ -1,6 +1,7 @@
 //! Whom tokens may be sent to: what lkroute applied, and what operators
 //! recorded. Imports core.
 
+use super::engine::StoreEngine;
 use super::{Engine, Store};
 use crate::error::Result;
 use crate::lookup::TrustRows;

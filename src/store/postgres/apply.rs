@@ -9,13 +9,15 @@ use tokio::time::{sleep, timeout};
 use super::attempt::PgAttempt;
 use super::lock::jitter;
 use super::sql::{run, sets};
-use super::{PgStore, connect, lock, number_checks, numbers, objects, records};
+use super::{PgStore, connect, lock, number_checks, numbers, records};
 use crate::diff::plan::Plan;
 use crate::error::Error;
+use crate::lookup::Dialect;
 use crate::store::order::{Applied, ApplyError, ApplyOrder};
 use crate::store::stop::{AttemptError, stopped};
 use crate::store::trouble::passing;
 use crate::store::work::Work;
+use crate::store::{config_writes, number_checks as shared_checks, version_writes};
 
 /// How often a transaction that the server gave up is tried again.
 const TRIES: u32 = 8;
@@ -76,17 +78,8 @@ impl PgStore {
         progress: &mut dyn FnMut(u64, u64),
         (again, pid): (bool, &mut Option<i64>),
     ) -> Result<Applied, AttemptError> {
-        let mut run = PgAttempt {
-            pid,
-            conn: &mut self.conn,
-            q: &self.q,
-            columns: self.tables.columns(),
-            work,
-            order,
-            progress,
-            done: 0,
-            total: (work.updates().len() + work.inserts().len() + work.bindings.len()) as u64,
-        };
+        let dialect = Dialect::postgres(&self.q, self.tables.columns());
+        let mut run = PgAttempt::new((&mut self.conn, dialect), pid, work, order, progress);
         let rows = u32::try_from(run.total / 1000).unwrap_or(u32::MAX);
         let limit = order.lock_timeout + self.waits.silence;
         let limit = limit.saturating_add(THOUSAND.saturating_mul(rows));
@@ -130,21 +123,22 @@ fn took_too_long(limit: Duration) -> AttemptError {
 /// All of it but COMMIT.
 async fn write(run: &mut PgAttempt<'_>, again: bool) -> Result<Applied, AttemptError> {
     let id = lock::begin(run).await?;
-    records::open(run, id).await?;
+    version_writes::open(run, id).await?;
     lock::prove(run).await?;
-    let mut books = records::books(run).await?;
-    let before = objects::check(run).await?;
-    number_checks::check_adopted(run).await?;
+    let books = version_writes::books(run).await?;
+    let before = config_writes::check(run).await?;
+    shared_checks::check_adopted(run).await?;
     number_checks::nothing_appeared(run).await?;
     if again {
         numbers::lock_in_order(run).await?;
     }
     numbers::update(run).await?;
-    objects::write(run).await?;
+    config_writes::write(run).await?;
     numbers::insert(run).await?;
-    objects::read_back(run).await?;
-    number_checks::read_back(run).await?;
-    records::write(run, &mut books, id, &before).await?;
-    let at = records::finish(run, id).await?;
+    config_writes::read_back(run).await?;
+    shared_checks::read_back(run).await?;
+    let entries = version_writes::write(run, books, id, &before).await?;
+    records::write_bindings(run, id, &entries.bindings).await?;
+    let at = version_writes::finish(run, id).await?;
     Ok(Applied { id, at })
 }

@@ -1,47 +1,98 @@
-//! One attempt to apply a plan to PostgreSQL: what its steps share.
+//! One attempt to apply a plan to PostgreSQL.
 
-use serde::Serialize;
+use futures_util::TryStreamExt;
 use sqlx::PgConnection;
+use sqlx::postgres::PgRow;
+use uuid::Uuid;
 
-use super::sql::statement;
-use crate::lookup::Columns;
-use crate::store::order::ApplyOrder;
-use crate::store::work::Work;
+use super::copy::{BadStream, CopiedRow, CopyReader};
+use super::read::number_row;
+use super::sql::{copy_out, run, sets, statement};
+use crate::lookup::Dialect;
+use crate::snapshot::NumberRow;
+use crate::store::attempt::Attempt;
+use crate::store::cells::Cells;
+use crate::store::session::Session;
+use crate::store::trouble::code;
 
-/// One attempt: what its steps share.
-pub(super) struct PgAttempt<'a> {
-    pub conn: &'a mut PgConnection,
-    /// The server's process, once it is known.
-    pub pid: &'a mut Option<i64>,
-    /// The quoted schema.
-    pub q: &'a str,
-    pub columns: &'a Columns,
-    pub work: &'a Work<'a>,
-    pub order: &'a ApplyOrder,
-    /// Told how much of how much is done.
-    pub progress: &'a mut dyn FnMut(u64, u64),
-    pub done: u64,
-    pub total: u64,
+pub(super) type PgAttempt<'a> = Attempt<'a, PgConnection>;
+
+impl Session for PgConnection {
+    type Row = PgRow;
+
+    async fn sets(&mut self, sql: &str) -> Result<Vec<Vec<PgRow>>, sqlx::Error> {
+        sets(self, sql).await
+    }
+
+    async fn write_json(&mut self, sql: &str, json: String) -> Result<u64, sqlx::Error> {
+        let done = statement(sql).bind(json).execute(self).await?;
+        Ok(done.rows_affected())
+    }
+
+    async fn write_ids(&mut self, sql: &str, ids: &[Uuid]) -> Result<u64, sqlx::Error> {
+        let done = statement(sql).bind(ids.to_vec()).execute(self).await?;
+        Ok(done.rows_affected())
+    }
+
+    async fn read_ids(&mut self, sql: &str, ids: &[Uuid]) -> Result<Vec<PgRow>, sqlx::Error> {
+        statement(sql).bind(ids.to_vec()).fetch_all(self).await
+    }
+
+    async fn numbers(
+        &mut self,
+        dialect: Dialect<'_>,
+        ids: Option<&[Uuid]>,
+        each: &mut dyn FnMut(&NumberRow<'_>),
+    ) -> Result<(), sqlx::Error> {
+        let filter = match ids {
+            Some(ids) => dialect.among_ids(&dialect.number_id(), ids),
+            None => "true".to_owned(),
+        };
+        let sql = format!(
+            "COPY (SELECT {} FROM {}.voice_agent_numbers n WHERE {filter})
+             TO STDOUT (FORMAT binary)",
+            dialect.columns.of_numbers("n"),
+            dialect.q
+        );
+        stream_rows(self, &sql, |row: CopiedRow<'_, 7>| {
+            each(&number_row(row)?);
+            Ok(())
+        })
+        .await
+    }
+
+    /// Triggers on INSERT (4) or UPDATE (16), or whatever stands behind a view.
+    async fn are_numbers_rewritten(&mut self, dialect: Dialect<'_>) -> Result<bool, sqlx::Error> {
+        let sql = "SELECT c.relkind <> 'r' OR c.relhasrules OR EXISTS (
+               SELECT FROM pg_catalog.pg_trigger t WHERE t.tgrelid = c.oid AND NOT t.tgisinternal
+                 AND t.tgenabled <> 'D' AND t.tgtype & 20 <> 0)
+             FROM pg_catalog.pg_class c WHERE c.oid = to_regclass($1)";
+        let table = format!("{}.voice_agent_numbers", dialect.q);
+        let row = statement(sql).bind(table).fetch_one(&mut *self).await?;
+        let rewritten = row.flag(0)?;
+        if rewritten {
+            run(self, "SET CONSTRAINTS ALL IMMEDIATE").await?;
+        }
+        Ok(rewritten)
+    }
+
+    fn is_taken(error: &sqlx::Error) -> bool {
+        code(error).as_deref() == Some("23505")
+    }
 }
 
-impl PgAttempt<'_> {
-    /// Runs a statement whose only value is `rows`, as JSON; the number of
-    /// rows that it wrote.
-    pub async fn write<T: Serialize>(
-        &mut self,
-        sql: impl AsRef<str>,
-        rows: &[T],
-    ) -> Result<u64, sqlx::Error> {
-        if rows.is_empty() {
-            return Ok(0);
-        }
-        let json = serde_json::to_string(rows).map_err(|e| sqlx::Error::Encode(e.into()))?;
-        let done = statement(sql).bind(json).execute(&mut *self.conn);
-        Ok(done.await?.rows_affected())
+/// Runs a COPY … TO STDOUT and hands each row to `each`.
+pub(super) async fn stream_rows<const N: usize>(
+    conn: &mut PgConnection,
+    sql: &str,
+    mut each: impl FnMut(CopiedRow<'_, N>) -> Result<(), BadStream>,
+) -> Result<(), sqlx::Error> {
+    let mut reader = CopyReader::default();
+    let mut pieces = copy_out(conn, sql).await?;
+    let decode = |bad: BadStream| sqlx::Error::Decode(bad.into());
+    while let Some(piece) = pieces.try_next().await? {
+        reader.read(&piece, &mut each).map_err(decode)?;
     }
-
-    pub fn advance(&mut self, rows: usize) {
-        self.done += rows as u64;
-        (self.progress)(self.done, self.total);
-    }
+    drop(pieces);
+    reader.finish().map_err(decode)
 }

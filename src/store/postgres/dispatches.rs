@@ -6,7 +6,7 @@ use super::PgStore;
 use super::read::time;
 use super::sql::{UNATTENDED, statement};
 use crate::dispatch::Record;
-use crate::store::dispatches::{Calls, Dialect, record, values};
+use crate::store::dispatches::{CallDialect, Calls, record, values};
 
 fn row(columns: &[(&str, &str)]) -> String {
     let typed = columns.iter().map(|(name, kind)| format!("{name} {kind}"));
@@ -15,8 +15,8 @@ fn row(columns: &[(&str, &str)]) -> String {
 }
 
 impl PgStore {
-    fn dialect(&self) -> Dialect {
-        Dialect {
+    fn dialect(&self) -> CallDialect {
+        CallDialect {
             schema: format!("{}.", self.q),
             row,
             statuses: "SELECT json_array_elements_text($5::json)",

@@ -15,6 +15,7 @@ use tokio::time::{Instant, sleep};
 use super::attempt::PgAttempt;
 use super::sql::{UNATTENDED, literal, run as run_sql, sets, statement};
 use crate::error::Error;
+use crate::store::attempt::expect_seen;
 use crate::store::cells::Cells;
 use crate::store::order::Locked;
 use crate::store::stop::AttemptError;
@@ -51,7 +52,7 @@ async fn lock_state(run: &mut PgAttempt<'_>) -> Result<Locked, AttemptError> {
            ORDER BY a.id DESC LIMIT 1;
          {UNATTENDED}",
         timeout = milliseconds(run.order.lock_timeout),
-        q = run.q,
+        q = run.dialect.q,
         at = super::read::time("a.at"),
     );
     let found = match sets(run.conn, &sql).await {
@@ -86,7 +87,7 @@ fn milliseconds(time: Duration) -> String {
 /// beginning: from here on none can add a row that the plan does not know.
 /// Reading goes on.
 async fn lock_numbers(run: &mut PgAttempt<'_>, until: Instant) -> Result<(), AttemptError> {
-    let table = format!("{}.voice_agent_numbers", run.q);
+    let table = format!("{}.voice_agent_numbers", run.dialect.q);
     loop {
         let left = until.saturating_duration_since(Instant::now());
         let attempt = format!(
@@ -119,7 +120,7 @@ async fn numbers_busy(run: &mut PgAttempt<'_>) -> AttemptError {
 /// Who has written to a table in a transaction that has not ended, with the
 /// verb that follows.
 async fn holders(run: &mut PgAttempt<'_>, table: &str) -> String {
-    let table = literal(&format!("{}.{table}", run.q));
+    let table = literal(&format!("{}.{table}", run.dialect.q));
     let holders = format!(
         "SELECT DISTINCT pg_catalog.concat_ws(' ', a.usename, 'with ' || nullif(a.application_name, ''),
              'since ' || to_char(a.xact_start AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'),
@@ -141,38 +142,9 @@ async fn holders(run: &mut PgAttempt<'_>, table: &str) -> String {
 /// apply, beside the last apply that the plan saw. A proxy that sends reads
 /// elsewhere would let rows be written twice.
 pub(super) async fn prove(run: &mut PgAttempt<'_>) -> Result<(), AttemptError> {
-    let sql = format!("SELECT {}", seen(run));
+    let sql = format!("SELECT {}", run.seen());
     let found = statement(sql).fetch_one(&mut *run.conn).await?;
-    expect(found.flag(0)?)
-}
-
-/// An SQL condition: that whoever answers sees this apply's own record, and
-/// the state that the plan was made for.
-pub(super) fn seen(run: &PgAttempt<'_>) -> String {
-    let base = run
-        .work
-        .plan
-        .base
-        .map_or("NULL".to_owned(), |id| id.to_string());
-    format!(
-        "EXISTS (SELECT FROM {q}.lkroute_applies a, {q}.lkroute_state s
-           WHERE a.token = '{token}' AND s.last_apply IS NOT DISTINCT FROM {base})",
-        q = run.q,
-        token = run.order.token.hyphenated()
-    )
-}
-
-/// What [`seen`] gave.
-pub(super) fn expect(seen: bool) -> Result<(), AttemptError> {
-    match seen {
-        true => Ok(()),
-        false => Err(Error::new(
-            "the database does not show what this transaction has just written: something \
-             between here and there sends reads to another server",
-        )
-        .hint("nothing was written; connect to the primary itself")
-        .into()),
-    }
+    expect_seen(found.flag(0)?)
 }
 
 /// About as long, so that two who got in each other's way don't again.

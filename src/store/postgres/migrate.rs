@@ -8,9 +8,11 @@ use sqlx::postgres::PgRow;
 use super::PgStore;
 use super::sql::{literal, quoted};
 use crate::store::cells::Cells;
-use crate::store::schema::{CONFIGS, Found, MigrationStep, Migrations, NUMBERS, STATE, Standby};
+use crate::store::schema::{
+    CONFIGS, Found, MigrationStep, Migrations, NUMBERS, STATE, SchemaState, Standby,
+};
 
-pub(super) const MIGRATIONS: Migrations = Migrations {
+const MIGRATIONS: Migrations = Migrations {
     schema: Some(include_str!(
         "../../../migrations/postgres/application_schema.sql"
     )),
@@ -49,6 +51,11 @@ fn standby(row: &PgRow) -> Result<Standby, sqlx::Error> {
 }
 
 impl PgStore {
+    /// How far the schema is that an inspection found.
+    pub(super) fn schema_state(&self, found: &Found, anew: bool) -> SchemaState {
+        MIGRATIONS.state(found, &self.q, anew)
+    }
+
     /// Looks at the catalogue alone, which everybody may read, and then at the
     /// version.
     pub(super) async fn inspect(&mut self) -> Result<Found, sqlx::Error> {

@@ -9,6 +9,7 @@ mod columns;
 mod connect;
 pub(super) mod copy;
 mod dispatches;
+mod engine;
 mod gate;
 mod history;
 mod index;
@@ -18,7 +19,6 @@ mod look_up;
 mod migrate;
 mod number_checks;
 mod numbers;
-mod objects;
 mod outcome;
 mod read;
 mod records;
@@ -125,7 +125,7 @@ impl PgStore {
         self.check_columns().await?;
         Ok(Entry {
             standby: found.standby.map(|standby| standby.describe(&self.place)),
-            state: migrate::MIGRATIONS.state(&found, &self.q, anew),
+            state: self.schema_state(&found, anew),
             is_readable: found.is_readable(),
             environment: found.environment,
         })

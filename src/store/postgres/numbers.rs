@@ -7,19 +7,16 @@ use uuid::Uuid;
 use super::attempt::PgAttempt;
 use super::copy::Writer;
 use super::sql::{config_id, statement};
-use crate::address::Address;
 use crate::diff::plan::{Change, Object};
 use crate::error::Error;
 use crate::phone;
 use crate::store::cells::Cells;
-use crate::store::order::ApplyError;
+use crate::store::number_checks::{CHUNK, refuse_moved};
 use crate::store::row_patch::RowPatch;
 use crate::store::schema::NUMBERS;
 use crate::store::stop::AttemptError;
 use crate::store::work::{key, row};
 
-/// Rows to a statement.
-pub(super) const CHUNK: usize = 5000;
 /// Bytes of COPY data to a message.
 pub(super) const PIECE: usize = 256 * 1024;
 
@@ -28,7 +25,7 @@ pub(super) const PIECE: usize = 256 * 1024;
 /// keys alone (without them, and with what they held, it is what it was);
 /// the number, whose writing is free, is compared here.
 pub(super) async fn update(run: &mut PgAttempt<'_>) -> Result<(), AttemptError> {
-    let columns = run.columns;
+    let columns = run.dialect.columns;
     let held = "coalesce(n.rules::jsonb, '{}')";
     // A config in another spelling of its uuid is the same.
     let sql = format!(
@@ -53,7 +50,7 @@ pub(super) async fn update(run: &mut PgAttempt<'_>) -> Result<(), AttemptError> 
              AND ({before} = {held} OR ({config} IS NOT NULL
                AND {before} = {held} || pg_catalog.jsonb_build_object('livekit_config', ({config})::text)))))
          RETURNING {id}, n.country_code::text, {base}",
-        q = run.q,
+        q = run.dialect.q,
         rules = columns.written(
             NUMBERS,
             "rules",
@@ -107,20 +104,7 @@ async fn update_chunk(
             expected.remove(&id);
         }
     }
-    moved(run, expected.into_values())
-}
-
-/// Refuses to go on where there are any.
-pub(super) fn moved<'a>(
-    run: &PgAttempt<'_>,
-    changes: impl Iterator<Item = &'a Change>,
-) -> Result<(), AttemptError> {
-    let mut moved: Vec<Address> = changes.map(|change| run.work.address(change)).collect();
-    moved.sort_unstable();
-    match moved.is_empty() {
-        true => Ok(()),
-        false => Err(ApplyError::moved("number rows have changed", moved).into()),
-    }
+    refuse_moved(run, expected.into_values())
 }
 
 /// The distinct patches of a chunk, column by column.
@@ -187,14 +171,14 @@ pub(super) async fn insert(run: &mut PgAttempt<'_>) -> Result<(), AttemptError> 
     if inserts.is_empty() {
         return Ok(());
     }
-    if !run.columns.take_copy() {
+    if !run.dialect.columns.take_copy() {
         return insert_with_casts(run, &inserts).await;
     }
     let sql = format!(
         "COPY {}.voice_agent_numbers
            (id, tenant_id, country_code, base_number, provider, status, rules)
          FROM STDIN (FORMAT binary)",
-        run.q
+        run.dialect.q
     );
     let mut copy = run.conn.copy_in_raw(&sql).await?;
     let mut writer = Writer::new();
@@ -252,17 +236,17 @@ async fn insert_with_casts(
             "rules" => "v.rules::jsonb".to_owned(),
             name => format!("v.{name}"),
         };
-        run.columns.written(NUMBERS, name, &value)
+        run.dialect.columns.written(NUMBERS, name, &value)
     });
     let sql = format!(
         "INSERT INTO {q}.voice_agent_numbers ({names}, status)
          SELECT {values}, {status}
          FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::int8[], $5::text[], $6::text[])
            v({names})",
-        q = run.q,
+        q = run.dialect.q,
         names = columns.join(", "),
         values = values.join(", "),
-        status = run.columns.written(NUMBERS, "status", "'active'"),
+        status = run.dialect.columns.written(NUMBERS, "status", "'active'"),
     );
     for chunk in inserts.chunks(CHUNK) {
         let mut rows = NewRows::default();
@@ -337,8 +321,8 @@ pub(super) async fn lock_in_order(run: &mut PgAttempt<'_>) -> Result<(), Attempt
     let sql = format!(
         "SELECT count(*) FROM (SELECT FROM {}.voice_agent_numbers n WHERE {id} = ANY($1)
            ORDER BY {id} FOR UPDATE) l",
-        run.q,
-        id = run.columns.number_id("n")
+        run.dialect.q,
+        id = run.dialect.columns.number_id("n")
     );
     for chunk in rows.chunks(CHUNK) {
         let lock = statement(&sql).bind(chunk.to_vec());

@@ -6,33 +6,16 @@ use uuid::Uuid;
 
 use super::PgStore;
 use super::copy::{BadStream, CopiedRow, CopyReader};
-use super::sql::{copy_out, literal};
+use super::sql::copy_out;
 use crate::error::Result;
-use crate::fields::{Fields, FieldsIx, FieldsPool};
-use crate::lookup::Columns;
+use crate::fields::{FieldsIx, FieldsPool};
 pub(super) use crate::lookup::rfc3339 as time;
 use crate::phone::E164;
-use crate::routing::guards::StoredGuards;
 use crate::snapshot::{BROKEN_BYTES, NumberRow, OwnedBinding, Snapshot, SourceLine};
 use crate::store::batch::{Batch, Names, Part, Rows};
-use crate::store::cells::Cells;
-use crate::store::rows::{self, MixedAgent, Numbered};
-use crate::store::schema::Layout;
+use crate::store::engine::StoreEngine;
+use crate::store::rows::Numbered;
 use crate::store::trouble::{code, trouble};
-
-/// The columns that [`rows::live_config`] reads, of a row called `c`.
-pub(super) fn config_columns(columns: &Columns, layout: Layout) -> String {
-    columns.of_configs("c", layout.worker_name)
-}
-
-/// The columns that [`rows::apply_record`] reads, of a row called `a`.
-pub(super) fn apply_columns() -> String {
-    format!(
-        "a.id::int8, {}, a.actor, a.revision, a.dirty, a.kind, a.reason, a.version, a.counts,
-         a.files, a.restores::int8",
-        time("a.at")
-    )
-}
 
 /// The columns that [`owned_binding`] reads, packed into integers: each column
 /// of a row costs as much as its bytes.
@@ -72,82 +55,6 @@ impl PgStore {
         let (snapshot, tenants) = read.map_err(|error| self.trouble(error))?;
         self.tenants = tenants;
         Ok(snapshot)
-    }
-
-    async fn read_snapshot(&mut self) -> Result<(Snapshot, Numbered<Option<Uuid>>), sqlx::Error> {
-        let q = &self.q;
-        if !self.layout.own {
-            return self.read_configs().await;
-        }
-        let sql = format!(
-            "SELECT owner, environment, {identity}::uuid FROM {q}.lkroute_state;
-             SELECT {apply}
-               FROM {q}.lkroute_applies a JOIN {q}.lkroute_state s ON s.last_apply = a.id;
-             SELECT {config} FROM {q}.voice_agent_livekit c;
-             SELECT id, since::int8, fields, secret_source, fingerprint, file::int8, line::int8,
-               inserted FROM {q}.lkroute_configs WHERE until IS NULL;
-             SELECT name, since::int8, fields, file::int8, line::int8
-               FROM {q}.lkroute_regions WHERE until IS NULL;
-             SELECT id::int8, path FROM {q}.lkroute_files;
-             SELECT id::int8, tenant_id, alias FROM {q}.lkroute_tenants;
-             SELECT guards FROM {q}.lkroute_applies
-               WHERE guards <> 'null' ORDER BY id DESC LIMIT 1",
-            apply = apply_columns(),
-            config = config_columns(self.tables.columns(), self.layout),
-            identity = self.layout.identity_column(),
-        );
-        let found = self.sets(&sql).await?;
-        let set = |ix: usize| found.get(ix).into_iter().flatten();
-        let mut snapshot = Snapshot {
-            schema: Some(self.schema.clone()),
-            ..Snapshot::default()
-        };
-        if let Some(state) = set(0).next() {
-            snapshot.owner = state.text(0)?.map(str::to_owned);
-            snapshot.environment = state.text(1)?.map(str::to_owned);
-            snapshot.identity = state.uuid(2)?;
-        }
-        snapshot.last_apply = set(1).next().map(rows::apply_record).transpose()?;
-        for row in set(2) {
-            snapshot.configs.push(rows::live_config(row, 0)?);
-        }
-        for row in set(3) {
-            snapshot.owned_configs.push(rows::owned_config(row)?);
-        }
-        for row in set(4) {
-            snapshot.owned_regions.push(rows::owned_region(row)?);
-        }
-        let mut files = Numbered::default();
-        for row in set(5) {
-            files.put(row.some_int(0)?, row.some_text(1)?.to_owned())?;
-        }
-        snapshot.files = files.0;
-        let mut tenants = Numbered::default();
-        for row in set(6) {
-            let id = row.some_uuid(1)?;
-            tenants.put(row.some_int(0)?, Some(id))?;
-            let alias = row.text(2)?.map(|alias| (id, alias.to_owned()));
-            snapshot.tenants.extend(alias);
-        }
-        let guards = set(7).next();
-        let guards = guards.map(|row| row.some_text(0)).transpose()?;
-        snapshot.guards = StoredGuards::read(guards);
-        Ok((snapshot, tenants))
-    }
-
-    /// All that there is before anything was applied: the configs.
-    async fn read_configs(&mut self) -> Result<(Snapshot, Numbered<Option<Uuid>>), sqlx::Error> {
-        let columns = config_columns(self.tables.columns(), self.layout);
-        let sql = format!("SELECT {columns} FROM {}.voice_agent_livekit c", self.q);
-        let found = self.sets(&sql).await?;
-        let rows = found.iter().flatten();
-        let configs = rows.map(|row| rows::live_config(row, 0));
-        let snapshot = Snapshot {
-            schema: Some(self.schema.clone()),
-            configs: configs.collect::<Result<_, _>>()?,
-            ..Snapshot::default()
-        };
-        Ok((snapshot, Numbered::default()))
     }
 
     /// Hands all that is owned, then every number row, to `each`, still as
@@ -254,28 +161,6 @@ impl PgStore {
         tried.map(|_| ()).map_err(|error| self.trouble(error))
     }
 
-    pub async fn mixed_agents(&mut self) -> Result<Vec<MixedAgent>> {
-        if !self.tables.columns().has_agents() {
-            return Ok(Vec::new());
-        }
-        // Asked first, as an error would end the transaction of the read.
-        let table = literal(&format!("{}.voice_agents", self.q));
-        let readable =
-            format!("SELECT has_table_privilege(t, 'SELECT') FROM to_regclass({table}) t");
-        let readable = self.sets(&readable).await;
-        let readable = readable.map_err(|error| self.trouble(error))?;
-        let readable = readable.iter().flatten().next();
-        if !readable.is_some_and(|row| row.flag(0).unwrap_or_default()) {
-            return Ok(Vec::new());
-        }
-        let sql = rows::mixed_agents_sql(&format!("{}.", self.q), "::text", "::int8");
-        let found = self.sets(&sql).await;
-        let found = found.map_err(|error| self.trouble(error))?;
-        let read = found.iter().flatten().map(rows::mixed_agent);
-        read.collect::<Result<_, _>>()
-            .map_err(|error| self.trouble(error))
-    }
-
     /// Hands every number row to `each`.
     pub async fn numbers(
         &mut self,
@@ -296,18 +181,6 @@ impl PgStore {
         .await?;
         progress(done);
         Ok(())
-    }
-
-    /// The sets of fields that versions of bindings name by number.
-    pub(super) async fn settings(&mut self) -> Result<Numbered<Option<Fields>>> {
-        if !self.layout.own {
-            return Ok(Numbered::default());
-        }
-        let sql = format!("SELECT id::int8, fields FROM {}.lkroute_settings", self.q);
-        let read = self.sets(&sql).await;
-        let read = read.map_err(|error| self.trouble(error))?;
-        let settings = Numbered::settings(read.iter().flatten());
-        settings.map_err(|error| self.trouble(error))
     }
 
     /// Runs a COPY … TO STDOUT and hands each row to `each`.

@@ -7,13 +7,15 @@ use tokio::time::timeout;
 
 use super::attempt::SqliteAttempt;
 use super::sql::run as run_sql;
-use super::{SqliteStore, numbers, objects, records};
+use super::{SqliteStore, numbers, records};
 use crate::diff::plan::Plan;
 use crate::error::Error;
+use crate::lookup::Dialect;
 use crate::store::cells::Cells;
 use crate::store::order::{Applied, ApplyError, ApplyOrder, Locked};
 use crate::store::stop::{AttemptError, stopped};
 use crate::store::work::Work;
+use crate::store::{config_writes, number_checks, version_writes};
 
 /// How long the end of a transaction that is given up is waited for.
 const ABANDON: Duration = Duration::from_secs(5);
@@ -45,14 +47,9 @@ impl SqliteStore {
         order: &ApplyOrder,
         progress: &mut dyn FnMut(u64, u64),
     ) -> Result<Applied, AttemptError> {
-        let mut run = SqliteAttempt {
-            conn: &mut self.conn,
-            work,
-            order,
-            progress,
-            done: 0,
-            total: (work.updates().len() + work.inserts().len() + work.bindings.len()) as u64,
-        };
+        let session = (&mut self.conn, Dialect::sqlite());
+        let mut pid = None;
+        let mut run = SqliteAttempt::new(session, &mut pid, work, order, progress);
         let applied = tokio::select! {
             applied = write(&mut run) => applied?,
             () = order.asked_to_stop() => return Err(AttemptError::Asked),
@@ -65,17 +62,19 @@ impl SqliteStore {
 /// All of it but COMMIT.
 async fn write(run: &mut SqliteAttempt<'_>) -> Result<Applied, AttemptError> {
     let id = begin(run).await?;
-    let books = records::books(run).await?;
-    let before = objects::check(run).await?;
-    numbers::check_adopted(run).await?;
+    version_writes::open(run, id).await?;
+    let books = version_writes::books(run).await?;
+    let before = config_writes::check(run).await?;
+    number_checks::check_adopted(run).await?;
     numbers::nothing_appeared(run).await?;
     numbers::update(run).await?;
-    objects::write(run).await?;
+    config_writes::write(run).await?;
     numbers::insert(run).await?;
-    objects::read_back(run).await?;
-    numbers::read_back(run).await?;
-    records::write(run, books, id, &before).await?;
-    let at = records::finish(run, id).await?;
+    config_writes::read_back(run).await?;
+    number_checks::read_back(run).await?;
+    let entries = version_writes::write(run, books, id, &before).await?;
+    records::write_bindings(run, id, &entries.bindings).await?;
+    let at = version_writes::finish(run, id).await?;
     Ok(Applied { id, at })
 }
 

@@ -1,52 +1,65 @@
-//! One attempt to apply a plan to a SQLite file: what its steps share.
+//! One attempt to apply a plan to a SQLite file.
 
-use serde::Serialize;
+use futures_util::TryStreamExt;
 use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
+use uuid::Uuid;
 
-use super::sql::{json, statement};
-use crate::store::order::ApplyOrder;
-use crate::store::stop::AttemptError;
-use crate::store::work::Work;
+use super::read::{number_row, numbers_select};
+use super::sql::{json, sets, statement};
+use crate::lookup::Dialect;
+use crate::snapshot::NumberRow;
+use crate::store::attempt::Attempt;
+use crate::store::session::Session;
+use crate::store::trouble::code;
 
-/// What the steps of an apply share.
-pub(super) struct SqliteAttempt<'a> {
-    pub conn: &'a mut SqliteConnection,
-    pub work: &'a Work<'a>,
-    pub order: &'a ApplyOrder,
-    /// Told how much of how much is done.
-    pub progress: &'a mut dyn FnMut(u64, u64),
-    pub done: u64,
-    pub total: u64,
-}
+pub(super) type SqliteAttempt<'a> = Attempt<'a, SqliteConnection>;
 
-impl SqliteAttempt<'_> {
-    pub fn advance(&mut self, rows: usize) {
-        self.done += rows as u64;
-        (self.progress)(self.done, self.total);
+impl Session for SqliteConnection {
+    type Row = SqliteRow;
+
+    async fn sets(&mut self, sql: &str) -> Result<Vec<Vec<SqliteRow>>, sqlx::Error> {
+        sets(self, sql).await
     }
 
-    /// Runs a statement whose only value is `rows`, as JSON; the number of
-    /// rows that it wrote.
-    pub async fn write<T: Serialize>(
+    async fn write_json(&mut self, sql: &str, json: String) -> Result<u64, sqlx::Error> {
+        let done = statement(sql).bind(json).execute(self).await?;
+        Ok(done.rows_affected())
+    }
+
+    async fn write_ids(&mut self, sql: &str, ids: &[Uuid]) -> Result<u64, sqlx::Error> {
+        self.write_json(sql, json(ids)?).await
+    }
+
+    async fn read_ids(&mut self, sql: &str, ids: &[Uuid]) -> Result<Vec<SqliteRow>, sqlx::Error> {
+        statement(sql).bind(json(ids)?).fetch_all(self).await
+    }
+
+    async fn numbers(
         &mut self,
-        sql: impl Into<String>,
-        rows: &[T],
-    ) -> Result<u64, AttemptError> {
-        if rows.is_empty() {
-            return Ok(0);
+        dialect: Dialect<'_>,
+        ids: Option<&[Uuid]>,
+        each: &mut dyn FnMut(&NumberRow<'_>),
+    ) -> Result<(), sqlx::Error> {
+        let filter = match ids {
+            Some(ids) => dialect.among_ids(&dialect.number_id(), ids),
+            None => "true".to_owned(),
+        };
+        let mut rows = statement(format!("{} WHERE {filter}", numbers_select())).fetch(self);
+        while let Some(row) = rows.try_next().await? {
+            each(&number_row(&row, 0)?);
         }
-        let done = statement(sql).bind(json(rows)?).execute(&mut *self.conn);
-        Ok(done.await?.rows_affected())
+        Ok(())
     }
 
-    /// The rows of a query whose only value is `rows`, as JSON.
-    pub async fn read<T: Serialize>(
-        &mut self,
-        sql: impl Into<String>,
-        rows: &[T],
-    ) -> Result<Vec<SqliteRow>, AttemptError> {
-        let query = statement(sql).bind(json(rows)?);
-        Ok(query.fetch_all(&mut *self.conn).await?)
+    async fn are_numbers_rewritten(&mut self, _dialect: Dialect<'_>) -> Result<bool, sqlx::Error> {
+        let triggers = "SELECT 1 FROM sqlite_master
+                        WHERE type = 'trigger' AND tbl_name = 'voice_agent_numbers'";
+        Ok(statement(triggers).fetch_optional(self).await?.is_some())
+    }
+
+    fn is_taken(error: &sqlx::Error) -> bool {
+        // SQLITE_CONSTRAINT_UNIQUE, SQLITE_CONSTRAINT_PRIMARYKEY
+        matches!(code(error).as_deref(), Some("2067" | "1555"))
     }
 }

@@ -3,10 +3,10 @@
 use super::SqliteStore;
 use super::sql::statement;
 use crate::dispatch::Record;
-use crate::store::dispatches::{Calls, Dialect, record, values};
+use crate::store::dispatches::{CallDialect, Calls, record, values};
 use sqlx::Result;
 
-const DIALECT: Dialect = Dialect {
+const DIALECT: CallDialect = CallDialect {
     schema: String::new(),
     row,
     statuses: "SELECT value FROM json_each($5)",

@@ -3,9 +3,10 @@
 use futures_util::TryStreamExt;
 
 use super::SqliteStore;
-use super::read::{config_id, number_columns, number_row};
+use super::read::{number_columns, number_row};
 use super::sql::{json, statement};
 use crate::error::Result;
+use crate::lookup::sqlite_config_id;
 use crate::store::cells::Cells;
 use crate::store::list::{Filter, Listed};
 use crate::store::rows;
@@ -21,7 +22,7 @@ impl SqliteStore {
         filter: &Filter,
         each: &mut dyn FnMut(&Listed<'_>),
     ) -> Result<(), sqlx::Error> {
-        let config = config_id("n.rules");
+        let config = sqlite_config_id("n.rules");
         let (ours, joined) = match self.layout.own {
             true => (
                 "b.since, b.file, b.line, s.fields ->> '$.rollout'",

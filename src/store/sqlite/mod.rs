@@ -3,12 +3,12 @@
 mod apply;
 mod attempt;
 mod dispatches;
+mod engine;
 mod history;
 mod list;
 mod look_up;
 mod migrate;
 mod numbers;
-mod objects;
 mod read;
 mod records;
 mod sql;

@@ -8,32 +8,15 @@ use uuid::Uuid;
 use super::SqliteStore;
 use super::sql::run;
 use crate::error::Result;
-use crate::fields::{Fields, FieldsIx, FieldsPool};
+use crate::fields::{FieldsIx, FieldsPool};
+use crate::lookup::sqlite_rules_text;
 use crate::phone::E164;
-use crate::routing::guards::StoredGuards;
 use crate::snapshot::{BROKEN_BYTES, NO_UUID, NumberRow, OTHER_SPELLING, OwnedBinding, Snapshot};
 use crate::store::batch::{Batch, Names, Part, Rows};
 use crate::store::cells::Cells;
-use crate::store::rows::{self, MixedAgent, Numbered};
-use crate::store::schema::Layout;
+use crate::store::engine::StoreEngine;
+use crate::store::rows::{self, Numbered};
 use crate::store::trouble::trouble;
-use crate::store::work::CONFIG_COLUMNS;
-
-/// The columns that [`rows::live_config`] reads, of a row called `c`.
-pub(super) fn config_columns(layout: Layout) -> String {
-    let columns = CONFIG_COLUMNS.map(|column| match column {
-        "worker_name" if !layout.worker_name => "NULL".to_owned(),
-        _ => format!("c.{column}"),
-    });
-    format!("c.id, {}, c.updated_at", columns.join(", "))
-}
-
-pub(super) use crate::lookup::sqlite_config_id as config_id;
-use crate::lookup::sqlite_rules_text;
-
-/// The columns that [`rows::apply_record`] reads, of a row called `a`.
-pub(super) const APPLY_COLUMNS: &str = "a.id, a.at, a.actor, a.revision, a.dirty, a.kind, a.reason,
-    a.version, a.counts, a.files, a.restores";
 
 /// How many rows pass between two reports of progress.
 const STEP: u64 = 8192;
@@ -52,7 +35,7 @@ pub(super) fn number_columns() -> String {
 }
 
 /// Every number row.
-fn numbers_select() -> String {
+pub(super) fn numbers_select() -> String {
     let columns = number_columns();
     format!("SELECT {columns} FROM voice_agent_numbers n")
 }
@@ -75,71 +58,6 @@ impl SqliteStore {
         Ok(snapshot)
     }
 
-    pub(super) async fn all(
-        &mut self,
-        sql: impl Into<String>,
-    ) -> Result<Vec<SqliteRow>, sqlx::Error> {
-        let query = sqlx::query(AssertSqlSafe(sql.into()));
-        query.fetch_all(&mut self.conn).await
-    }
-
-    async fn read_snapshot(&mut self) -> Result<(Snapshot, Numbered<Option<Uuid>>), sqlx::Error> {
-        let mut snapshot = Snapshot::default();
-        let columns = config_columns(self.layout);
-        let configs = format!("SELECT {columns} FROM voice_agent_livekit c");
-        for row in self.all(configs).await? {
-            match rows::odd_config(&row)? {
-                Some(odd) => snapshot.odd_configs.push(odd),
-                None => snapshot.configs.push(rows::live_config(&row, 0)?),
-            }
-        }
-        if !self.layout.own {
-            return Ok((snapshot, Numbered::default()));
-        }
-        let identity = self.layout.identity_column();
-        let state = format!("SELECT owner, environment, {identity} FROM lkroute_state");
-        if let Some(state) = self.all(state).await?.first() {
-            snapshot.owner = state.text(0)?.map(str::to_owned);
-            snapshot.environment = state.text(1)?.map(str::to_owned);
-            snapshot.identity = state.uuid(2)?;
-        }
-        let last = format!(
-            "SELECT {APPLY_COLUMNS}
-             FROM lkroute_applies a JOIN lkroute_state s ON s.last_apply = a.id"
-        );
-        let last = self.all(last).await?;
-        snapshot.last_apply = last.first().map(rows::apply_record).transpose()?;
-        let owned = "SELECT id, since, fields, secret_source, fingerprint, file, line, inserted
-                     FROM lkroute_configs WHERE until IS NULL";
-        for row in self.all(owned).await? {
-            snapshot.owned_configs.push(rows::owned_config(&row)?);
-        }
-        let owned = "SELECT name, since, fields, file, line
-                     FROM lkroute_regions WHERE until IS NULL";
-        for row in self.all(owned).await? {
-            snapshot.owned_regions.push(rows::owned_region(&row)?);
-        }
-        let guards = "SELECT guards FROM lkroute_applies WHERE guards <> 'null'
-                      ORDER BY id DESC LIMIT 1";
-        let guards = self.all(guards).await?;
-        let guards = guards.first().map(|row| row.some_text(0)).transpose()?;
-        snapshot.guards = StoredGuards::read(guards);
-        let mut files = Numbered::default();
-        for row in self.all("SELECT id, path FROM lkroute_files").await? {
-            files.put(row.some_int(0)?, row.some_text(1)?.to_owned())?;
-        }
-        snapshot.files = files.0;
-        let mut tenants = Numbered::default();
-        let named = "SELECT id, tenant_id, alias FROM lkroute_tenants";
-        for row in self.all(named).await? {
-            let id = row.some_uuid(1)?;
-            tenants.put(row.some_int(0)?, Some(id))?;
-            let alias = row.text(2)?.map(|alias| (id, alias.to_owned()));
-            snapshot.tenants.extend(alias);
-        }
-        Ok((snapshot, tenants))
-    }
-
     /// Hands all that is owned, then every number row, to `each`, not yet
     /// decoded.
     pub async fn pour(
@@ -147,11 +65,10 @@ impl SqliteStore {
         each: &mut impl AsyncFnMut(Batch) -> Result<()>,
         progress: &mut dyn FnMut(u64),
     ) -> Result<()> {
-        let settings = self.settings().await;
         let names = Names {
             label: self.label.clone(),
             tenants: self.tenants.clone(),
-            settings: settings.map_err(|error| self.trouble(error))?,
+            settings: self.settings().await?,
         };
         each(Batch(Part::Names(names))).await?;
         if self.layout.own {
@@ -194,8 +111,8 @@ impl SqliteStore {
         if !self.layout.own {
             return Ok(());
         }
+        let settings = self.settings().await?.interned(pool);
         let read = async {
-            let settings = self.settings().await?.interned(pool);
             let mut stream = sqlx::query(OWNED).fetch(&mut self.conn);
             while let Some(row) = stream.try_next().await? {
                 each(owned_binding(&row, &self.tenants, &settings)?);
@@ -206,30 +123,9 @@ impl SqliteStore {
         read.map_err(|error| self.trouble(error))
     }
 
-    pub async fn mixed_agents(&mut self) -> Result<Vec<MixedAgent>> {
-        let read = async {
-            if !self.has("voice_agents").await? {
-                return Ok(Vec::new());
-            }
-            let found = self.all(rows::mixed_agents_sql("", "", "")).await?;
-            found.iter().map(rows::mixed_agent).collect()
-        };
-        let read: Result<_, sqlx::Error> = read.await;
-        read.map_err(|error| self.trouble(error))
-    }
-
-    /// The sets of fields that versions of bindings name by number.
-    pub(super) async fn settings(&mut self) -> Result<Numbered<Option<Fields>>, sqlx::Error> {
-        if !self.layout.own {
-            return Ok(Numbered::default());
-        }
-        let read = self.all("SELECT id, fields FROM lkroute_settings").await?;
-        Numbered::settings(read.iter())
-    }
-
     /// Asks for no row of the numbers.
     pub async fn try_numbers(&mut self) -> Result<()> {
-        let tried = self.all(numbers_select() + " WHERE 0").await;
+        let tried = self.sets(&(numbers_select() + " WHERE 0")).await;
         tried.map(|_| ()).map_err(|error| self.trouble(error))
     }
 

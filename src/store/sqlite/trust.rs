@@ -11,22 +11,4 @@ impl SqliteStore {
         let row = statement(sql).fetch_one(&mut self.conn).await?;
         Ok(row.some_text(0)?.to_owned())
     }
-
-    pub async fn record_trust(&mut self, host: &str, actor: &str, reason: &str) -> Result<()> {
-        let sql = "INSERT INTO lkroute_trusted_hosts (host, actor, reason) VALUES (?, ?, ?)
-                   ON CONFLICT (host) DO UPDATE SET
-                     at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now'),
-                     actor = excluded.actor, reason = excluded.reason";
-        let insert = statement(sql)
-            .bind(host.to_owned())
-            .bind(actor.to_owned())
-            .bind(reason.to_owned());
-        insert.execute(&mut self.conn).await.map(drop)
-    }
-
-    pub async fn revoke_trust(&mut self, host: &str) -> Result<u64> {
-        let delete = statement("DELETE FROM lkroute_trusted_hosts WHERE host = ?");
-        let done = delete.bind(host.to_owned()).execute(&mut self.conn).await?;
-        Ok(done.rows_affected())
-    }
 }

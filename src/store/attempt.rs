@@ -1,0 +1,87 @@
+//! One attempt to apply a plan: what its steps share. Imports sqlx's errors
+//! and core.
+
+use serde::Serialize;
+
+use super::order::ApplyOrder;
+use super::session::Session;
+use super::stop::AttemptError;
+use super::work::Work;
+use crate::error::Error;
+use crate::lookup::Dialect;
+
+pub(super) struct Attempt<'a, S> {
+    pub conn: &'a mut S,
+    pub dialect: Dialect<'a>,
+    /// The server's process, once it is known; SQLite has none.
+    pub pid: &'a mut Option<i64>,
+    pub work: &'a Work<'a>,
+    pub order: &'a ApplyOrder,
+    /// Told how much of how much is done.
+    pub progress: &'a mut dyn FnMut(u64, u64),
+    pub done: u64,
+    pub total: u64,
+}
+
+impl<'a, S: Session> Attempt<'a, S> {
+    pub fn new(
+        (conn, dialect): (&'a mut S, Dialect<'a>),
+        pid: &'a mut Option<i64>,
+        work: &'a Work<'a>,
+        order: &'a ApplyOrder,
+        progress: &'a mut dyn FnMut(u64, u64),
+    ) -> Attempt<'a, S> {
+        let rows = work.updates().len() + work.inserts().len() + work.bindings.len();
+        Attempt {
+            conn,
+            dialect,
+            pid,
+            work,
+            order,
+            progress,
+            done: 0,
+            total: rows as u64,
+        }
+    }
+
+    pub fn advance(&mut self, rows: usize) {
+        self.done += rows as u64;
+        (self.progress)(self.done, self.total);
+    }
+
+    /// Runs a statement whose only value is `rows`, as JSON; the number of
+    /// rows that it wrote.
+    pub async fn write<T: Serialize>(&mut self, sql: &str, rows: &[T]) -> Result<u64, sqlx::Error> {
+        if rows.is_empty() {
+            return Ok(0);
+        }
+        let json = serde_json::to_string(rows).map_err(|e| sqlx::Error::Encode(e.into()))?;
+        self.conn.write_json(sql, json).await
+    }
+
+    /// An SQL condition: that whoever answers sees this apply's own record,
+    /// and the state that the plan was made for.
+    pub fn seen(&self) -> String {
+        let base = self.work.plan.base;
+        let base = base.map_or("NULL".to_owned(), |id| id.to_string());
+        format!(
+            "EXISTS (SELECT 1 FROM {q}lkroute_applies a, {q}lkroute_state s
+               WHERE a.token = '{token}' AND s.last_apply IS NOT DISTINCT FROM {base})",
+            q = self.dialect.prefix(),
+            token = self.order.token.hyphenated()
+        )
+    }
+}
+
+/// What [`Attempt::seen`] gave.
+pub(super) fn expect_seen(seen: bool) -> Result<(), AttemptError> {
+    match seen {
+        true => Ok(()),
+        false => Err(Error::new(
+            "the database does not show what this transaction has just written: something \
+             between here and there sends reads to another server",
+        )
+        .hint("nothing was written; connect to the primary itself")
+        .into()),
+    }
+}

@@ -1,0 +1,170 @@
+//! The configs of an apply: few rows, written in sets all the same.
+
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::attempt::{Attempt, expect_seen};
+use super::books::{Before, VersionRow};
+use super::cells::Cells;
+use super::order::ApplyError;
+use super::rows;
+use super::session::Session;
+use super::stop::AttemptError;
+use super::work::{CONFIG_COLUMNS, Write};
+use crate::diff::plan::Change;
+use crate::snapshot::LiveConfig;
+
+/// Locks the rows of the configs that the plan touches, and checks that they
+/// are as it saw them.
+pub(super) async fn check<S: Session>(run: &mut Attempt<'_, S>) -> Result<Before, AttemptError> {
+    let configs = run.work.configs.iter();
+    let ids = configs.flat_map(|change| [change.row, change.previous]);
+    let ids: Vec<Uuid> = ids.flatten().collect();
+    let mut before = Before::default();
+    if ids.is_empty() {
+        return Ok(before);
+    }
+    let live = read(run, &ids, &run.dialect.locked(&run.dialect.config_row_id())).await?;
+    run.work.check_configs(&live)?;
+    let secrets = live.into_iter().map(|row| (row.id, row.secret));
+    before.secrets.extend(secrets);
+    let versions = format!(
+        "SELECT id, secret_source, fingerprint, sealed FROM {}lkroute_configs
+         WHERE until IS NULL AND {}",
+        run.dialect.prefix(),
+        run.dialect.among("id")
+    );
+    for row in run.conn.read_ids(&versions, &ids).await? {
+        let (id, version) = VersionRow::of(&row)?;
+        before.versions.insert(id, version);
+    }
+    Ok(before)
+}
+
+/// The configs with these ids; `locked` ends the statement.
+async fn read<S: Session>(
+    run: &mut Attempt<'_, S>,
+    ids: &[Uuid],
+    locked: &str,
+) -> Result<Vec<LiveConfig>, sqlx::Error> {
+    let sql = format!(
+        "SELECT {} FROM {}voice_agent_livekit c WHERE {} {locked}",
+        run.dialect.config_columns(true),
+        run.dialect.prefix(),
+        run.dialect.among(&run.dialect.config_row_id())
+    );
+    let found = run.conn.read_ids(&sql, ids).await?;
+    found.iter().map(|row| rows::live_config(row, 0)).collect()
+}
+
+/// Deletes, renames, changes and inserts configs, in an order in which names
+/// can be handed on.
+pub(super) async fn write<S: Session>(run: &mut Attempt<'_, S>) -> Result<(), AttemptError> {
+    delete(run).await?;
+    let dialect = run.dialect;
+    let table = format!("{}voice_agent_livekit", dialect.prefix());
+    let (id, touch) = (dialect.config_row_id(), dialect.touch_config());
+    let updates = run.work.configs_to(Write::Update);
+    let (objects, renamed) = run.work.config_rows(&updates)?;
+    if renamed.len() > 1 {
+        let park = format!(
+            "UPDATE {table} AS c SET name = 'lkroute-' || c.id{touch} WHERE {}",
+            dialect.among(&id)
+        );
+        run.conn.write_ids(&park, &renamed).await?;
+    }
+    let set = CONFIG_COLUMNS.map(|column| {
+        let (has, value) = (dialect.has(column), dialect.under(column));
+        format!("{column} = CASE WHEN {has} THEN {value} ELSE c.{column} END")
+    });
+    let update = format!(
+        "UPDATE {table} AS c SET {}{touch} FROM {} WHERE {id} = {}",
+        set.join(", "),
+        dialect.rows(),
+        dialect.id()
+    );
+    store(run, &update, &updates, &objects).await?;
+    let inserts = run.work.configs_to(Write::Insert);
+    let (objects, _) = run.work.config_rows(&inserts)?;
+    let insert = format!(
+        "INSERT INTO {table} (id, {}) SELECT {}, {} FROM {}",
+        CONFIG_COLUMNS.join(", "),
+        dialect.new_config_id(),
+        CONFIG_COLUMNS
+            .map(|column| dialect.under(column))
+            .join(", "),
+        dialect.rows()
+    );
+    store(run, &insert, &inserts, &objects).await
+}
+
+/// Reads back what was written, which triggers may have changed.
+pub(super) async fn read_back<S: Session>(run: &mut Attempt<'_, S>) -> Result<(), AttemptError> {
+    let written = run.work.configs_written();
+    if written.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<Uuid> = written.keys().copied().collect();
+    let live = read(run, &ids, "").await?;
+    Ok(run.work.check_rewritten(&written, &live)?)
+}
+
+async fn store<S: Session>(
+    run: &mut Attempt<'_, S>,
+    sql: &str,
+    changes: &[&Change],
+    objects: &[Value],
+) -> Result<(), AttemptError> {
+    let written = run.write(sql, objects).await;
+    let moved = |what: &str| {
+        let addresses = changes.iter().map(|change| run.work.address(change));
+        AttemptError::from(ApplyError::moved(what, addresses.collect()))
+    };
+    match written {
+        Ok(rows) if rows == objects.len() as u64 => Ok(()),
+        Ok(_) => Err(moved("configs have changed")),
+        Err(error) if S::is_taken(&error) => Err(moved("a name or id was taken by another config")),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Deletes configs that no number holds.
+async fn delete<S: Session>(run: &mut Attempt<'_, S>) -> Result<(), AttemptError> {
+    let changes = run.work.configs_to(Write::Delete);
+    let ids: Vec<Uuid> = changes.iter().filter_map(|change| change.row).collect();
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let (dialect, q) = (run.dialect, run.dialect.prefix());
+    // One row more than there are: the proof that whoever answers sees what
+    // this transaction wrote.
+    let held = format!(
+        "SELECT DISTINCT h.config, s.seen
+         FROM (SELECT {} AS config FROM {q}voice_agent_numbers n) h
+           RIGHT JOIN (SELECT {} AS seen) s ON {}",
+        dialect.config_of_number(),
+        run.seen(),
+        dialect.among("h.config")
+    );
+    let held = run.conn.read_ids(&held, &ids).await?;
+    let seen = held.first().map(|row| row.flag(1)).transpose()?;
+    expect_seen(seen == Some(true))?;
+    let mut holding = Vec::new();
+    for row in &held {
+        let Some(id) = row.uuid(0)? else { continue };
+        let change = changes.iter().find(|change| change.row == Some(id));
+        holding.extend(change.map(|change| run.work.address(change)));
+    }
+    if !holding.is_empty() {
+        return Err(ApplyError::moved("numbers have come to use configs", holding).into());
+    }
+    let delete = format!(
+        "DELETE FROM {q}voice_agent_livekit AS c WHERE {}",
+        dialect.among(&dialect.config_row_id())
+    );
+    if run.conn.write_ids(&delete, &ids).await? != ids.len() as u64 {
+        let all = changes.iter().map(|change| run.work.address(change));
+        return Err(ApplyError::moved("configs are gone", all.collect()).into());
+    }
+    Ok(())
+}

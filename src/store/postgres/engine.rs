@@ -1,0 +1,65 @@
+//! What PostgreSQL is asked in the words that both engines share.
+
+use std::time::Duration;
+
+use sqlx::postgres::PgRow;
+
+use super::PgStore;
+use super::sql::literal;
+use crate::error::Error;
+use crate::lookup::Dialect;
+use crate::store::cells::Cells;
+use crate::store::engine::StoreEngine;
+use crate::store::schema::Layout;
+
+impl StoreEngine for PgStore {
+    type Row = PgRow;
+
+    fn dialect(&self) -> Dialect<'_> {
+        Dialect::postgres(&self.q, self.tables.columns())
+    }
+
+    fn layout(&self) -> Layout {
+        self.layout
+    }
+
+    fn schema(&self) -> Option<&str> {
+        Some(&self.schema)
+    }
+
+    fn trouble(&self, error: sqlx::Error) -> Error {
+        PgStore::trouble(self, error)
+    }
+
+    async fn sets(&mut self, sql: &str) -> Result<Vec<Vec<PgRow>>, sqlx::Error> {
+        PgStore::sets(self, sql).await
+    }
+
+    async fn ask(&mut self, sql: &str) -> Result<Vec<Vec<PgRow>>, sqlx::Error> {
+        PgStore::ask(self, sql).await
+    }
+
+    fn wait_for_locks(&mut self, limit: Duration) {
+        self.waits.lock = limit;
+    }
+
+    async fn explain(&mut self, error: Error) -> Error {
+        match self.waited() {
+            true => self.name_blockers(error).await,
+            false => error,
+        }
+    }
+
+    async fn has_agents(&mut self) -> Result<bool, sqlx::Error> {
+        if !self.tables.columns().has_agents() {
+            return Ok(false);
+        }
+        // Asked first, as an error would end the transaction of the read.
+        let table = literal(&format!("{}.voice_agents", self.q));
+        let readable =
+            format!("SELECT has_table_privilege(t, 'SELECT') FROM to_regclass({table}) t");
+        let readable = self.sets(&readable).await?;
+        let readable = readable.iter().flatten().next();
+        Ok(readable.is_some_and(|row| row.flag(0).unwrap_or_default()))
+    }
+}

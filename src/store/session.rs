@@ -1,0 +1,40 @@
+//! Sending the statements of an apply that both engines share. Imports sqlx.
+
+use uuid::Uuid;
+
+use super::cells::Cells;
+use crate::lookup::Dialect;
+use crate::snapshot::NumberRow;
+
+/// A connection within the transaction of an apply. A statement has one value,
+/// `$1`, or none.
+pub(super) trait Session {
+    type Row: Cells;
+
+    /// The rows of each of these statements, which have no values.
+    async fn sets(&mut self, sql: &str) -> Result<Vec<Vec<Self::Row>>, sqlx::Error>;
+
+    /// Writes by a statement whose value is a list as JSON; how many rows.
+    async fn write_json(&mut self, sql: &str, json: String) -> Result<u64, sqlx::Error>;
+
+    /// Writes by a statement whose value is ids; how many rows.
+    async fn write_ids(&mut self, sql: &str, ids: &[Uuid]) -> Result<u64, sqlx::Error>;
+
+    /// The rows of a query whose value is ids.
+    async fn read_ids(&mut self, sql: &str, ids: &[Uuid]) -> Result<Vec<Self::Row>, sqlx::Error>;
+
+    /// Hands the numbers with these ids to `each`; all numbers without ids.
+    async fn numbers(
+        &mut self,
+        dialect: Dialect<'_>,
+        ids: Option<&[Uuid]>,
+        each: &mut dyn FnMut(&NumberRow<'_>),
+    ) -> Result<(), sqlx::Error>;
+
+    /// Whether anything but constraints acts on numbers that are written. What
+    /// is deferred happens now, rather than behind our back at COMMIT.
+    async fn are_numbers_rewritten(&mut self, dialect: Dialect<'_>) -> Result<bool, sqlx::Error>;
+
+    /// Whether it refused a value that has to be unique and is there already.
+    fn is_taken(error: &sqlx::Error) -> bool;
+}

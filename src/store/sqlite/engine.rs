@@ -1,0 +1,34 @@
+//! What SQLite is asked in the words that both engines share.
+
+use sqlx::sqlite::SqliteRow;
+
+use super::SqliteStore;
+use super::sql::sets;
+use crate::error::Error;
+use crate::lookup::Dialect;
+use crate::store::engine::StoreEngine;
+use crate::store::schema::Layout;
+
+impl StoreEngine for SqliteStore {
+    type Row = SqliteRow;
+
+    fn dialect(&self) -> Dialect<'_> {
+        Dialect::sqlite()
+    }
+
+    fn layout(&self) -> Layout {
+        self.layout
+    }
+
+    fn trouble(&self, error: sqlx::Error) -> Error {
+        SqliteStore::trouble(self, error)
+    }
+
+    async fn sets(&mut self, sql: &str) -> Result<Vec<Vec<SqliteRow>>, sqlx::Error> {
+        sets(&mut self.conn, sql).await
+    }
+
+    async fn has_agents(&mut self) -> Result<bool, sqlx::Error> {
+        self.has("voice_agents").await
+    }
+}

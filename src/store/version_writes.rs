@@ -1,0 +1,200 @@
+//! What an apply writes to lkroute's own tables: its record, what it set, as
+//! versions, and the names that they share. The versions of bindings, which
+//! are many, each engine writes in its own way.
+
+use serde_json::json;
+
+use super::attempt::Attempt;
+use super::books::{
+    Before, Books, Entries, config_rows, ended_regions, ended_rows, region_rows, tampered,
+};
+use super::cells::Cells;
+use super::rows;
+use super::session::Session;
+use super::stop::AttemptError;
+
+/// Versions to a statement that ends them: with twice as many, PostgreSQL
+/// reads the whole table.
+const CHUNK: usize = 5000;
+
+/// Numbers by which lkroute's tables know things, as they are.
+pub(super) async fn books<S: Session>(run: &mut Attempt<'_, S>) -> Result<Books, AttemptError> {
+    let sql = format!(
+        "SELECT id{int}, path FROM {q}lkroute_files;
+         SELECT id{int}, tenant_id, alias FROM {q}lkroute_tenants;
+         SELECT id{int}, fields FROM {q}lkroute_settings",
+        int = run.dialect.int(),
+        q = run.dialect.prefix()
+    );
+    let found = run.conn.sets(&sql).await?;
+    let set = |ix: usize| found.get(ix).into_iter().flatten();
+    let mut books = Books::default();
+    for row in set(0) {
+        books.known_file(row.some_int(0)?, row.some_text(1)?);
+    }
+    for row in set(1) {
+        books.known_tenant(row.some_int(0)?, row.some_uuid(1)?, row.text(2)?);
+    }
+    for row in set(2) {
+        books.known_settings(row.some_int(0)?, rows::fields(row.some_text(1)?)?);
+    }
+    Ok(books)
+}
+
+/// Ends the versions of all that changes, and writes the new ones but those of
+/// bindings, which it gives.
+pub(super) async fn write<S: Session>(
+    run: &mut Attempt<'_, S>,
+    mut books: Books,
+    id: i64,
+    before: &Before,
+) -> Result<Entries, AttemptError> {
+    end_versions(run, id).await?;
+    let dialect = run.dialect;
+    let (q, values) = (dialect.prefix(), dialect.rows());
+    let item = |ix: usize, kind: &str| dialect.item(ix, kind);
+    let regions = region_rows(run.work, &mut books);
+    let insert = format!(
+        "INSERT INTO {q}lkroute_regions (since, name, fields, file, line)
+         SELECT {id}, {} FROM {values}",
+        dialect.items(&["text", "text", "int4", "int4"])
+    );
+    run.write(&insert, &regions).await?;
+    let configs = config_rows(run.work, &mut books, run.order, before);
+    let insert = format!(
+        "INSERT INTO {q}lkroute_configs (since, id, fields, secret_source, fingerprint, sealed,
+           file, line, inserted, found, found_sealed)
+         SELECT {id}, {} FROM {values}",
+        dialect.items(&[
+            "uuid", "text", "text", "text", "text", "int4", "int4", "bool", "text", "text"
+        ])
+    );
+    run.write(&insert, &configs).await?;
+    let entries = books.enter(run.work);
+    let pair = |table: &str, column: &str, kind: &str| {
+        let items = dialect.items(&["int4", kind]);
+        format!("INSERT INTO {q}{table} (id, {column}) SELECT {items} FROM {values}")
+    };
+    let files = pair("lkroute_files", "path", "text");
+    run.write(&files, &entries.files).await?;
+    let settings = pair("lkroute_settings", "fields", "text");
+    run.write(&settings, &entries.settings).await?;
+    let tenants = pair("lkroute_tenants", "tenant_id", "uuid");
+    run.write(&tenants, &entries.tenants).await?;
+    let aliases = format!(
+        "UPDATE {q}lkroute_tenants SET alias = {} FROM {values} WHERE tenant_id = {}",
+        item(1, "text"),
+        item(0, "uuid")
+    );
+    run.write(&aliases, &entries.aliases).await?;
+    Ok(entries)
+}
+
+async fn end_versions<S: Session>(run: &mut Attempt<'_, S>, id: i64) -> Result<(), AttemptError> {
+    let (dialect, q) = (run.dialect, run.dialect.prefix());
+    let regions: Vec<[&str; 1]> = ended_regions(run.work).into_iter().map(|r| [r]).collect();
+    let end_regions = format!(
+        "UPDATE {q}lkroute_regions SET until = {id} FROM {} WHERE until IS NULL AND name = {}",
+        dialect.rows(),
+        dialect.item(0, "text")
+    );
+    expect(run.write(&end_regions, &regions).await?, regions.len())?;
+    let end = |table: &str, key: &str| {
+        let among = dialect.among(key);
+        format!("UPDATE {q}{table} SET until = {id} WHERE until IS NULL AND {among}")
+    };
+    let retire = format!(
+        "INSERT INTO {q}lkroute_bindings
+           (number_id, number, since, tenant, settings, file, line, inserted, retired)
+         SELECT number_id, number, until, tenant, settings, file, line, true, true
+         FROM {q}lkroute_bindings WHERE until = {id} AND {}",
+        dialect.among("number_id")
+    );
+    for (sql, ids) in [
+        (end("lkroute_configs", "id"), ended_rows(&run.work.configs)),
+        (
+            end("lkroute_bindings", "number_id"),
+            ended_rows(&run.work.bindings),
+        ),
+        (retire, run.work.retired()),
+    ] {
+        for chunk in ids.chunks(CHUNK) {
+            expect(run.conn.write_ids(&sql, chunk).await?, chunk.len())?;
+        }
+    }
+    Ok(())
+}
+
+/// Under the lock, what the plan read of our own tables can't have changed.
+fn expect(rows: u64, expected: usize) -> Result<(), AttemptError> {
+    match rows == expected as u64 {
+        true => Ok(()),
+        false => Err(tampered(rows, expected).into()),
+    }
+}
+
+/// The record of the apply, first: who reads sees by it that it is here.
+pub(super) async fn open<S: Session>(
+    run: &mut Attempt<'_, S>,
+    id: i64,
+) -> Result<(), AttemptError> {
+    let (order, dialect) = (run.order, run.dialect);
+    let sql = format!(
+        "INSERT INTO {}lkroute_applies (id, at, token, kind, actor, revision, dirty, owner,
+           environment, reason, version, counts, guards, files, restores, account)
+         SELECT {id}, {}, {} FROM {}",
+        dialect.prefix(),
+        dialect.now(),
+        dialect.items(&[
+            "uuid", "text", "text", "text", "bool", "text", "text", "text", "text", "text", "text",
+            "text", "int4", "text"
+        ]),
+        dialect.rows(),
+    );
+    let row = json!([
+        order.token,
+        order.kind,
+        order.actor,
+        order.revision,
+        order.dirty,
+        order.owner,
+        order.environment,
+        order.reason,
+        order.version,
+        order.counts.to_string(),
+        order.guards.to_string(),
+        order.files,
+        order.restores,
+        order.account.to_string(),
+    ]);
+    expect(run.write(&sql, &[row]).await?, 1)
+}
+
+/// Notes the apply as the last one; when it was.
+pub(super) async fn finish<S: Session>(
+    run: &mut Attempt<'_, S>,
+    id: i64,
+) -> Result<String, AttemptError> {
+    let (order, dialect, q) = (run.order, run.dialect, run.dialect.prefix());
+    let (owner, environment) = (dialect.item(0, "text"), dialect.item(1, "text"));
+    let identity = dialect.item(2, "uuid");
+    let sql = format!(
+        "UPDATE {q}lkroute_state SET last_apply = {id}, owner = coalesce(owner, {owner}),
+           environment = CASE WHEN {identity} IS NULL
+             THEN coalesce(environment, {environment}) ELSE {environment} END,
+           identity = coalesce({identity}, identity)
+         FROM {}",
+        dialect.rows()
+    );
+    let identity = order.restamp.as_ref().map(|to| to.identity);
+    let row = json!([order.owner, order.environment, identity]);
+    expect(run.write(&sql, &[row]).await?, 1)?;
+    let at = format!(
+        "SELECT {} FROM {q}lkroute_applies WHERE id = {id}",
+        dialect.time("at")
+    );
+    let found = run.conn.sets(&at).await?;
+    let row = found.iter().flatten().next();
+    let row = row.ok_or(sqlx::Error::RowNotFound)?;
+    Ok(row.some_text(0)?.to_owned())
+}
