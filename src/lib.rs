@@ -17,6 +17,7 @@
 )]
 
 // core: values in, values out
+pub mod actor;
 pub mod address;
 pub mod count_words;
 pub mod diff;

@@ -1,20 +1,90 @@
-"""``dispatch`` for the routers that are async."""
+"""``dispatch`` of the routers."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Mapping, Optional
+import asyncio
+from typing import TYPE_CHECKING, Any, Awaitable, Callable, Mapping, Optional, Sequence, Union
 from uuid import UUID
 
+from . import _core
 from ._core import Question, Route
-from ._router import SchemaRouter
-from .errors import Error, UsageError
+from ._router import BaseRouter
+from .errors import RecordFailed, UsageError
 
 if TYPE_CHECKING:
-    from ._dispatch import Call
+    from ._dispatch import Call, Execute
+
+Id = Union[str, UUID]
+
+_OF_REQUEST = (
+    "agent_id",
+    "voice_id",
+    "context",
+    "initiated_by",
+    "call_log_id",
+    "metadata",
+    "worker",
+)
+_OF_PLACING = (
+    "idempotency_key",
+    "wait_for_agent",
+    "sip",
+    "ring",
+    "display_name",
+    "timeout",
+    "settle",
+)
 
 
-class DispatchingRouter(SchemaRouter):
-    """A router that places calls, too."""
+class Calls(BaseRouter):
+    """What a router needs to place calls."""
+
+    async def _place(
+        self,
+        asked: "dict[str, Any]",
+        resolve: Callable[[Question], Awaitable[Route]],
+        execute: "Execute",
+    ) -> "Call":
+        """``asked`` are the keywords of ``dispatch``."""
+        try:
+            from . import _client, _dispatch
+        except ImportError as error:
+            message = f"dispatch takes lkroute[livekit]: {error}"
+            raise UsageError(message, hint="pip install 'lkroute[livekit]'") from error
+        question = self._question(
+            asked["from_number"],
+            asked["tenant"],
+            asked["initiated_by"],
+            asked["to"],
+            asked["agent_id"],
+            asked["strict"],
+            for_call=True,
+        )
+        # None on SQLite.
+        schema: Optional[str] = getattr(self, "_schema", None)
+        # A repeat is answered even where the number can't be resolved any more.
+        if asked["idempotency_key"] is not None:
+            of_key = _core.statement_of_key(schema)
+            first = await execute(of_key, asked["idempotency_key"])
+            if first is not None:
+                return _dispatch.end(_core.repeated(question, first))
+        route = await resolve(question)
+        request = route.call(**{name: asked[name] for name in _OF_REQUEST})
+        if request.deployment is not None and not _client.knows_deployments():
+            message = f"the livekit-api here can't name the deployment `{request.deployment}`"
+            raise UsageError(message, hint="pip install -U livekit-api")
+        allow, headers = asked["allow"], asked["sip_headers"] or {}
+        keywords = {name: asked[name] for name in _OF_PLACING}
+        keywords["allow"] = [allow] if isinstance(allow, str) else list(allow)
+        keywords["sip_headers"] = list(headers.items())
+        keywords["actor"] = _dispatch.actor()
+        keywords["now"] = _dispatch.now()
+        placing = _core.place_call(route, request, schema, keywords)
+        return await _dispatch.place(placing, execute)
+
+
+class DispatchingRouter(Calls):
+    """``dispatch`` of a router that is async."""
 
     # What the drivers differ in.
     async def _resolve(self, question: Question) -> Route:
@@ -28,17 +98,22 @@ class DispatchingRouter(SchemaRouter):
         from_number: str,
         *,
         to: str,
-        tenant: Optional[str | UUID] = None,
-        initiated_by: Optional[str | UUID] = None,
+        tenant: Optional[Id] = None,
+        initiated_by: Optional[Id] = None,
         agent_id: Optional[int] = None,
         voice_id: Optional[str] = None,
         context: Optional[str] = None,
-        call_log_id: Optional[str | UUID] = None,
+        call_log_id: Optional[Id] = None,
         metadata: Optional[Mapping[str, Any]] = None,
         worker: Optional[str] = None,
         strict: Optional[bool] = None,
         idempotency_key: Optional[str] = None,
         wait_for_agent: Optional[float] = None,
+        allow: Sequence[str] = (),
+        sip: bool = False,
+        ring: float = 45.0,
+        sip_headers: Optional[Mapping[str, str]] = None,
+        display_name: Optional[str] = None,
         timeout: float = 10.0,
         settle: float = 20.0,
     ) -> "Call":
@@ -47,55 +122,86 @@ class DispatchingRouter(SchemaRouter):
 
         ``idempotency_key``: one call for each key; a repeat gives the first
         outcome and sends nothing.  ``wait_for_agent``: seconds to wait for an
-        agent to take the call, 6 or more.  ``timeout``: seconds for each request,
+        agent to take the call, 6 or more.  ``allow=("trunk-lacks-number",)`` lets
+        this call through where its trunk does not list the number.  ``sip`` dials
+        the person from here, beside an agent, for workers that don't; it rings
+        ``ring`` seconds at most.  ``timeout``: seconds for each request,
         ``settle``: for the search after a lost answer.
 
         :raises lkroute.CallFailed: there is no call; the same key may try again
+        :raises lkroute.TrunkLacksNumber: the same, and its trunk is why
         :raises lkroute.NoAgent: the server has it, and no agent took it
+        :raises lkroute.NotDialled: the agent is there, the person was not reached
         :raises lkroute.CallUnknown: can't be known; **calling again may call a
             person twice**
+        :raises lkroute.CallCancelled: ended by ``lkroute cancel``
         :raises lkroute.Refused: the rules of the number refuse it
+        :raises lkroute.RecordFailed: it can't be recorded; nothing was sent
         """
+        asked = {name: value for name, value in locals().items() if name != "self"}
+        return await self._place(asked, self._resolve, self._execute)
+
+
+class BlockingDispatchingRouter(Calls):
+    """``dispatch`` of a router that is not."""
+
+    # What the drivers differ in.
+    def _resolve(self, question: Question) -> Route:
+        raise NotImplementedError
+
+    def _execute(self, statement: str, value: str) -> Optional[str]:
+        raise NotImplementedError
+
+    def dispatch(
+        self,
+        from_number: str,
+        *,
+        to: str,
+        tenant: Optional[Id] = None,
+        initiated_by: Optional[Id] = None,
+        agent_id: Optional[int] = None,
+        voice_id: Optional[str] = None,
+        context: Optional[str] = None,
+        call_log_id: Optional[Id] = None,
+        metadata: Optional[Mapping[str, Any]] = None,
+        worker: Optional[str] = None,
+        strict: Optional[bool] = None,
+        idempotency_key: Optional[str] = None,
+        wait_for_agent: Optional[float] = None,
+        allow: Sequence[str] = (),
+        sip: bool = False,
+        ring: float = 45.0,
+        sip_headers: Optional[Mapping[str, str]] = None,
+        display_name: Optional[str] = None,
+        timeout: float = 10.0,
+        settle: float = 20.0,
+    ) -> "Call":
+        """Places one call, and returns when it has an outcome: see
+        :meth:`lkroute.asyncpg.Router.dispatch`.
+
+        It runs an event loop of its own, so it is called outside of one: in a
+        script, a thread, a worker process.
+        """
+        asked = {name: value for name, value in locals().items() if name != "self"}
         try:
-            from . import _dispatch, _record
-        except ImportError as error:
-            message = f"dispatch takes lkroute[livekit]: {error}"
-            raise UsageError(message, hint="pip install 'lkroute[livekit]'") from error
-        question = self._question(from_number, tenant, initiated_by, to, agent_id, strict)
-        statements = _record.statements(self._schema)
-        # A repeat is answered even where the number can't be resolved any more.
-        first = None
-        if idempotency_key is not None:
-            first = await self._execute(statements["of_key"], idempotency_key)
-        if first is not None:
-            return _dispatch.repeated(_record.read_record(first), question)
-        route = await self._resolve(question)
-        # Refused before anything is written, where it does not open or may not
-        # be sent there.
-        route.api_secret
-        request = route.call(
-            agent_id=agent_id,
-            voice_id=voice_id,
-            context=context,
-            initiated_by=initiated_by,
-            call_log_id=call_log_id,
-            metadata=metadata,
-            worker=worker,
-        )
-        return await _dispatch.place_call(
-            self._execute,
-            statements,
-            question,
-            route,
-            request,
-            idempotency_key=idempotency_key,
-            wait_for_agent=wait_for_agent,
-            timeout=timeout,
-            settle=settle,
-        )
+            asyncio.get_running_loop()
+        except RuntimeError:
+            pass
+        else:
+            message = "dispatch of this router can't be called within a running event loop"
+            raise UsageError(message, hint="use an async router, or asyncio.to_thread")
+
+        # Nothing else runs in the loop: a statement may hold it.
+        async def resolve(question: Question) -> Route:
+            return self._resolve(question)
+
+        async def execute(statement: str, value: str) -> Optional[str]:
+            return self._execute(statement, value)
+
+        return asyncio.run(self._place(asked, resolve, execute))
 
 
-def not_recorded(error: Exception) -> Error:
+def not_recorded(error: Exception) -> RecordFailed:
     """The record can't be written or read."""
     message = str(error).split("\n", 1)[0] or type(error).__name__
-    return Error(f"the record of calls can't be written or read: {message}", code="record-failed")
+    return RecordFailed(f"the record of calls can't be written or read: {message}")

@@ -1,89 +1,103 @@
-"""One LiveKit server. On ``livekit-api``: its messages; not its client, which
-repeats creates, follows servers elsewhere and signs for six hours."""
+"""One request to a LiveKit server. On ``livekit-api``: its messages; not its
+client, which repeats creates, follows servers elsewhere and signs for six hours.
+
+What a request is, and what its answer means, says the core."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from typing import Any, Mapping, TypeVar
-from urllib.parse import urlsplit
+from http import HTTPStatus
+from typing import Any
 
 import aiohttp
 import jwt
+from google.protobuf.json_format import MessageToDict, ParseDict
+from livekit.protocol import agent_dispatch, models, room, sip
 
-from ._causes import Trouble, of_reply, trouble
-from ._core import Route
-
-Message = TypeVar("Message")
+from ._core import Placing
 
 #: Of a token, in seconds.
 LIFETIME = 300
 LONGEST_BODY = 4 * 1024 * 1024
 
+_MESSAGES: "dict[str, tuple[Any, Any]]" = {
+    "SIP/ListSIPOutboundTrunk": (sip.ListSIPOutboundTrunkRequest, sip.ListSIPOutboundTrunkResponse),
+    "SIP/CreateSIPParticipant": (sip.CreateSIPParticipantRequest, sip.SIPParticipantInfo),
+    "RoomService/CreateRoom": (room.CreateRoomRequest, models.Room),
+    "RoomService/ListParticipants": (room.ListParticipantsRequest, room.ListParticipantsResponse),
+    "AgentDispatchService/CreateDispatch": (
+        agent_dispatch.CreateAgentDispatchRequest,
+        agent_dispatch.AgentDispatch,
+    ),
+    "AgentDispatchService/ListDispatch": (
+        agent_dispatch.ListAgentDispatchRequest,
+        agent_dispatch.ListAgentDispatchResponse,
+    ),
+}
+
+
+def knows_deployments() -> bool:
+    """Whether the ``livekit-api`` that is installed can name a deployment."""
+    fields = agent_dispatch.CreateAgentDispatchRequest.DESCRIPTOR.fields_by_name
+    return "deployment" in fields
+
 
 class Client:
-    """One server. It follows no redirect, and repeats nothing by itself."""
+    """A server of a call. It follows no redirect, and repeats nothing."""
 
-    def __init__(self, session: aiohttp.ClientSession, route: Route, step: float) -> None:
-        base = urlsplit(route.url)
-        scheme = {"ws": "http", "wss": "https"}.get(base.scheme, base.scheme)
-        if scheme not in ("http", "https") or not base.hostname:
-            raise Trouble("bad-url", done="not sent")
-        self._base = f"{scheme}://{base.netloc}"
-        self._session = session
-        self._key, self._secret = route.api_key, route.api_secret
-        self._step = step
+    def __init__(self, placing: Placing, second: bool) -> None:
+        self._base, self._key, self._secret, local = placing.credentials(second)
+        # No proxy is asked for a server of this machine.
+        self._session = aiohttp.ClientSession(trust_env=not local)
 
-    def _token(self, video: Mapping[str, Any], sip_grants: Mapping[str, Any]) -> str:
+    async def close(self) -> None:
+        await self._session.close()
+
+    def _token(self, grants: "dict[str, Any]") -> str:
         now = int(time.time())
-        claims: dict[str, Any] = {"iss": self._key, "nbf": now, "exp": now + LIFETIME}
-        if video:
-            claims["video"] = dict(video)
-        if sip_grants:
-            claims["sip"] = dict(sip_grants)
+        claims = {"iss": self._key, "nbf": now, "exp": now + LIFETIME, **grants}
         return jwt.encode(claims, self._secret, algorithm="HS256")
 
-    async def ask(
-        self,
-        asked: str,
-        method: str,
-        message: Any,
-        answer: "type[Message]",
-        until: float,
-        *,
-        video: Mapping[str, Any] = {},
-        sip: Mapping[str, Any] = {},
-    ) -> Message:
-        left = min(self._step, until - time.monotonic())
-        if left <= 0:
-            raise Trouble("timeout", done="not sent")
+    async def post(self, wanted: "dict[str, Any]") -> "dict[str, Any]":
+        """The answer, as the core reads it."""
+        asked, answered = _MESSAGES[wanted["method"]]
+        grants = {name: wanted[name] for name in ("video", "sip") if wanted[name]}
         sent = {
-            "Authorization": f"Bearer {self._token(video, sip)}",
+            "Authorization": f"Bearer {self._token(grants)}",
             "Content-Type": "application/protobuf",
         }
         try:
             async with self._session.post(
-                f"{self._base}/twirp/livekit.{method}",
-                data=message.SerializeToString(),
+                f"{self._base}twirp/livekit.{wanted['method']}",
+                data=ParseDict(wanted["message"], asked()).SerializeToString(),
                 headers=sent,
                 allow_redirects=False,
-                timeout=aiohttp.ClientTimeout(total=left),
+                timeout=aiohttp.ClientTimeout(total=wanted["limit"]),
             ) as reply:
                 body = await _read(reply)
-                status, headers = reply.status, reply.headers
         except asyncio.TimeoutError:
-            raise Trouble("timeout", done="unclear") from None
+            return {"cause": "timeout"}
         except aiohttp.ClientError as error:
-            raise _of_client(error) from None
-        kind = headers.get("Content-Type", "")
-        if status != 200 or not kind.startswith("application/protobuf"):
-            raise of_reply(asked, status, headers, body)
+            return _not_answered(error)
+        kind = reply.headers.get("Content-Type", "")
+        if reply.status != 200 or not kind.startswith("application/protobuf"):
+            return {
+                "reply": {
+                    "status": reply.status,
+                    "reason": _reason(reply.status),
+                    "content_type": kind,
+                    "location": reply.headers.get("Location", ""),
+                    "body": body.decode(errors="replace"),
+                }
+            }
         if len(body) > LONGEST_BODY:
-            raise Trouble("unreadable", f"longer than {LONGEST_BODY} bytes", "unclear")
+            return {"cause": "unreadable", "detail": f"longer than {LONGEST_BODY} bytes"}
         try:
-            return answer.FromString(body)  # type: ignore[attr-defined, no-any-return]
+            message = answered.FromString(body)
         except Exception:
-            raise Trouble("unreadable", done="unclear") from None
+            return {"cause": "unreadable"}
+        return {"message": MessageToDict(message, preserving_proto_field_name=True)}
 
 
 async def _read(reply: aiohttp.ClientResponse) -> bytes:
@@ -95,15 +109,22 @@ async def _read(reply: aiohttp.ClientResponse) -> bytes:
     return body
 
 
-def _of_client(error: aiohttp.ClientError) -> Trouble:
+def _reason(status: int) -> str:
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return "<unknown status code>"
+
+
+def _not_answered(error: aiohttp.ClientError) -> "dict[str, Any]":
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
-        return trouble("tls", str(error.certificate_error), "not sent")
+        return {"cause": "tls", "detail": str(error.certificate_error), "sent": False}
     if isinstance(error, aiohttp.ClientSSLError):
-        return trouble("tls", str(error), "not sent")
+        return {"cause": "tls", "detail": str(error), "sent": False}
     if isinstance(error, aiohttp.ClientConnectorDNSError):
-        return Trouble("dns", done="not sent")
-    if isinstance(error, aiohttp.ClientProxyConnectionError):
-        return Trouble("proxy", done="not sent")
+        return {"cause": "dns", "sent": False}
+    if isinstance(error, (aiohttp.ClientProxyConnectionError, aiohttp.ClientHttpProxyError)):
+        return {"cause": "proxy", "sent": False}
     if isinstance(error, aiohttp.ClientConnectorError):
-        return Trouble("refused", done="not sent")
-    return Trouble("connection-lost", done="unclear")
+        return {"cause": "refused", "sent": False}
+    return {"cause": "connection-lost"}

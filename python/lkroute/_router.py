@@ -74,6 +74,7 @@ class BaseRouter:
         to: Optional[str],
         agent_id: Optional[int],
         strict: Optional[bool],
+        for_call: bool = False,
     ) -> Question:
         return Question(
             from_number,
@@ -83,6 +84,7 @@ class BaseRouter:
             agent_id=agent_id,
             strict=self._strict if strict is None else strict,
             environment=self._environment,
+            for_call=for_call,
         )
 
     def _steps(self, question: Question) -> Steps:

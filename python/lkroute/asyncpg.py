@@ -12,13 +12,13 @@ import asyncpg
 from . import _core
 from ._core import Question, Route
 from ._calls import DispatchingRouter, not_recorded
-from ._router import TablesChanged, Values, is_of_shape, run_async
+from ._router import SchemaRouter, TablesChanged, Values, is_of_shape, run_async
 from .errors import UsageError
 
 Database = Union["asyncpg.Pool[Any]", "asyncpg.Connection[Any]"]
 
 
-class Router(DispatchingRouter):
+class Router(DispatchingRouter, SchemaRouter):
     """Where calls go, by the tables of a PostgreSQL schema.
 
     ``pool`` is an asyncpg pool or connection; the router never closes it, sets

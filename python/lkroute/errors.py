@@ -121,16 +121,40 @@ class UntrustedServer(Error):
     exit = 6
 
 
-class CallFailed(Error):
-    """There is no call: ``code`` is the cause. With the same key it may be tried
-    again. ``call`` is the record."""
+class KeyClash(UsageError):
+    """The idempotency key belongs to a call between other numbers."""
 
-    code = "call-failed"
-    #: What is known of the call: a :class:`lkroute.Call`.
+    code = "key-clash"
+
+
+class RecordFailed(Error):
+    """The table of calls can't be written or read. Nothing was sent."""
+
+    code = "record-failed"
+
+
+class KeyInUse(RecordFailed):
+    """Other calls are using the idempotency key at this moment. Nothing was
+    sent."""
+
+    code = "key-in-use"
+
+
+class CallError(Error):
+    """A call that did not get all the way: ``call`` is what is known of it."""
+
+    #: A :class:`lkroute.Call`.
     call: Any = None
 
 
-class CallUnknown(CallFailed):
+class CallFailed(CallError):
+    """There is no call: ``code`` is the cause. With the same key it may be tried
+    again."""
+
+    code = "call-failed"
+
+
+class CallUnknown(CallError):
     """Whether there is a call, or an agent in it, can't be known. Calling again
     may call a person twice."""
 
@@ -138,11 +162,31 @@ class CallUnknown(CallFailed):
     exit = 8
 
 
-class NoAgent(CallFailed):
+class NoAgent(CallError):
     """The server accepted the call, and was seen to have no agent for it."""
 
     code = "no-agent"
     exit = 10
+
+
+class NotDialled(CallError):
+    """With ``sip``: an agent took the call, and the person was not reached. The
+    message says whether a phone rang."""
+
+    code = "not-dialled"
+
+
+class CallCancelled(CallError):
+    """The first call with this key was ended by ``lkroute cancel``."""
+
+    code = "cancelled"
+
+
+class TrunkLacksNumber(CallFailed, Refused):
+    """There is no call: its trunk does not list the calling number."""
+
+    code = "trunk-lacks-number"
+    exit = 9
 
 
 class InternalError(Error):
@@ -162,9 +206,33 @@ _BY_CODE: dict[str, type[Error]] = {
         SecretNotOpened,
         PlainTextSecret,
         UntrustedServer,
+        KeyClash,
+        RecordFailed,
+        KeyInUse,
         InternalError,
     )
 }
+
+_BY_STATUS: dict[str, type[CallError]] = {
+    "failed": CallFailed,
+    "unknown": CallUnknown,
+    "in_queue": CallUnknown,
+    "no_agent": NoAgent,
+    "not_dialled": NotDialled,
+    "cancelled": CallCancelled,
+}
+
+
+def make_call_error(
+    call: Any, message: str, hint: Optional[str], code: Optional[str], exit: int
+) -> CallError:
+    """The exception for a call that did not get all the way."""
+    kind = _BY_STATUS.get(call.status, CallUnknown)
+    if kind is CallFailed and code == TrunkLacksNumber.code:
+        kind = TrunkLacksNumber
+    error = kind(message, code=code, hint=hint, exit=exit)
+    error.call = call
+    return error
 
 
 def make_error(

@@ -13,12 +13,12 @@ from psycopg.pq import TransactionStatus
 
 from . import _core
 from ._core import Question, Route
-from ._calls import DispatchingRouter, not_recorded
+from ._calls import BlockingDispatchingRouter, DispatchingRouter, not_recorded
 from ._router import SchemaRouter, TablesChanged, Values, is_of_shape, run, run_async
 from .errors import UsageError
 
 
-class Router(SchemaRouter):
+class Router(BlockingDispatchingRouter, SchemaRouter):
     """Where calls go, by the tables of a PostgreSQL schema.
 
     ``pool`` is a psycopg pool (anything with ``connection()``) or a connection;
@@ -63,6 +63,24 @@ class Router(SchemaRouter):
             lambda statement, values: self._send(connection, question, statement, values),
         )
 
+    def _resolve(self, question: Question) -> Route:
+        return run(
+            self._steps(question),
+            lambda statement, values: self._send(None, question, statement, values),
+        )
+
+    def _execute(self, statement: str, value: str) -> Optional[str]:
+        try:
+            with _borrowed(self._pool) as borrowed:
+                if _in_transaction(borrowed):
+                    # It would not be there when the process dies.
+                    raise UsageError("dispatch can't record a call within a transaction of yours")
+                with _own_transaction(borrowed), RawCursor(borrowed) as cursor:
+                    row = cursor.execute(statement, [value]).fetchone()
+                return row[0] if row else None
+        except psycopg.Error as error:
+            raise not_recorded(error) from error
+
     def _send(
         self,
         connection: Optional["psycopg.Connection[Any]"],
@@ -83,7 +101,7 @@ class Router(SchemaRouter):
             raise _failed(question, error, True) from error
 
 
-class AsyncRouter(DispatchingRouter):
+class AsyncRouter(DispatchingRouter, SchemaRouter):
     """The same on psycopg's async pool or connection."""
 
     def __init__(

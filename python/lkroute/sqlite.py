@@ -10,14 +10,15 @@ from uuid import UUID
 
 from . import _core
 from ._core import Question, Route, Tables
-from ._router import BaseRouter, Steps, Values, run
+from ._calls import BlockingDispatchingRouter, not_recorded
+from ._router import Steps, Values, run
 
 
-class Router(BaseRouter):
+class Router(BlockingDispatchingRouter):
     """Where calls go, by the tables of a SQLite file.
 
-    ``path`` is the file; it is opened for each look-up, to read, so that any
-    thread may ask.  The settings are those of :class:`lkroute.asyncpg.Router`.
+    ``path`` is the file; it is opened for each look-up, to read, and for each
+    record of a call, to write, so that any thread may ask.  The settings are those of :class:`lkroute.asyncpg.Router`.
     """
 
     def __init__(
@@ -31,7 +32,7 @@ class Router(BaseRouter):
     ) -> None:
         super().__init__(keys=keys, environment=environment, strict=strict, environ=environ)
         path = os.path.abspath(os.fspath(path))
-        self._uri = f"file:{urllib.parse.quote(path)}?mode=ro"
+        self._uri = f"file:{urllib.parse.quote(path)}?mode="
 
     def _inspection(self) -> str:
         return _core.sqlite_inspection()
@@ -56,12 +57,14 @@ class Router(BaseRouter):
     ) -> Route:
         """Where a call from ``from_number`` goes: see
         :meth:`lkroute.asyncpg.Router.resolve`."""
-        question = self._question(from_number, tenant, initiated_by, to, agent_id, strict)
+        return self._resolve(self._question(from_number, tenant, initiated_by, to, agent_id, strict))
+
+    def _resolve(self, question: Question) -> Route:
         opened: list[sqlite3.Connection] = []
 
         def send(statement: str, values: Values) -> str:
             if not opened:
-                opened.append(sqlite3.connect(self._uri, uri=True, timeout=5.0))
+                opened.append(sqlite3.connect(self._uri + "ro", uri=True, timeout=5.0))
                 opened[0].execute("BEGIN")
             row: Any = opened[0].execute(statement, tuple(values)).fetchone()
             return str(row[0])
@@ -73,3 +76,15 @@ class Router(BaseRouter):
         finally:
             for connection in opened:
                 connection.close()
+
+    def _execute(self, statement: str, value: str) -> Optional[str]:
+        try:
+            connection = sqlite3.connect(self._uri + "rw", uri=True, timeout=5.0)
+            try:
+                with connection:
+                    rows = connection.execute(statement, (value,)).fetchall()
+            finally:
+                connection.close()
+        except sqlite3.Error as error:
+            raise not_recorded(error) from error
+        return str(rows[0][0]) if rows else None

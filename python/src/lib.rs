@@ -4,6 +4,8 @@
 //! It touches no file, no network and no variable: Python reads with what the
 //! service has, and hands over texts. A panic in here is an exception.
 
+mod mailbox;
+mod placing;
 mod question;
 mod raise;
 mod request;
@@ -14,6 +16,8 @@ use pyo3::prelude::*;
 
 #[pymodule]
 mod _core {
+    #[pymodule_export]
+    use super::placing::{Placing, actor, place_call, repeated, statement_of_key};
     #[pymodule_export]
     use super::question::{Keys, Question, failed, resolve};
     #[pymodule_export]

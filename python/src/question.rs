@@ -6,25 +6,29 @@ use std::sync::Arc;
 use lkroute::answer::{self, TenantSelector};
 use lkroute::error::{Error, Result};
 use lkroute::lookup::{LookedUp, TrustRows};
-use lkroute::phone::{E164, parse_dialled};
+use lkroute::phone::E164;
 use lkroute::resolve::{RoutingEnv, ShellEnv, env};
 use lkroute::secrets::{KeyRing, Secret};
 use pyo3::prelude::*;
 use uuid::Uuid;
 
 use crate::raise::{detached, misused, raise_unresolved};
-use crate::route::{Approval, Route};
+use crate::route::{Approval, Route, Shell};
 use crate::tables::{Kind, Tables};
 
 /// What is asked of one call.
 #[pyclass(frozen, module = "lkroute._core")]
-pub struct Question(pub answer::ResolveRequest);
+pub struct Question {
+    pub asked: answer::ResolveRequest,
+    /// A call is to be placed by the answer.
+    for_call: bool,
+}
 
 #[pymethods]
 impl Question {
     #[new]
     #[pyo3(signature = (from_number, *, tenant=None, initiated_by=None, to=None, agent_id=None,
-                        strict=false, environment=None))]
+                        strict=false, environment=None, for_call=false))]
     #[allow(clippy::too_many_arguments)]
     fn new(
         py: Python<'_>,
@@ -35,6 +39,7 @@ impl Question {
         agent_id: Option<i64>,
         strict: bool,
         environment: Option<String>,
+        for_call: bool,
     ) -> PyResult<Question> {
         let from = E164::parse(from_number)
             .map_err(|error| misused(py, "bad-number", format!("the calling number: {error}")))?;
@@ -47,40 +52,22 @@ impl Question {
             (None, Some(user)) => TenantSelector::User(read_uuid(py, "initiated_by", user)?),
             (None, None) => TenantSelector::Any,
         };
-        Ok(Question(answer::ResolveRequest {
-            from,
-            tenant,
-            to,
-            agent: agent_id,
-            strict,
-            environment,
-        }))
-    }
-
-    /// Whether the record of a call is of this one: see [`lkroute::dispatch::clash`].
-    #[pyo3(signature = (from_number, to_number, to_input, tenant))]
-    fn is_of(
-        &self,
-        from_number: u64,
-        to_number: &str,
-        to_input: &str,
-        tenant: Option<&str>,
-    ) -> bool {
-        let asked = self.0.to.as_deref().unwrap_or_default();
-        let read = parse_dialled(asked, None).map(|number| number.to_string());
-        let same_to = to_input == asked || read.is_ok_and(|to| to == to_number);
-        let mine = match &self.0.tenant {
-            TenantSelector::Tenant(name) => Uuid::parse_str(name).ok(),
-            _ => None,
-        };
-        let theirs = tenant.and_then(|text| Uuid::parse_str(text).ok());
-        let same_tenant = mine.is_none() || theirs.is_none() || mine == theirs;
-        self.0.from.digits() == from_number && same_to && same_tenant
+        Ok(Question {
+            asked: answer::ResolveRequest {
+                from,
+                tenant,
+                to,
+                agent: agent_id,
+                strict,
+                environment,
+            },
+            for_call,
+        })
     }
 
     /// The values of the statement, in their order.
     fn values(&self, tables: &Tables) -> [Option<String>; 4] {
-        let asked = self.0.look_up();
+        let asked = self.asked.look_up();
         match tables.0 {
             Kind::Postgres(_) => asked.postgres_values(),
             Kind::Sqlite(_) => asked.sqlite_values(),
@@ -136,10 +123,10 @@ pub fn resolve(
     environment: HashMap<String, String>,
     keys: &Keys,
 ) -> PyResult<Option<Route>> {
-    let asked = &question.0;
+    let asked = &question.asked;
     let tables = found.as_ref().map(|(tables, _)| &**tables);
     let document = found.as_ref().map(|(_, document)| *document);
-    let ring = keys.0.clone();
+    let (ring, for_call) = (keys.0.clone(), question.for_call);
     let done = detached(py, move || {
         let found = match (tables, document) {
             (Some(tables), Some(document)) => match read_found(asked, tables, document)? {
@@ -153,8 +140,12 @@ pub fn resolve(
         let variable = variable.filter(|value| !value.trim().is_empty());
         let answer = answer::answer(found, asked, &env, &ring, variable.map(Secret::new));
         let answer = answer.map_err(|error| coded(error, "unknown-tenant"))?;
-        let livekit_url = environment.get(env::URL).cloned();
-        let approval = Approval::new(&answer, asked.strict, ring, livekit_url);
+        let shell = Shell {
+            ring,
+            livekit_url: environment.get(env::URL).cloned(),
+            worker: env.shell().and_then(|shell| shell.worker.clone()),
+        };
+        let approval = Approval::new(&answer, asked.strict, for_call, shell);
         Ok(Some((answer, approval)))
     })?;
     let Some((answer, approval)) = done else {
@@ -210,7 +201,7 @@ pub fn failed(py: Python<'_>, question: &Question, message: &str, hint: Option<S
         Some(hint) => error.hint(hint),
         None => error,
     };
-    let resolution = answer::failed(&question.0, &error);
+    let resolution = answer::failed(&question.asked, &error);
     match &resolution.outcome {
         Err(error) => raise_unresolved(py, error, &resolution.trace),
         Ok(_) => misused(py, "internal", "a failure that is none"),

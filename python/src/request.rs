@@ -3,7 +3,6 @@
 use lkroute::answer::draw_ids;
 use lkroute::dispatch::{CallOptions, Extra, Request, read_extra};
 use pyo3::prelude::*;
-use serde_json::json;
 use uuid::Uuid;
 
 use crate::question::read_uuid;
@@ -12,113 +11,86 @@ use crate::route::Route;
 
 /// All that is sent for one call; its ids are drawn anew for each.
 #[pyclass(frozen, module = "lkroute")]
-pub struct CallRequest(pub Request);
+pub struct CallRequest {
+    pub request: Request,
+    pub options: CallOptions,
+}
 
 #[pymethods]
 impl CallRequest {
     /// The room's name, hard to guess.
     #[getter]
     fn room(&self) -> &str {
-        &self.0.room
+        &self.request.room
     }
 
     /// The agent name that the worker is registered under.
     #[getter]
     fn worker(&self) -> &str {
-        &self.0.worker
+        &self.request.worker
     }
 
     /// The deployment of the workers; none means production.
     #[getter]
     fn deployment(&self) -> Option<&str> {
-        self.0.deployment.as_deref()
+        self.request.deployment.as_deref()
     }
 
     /// The JSON that the worker reads, to the byte as it is sent.
     #[getter]
     fn metadata(&self) -> &str {
-        &self.0.metadata
+        &self.request.metadata
     }
 
     #[getter]
     fn job_id(&self) -> String {
-        self.0.ids.job.to_string()
+        self.request.ids.job.to_string()
     }
 
     #[getter]
     fn call_log_id(&self) -> String {
-        self.0.call_log_id.to_string()
+        self.request.call_log_id.to_string()
     }
 
     #[getter]
     fn trunk_id(&self) -> &str {
-        &self.0.trunk
+        &self.request.trunk
     }
 
     #[getter]
     fn url(&self) -> &str {
-        &self.0.url
+        &self.request.url
     }
 
     /// The calling number, E.164.
     #[getter(from_number)]
     fn calling_number(&self) -> String {
-        self.0.from.to_string()
+        self.request.from.to_string()
     }
 
     /// The called number as the carrier wants it.
     #[getter]
     fn formatted(&self) -> &str {
-        &self.0.formatted
-    }
-
-    /// The record as it is written before anything is sent, as JSON.
-    #[pyo3(signature = (at, actor, idempotency_key))]
-    fn record(&self, at: String, actor: String, idempotency_key: Option<String>) -> String {
-        let record = self.0.record(at, actor, idempotency_key);
-        json!({
-            "id": record.id,
-            "at": record.at,
-            "finished_at": record.finished_at,
-            "status": record.status,
-            "idempotency_key": record.idempotency_key,
-            "from_number": record.from.digits(),
-            "to_number": record.to,
-            "tenant_id": record.tenant,
-            "config_id": record.config_id,
-            "config_name": record.config_name,
-            "room": record.room,
-            "dispatch_id": record.dispatch_id,
-            "worker": record.worker,
-            "worker_seen": record.worker_seen,
-            "actor": record.actor,
-            "detail": record.detail,
-        })
-        .to_string()
+        &self.request.formatted
     }
 
     fn __repr__(&self) -> String {
         format!(
             "CallRequest(room={:?}, worker={:?})",
-            self.0.room, self.0.worker
+            self.request.room, self.request.worker
         )
     }
 }
 
 /// The request for a call along this route.
-pub fn make_call(py: Python<'_>, route: &Route, options: &CallOptions) -> PyResult<CallRequest> {
+pub fn make_call(py: Python<'_>, route: &Route, options: CallOptions) -> PyResult<CallRequest> {
     let request = route.outcome().and_then(|outcome| {
         let agent = route.answer.agent;
-        Request::new(
-            route.resolve_request.from,
-            outcome,
-            options,
-            agent,
-            draw_ids(),
-        )
+        let from = route.resolve_request.from;
+        Request::new(from, outcome, &options, agent, draw_ids())
     });
     request
-        .map(CallRequest)
+        .map(|request| CallRequest { request, options })
         .map_err(|error| raise(py, &error, Some(&route.answer.resolution.trace)))
 }
 

@@ -3,11 +3,12 @@
 
 use std::sync::{Arc, OnceLock};
 
-use lkroute::answer::{self, Answer, TenantSelector};
+use lkroute::answer::{self, Answer, FallbackConfig, TenantSelector};
 use lkroute::dispatch::CallOptions;
 use lkroute::error::{Error, Exit, Result};
 use lkroute::explain;
 use lkroute::lookup::TrustRows;
+use lkroute::resolve::env::DEFAULT_WORKER;
 use lkroute::resolve::{Called, Outcome, Report};
 use lkroute::secrets::KeyRing;
 use pyo3::exceptions::PyTypeError;
@@ -17,36 +18,43 @@ use crate::question::trust_rows;
 use crate::raise::{misused, raise};
 use crate::request::{CallRequest, make_call, read_id, read_metadata};
 
+/// What the process has beside the database.
+pub struct Shell {
+    pub ring: Arc<KeyRing>,
+    pub livekit_url: Option<String>,
+    pub worker: Option<String>,
+}
+
 /// Whether the call may be signed, and what there is to warn of.
 pub struct Approval {
-    ring: Arc<KeyRing>,
-    livekit_url: Option<String>,
+    shell: Shell,
     judged: OnceLock<Result<Vec<String>>>,
+    /// Whom tokens may be sent to, for the call's fallback.
+    trust: OnceLock<TrustRows>,
 }
 
 impl Approval {
     /// Judged at once where that needs nothing of the database.
-    pub fn new(
-        answer: &Answer,
-        strict: bool,
-        ring: Arc<KeyRing>,
-        livekit_url: Option<String>,
-    ) -> Approval {
+    pub fn new(answer: &Answer, strict: bool, for_call: bool, shell: Shell) -> Approval {
         let approval = Approval {
-            ring,
-            livekit_url,
+            shell,
             judged: OnceLock::new(),
+            trust: OnceLock::new(),
         };
         if !answer.needs_trust() {
             approval.judge(answer, strict, &TrustRows::default());
+        }
+        let fallback = answer.fallback.as_ref();
+        if !for_call || !fallback.is_some_and(FallbackConfig::needs_trust) {
+            let _ = approval.trust.set(TrustRows::default());
         }
         approval
     }
 
     fn judge(&self, answer: &Answer, strict: bool, rows: &TrustRows) {
-        let url = self.livekit_url.as_deref();
+        let url = self.shell.livekit_url.as_deref();
         self.judged
-            .get_or_init(|| answer::approve_signing(answer, strict, rows, &self.ring, url));
+            .get_or_init(|| answer::approve_signing(answer, strict, rows, &self.shell.ring, url));
     }
 }
 
@@ -114,8 +122,21 @@ impl Route {
         read(self.answer.resolution.outcome.as_ref().ok()?)
     }
 
+    /// The worker of a config without one.
+    pub fn worker(&self) -> &str {
+        let worker = self.approval.shell.worker.as_deref();
+        worker.unwrap_or(DEFAULT_WORKER)
+    }
+
+    /// What a judgement of the fallback needs.
+    pub fn trust(&self) -> (&TrustRows, &KeyRing, Option<&str>) {
+        let shell = &self.approval.shell;
+        let rows = self.approval.trust.get_or_init(TrustRows::default);
+        (rows, &shell.ring, shell.livekit_url.as_deref())
+    }
+
     /// The secret, where it opens and may sign.
-    fn secret(&self) -> Result<&str> {
+    pub fn secret(&self) -> Result<&str> {
         match self.approval.judged.get() {
             Some(Ok(_)) => {}
             Some(Err(error)) => {
@@ -294,7 +315,7 @@ impl Route {
     /// Whether [`Route::judge`] is needed before the secret is given.
     #[getter]
     fn needs_trust(&self) -> bool {
-        self.approval.judged.get().is_none()
+        self.approval.judged.get().is_none() || self.approval.trust.get().is_none()
     }
 
     /// Judges whether a token may be sent, by what the database says of it.
@@ -302,6 +323,7 @@ impl Route {
         let rows = trust_rows(py, document)?;
         let strict = self.resolve_request.strict;
         self.approval.judge(&self.answer, strict, &rows);
+        let _ = self.approval.trust.set(rows);
         Ok(())
     }
 
@@ -336,7 +358,7 @@ impl Route {
             extra: metadata.transpose()?.unwrap_or_default(),
             worker,
         };
-        make_call(py, self, &options)
+        make_call(py, self, options)
     }
 
     fn __repr__(&self) -> String {

@@ -1,12 +1,12 @@
 //! Whether a call may be signed: where the token would go, and with whose
 //! credentials. Imports core and `secrets`.
 
-use super::{Answer, Signing};
+use super::Answer;
+use super::signing::signing_standing;
 use crate::error::{Error, Exit, Result};
-use crate::lookup::{OwnedCredentials, TrustRows};
-use crate::routing::CipherText;
-use crate::secrets::{self, KeyRing, Secret, Stored};
-use crate::trust::{Asker, Standing, standing};
+use crate::lookup::TrustRows;
+use crate::secrets::KeyRing;
+use crate::trust::Standing;
 
 /// What is said of a config of others whose server nobody approved.
 pub const UNKNOWN_SERVER: &str = "a server that lkroute never applied";
@@ -57,42 +57,6 @@ fn check_server(
             Err(Error::exit(Exit::Conflict, refusal.message(name)).hint(refusal.hint()))
         }
     }
-}
-
-/// Whether a token of a config may be sent.
-pub fn signing_standing(
-    signing: &Signing,
-    secret: Option<&Secret>,
-    rows: &TrustRows,
-    ring: &KeyRing,
-    environment: Option<&str>,
-) -> Standing {
-    let shares = |owned: &&OwnedCredentials| {
-        owned.id != signing.id
-            && (owned.api_key.is_some() && owned.api_key == signing.api_key
-                || secret.is_some_and(|secret| is_secret_of(owned, secret, ring)))
-    };
-    let asker = Asker {
-        url: &signing.url,
-        region: signing.region.as_deref(),
-        owned: signing.owned,
-        shares_with: match signing.owned {
-            true => None,
-            false => rows
-                .owned
-                .iter()
-                .find(shares)
-                .map(|owned| owned.name.as_str()),
-        },
-    };
-    standing(&asker, environment, &rows.facts)
-}
-
-fn is_secret_of(owned: &OwnedCredentials, secret: &Secret, ring: &KeyRing) -> bool {
-    let stored = owned.sealed.as_ref().map(CipherText::as_stored);
-    let stored = stored.map(|text| Stored::read(text.to_owned()));
-    let opened = stored.and_then(|stored| secrets::open_stored(ring, owned.id, &stored).ok());
-    opened.is_some_and(|opened| opened.same(secret))
 }
 
 /// A secret that stands in the database as plain text: a warning, where

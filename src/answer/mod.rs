@@ -4,21 +4,24 @@
 //! The command and the Python package both answer by it.
 
 mod approval;
+mod fallback;
+mod signing;
 
 use std::collections::HashMap;
 
 use uuid::Uuid;
 
-pub use approval::{SEAL_OF_OTHERS, UNKNOWN_SERVER, approve_signing, signing_standing};
+pub use approval::{SEAL_OF_OTHERS, UNKNOWN_SERVER, approve_signing};
+pub use fallback::{FallbackCall, FallbackConfig};
+pub use signing::{Signing, signing_standing};
 
-use crate::dispatch::Ids;
+use crate::dispatch::{Ids, Record, clash};
 use crate::error::{Error, Exit, Result};
-use crate::fields::Field;
 use crate::lookup::{LookUp, LookedUp};
 use crate::phone::E164;
 use crate::resolve::{
-    self, AgentFact, ConfigFact, Facts, Query, Resolution, ResolveError, RoutingEnv, SecretState,
-    Source, TenantChoice,
+    self, AgentFact, Facts, Query, Resolution, ResolveError, RoutingEnv, SecretState, Source,
+    TenantChoice,
 };
 use crate::secrets::{self, KeyRing, OpenError, Secret, Stored};
 
@@ -57,43 +60,25 @@ pub struct Answer {
     pub sealed: Option<String>,
     /// The config of the database whose secret would sign, where there is one.
     pub signing: Option<Signing>,
-}
-
-/// The config whose secret would sign a call's tokens.
-#[derive(Debug, Clone)]
-pub struct Signing {
-    pub id: Uuid,
-    pub name: String,
-    pub url: String,
-    pub api_key: Option<String>,
-    /// The region that lkroute knows it by.
-    pub region: Option<String>,
-    /// Whether lkroute applied it.
-    pub owned: bool,
-    /// Its URL is the one that lkroute applied last.
-    pub as_applied: bool,
-    /// Its secret is stored as plain text.
-    pub plain_text: bool,
-}
-
-impl Signing {
-    /// `applied` is the URL that was applied last, where it was.
-    pub fn of(config: &ConfigFact, applied: Option<&str>) -> Option<Signing> {
-        let text = |field| config.text(field).map(str::to_owned);
-        Some(Signing {
-            id: config.id?,
-            name: config.name().to_owned(),
-            url: text(Field::Url)?,
-            api_key: text(Field::ApiKey),
-            region: text(Field::Region),
-            owned: config.place.apply.is_some(),
-            as_applied: applied.is_some() && applied == config.fields.text(Field::Url),
-            plain_text: config.secret == SecretState::PlainText,
-        })
-    }
+    /// Where the call may go, where nothing of it can have begun there.
+    pub fallback: Option<FallbackConfig>,
 }
 
 impl ResolveRequest {
+    /// Refuses a key whose record is of another call.
+    ///
+    /// # Errors
+    /// The record is of other numbers, or of another tenant.
+    pub fn check_repeat(&self, first: &Record) -> Result<()> {
+        let tenant = match &self.tenant {
+            TenantSelector::Tenant(name) => Uuid::parse_str(name).ok(),
+            TenantSelector::Both(_, id) => Some(*id),
+            TenantSelector::Any | TenantSelector::User(_) => None,
+        };
+        let to = self.to.as_deref().unwrap_or_default();
+        clash(first, self.from, to, tenant)
+    }
+
     /// What has to be looked up for it.
     pub fn look_up(&self) -> LookUp {
         let (tenant, initiated_by) = match &self.tenant {
@@ -155,7 +140,7 @@ pub fn answer(
     ring: &KeyRing,
     variable: Option<Secret>,
 ) -> Result<Answer> {
-    let opened = open_all(&mut found, ring);
+    let mut opened = open_all(&mut found, ring);
     let tenant = match (
         choose_tenant(&request.tenant, &found.facts),
         env.table_enabled(),
@@ -175,7 +160,7 @@ pub fn answer(
         found.facts.agent = Some(agent);
         resolution = resolve::resolve(&query, &found.facts, env);
     }
-    let (secret, sealed) = match secret(&resolution, opened, variable) {
+    let (secret, sealed) = match secret(&resolution, &mut opened, variable) {
         Some(Ok(secret)) => (Some(secret), None),
         Some(Err(error)) => (None, Some(error)),
         None => (None, None),
@@ -185,6 +170,7 @@ pub fn answer(
         secret,
         sealed,
         signing: signing(&resolution, &found),
+        fallback: FallbackConfig::of(&resolution, &found, &mut opened),
         resolution,
     })
 }
@@ -266,7 +252,7 @@ pub fn secret_state(stored: &Stored, secret: &Result<Secret, OpenError>) -> Secr
 /// The secret of the credentials that were picked.
 fn secret(
     resolution: &Resolution,
-    mut opened: Opened,
+    opened: &mut Opened,
     variable: Option<Secret>,
 ) -> Option<Result<Secret, String>> {
     let route = &resolution.outcome.as_ref().ok()?.route;

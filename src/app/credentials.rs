@@ -7,7 +7,7 @@ use super::lookup::Signing;
 use super::{Context, Stop, database, lookup, no_such, trusted_hosts};
 use crate::error::{Error, Exit, Result};
 use crate::fields::Field;
-use crate::resolve::{ConfigFact, Configs};
+use crate::resolve::Configs;
 use crate::secrets::{self, KeyRing, Secret, Stored};
 use crate::snapshot::Snapshot;
 use crate::store::{Mode, Store, TrustRows};
@@ -37,22 +37,6 @@ impl KnownServers {
             configs: Configs::of_snapshot(&snapshot),
             snapshot,
             trust,
-        })
-    }
-
-    /// A config that lkroute applied.
-    pub fn owned(&self, id: Uuid) -> Option<&ConfigFact> {
-        let mut configs = self.configs.iter();
-        configs.find(|config| config.id == Some(id) && config.place.apply.is_some())
-    }
-
-    /// Whether the row of a config holds its secret for everybody to read.
-    pub fn holds_plain_text(&self, id: Uuid) -> bool {
-        let mut rows = self.snapshot.configs.iter();
-        let row = rows.find(|row| row.id == id);
-        row.is_some_and(|row| {
-            let stored = Stored::read(row.secret.as_stored().to_owned());
-            matches!(stored, Stored::Plain(_))
         })
     }
 

@@ -7,15 +7,14 @@ use futures_util::{StreamExt, stream};
 use jiff::{SignedDuration, Timestamp};
 
 use super::credentials::{Credentials, KnownServers};
-use super::dispatch::{meaning, note_agent};
 use super::{Context, Stop, database, keys, lookup};
-use crate::dispatch::{Record, Status};
+use crate::dispatch::{
+    Call, CallLook, Cause, Dispatched, JOB_LISTED_WITHIN, Limits, Record, Status, find_dispatch,
+    look_at_call, phone_in_room, wait_for_participant,
+};
 use crate::error::{Error, Result};
 use crate::invisible_chars::drop_user_info;
-use crate::livekit::{
-    Call, CallLook, Cause, Client, Dispatched, JOB_LISTED_WITHIN, Limits, Server, end_call,
-    find_dispatch, look_at_call, phone_in_room, wait_for_participant,
-};
+use crate::livekit::{Client, Server, end_call};
 use crate::phone::E164;
 use crate::resolve;
 use crate::secrets::KeyRing;
@@ -183,7 +182,7 @@ fn client_of(
         api_key: &credentials.api_key,
         api_secret: credentials.api_secret.expose(),
     };
-    Client::new(&server, limits).map_err(|failure| Error::new(meaning(&failure)))
+    Client::new(&server, limits).map_err(|failure| Error::new(failure.meaning()))
 }
 
 fn of_environment() -> Result<Credentials> {
@@ -226,7 +225,7 @@ async fn look_again(
     match look {
         CallLook::There(there) => {
             let seen_in_room = record.detail.in_room.take();
-            note_agent(record, there);
+            record.note_agent(there);
             record.detail.in_room = record.detail.in_room.take().or(seen_in_room);
             record.detail.message = None;
             look_whether_running(client, record).await
@@ -243,14 +242,14 @@ async fn look_again(
             settle_gone(record);
             Ok(())
         }
-        CallLook::NotKnown(failure) => Err(meaning(&failure)),
+        CallLook::NotKnown(failure) => Err(failure.meaning()),
     }
 }
 
 /// Notes whether an agent is in the room now, and what the phone does.
 async fn look_whether_running(client: &Client, record: &mut Record) -> Result<(), String> {
     let present = wait_for_participant(client, &record.room, Duration::ZERO).await;
-    let present = present.map_err(|failure| meaning(&failure))?;
+    let present = present.map_err(|failure| failure.meaning())?;
     record.detail.running = Some(present.is_some());
     record.detail.in_room = present.or(record.detail.in_room.take());
     if let Ok(Some(phone)) = phone_in_room(client, &record.room).await {
@@ -283,7 +282,7 @@ async fn adopt_dispatch(
             Ok(true)
         }
         _ if age < UNDER_WAY => Err("it may still be under way".to_owned()),
-        Err(failure) if failure.cause != Cause::RoomMissing => Err(meaning(&failure)),
+        Err(failure) if failure.cause != Cause::RoomMissing => Err(failure.meaning()),
         Ok(None) | Err(_) => {
             settle_gone(record);
             Ok(false)
@@ -362,7 +361,7 @@ pub async fn cancel_call(
         .map_err(|failure| {
             Error::new(format!(
                 "the call could not be ended: {}",
-                meaning(&failure)
+                failure.meaning()
             ))
             .hint(failure.cause.remedy())
         })?;

@@ -13,6 +13,7 @@ use super::secret_sources::SourceRules;
 use super::{
     Context, Stop, Total, database, lookup, no_such, routing_files, sealing, trusted_hosts,
 };
+use crate::dispatch::{Failure, JOB_LISTED_WITHIN};
 use crate::doctor::{
     AgentTenantMismatch, Complaint, DoctorFacts, DoctorFindings, DriftSurvey, Numbers,
     ProbeFailure, Probed, Survey,
@@ -21,8 +22,7 @@ use crate::doctor::{ComplaintSeverity, examine};
 use crate::error::Result;
 use crate::fields::{Field, FieldsPool};
 use crate::livekit::{
-    Client, Failure, JOB_LISTED_WITHIN, ProbeReport, Server, WorkerSeen, probe_server,
-    probe_worker, reach_server,
+    Client, ProbeReport, Server, WorkerSeen, probe_server, probe_worker, reach_server,
 };
 use crate::phone;
 use crate::resolve::{Aliases, ConfigFact, Configs};
@@ -31,7 +31,7 @@ use crate::snapshot::Snapshot;
 use crate::store::{Mode, Store, TrustRows};
 use crate::trust::{Refusal, Standing};
 
-pub use crate::livekit::Limits;
+pub use crate::dispatch::Limits;
 
 /// Servers that are asked at a time.
 const AT_ONCE: usize = 32;

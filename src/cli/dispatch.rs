@@ -13,8 +13,8 @@ use super::shell::Shell;
 use super::signals::asked_to_stop;
 use crate::app::database::block_on;
 use crate::app::dispatch::{
-    CallRequest, CallResult, JOB_LISTED_WITHIN, LONGEST_RING, Limits, SipRequest, dispatch_call,
-    rehearse_call,
+    CallRequest, CallResult, JOB_LISTED_WITHIN, LONGEST_RING, Limits, PlacingOptions, SipRequest,
+    dispatch_call, rehearse_call,
 };
 use crate::app::dispatches::calls_in_doubt;
 use crate::app::keys::KeyRing;
@@ -238,19 +238,16 @@ impl DispatchArgs {
             options: self.options(),
             idempotency_key: self.idempotency_key.clone(),
             ring,
-            limits: Limits {
-                step: self.timeout,
-                whole: self.timeout * 6,
-                settle: self.settle,
-                ..Limits::default()
+            limits: Limits::of_call(self.timeout, self.settle),
+            placing: PlacingOptions {
+                wait_for_agent: self.wait_for_agent,
+                allow_unlisted_number: self.allow == Some(Allowed::TrunkLacksNumber),
+                sip: self.sip.then(|| SipRequest {
+                    ring: self.ring,
+                    headers: self.sip_header.clone(),
+                    display_name: self.display_name.clone(),
+                }),
             },
-            wait_for_agent: self.wait_for_agent,
-            allow_unlisted_number: self.allow == Some(Allowed::TrunkLacksNumber),
-            sip: self.sip.then(|| SipRequest {
-                ring: self.ring,
-                headers: self.sip_header.clone(),
-                display_name: self.display_name.clone(),
-            }),
         })
     }
 

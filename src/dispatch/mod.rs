@@ -1,18 +1,48 @@
-//! A call as values: what is asked for, the one request that it becomes, and
-//! how it ends. Core: imports only core; ids are made by the shell.
+//! A call: what is asked for, the one request that it becomes, how it is
+//! placed, and how it ends. Core: imports only core; ids are made by the shell,
+//! and [`CallServer`] and [`CallBook`] are whatever server and database the
+//! caller has. So the command and the Python package place calls by one code.
 //!
 //! The room's name and the metadata are those that the application's worker
 //! reads (`domain.md`, "Dispatch").
 
+mod agent;
+mod book;
+mod call_failure;
+mod cause;
+mod dial;
 mod metadata;
+mod options;
+mod place;
 mod record;
+mod repeat;
+mod reply;
 mod request;
+mod server;
 #[cfg(test)]
 mod tests;
+mod under_way;
 
+pub use agent::{
+    AgentSeen, AgentThere, CallLook, Dispatched, JOB_LISTED_WITHIN, find_dispatch, look_at_call,
+    phone_in_room, wait_for_agent, wait_for_participant,
+};
+pub use book::CallBook;
+pub use call_failure::{TRUNK_LACKS_NUMBER, not_placed};
+pub use cause::{Cause, Failure, one_line};
+pub use dial::{LONGEST_RING, SipFailure, create_sip_participant};
 pub use metadata::{is_reserved, read_extra};
-pub use record::{Detail, Record, Status, Traced, WentBy, clash};
+pub use options::{PlacingOptions, SipRequest};
+pub use place::{CallOutcome, NoRoom, create_room, dispatch_into_room, place_call};
+pub use record::{Detail, Record, Status, Traced, WentBy};
+pub use repeat::{clash, first_outcome};
+pub use reply::{ApiResource, HttpReply, RequestError, SideEffect};
 pub use request::{CallOptions, Extra, Ids, Request, room_name};
+pub use server::{
+    Call, CallServer, JobSeen, JobStatus, Limits, ListedDispatch, NewRoom, Participant,
+    ParticipantKind, SipCall, SipPlaced, find_trunk, http_base, is_loopback,
+};
+pub use under_way::{NextServer, Placed, PlacedCall, place_once};
 
 use crate::error::{Error, Result};
 use crate::phone::E164;

@@ -8,6 +8,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::agent::AgentThere;
+use super::server::{JobSeen, JobStatus};
 use crate::error::{Error, Exit};
 use crate::phone::{E164, parse_dialled};
 
@@ -226,6 +228,16 @@ impl Record {
         self.detail.fallback.is_some() && self.status != Status::Failed
     }
 
+    /// Notes that an agent was seen.
+    pub fn note_agent(&mut self, seen: AgentThere) {
+        self.status = Status::PickedUp;
+        self.detail.in_room = seen.participant;
+        if let Some(job) = seen.job {
+            self.worker_seen = Some(job.agent_name.clone());
+            self.detail.agent = Some(job.into());
+        }
+    }
+
     /// Another worker took the job than the one that was asked for.
     pub fn is_mismatch(&self) -> bool {
         self.worker_seen
@@ -234,20 +246,21 @@ impl Record {
     }
 }
 
-/// Why an idempotency key that has a record can't be used: the record is of
-/// another call than the one that is asked for.
-pub fn clash(
-    first: &Record,
-    from: E164,
-    to_input: &str,
-    tenant: Option<Uuid>,
-) -> Result<(), Error> {
-    let same_tenant = tenant.is_none() || first.tenant.is_none() || tenant == first.tenant;
-    if first.is_between(from, to_input) && same_tenant {
-        return Ok(());
+impl From<JobSeen> for Traced {
+    fn from(job: JobSeen) -> Traced {
+        Traced {
+            job_id: job.job_id,
+            agent_name: job.agent_name,
+            worker_id: job.worker_id,
+            participant: job.participant_identity,
+            status: match job.status {
+                JobStatus::Pending => "pending",
+                JobStatus::Running => "running",
+                JobStatus::Success => "success",
+                JobStatus::Failed => "failed",
+            }
+            .to_owned(),
+            error: Some(job.error).filter(|error| !error.is_empty()),
+        }
     }
-    let key = first.idempotency_key.as_deref().unwrap_or_default();
-    let (from, to) = (first.from, &first.to);
-    let message = format!("the idempotency key `{key}` belongs to a call from {from} to {to}");
-    Err(Error::new(message).hint("give each call a key of its own"))
 }

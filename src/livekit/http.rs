@@ -2,7 +2,6 @@
 //! answer of bounded size, no redirect. Imports `reqwest`, `rustls`, and
 //! `jiff` for the `Date`.
 
-use std::net::IpAddr;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
@@ -10,11 +9,11 @@ use jiff::Timestamp;
 use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, LOCATION};
 use reqwest::{RequestBuilder, StatusCode, Url};
 
-use super::cause::{Cause, Failure};
+use crate::dispatch::{Cause, Failure, HttpReply, is_loopback};
 
 /// An answer, its body read to the end or to [`LONGEST_BODY`].
 pub(super) struct HttpAnswer {
-    pub status: StatusCode,
+    status: StatusCode,
     headers: HeaderMap,
     pub body: Vec<u8>,
     /// The body is longer than what was read.
@@ -78,15 +77,6 @@ pub(super) fn http_client(base: &Url) -> Result<reqwest::Client, Failure> {
         .map_err(|error| Failure::new(Cause::Tls, &error.to_string()))
 }
 
-fn is_loopback(base: &Url) -> bool {
-    let host = base.host_str().unwrap_or_default();
-    let address = host.trim_matches(['[', ']']).parse::<IpAddr>();
-    match address {
-        Ok(address) => address.to_canonical().is_loopback(),
-        Err(_) => host == "localhost" || host.ends_with(".localhost"),
-    }
-}
-
 fn tls_config() -> Result<rustls::ClientConfig, Failure> {
     let mut roots = rustls::RootCertStore::empty();
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
@@ -102,54 +92,28 @@ fn tls_config() -> Result<rustls::ClientConfig, Failure> {
 impl HttpAnswer {
     /// What the answer to `GET /` says.
     pub fn check_root(&self) -> Result<(), Failure> {
+        let reply = self.reply();
         match self.status {
-            StatusCode::OK if !self.is_html() => Ok(()),
-            StatusCode::NOT_ACCEPTABLE => Err(Failure::new(Cause::NotReady, &self.body_text())),
-            _ => Err(self.not_livekit()),
+            StatusCode::OK if !reply.is_html() => Ok(()),
+            StatusCode::NOT_ACCEPTABLE => Err(Failure::new(Cause::NotReady, &reply.body_text())),
+            _ => Err(reply.not_livekit()),
         }
     }
 
-    /// Why an answer that is none of LiveKit's API is what it is.
-    pub fn not_livekit(&self) -> Failure {
-        if self.status.is_redirection() {
-            let to = self
-                .headers
-                .get(LOCATION)
-                .and_then(|to| to.to_str().ok())
-                .unwrap_or_default();
-            return Failure::new(Cause::Redirect, &format!("{} to {to}", self.status));
+    pub fn reply(&self) -> HttpReply<'_> {
+        let text = |name| {
+            let value = self.headers.get(name);
+            value
+                .and_then(|value| value.to_str().ok())
+                .unwrap_or_default()
+        };
+        let reason = self.status.canonical_reason();
+        HttpReply {
+            status: self.status.as_u16(),
+            reason: reason.unwrap_or("<unknown status code>"),
+            content_type: text(CONTENT_TYPE),
+            location: text(LOCATION),
+            body: &self.body,
         }
-        let cause = if self.status.is_server_error() {
-            Cause::Unavailable
-        } else {
-            Cause::NotLivekit
-        };
-        let text = self.body_text();
-        let body = match text.trim() {
-            "" => "an empty answer",
-            _ if self.is_html() => "an HTML page",
-            text => text,
-        };
-        Failure::new(cause, &format!("{}: {body}", self.status))
-    }
-
-    /// The beginning of the body, as text.
-    pub fn body_text(&self) -> String {
-        let beginning = &self.body[..self.body.len().min(16 * 1024)];
-        String::from_utf8_lossy(beginning).into_owned()
-    }
-
-    pub fn is_protobuf(&self) -> bool {
-        self.content_type().starts_with("application/protobuf")
-    }
-
-    fn is_html(&self) -> bool {
-        self.content_type().starts_with("text/html")
-            || self.body.trim_ascii_start().starts_with(b"<")
-    }
-
-    fn content_type(&self) -> &str {
-        let kind = self.headers.get(CONTENT_TYPE);
-        kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default()
     }
 }

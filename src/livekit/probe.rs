@@ -1,19 +1,16 @@
 //! Looking at one server for `doctor`: each check passed, failed with a cause,
-//! or was not reached because an earlier one failed. Imports LiveKit's messages.
+//! or was not reached because an earlier one failed. Imports `tokio`.
 
 use std::time::Duration;
 
-use livekit_protocol as proto;
-use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::agent::{AgentSeen, AgentThere, Dispatched, wait_for_agent};
-use super::call::{Call, CallOutcome, create_room, dispatch_into_room};
-use super::cause::{Cause, Failure};
-use super::request::{DELETE_ROOM, LIST_OUTBOUND_TRUNKS};
-use super::request_error::RequestError;
-use super::token::Grant;
-use super::{Client, Limits, Server};
+use super::calls::delete_room;
+use super::{Client, Server};
+use crate::dispatch::{
+    AgentSeen, AgentThere, Call, CallOutcome, CallServer, Cause, Dispatched, Failure, Limits,
+    NewRoom, create_room, dispatch_into_room, find_trunk, wait_for_agent,
+};
 
 /// What became of one check.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -186,21 +183,6 @@ async fn look_for_trunk(client: &Client, trunk_id: &str, report: &mut ProbeRepor
     };
 }
 
-/// Looks for an outbound trunk and gives the numbers that it lists; changes
-/// nothing. [`Cause::TrunkMissing`] means that the server listed its trunks
-/// and this one is not among them.
-pub async fn find_trunk(client: &Client, trunk_id: &str) -> Result<Vec<String>, Failure> {
-    let until = Instant::now() + client.limits.step;
-    let all = proto::ListSipOutboundTrunkRequest::default();
-    let listed = client.send_message(LIST_OUTBOUND_TRUNKS, Grant::SipAdmin, &all, until);
-    let listed: proto::ListSipOutboundTrunkResponse =
-        listed.await.map_err(|error: RequestError| error.failure)?;
-    let mut trunks = listed.items.into_iter();
-    let found = trunks.find(|trunk| trunk.sip_trunk_id == trunk_id);
-    let found = found.map(|trunk| trunk.numbers);
-    found.ok_or_else(|| Failure::new(Cause::TrunkMissing, trunk_id))
-}
-
 /// What a trial of a worker left and found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WorkerProbe {
@@ -243,25 +225,19 @@ pub async fn probe_worker(
     };
 
     let seen = try_worker(client, &call, wait).await;
-    let until = Instant::now() + client.limits.step;
-    let delete = proto::DeleteRoomRequest { room: room.clone() };
-    let deleted = client.send_message(DELETE_ROOM, Grant::CreateRooms, &delete, until);
-    let deleted: Result<proto::DeleteRoomResponse, RequestError> = deleted.await;
-    let left_behind = deleted.err().map(|error| error.failure);
     WorkerProbe {
         seen,
-        left_behind: left_behind.filter(|f| f.cause != Cause::RoomMissing),
+        left_behind: delete_room(client, &room).await.err(),
         room,
     }
 }
 
 async fn try_worker(client: &Client, call: &Call<'_>, wait: Duration) -> WorkerSeen {
-    let short_lived = proto::CreateRoomRequest {
-        name: call.room.to_owned(),
-        empty_timeout: 60,
-        ..Default::default()
+    let short_lived = NewRoom {
+        name: call.room,
+        empty_timeout: Some(60),
     };
-    let until = Instant::now() + client.limits.whole;
+    let until = client.elapsed() + client.limits.whole;
     if let Err(none) = create_room(client, &short_lived, until).await {
         return WorkerSeen::Failed(none.failure);
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use livekit_token::{AccessToken, SIPGrants, VideoGrants};
 use zeroize::Zeroizing;
 
-use super::cause::{Cause, Failure};
+use crate::dispatch::{Cause, Failure};
 
 /// Long enough for clocks that are a little apart, short enough that a token
 /// which is read in a log is worth nothing the next day.

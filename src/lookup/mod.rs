@@ -1,5 +1,6 @@
-//! What a database knows of one number, as text to ask and text to read: the
-//! statements of both engines, and how what they give becomes facts. Core.
+//! What a database knows of one number, and of the calls that were placed, as
+//! text to ask and text to read: the statements of both engines, and how what
+//! they give becomes facts. Core.
 //!
 //! Whoever has a connection sends them: the store of the command, and the
 //! Python package with a connection of its caller's. A statement gives one
@@ -9,6 +10,7 @@
 //! [`PgTables::inspection`] asks first; an answer of which
 //! [`LookedUp::is_outdated`] tells that tables came or went since.
 
+mod call_records;
 mod columns;
 mod dialect;
 mod found;
@@ -20,11 +22,12 @@ mod trust_rows;
 
 use uuid::Uuid;
 
+pub use call_records::{CallStatements, read_record, record_values};
 pub use columns::{Columns, rfc3339};
 pub use dialect::Dialect;
 pub use found::{LookedUp, hidden};
 pub use names::{
-    CONFIG_COLUMNS, CONFIGS, NUMBER_COLUMNS, NUMBERS, SCHEMA_VERSION, STATE, literal, quoted,
+    CONFIG_COLUMNS, CONFIGS, HERE, NUMBER_COLUMNS, NUMBERS, SCHEMA_VERSION, STATE, literal, quoted,
 };
 pub use postgres::{PgTables, config_id, hidden_sql, inspection};
 pub use sqlite::{SqliteTables, sqlite_config_id, sqlite_rules_text};

@@ -8,6 +8,10 @@ pub const USERS: &str = "users";
 pub const AGENTS: &str = "voice_agents";
 pub const STATE: &str = "lkroute_state";
 
+/// Keeps a statement on the primary: a proxy that spreads reads, such as
+/// pgpool, leaves those alone that begin with a comment.
+pub const HERE: &str = "/*NO LOAD BALANCE*/ ";
+
 /// The version of lkroute's own tables that this lkroute makes and knows.
 pub const SCHEMA_VERSION: i64 = 4;
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::columns::{Columns, rfc3339, rules_text};
 use super::json_row::{JsonRow, read_document};
-use super::names::{AGENTS, CONFIGS, NUMBERS, STATE, USERS, literal, quoted};
+use super::names::{AGENTS, CONFIGS, HERE, NUMBERS, STATE, USERS, literal, quoted};
 use super::{LookUp, trust_rows};
 
 /// The tables of a schema, as far as a look-up needs to know them.
@@ -58,10 +58,6 @@ pub fn inspection(schema: &str) -> String {
          FROM (SELECT (SELECT oid FROM pg_catalog.pg_namespace WHERE nspname = {schema})) s (oid)"
     )
 }
-
-/// Keeps a statement on the primary: a proxy that spreads reads, such as
-/// pgpool, leaves those alone that begin with a comment.
-const HERE: &str = "/*NO LOAD BALANCE*/ ";
 
 /// Which tables of people are asked.
 #[derive(Debug, Clone, Copy)]

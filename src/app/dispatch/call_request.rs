@@ -1,11 +1,8 @@
 //! A call to place, and what became of it. Imports core and `secrets`.
 
-use std::time::Duration;
-
 use crate::app::lookup::{self, ResolveRequest};
-use crate::dispatch::{CallOptions, Record, Request};
+use crate::dispatch::{CallOptions, Limits, PlacedCall, PlacingOptions, Record, Request};
 use crate::error::{Error, Exit};
-use crate::livekit::Limits;
 use crate::resolve::Resolution;
 use crate::secrets::KeyRing;
 
@@ -18,34 +15,7 @@ pub struct CallRequest {
     /// What opens the config's secret.
     pub ring: KeyRing,
     pub limits: Limits,
-    /// How long to wait for an agent, where one is waited for.
-    pub wait_for_agent: Option<Duration>,
-    /// How to dial the person from here, for workers that don't.
-    pub sip: Option<SipRequest>,
-    /// A trunk that does not list the calling number is a warning, for this
-    /// call.
-    pub allow_unlisted_number: bool,
-}
-
-/// How a person is dialled.
-pub struct SipRequest {
-    /// How long to let it ring.
-    pub ring: Duration,
-    /// Headers of the INVITE.
-    pub headers: Vec<(String, String)>,
-    /// The name to show beside the number.
-    pub display_name: Option<String>,
-}
-
-/// Where the person is dialled from here, the agent is waited for even so.
-const WAIT_BEFORE_DIALLING: Duration = Duration::from_secs(15);
-
-impl CallRequest {
-    /// How long an agent is waited for.
-    pub(super) fn wait(&self) -> Option<Duration> {
-        let before_dialling = self.sip.as_ref().map(|_| WAIT_BEFORE_DIALLING);
-        self.wait_for_agent.or(before_dialling)
-    }
+    pub placing: PlacingOptions,
 }
 
 /// What became of it.
@@ -68,6 +38,16 @@ impl CallResult {
             (Some(error), _) => error.exit,
             (None, Some(record)) => record.status.exit(),
             (None, None) => Exit::Done,
+        }
+    }
+
+    pub(super) fn of_placed(mut self, placed: PlacedCall) -> CallResult {
+        self.warnings.extend(placed.warnings);
+        CallResult {
+            request: Some(placed.request),
+            record: Some(placed.record),
+            error: placed.error,
+            ..self
         }
     }
 

@@ -1,32 +1,26 @@
-//! Placing one call: look up, record, send, record what happened. Imports
-//! core, `livekit`, the store and `secrets`.
+//! Placing one call: look up, record, send, record what happened. The flow is
+//! `dispatch`'s; here are the server, the database and the clock that it has.
+//! Imports core, `livekit`, the store and `secrets`.
 
-mod call_failure;
 mod call_recorder;
 mod call_request;
-mod call_steps;
-mod fallback;
 
-use uuid::Uuid;
+use call_recorder::StoreBook;
 
-use call_failure::{CallFailure, not_placed};
-pub(super) use call_failure::{TWICE, meaning};
-use call_recorder::{Recorded, begin_record, complete_record};
-use call_steps::CallUnderWay;
-pub(super) use call_steps::note_agent;
-
+use super::actor::current_actor;
 use super::lookup::{self, Answer, ResolveRequest};
-use super::{Context, Stop, database, trusted_hosts};
-use crate::answer::{draw_ids, not_opened};
-use crate::dispatch::{Record, Request, Status, clash};
+use super::{Context, Stop, database, process_variable, trusted_hosts};
+use crate::answer::{FallbackConfig, draw_ids, not_opened};
+use crate::dispatch::{NextServer, Placed, Record, Request, first_outcome, not_placed, place_once};
 use crate::error::{Error, Exit, Result};
 use crate::livekit::{Client, Server};
 use crate::resolve::RoutingEnv;
+use crate::resolve::env::{DEFAULT_WORKER, URL};
 use crate::secrets::KeyRing;
-use crate::store::{LookedUp, Mode, Store};
+use crate::store::{LookedUp, Mode, Store, TrustRows};
 
-pub use crate::livekit::{JOB_LISTED_WITHIN, LONGEST_RING, Limits};
-pub use call_request::{CallRequest, CallResult, SipRequest};
+pub use crate::dispatch::{JOB_LISTED_WITHIN, LONGEST_RING, Limits, PlacingOptions, SipRequest};
+pub use call_request::{CallRequest, CallResult};
 
 /// Places one call, at most once for each key. `stop` ends the wait for it.
 ///
@@ -74,48 +68,65 @@ async fn place_new(
         Err(error) => Err(error),
     };
     let ready = answer.and_then(|answer| prepare_call(answer, asked, &mut result));
-    let (request, client) = match ready {
+    let ReadyCall {
+        request,
+        client,
+        fallback,
+    } = match ready {
         Ok(ready) => ready,
         Err(error) => {
             result.error = Some(error);
             return Ok(result);
         }
     };
-    let resolved = result.resolution.as_ref();
-    let resolved = resolved.and_then(|resolution| resolution.outcome.as_ref().ok());
-    let fallback = resolved.and_then(|outcome| outcome.route.fallback.clone());
-    let key = asked.idempotency_key.as_ref();
-    let mut record = match begin_record(context, store, &request, key).await? {
-        Recorded::New(record) => *record,
-        Recorded::Taken(first) => return Ok(repeated_call(*first, resolve_request)),
+    let trust = match &fallback {
+        Some(fallback) if fallback.needs_trust() => store.trust().await?,
+        _ => TrustRows::default(),
     };
-    let mut stop = std::pin::pin!(stop);
-    let mut call = CallUnderWay {
-        context,
-        asked,
-        client: &client,
-        request: &request,
-        record: &mut record,
-        warnings: &mut result.warnings,
-        store,
-    };
-    let (other, ended) = match (call.send(stop.as_mut()).await, fallback) {
-        (Err(CallFailure::NotBegun(failure)), Some(fallback)) => {
-            call.by_fallback(failure, &fallback, stop).await
-        }
-        (ended, _) => (None, ended),
-    };
-    let request = other.unwrap_or(request);
-    result.error = ended.err().and_then(|failure| {
-        let (status, error) = failure.status_and_error(&request, &record, asked)?;
-        record.status = status;
-        record.detail.message = Some(error.message.clone());
-        Some(error)
+    let next = fallback.as_ref().map(|fallback| NextServer {
+        name: fallback.name().to_owned(),
+        prepare: |first: &Request| connect_to_fallback(fallback, first, asked, &trust),
     });
-    complete_record(context, store, &mut record, &mut result).await;
-    result.request = Some(request);
-    result.record = Some(record);
-    Ok(result)
+    let key = asked.idempotency_key.clone();
+    let record = request.record(context.now(), current_actor(), key);
+    let mut book = StoreBook {
+        store,
+        clock: context.clock,
+    };
+    let options = &asked.placing;
+    match place_once(&client, &mut book, options, (request, record), next, stop).await? {
+        Placed::Taken(first) => Ok(repeated_call(*first, resolve_request)),
+        Placed::New(placed) => Ok(result.of_placed(*placed)),
+    }
+}
+
+/// A call that can be sent.
+struct ReadyCall {
+    request: Request,
+    client: Client,
+    fallback: Option<FallbackConfig>,
+}
+
+fn connect_to_fallback(
+    fallback: &FallbackConfig,
+    first: &Request,
+    asked: &CallRequest,
+    trust: &TrustRows,
+) -> Result<(Request, Client)> {
+    let env = lookup::environment();
+    let worker = env.shell().and_then(|shell| shell.worker.as_deref());
+    let worker = worker.unwrap_or(DEFAULT_WORKER);
+    let livekit_url = process_variable(URL);
+    let trust = (trust, &asked.ring, livekit_url.as_deref());
+    let call = fallback.prepare(first, &asked.options, worker, trust)?;
+    let server = Server {
+        url: &call.request.url,
+        api_key: call.api_key,
+        api_secret: call.api_secret.expose(),
+    };
+    let client = Client::new(&server, asked.limits);
+    let client = client.map_err(|failure| Error::new(failure.meaning()))?;
+    Ok((call.request, client))
 }
 
 /// Refuses an answer whose secret must not sign for where it leads, or that is
@@ -140,11 +151,7 @@ async fn approve_answer(
 }
 
 /// The request and the connection that it goes through; nothing is sent yet.
-fn prepare_call(
-    answer: Answer,
-    asked: &CallRequest,
-    result: &mut CallResult,
-) -> Result<(Request, Client)> {
+fn prepare_call(answer: Answer, asked: &CallRequest, result: &mut CallResult) -> Result<ReadyCall> {
     let refused = not_opened(&answer);
     let resolution = result.resolution.insert(answer.resolution);
     let outcome = resolution.outcome.clone()?;
@@ -160,46 +167,25 @@ fn prepare_call(
         api_secret: secret.expose(),
     };
     let client = Client::new(&server, asked.limits).map_err(|failure| not_placed(&failure))?;
-    Ok((request, client))
+    Ok(ReadyCall {
+        request,
+        client,
+        fallback: answer.fallback,
+    })
 }
 
 /// The first outcome of this key.
 fn repeated_call(first: Record, resolve_request: &ResolveRequest) -> CallResult {
-    let tenant = match &resolve_request.tenant {
-        lookup::TenantSelector::Tenant(name) => Uuid::parse_str(name).ok(),
-        lookup::TenantSelector::Both(_, id) => Some(*id),
-        _ => None,
-    };
-    let to = resolve_request.to.as_deref().unwrap_or_default();
-    if let Err(error) = clash(&first, resolve_request.from, to, tenant) {
+    if let Err(error) = resolve_request.check_repeat(&first) {
         return CallResult {
             error: Some(error),
             ..CallResult::default()
         };
     }
-    let message = match (&first.detail.message, first.status) {
-        (Some(message), _) => Some(message.clone()),
-        (None, Status::InQueue) => Some(format!(
-            "lkroute was ended before it knew what became of it; its room would be {}",
-            first.room
-        )),
-        _ => None,
-    };
-    let error = message.map(|message| {
-        let message = format!("the first call with this key: {message}");
-        let error = Error::exit(first.status.exit(), message);
-        match first.status.exit() {
-            Exit::Unknown => error.hint(format!(
-                "`lkroute dispatches --refresh {}` looks again; {TWICE}",
-                first.room
-            )),
-            _ => error,
-        }
-    });
     CallResult {
+        error: first_outcome(&first),
         record: Some(first),
         repeated: true,
-        error,
         ..CallResult::default()
     }
 }

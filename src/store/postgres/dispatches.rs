@@ -3,27 +3,14 @@
 use sqlx::Result;
 
 use super::PgStore;
-use super::read::time;
 use super::sql::{UNATTENDED, statement};
 use crate::dispatch::Record;
-use crate::store::dispatches::{CallDialect, Calls, record, values};
-
-fn row(columns: &[(&str, &str)]) -> String {
-    let typed = columns.iter().map(|(name, kind)| format!("{name} {kind}"));
-    let typed: Vec<String> = typed.collect();
-    format!("json_to_record($1::json) AS r({})", typed.join(", "))
-}
+use crate::lookup::CallStatements;
+use crate::store::dispatches::{Calls, record, values};
 
 impl PgStore {
-    fn dialect(&self) -> CallDialect {
-        CallDialect {
-            schema: format!("{}.", self.q),
-            row,
-            statuses: "SELECT json_array_elements_text($5::json)",
-            since: "$6::timestamptz",
-            fallback: "detail::json #>> '{fallback,name}'",
-            shown: time,
-        }
+    fn call_statements(&self) -> CallStatements {
+        CallStatements::postgres(&self.q)
     }
 
     async fn begin(&mut self, begin: &str) -> Result<()> {
@@ -31,22 +18,25 @@ impl PgStore {
         self.run(&begin).await
     }
 
-    pub async fn record_call(&mut self, record: &Record) -> Result<u64> {
-        let insert = statement(self.dialect().insert()).bind(values(record)?);
-        self.begin(&to_write()).await?;
-        let written = self.waits.answer(insert.execute(&mut self.conn)).await;
-        Ok(self.ended(written).await?.rows_affected())
+    pub async fn insert_call(&mut self, record: &Record) -> Result<bool> {
+        self.write_record(self.call_statements().insert(), record)
+            .await
     }
 
-    pub async fn complete_call(&mut self, record: &Record) -> Result<u64> {
-        let complete = statement(self.dialect().complete()).bind(values(record)?);
+    pub async fn complete_call(&mut self, record: &Record) -> Result<bool> {
+        self.write_record(self.call_statements().complete(), record)
+            .await
+    }
+
+    async fn write_record(&mut self, sql: String, record: &Record) -> Result<bool> {
+        let write = statement(sql).bind(values(record)?);
         self.begin(&to_write()).await?;
-        let done = self.waits.answer(complete.execute(&mut self.conn)).await;
-        Ok(self.ended(done).await?.rows_affected())
+        let written = self.waits.answer(write.fetch_all(&mut self.conn)).await;
+        Ok(!self.ended(written).await?.is_empty())
     }
 
     pub async fn call_of_key(&mut self, key: &str) -> Result<Option<Record>> {
-        let of_key = statement(self.dialect().of_key()).bind(key.to_owned());
+        let of_key = statement(self.call_statements().of_key()).bind(key.to_owned());
         self.begin("BEGIN READ ONLY").await?;
         let found = of_key.fetch_optional(&mut self.conn);
         let found = self.waits.answer(found).await;
@@ -55,7 +45,7 @@ impl PgStore {
     }
 
     pub async fn calls(&mut self, wanted: &Calls) -> Result<Vec<Record>> {
-        let list = statement(self.dialect().list())
+        let list = statement(self.call_statements().list())
             .bind(wanted.number.map(|number| number.digits() as i64))
             .bind(wanted.number.map(|number| number.to_string()))
             .bind(wanted.config.clone())

@@ -24,10 +24,7 @@ pub(super) const UNATTENDED: &str = "SELECT pg_catalog.set_config(s.name, w.valu
    ) w(name, value) ON w.name = s.name
    WHERE s.setting::int8 NOT BETWEEN 1 AND w.value";
 
-/// Keeps a statement on the primary: see above.
-pub(super) const HERE: &str = "/*NO LOAD BALANCE*/ ";
-
-pub(super) use crate::lookup::{config_id, literal, quoted};
+pub(super) use crate::lookup::{HERE, config_id, literal, quoted};
 
 /// Runs statements without values and without rows.
 pub(super) async fn run(conn: &mut PgConnection, sql: &str) -> Result<(), sqlx::Error> {

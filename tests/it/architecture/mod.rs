@@ -32,6 +32,7 @@ const ORDER: [&[&str]; 16] = [
     &["fuzzing"],
 ];
 const MODEL: &[&str] = &[
+    "actor",
     "address",
     "count_words",
     "error",

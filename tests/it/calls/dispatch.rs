@@ -358,7 +358,11 @@ fn without_a_database_nothing_is_sent_and_the_trace_says_what_today_would_do() {
 
 /// Starts a call that hangs at the create.
 fn hanging(world: &World, args: &[&str]) -> std::process::Child {
-    world.standin.fault("CreateDispatch", 1, Fault::Hang);
+    hanging_at(world, "CreateDispatch", args)
+}
+
+fn hanging_at(world: &World, method: &str, args: &[&str]) -> std::process::Child {
+    world.standin.fault(method, 1, Fault::Hang);
     let call = ["dispatch", "--from", FROM, "--to", TO, "--timeout", "60s"];
     let mut command = world.lkroute.command(&[&call[..], args].concat());
     command
@@ -367,8 +371,8 @@ fn hanging(world: &World, args: &[&str]) -> std::process::Child {
         .stderr(Stdio::piped());
     let child = command.spawn().expect("start lkroute");
     let until = Instant::now() + Duration::from_secs(20);
-    while world.creates() == 0 {
-        assert!(Instant::now() < until, "no create in time");
+    while world.standin.posts(method).is_empty() {
+        assert!(Instant::now() < until, "no {method} in time");
         thread::sleep(Duration::from_millis(5));
     }
     child
@@ -394,6 +398,30 @@ fn a_call_that_is_interrupted_is_unknown_and_names_its_room() {
         run.stderr
     );
     assert_eq!(world.recorded(), ["unknown"]);
+}
+
+/// False word: "can't be known" about a call that was never sent.
+#[test]
+fn a_call_that_is_interrupted_before_it_was_sent_is_none() {
+    let world = World::new();
+    for method in ["ListSIPOutboundTrunk", "CreateRoom"] {
+        let child = hanging_at(&world, method, &["--idempotency-key", "k"]);
+        signal(&child, "INT");
+        let run = clean(Run::of(child)).expect_code(1);
+        assert!(
+            said(&run).contains("no call was placed: interrupted before it was sent"),
+            "{method}: {}",
+            run.stderr
+        );
+        assert_eq!(world.recorded()[0], "failed", "{method}");
+        assert_eq!(world.creates(), 0, "{method}");
+    }
+    // There was none, so that the key is free.
+    let report = world.json(&["--idempotency-key", "k"], 0);
+    assert_eq!(
+        (&report["outcome"], &report["repeated"]),
+        (&json!("accepted"), &json!(false))
+    );
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
 use livekit_protocol as proto;
-use lkroute::livekit::{
+use lkroute::dispatch::{
     AgentSeen, CallLook, CallOutcome, Cause, Dispatched, JOB_LISTED_WITHIN, JobStatus, SipCall,
     create_sip_participant, look_at_call, place_call, wait_for_agent,
 };
@@ -164,7 +164,7 @@ async fn a_dispatch_of_another_call_or_agent_is_not_adopted() {
     let other = client(&standin.url());
     place_call(
         &other,
-        &lkroute::livekit::Call {
+        &lkroute::dispatch::Call {
             metadata: &other_job,
             ..CALL
         },
@@ -172,7 +172,7 @@ async fn a_dispatch_of_another_call_or_agent_is_not_adopted() {
     .await;
     place_call(
         &other,
-        &lkroute::livekit::Call {
+        &lkroute::dispatch::Call {
             agent_name: "voag-dev-v2",
             ..CALL
         },

@@ -13,7 +13,8 @@ mod worker;
 use std::process::Command;
 use std::time::Duration;
 
-use lkroute::livekit::{Call, CallOutcome, Client, Limits, Server};
+use lkroute::dispatch::{Call, CallOutcome, Limits};
+use lkroute::livekit::{Client, Server};
 use standin::{KEY, SECRET, StandIn};
 
 /// Short enough for tests that wait for a limit to run out.
@@ -54,7 +55,7 @@ pub fn client_as(url: &str, api_key: &str, api_secret: &str) -> Client {
 }
 
 async fn place(standin: &StandIn) -> CallOutcome {
-    lkroute::livekit::place_call(&client(&standin.url()), &CALL).await
+    lkroute::dispatch::place_call(&client(&standin.url()), &CALL).await
 }
 
 /// Tells a test that [`again`] started, and where the server is.

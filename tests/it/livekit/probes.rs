@@ -4,7 +4,8 @@
 use std::time::Duration;
 
 use livekit_protocol as proto;
-use lkroute::livekit::{Cause, Check, ProbeReport, Server, WorkerSeen, probe_server, probe_worker};
+use lkroute::dispatch::Cause;
+use lkroute::livekit::{Check, ProbeReport, Server, WorkerSeen, probe_server, probe_worker};
 
 use super::standin::{Answer, Fault, KEY, SECRET, StandIn};
 use super::{AGENT, QUICK, client};

@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use lkroute::livekit::{
-    CallOutcome, Cause, Check, Client, Limits, Server, place_call, probe_server,
-};
+use lkroute::dispatch::{CallOutcome, Cause, Limits, place_call};
+use lkroute::livekit::{Check, Client, Server, probe_server};
 
 use super::standin::{Answer, Fault, KEY, SECRET, StandIn};
 use super::{CALL, QUICK, URL, again, client};

@@ -3,10 +3,11 @@
 
 use std::time::Duration;
 
-use lkroute::livekit::{
-    AgentSeen, Call, CallOutcome, Cause, Check, Dispatched, Limits, Server, SipCall, WorkerSeen,
-    create_sip_participant, place_call, probe_server, probe_worker, wait_for_agent,
+use lkroute::dispatch::{
+    AgentSeen, Call, CallOutcome, Cause, Dispatched, Limits, SipCall, create_sip_participant,
+    place_call, wait_for_agent,
 };
+use lkroute::livekit::{Check, Server, WorkerSeen, probe_server, probe_worker};
 use uuid::Uuid;
 
 use super::real::{Livekit, breaking_after};

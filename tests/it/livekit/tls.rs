@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use lkroute::livekit::{CallOutcome, Cause, Check, Server, place_call, probe_server};
+use lkroute::dispatch::{CallOutcome, Cause, place_call};
+use lkroute::livekit::{Check, Server, probe_server};
 use tempfile::TempDir;
 
 use super::standin::{KEY, SECRET, StandIn};

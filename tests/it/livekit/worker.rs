@@ -1,10 +1,11 @@
 //! A real worker: it has the job with exactly the metadata that was sent, and
 //! a worker of another name does not.
 
-use lkroute::livekit::{
-    AgentSeen, AgentThere, CallOutcome, Dispatched, JOB_LISTED_WITHIN, JobStatus, WorkerSeen,
-    place_call, probe_worker, wait_for_agent,
+use lkroute::dispatch::{
+    AgentSeen, AgentThere, CallOutcome, Dispatched, JOB_LISTED_WITHIN, JobStatus, place_call,
+    wait_for_agent,
 };
+use lkroute::livekit::{WorkerSeen, probe_worker};
 
 use super::real::{Livekit, Worker};
 use super::server::{call, client, room};

@@ -7,5 +7,7 @@ mod package;
 mod page;
 mod service;
 mod speed;
+mod stopped;
+mod world;
 
 use package::package;

@@ -91,7 +91,9 @@ impl Package {
             .arg(root().join("python/tests").join(name))
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-            .env("NO_PROXY", "127.0.0.1");
+            .env("NO_PROXY", "127.0.0.1")
+            .env("USER", "asha")
+            .env("HOSTNAME", "desk");
         command
     }
 

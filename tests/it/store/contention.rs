@@ -215,7 +215,7 @@ async fn a_recording_transaction_has_limits_of_its_own() {
     .await;
     let mut store = base.open(Mode::Record).await;
     let call = super::dispatches::call(1, None);
-    assert_eq!(store.record_call(&call).await.unwrap(), None);
+    assert!(store.insert_call(&call).await.unwrap());
     store.complete_call(&call).await.unwrap();
     assert_eq!(base.sql("SELECT DISTINCT * FROM seen").await, "1min|15");
 }

@@ -47,8 +47,12 @@ fn all() -> Calls {
     }
 }
 
+/// Writes it; where its key has a record already, that one.
 async fn write(store: &mut Store, call: &Record) -> Result<Option<Record>> {
-    store.record_call(call).await
+    match (store.insert_call(call).await?, &call.idempotency_key) {
+        (false, Some(key)) => store.call_of_key(key).await,
+        _ => Ok(None),
+    }
 }
 
 async fn complete(store: &mut Store, call: &Record) -> Result<()> {

@@ -224,6 +224,11 @@ impl StandIn {
             .collect()
     }
 
+    /// No fault is left.
+    pub fn mend(&self) {
+        self.world().faults.clear();
+    }
+
     /// As after a restart: rooms, dispatches and participants are forgotten.
     pub fn forget(&self) {
         let mut world = self.world();

@@ -1,21 +1,22 @@
 //! Why a call did not get all the way: the status to record and the one line
-//! to say. Imports core and `livekit`.
+//! to say. Core.
 //!
 //! A sentence here says what was seen, and no more: "no agent" only where that
 //! was seen, "nobody was dialled" only where nobody was.
 
 use std::time::Duration;
 
-use super::call_request::CallRequest;
-use crate::dispatch::{Record, Request, Status};
+use super::agent::JOB_LISTED_WITHIN;
+use super::cause::{Cause, Failure};
+use super::record::{Record, Status};
+use super::request::Request;
 use crate::error::{Error, Exit};
-use crate::livekit::{Cause, Failure, JOB_LISTED_WITHIN};
 
 /// The code of a call that would show another number, as in exceptions.
-pub(in crate::app) const TRUNK_LACKS_NUMBER: &str = "trunk-lacks-number";
+pub const TRUNK_LACKS_NUMBER: &str = "trunk-lacks-number";
 
 /// Said wherever somebody is told that a call may be placed again.
-pub(in crate::app) const TWICE: &str = "calling again may call a person twice";
+pub(super) const TWICE: &str = "calling again may call a person twice";
 
 /// Why a call did not get all the way.
 pub(super) enum CallFailure {
@@ -43,17 +44,15 @@ pub(super) enum CallFailure {
     NotReached(Failure),
     /// The agent is there; the phone may be ringing.
     DialUnknown(Failure),
-    Interrupted,
+    /// Before anything was sent that makes a call.
+    NotSent,
+    /// Behind that.
+    Interrupted { to_dial: bool },
 }
 
-/// What a failure means, in the words of who reported it.
-pub(in crate::app) fn meaning(failure: &Failure) -> String {
-    let words = failure.detail.iter().map(|detail| format!(" ({detail})"));
-    failure.cause.meaning().to_owned() + &words.collect::<String>()
-}
-
-pub(super) fn not_placed(failure: &Failure) -> Error {
-    Error::new(format!("no call was placed: {}", meaning(failure))).hint(failure.cause.remedy())
+/// Why there is no call.
+pub fn not_placed(failure: &Failure) -> Error {
+    Error::new(format!("no call was placed: {}", failure.meaning())).hint(failure.cause.remedy())
 }
 
 impl CallFailure {
@@ -73,7 +72,6 @@ impl CallFailure {
         self,
         request: &Request,
         record: &Record,
-        asked: &CallRequest,
     ) -> Option<(Status, Error)> {
         let room = &request.room;
         let unknown = |what: &str| (Status::Unknown, cannot_know(what, room));
@@ -87,7 +85,7 @@ impl CallFailure {
             CallFailure::TrunkLacksNumber => (Status::Failed, trunk_lacks_number(request)),
             CallFailure::Unknown(failure) => unknown(&format!(
                 "whether the call was placed ({}) can't be known",
-                meaning(&failure)
+                failure.meaning()
             )),
             CallFailure::NoAgent(wait) => (Status::NoAgent, no_agent(request, wait)),
             CallFailure::TooShort(wait) => unknown(&format!(
@@ -102,16 +100,20 @@ impl CallFailure {
             ),
             CallFailure::NotSeen(failure) => unknown(&format!(
                 "the server accepted the call, but whether an agent took it could not be seen: {}",
-                meaning(&failure)
+                failure.meaning()
             )),
             CallFailure::NotInRoom => (Status::NotDialled, not_in_room(room)),
             CallFailure::NotReached(failure) => (Status::NotDialled, not_reached(room, &failure)),
             CallFailure::DialUnknown(failure) => unknown(&format!(
                 "whether the person was dialled ({}) can't be known",
-                meaning(&failure)
+                failure.meaning()
             )),
-            CallFailure::Interrupted => match record.status {
-                Status::PickedUp if asked.sip.is_none() => return None,
+            CallFailure::NotSent => (Status::Failed, not_sent()),
+            CallFailure::Interrupted { to_dial } => match record.status {
+                Status::PickedUp if !to_dial => return None,
+                Status::PickedUp if record.detail.dialled_at.is_none() => {
+                    (Status::NotDialled, not_dialled(room))
+                }
                 Status::PickedUp => {
                     unknown("whether the person was dialled before the interruption can't be known")
                 }
@@ -125,8 +127,18 @@ impl CallFailure {
     }
 }
 
+fn not_sent() -> Error {
+    Error::new("no call was placed: interrupted before it was sent")
+}
+
+fn not_dialled(room: &str) -> Error {
+    Error::new(format!(
+        "interrupted while the agent was waited for in room {room}, so nobody was dialled"
+    ))
+}
+
 fn neither_server(first: &Failure, second: &str) -> Error {
-    let message = format!("no call was placed: {}; {second}", meaning(first));
+    let message = format!("no call was placed: {}; {second}", first.meaning());
     Error::new(message).hint(first.cause.remedy())
 }
 
@@ -183,7 +195,7 @@ fn not_in_room(room: &str) -> Error {
 
 /// Whether a phone rang, by why it was not answered.
 fn not_reached(room: &str, failure: &Failure) -> Error {
-    let why = meaning(failure);
+    let why = failure.meaning();
     let said = match failure.cause {
         Cause::SipRefused | Cause::SipNoAnswer => "the person was dialled and did not answer",
         _ => "nobody was dialled",
@@ -193,7 +205,7 @@ fn not_reached(room: &str, failure: &Failure) -> Error {
 }
 
 /// `10s`, `1m 30s`.
-pub(in crate::app) fn shown(wait: Duration) -> String {
+fn shown(wait: Duration) -> String {
     let wait = jiff::SignedDuration::try_from(wait);
     wait.map_or_else(|_| "that time".to_owned(), |wait| format!("{wait:#}"))
 }

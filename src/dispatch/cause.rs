@@ -1,5 +1,5 @@
 //! Why LiveKit did not do what was asked: a stable code, what it means, and
-//! what to do about it. Imports nothing.
+//! what to do about it. Core; imports nothing.
 
 use std::fmt;
 
@@ -33,6 +33,38 @@ pub enum Cause {
 }
 
 impl Cause {
+    const ALL: [Cause; 24] = [
+        Cause::BadUrl,
+        Cause::BadCredentials,
+        Cause::Dns,
+        Cause::Refused,
+        Cause::Tls,
+        Cause::Proxy,
+        Cause::Timeout,
+        Cause::ConnectionLost,
+        Cause::NotReady,
+        Cause::Redirect,
+        Cause::NotLivekit,
+        Cause::Unreadable,
+        Cause::KeyUnknown,
+        Cause::SecretWrong,
+        Cause::ClockSkew,
+        Cause::NoGrant,
+        Cause::RoomMissing,
+        Cause::TrunkMissing,
+        Cause::SipNeedsRedis,
+        Cause::SipNotRunning,
+        Cause::SipRefused,
+        Cause::SipNoAnswer,
+        Cause::Rejected,
+        Cause::Unavailable,
+    ];
+
+    /// The cause of that [`Cause::code`].
+    pub fn of_code(code: &str) -> Option<Cause> {
+        Cause::ALL.into_iter().find(|cause| cause.code() == code)
+    }
+
     /// The stable name that scripts may match.
     pub const fn code(self) -> &'static str {
         self.table_entry().0
@@ -49,7 +81,7 @@ impl Cause {
     }
 
     /// Asking again without changing something first would change nothing.
-    pub(super) const fn is_final(self) -> bool {
+    pub const fn is_final(self) -> bool {
         !matches!(
             self,
             Cause::Dns
@@ -64,7 +96,7 @@ impl Cause {
 
     /// The server was not reached, or turned the request away at its door:
     /// nothing can have come of it.
-    pub(super) const fn keeps_out(self) -> bool {
+    pub const fn keeps_out(self) -> bool {
         matches!(
             self,
             Cause::Dns | Cause::Refused | Cause::KeyUnknown | Cause::SecretWrong
@@ -213,7 +245,7 @@ pub struct Failure {
 }
 
 impl Failure {
-    pub(super) fn new(cause: Cause, detail: &str) -> Failure {
+    pub fn new(cause: Cause, detail: &str) -> Failure {
         // Where the words of the server or the system say the same once more,
         // they only make a long line of a short one.
         let repeats = matches!(cause, Cause::Refused | Cause::SecretWrong);
@@ -222,6 +254,14 @@ impl Failure {
             cause,
             detail: (!detail.is_empty() && !repeats).then_some(detail),
         }
+    }
+}
+
+impl Failure {
+    /// What it means, in the words of who reported it.
+    pub fn meaning(&self) -> String {
+        let words = self.detail.iter().map(|detail| format!(" ({detail})"));
+        self.cause.meaning().to_owned() + &words.collect::<String>()
     }
 }
 
@@ -250,7 +290,7 @@ const LONGEST_DETAIL: usize = 200;
 
 /// Foreign text made fit to show: LiveKit's own error texts repeat the whole
 /// token, and what isn't LiveKit may answer with anything.
-pub(super) fn one_line(text: &str) -> String {
+pub fn one_line(text: &str) -> String {
     let shown = without_tokens(text);
     let words = shown.split_whitespace().collect::<Vec<_>>().join(" ");
     let mut line: String = words

@@ -1,5 +1,5 @@
 //! Looking for the agent of a call, and for who is in its room. Changes
-//! nothing on the server. Imports LiveKit's messages.
+//! nothing on the server. Core.
 //!
 //! livekit-server forgets: a dispatch is gone after a restart, and a room with
 //! its last participant, while the worker goes on. So what was seen is told
@@ -8,16 +8,9 @@
 
 use std::time::Duration;
 
-use livekit_protocol::participant_info::{Kind, State};
-use livekit_protocol::{self as proto, AgentDispatch};
-use tokio::time::{Instant, sleep};
-
-use super::Client;
-use super::call::{Call, JobSeen, is_ours, list_dispatches};
 use super::cause::{Cause, Failure};
-use super::request::LIST_PARTICIPANTS;
-use super::request_error::RequestError;
-use super::token::Grant;
+use super::place::is_ours;
+use super::server::{Call, CallServer, JobSeen, Participant, ParticipantKind};
 
 /// A shorter wait for an agent proves nothing: livekit-server lists a job only
 /// after it has asked all its nodes for workers, for 5 s, unless it did so in
@@ -72,16 +65,20 @@ pub enum CallLook {
 
 /// Waits until an agent took the dispatch or is in its room. Takes two steps
 /// longer than `wait` at most.
-pub async fn wait_for_agent(client: &Client, call: &Dispatched<'_>, wait: Duration) -> AgentSeen {
-    let began = Instant::now();
+pub async fn wait_for_agent<S: CallServer>(
+    server: &S,
+    call: &Dispatched<'_>,
+    wait: Duration,
+) -> AgentSeen {
+    let (began, poll) = (server.elapsed(), server.limits().poll);
     let (mut gone_since, mut interrupted) = (None, None);
     loop {
-        let look = look_at_call(client, call).await;
+        let look = look_at_call(server, call).await;
         match &look {
             CallLook::There(there) => return AgentSeen::There(there.clone()),
             CallLook::Listed => gone_since = None,
             CallLook::Gone => {
-                gone_since.get_or_insert_with(Instant::now);
+                gone_since.get_or_insert_with(|| server.elapsed());
                 interrupted.get_or_insert(Failure::from(Cause::RoomMissing));
             }
             CallLook::NotKnown(failure) => {
@@ -89,8 +86,9 @@ pub async fn wait_for_agent(client: &Client, call: &Dispatched<'_>, wait: Durati
                 interrupted.get_or_insert_with(|| failure.clone());
             }
         }
-        let gone = gone_since.is_some_and(|since: Instant| since.elapsed() >= GONE_FOR);
-        if gone || began.elapsed() + client.limits.poll >= wait {
+        let now = server.elapsed();
+        let gone = gone_since.is_some_and(|since| now - since >= GONE_FOR);
+        if gone || now - began + poll >= wait {
             return match (look, interrupted) {
                 (CallLook::Gone, _) => AgentSeen::Gone,
                 (CallLook::NotKnown(failure), _) | (_, Some(failure)) => {
@@ -100,13 +98,14 @@ pub async fn wait_for_agent(client: &Client, call: &Dispatched<'_>, wait: Durati
                 _ => AgentSeen::NoOne,
             };
         }
-        sleep(client.limits.poll).await;
+        server.pause(poll).await;
     }
 }
 
 /// Looks once.
-pub async fn look_at_call(client: &Client, call: &Dispatched<'_>) -> CallLook {
-    let listed = match list_dispatches(client, call.room).await {
+pub async fn look_at_call<S: CallServer>(server: &S, call: &Dispatched<'_>) -> CallLook {
+    let step = server.limits().step;
+    let listed = match server.list_dispatches(call.room, step).await {
         Ok(dispatches) => {
             let mut dispatches = dispatches.into_iter();
             dispatches.find(|dispatch| dispatch.id == call.dispatch_id)
@@ -114,13 +113,13 @@ pub async fn look_at_call(client: &Client, call: &Dispatched<'_>) -> CallLook {
         Err(error) if error.failure.cause == Cause::RoomMissing => None,
         Err(error) => return CallLook::NotKnown(error.failure),
     };
-    if let Some(job) = listed.as_ref().and_then(first_job) {
+    if let Some(job) = listed.as_ref().and_then(|dispatch| dispatch.job.clone()) {
         return CallLook::There(AgentThere {
             job: Some(job),
             participant: None,
         });
     }
-    match (agent_in_room(client, call.room).await, listed) {
+    match (agent_in_room(server, call.room).await, listed) {
         (Ok(Some(identity)), _) => CallLook::There(AgentThere {
             job: None,
             participant: Some(identity),
@@ -131,16 +130,17 @@ pub async fn look_at_call(client: &Client, call: &Dispatched<'_>) -> CallLook {
     }
 }
 
-fn first_job(dispatch: &AgentDispatch) -> Option<JobSeen> {
-    Some(JobSeen::from(dispatch.state.as_ref()?.jobs.first()?))
-}
-
 /// The id of a call's dispatch, where the room lists it.
 ///
 /// # Errors
 /// The room is not there, or could not be looked at.
-pub async fn find_dispatch(client: &Client, call: &Call<'_>) -> Result<Option<String>, Failure> {
-    let listed = list_dispatches(client, call.room).await;
+pub async fn find_dispatch<S: CallServer>(
+    server: &S,
+    call: &Call<'_>,
+) -> Result<Option<String>, Failure> {
+    let listed = server
+        .list_dispatches(call.room, server.limits().step)
+        .await;
     let listed = listed.map_err(|error| error.failure)?;
     let mut listed = listed.into_iter();
     Ok(listed
@@ -153,108 +153,49 @@ pub async fn find_dispatch(client: &Client, call: &Call<'_>) -> Result<Option<St
 ///
 /// # Errors
 /// The last look failed.
-pub async fn wait_for_participant(
-    client: &Client,
+pub async fn wait_for_participant<S: CallServer>(
+    server: &S,
     room: &str,
     wait: Duration,
 ) -> Result<Option<String>, Failure> {
-    let began = Instant::now();
+    let (began, poll) = (server.elapsed(), server.limits().poll);
     loop {
-        let seen = agent_in_room(client, room).await;
+        let seen = agent_in_room(server, room).await;
         if let Ok(Some(_)) = seen {
             return seen;
         }
-        if began.elapsed() + client.limits.poll >= wait {
+        if server.elapsed() - began + poll >= wait {
             return seen;
         }
-        sleep(client.limits.poll).await;
+        server.pause(poll).await;
     }
 }
 
-async fn agent_in_room(client: &Client, room: &str) -> Result<Option<String>, Failure> {
-    let present = list_participants(client, room).await?;
-    let mut agents = present.into_iter().filter(|p| p.kind() == Kind::Agent);
-    Ok(agents.next().map(|agent| agent.identity))
-}
-
-/// The phone in a room.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PhoneSeen {
-    pub identity: String,
-    /// `sip.callStatus`: `dialing`, `ringing`, `active`, `hangup`.
-    pub call_status: Option<String>,
-    /// `sip.callID`.
-    pub call_id: Option<String>,
+async fn agent_in_room<S: CallServer>(server: &S, room: &str) -> Result<Option<String>, Failure> {
+    let agent = first_of_kind(server, room, ParticipantKind::Agent).await?;
+    Ok(agent.map(|agent| agent.identity))
 }
 
 /// Who is on the phone in a room, where somebody is.
 ///
 /// # Errors
 /// It could not be looked at.
-pub async fn phone_in_room(client: &Client, room: &str) -> Result<Option<PhoneSeen>, Failure> {
-    let present = list_participants(client, room).await?;
-    let phone = present.into_iter().find(|p| p.kind() == Kind::Sip);
-    Ok(phone.map(|phone| PhoneSeen {
-        call_status: phone.attributes.get("sip.callStatus").cloned(),
-        call_id: phone.attributes.get("sip.callID").cloned(),
-        identity: phone.identity,
-    }))
-}
-
-/// Those that are in a room, or joining; nobody where there is no room.
-async fn list_participants(
-    client: &Client,
+pub async fn phone_in_room<S: CallServer>(
+    server: &S,
     room: &str,
-) -> Result<Vec<proto::ParticipantInfo>, Failure> {
-    let until = Instant::now() + client.limits.step;
-    let request = proto::ListParticipantsRequest {
-        room: room.to_owned(),
-    };
-    let grant = Grant::RoomAdmin(room);
-    let listed: Result<proto::ListParticipantsResponse, RequestError> = client
-        .send_message(LIST_PARTICIPANTS, grant, &request, until)
-        .await;
-    match listed {
-        Ok(listed) => {
-            let all = listed.participants.into_iter();
-            Ok(all.filter(|p| p.state() != State::Disconnected).collect())
-        }
-        Err(error) if error.failure.cause == Cause::RoomMissing => Ok(Vec::new()),
-        Err(error) => Err(error.failure),
-    }
+) -> Result<Option<Participant>, Failure> {
+    first_of_kind(server, room, ParticipantKind::Phone).await
 }
 
-/// Ends a call: its dispatch and its room. Nothing to end is no error.
-///
-/// # Errors
-/// The server could not be asked, or refused.
-pub async fn end_call(client: &Client, room: &str, dispatch: Option<&str>) -> Result<(), Failure> {
-    let missing = |error: &RequestError| error.failure.cause == Cause::RoomMissing;
-    let until = Instant::now() + client.limits.whole;
-    if let Some(id) = dispatch {
-        let request = proto::DeleteAgentDispatchRequest {
-            dispatch_id: id.to_owned(),
-            room: room.to_owned(),
-        };
-        let grant = Grant::RoomAdmin(room);
-        let ended: Result<AgentDispatch, RequestError> = client
-            .send_message(super::request::DELETE_DISPATCH, grant, &request, until)
-            .await;
-        if let Err(error) = ended
-            && !missing(&error)
-        {
-            return Err(error.failure);
-        }
-    }
-    let request = proto::DeleteRoomRequest {
-        room: room.to_owned(),
-    };
-    let grant = Grant::CreateRooms;
-    let ended: Result<proto::DeleteRoomResponse, RequestError> = client
-        .send_message(super::request::DELETE_ROOM, grant, &request, until)
-        .await;
-    match ended {
-        Err(error) if !missing(&error) => Err(error.failure),
-        _ => Ok(()),
+/// Nobody where there is no room.
+async fn first_of_kind<S: CallServer>(
+    server: &S,
+    room: &str,
+    kind: ParticipantKind,
+) -> Result<Option<Participant>, Failure> {
+    match server.list_participants(room, server.limits().step).await {
+        Ok(present) => Ok(present.into_iter().find(|there| there.kind == kind)),
+        Err(error) if error.failure.cause == Cause::RoomMissing => Ok(None),
+        Err(error) => Err(error.failure),
     }
 }

@@ -1,0 +1,247 @@
+//! The statements that write and read the records of calls, for both engines,
+//! and what they give. Core.
+//!
+//! The values of a record travel as one JSON text, and a record comes back as
+//! one, so that no driver's types matter: see [`super`].
+
+use serde_json::{Value, json};
+
+use super::columns::rfc3339;
+use super::json_row::{JsonRow, read_document};
+use crate::dispatch::{Record, Status};
+use crate::error::Error;
+use crate::phone::E164;
+
+/// The columns of `lkroute_dispatches`, with their types on PostgreSQL.
+const COLUMNS: [(&str, &str); 16] = [
+    ("id", "uuid"),
+    ("at", "timestamptz"),
+    ("finished_at", "timestamptz"),
+    ("status", "text"),
+    ("idempotency_key", "text"),
+    ("from_number", "bigint"),
+    ("to_number", "text"),
+    ("tenant_id", "uuid"),
+    ("config_id", "uuid"),
+    ("config_name", "text"),
+    ("room", "text"),
+    ("dispatch_id", "text"),
+    ("worker", "text"),
+    ("worker_seen", "text"),
+    ("actor", "text"),
+    ("detail", "text"),
+];
+
+/// How many values a statement has at most.
+const VALUES: usize = 8;
+
+/// The statements for one database. Each that writes gives the id of the
+/// record where it wrote; one that reads gives a record a row, which
+/// [`read_record`] reads.
+#[derive(Debug, Clone)]
+pub struct CallStatements {
+    table: String,
+    dialect: &'static CallDialect,
+}
+
+/// How an engine spells what differs.
+#[derive(Debug)]
+struct CallDialect {
+    /// Reads `$1`, the [`record_values`] of a record, as the table `r`.
+    row: fn() -> String,
+    /// An id as text.
+    id: &'static str,
+    /// Makes one JSON text of these.
+    array: fn(&str) -> String,
+    /// A column with a time, as RFC 3339.
+    time: fn(&str) -> String,
+    /// Reads `$5`, a JSON list of statuses.
+    statuses: &'static str,
+    /// Reads `$6`, a time.
+    since: &'static str,
+    /// Reads the name of a call's fallback in `detail`.
+    fallback: &'static str,
+    /// What stands before the number of a value.
+    value: char,
+}
+
+static POSTGRES: CallDialect = CallDialect {
+    row: || {
+        let typed = COLUMNS.map(|(name, kind)| format!("{name} {kind}"));
+        format!(
+            "pg_catalog.json_to_record($1::text::json) AS r({})",
+            typed.join(", ")
+        )
+    },
+    id: "d.id::text",
+    array: |all| format!("pg_catalog.json_build_array({all})::text"),
+    time: rfc3339,
+    statuses: "SELECT pg_catalog.json_array_elements_text($5::json)",
+    since: "$6::timestamptz",
+    fallback: "d.detail::json #>> '{fallback,name}'",
+    value: '$',
+};
+
+static SQLITE: CallDialect = CallDialect {
+    row: || {
+        let read = COLUMNS.map(|(name, _)| format!("$1 ->> '{name}' AS {name}"));
+        format!("(SELECT {}) AS r", read.join(", "))
+    },
+    id: "id",
+    array: |all| format!("json_array({all})"),
+    time: str::to_owned,
+    statuses: "SELECT value FROM json_each($5)",
+    since: "$6",
+    fallback: "d.detail ->> '$.fallback.name'",
+    value: '?',
+};
+
+impl CallStatements {
+    /// `schema` is in quotes.
+    pub fn postgres(schema: &str) -> CallStatements {
+        CallStatements {
+            table: format!("{schema}.lkroute_dispatches"),
+            dialect: &POSTGRES,
+        }
+    }
+
+    pub fn sqlite() -> CallStatements {
+        CallStatements {
+            table: "lkroute_dispatches".to_owned(),
+            dialect: &SQLITE,
+        }
+    }
+
+    /// With the values as the engine has them, of `$1` and so on.
+    fn spelled(&self, sql: String) -> String {
+        let numbers = 1..=VALUES;
+        numbers.fold(sql, |sql, n| {
+            sql.replace(&format!("${n}"), &format!("{}{n}", self.dialect.value))
+        })
+    }
+
+    /// Writes the record of `$1`, unless its idempotency key has one.
+    pub fn insert(&self) -> String {
+        let names = COLUMNS.map(|(name, _)| name).join(", ");
+        self.spelled(format!(
+            "INSERT INTO {} AS d ({names}) SELECT {names} FROM {} WHERE true
+             ON CONFLICT (idempotency_key) DO NOTHING RETURNING {}",
+            self.table,
+            (self.dialect.row)(),
+            self.dialect.id,
+        ))
+    }
+
+    /// Sets what became of the call of `$1`.
+    pub fn complete(&self) -> String {
+        self.spelled(format!(
+            "UPDATE {} AS d SET finished_at = r.finished_at, status = r.status,
+               idempotency_key = r.idempotency_key, dispatch_id = r.dispatch_id,
+               worker_seen = r.worker_seen, detail = r.detail, worker = r.worker
+             FROM {} WHERE d.id = r.id RETURNING {}",
+            self.table,
+            (self.dialect.row)(),
+            self.dialect.id,
+        ))
+    }
+
+    fn select(&self) -> String {
+        let shown = COLUMNS.map(|(name, kind)| match kind {
+            "timestamptz" => (self.dialect.time)(&format!("d.{name}")),
+            _ => format!("d.{name}"),
+        });
+        format!(
+            "SELECT {} FROM {} d",
+            (self.dialect.array)(&shown.join(", ")),
+            self.table
+        )
+    }
+
+    /// The record of the idempotency key `$1`.
+    pub fn of_key(&self) -> String {
+        self.spelled(format!("{} WHERE d.idempotency_key = $1", self.select()))
+    }
+
+    /// Values: digits and text of a number, name of a config, a room, statuses
+    /// as a JSON list, a time, a room or an id, how many; NULL for what is not asked.
+    pub fn list(&self) -> String {
+        let CallDialect {
+            fallback,
+            statuses,
+            since,
+            ..
+        } = self.dialect;
+        self.spelled(format!(
+            "{} WHERE ($1 IS NULL OR d.from_number = $1 OR d.to_number = $2)
+               AND ($3 IS NULL OR d.config_name = $3
+                 OR CASE WHEN d.detail LIKE '%\"fallback\":{{%' THEN {fallback} = $3 END)
+               AND ($4 IS NULL OR d.room = $4)
+               AND ($5 IS NULL OR d.status IN ({statuses})) AND ($6 IS NULL OR d.at >= {since})
+               AND ($7 IS NULL OR d.room = $7 OR d.dispatch_id = $7 OR CAST(d.id AS text) = $7)
+             ORDER BY d.at DESC, d.id DESC LIMIT $8",
+            self.select(),
+        ))
+    }
+}
+
+/// The values of a record, by column.
+///
+/// # Errors
+/// What is kept as JSON can't be written as such.
+pub fn record_values(record: &Record) -> Result<String, serde_json::Error> {
+    let row = json!({
+        "id": record.id,
+        "at": record.at,
+        "finished_at": record.finished_at,
+        "status": record.status,
+        "idempotency_key": record.idempotency_key,
+        "from_number": record.from.digits(),
+        "to_number": record.to,
+        "tenant_id": record.tenant,
+        "config_id": record.config_id,
+        "config_name": record.config_name,
+        "room": record.room,
+        "dispatch_id": record.dispatch_id,
+        "worker": record.worker,
+        "worker_seen": record.worker_seen,
+        "actor": record.actor,
+        "detail": serde_json::to_string(&record.detail)?,
+    });
+    serde_json::to_string(&row)
+}
+
+/// A record, as a statement gave it.
+///
+/// # Errors
+/// It is not what the statement gives: says which column.
+pub fn read_record(text: &str) -> Result<Record, String> {
+    let document = read_document(text)?;
+    let row = JsonRow::read(&document)?;
+    of_row(&row).map_err(|error| format!("lkroute_dispatches: {error}"))
+}
+
+fn of_row(row: &JsonRow<'_>) -> Result<Record, String> {
+    let text = |ix| row.text(ix).map(|text| text.map(str::to_owned));
+    let some = |ix| row.some_text(ix).map(str::to_owned);
+    let from = row.cell(5)?.and_then(Value::as_u64);
+    let from = from.and_then(|digits| E164::from_digits(digits).ok());
+    let status: Result<Status, Error> = row.some_text(3)?.parse();
+    Ok(Record {
+        id: row.some_uuid(0)?,
+        at: some(1)?,
+        finished_at: text(2)?,
+        status: status.map_err(|error| error.message)?,
+        idempotency_key: text(4)?,
+        from: from.ok_or("not a number")?,
+        to: some(6)?,
+        tenant: row.uuid(7)?,
+        config_id: row.uuid(8)?,
+        config_name: text(9)?,
+        room: some(10)?,
+        dispatch_id: text(11)?,
+        worker: some(12)?,
+        worker_seen: text(13)?,
+        actor: some(14)?,
+        detail: serde_json::from_str(row.some_text(15)?).map_err(|error| error.to_string())?,
+    })
+}

@@ -1,0 +1,304 @@
+//! `dispatch` of the package while things stop in its middle: the caller, the
+//! database, an apply. Nobody is called twice, and the record tells the truth.
+
+use std::collections::BTreeMap;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use livekit_protocol::CreateAgentDispatchRequest;
+use livekit_protocol::participant_info::Kind;
+use serde_json::{Value, json};
+
+use super::package;
+use super::service::SCHEMA;
+use super::world::{BACKUP_WORKER, FROM, Tables, WORKER, World};
+use crate::livekit::standin::{Fault, StandIn};
+use crate::support::{Db, Postgres};
+
+/// A phase in which the caller stops, and whether the create was sent by then.
+type Phase = (
+    &'static str,
+    fn(&World) -> Option<std::process::Child>,
+    bool,
+);
+
+fn hang(world: &World, method: &str) -> Option<std::process::Child> {
+    world.standin.fault(method, 1, Fault::Hang);
+    None
+}
+
+/// Lets nobody write into the table of records for some seconds.
+fn hold_the_table(world: &World) -> Option<std::process::Child> {
+    let Tables::Postgres(db) = &world.tables else {
+        return None;
+    };
+    let sql = format!(
+        "BEGIN; LOCK TABLE {SCHEMA}.lkroute_dispatches IN SHARE MODE; SELECT pg_sleep(4); COMMIT"
+    );
+    let holder = Command::new(db.postgres().program("psql"))
+        .args(["-q", "-d", &db.url, "-c", &sql])
+        .stdout(Stdio::null())
+        .spawn();
+    let locked = "SELECT count(*) FROM pg_locks WHERE mode = 'ShareLock' AND granted
+                  AND relation = to_regclass('lad_dev.lkroute_dispatches')";
+    let until = Instant::now() + Duration::from_secs(20);
+    while db.psql(locked).trim() == "0" {
+        assert!(Instant::now() < until, "not locked");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    Some(holder.expect("start psql"))
+}
+
+const PHASES: [Phase; 5] = [
+    ("the record is being written", hold_the_table, false),
+    (
+        "the trunk is looked at",
+        |world| hang(world, "ListSIPOutboundTrunk"),
+        false,
+    ),
+    ("the room is made", |world| hang(world, "CreateRoom"), false),
+    (
+        "the create is sent",
+        |world| hang(world, "CreateDispatch"),
+        true,
+    ),
+    ("an agent is waited for", |_| None, true),
+];
+
+/// False words: "no call was placed" where there is one, "can't be known" where
+/// nothing was sent.
+#[test]
+fn a_caller_that_stops_is_told_by_what_had_been_sent() {
+    let Some(world) = World::new("python_stopped") else {
+        return;
+    };
+    for (phase, fault, sent) in PHASES {
+        let key = phase.replace(' ', "-");
+        let asked = |cancel: Option<f64>| {
+            let keywords = json!({
+                "idempotency_key": key, "wait_for_agent": 20, "timeout": 15.0, "settle": 3.0
+            });
+            let mut asked = json!({ "keywords": keywords });
+            if let Some(after) = cancel {
+                asked["cancel_after"] = after.into();
+            }
+            asked
+        };
+        world.reset();
+        let holder = fault(&world);
+        let ends = world.by_package(&asked(Some(2.0)));
+        assert_eq!(ends[0]["raised"], "CancelledError", "{phase}: {ends}");
+        if let Some(mut holder) = holder {
+            holder.wait().expect("it ends");
+        }
+        let record = world.record();
+        assert_eq!(record["finished_at"], true, "{phase}: {record}");
+        assert_eq!(world.creates(), usize::from(sent), "{phase}");
+        let message = record["detail"]["message"].as_str().unwrap_or_default();
+        world.standin.mend();
+        world.standin.world().workers.insert(WORKER.to_owned());
+        match sent {
+            false => {
+                assert_eq!(record["status"], "failed", "{phase}: {record}");
+                assert!(
+                    message.contains("interrupted before it was sent"),
+                    "{record}"
+                );
+                // There is no call: the key may be tried again.
+                assert_eq!(record["idempotency_key"], Value::Null, "{phase}");
+                let again = world.by_package(&asked(None));
+                assert_eq!(again[0]["status"], "picked_up", "{phase}: {again}");
+                assert_eq!(world.creates(), 1, "{phase}");
+            }
+            true => {
+                assert_eq!(record["status"], "unknown", "{phase}: {record}");
+                let again = world.by_package(&asked(None));
+                assert_eq!(again[0]["raised"], "CallUnknown", "{phase}: {again}");
+                assert_eq!(world.creates(), 1, "nobody is called twice");
+            }
+        }
+    }
+    // The command looks what became of the last: its server has it.
+    let call = &world.standin.dispatches()[0];
+    let agent = livekit_protocol::ParticipantInfo {
+        identity: "agent-standin".to_owned(),
+        kind: Kind::Agent as i32,
+        ..Default::default()
+    };
+    let present = BTreeMap::from([(call.room.clone(), vec![agent])]);
+    world.standin.world().participants.extend(present);
+    let refresh = ["dispatches", "--refresh", &call.room, "-j"];
+    let looked = world.lkroute.run(&refresh).expect_code(0).json();
+    assert_eq!(looked["dispatches"][0]["status"], "picked_up", "{looked}");
+}
+
+/// The called numbers of the creates that a server got, with their workers.
+fn called(standin: &StandIn) -> Vec<(String, String)> {
+    let posts = standin.posts("CreateDispatch");
+    let asked = posts.iter().map(|post| post.decode());
+    asked
+        .map(|asked: CreateAgentDispatchRequest| {
+            let metadata: Value = serde_json::from_str(&asked.metadata).expect("JSON");
+            let to = metadata["to_number"].as_str().expect("a number").to_owned();
+            (to, asked.agent_name)
+        })
+        .collect()
+}
+
+/// All connections are cut, and the server takes none for a while.
+fn crash(db: &Db) {
+    db.psql("CHECKPOINT");
+    let pid = db.psql(
+        "SELECT pid FROM pg_stat_activity
+         WHERE datname = current_database() AND pid <> pg_backend_pid() LIMIT 1",
+    );
+    let kill = Command::new("kill").args(["-9", pid.trim()]).status();
+    assert!(kill.expect("run kill").success());
+}
+
+/// False words: "no call was placed" about one that was, and the other way.
+#[test]
+fn a_restart_of_postgresql_among_calls_doubles_none_and_denies_none() {
+    let Some(postgres) = Postgres::own() else {
+        return;
+    };
+    let tables = Tables::Postgres(postgres.database("python_restart"));
+    let Some(world) = World::on(tables, false) else {
+        return;
+    };
+    let Tables::Postgres(db) = &world.tables else {
+        return;
+    };
+    // What it says is committed is there behind a crash, as where calls are placed.
+    let name = db.psql("SELECT quote_ident(current_database())");
+    let name = name.trim();
+    db.psql(&format!(
+        "ALTER DATABASE {name} SET synchronous_commit = on"
+    ));
+    let asked = json!({
+        "from": [FROM], "seconds": 8, "keywords": {"timeout": 5.0, "settle": 2.0},
+    });
+    let ends = std::thread::scope(|scope| {
+        let ends = scope.spawn(|| world.by_package(&asked));
+        let until = Instant::now() + Duration::from_secs(60);
+        for _ in 0..2 {
+            let before = world.creates();
+            while world.creates() < before + 20 {
+                assert!(Instant::now() < until, "no calls");
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            crash(db);
+        }
+        ends.join().expect("ended")
+    });
+    let mut placed: BTreeMap<String, usize> = BTreeMap::new();
+    for (to, _) in called(&world.standin) {
+        *placed.entry(to).or_default() += 1;
+    }
+    assert!(placed.values().all(|times| *times == 1), "{placed:?}");
+    let status = |to: &str| {
+        let row = world.sql(&format!(
+            "SELECT status FROM lkroute_dispatches WHERE to_number = '{to}' ORDER BY at DESC"
+        ));
+        row.trim().to_owned()
+    };
+    let (mut accepted, mut refused) = (0, 0);
+    for end in ends.as_array().expect("a list") {
+        let to = end["to"].as_str().expect("a number");
+        let was_sent = placed.contains_key(to);
+        match end["status"].as_str() {
+            Some("accepted") => {
+                accepted += 1;
+                assert!(was_sent, "{end}");
+                assert_eq!(status(to), "accepted", "the record is completed: {end}");
+            }
+            _ => {
+                refused += 1;
+                let raised = end["raised"].as_str().unwrap_or_default();
+                assert!(["RecordFailed", "LookupFailed"].contains(&raised), "{end}");
+                assert!(!was_sent, "denied: {end}");
+            }
+        }
+    }
+    println!("{accepted} accepted, {refused} not placed");
+    assert!(
+        accepted > 40 && refused > 0,
+        "{accepted} accepted, {refused} refused"
+    );
+}
+
+fn now() -> f64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.expect("a clock").as_secs_f64()
+}
+
+/// False word: "the running service obeys with the next call". Attacker: an
+/// apply in the middle of a call, and a call that mixes two configs.
+#[test]
+fn each_call_goes_by_the_state_before_or_after_an_apply() {
+    let Some(world) = World::with_fallback("python_moved") else {
+        return;
+    };
+    if package().is_none() {
+        return;
+    }
+    // Numbers that move, among more that stay.
+    let moved: Vec<String> = (0..10).map(|n| format!("+9195134570{n:02}")).collect();
+    let bound = format!(
+        "[[bindings]]\nnumbers = {moved:?}\ntenant = \"techiemaya-test\"\n\
+         config = \"india-techiemaya-cloud\"\nrules = {{ outbound = true }}\n"
+    );
+    world.lkroute.write("routing/moved.toml", &bound);
+    world.lkroute.write(
+        "routing/kept.toml",
+        "[[bindings]]\nrange = [\"+919513458000\", \"+919513458099\"]\n\
+         tenant = \"techiemaya-test\"\nconfig = \"india-techiemaya-cloud\"\n",
+    );
+    let apply = ["apply", "--auto-approve"];
+    world.lkroute.run(&apply).expect_code(0);
+    world.reset();
+    let asked = json!({"from": moved, "seconds": 9, "keywords": {"timeout": 5.0}});
+    let configs = ["india-techiemaya-cloud", "backup"];
+    // From when on numbers may go there, and until when.
+    let mut states: Vec<(usize, f64, f64)> = vec![(0, 0.0, f64::MAX)];
+    let ends = std::thread::scope(|scope| {
+        let ends = scope.spawn(|| world.by_package(&asked));
+        let until = Instant::now() + Duration::from_secs(60);
+        while world.creates() < 10 {
+            assert!(Instant::now() < until, "no calls");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        for round in 0..4 {
+            let (from, to) = (configs[round % 2], configs[(round + 1) % 2]);
+            world.lkroute.edit("routing/moved.toml", from, to);
+            let began = now();
+            world.lkroute.run(&apply).expect_code(0);
+            states.last_mut().expect("one").2 = now();
+            states.push(((round + 1) % 2, began, f64::MAX));
+            std::thread::sleep(Duration::from_millis(500));
+        }
+        ends.join().expect("ended")
+    });
+    let servers = [(&world.standin, WORKER), (&world.backup, BACKUP_WORKER)];
+    let mut went: BTreeMap<String, usize> = BTreeMap::new();
+    for (ix, (standin, worker)) in servers.into_iter().enumerate() {
+        for (to, asked_for) in called(standin) {
+            assert_eq!(asked_for, worker, "server and worker are of one config");
+            assert_eq!(went.insert(to, ix), None, "called twice");
+        }
+    }
+    let ends = ends.as_array().expect("a list");
+    let mut by_server = [0, 0];
+    for end in ends {
+        assert_eq!(end["status"], "accepted", "{end}");
+        let (began, ended) = (end["began"].as_f64(), end["ended"].as_f64());
+        let (began, ended) = (began.expect("a time"), ended.expect("a time"));
+        let server = went[end["to"].as_str().expect("a number")];
+        by_server[server] += 1;
+        let may_go = |&(state, from, until): &(usize, f64, f64)| {
+            state == server && from <= ended && until >= began
+        };
+        assert!(states.iter().any(may_go), "{end}: {states:?}");
+    }
+    assert!(by_server.iter().all(|calls| *calls > 10), "{by_server:?}");
+}
