@@ -2,6 +2,14 @@
 //! that answers at once: `cargo bench --bench calls`. Imports the stand-in of
 //! the tests; it needs nothing that is not built here.
 
+// The lints of Cargo.toml are for what ships.
+#![allow(
+    unreachable_pub,
+    clippy::pedantic,
+    clippy::print_stderr,
+    clippy::print_stdout
+)]
+
 #[allow(dead_code, reason = "the tests use the rest of it")]
 #[path = "../tests/it/livekit/standin/mod.rs"]
 mod standin;

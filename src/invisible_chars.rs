@@ -30,9 +30,10 @@ pub fn first_invisible(text: &str) -> Option<char> {
 /// A text in the form in which texts are compared: letters with their marks
 /// are one character where there is one (NFC).
 pub fn in_nfc(text: &str) -> String {
-    match text.is_ascii() {
-        true => text.to_owned(),
-        false => text.nfc().collect(),
+    if text.is_ascii() {
+        text.to_owned()
+    } else {
+        text.nfc().collect()
     }
 }
 
@@ -88,9 +89,10 @@ pub fn visible(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut last = ' ';
     for c in text.chars() {
-        match is_invisible(c, last) {
-            true => out.push_str(&written_out(c)),
-            false => out.push(c),
+        if is_invisible(c, last) {
+            out.push_str(&written_out(c));
+        } else {
+            out.push(c);
         }
         last = c;
     }

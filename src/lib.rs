@@ -15,12 +15,14 @@
         clippy::unwrap_used,
     )
 )]
+#![cfg_attr(test, allow(unreachable_pub, clippy::pedantic, clippy::print_stdout))]
 
 // core: values in, values out
 pub mod actor;
 pub mod address;
 pub mod count_words;
 pub mod diff;
+#[allow(unreachable_pub, clippy::match_bool, reason = "older than the lint")]
 pub mod dispatch;
 pub mod doctor;
 pub mod error;
@@ -33,6 +35,7 @@ pub mod impact;
 pub mod import;
 pub mod invisible_chars;
 pub mod list_index;
+#[allow(unreachable_pub, clippy::match_bool, reason = "older than the lint")]
 pub mod lookup;
 pub mod phone;
 pub mod resolve;
@@ -48,12 +51,15 @@ pub mod files;
 #[cfg(feature = "cli")]
 pub mod git;
 #[cfg(feature = "cli")]
+#[allow(unreachable_pub, clippy::match_bool, reason = "older than the lint")]
 pub mod livekit;
 pub mod secrets;
 #[cfg(feature = "cli")]
+#[allow(unreachable_pub, clippy::match_bool, reason = "older than the lint")]
 pub mod store;
 
 // core and `secrets`
+#[allow(unreachable_pub, clippy::match_bool, reason = "older than the lint")]
 pub mod answer;
 // core as text
 #[cfg(feature = "explain")]

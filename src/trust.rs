@@ -41,9 +41,10 @@ impl Destination {
 
     /// The same, and a bare `host` or `host:port`, which is reached over TLS.
     pub fn read(text: &str) -> Option<Destination> {
-        match text.contains("://") {
-            true => Destination::of_url(text),
-            false => Destination::of_url(&format!("wss://{text}")),
+        if text.contains("://") {
+            Destination::of_url(text)
+        } else {
+            Destination::of_url(&format!("wss://{text}"))
         }
     }
 

@@ -7,6 +7,14 @@
 //! PostgreSQL's server programs, as the tests do. Of several sizes it draws how
 //! time grows into `benches/growth.svg`.
 
+// The lints of Cargo.toml are for what ships.
+#![allow(
+    unreachable_pub,
+    clippy::pedantic,
+    clippy::print_stderr,
+    clippy::print_stdout
+)]
+
 mod cluster;
 mod growth;
 mod measure;

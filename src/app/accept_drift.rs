@@ -21,7 +21,7 @@ use crate::source::write::edit::{Edit, Edits};
 use crate::source::{self, Sources, Texts};
 
 /// The drift, and the files that it goes into.
-pub struct Accepting<'a> {
+pub(super) struct Accepting<'a> {
     context: &'a Context<'a>,
     drift: &'a Drift,
     snapshot: &'a Snapshot,
@@ -57,7 +57,7 @@ pub struct Accepted {
 
 impl<'a> Accepting<'a> {
     /// Loads the files, which must be valid.
-    pub fn new(
+    pub(super) fn new(
         context: &'a Context<'a>,
         drift: &'a Drift,
         snapshot: &'a Snapshot,
@@ -73,7 +73,7 @@ impl<'a> Accepting<'a> {
     }
 
     /// Writes all or nothing. `wanted`: `None` for all that has drifted.
-    pub fn accept(mut self, wanted: Option<&[Address]>) -> Result<Vec<Accepted>, Stop> {
+    pub(super) fn accept(mut self, wanted: Option<&[Address]>) -> Result<Vec<Accepted>, Stop> {
         let drift = self.drift;
         let mut accepted = Vec::new();
         let mut asked = wanted.map(<[Address]>::to_vec);
@@ -114,15 +114,14 @@ impl<'a> Accepting<'a> {
             Error::new(format!("{address} is not declared in the files"))
                 .hint("it was applied from other files, or taken out since")
         })?;
-        let (edits, fields) = match change.insert {
-            true => (vec![Edit::Remove], None),
-            false => {
-                let values = self.values(change, address, &declared)?;
-                let edits = values
-                    .iter()
-                    .map(|(field, value)| Edit::Set(*field, value.clone()));
-                (edits.collect(), Some(values))
-            }
+        let (edits, fields) = if change.insert {
+            (vec![Edit::Remove], None)
+        } else {
+            let values = self.values(change, address, &declared)?;
+            let edits = values
+                .iter()
+                .map(|(field, value)| Edit::Set(*field, value.clone()));
+            (edits.collect(), Some(values))
         };
         self.expected.push(Expected {
             address: address.clone(),

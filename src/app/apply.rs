@@ -77,9 +77,10 @@ pub async fn prepare_apply(
         None => Vec::new(),
     };
     let plan_request = PlanRequest {
-        targets: match request.targets.is_empty() {
-            true => &saved,
-            false => &request.targets,
+        targets: if request.targets.is_empty() {
+            &saved
+        } else {
+            &request.targets
         },
         leave_drift: request.leave_drift,
         to_write: true,

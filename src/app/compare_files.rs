@@ -192,9 +192,10 @@ fn at(routing: &Path, revision: &str, options: &LoadOptions) -> Result<(Option<L
         Ok(())
     })?;
     let short = commit.get(..12).unwrap_or(&commit);
-    let name = match commit.starts_with(revision) {
-        true => short.to_owned(),
-        false => format!("{revision} ({short})"),
+    let name = if commit.starts_with(revision) {
+        short.to_owned()
+    } else {
+        format!("{revision} ({short})")
     };
     let texts = Texts::with_problems(found, problems);
     Ok((Some(source::load_routing(&texts, options)), name))

@@ -61,12 +61,13 @@ pub fn target(context: &Context<'_>, environment: Option<&EnvironmentDatabase>) 
 /// Refuses a variable that is no text: it was set to mean something.
 fn readable(name: &str) -> Result<()> {
     let value = std::env::var_os(name);
-    match value.is_none_or(|value| value.to_str().is_some()) {
-        true => Ok(()),
-        false => Err(
+    if value.is_none_or(|value| value.to_str().is_some()) {
+        Ok(())
+    } else {
+        Err(
             Error::new(format!("{name} can't be read: it is no UTF-8 text"))
                 .hint("set it again; a password in a URL is percent-encoded"),
-        ),
+        )
     }
 }
 

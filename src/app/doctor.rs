@@ -92,9 +92,10 @@ pub async fn examine_routing(
         }
     };
     check_names(only, &gathered.configs)?;
-    let probes = match *scope >= DoctorScope::Servers {
-        true => probe_servers(context, request, &gathered).await,
-        false => BTreeMap::new(),
+    let probes = if *scope >= DoctorScope::Servers {
+        probe_servers(context, request, &gathered).await
+    } else {
+        BTreeMap::new()
     };
     let mut report = examine(&DoctorFacts {
         configs: &gathered.configs,

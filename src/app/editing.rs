@@ -10,13 +10,13 @@ use crate::source::write::edit::{EditError, Edits, edit_text};
 
 /// Makes the changes of each file, by the names that reports show, and writes
 /// all of them or none.
-pub fn write(context: &Context<'_>, changes: &BTreeMap<String, Edits>) -> Result<()> {
+pub(super) fn write(context: &Context<'_>, changes: &BTreeMap<String, Edits>) -> Result<()> {
     let ready = edited(context, changes)?;
     files::rewrite_files(&ready.into_values().collect::<Vec<_>>())
 }
 
 /// The files as the changes leave them, not written yet.
-pub fn edited(
+pub(super) fn edited(
     context: &Context<'_>,
     changes: &BTreeMap<String, Edits>,
 ) -> Result<BTreeMap<String, files::FileEdit>> {
@@ -39,6 +39,6 @@ pub fn edited(
 }
 
 /// Why a file was not changed; nothing was, then.
-pub fn cannot_edit(file: &str, error: &EditError) -> Error {
+pub(super) fn cannot_edit(file: &str, error: &EditError) -> Error {
     Error::new(format!("{file}: {error}")).hint("no file was changed")
 }

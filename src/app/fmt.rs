@@ -38,9 +38,10 @@ pub fn format_files(context: &Context<'_>) -> Result<Vec<FormatChange>, Stop> {
             Err(more) => findings.extend(more),
         }
     }
-    match findings.is_empty() {
-        true => Ok(changes),
-        false => Err(Stop::Invalid(findings)),
+    if findings.is_empty() {
+        Ok(changes)
+    } else {
+        Err(Stop::Invalid(findings))
     }
 }
 

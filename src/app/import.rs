@@ -134,8 +134,9 @@ fn check_files(import: &Import, paths: &[String]) -> Result<(), Stop> {
         .map(|file| file.text.clone().into_bytes());
     let sources = Texts::new(paths.iter().cloned().zip(texts));
     let loaded = source::load_routing(&sources, &LoadOptions::default());
-    match loaded.has_errors() {
-        false => Ok(()),
-        true => Err(Stop::Invalid(loaded.findings)),
+    if !loaded.has_errors() {
+        Ok(())
+    } else {
+        Err(Stop::Invalid(loaded.findings))
     }
 }

@@ -67,12 +67,13 @@ pub async fn list_numbers(
     filter: &NumberFilter,
     offline: bool,
 ) -> Result<ListedNumbers, Stop> {
-    match offline {
-        true => Ok(ListedNumbers {
+    if offline {
+        Ok(ListedNumbers {
             numbers: filter.in_files(&routing_files::load_valid(context)?.routing)?,
             environment: context.settings.environment.clone(),
-        }),
-        false => filter.in_database(context).await,
+        })
+    } else {
+        filter.in_database(context).await
     }
 }
 

@@ -44,9 +44,10 @@ pub async fn missing_sql(
     let mut store = open_store(context, Mode::Read).await?;
     let anew = request.create_application_tables;
     let steps = store.migrate_anew(true, anew).await?;
-    let mut sql = match steps.is_empty() {
-        true => String::new(),
-        false => script(&steps),
+    let mut sql = if steps.is_empty() {
+        String::new()
+    } else {
+        script(&steps)
     };
     if request.index && store.index_missing().await? {
         for statement in store.index_sql().await? {
@@ -70,9 +71,10 @@ pub async fn migrate_database(context: &Context<'_>, request: &MigrateRequest) -
     }
     if request.index {
         note("building the index on numbers; this can take minutes");
-        note(match store.create_index().await? {
-            true => "the index on numbers is built",
-            false => "the index on numbers was there already",
+        note(if store.create_index().await? {
+            "the index on numbers is built"
+        } else {
+            "the index on numbers was there already"
         });
     } else if store.index_missing().await? {
         note(
@@ -162,7 +164,7 @@ pub async fn reset_guards(context: &Context<'_>, reason: &str) -> Result<(String
         ..order_of_nothing(context, &snapshot, "reset-guards")
     };
     let done = apply_nothing(&mut store, &snapshot, &order).await?;
-    Ok((why.to_string(), done.id))
+    Ok((why.clone(), done.id))
 }
 
 async fn read_snapshot(store: &mut Store) -> Result<Snapshot> {

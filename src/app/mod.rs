@@ -10,8 +10,10 @@ pub mod applied_states;
 pub mod apply;
 pub mod approval;
 pub mod compare_files;
+#[allow(unreachable_pub, clippy::match_bool, reason = "older than the lint")]
 pub mod credentials;
 pub mod database;
+#[allow(unreachable_pub, clippy::match_bool, reason = "older than the lint")]
 pub mod dispatch;
 pub mod dispatches;
 pub mod doctor;

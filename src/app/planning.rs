@@ -123,9 +123,10 @@ pub async fn plan_changes(
     let named = settings.database.is_some() && settings.schema.is_some();
     let early = settings.environment.is_none() || named;
     let reading = async {
-        let environment = match early {
-            true => None,
-            false => environment.await.map_err(|_| other_side_ended())?,
+        let environment = if early {
+            None
+        } else {
+            environment.await.map_err(|_| other_side_ended())?
         };
         let target = database::target(context, environment.as_ref())?;
         let besides = read(context, &target, request, tell_start, batches).await?;
@@ -222,9 +223,10 @@ async fn read(
             context.progress.note(&format!("migrated: {}", step.name));
         }
     }
-    let mode = match request.to_write {
-        true => Mode::Write,
-        false => Mode::Read,
+    let mode = if request.to_write {
+        Mode::Write
+    } else {
+        Mode::Read
     };
     let mut store = database::open_current(context, target, mode).await?;
     store.begin_read().await?;

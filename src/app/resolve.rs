@@ -21,9 +21,10 @@ pub async fn resolve_call(
     offline: bool,
 ) -> Result<Resolution, Stop> {
     let env = lookup::environment();
-    let found = match offline {
-        true => Ok(lookup::in_files(context, request)?),
-        false => find_in_database(context, request, &env).await?,
+    let found = if offline {
+        Ok(lookup::in_files(context, request)?)
+    } else {
+        find_in_database(context, request, &env).await?
     };
     match found {
         Ok(found) => Ok(lookup::answer(found, request, &env, ring)?.resolution),

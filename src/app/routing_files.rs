@@ -49,9 +49,10 @@ pub fn load_valid(context: &Context<'_>) -> Result<Loaded, Stop> {
 
 /// Loaded files that are valid.
 pub fn valid(loaded: Loaded) -> Result<Loaded, Stop> {
-    match loaded.has_errors() {
-        true => Err(Stop::Invalid(loaded.findings)),
-        false => Ok(loaded),
+    if loaded.has_errors() {
+        Err(Stop::Invalid(loaded.findings))
+    } else {
+        Ok(loaded)
     }
 }
 

@@ -251,12 +251,13 @@ pub fn prepare(
             continue;
         };
         let needed = plan.writes_secret(change);
-        let secret = match needed {
-            true => Some(
+        let secret = if needed {
+            Some(
                 sealed_text(rules, routing, config, id, ring)
                     .map_err(|error| explain(name, error))?,
-            ),
-            false => None,
+            )
+        } else {
+            None
         };
         let fact = facts.of(name);
         let known = needed || fact.same_as_applied.or(fact.same_as_live) == Some(true);

@@ -63,13 +63,15 @@ pub async fn list_secrets(
     offline: bool,
 ) -> Result<ListedSecrets, Stop> {
     let settings = context.settings;
-    let routing = match offline || settings.routing.exists() {
-        true => Some(routing_files::load_valid(context)?.routing),
-        false => None,
+    let routing = if offline || settings.routing.exists() {
+        Some(routing_files::load_valid(context)?.routing)
+    } else {
+        None
     };
-    let snapshot = match offline {
-        true => Snapshot::default(),
-        false => read_snapshot(context).await?,
+    let snapshot = if offline {
+        Snapshot::default()
+    } else {
+        read_snapshot(context).await?
     };
     let applied = snapshot.guards.readable()?;
     let routing = routing.as_ref();

@@ -52,9 +52,10 @@ impl SourceRules {
     pub fn new(routing_dir: &Path, routing: &Routing, applied: Option<&Guards>) -> SourceRules {
         let stored = applied.and_then(|guards| guards.secret_env.clone());
         let own = routing.guards.secret_env.clone().unwrap_or_default();
-        let dir = match routing_dir.is_file() {
-            true => routing_dir.parent().unwrap_or(Path::new("")),
-            false => routing_dir,
+        let dir = if routing_dir.is_file() {
+            routing_dir.parent().unwrap_or(Path::new(""))
+        } else {
+            routing_dir
         };
         SourceRules {
             dir: dir.to_owned(),
@@ -80,17 +81,17 @@ impl SourceRules {
 
     fn variable(&self, name: &str) -> Result<Secret, NoSecret> {
         if !is_secret_variable(name) && !self.listed.iter().any(|listed| listed == name) {
-            let whose = match self.stored {
-                true => "the list of the last apply",
-                false => "`[secrets] env`",
+            let whose = if self.stored {
+                "the list of the last apply"
+            } else {
+                "`[secrets] env`"
             };
             let message = format!("the variable {name} is not one that {whose} names");
-            let hint = match self.stored {
-                true => {
-                    "apply the longer list first, in a change of its own: which variables a \
-                         change may read is for an earlier review to say"
-                }
-                false => "call it LKROUTE_SECRET_…, or list it: `[secrets]` `env = [\"NAME\"]`",
+            let hint = if self.stored {
+                "apply the longer list first, in a change of its own: which variables a \
+                     change may read is for an earlier review to say"
+            } else {
+                "call it LKROUTE_SECRET_…, or list it: `[secrets]` `env = [\"NAME\"]`"
             };
             let error = Error::new(message).hint(hint);
             return Err(NoSecret::Refused("secret-variable-not-listed", error));

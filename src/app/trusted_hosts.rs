@@ -21,9 +21,10 @@ pub async fn approve_signing(
     strict: bool,
     ring: &KeyRing,
 ) -> Result<Vec<String>> {
-    let rows = match answer.needs_trust() {
-        true => store.trust().await?,
-        false => TrustRows::default(),
+    let rows = if answer.needs_trust() {
+        store.trust().await?
+    } else {
+        TrustRows::default()
     };
     answer::approve_signing(
         answer,

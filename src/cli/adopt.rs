@@ -26,7 +26,7 @@ a line that is no longer needed is a warning.";
 /// Write the lines that take over values of others
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
-pub struct AdoptArgs {
+pub(super) struct AdoptArgs {
     /// The config or binding in conflict; may be repeated
     #[arg(value_name = "ADDRESS", required_unless_present = "all", value_parser = names::object)]
     addresses: Vec<Address>,
@@ -40,7 +40,7 @@ pub struct AdoptArgs {
 }
 
 impl AdoptArgs {
-    pub fn run(&self, shell: &Shell) -> Result<Exit, Stop> {
+    pub(super) fn run(&self, shell: &Shell) -> Result<Exit, Stop> {
         let ring = self.keys.ring()?;
         let wanted = (!self.all).then_some(self.addresses.as_slice());
         let adopted = block_on(adopt_conflicts(&shell.context(), &ring, wanted))?;

@@ -41,7 +41,7 @@ left alone: their rows, their fields and, without a yes on the terminal or
 /// Carry out the plan, after a yes
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
-pub struct ApplyArgs {
+pub(super) struct ApplyArgs {
     /// A saved plan: applied only if what would be done is still the same
     #[arg(value_name = "FILE", conflicts_with_all = ["target", "expect"])]
     file: Option<PathBuf>,
@@ -79,7 +79,7 @@ pub struct ApplyArgs {
 }
 
 impl ApplyArgs {
-    pub fn run(&self, shell: &Shell) -> Result<Exit, Stop> {
+    pub(super) fn run(&self, shell: &Shell) -> Result<Exit, Stop> {
         let ring = self.keys.ring()?;
         block_on(self.apply(shell, ring))
     }

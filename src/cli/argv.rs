@@ -8,7 +8,7 @@ use super::globals::ReviewFormat;
 
 /// Habits of other tools, as what they mean here: `version`, `help COMMAND`,
 /// `-o json`.
-pub fn habits(args: &[OsString]) -> Vec<OsString> {
+pub(super) fn habits(args: &[OsString]) -> Vec<OsString> {
     let mut words: Vec<OsString> = args.to_vec();
     match words.get(1).and_then(|word| word.to_str()) {
         Some("version") if words.len() == 2 => words[1] = "--version".into(),
@@ -30,7 +30,7 @@ pub fn habits(args: &[OsString]) -> Vec<OsString> {
 
 /// `--format` is an option of each command, since not every command prints
 /// every format; given before the command it means the same.
-pub fn format_after_the_command(args: &[OsString], whole: &Command) -> Vec<OsString> {
+pub(super) fn format_after_the_command(args: &[OsString], whole: &Command) -> Vec<OsString> {
     let mut words = args.iter().cloned();
     let mut early: Vec<OsString> = words.next().into_iter().collect();
     let mut format = Vec::new();

@@ -28,7 +28,7 @@ running. The record becomes `cancelled`.";
 /// End a call: delete its dispatch and its room
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
-pub struct CancelArgs {
+pub(super) struct CancelArgs {
     /// The call's room, its dispatch (AD_…) or its record
     #[arg(value_name = "ROOM|ID")]
     call: String,
@@ -49,7 +49,7 @@ pub struct CancelArgs {
 }
 
 impl CancelArgs {
-    pub fn run(&self, shell: &Shell) -> Result<Exit, Stop> {
+    pub(super) fn run(&self, shell: &Shell) -> Result<Exit, Stop> {
         let context = shell.context();
         let ring = self.keys.ring()?;
         let call = block_on(find_call(&context, &self.call))?;

@@ -17,14 +17,14 @@ Examples:
 /// Print a completion script for a shell
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
-pub struct CompletionsArgs {
+pub(super) struct CompletionsArgs {
     /// The shell it is for
     #[arg(value_enum, value_name = "SHELL")]
     dialect: Dialect,
 }
 
 impl CompletionsArgs {
-    pub fn run(&self, shell: &Shell, mut command: Command) -> Result<Exit, Stop> {
+    pub(super) fn run(&self, shell: &Shell, mut command: Command) -> Result<Exit, Stop> {
         let mut script = Vec::new();
         clap_complete::generate(self.dialect, &mut command, "lkroute", &mut script);
         shell.print(&String::from_utf8_lossy(&script))?;

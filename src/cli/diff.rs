@@ -26,7 +26,7 @@ file, or writing it in another way, is no change.";
 /// Show what changes between two revisions of the files, offline
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
-pub struct DiffArgs {
+pub(super) struct DiffArgs {
     /// The revision before: a commit, a branch, a tag
     #[arg(value_name = "REV1", default_value = "HEAD")]
     before: String,
@@ -51,7 +51,7 @@ pub struct DiffArgs {
 }
 
 impl DiffArgs {
-    pub fn run(&self, shell: &Shell) -> Result<Exit, Stop> {
+    pub(super) fn run(&self, shell: &Shell) -> Result<Exit, Stop> {
         let after = self.after.clone();
         let after = after.map_or(FilesState::WorkTree, FilesState::Revision);
         let before = FilesState::Revision(self.before.clone());

@@ -42,7 +42,7 @@ The worker that was asked for stands beside the one that took the job.";
 /// List the calls that were placed, the latest first
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
-pub struct DispatchesArgs {
+pub(super) struct DispatchesArgs {
     /// How many [default: 20; with --refresh all]
     #[arg(long, value_name = "N", value_parser = names::count::<u32>)]
     last: Option<u32>,
@@ -109,7 +109,7 @@ fn since(text: &str) -> Result<Timestamp, String> {
 }
 
 impl DispatchesArgs {
-    pub fn run(&self, shell: &Shell) -> Result<Exit, Stop> {
+    pub(super) fn run(&self, shell: &Shell) -> Result<Exit, Stop> {
         match &self.refresh {
             Some(_) => self.refresh(shell),
             None => {
@@ -125,9 +125,10 @@ impl DispatchesArgs {
 
     fn wanted(&self) -> Calls {
         let open = self.unsettled || self.refresh.as_deref() == Some("");
-        let status = match open {
-            true => vec![Status::InQueue, Status::Accepted, Status::Unknown],
-            false => self.status.clone(),
+        let status = if open {
+            vec![Status::InQueue, Status::Accepted, Status::Unknown]
+        } else {
+            self.status.clone()
         };
         let room = self.refresh.clone().filter(|room| !room.is_empty());
         let all = self.refresh.is_some() || self.unsettled;

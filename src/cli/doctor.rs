@@ -36,7 +36,7 @@ sip-needs-redis, worker-missing, …; docs/calls.md lists them.";
 /// Find everything that would fail a call
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
-pub struct DoctorArgs {
+pub(super) struct DoctorArgs {
     /// Only this config; may be repeated
     #[arg(long, value_name = "NAME", value_parser = names::config_name)]
     config: Vec<String>,
@@ -65,7 +65,7 @@ pub struct DoctorArgs {
 }
 
 impl DoctorArgs {
-    pub fn run(&self, shell: &Shell) -> Result<Exit, Stop> {
+    pub(super) fn run(&self, shell: &Shell) -> Result<Exit, Stop> {
         let request = DoctorRequest {
             only: self.config.iter().cloned().collect(),
             scope: self.scope(),

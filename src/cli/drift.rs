@@ -29,7 +29,7 @@ the next plan shows an adoption. `lkroute apply --revert-drift` sets it back.";
 /// Show what was changed outside lkroute since the last apply
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
-pub struct DriftArgs {
+pub(super) struct DriftArgs {
     /// Write what the database holds into the files; may be repeated
     #[arg(long, value_name = "ADDRESS", num_args = 1.., value_parser = names::object)]
     accept: Vec<Address>,
@@ -47,11 +47,12 @@ pub struct DriftArgs {
 }
 
 impl DriftArgs {
-    pub fn run(&self, shell: &Shell) -> Result<Exit, Stop> {
+    pub(super) fn run(&self, shell: &Shell) -> Result<Exit, Stop> {
         let found = block_on(find_drift(&shell.context()))?;
-        match self.all || !self.accept.is_empty() {
-            true => self.accept(shell, &found),
-            false => Ok(self.report(shell, &found)?),
+        if self.all || !self.accept.is_empty() {
+            self.accept(shell, &found)
+        } else {
+            Ok(self.report(shell, &found)?)
         }
     }
 
@@ -61,9 +62,10 @@ impl DriftArgs {
             ReportFormat::Text => report::drift_text(drift, last, shell.width(), self.full),
             ReportFormat::Json => json::json_text(&DriftReport::new(drift, last))?,
         })?;
-        Ok(match drift.plan.is_empty() {
-            true => Exit::Done,
-            false => Exit::Drift,
+        Ok(if drift.plan.is_empty() {
+            Exit::Done
+        } else {
+            Exit::Drift
         })
     }
 
@@ -83,9 +85,10 @@ impl DriftArgs {
                 let lines = accepted.iter();
                 let lines: String = lines
                     .map(|accepted| {
-                        let said = match accepted.said_already {
-                            true => "the files say so already",
-                            false => "as the database has it",
+                        let said = if accepted.said_already {
+                            "the files say so already"
+                        } else {
+                            "as the database has it"
                         };
                         format!(
                             "{}: {}: {said}\n",

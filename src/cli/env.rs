@@ -28,7 +28,7 @@ its own exit code.";
 /// Run a command with the LIVEKIT_* variables of a config
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
-pub struct EnvArgs {
+pub(super) struct EnvArgs {
     /// The config whose server is meant
     #[arg(long, value_name = "NAME", value_parser = names::config_name)]
     config: String,
@@ -42,7 +42,7 @@ pub struct EnvArgs {
 }
 
 impl EnvArgs {
-    pub fn run(&self, shell: &Shell) -> Result<Exit, Stop> {
+    pub(super) fn run(&self, shell: &Shell) -> Result<Exit, Stop> {
         let ring = self.keys.ring()?;
         let context = shell.context();
         let found = config_credentials(&context, &self.config, &ring);

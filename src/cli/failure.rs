@@ -6,7 +6,11 @@ use crate::finding::Finding;
 use crate::render::{self, call_reports, json};
 
 /// The JSON report of a command that could not be done, or was not understood.
-pub fn failed_report(command: &str, findings: &[Finding], error: &Error) -> Result<String, Error> {
+pub(super) fn failed_report(
+    command: &str,
+    findings: &[Finding],
+    error: &Error,
+) -> Result<String, Error> {
     match command {
         "plan" | "diff" | "show" => json::json_text(&json::PlanReport::failed(findings, error)),
         "secrets" => json::json_text(&render::secrets::SecretsReport::failed(error)),

@@ -22,18 +22,19 @@ Comments and the order of tables stay; nothing changes its meaning.";
 /// Write the files in their canonical form
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
-pub struct FmtArgs {
+pub(super) struct FmtArgs {
     /// Change nothing; show the differences and exit 1 where there are any
     #[arg(long)]
     check: bool,
 }
 
 impl FmtArgs {
-    pub fn run(&self, shell: &Shell) -> Result<Exit, Stop> {
+    pub(super) fn run(&self, shell: &Shell) -> Result<Exit, Stop> {
         let changes = format_files(&shell.context())?;
-        match self.check {
-            true => report_unformatted(shell, &changes),
-            false => write(shell, changes),
+        if self.check {
+            report_unformatted(shell, &changes)
+        } else {
+            write(shell, changes)
         }
     }
 }
@@ -48,9 +49,10 @@ fn report_unformatted(shell: &Shell, changes: &[FormatChange]) -> Result<Exit, S
             .context_radius(2)
             .header(&name, "canonical")
             .to_string();
-        shell.print(&match text.is_empty() {
-            true => format!("{}: differs where it is not shown, as by a secret\n", name),
-            false => text,
+        shell.print(&if text.is_empty() {
+            format!("{name}: differs where it is not shown, as by a secret\n")
+        } else {
+            text
         })?;
     }
     match changes.len() as u64 {

@@ -152,9 +152,10 @@ pub struct CallFormatted {
 
 impl CallFormatted {
     pub fn format(&self) -> ReportFormat {
-        match self.json {
-            true => ReportFormat::Json,
-            false => self.format,
+        if self.json {
+            ReportFormat::Json
+        } else {
+            self.format
         }
     }
 }

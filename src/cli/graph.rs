@@ -21,7 +21,7 @@ DOT has them all.";
 /// Draw the routing: regions, configs, how many numbers of whom
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
-pub struct GraphArgs {
+pub(super) struct GraphArgs {
     /// What the picture is written as
     #[arg(long, value_enum, value_name = "FORMAT", default_value = "mermaid")]
     format: GraphFormat,
@@ -36,7 +36,7 @@ enum GraphFormat {
 }
 
 impl GraphArgs {
-    pub fn run(&self, shell: &Shell) -> Result<Exit, Stop> {
+    pub(super) fn run(&self, shell: &Shell) -> Result<Exit, Stop> {
         let loaded = routing_files::load_valid(&shell.context())?;
         let style = match self.format {
             GraphFormat::Mermaid => Style::Mermaid,

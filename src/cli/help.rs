@@ -30,12 +30,12 @@ const GROUPS: [(&str, &[&str]); 5] = [
     ),
 ];
 
-pub const ABOUT: &str = "\
+pub(super) const ABOUT: &str = "\
 Config-as-code for LiveKit call routing: which LiveKit server, SIP trunk and
 worker each caller number uses is written in TOML files. lkroute checks them,
 shows what a change would do, and applies it to the database all at once.";
 
-pub const AFTER: &str = "\
+pub(super) const AFTER: &str = "\
 Examples:
   lkroute validate                    are the files right?
   lkroute plan                        what would an apply do?
@@ -52,7 +52,7 @@ const TITLE: Style = AnsiColor::Yellow.on_default().bold();
 const LITERAL: Style = AnsiColor::Green.on_default();
 
 /// The command line, with its help as people should see it.
-pub fn with_groups(command: Command) -> Command {
+pub(super) fn with_groups(command: Command) -> Command {
     let template = format!(
         "{{about}}\n\n{{usage-heading}} {{usage}}\n\n{}{TITLE}Options:{TITLE:#}\n{{options}}{{after-help}}",
         grouped(&command)

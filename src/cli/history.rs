@@ -28,7 +28,7 @@ It needs a database and no files: it works outside the repository, too.";
 /// Show what was applied, when and by whom
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
-pub struct HistoryArgs {
+pub(super) struct HistoryArgs {
     /// The number of an apply: show what it changed
     #[arg(value_name = "APPLY", conflicts_with = "address", value_parser = number)]
     apply: Option<ApplyId>,
@@ -52,7 +52,7 @@ pub(super) fn number(text: &str) -> Result<ApplyId, &'static str> {
 }
 
 impl HistoryArgs {
-    pub fn run(&self, shell: &Shell) -> Result<Exit, Stop> {
+    pub(super) fn run(&self, shell: &Shell) -> Result<Exit, Stop> {
         let context = shell.context();
         let found = block_on(read_history(&context, self.apply, self.address.as_ref()))?;
         let environment = found.environment.as_deref();

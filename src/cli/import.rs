@@ -27,7 +27,7 @@ carried over as they are. `lkroute plan` then shows nothing but adoptions.";
 /// Write what the database holds as routing files
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
-pub struct ImportArgs {
+pub(super) struct ImportArgs {
     /// The directory to write to; it must not hold .toml files
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
@@ -46,7 +46,7 @@ pub struct ImportArgs {
 }
 
 impl ImportArgs {
-    pub fn run(&self, shell: &Shell) -> Result<Exit, Stop> {
+    pub(super) fn run(&self, shell: &Shell) -> Result<Exit, Stop> {
         let request = ImportRequest {
             out: self.out.clone(),
             tenants: self.tenant.clone(),

@@ -9,7 +9,7 @@ use crate::app::keys::{KeyRing, is_open_to_others, read_ring, ring_file};
 use crate::error::Result;
 
 #[derive(Args, Clone)]
-pub struct KeyArgs {
+pub(super) struct KeyArgs {
     /// The file with the key ring [env: LKROUTE_KEYS_FILE; or the ring itself
     /// in LKROUTE_KEYS]
     #[arg(long, value_name = "FILE")]
@@ -21,7 +21,7 @@ impl KeyArgs {
     ///
     /// # Errors
     /// A ring or a Fernet key that is there, but can't be read.
-    pub fn ring(&self) -> Result<KeyRing> {
+    pub(super) fn ring(&self) -> Result<KeyRing> {
         if let Some(file) = ring_file(self.keys.as_deref())
             && is_open_to_others(&file)
         {

@@ -26,7 +26,7 @@ number, those of others too.";
 /// List the numbers of a config, a tenant or a region
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
-pub struct ListArgs {
+pub(super) struct ListArgs {
     /// Numbers on this config
     #[arg(long, value_name = "NAME", value_parser = names::config_name)]
     config: Option<String>,
@@ -48,24 +48,21 @@ pub struct ListArgs {
 }
 
 impl ListArgs {
-    pub fn run(&self, shell: &Shell) -> Result<Exit, Stop> {
+    pub(super) fn run(&self, shell: &Shell) -> Result<Exit, Stop> {
         let filter = NumberFilter {
             config: self.config.clone(),
             tenant: self.tenant.clone(),
             region: self.region.clone(),
         };
         let listed = block_on(list_numbers(&shell.context(), &filter, self.offline))?;
-        let source = match self.offline {
-            true => "files",
-            false => "database",
-        };
+        let source = if self.offline { "files" } else { "database" };
         let report = ListReport {
             environment: listed.environment,
             ..ListReport::new(source, listed.numbers)
         };
         match self.formatted.format {
             ReportFormat::Text => {
-                shell.print(&listing::listing_text(&report.numbers, shell.width()))?
+                shell.print(&listing::listing_text(&report.numbers, shell.width()))?;
             }
             ReportFormat::Json => shell.print(&json::json_text(&report)?)?,
         }

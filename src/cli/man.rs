@@ -19,14 +19,14 @@ Examples:
 /// Write the manual pages
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
-pub struct ManArgs {
+pub(super) struct ManArgs {
     /// A directory for lkroute.1, lkroute-plan.1, …; made where it is missing
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
 }
 
 impl ManArgs {
-    pub fn run(&self, shell: &Shell, mut command: Command) -> Result<Exit, Stop> {
+    pub(super) fn run(&self, shell: &Shell, mut command: Command) -> Result<Exit, Stop> {
         command.build();
         let mut pages = Vec::new();
         render_pages(&command, &mut pages)

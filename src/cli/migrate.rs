@@ -28,7 +28,7 @@ a new database, they are created.";
 /// Create or upgrade the tables in the database
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
-pub struct MigrateArgs {
+pub(super) struct MigrateArgs {
     /// Change nothing; exit 1 where something is missing
     #[arg(long)]
     check: bool,
@@ -65,7 +65,7 @@ pub struct MigrateArgs {
 }
 
 impl MigrateArgs {
-    pub fn run(&self, shell: &Shell) -> Result<Exit, Stop> {
+    pub(super) fn run(&self, shell: &Shell) -> Result<Exit, Stop> {
         block_on(async {
             let context = shell.context();
             let request = MigrateRequest {
@@ -77,9 +77,10 @@ impl MigrateArgs {
                 shell.note(&format!("{label}: up to date"));
             } else if self.dry_run {
                 let (sql, label) = missing_sql(&context, &request).await?;
-                match sql.is_empty() {
-                    true => shell.note(&format!("{label}: up to date")),
-                    false => shell.print(&sql)?,
+                if sql.is_empty() {
+                    shell.note(&format!("{label}: up to date"));
+                } else {
+                    shell.print(&sql)?;
                 }
             } else if let Some(name) = &self.restamp {
                 self.restamp(shell, name).await?;

@@ -7,6 +7,7 @@ mod argv;
 mod cancel;
 mod completions;
 mod diff;
+#[allow(unreachable_pub, clippy::match_bool, reason = "older than the lint")]
 mod dispatch;
 mod dispatches;
 mod doctor;

@@ -13,12 +13,12 @@ use crate::phone::E164;
 
 /// A name of the files: letters with their marks as the files have them,
 /// however the keyboard wrote them.
-pub fn nfc_name(text: &str) -> Result<String, Infallible> {
+pub(super) fn nfc_name(text: &str) -> Result<String, Infallible> {
     Ok(in_nfc(text))
 }
 
 /// A number of things, at most what `T` holds.
-pub fn count<T: TryFrom<u64>>(text: &str) -> Result<T, String> {
+pub(super) fn count<T: TryFrom<u64>>(text: &str) -> Result<T, String> {
     let count = text
         .parse::<u64>()
         .ok()
@@ -27,7 +27,7 @@ pub fn count<T: TryFrom<u64>>(text: &str) -> Result<T, String> {
 }
 
 /// A config, as NAME or `config.NAME`.
-pub fn config_name(text: &str) -> Result<String, String> {
+pub(super) fn config_name(text: &str) -> Result<String, String> {
     match text.parse() {
         Ok(Address::Config(name)) => Ok(name),
         Ok(other) => Err(of_kind(&other, "config")),
@@ -36,7 +36,7 @@ pub fn config_name(text: &str) -> Result<String, String> {
 }
 
 /// A region, as NAME or `region.NAME`.
-pub fn region_name(text: &str) -> Result<String, String> {
+pub(super) fn region_name(text: &str) -> Result<String, String> {
     match text.parse() {
         Ok(Address::Region(name)) => Ok(name),
         Ok(other) => Err(of_kind(&other, "region")),
@@ -45,7 +45,7 @@ pub fn region_name(text: &str) -> Result<String, String> {
 }
 
 /// A number, as itself or by the address of its binding.
-pub fn number(text: &str) -> Result<E164, String> {
+pub(super) fn number(text: &str) -> Result<E164, String> {
     match text.parse() {
         Ok(Address::Binding(number, _)) => Ok(number),
         Ok(other) => Err(of_kind(&other, "number")),
@@ -58,14 +58,14 @@ pub fn number(text: &str) -> Result<E164, String> {
 
 /// A number and, by the address of its binding, whose it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NamedNumber {
+pub(super) struct NamedNumber {
     pub number: E164,
     tenant: Option<String>,
 }
 
 /// A number, as itself or by the address of its binding, which names the
 /// tenant too.
-pub fn named_number(text: &str) -> Result<NamedNumber, String> {
+pub(super) fn named_number(text: &str) -> Result<NamedNumber, String> {
     let tenant = match text.parse() {
         Ok(Address::Binding(_, tenant)) => Some(tenant),
         _ => None,
@@ -79,7 +79,7 @@ impl NamedNumber {
     ///
     /// # Errors
     /// They name two.
-    pub fn tenant_selector(
+    pub(super) fn tenant_selector(
         &self,
         tenant: Option<&str>,
         user: Option<Uuid>,
@@ -116,7 +116,7 @@ fn one_tenant(named: &str, option: &str) -> Answered<TenantSelector> {
 }
 
 /// Any object, by its address; a bare name is that of a config.
-pub fn object(text: &str) -> Result<Address, String> {
+pub(super) fn object(text: &str) -> Result<Address, String> {
     let kinds = ["region", "config", "binding"];
     match text.parse::<Address>() {
         Ok(address) => Ok(address),

@@ -7,7 +7,7 @@ use crate::app::number_request::NumberRequest;
 use crate::error::Result;
 
 #[derive(Args, Clone, Debug, Default)]
-pub struct NumberArgs {
+pub(super) struct NumberArgs {
     /// One number: where its calls go before and after, step by step
     #[arg(long, value_name = "NUMBER", value_parser = named_number)]
     number: Option<NamedNumber>,
@@ -23,7 +23,7 @@ impl NumberArgs {
     ///
     /// # Errors
     /// The address and `--tenant` name two tenants.
-    pub fn request(&self) -> Result<Option<NumberRequest>> {
+    pub(super) fn request(&self) -> Result<Option<NumberRequest>> {
         let Some(named) = &self.number else {
             return Ok(None);
         };

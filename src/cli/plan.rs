@@ -33,7 +33,7 @@ the files change.";
 /// Show what an apply would do
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
-pub struct PlanArgs {
+pub(super) struct PlanArgs {
     /// Exit 2 where changes are pending or outstanding
     #[arg(long)]
     detailed_exitcode: bool,
@@ -65,7 +65,7 @@ pub struct PlanArgs {
 }
 
 impl PlanArgs {
-    pub fn run(&self, shell: &Shell) -> Result<Exit, Stop> {
+    pub(super) fn run(&self, shell: &Shell) -> Result<Exit, Stop> {
         if let Some(state) = &self.against {
             let context = shell.context();
             let before = FilesState::named(&context, state)?;

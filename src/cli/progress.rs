@@ -12,10 +12,10 @@ use crate::app::{Counter, Total};
 const PATIENCE: Duration = Duration::from_millis(400);
 
 /// Shown on a terminal; gone when dropped.
-pub struct ProgressLine(ProgressBar);
+pub(super) struct ProgressLine(ProgressBar);
 
 impl ProgressLine {
-    pub fn new(quiet: bool, what: &'static str, total: Total) -> ProgressLine {
+    pub(super) fn new(quiet: bool, what: &'static str, total: Total) -> ProgressLine {
         let template = match total {
             Total::Known => "{spinner} {msg} {wide_bar} {human_pos}/{human_len} rows",
             Total::Unknown => "{spinner} {msg}: {human_pos} rows",

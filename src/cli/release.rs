@@ -30,7 +30,7 @@ adopted again by the next plan. Where the files no longer declare an object,
 /// Give objects back to others, as they are
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
-pub struct ReleaseArgs {
+pub(super) struct ReleaseArgs {
     /// What is given back; may be repeated
     #[arg(value_name = "ADDRESS", required_unless_present = "all", value_parser = names::object)]
     addresses: Vec<Address>,
@@ -56,7 +56,7 @@ pub struct ReleaseArgs {
 }
 
 impl ReleaseArgs {
-    pub fn run(&self, shell: &Shell) -> Result<Exit, Stop> {
+    pub(super) fn run(&self, shell: &Shell) -> Result<Exit, Stop> {
         let wanted = (!self.all).then_some(self.addresses.as_slice());
         block_on(async {
             let ready = prepare_release(&shell.context(), wanted).await?;

@@ -26,7 +26,7 @@ use crate::render::text::{self, View};
 
 /// A plan with all that is said of it.
 #[derive(Clone, Copy)]
-pub struct PlanReview<'a> {
+pub(super) struct PlanReview<'a> {
     pub plan: &'a Plan,
     pub reroutes: &'a Reroutes,
     /// What guards refuse.
@@ -40,14 +40,14 @@ pub struct PlanReview<'a> {
 }
 
 /// Says which of the files are in no commit.
-pub fn tell_uncommitted(shell: &Shell, planned: &Planned) {
+pub(super) fn tell_uncommitted(shell: &Shell, planned: &Planned) {
     if let Some(note) = planned.checked_out.as_ref().and_then(CheckedOut::note) {
         shell.note(&note);
     }
 }
 
 impl<'a> PlanReview<'a> {
-    pub fn of(planned: &'a Planned) -> PlanReview<'a> {
+    pub(super) fn of(planned: &'a Planned) -> PlanReview<'a> {
         PlanReview {
             number: planned.number.as_ref(),
             ..PlanReview::new(&planned.plan, &planned.reroutes, &planned.refusals)
@@ -55,7 +55,11 @@ impl<'a> PlanReview<'a> {
     }
 
     /// Of a plan for a database.
-    pub fn new(plan: &'a Plan, reroutes: &'a Reroutes, refusals: &'a [Finding]) -> PlanReview<'a> {
+    pub(super) fn new(
+        plan: &'a Plan,
+        reroutes: &'a Reroutes,
+        refusals: &'a [Finding],
+    ) -> PlanReview<'a> {
         PlanReview {
             plan,
             reroutes,
@@ -67,12 +71,12 @@ impl<'a> PlanReview<'a> {
     }
 
     /// Why this can't be applied.
-    pub fn verdict(&self) -> Option<Error> {
+    pub(super) fn verdict(&self) -> Option<Error> {
         verdict(self.plan, self.refusals).err()
     }
 
     /// Prints it, and gives the code to exit with.
-    pub fn print(
+    pub(super) fn print(
         &self,
         shell: &Shell,
         format: ReviewFormat,
@@ -99,18 +103,20 @@ impl<'a> PlanReview<'a> {
         }
         let left = !self.plan.outstanding.is_empty() || self.plan.guards_outstanding;
         let pending = !self.plan.is_empty() || left;
-        Ok(match pending && detailed_exitcode {
-            true => Exit::Pending,
-            false => Exit::Done,
+        Ok(if pending && detailed_exitcode {
+            Exit::Pending
+        } else {
+            Exit::Done
         })
     }
 
-    pub fn text(&self, view: View) -> String {
+    pub(super) fn text(&self, view: View) -> String {
         let plan = |view| {
             let text = text::plan(self.plan, Some(self.reroutes), self.refusals, view);
-            match self.saved {
-                true => format!("{text}\n{}\n", wrapped(&not_covered(), view.width, 0)),
-                false => text,
+            if self.saved {
+                format!("{text}\n{}\n", wrapped(&not_covered(), view.width, 0))
+            } else {
+                text
             }
         };
         let Some(one) = self.number else {
@@ -122,12 +128,13 @@ impl<'a> PlanReview<'a> {
         format!("{}\n{number}", plan(View { quiet, ..view }))
     }
 
-    pub fn json(&self, error: Option<&Error>) -> PlanReport<'a> {
+    pub(super) fn json(&self, error: Option<&Error>) -> PlanReport<'a> {
         let report = PlanReport::new(self.plan, self.reroutes, self.refusals, error);
         PlanReport {
-            not_covered: match self.saved {
-                true => NOT_COVERED.to_vec(),
-                false => Vec::new(),
+            not_covered: if self.saved {
+                NOT_COVERED.to_vec()
+            } else {
+                Vec::new()
             },
             ..report.with_number(self.number)
         }
@@ -157,7 +164,7 @@ impl<'a> PlanReview<'a> {
 
 /// The report of what could not be done; not for JSON, which is each
 /// command's own.
-pub fn failed(
+pub(super) fn failed(
     shell: &Shell,
     format: ReviewFormat,
     findings: &[Finding],
@@ -183,7 +190,7 @@ pub fn failed(
 }
 
 /// Prints a report; one for GitHub is made of commands to its runner.
-pub fn print(shell: &Shell, format: ReviewFormat, text: &str) -> Result<()> {
+pub(super) fn print(shell: &Shell, format: ReviewFormat, text: &str) -> Result<()> {
     match format {
         ReviewFormat::Github => shell.print_commands(text),
         ReviewFormat::Text | ReviewFormat::Json | ReviewFormat::Markdown | ReviewFormat::Sarif => {
@@ -212,6 +219,6 @@ fn run_url(variable: impl Fn(&str) -> Option<String>) -> Option<String> {
 }
 
 /// What stands for findings without a place.
-pub fn placeless_file(shell: &Shell) -> String {
+pub(super) fn placeless_file(shell: &Shell) -> String {
     shell.settings.routing_shown()
 }

@@ -30,7 +30,7 @@ the secret would open. With a database it works outside the repository, too.";
 /// Say where a call would go, and why
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
-pub struct ResolveArgs {
+pub(super) struct ResolveArgs {
     /// The calling number, in E.164, or the address of its binding
     #[arg(long, value_name = "NUMBER", value_parser = named_number)]
     from: NamedNumber,
@@ -71,7 +71,7 @@ pub struct ResolveArgs {
 }
 
 impl ResolveArgs {
-    pub fn run(&self, shell: &Shell) -> Result<Exit, Stop> {
+    pub(super) fn run(&self, shell: &Shell) -> Result<Exit, Stop> {
         let ring = self.keys.ring()?;
         let resolve_request = self.resolve_request(shell)?;
         let context = shell.context();

@@ -43,7 +43,7 @@ something else, or an exception `undone` lets it pass.";
 /// Go back to what an earlier apply left
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
-pub struct RollbackArgs {
+pub(super) struct RollbackArgs {
     /// The apply whose state is to come back; without it one step back
     #[arg(long, value_name = "APPLY", value_parser = history::number)]
     to: Option<ApplyId>,
@@ -76,7 +76,7 @@ pub struct RollbackArgs {
 const SHOWN: usize = 5;
 
 impl RollbackArgs {
-    pub fn run(&self, shell: &Shell) -> Result<Exit, Stop> {
+    pub(super) fn run(&self, shell: &Shell) -> Result<Exit, Stop> {
         block_on(self.roll_back(shell))
     }
 

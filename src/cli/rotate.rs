@@ -27,7 +27,7 @@ from variables and files the same apply seals with the first key of the ring.";
 /// Seal the secrets of the files anew, with another key or in another format
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
-pub struct RotateArgs {
+pub(super) struct RotateArgs {
     /// The key to seal with [default: the first of the ring]
     #[arg(long, value_name = "KEYID")]
     to: Option<String>,
@@ -49,7 +49,7 @@ pub struct RotateArgs {
 }
 
 impl RotateArgs {
-    pub fn run(&self, shell: &Shell) -> Result<Exit, Stop> {
+    pub(super) fn run(&self, shell: &Shell) -> Result<Exit, Stop> {
         let request = RotationRequest {
             to: self.to.clone(),
             format: self.format.clone(),

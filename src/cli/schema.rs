@@ -19,10 +19,10 @@ complete and check it:
 /// Print the JSON Schema of the routing files, for editors
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
-pub struct SchemaArgs {}
+pub(super) struct SchemaArgs {}
 
 impl SchemaArgs {
-    pub fn run(&self, shell: &Shell) -> Result<Exit, Stop> {
+    pub(super) fn run(&self, shell: &Shell) -> Result<Exit, Stop> {
         shell.print(&format!("{:#}\n", source::routing_schema()))?;
         Ok(Exit::Done)
     }

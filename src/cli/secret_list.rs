@@ -25,7 +25,7 @@ does not open for another reason than a missing key.";
 /// Say where each secret lives, and whether it opens
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
-pub struct SecretListArgs {
+pub(super) struct SecretListArgs {
     /// Look into the files alone
     #[arg(long)]
     offline: bool,
@@ -38,7 +38,7 @@ pub struct SecretListArgs {
 }
 
 impl SecretListArgs {
-    pub fn run(&self, shell: &Shell) -> Result<Exit, Stop> {
+    pub(super) fn run(&self, shell: &Shell) -> Result<Exit, Stop> {
         let ring = self.keys.ring()?;
         let listed = block_on(list_secrets(&shell.context(), &ring, self.offline))?;
         let report = SecretsReport::new(listed.environment.as_deref(), listed.secrets);

@@ -12,7 +12,7 @@ use crate::error::{Error, Exit, Result};
 
 /// Make keys, seal secrets into the files
 #[derive(Args)]
-pub struct SecretsArgs {
+pub(super) struct SecretsArgs {
     #[command(subcommand)]
     command: SecretsCommand,
 }
@@ -43,7 +43,7 @@ struct KeygenArgs {
 }
 
 impl SecretsArgs {
-    pub fn run(&self, shell: &Shell) -> Result<Exit, Stop> {
+    pub(super) fn run(&self, shell: &Shell) -> Result<Exit, Stop> {
         match &self.command {
             SecretsCommand::Keygen(args) => args.run(shell),
             SecretsCommand::Seal(args) => args.run(shell),
@@ -53,7 +53,7 @@ impl SecretsArgs {
     }
 
     /// The format of its report, where it prints one.
-    pub fn format(&self) -> Option<globals::ReportFormat> {
+    pub(super) fn format(&self) -> Option<globals::ReportFormat> {
         match &self.command {
             SecretsCommand::List(args) => Some(args.formatted.format),
             _ => None,

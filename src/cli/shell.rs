@@ -183,9 +183,12 @@ pub(super) fn without_commands(text: &str) -> Cow<'_, str> {
     let text = text
         .replace("##[", "\\u0023#[")
         .replace("##vso[", "\\u0023#vso[");
-    let lines = text.split_inclusive('\n').map(|line| match begins(line) {
-        true => line.replacen("::", "\\u003a:", 1),
-        false => line.to_owned(),
+    let lines = text.split_inclusive('\n').map(|line| {
+        if begins(line) {
+            line.replacen("::", "\\u003a:", 1)
+        } else {
+            line.to_owned()
+        }
     });
     Cow::Owned(lines.collect())
 }

@@ -24,7 +24,7 @@ refused, with the exit code of that plan.";
 /// Show a saved plan
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
-pub struct ShowArgs {
+pub(super) struct ShowArgs {
     /// A file that `plan --out` wrote
     #[arg(value_name = "FILE")]
     file: PathBuf,
@@ -38,7 +38,7 @@ pub struct ShowArgs {
 }
 
 impl ShowArgs {
-    pub fn run(&self, shell: &Shell) -> Result<Exit, Stop> {
+    pub(super) fn run(&self, shell: &Shell) -> Result<Exit, Stop> {
         let saved = read_plan(&self.file)?;
         let reroutes = Reroutes {
             window: saved.window,

@@ -2,7 +2,7 @@
 
 /// Ends when the user presses Ctrl-C, or a service manager says stop; never
 /// where signals can't be had.
-pub async fn asked_to_stop() {
+pub(super) async fn asked_to_stop() {
     tokio::select! {
         true = interrupt() => {}
         true = terminate() => {}

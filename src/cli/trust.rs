@@ -26,7 +26,7 @@ or one recorded here. Host and port count, and TLS is never given up.";
 /// Record a server that may be sent tokens
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
-pub struct TrustArgs {
+pub(super) struct TrustArgs {
     /// `host`, `host:port` or a LiveKit URL; without it, what is recorded
     #[arg(value_name = "HOST")]
     host: Option<String>,
@@ -46,7 +46,7 @@ pub struct TrustArgs {
 }
 
 impl TrustArgs {
-    pub fn run(&self, shell: &Shell) -> Result<Exit, Stop> {
+    pub(super) fn run(&self, shell: &Shell) -> Result<Exit, Stop> {
         let host = self.host.as_deref().map(read).transpose()?;
         if let (Some(host), None, false) = (&host, &self.reason, self.revoke) {
             let example = format!("lkroute trust {} --reason 'why'", host.to_text());

@@ -14,7 +14,7 @@ use crate::invisible_chars::visible;
 use crate::render::style::wrapped;
 
 /// Prints help, version or the error, and gives the code to exit with.
-pub fn report(error: &clap::Error, args: &[OsString], whole: Command) -> Exit {
+pub(super) fn report(error: &clap::Error, args: &[OsString], whole: Command) -> Exit {
     let color = match option(args, "--color").as_deref() {
         Some("always") => Color::Always,
         Some("never") => Color::Never,
@@ -108,9 +108,10 @@ fn as_error(text: &str, kind: ErrorKind) -> Error {
     let (first, rest) = message.split_once('\n').unwrap_or((message, ""));
     let error = Error::new(first).lines(rest);
     let advice: Vec<&str> = advice.split_whitespace().collect();
-    match advice.is_empty() {
-        true => error,
-        false => error.hint(advice.join(" ")),
+    if advice.is_empty() {
+        error
+    } else {
+        error.hint(advice.join(" "))
     }
 }
 

@@ -26,13 +26,13 @@ It needs no database and no key.";
 /// Check the files: every problem at once, each at its line
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
-pub struct ValidateArgs {
+pub(super) struct ValidateArgs {
     #[command(flatten)]
     pub formatted: ReviewFormatted,
 }
 
 impl ValidateArgs {
-    pub fn run(&self, shell: &Shell) -> Result<Exit, Stop> {
+    pub(super) fn run(&self, shell: &Shell) -> Result<Exit, Stop> {
         let loaded = routing_files::load_with_warnings(&shell.context());
         let report = match self.formatted.format {
             ReviewFormat::Text => validate_text(&loaded, shell),
@@ -50,9 +50,10 @@ impl ValidateArgs {
             }
         };
         report::print(shell, self.formatted.format, &report)?;
-        Ok(match loaded.has_errors() {
-            true => Exit::Invalid,
-            false => Exit::Done,
+        Ok(if loaded.has_errors() {
+            Exit::Invalid
+        } else {
+            Exit::Done
         })
     }
 }
@@ -83,8 +84,9 @@ fn validate_text(loaded: &Loaded, shell: &Shell) -> String {
             format!("valid{within}: {}{warnings}", what.join(", "))
         }
     };
-    match drawn.is_empty() {
-        true => format!("{last}\n"),
-        false => format!("{drawn}\n{last}\n"),
+    if drawn.is_empty() {
+        format!("{last}\n")
+    } else {
+        format!("{drawn}\n{last}\n")
     }
 }

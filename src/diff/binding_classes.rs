@@ -122,9 +122,10 @@ impl<'a> BindingClassifier<'a> {
             return outcome;
         }
         let rows = case.rivals + 1;
-        let before = match is_active {
-            true => format!("{rows} active rows"),
-            false => format!("inactive, beside {} of others", active_rows(case.rivals)),
+        let before = if is_active {
+            format!("{rows} active rows")
+        } else {
+            format!("inactive, beside {} of others", active_rows(case.rivals))
         };
         let mut patch = self.patches[outcome.patch as usize].clone();
         patch.fields.retain(|change| change.field != Field::Status);

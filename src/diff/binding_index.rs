@@ -12,11 +12,11 @@ use crate::list_index::index_of;
 use crate::phone::RowKey;
 
 /// No index.
-pub const NONE: u32 = u32::MAX;
+pub(super) const NONE: u32 = u32::MAX;
 
 /// What is known about one (tenant, number): indices, or [`NONE`].
 #[derive(Debug, Clone, Copy)]
-pub struct BindingSlot {
+pub(super) struct BindingSlot {
     key: RowKey,
     pub tenant: u32,
     pub declared: u32,
@@ -32,7 +32,7 @@ impl BindingSlot {
 
 /// Slots by number, from 0 on.
 #[derive(Debug)]
-pub struct BindingIndex {
+pub(super) struct BindingIndex {
     pub all: Vec<BindingSlot>,
     /// How many of them are declared: sorted, and first.
     declared: usize,
@@ -44,7 +44,7 @@ pub struct BindingIndex {
 
 impl BindingIndex {
     /// One for each that is declared: its tenant and key.
-    pub fn new(declared: impl Iterator<Item = (u32, RowKey)>) -> BindingIndex {
+    pub(super) fn new(declared: impl Iterator<Item = (u32, RowKey)>) -> BindingIndex {
         let mut all: Vec<BindingSlot> = (0u32..)
             .zip(declared)
             .map(|(declared, (tenant, key))| BindingSlot {
@@ -73,7 +73,7 @@ impl BindingIndex {
     }
 
     /// All slots: the declared ones by the rank of their tenant, then the rest.
-    pub fn in_order(&self, ranks: &[u32]) -> impl Iterator<Item = u32> + use<> {
+    pub(super) fn in_order(&self, ranks: &[u32]) -> impl Iterator<Item = u32> + use<> {
         let mut from = 0;
         let runs = self.all[..self.declared].chunk_by(|a, b| a.tenant == b.tenant);
         let mut runs: Vec<_> = runs
@@ -89,7 +89,7 @@ impl BindingIndex {
     }
 
     /// The slot of a number, where it has one.
-    pub fn find(&mut self, tenant: u32, key: RowKey) -> Option<u32> {
+    pub(super) fn find(&mut self, tenant: u32, key: RowKey) -> Option<u32> {
         let name = (tenant, key);
         if self
             .all
@@ -107,7 +107,7 @@ impl BindingIndex {
     }
 
     /// The same; a new one where it has none.
-    pub fn find_or_add(&mut self, tenant: u32, key: RowKey) -> u32 {
+    pub(super) fn find_or_add(&mut self, tenant: u32, key: RowKey) -> u32 {
         self.find(tenant, key).unwrap_or_else(|| {
             let ix = index_of(self.all.len());
             self.others.insert((tenant, key), ix);

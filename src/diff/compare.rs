@@ -98,9 +98,10 @@ fn is_same(field: Field, one: &Option<Value>, other: &Option<Value>) -> bool {
 }
 
 fn taken_over(sides: Sides<'_>, field: Field) -> Kind {
-    match sides.adopt.contains(&field) {
-        true => Kind::TakeOver,
-        false => Kind::Conflict,
+    if sides.adopt.contains(&field) {
+        Kind::TakeOver
+    } else {
+        Kind::Conflict
     }
 }
 

@@ -108,7 +108,7 @@ pub(super) fn compare_configs(
 
 /// What the files say about a config; `secret` stands for its secret, `ids`
 /// are the rows of the declared configs.
-pub fn config_fields(
+pub(super) fn config_fields(
     name: &str,
     config: &ServerConfig,
     secret: String,
@@ -193,9 +193,12 @@ fn declared_config(
         return;
     }
     // What is in our own table only, a row of others can't hold.
-    let holds = |change: &FieldChange| match change.field.is_ours_only() {
-        true => owned.is_none(),
-        false => change.kind == Kind::Adopt,
+    let holds = |change: &FieldChange| {
+        if change.field.is_ours_only() {
+            owned.is_none()
+        } else {
+            change.kind == Kind::Adopt
+        }
     };
     let only_secret = patch
         .fields
@@ -258,7 +261,7 @@ fn name_taken(name: &str, row: &str) -> FieldChange {
 }
 
 /// `fields` are those of one `adopt`.
-pub fn adopt_not_needed(fields: &[Field]) -> Finding {
+pub(super) fn adopt_not_needed(fields: &[Field]) -> Finding {
     let names: Vec<String> = fields.iter().map(|field| format!("`{field}`")).collect();
     let (are, them) = match fields {
         [_] => ("is", "it"),

@@ -12,7 +12,7 @@ use crate::routing::{Origin, Routing};
 
 /// A region or config that changes, before it gets its place in a plan.
 #[derive(Debug)]
-pub struct ObjectChange {
+pub(super) struct ObjectChange {
     pub name: String,
     pub action: Action,
     pub patch: Patch,
@@ -28,7 +28,7 @@ pub struct ObjectChange {
 
 /// All that this step finds out.
 #[derive(Debug, Default)]
-pub struct Objects {
+pub(super) struct Objects {
     pub regions: Vec<ObjectChange>,
     pub configs: Vec<ObjectChange>,
     /// The row id of each declared config.
@@ -41,7 +41,7 @@ pub struct Objects {
 }
 
 /// Places a line of the last apply, whose files are numbered after ours.
-pub fn applied_origin(
+pub(super) fn applied_origin(
     routing: &Routing,
     source: Option<crate::snapshot::SourceLine>,
 ) -> Option<Origin> {
@@ -52,7 +52,7 @@ pub fn applied_origin(
     })
 }
 
-pub fn place(routing: &Routing, origin: Origin) -> Place {
+pub(super) fn place(routing: &Routing, origin: Origin) -> Place {
     let file = routing.files.get(origin.file as usize).cloned();
     Place {
         line: origin.line,

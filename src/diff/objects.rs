@@ -14,7 +14,7 @@ use crate::routing::Routing;
 use crate::snapshot::Snapshot;
 
 /// Compares regions and configs. `new_id` makes ids for rows to insert.
-pub fn compare_objects(
+pub(super) fn compare_objects(
     routing: &Routing,
     snapshot: &Snapshot,
     facts: &SecretFacts,
@@ -28,7 +28,7 @@ pub fn compare_objects(
 }
 
 /// Config rows that no number can name, by their ids.
-pub fn odd_configs(snapshot: &Snapshot) -> impl Iterator<Item = Finding> {
+pub(super) fn odd_configs(snapshot: &Snapshot) -> impl Iterator<Item = Finding> {
     snapshot.odd_configs.iter().map(|row| {
         let message = format!(
             "the config row `{}`, called `{}`, is passed over: its id is no uuid",
@@ -39,7 +39,7 @@ pub fn odd_configs(snapshot: &Snapshot) -> impl Iterator<Item = Finding> {
 }
 
 /// Config rows that hold bytes that are no text, by their ids.
-pub fn broken_configs(snapshot: &Snapshot) -> impl Iterator<Item = Finding> {
+pub(super) fn broken_configs(snapshot: &Snapshot) -> impl Iterator<Item = Finding> {
     let broken = snapshot.configs.iter().filter(|row| !row.broken.is_empty());
     broken.map(|row| {
         let fields = row.broken.iter().map(|field| format!("`{field}`"));

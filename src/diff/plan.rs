@@ -429,5 +429,5 @@ impl Plan {
 /// A URL without user and password.
 pub fn shown_url(value: &Value) -> Value {
     let text = value.as_str().map(without_user_info);
-    text.map_or_else(|| value.clone(), |text| text.into())
+    text.map_or_else(|| value.clone(), std::convert::Into::into)
 }

@@ -11,7 +11,7 @@ use crate::routing::{Region, Routing};
 use crate::snapshot::{OwnedRegion, Snapshot};
 
 /// What the files say about a region.
-pub fn region_fields(region: &Region) -> Fields {
+pub(super) fn region_fields(region: &Region) -> Fields {
     let codes: Vec<String> = region
         .country_codes
         .iter()

@@ -64,7 +64,7 @@ pub fn is_reserved(key: &str) -> bool {
 }
 
 impl<'a> Metadata<'a> {
-    pub fn new(request: &'a Request, options: &'a CallOptions) -> Metadata<'a> {
+    pub(super) fn new(request: &'a Request, options: &'a CallOptions) -> Metadata<'a> {
         Metadata {
             job_id: request.ids.job,
             call_log_id: request.call_log_id,
@@ -88,7 +88,7 @@ impl<'a> Metadata<'a> {
         }
     }
 
-    pub fn text(&self) -> Result<String> {
+    pub(super) fn text(&self) -> Result<String> {
         serde_json::to_string(self)
             .map_err(|error| Error::new(format!("can't write the metadata: {error}")))
     }
@@ -106,15 +106,16 @@ fn extra(given: &Extra) -> BTreeMap<&str, &Value> {
 /// # Errors
 /// Neither of both, or a key that lkroute sets itself.
 pub fn read_extra(text: &str) -> Result<Extra, String> {
-    let given: Extra = match text.trim_start().starts_with('{') {
-        true => serde_json::from_str(text)
-            .map_err(|error| format!("no JSON object: {error}; write {{\"key\": value}}"))?,
-        false => match text.split_once('=') {
+    let given: Extra = if text.trim_start().starts_with('{') {
+        serde_json::from_str(text)
+            .map_err(|error| format!("no JSON object: {error}; write {{\"key\": value}}"))?
+    } else {
+        match text.split_once('=') {
             None | Some(("", _)) => {
                 return Err("write it as KEY=VALUE, or as a JSON object".to_owned());
             }
             Some((key, value)) => Extra::from([(key.to_owned(), value.into())]),
-        },
+        }
     };
     match given.keys().find(|key| is_reserved(key)) {
         Some(key) => Err(format!(

@@ -54,7 +54,7 @@ fn answer(resolution: &Resolution, outcome: &Outcome) -> String {
     line("id", id.map(|id| id.to_string()).as_deref(), "");
     line("server", route.url.as_deref(), "");
     line("api key", route.api_key.as_deref(), "");
-    line("secret", route.secret.map(|secret| secret.as_str()), "");
+    line("secret", route.secret.map(|state| state.as_str()), "");
     line("trunk", Some(route.trunk_label()), from(&route.trunk));
     line("worker", Some(route.worker_label()), from(&route.worker));
     let deployment = route.deployment.as_deref();

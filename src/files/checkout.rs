@@ -83,7 +83,7 @@ fn real_path(path: &Path) -> PathBuf {
 }
 
 /// Whether there is a `.git` in a directory, of whatever kind.
-pub fn has_git(dir: &Path) -> bool {
+pub(super) fn has_git(dir: &Path) -> bool {
     path_exists(&dir.join(".git"))
 }
 

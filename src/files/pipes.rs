@@ -11,7 +11,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Opens a file; a pipe without waiting for somebody to write.
 #[cfg(unix)]
-pub fn open(path: &Path) -> io::Result<File> {
+pub(super) fn open(path: &Path) -> io::Result<File> {
     use rustix::fs::{Mode, OFlags};
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
     Ok(rustix::fs::open(path, flags, Mode::empty())?.into())
@@ -26,7 +26,7 @@ pub fn open(path: &Path) -> io::Result<File> {
 ///
 /// # Errors
 /// Nobody writes into the pipe, or not to its end within [`PATIENCE`].
-pub fn read_at_most(mut file: File, most: u64) -> io::Result<Vec<u8>> {
+pub(super) fn read_at_most(mut file: File, most: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let until = Instant::now() + PATIENCE;
     let mut rest = most;

@@ -48,9 +48,12 @@ pub fn read_secret(path: &Path, within: &[&Path]) -> Result<String, SecretFileEr
         ));
     }
     // A pipe or a device is not even opened, as far as it is there now.
-    let is_file = |about: fs::Metadata| match about.is_file() {
-        true => Ok(()),
-        false => Err(refused("is no regular file")),
+    let is_file = |about: fs::Metadata| {
+        if about.is_file() {
+            Ok(())
+        } else {
+            Err(refused("is no regular file"))
+        }
     };
     is_file(fs::metadata(&real).map_err(|error| absent(&error))?)?;
     let file = open_without_links(&real).map_err(|error| absent(&error))?;

@@ -91,17 +91,18 @@ impl Repository {
                  all its 40 digits is none of them",
             ));
         }
-        Err(match self.is_shallow()? {
-            true => Error::new(format!(
+        Err(if self.is_shallow()? {
+            Error::new(format!(
                 "this clone does not have the revision {revision}: it is shallow, \
-                 its history was cut off when it was fetched"
+             its history was cut off when it was fetched"
             ))
             .hint(
                 "in GitHub Actions, give actions/checkout `fetch-depth: 0`; in GitLab, set \
-                 `GIT_DEPTH: 0`; by hand, run `git fetch --unshallow`",
-            ),
-            false => Error::new(format!("git knows no revision {revision}"))
-                .hint("`git fetch` may bring it; a branch of a remote is origin/NAME"),
+             `GIT_DEPTH: 0`; by hand, run `git fetch --unshallow`",
+            )
+        } else {
+            Error::new(format!("git knows no revision {revision}"))
+                .hint("`git fetch` may bring it; a branch of a remote is origin/NAME")
         })
     }
 
@@ -126,9 +127,10 @@ impl Repository {
     pub fn ancestry(&self, old: &str, new: &str) -> Result<Ancestry> {
         let known = format!("{old}^{{commit}}");
         if !self.run_git(["cat-file", "-e", &known])?.status.success() {
-            return Ok(match self.is_shallow()? {
-                true => Ancestry::Shallow,
-                false => Ancestry::Unknown,
+            return Ok(if self.is_shallow()? {
+                Ancestry::Shallow
+            } else {
+                Ancestry::Unknown
             });
         }
         let answer = self.run_git(["merge-base", "--is-ancestor", old, new])?;

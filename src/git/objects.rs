@@ -10,21 +10,21 @@ use crate::error::{Error, Result};
 
 /// What an object is, and its bytes.
 #[derive(Debug)]
-pub struct GitObject {
+pub(super) struct GitObject {
     pub kind: String,
     pub bytes: Vec<u8>,
 }
 
 /// What there is of an object.
 #[derive(Debug)]
-pub enum FoundObject {
+pub(super) enum FoundObject {
     Whole(GitObject),
     /// This clone does not have it.
     Missing,
     TooLong,
 }
 
-pub struct ObjectReader {
+pub(super) struct ObjectReader {
     top: PathBuf,
     process: CatFile,
 }
@@ -37,7 +37,7 @@ struct CatFile {
 }
 
 impl ObjectReader {
-    pub fn start(top: &Path) -> Result<ObjectReader> {
+    pub(super) fn start(top: &Path) -> Result<ObjectReader> {
         Ok(ObjectReader {
             top: top.to_owned(),
             process: CatFile::start(top)?,
@@ -45,7 +45,7 @@ impl ObjectReader {
     }
 
     /// An object by its id, in hex, perhaps with `^{tree}` after it.
-    pub fn read_object(&mut self, id: &str, longest: u64) -> Result<FoundObject> {
+    pub(super) fn read_object(&mut self, id: &str, longest: u64) -> Result<FoundObject> {
         let broken = |why: &str| git_failed("cat-file", why.as_bytes());
         self.process.ask_for(id).map_err(|why| broken(&why))?;
         let head = self.process.read_head().map_err(|why| broken(&why))?;

@@ -184,7 +184,7 @@ impl TreeWalk {
             }
             Ok(_) => {}
             Err(FollowError::Fault(fault)) => {
-                self.found.problems.push((path, fault.into_finding()))
+                self.found.problems.push((path, fault.into_finding()));
             }
             Err(FollowError::Failed(error)) => return Err(error),
         }

@@ -133,9 +133,10 @@ pub fn held_back(plan: &Plan, today: Date) -> Vec<Finding> {
             [first, rest @ ..] => format!("{first}, with {} more, {why}", rest.len()),
             [] => why,
         };
-        let finding = match plan.is_empty() {
-            true => Finding::error("undone", subject),
-            false => Finding::warning("undone", format!("{subject}; it is held back")),
+        let finding = if plan.is_empty() {
+            Finding::error("undone", subject)
+        } else {
+            Finding::warning("undone", format!("{subject}; it is held back"))
         };
         let source = changes.first().and_then(|change| plan.source(change));
         let finding = match source {

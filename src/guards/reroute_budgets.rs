@@ -186,9 +186,10 @@ pub(super) fn tenant_share(scope: &Scope<'_>, found: &mut Vec<Violation>) {
             verb = verb.plus(*count);
             tally = tally.plus(of);
         }
-        let by = match together {
-            true => by(scope, &tally),
-            false => String::new(),
+        let by = if together {
+            by(scope, &tally)
+        } else {
+            String::new()
         };
         let message = format!(
             "{who} would {}{by}; more than half of a tenant may not without an exception",

@@ -210,9 +210,10 @@ pub fn event(before: Option<VersionSide<'_>>, after: Option<VersionSide<'_>>, ki
             _ => false,
         };
         return Event {
-            what: match given_back {
-                true => What::Released,
-                false => What::Removed,
+            what: if given_back {
+                What::Released
+            } else {
+                What::Removed
             },
             steps: steps(fields, None, &nothing),
         };

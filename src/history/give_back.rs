@@ -60,9 +60,12 @@ impl Plan {
         let planned = self.patch(change).clone();
         let declared = change.owned.map(|owned| self.pool.get(owned));
         let gone = |field: Field| declared.is_none_or(|fields| !fields.contains(field));
-        let back = |field: &FieldChange| match gone(field.field) && field.field != Field::Status {
-            true => give_back(field, held),
-            false => field.clone(),
+        let back = |field: &FieldChange| {
+            if gone(field.field) && field.field != Field::Status {
+                give_back(field, held)
+            } else {
+                field.clone()
+            }
         };
         let mut patch = Patch {
             fields: planned.fields.iter().map(back).collect(),
@@ -96,14 +99,16 @@ impl Plan {
 /// others changed since stays theirs.
 fn give_back(change: &FieldChange, held: &Fields) -> FieldChange {
     let as_left = change.applied.is_none() && change.kind != Kind::Conflict;
-    let after = match as_left && !change.field.is_ours_only() {
-        true => held.get(change.field).cloned(),
-        false => change.before.clone(),
+    let after = if as_left && !change.field.is_ours_only() {
+        held.get(change.field).cloned()
+    } else {
+        change.before.clone()
     };
     FieldChange {
-        kind: match after == change.before {
-            true => Kind::Release,
-            false => Kind::Set,
+        kind: if after == change.before {
+            Kind::Release
+        } else {
+            Kind::Set
         },
         after,
         ..change.clone()

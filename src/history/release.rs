@@ -98,9 +98,10 @@ impl<'a> ReleasePlan<'a> {
         let wanted = self.wanted.into_iter().flatten();
         let unmet = wanted.zip(&self.met).filter(|(_, met)| !**met);
         let unmet: Vec<Address> = unmet.map(|(address, _)| address.clone()).collect();
-        match unmet.is_empty() {
-            true => Ok(self.plan),
-            false => Err(unmet),
+        if unmet.is_empty() {
+            Ok(self.plan)
+        } else {
+            Err(unmet)
         }
     }
 

@@ -198,10 +198,7 @@ impl Undone {
             let ((_, before), (apply, after)) = (moments[ix - 1], moments[ix]);
             let is_rollback = self.rollbacks.contains_key(&apply);
             let (Some(before), Some(after)) = (held(before), held(after)) else {
-                match is_rollback {
-                    true => continue,
-                    false => return,
-                }
+                if is_rollback { continue } else { return }
             };
             if before == after {
                 continue;
@@ -230,8 +227,8 @@ impl Undone {
             Object::Region(ix) => self.regions.get(&plan.names[ix as usize]),
             Object::Config(ix) => {
                 let known = |id: &Uuid| self.configs.get(id);
-                let ids = change.row.iter().chain(&change.previous);
-                ids.filter_map(known).next().or_else(|| {
+                let mut ids = change.row.iter().chain(&change.previous);
+                ids.find_map(known).or_else(|| {
                     let id = self.config_names.get(&plan.names[ix as usize])?;
                     self.configs.get(id)
                 })

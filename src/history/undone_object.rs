@@ -46,7 +46,7 @@ pub(super) fn is_elsewhere(source: &str) -> bool {
 
 impl UndoneObject {
     /// What of a change would bring back what was undone.
-    pub fn held_of(&self, plan: &Plan, change: &Change) -> Held {
+    pub(super) fn held_of(&self, plan: &Plan, change: &Change) -> Held {
         let patch = plan.patch(change);
         match change.action {
             _ if plan.in_conflict(change) => Held::Nothing,
@@ -72,9 +72,10 @@ impl UndoneObject {
                     Some(why_held(value.by))
                 };
                 let fields: Vec<Option<WhyHeld>> = patch.fields.iter().map(of).collect();
-                match fields.iter().all(Option::is_none) {
-                    true => Held::Nothing,
-                    false => Held::Fields(fields),
+                if fields.iter().all(Option::is_none) {
+                    Held::Nothing
+                } else {
+                    Held::Fields(fields)
                 }
             }
         }

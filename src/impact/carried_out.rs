@@ -69,9 +69,10 @@ fn config(plan: &Plan, change: &Change, configs: &mut Configs) {
         return;
     };
     if change.action == Action::Delete {
-        match is_released(&patch.fields) {
-            true => forget_ours(id, configs),
-            false => configs.remove(id),
+        if is_released(&patch.fields) {
+            forget_ours(id, configs);
+        } else {
+            configs.remove(id);
         }
         return;
     }

@@ -58,14 +58,16 @@ impl EffectiveRoute {
         };
         let mut trace = Trace::default();
         let active = !fields.contains(Field::Status);
-        let route = match active {
-            true => router.of_row(fields, "the number", &mut trace),
-            false => router.of_environment(None, "the number is not active", &mut trace),
+        let route = if active {
+            router.of_row(fields, "the number", &mut trace)
+        } else {
+            router.of_environment(None, "the number is not active", &mut trace)
         };
         // Rules of a row that is not active are not looked at.
-        let terms = match active {
-            true => Terms::new(fields, regions),
-            false => Terms::default(),
+        let terms = if active {
+            Terms::new(fields, regions)
+        } else {
+            Terms::default()
         };
         let route = match route {
             Ok(route) => of_route(configs, route),

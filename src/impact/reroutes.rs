@@ -300,7 +300,10 @@ fn count(
 
 fn group(plan: &Plan, (before, after, unknown): GroupKey, parts: GroupParts) -> RerouteGroup {
     let tenants = parts.tenants.into_iter().map(|(tenant, numbers)| Share {
-        name: plan.tenants.get(tenant as usize).map(|t| t.label()),
+        name: plan
+            .tenants
+            .get(tenant as usize)
+            .map(|tenant| tenant.label()),
         numbers,
     });
     let regions = parts.regions.into_iter();

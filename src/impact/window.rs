@@ -126,13 +126,12 @@ impl<'a> Adding<'a> {
         let fields_then = was.map_or_else(|| live.clone(), |was| was.of(live));
         let own = fields_then.text(Field::AllowedOutbound);
         let later = (self.earlier).later_regions(was.and_then(|was| was.came), own);
-        let then = match later.is_empty() {
-            true => EffectiveRoute::with(&self.then, &fields_then),
-            false => {
-                let basis = self.without.entry(later);
-                let basis = basis.or_insert_with_key(|later| without(&self.then, later));
-                EffectiveRoute::with(basis, &fields_then)
-            }
+        let then = if later.is_empty() {
+            EffectiveRoute::with(&self.then, &fields_then)
+        } else {
+            let basis = self.without.entry(later);
+            let basis = basis.or_insert_with_key(|later| without(&self.then, later));
+            EffectiveRoute::with(basis, &fields_then)
         };
         if !then.is_database() {
             return;

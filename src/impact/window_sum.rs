@@ -47,8 +47,9 @@ pub fn applies(ids: &BTreeSet<ApplyId>) -> String {
         0 => names.pop().unwrap_or_default(),
         more => format!("{more} more"),
     };
-    match names.is_empty() {
-        true => format!("apply {last}"),
-        false => format!("applies {} and {last}", names.join(", ")),
+    if names.is_empty() {
+        format!("apply {last}")
+    } else {
+        format!("applies {} and {last}", names.join(", "))
     }
 }

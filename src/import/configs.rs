@@ -17,7 +17,7 @@ use crate::source::{self, LoadOptions, Texts};
 
 /// A config row, as far as files can hold it, with what lkroute's own tables
 /// add to it.
-pub fn read_config(row: &LiveConfig, owned: Option<&Fields>) -> ImportedConfig {
+pub(super) fn read_config(row: &LiveConfig, owned: Option<&Fields>) -> ImportedConfig {
     let mut fields = row.fields.clone();
     fields.take_ours(owned);
     // A file names it by the name of a config that is in the files too.
@@ -37,9 +37,10 @@ pub fn read_config(row: &LiveConfig, owned: Option<&Fields>) -> ImportedConfig {
         codes: BTreeMap::new(),
     };
     ImportedConfig {
-        refused: match row.broken.is_empty() {
-            true => loader_refusal(&config),
-            false => Some("its row has broken bytes".to_owned()),
+        refused: if row.broken.is_empty() {
+            loader_refusal(&config)
+        } else {
+            Some("its row has broken bytes".to_owned())
         },
         ..config
     }
@@ -96,7 +97,7 @@ fn is_blank(text: &str) -> bool {
 
 /// Where the secrets of the wanted configs come from, by index, and those that
 /// are not in the files.
-pub fn secret_sources(
+pub(super) fn secret_sources(
     configs: &[ImportedConfig],
     wanted: &[bool],
 ) -> (BTreeMap<usize, SecretSource>, Vec<EnvSecret>) {
@@ -127,16 +128,19 @@ pub fn secret_sources(
 
 /// `LKROUTE_SECRET_` and the config's name in capitals.
 fn secret_variable(name: &str) -> String {
-    let capital = |c: char| match c.is_ascii_alphanumeric() {
-        true => c.to_ascii_uppercase(),
-        false => '_',
+    let capital = |c: char| {
+        if c.is_ascii_alphanumeric() {
+            c.to_ascii_uppercase()
+        } else {
+            '_'
+        }
     };
     let name: String = name.chars().map(capital).collect();
     format!("LKROUTE_SECRET_{name}")
 }
 
 /// The formats of the sealed secrets of the wanted configs.
-pub fn secret_formats(configs: &[ImportedConfig], wanted: &[bool]) -> BTreeSet<Format> {
+pub(super) fn secret_formats(configs: &[ImportedConfig], wanted: &[bool]) -> BTreeSet<Format> {
     let wanted = configs.iter().zip(wanted).filter(|(_, wanted)| **wanted);
     let sealed = wanted.filter_map(|(config, _)| config.secret.sealed());
     sealed.map(|sealed| sealed.format()).collect()

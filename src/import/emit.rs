@@ -17,7 +17,7 @@ const RANGE: u64 = 10;
 const WIDTH: usize = 90;
 
 /// The line at the head of a file.
-pub fn header_line(origin: &str) -> String {
+pub(super) fn header_line(origin: &str) -> String {
     format!("# Imported by lkroute from {}.\n", visible(origin))
 }
 
@@ -40,7 +40,7 @@ fn push_line(out: &mut String, name: &str, value: &str) {
 }
 
 /// `[secrets]`, with the reason for it.
-pub fn secret_format(out: &mut String, format: &str) {
+pub(super) fn secret_format(out: &mut String, format: &str) {
     out.push_str(
         "\n# The secrets in this database are Fernet values, as the Python service reads them.\n\
          # Without this line lkroute would seal in its own format, which that service takes for\n\
@@ -50,14 +50,22 @@ pub fn secret_format(out: &mut String, format: &str) {
 }
 
 /// `[tenants]`, by alias.
-pub fn push_tenants<'a>(out: &mut String, tenants: impl Iterator<Item = (&'a str, uuid::Uuid)>) {
+pub(super) fn push_tenants<'a>(
+    out: &mut String,
+    tenants: impl Iterator<Item = (&'a str, uuid::Uuid)>,
+) {
     out.push_str("\n[tenants]\n");
     for (alias, id) in tenants {
         push_line(out, &toml_key(alias), &toml_text(&id.to_string()));
     }
 }
 
-pub fn push_region(out: &mut String, name: &str, code: Option<u16>, default_config: Option<&str>) {
+pub(super) fn push_region(
+    out: &mut String,
+    name: &str,
+    code: Option<u16>,
+    default_config: Option<&str>,
+) {
     let _ = writeln!(out, "\n[regions.{}]", toml_key(name));
     let codes = code.map(|code| toml_text(&format!("+{code}")));
     push_line(out, "country_codes", &toml_list(codes));
@@ -67,7 +75,7 @@ pub fn push_region(out: &mut String, name: &str, code: Option<u16>, default_conf
 }
 
 /// `fallback` is the name of a config that is in the files too.
-pub fn push_config(
+pub(super) fn push_config(
     out: &mut String,
     config: &ImportedConfig,
     region: &str,
@@ -114,7 +122,7 @@ fn secret_source(secret: &SecretSource) -> String {
 
 /// The numbers of one tenant with equal settings; returns how many blocks that
 /// took. `numbers` are sorted.
-pub fn push_bindings(
+pub(super) fn push_bindings(
     out: &mut String,
     numbers: &[E164],
     tenant: &str,

@@ -20,7 +20,7 @@ use crate::sealed::Format;
 const ZEROS: [u16; 5] = [39, 225, 241, 242, 378];
 
 /// All that is to be written.
-pub struct Content<'a> {
+pub(super) struct Content<'a> {
     pub origin: &'a str,
     pub configs: &'a [ImportedConfig],
     /// For each config.
@@ -43,7 +43,7 @@ struct Group<'a> {
 }
 
 /// Writes the files; fills in what is known here of the import.
-pub fn write_import(content: &Content<'_>) -> Import {
+pub(super) fn write_import(content: &Content<'_>) -> Import {
     let mut import = Import::default();
     let aliases = tenant_aliases(content);
     let groups = binding_groups(content, &aliases, &mut import.restored_zeros);

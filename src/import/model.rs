@@ -10,7 +10,7 @@ use crate::routing::{CipherText, SecretSource};
 use crate::sealed::Stored;
 
 /// A config row.
-pub struct ImportedConfig {
+pub(super) struct ImportedConfig {
     pub id: Uuid,
     pub name: String,
     pub fields: Fields,
@@ -30,12 +30,12 @@ pub struct ImportedConfig {
 
 impl ImportedConfig {
     /// Counts a number of that calling code.
-    pub fn count_number(&mut self, calling_code: u16) {
+    pub(super) fn count_number(&mut self, calling_code: u16) {
         *self.codes.entry(calling_code).or_default() += 1;
     }
 
     /// The calling code of most of its numbers; of several, the lowest.
-    pub fn main_code(&self) -> Option<u16> {
+    pub(super) fn main_code(&self) -> Option<u16> {
         let most = self
             .codes
             .iter()
@@ -45,7 +45,7 @@ impl ImportedConfig {
 
     /// Where the file takes the secret from: the sealed value itself, else a
     /// variable, and why.
-    pub fn secret_source(&self, variable: &str) -> (SecretSource, Option<String>) {
+    pub(super) fn secret_source(&self, variable: &str) -> (SecretSource, Option<String>) {
         let why = match &self.secret {
             Stored::Sealed(sealed) if sealed.is_for(self.id) => {
                 let text = CipherText::new(sealed.as_str());
@@ -61,7 +61,7 @@ impl ImportedConfig {
 
 /// What a binding declares: its config, and the values that are usable.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct ImportedSettings {
+pub(super) struct ImportedSettings {
     /// Index of the config.
     pub config: u32,
     pub fields: Fields,
@@ -70,7 +70,7 @@ pub struct ImportedSettings {
 /// A number to import. Ordered so that what is declared together lies
 /// together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Bound {
+pub(super) struct Bound {
     /// Index into the settings of [`super::settings_reader::SettingsReader`].
     pub settings: u32,
     pub tenant: u32,

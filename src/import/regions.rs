@@ -57,7 +57,7 @@ const UNKNOWN: &str = "unassigned";
 
 /// Regions by name, and the region of each config.
 #[derive(Debug, Default)]
-pub struct GuessedRegions {
+pub(super) struct GuessedRegions {
     /// With the calling code, where there is one.
     pub codes: BTreeMap<String, Option<u16>>,
     /// For each config, imported or not.
@@ -66,7 +66,7 @@ pub struct GuessedRegions {
 
 impl GuessedRegions {
     /// Makes sure of a region that a rule speaks of; whether there is one.
-    pub fn is_known(&mut self, name: &str) -> bool {
+    pub(super) fn is_known(&mut self, name: &str) -> bool {
         if self.codes.contains_key(name) {
             return true;
         }
@@ -78,7 +78,7 @@ impl GuessedRegions {
     }
 
     /// The only config of a region, which is then its default.
-    pub fn only_config<'a>(
+    pub(super) fn only_config<'a>(
         &self,
         region: &str,
         configs: &'a [ImportedConfig],
@@ -112,7 +112,7 @@ fn code_in_name(name: &str) -> Option<u16> {
 }
 
 /// Finds the region of each config, and the regions of those that are wanted.
-pub fn guess_regions(configs: &[ImportedConfig], wanted: &[bool]) -> GuessedRegions {
+pub(super) fn guess_regions(configs: &[ImportedConfig], wanted: &[bool]) -> GuessedRegions {
     let mut regions = GuessedRegions::default();
     for (config, wanted) in configs.iter().zip(wanted) {
         let code = config.main_code().or_else(|| code_in_name(&config.name));

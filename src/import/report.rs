@@ -73,9 +73,10 @@ pub struct Others {
 
 impl Others {
     pub(super) fn count_row(&mut self, not_asked_for: bool) {
-        match not_asked_for {
-            true => self.not_asked_for += 1,
-            false => self.without_config += 1,
+        if not_asked_for {
+            self.not_asked_for += 1;
+        } else {
+            self.without_config += 1;
         }
     }
 }

@@ -24,7 +24,7 @@ type Odd = (Field, String, &'static str);
 
 /// The settings of imported rows, each kept once.
 #[derive(Debug, Default)]
-pub struct SettingsReader {
+pub(super) struct SettingsReader {
     pub settings: Vec<ImportedSettings>,
     index: HashMap<ImportedSettings, u32, RandomState>,
     /// By set of fields: the settings, and what they leave out.
@@ -35,7 +35,7 @@ pub struct SettingsReader {
 impl SettingsReader {
     /// The settings of a row on that config, whose fields are number `ix`.
     /// Adds the regions that its rules speak of.
-    pub fn settings(
+    pub(super) fn settings(
         &mut self,
         row: Uuid,
         config: u32,
@@ -80,7 +80,7 @@ impl SettingsReader {
     }
 
     /// All that was left out, by field and value.
-    pub fn left_out(&mut self) -> Vec<LeftOut> {
+    pub(super) fn left_out(&mut self) -> Vec<LeftOut> {
         let left_out = std::mem::take(&mut self.left_out).into_iter();
         left_out
             .map(|((field, value, why), mut rows)| {

@@ -9,7 +9,7 @@ const LONGEST: usize = 40;
 
 /// Lower-case letters and digits of a text, with `-` for runs of anything
 /// else, cut at a word where it is long; may be empty.
-pub fn alias_slug(text: &str) -> String {
+pub(super) fn alias_slug(text: &str) -> String {
     let mut slug = String::new();
     for word in text.split(|c: char| !c.is_ascii_alphanumeric()) {
         if word.is_empty() {
@@ -29,7 +29,7 @@ pub fn alias_slug(text: &str) -> String {
 
 /// An alias for each tenant, by the provider that most of its numbers have.
 /// `known` are names given before.
-pub fn aliases_by_provider(
+pub(super) fn aliases_by_provider(
     providers: &BTreeMap<Uuid, Option<String>>,
     known: &BTreeMap<Uuid, String>,
 ) -> BTreeMap<Uuid, String> {

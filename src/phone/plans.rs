@@ -33,14 +33,14 @@ pub(super) struct Split {
 
 impl Split {
     /// National digits, leading zeros not counted.
-    pub fn significant(&self) -> u32 {
+    pub(super) fn significant(&self) -> u32 {
         count_digits(self.national)
     }
 
     /// The national digits if their count is impossible: of them all where
     /// there are too many or too few, of those behind the leading zeros where
     /// only these are too few.
-    pub fn impossible_digits(&self) -> Option<u32> {
+    pub(super) fn impossible_digits(&self) -> Option<u32> {
         let (min, max) = (u32::from(self.plan.min), u32::from(self.plan.max));
         if self.digits < min || self.digits > max {
             Some(self.digits)

@@ -64,12 +64,13 @@ fn answered_after(after: u64) -> String {
 }
 
 fn repeated_at(record: &Record, repeated: bool, said: &str) -> String {
-    match repeated {
-        true => format!(
+    if repeated {
+        format!(
             "Nothing was sent: this key was used at {}. {said}",
             record.at
-        ),
-        false => said.to_owned(),
+        )
+    } else {
+        said.to_owned()
     }
 }
 
@@ -108,19 +109,22 @@ fn of_record(record: &Record, width: usize) -> String {
         Some(&record.room).filter(|_| called).map(String::as_str),
         "",
     );
-    let note = match detail.adopted {
-        true => "the answer was lost, it was found in the room",
-        false => "",
+    let note = if detail.adopted {
+        "the answer was lost, it was found in the room"
+    } else {
+        ""
     };
     add("dispatch", record.dispatch_id.as_deref(), note);
-    let own = match called && detail.call_log_id == record.id.to_string() {
-        true => "lkroute's own record",
-        false => "",
+    let own = if called && detail.call_log_id == record.id.to_string() {
+        "lkroute's own record"
+    } else {
+        ""
     };
     add("call log", Some(&detail.call_log_id), own);
-    let given = match detail.worker_given {
-        true => "named for this call",
-        false => "",
+    let given = if detail.worker_given {
+        "named for this call"
+    } else {
+        ""
     };
     add("worker", Some(&record.worker), given);
     add(
@@ -130,9 +134,10 @@ fn of_record(record: &Record, width: usize) -> String {
     );
     if let Some(agent) = &detail.agent {
         let taken = format!("{} by worker {}", agent.job_id, agent.worker_id);
-        let note = match record.is_mismatch() {
-            true => format!("MISMATCH: registered as {}", agent.agent_name),
-            false => String::new(),
+        let note = if record.is_mismatch() {
+            format!("MISMATCH: registered as {}", agent.agent_name)
+        } else {
+            String::new()
         };
         add("job", Some(&taken), &note);
     }
@@ -149,9 +154,10 @@ fn of_record(record: &Record, width: usize) -> String {
 }
 
 fn worker_source(request: &Request) -> &'static str {
-    match request.worker_given {
-        true => "--worker",
-        false => request.worker_source.as_str(),
+    if request.worker_given {
+        "--worker"
+    } else {
+        request.worker_source.as_str()
     }
 }
 
@@ -212,9 +218,12 @@ fn of_the_way(record: &Record) -> String {
     parts.extend(phone.map(|status| format!("phone {status}")));
     let looked_at = detail.looked_at.as_deref().map(clock::to_second);
     let running = detail.running.zip(looked_at);
-    parts.extend(running.map(|(running, at)| match running {
-        true => format!("running at {at}"),
-        false => format!("over at {at}"),
+    parts.extend(running.map(|(running, at)| {
+        if running {
+            format!("running at {at}")
+        } else {
+            format!("over at {at}")
+        }
     }));
     let after = detail.answered_after.map(|after| after.div_ceil(1000));
     parts.extend(after.map(|after| format!("answered after {after} s")));

@@ -11,9 +11,10 @@ static ZONE: OnceLock<TimeZone> = OnceLock::new();
 /// Chooses the zone of this process, once: that of the machine, or UTC where
 /// the output is a log that others read.
 pub fn choose_zone(local: bool) {
-    let zone = match local {
-        true => TimeZone::system(),
-        false => TimeZone::UTC,
+    let zone = if local {
+        TimeZone::system()
+    } else {
+        TimeZone::UTC
     };
     let _ = ZONE.set(zone);
 }

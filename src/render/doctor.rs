@@ -61,9 +61,10 @@ pub fn doctor_text(report: &DoctorFindings, environment: Option<&str>, width: us
     let name = widest_of(report.configs.iter().map(|row| row.name.as_str()));
     let server = widest_of(report.configs.iter().map(|row| row.server.as_str()));
     let last_wide = widest_of(report.configs.iter().map(secret_column));
-    let (numbers, gap) = match name + server + last_wide + 20 <= width {
-        true => (10, " "),
-        false => (0, "\n     "),
+    let (numbers, gap) = if name + server + last_wide + 20 <= width {
+        (10, " ")
+    } else {
+        (0, "\n     ")
     };
     let mut text = String::new();
     for row in &report.configs {
@@ -95,9 +96,10 @@ fn secret_column(row: &ConfigRow) -> String {
 }
 
 fn config_row(row: &ConfigRow, [name, server, numbers]: [usize; 3], gap: &str) -> String {
-    let (style, word) = match row.is_well() {
-        true => (ADDED, "ok  "),
-        false => (ERROR, "FAIL"),
+    let (style, word) = if row.is_well() {
+        (ADDED, "ok  ")
+    } else {
+        (ERROR, "FAIL")
     };
     format!(
         "{} {:<name$}  {:<server$}  {:<numbers$}{gap}{}\n",
@@ -142,11 +144,10 @@ fn last_lines(report: &DoctorFindings, environment: Option<&str>) -> String {
         0 => String::new(),
         some => format!(", {}", counted(some, "note")),
     };
-    match report.well {
-        true => format!("{}{within}: {looked}{notes}\n", paint(ADDED, "All is well")),
-        false => {
-            let problems = counted(of(ComplaintSeverity::Problem), "problem");
-            format!("{}{within}: {looked}{notes}\n", paint(ERROR, problems))
-        }
+    if report.well {
+        format!("{}{within}: {looked}{notes}\n", paint(ADDED, "All is well"))
+    } else {
+        let problems = counted(of(ComplaintSeverity::Problem), "problem");
+        format!("{}{within}: {looked}{notes}\n", paint(ERROR, problems))
     }
 }

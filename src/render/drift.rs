@@ -83,15 +83,14 @@ fn group_heads(drift: &Drift, group: &ChangeGroup<'_>, full: bool) -> String {
         format!("  {} {what:<46}  {gone}{place}\n", paint(CHANGED, "~"))
     };
     let address = |change: &Change| plan.address(change.object).to_string();
-    match group.all.len() > NAMED_ALIKE && !full {
-        true => head(
+    if group.all.len() > NAMED_ALIKE && !full {
+        head(
             alike_words(group.count(), "", &address(group.first)),
             group.first,
-        ),
-        false => {
-            let each = group.all.iter();
-            each.map(|change| head(address(change), change)).collect()
-        }
+        )
+    } else {
+        let each = group.all.iter();
+        each.map(|change| head(address(change), change)).collect()
     }
 }
 

@@ -16,9 +16,10 @@ fn written_out(text: &str, also: impl Fn(char) -> bool) -> String {
     let mut out = String::with_capacity(text.len());
     let mut last = ' ';
     for c in text.chars() {
-        match also(c) || invisible_chars::is_invisible(c, last) {
-            true => out.push_str(&invisible_chars::written_out(c)),
-            false => out.push(c),
+        if also(c) || invisible_chars::is_invisible(c, last) {
+            out.push_str(&invisible_chars::written_out(c));
+        } else {
+            out.push(c);
         }
         last = c;
     }
@@ -88,12 +89,13 @@ fn escaped_words(text: &str) -> String {
     let edge = |is_blank: bool| if is_blank { " " } else { "" };
     let inner = each.collect::<Vec<_>>().join(" ");
     let before = edge(text.starts_with(char::is_whitespace));
-    match inner.is_empty() {
-        true => before.to_owned(),
-        false => format!(
+    if inner.is_empty() {
+        before.to_owned()
+    } else {
+        format!(
             "{before}{inner}{}",
             edge(text.ends_with(char::is_whitespace))
-        ),
+        )
     }
 }
 

@@ -74,9 +74,10 @@ fn wrapped_hint(hint: &str, width: usize) -> String {
     let mut to_paste = false;
     let lines = hint.lines().map(|line| {
         to_paste |= line.starts_with('[');
-        match to_paste {
-            true => visible(line),
-            false => wrapped(&visible(line), width, 0),
+        if to_paste {
+            visible(line)
+        } else {
+            wrapped(&visible(line), width, 0)
         }
     });
     lines.collect::<Vec<_>>().join("\n")

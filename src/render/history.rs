@@ -83,9 +83,10 @@ pub fn apply_list(applies: &[ApplyRecord], environment: Option<&str>) -> String 
 fn revision(apply: &ApplyRecord) -> String {
     let commit = apply.revision.as_deref().unwrap_or("-");
     let short = commit.get(..12).unwrap_or(commit);
-    match apply.dirty {
-        true => format!("{short}+"),
-        false => short.to_owned(),
+    if apply.dirty {
+        format!("{short}+")
+    } else {
+        short.to_owned()
     }
 }
 
@@ -142,9 +143,10 @@ fn apply_title(apply: &ApplyRecord, environment: Option<&str>) -> String {
         title.replace_range(..1, &first);
     }
     let note = apply_note(apply);
-    let note = match note.is_empty() {
-        true => String::new(),
-        false => format!("{}\n", paint(NOTED, note)),
+    let note = if note.is_empty() {
+        String::new()
+    } else {
+        format!("{}\n", paint(NOTED, note))
     };
     format!("{}\n{note}", paint(BOLD, format!("{title}{of}")))
 }
@@ -164,14 +166,13 @@ fn event_heads(group: &AlikeGroup<&(Address, Event)>) -> String {
         let done = paint(DIM, event.what.as_str());
         format!("  {} {what}  {done}\n", event_sign(event.what))
     };
-    match group.all.len() > NAMED_ALIKE {
-        true => head(&alike_words(group.count(), "", &first.to_string())),
-        false => {
-            let named = group.all.iter();
-            named
-                .map(|(address, _)| head(&address.to_string()))
-                .collect()
-        }
+    if group.all.len() > NAMED_ALIKE {
+        head(&alike_words(group.count(), "", &first.to_string()))
+    } else {
+        let named = group.all.iter();
+        named
+            .map(|(address, _)| head(&address.to_string()))
+            .collect()
     }
 }
 

@@ -46,9 +46,10 @@ pub fn listing_text(numbers: &[ListedNumber], width: usize) -> String {
         .map(|rest| plain_width(rest))
         .max()
         .unwrap_or(0);
-    let (third, gap) = match first + second + third + last + 6 <= width {
-        true => (third, "  "),
-        false => (0, "\n    "),
+    let (third, gap) = if first + second + third + last + 6 <= width {
+        (third, "  ")
+    } else {
+        (0, "\n    ")
     };
     let mut text = String::new();
     for (rest, [one, two, three]) in rests.iter().zip(&rows) {

@@ -234,14 +234,16 @@ fn new(groups: &[RerouteGroup]) -> Vec<String> {
 }
 
 fn landing_place(route: &EffectiveRoute) -> String {
-    let place = match route.is_database() {
-        true => code_span(&route_end(route)),
-        false => route_end(route),
+    let place = if route.is_database() {
+        code_span(&route_end(route))
+    } else {
+        route_end(route)
     };
     let terms = route.terms.as_ref();
-    match terms.is_some_and(|terms| terms.callable().is_empty()) {
-        true => format!("{place}, calls out refused"),
-        false => place,
+    if terms.is_some_and(|terms| terms.callable().is_empty()) {
+        format!("{place}, calls out refused")
+    } else {
+        place
     }
 }
 
@@ -292,9 +294,10 @@ fn countries_change(before: &EffectiveRoute, after: &EffectiveRoute) -> String {
     }
     let calls = |set: &PrefixSet| {
         let set = set.to_string();
-        match set.starts_with("anywhere") {
-            true => format!("calls {set}"),
-            false => format!("calls to {set}"),
+        if set.starts_with("anywhere") {
+            format!("calls {set}")
+        } else {
+            format!("calls to {set}")
         }
     };
     let parts = [
@@ -312,9 +315,10 @@ fn countries_change(before: &EffectiveRoute, after: &EffectiveRoute) -> String {
 fn value_in_sentence(value: &str) -> String {
     let plain = |c: char| c.is_ascii_digit() || " …+,".contains(c);
     let words = ["allowed", "refused", "+CC…"];
-    match words.contains(&value) || value.chars().all(plain) {
-        true => value.to_owned(),
-        false => code_span(value),
+    if words.contains(&value) || value.chars().all(plain) {
+        value.to_owned()
+    } else {
+        code_span(value)
     }
 }
 

@@ -207,13 +207,15 @@ fn what_changes(pair: &Pair) -> String {
     let changed = lines.iter().filter(|line| line.differs());
     let changed = changed.filter(|line| !(unknown && line.name == SECRET));
     let names: Vec<&str> = changed.map(|line| line.name).collect();
-    let text = match names.is_empty() {
-        true => "calls go where they went".to_owned(),
-        false => format!("calls change {}", names.join(", ")),
+    let text = if names.is_empty() {
+        "calls go where they went".to_owned()
+    } else {
+        format!("calls change {}", names.join(", "))
     };
-    match unknown {
-        true => format!("{text}; the API secret could not be compared"),
-        false => text,
+    if unknown {
+        format!("{text}; the API secret could not be compared")
+    } else {
+        text
     }
 }
 

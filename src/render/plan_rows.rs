@@ -167,9 +167,10 @@ impl<'a> PlanRows<'a> {
     /// What is deleted, by name where that is wanted or they are few.
     pub fn deletes(&self, all_named: bool) -> DeleteRows<'a> {
         let gone: Vec<&Change> = self.of_actions(|action| action == Action::Delete).collect();
-        match all_named || gone.len() <= NAMED_DELETES {
-            true => DeleteRows::Named(gone),
-            false => DeleteRows::Folded(fold_deletes(self.plan, gone)),
+        if all_named || gone.len() <= NAMED_DELETES {
+            DeleteRows::Named(gone)
+        } else {
+            DeleteRows::Folded(fold_deletes(self.plan, gone))
         }
     }
 }

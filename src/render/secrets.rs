@@ -93,8 +93,9 @@ pub fn secrets_text(report: &SecretsReport) -> String {
         };
         text.push('\n');
     }
-    match report.secrets.is_empty() {
-        true => paint(DIM, "There is no config yet.") + "\n",
-        false => text,
+    if report.secrets.is_empty() {
+        paint(DIM, "There is no config yet.") + "\n"
+    } else {
+        text
     }
 }

@@ -58,7 +58,7 @@ pub(super) struct Search<'t> {
 }
 
 impl Search<'_> {
-    pub fn new(topic: Topic, trace: &mut Trace) -> Search<'_> {
+    pub(super) fn new(topic: Topic, trace: &mut Trace) -> Search<'_> {
         Search {
             topic,
             trace,
@@ -67,7 +67,7 @@ impl Search<'_> {
         }
     }
 
-    pub fn offer(&mut self, value: Option<&str>, source: ChoiceSource, whence: &str) {
+    pub(super) fn offer(&mut self, value: Option<&str>, source: ChoiceSource, whence: &str) {
         self.looked.push(whence.to_owned());
         match (value, &self.found) {
             (None, None) => {

@@ -39,7 +39,7 @@ pub(super) struct AllowedRegion<'f, 'r> {
 
 impl<'f, 'r> CountriesRule<'f, 'r> {
     /// Reads the rule of a row.
-    pub fn read(fields: &'f Fields, regions: &'r Regions) -> Result<Self, ResolveError> {
+    pub(super) fn read(fields: &'f Fields, regions: &'r Regions) -> Result<Self, ResolveError> {
         match fields.get(Field::AllowedOutbound) {
             None | Some(Value::Null) => Ok(CountriesRule::Silent),
             Some(Value::String(name)) if name == "global" => Ok(CountriesRule::Global),
@@ -54,7 +54,7 @@ impl<'f, 'r> CountriesRule<'f, 'r> {
     }
 
     /// As it stands in the row.
-    pub fn text(&self) -> Option<&'f str> {
+    pub(super) fn text(&self) -> Option<&'f str> {
         match self {
             CountriesRule::Silent => None,
             CountriesRule::Global => Some("global"),
@@ -63,7 +63,7 @@ impl<'f, 'r> CountriesRule<'f, 'r> {
     }
 
     /// The numbers that it lets through.
-    pub fn allowed(&self) -> PrefixSet {
+    pub(super) fn allowed(&self) -> PrefixSet {
         match self {
             CountriesRule::Silent | CountriesRule::Global => PrefixSet::all(),
             CountriesRule::Region(region) => region.allowed(),
@@ -85,7 +85,7 @@ impl<'f, 'r> AllowedRegion<'f, 'r> {
     /// The numbers that begin with the region's codes, without those of
     /// another country that a longer prefix of another region takes out: `+1876`
     /// is taken from `+1`, and `+9714` is not from `+971`.
-    pub fn allowed(&self) -> PrefixSet {
+    pub(super) fn allowed(&self) -> PrefixSet {
         let own = self.codes.iter().map(|code| (*code, true));
         let others = self.others().map(|(_, code)| (code, false));
         let mut codes: Vec<(Prefix, bool)> = own.chain(others).collect();
@@ -98,16 +98,17 @@ impl<'f, 'r> AllowedRegion<'f, 'r> {
                 || self
                     .container(code)
                     .is_some_and(|own| same_country(own, code));
-            allowed = match lets_through {
-                true => allowed.or(&block),
-                false => allowed.without(&block),
+            allowed = if lets_through {
+                allowed.or(&block)
+            } else {
+                allowed.without(&block)
             };
         }
         allowed
     }
 
     /// The region, and its prefix, that takes the number out.
-    pub fn taken_by(&self, number: E164) -> Option<(&'r str, Prefix)> {
+    pub(super) fn taken_by(&self, number: E164) -> Option<(&'r str, Prefix)> {
         let of_number = self.others().filter(|(_, code)| code.is_prefix_of(number));
         of_number.max_by_key(|(name, code)| (code.len(), Reverse(*name)))
     }

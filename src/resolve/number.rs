@@ -11,7 +11,7 @@ use crate::phone::E164;
 const FIRST_MATCH: &str = "today's service would have taken the first match here, without a word";
 
 /// The tenant that the query names or implies; `None` where it leaves it open.
-pub fn tenant(
+pub(super) fn tenant(
     query: &Query,
     facts: &Facts,
     trace: &mut Trace,
@@ -57,7 +57,7 @@ fn named(id: Uuid, facts: &Facts) -> String {
 
 /// The row that counts, with its fields. None, where there is none; several
 /// are an error.
-pub fn row<'a>(
+pub(super) fn row<'a>(
     from: E164,
     tenant: Option<Uuid>,
     facts: &'a Facts,
@@ -114,7 +114,7 @@ fn found<'a>(
 }
 
 /// `+919513456728 of techiemaya-test`.
-pub fn name(from: E164, row: &RowFact, facts: &Facts) -> String {
+pub(super) fn name(from: E164, row: &RowFact, facts: &Facts) -> String {
     let tenant = facts.label(row.tenant);
     match facts.side {
         Side::Database => format!("the row of {from} for {tenant}"),
@@ -144,7 +144,7 @@ fn several_rows(from: E164, rows: &[&RowFact], facts: &Facts) -> ResolveError {
 }
 
 /// "no active row of +91… for techiemaya-test", and who else has the number.
-pub fn looked_for(from: E164, tenant: Option<Uuid>, facts: &Facts) -> String {
+pub(super) fn looked_for(from: E164, tenant: Option<Uuid>, facts: &Facts) -> String {
     let (thing, place) = match facts.side {
         Side::Database => ("active row", "the database"),
         Side::Files => ("binding", "the files"),
@@ -161,7 +161,7 @@ pub fn looked_for(from: E164, tenant: Option<Uuid>, facts: &Facts) -> String {
 }
 
 /// The tenants that have the number, where the one that was asked for has not.
-pub fn other_tenants(asked: Option<Uuid>, facts: &Facts) -> Vec<String> {
+pub(super) fn other_tenants(asked: Option<Uuid>, facts: &Facts) -> Vec<String> {
     let rows = facts.rows.iter().filter(|row| row.inactive().is_none());
     let others = rows.filter(|row| asked.is_some_and(|id| row.tenant != id));
     let mut others: Vec<String> = others.map(|row| facts.label(row.tenant)).collect();
@@ -171,7 +171,7 @@ pub fn other_tenants(asked: Option<Uuid>, facts: &Facts) -> Vec<String> {
 }
 
 /// An agent of another tenant decides nothing, but is a known mix-up.
-pub fn compare_agent(tenant: Option<Uuid>, facts: &Facts, trace: &mut Trace) {
+pub(super) fn compare_agent(tenant: Option<Uuid>, facts: &Facts, trace: &mut Trace) {
     let Some(agent) = facts.agent else { return };
     let Some(own) = agent.tenant else {
         let detail = format!("agent {} is not known here", agent.id);
@@ -189,7 +189,7 @@ pub fn compare_agent(tenant: Option<Uuid>, facts: &Facts, trace: &mut Trace) {
 }
 
 /// What the files leave to others may be anything in the live row.
-pub fn mark_undeclared(fields: Option<&Fields>, facts: &Facts, trace: &mut Trace) {
+pub(super) fn mark_undeclared(fields: Option<&Fields>, facts: &Facts, trace: &mut Trace) {
     if facts.side == Side::Database {
         return;
     }

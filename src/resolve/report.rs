@@ -94,9 +94,10 @@ impl From<&Terms> for ReportTerms {
             inbound: word(inbound),
             outbound: word(outbound),
             anywhere: countries.is_all(),
-            countries: match countries.is_all() {
-                true => Vec::new(),
-                false => countries.prefixes(),
+            countries: if countries.is_all() {
+                Vec::new()
+            } else {
+                countries.prefixes()
             },
             dialled: match dialled {
                 DialledForm::Parts(_) => Some(dialled.to_string()),

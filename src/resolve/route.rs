@@ -191,9 +191,10 @@ impl Router<'_> {
             }
             Some(shell) => {
                 let found = complete(shell).map_err(|missing| {
-                    let error = match shell.url_refused {
-                        true => user_info(nothing),
-                        false => no_credentials(nothing, &missing),
+                    let error = if shell.url_refused {
+                        user_info(nothing)
+                    } else {
+                        no_credentials(nothing, &missing)
                     };
                     trace.push(Topic::Credentials, Verdict::Failed, &error.message);
                     error

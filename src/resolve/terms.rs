@@ -139,9 +139,10 @@ impl Terms {
     /// refused altogether.
     pub fn callable(&self) -> PrefixSet {
         let refused = self.outbound != Switch::On || self.dialled == DialledForm::Unreadable;
-        match refused {
-            true => PrefixSet::default(),
-            false => self.countries.clone(),
+        if refused {
+            PrefixSet::default()
+        } else {
+            self.countries.clone()
         }
     }
 

@@ -59,9 +59,10 @@ impl Fingerprint {
             key_id: key_id.to_owned(),
             mac,
         };
-        match is_key_id(key_id) && found.to_column() == text {
-            true => Ok(found),
-            false => Err(FingerprintError),
+        if is_key_id(key_id) && found.to_column() == text {
+            Ok(found)
+        } else {
+            Err(FingerprintError)
         }
     }
 

@@ -41,12 +41,12 @@ pub(super) struct Key {
 
 impl Key {
     /// HKDF-SHA256 of the key without salt, 32 bytes.
-    pub fn subkey(&self, info: &str) -> Zeroizing<[u8; 32]> {
+    pub(super) fn subkey(&self, info: &str) -> Zeroizing<[u8; 32]> {
         subkey(&self.bytes, info)
     }
 
     /// Whether the name was made from a key, and so proves which key it is.
-    pub fn is_named_after_itself(&self) -> bool {
+    pub(super) fn is_named_after_itself(&self) -> bool {
         looks_derived(&self.id)
     }
 }
@@ -133,9 +133,10 @@ impl KeyRing {
                 ring.add(word, line)?;
             }
         }
-        match ring.keys.is_empty() {
-            true => Err(KeyRingError::Empty),
-            false => Ok(ring),
+        if ring.keys.is_empty() {
+            Err(KeyRingError::Empty)
+        } else {
+            Ok(ring)
         }
     }
 

@@ -9,19 +9,19 @@ const MOST: usize = 1000;
 
 /// Findings, those of one code up to a limit and counted beyond it.
 #[derive(Default)]
-pub struct Findings {
+pub(super) struct Findings {
     list: Vec<Finding>,
     counts: HashMap<&'static str, usize>,
 }
 
 impl Findings {
-    pub fn add(&mut self, finding: Finding) {
+    pub(super) fn add(&mut self, finding: Finding) {
         self.list.push(finding);
     }
 
     /// For problems that a file can have a million times: makes the finding
     /// only where it will be listed.
-    pub fn add_many(&mut self, code: &'static str, make: impl FnOnce() -> Finding) {
+    pub(super) fn add_many(&mut self, code: &'static str, make: impl FnOnce() -> Finding) {
         let count = self.counts.entry(code).or_default();
         *count += 1;
         if *count <= MOST {
@@ -29,20 +29,20 @@ impl Findings {
         }
     }
 
-    pub fn extend(&mut self, findings: Vec<Finding>) {
+    pub(super) fn extend(&mut self, findings: Vec<Finding>) {
         self.list.extend(findings);
     }
 
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.list.len()
     }
 
-    pub fn any_error(&self) -> bool {
+    pub(super) fn any_error(&self) -> bool {
         self.list.iter().any(Finding::is_error)
     }
 
     /// All of them; for each code beyond its limit, one more says how many.
-    pub fn into_findings(mut self, place: Option<Place>) -> Vec<Finding> {
+    pub(super) fn into_findings(mut self, place: Option<Place>) -> Vec<Finding> {
         let mut beyond: Vec<_> = self.counts.iter().filter(|(_, n)| **n > MOST).collect();
         beyond.sort_unstable();
         for (code, count) in beyond {

@@ -20,7 +20,7 @@ const LONGEST_COUNTED: usize = 1 << 16;
 const NEAR: usize = 64;
 
 /// A file with its line starts.
-pub struct OpenedFile<'a> {
+pub(super) struct OpenedFile<'a> {
     path: &'a str,
     text: Cow<'a, str>,
     starts: Vec<usize>,
@@ -31,7 +31,7 @@ pub struct OpenedFile<'a> {
 }
 
 impl<'a> OpenedFile<'a> {
-    pub fn new(path: &'a str, text: impl Into<Cow<'a, str>>) -> OpenedFile<'a> {
+    pub(super) fn new(path: &'a str, text: impl Into<Cow<'a, str>>) -> OpenedFile<'a> {
         let text = text.into();
         let after = text.match_indices('\n').map(|(at, _)| at + 1);
         let starts = std::iter::once(0).chain(after).collect();
@@ -46,7 +46,7 @@ impl<'a> OpenedFile<'a> {
         }
     }
 
-    pub fn lines(&self) -> Lines<'_> {
+    pub(super) fn lines(&self) -> Lines<'_> {
         Lines {
             path: self.path,
             text: &self.text,
@@ -60,7 +60,7 @@ impl<'a> OpenedFile<'a> {
 
 /// A look at a file, or at a part of it: the first byte of the part is byte 0.
 #[derive(Clone, Copy)]
-pub struct Lines<'a> {
+pub(super) struct Lines<'a> {
     path: &'a str,
     text: &'a str,
     starts: &'a [usize],
@@ -71,16 +71,16 @@ pub struct Lines<'a> {
 
 impl<'a> Lines<'a> {
     /// The part that begins at `offset`.
-    pub fn part_from(self, offset: usize) -> Lines<'a> {
+    pub(super) fn part_from(self, offset: usize) -> Lines<'a> {
         Lines { offset, ..self }
     }
 
-    pub fn path(&self) -> &'a str {
+    pub(super) fn path(&self) -> &'a str {
         self.path
     }
 
     /// The text of the whole file.
-    pub fn text(&self) -> &'a str {
+    pub(super) fn text(&self) -> &'a str {
         self.text
     }
 
@@ -89,12 +89,12 @@ impl<'a> Lines<'a> {
     }
 
     /// The text at a place.
-    pub fn text_at(&self, span: &Range<usize>) -> &'a str {
+    pub(super) fn text_at(&self, span: &Range<usize>) -> &'a str {
         self.text.get(self.whole_span(span)).unwrap_or_default()
     }
 
     /// The 1-based line that holds this byte.
-    pub fn line_of(&self, offset: usize) -> u32 {
+    pub(super) fn line_of(&self, offset: usize) -> u32 {
         let offset = self.offset + offset;
         let line = self.starts.partition_point(|start| *start <= offset);
         index_of(line)
@@ -111,7 +111,7 @@ impl<'a> Lines<'a> {
 
     /// Where these bytes stand. The line's text comes along, but for a line
     /// that may hold a secret.
-    pub fn place_of(&self, span: Range<usize>) -> Place {
+    pub(super) fn place_of(&self, span: Range<usize>) -> Place {
         let line = self.line_of(span.start);
         let text = match self.text_of(line) {
             text if text.len() > LONGEST || self.may_hold_secret(line) => "",
@@ -121,19 +121,19 @@ impl<'a> Lines<'a> {
     }
 
     /// The same for a line that is known to hold no secret.
-    pub fn place_shown(&self, span: Range<usize>) -> Place {
+    pub(super) fn place_shown(&self, span: Range<usize>) -> Place {
         let line = self.line_of(span.start);
         self.marked_place(line, span, self.text_of(line))
     }
 
     /// The same with the line left out, whatever it seems to hold.
-    pub fn place_veiled(&self, span: Range<usize>) -> Place {
+    pub(super) fn place_veiled(&self, span: Range<usize>) -> Place {
         self.marked_place(self.line_of(span.start), span, "")
     }
 
     /// Where the key or header at `span` was written before, in a file that
     /// is no valid TOML for writing it twice.
-    pub fn same_before(&self, span: &Range<usize>) -> Option<Range<usize>> {
+    pub(super) fn same_before(&self, span: &Range<usize>) -> Option<Range<usize>> {
         let key = self.text_at(span);
         let line = self.line_of(span.start);
         let span = self.whole_span(span);
@@ -163,7 +163,7 @@ impl<'a> Lines<'a> {
 
     /// The place of the first of `parts` that stands in a line, there where it
     /// stands first or `last`; else the place of the whole line.
-    pub fn find_part(&self, line: u32, parts: &[&str], last: bool) -> Place {
+    pub(super) fn find_part(&self, line: u32, parts: &[&str], last: bool) -> Place {
         let Some(start) = self.starts.get((line as usize).wrapping_sub(1)).copied() else {
             return Place::file(self.path);
         };
@@ -193,9 +193,10 @@ impl<'a> Lines<'a> {
         let start = self.starts[(line - 1) as usize];
         let length = self.text_of(line).len();
         let end = start + length;
-        let column = match length > LONGEST_COUNTED {
-            true => 0,
-            false => chars(start, span.start) + 1,
+        let column = if length > LONGEST_COUNTED {
+            0
+        } else {
+            chars(start, span.start) + 1
         };
         Place {
             file: self.path.to_owned(),
@@ -234,9 +235,10 @@ impl<'a> Lines<'a> {
 
 /// Whether a line names a secret; none where it goes on from the one before.
 fn secret_by(line: &str) -> Option<bool> {
-    match names_secret(line) {
-        true => Some(true),
-        false => begins_statement(line).then_some(false),
+    if names_secret(line) {
+        Some(true)
+    } else {
+        begins_statement(line).then_some(false)
     }
 }
 

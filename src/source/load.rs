@@ -71,9 +71,10 @@ fn read_all(sources: &dyn Sources, environment: Option<&str>) -> Vec<ParsedFile>
 
 /// Of a file's text, however its lines end.
 fn hash_text(text: &str) -> [u8; 32] {
-    match text.contains('\r') {
-        true => Sha256::digest(text.replace("\r\n", "\n")).into(),
-        false => Sha256::digest(text).into(),
+    if text.contains('\r') {
+        Sha256::digest(text.replace("\r\n", "\n")).into()
+    } else {
+        Sha256::digest(text).into()
     }
 }
 

@@ -9,13 +9,13 @@ use crate::finding::Place;
 use crate::routing::Binding;
 
 /// Opens files again, each once.
-pub struct BindingLocator<'a> {
+pub(super) struct BindingLocator<'a> {
     sources: &'a dyn Sources,
     open: HashMap<u32, Option<OpenedFile<'a>>>,
 }
 
 impl<'a> BindingLocator<'a> {
-    pub fn new(sources: &'a dyn Sources) -> BindingLocator<'a> {
+    pub(super) fn new(sources: &'a dyn Sources) -> BindingLocator<'a> {
         BindingLocator {
             sources,
             open: HashMap::new(),
@@ -23,12 +23,12 @@ impl<'a> BindingLocator<'a> {
     }
 
     /// The place of a binding's number, or of the range that it is in.
-    pub fn place_of(&mut self, binding: &Binding) -> Place {
+    pub(super) fn place_of(&mut self, binding: &Binding) -> Place {
         self.find_place(binding, false)
     }
 
     /// The same for the second of two that may stand in one line.
-    pub fn second_place(&mut self, binding: &Binding) -> Place {
+    pub(super) fn second_place(&mut self, binding: &Binding) -> Place {
         self.find_place(binding, true)
     }
 

@@ -71,7 +71,7 @@ impl Sources for Texts {
 }
 
 /// The text of a file; else line and column of the first byte that is no UTF-8.
-pub fn as_text(bytes: &[u8]) -> Result<&str, (u32, u32)> {
+pub(super) fn as_text(bytes: &[u8]) -> Result<&str, (u32, u32)> {
     std::str::from_utf8(bytes).map_err(|error| {
         let before = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
         let lines = before.matches('\n').count();

@@ -1,5 +1,13 @@
 //! All integration tests, as one binary.
 
+// The lints of Cargo.toml are for what ships.
+#![allow(
+    unreachable_pub,
+    clippy::pedantic,
+    clippy::print_stderr,
+    clippy::print_stdout
+)]
+
 mod action;
 mod approval;
 mod architecture;

@@ -12,7 +12,7 @@ use crate::render::lines::secret_word;
 use crate::routing::guards::GuardsChange;
 
 #[derive(Debug, Serialize, JsonSchema)]
-pub struct ChangeReport<'a> {
+pub(super) struct ChangeReport<'a> {
     pub address: String,
     /// `region`, `config`, `binding`, or `guards`, of which there is one at most,
     /// with `guards` as its address and the names of settings as fields.
@@ -37,7 +37,7 @@ pub struct SourceReport<'a> {
 /// Configs by name; of a secret only that it is `set`, `changed`,
 /// `unchanged`, `re-sealed`, `not compared` or `removed`.
 #[derive(Debug, Serialize, JsonSchema)]
-pub struct FieldReport {
+pub(super) struct FieldReport {
     pub name: Cow<'static, str>,
     pub before: Value,
     pub after: Value,

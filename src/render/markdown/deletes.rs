@@ -8,7 +8,7 @@ use crate::render::escape::code_span;
 use crate::render::plan_rows::{self, DeleteRows, FoldedDelete, NAMED_DELETES, PlanRows};
 use crate::render::style::{counted, thousands};
 
-pub fn add_deletes(page: &mut Page, rows: &PlanRows<'_>) {
+pub(super) fn add_deletes(page: &mut Page, rows: &PlanRows<'_>) {
     let head = format!("#### Deleted: {}\n\n", thousands(rows.summary.delete));
     let lines: Vec<String> = match rows.deletes(false) {
         DeleteRows::Named(gone) => gone

@@ -14,7 +14,7 @@ const RUNS: usize = 6;
 const WIDEST: usize = 400;
 
 /// Every change but those in conflict, one fold an action.
-pub fn add_diffs(page: &mut Page, rows: &PlanRows<'_>) {
+pub(super) fn add_diffs(page: &mut Page, rows: &PlanRows<'_>) {
     for action in WORST_FIRST {
         let groups = group_changes(rows.of_actions(|of| of == action));
         fold_titled(page, rows.plan, &fold_title(action, &groups), &groups);
@@ -22,7 +22,7 @@ pub fn add_diffs(page: &mut Page, rows: &PlanRows<'_>) {
 }
 
 /// What becomes of the guards; never folded, for it is about later changes.
-pub fn add_guards(page: &mut Page, plan: &Plan) {
+pub(super) fn add_guards(page: &mut Page, plan: &Plan) {
     let Some(change) = &plan.guards else {
         return;
     };
@@ -37,7 +37,7 @@ pub fn add_guards(page: &mut Page, plan: &Plan) {
 }
 
 /// What is held back, and stays as it is.
-pub fn held_back(page: &mut Page, plan: &Plan) {
+pub(super) fn held_back(page: &mut Page, plan: &Plan) {
     let groups = group_changes(&plan.held_back);
     fold_titled(page, plan, "Held back, as a rollback undid it", &groups);
 }
@@ -145,9 +145,10 @@ fn numbers_by_tenant(plan: &Plan, group: &[&Change]) -> String {
     let mut text = String::new();
     for (tenant, first, last) in runs.iter().take(RUNS) {
         let label = diff_line(&plan.tenants[*tenant as usize].label());
-        let range = match first == last {
-            true => first.to_string(),
-            false => format!("{first} to {last}"),
+        let range = if first == last {
+            first.to_string()
+        } else {
+            format!("{first} to {last}")
         };
         text.push_str(&format!("  # {range} of {label}\n"));
     }

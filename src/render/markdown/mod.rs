@@ -142,9 +142,10 @@ pub fn files_markdown(
     findings: &[Finding],
     context: &ReportContext<'_>,
 ) -> String {
-    let state = match findings.iter().any(Finding::is_error) {
-        true => "⛔ Routing files",
-        false => "✅ Routing files are valid",
+    let state = if findings.iter().any(Finding::is_error) {
+        "⛔ Routing files"
+    } else {
+        "✅ Routing files are valid"
     };
     let head = format!("### {state}{}\n", of_environment(environment));
     let mut page = Page::new(head, context.max_chars.max(LEAST_CHARS));
@@ -260,9 +261,10 @@ fn finish_page(
             "\n_Not everything is shown here; `lkroute plan --full` shows it all._\n".to_owned()
         }
     };
-    let footer = match facts.is_empty() {
-        true => String::new(),
-        false => format!("\n---\n\n{}\n", facts.join(" · ")),
+    let footer = if facts.is_empty() {
+        String::new()
+    } else {
+        format!("\n---\n\n{}\n", facts.join(" · "))
     };
     format!(
         "{}\n{}",

@@ -10,7 +10,7 @@ use crate::resolve::Side;
 const WIDEST: usize = 400;
 
 /// A table for each tenant that has the number, and its steps, folded.
-pub fn add_number(page: &mut Page, one: &OneNumber) {
+pub(super) fn add_number(page: &mut Page, one: &OneNumber) {
     let number = code_span(&one.number.to_string());
     if one.pairs.is_empty() {
         return page.add_block(&format!("{}\n", escaped_prose(&number::nobody_has_it(one))));

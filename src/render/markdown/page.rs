@@ -5,7 +5,7 @@
 const RESERVE: usize = 5_000;
 
 /// Blocks of Markdown, added while there is room.
-pub struct Page {
+pub(super) struct Page {
     head: String,
     body: String,
     room: usize,
@@ -13,7 +13,7 @@ pub struct Page {
 }
 
 impl Page {
-    pub fn new(head: String, limit: usize) -> Page {
+    pub(super) fn new(head: String, limit: usize) -> Page {
         let room = limit.saturating_sub(RESERVE + head.len());
         Page {
             head,
@@ -24,12 +24,12 @@ impl Page {
     }
 
     /// How much more fits, in bytes.
-    pub fn room(&self) -> usize {
+    pub(super) fn room(&self) -> usize {
         self.room
     }
 
     /// Adds a block and the blank line before it, where it fits.
-    pub fn add_block(&mut self, block: &str) {
+    pub(super) fn add_block(&mut self, block: &str) {
         if block.len() >= self.room {
             self.whole = false;
             return;
@@ -41,7 +41,7 @@ impl Page {
 
     /// Adds a head and as many of the rows as fit, at most `most` of them;
     /// `more` says how many are left. Without rows it adds nothing.
-    pub fn add_list(
+    pub(super) fn add_list(
         &mut self,
         head: &str,
         rows: impl Iterator<Item = String>,
@@ -71,17 +71,17 @@ impl Page {
     }
 
     /// Remembers that something is not shown.
-    pub fn leave_out(&mut self) {
+    pub(super) fn leave_out(&mut self) {
         self.whole = false;
     }
 
     /// Whether everything is shown.
-    pub fn is_whole(&self) -> bool {
+    pub(super) fn is_whole(&self) -> bool {
         self.whole
     }
 
     /// Head, note, blocks and footer.
-    pub fn into_text(self, note: &str, footer: &str) -> String {
+    pub(super) fn into_text(self, note: &str, footer: &str) -> String {
         [self.head.as_str(), note, &self.body, footer].concat()
     }
 }

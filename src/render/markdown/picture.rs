@@ -20,7 +20,7 @@ const DRAWN: usize = 20;
 const CHANGES: usize = 4;
 
 /// Draws the largest moves, where there are any.
-pub fn add_moves(page: &mut Page, plan: &Plan, reroutes: &Reroutes) {
+pub(super) fn add_moves(page: &mut Page, plan: &Plan, reroutes: &Reroutes) {
     if reroutes.is_empty() {
         return;
     }
@@ -169,9 +169,10 @@ impl Drawing {
         if let Spot::Config(Some(uuid), _) = spot
             && let Some((before, after)) = self.counts.get(uuid)
         {
-            lines.push(match before == after {
-                true => counted(*after, "number"),
-                false => format!("{} → {} numbers", thousands(*before), thousands(*after)),
+            lines.push(if before == after {
+                counted(*after, "number")
+            } else {
+                format!("{} → {} numbers", thousands(*before), thousands(*after))
             });
         }
         lines.extend(facts.changes.iter().take(CHANGES).cloned());
@@ -184,9 +185,10 @@ impl Drawing {
 
     /// Of a place that is no config: a loss where numbers come to it.
     fn spot_tone(&self, spot: &Spot) -> Tone {
-        match self.arrows.keys().any(|(_, to)| to == spot) {
-            true => Tone::Lost,
-            false => Tone::Round,
+        if self.arrows.keys().any(|(_, to)| to == spot) {
+            Tone::Lost
+        } else {
+            Tone::Round
         }
     }
 }

@@ -18,7 +18,7 @@ const ROWS: usize = 25;
 /// Tenants named in one cell.
 const NAMED_TENANTS: usize = 3;
 
-pub fn add_reroutes(page: &mut Page, reroutes: &Reroutes) {
+pub(super) fn add_reroutes(page: &mut Page, reroutes: &Reroutes) {
     let head = "#### Whose calls change\n\n\
                 | Numbers | Tenants | Before | After |\n|---:|---|---|---|\n";
     page.add_list(
@@ -123,7 +123,7 @@ fn is_told(group: &RerouteGroup, field: CallField) -> bool {
     }
 }
 
-pub fn add_conflicts(page: &mut Page, rows: &PlanRows<'_>) {
+pub(super) fn add_conflicts(page: &mut Page, rows: &PlanRows<'_>) {
     let (plan, count) = (rows.plan, rows.summary.conflict);
     if count == 0 {
         return;
@@ -155,7 +155,7 @@ pub fn add_conflicts(page: &mut Page, rows: &PlanRows<'_>) {
     page.add_list(head, rows, ROWS, |left| format!("\nand {left} more\n"));
 }
 
-pub fn add_drift(page: &mut Page, rows: &PlanRows<'_>) {
+pub(super) fn add_drift(page: &mut Page, rows: &PlanRows<'_>) {
     let plan = rows.plan;
     let drifted: Vec<&Change> = rows.drifted().collect();
     if drifted.is_empty() {

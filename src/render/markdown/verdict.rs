@@ -11,7 +11,7 @@ const SHOWN: usize = 15;
 const ALSO: usize = 3;
 
 /// What the guards refuse, and the exceptions that would let it pass.
-pub fn add_refusals(page: &mut Page, refusals: &[Finding]) {
+pub(super) fn add_refusals(page: &mut Page, refusals: &[Finding]) {
     let (errors, notes): (Vec<&Finding>, Vec<&Finding>) =
         refusals.iter().partition(|finding| finding.is_error());
     add_alert(
@@ -43,7 +43,7 @@ fn to_paste(hint: &str) -> Option<&str> {
     hint.get(start + 1..).map(str::trim_end)
 }
 
-pub fn add_errors(page: &mut Page, findings: &[Finding]) {
+pub(super) fn add_errors(page: &mut Page, findings: &[Finding]) {
     let errors: Vec<&Finding> = findings.iter().filter(|f| f.is_error()).collect();
     let count = counted(errors.len() as u64, "error");
     add_alert(
@@ -54,7 +54,7 @@ pub fn add_errors(page: &mut Page, findings: &[Finding]) {
     );
 }
 
-pub fn add_warnings(page: &mut Page, findings: &[Finding]) {
+pub(super) fn add_warnings(page: &mut Page, findings: &[Finding]) {
     let warnings: Vec<&Finding> = findings.iter().filter(|f| !f.is_error()).collect();
     let count = counted(warnings.len() as u64, "warning");
     add_alert(page, "WARNING", &count, &warnings);

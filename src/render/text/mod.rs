@@ -115,9 +115,10 @@ fn call_lines(reroutes: &Reroutes, view: View) -> String {
     let clauses = moves::move_clauses(reroutes).into_iter();
     let lines = clauses.map(|clause| format!("  {}\n", wrapped(&clause, view.width - 2, 2)));
     let lines: String = lines.collect();
-    match lines.is_empty() {
-        true => lines,
-        false => format!("{}\n{lines}", paint(BOLD, "Calls")),
+    if lines.is_empty() {
+        lines
+    } else {
+        format!("{}\n{lines}", paint(BOLD, "Calls"))
     }
 }
 
@@ -152,9 +153,10 @@ impl PlanPage<'_> {
             None => return format!("  {sign} {what}\n"),
         };
         let column = 46.min(self.view.width.saturating_sub(place.len() + 5));
-        match display_width(what).max(column) + display_width(&place) + 6 > self.view.width {
-            true => format!("  {sign} {what}\n      {}\n", paint(DIM, place)),
-            false => format!("  {sign} {what:<column$}  {}\n", paint(DIM, place)),
+        if display_width(what).max(column) + display_width(&place) + 6 > self.view.width {
+            format!("  {sign} {what}\n      {}\n", paint(DIM, place))
+        } else {
+            format!("  {sign} {what:<column$}  {}\n", paint(DIM, place))
         }
     }
 
@@ -237,14 +239,16 @@ impl PlanPage<'_> {
     }
 
     fn outstanding_section(&self) -> String {
-        let guards = match self.plan.guards_outstanding {
-            true => format!("  {} guards  update\n", paint(DIM, "·")),
-            false => String::new(),
+        let guards = if self.plan.guards_outstanding {
+            format!("  {} guards  update\n", paint(DIM, "·"))
+        } else {
+            String::new()
         };
         let objects = self.outstanding_objects();
-        match objects.is_empty() && !guards.is_empty() {
-            true => format!("{}\n{guards}", paint(BOLD, OUTSTANDING)),
-            false => objects + &guards,
+        if objects.is_empty() && !guards.is_empty() {
+            format!("{}\n{guards}", paint(BOLD, OUTSTANDING))
+        } else {
+            objects + &guards
         }
     }
 

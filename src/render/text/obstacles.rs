@@ -50,9 +50,10 @@ impl PlanPage<'_> {
                     ),
                     None => String::new(),
                 };
-                let declared = match self.view.back {
-                    true => "to go back to",
-                    false => "in the files",
+                let declared = if self.view.back {
+                    "to go back to"
+                } else {
+                    "in the files"
                 };
                 format!(
                     "      {name}\n        in the database  {}\n        {declared:<15}  {}\n{applied}",
@@ -82,9 +83,10 @@ impl PlanPage<'_> {
                 "to set it back first: lkroute apply --revert-drift".to_owned()
             }
             None => {
-                let keep = match patch.fields.iter().any(|f| f.field == Field::Status) {
-                    true => "take the number out of the files",
-                    false => "write it into the files",
+                let keep = if patch.fields.iter().any(|f| f.field == Field::Status) {
+                    "take the number out of the files"
+                } else {
+                    "write it into the files"
                 };
                 let address = self.plan.address(change.object);
                 format!(

@@ -49,9 +49,10 @@ impl Merge<'_> {
                 if self.is_unusable("environments", name) {
                     return false;
                 }
-                let hint = match names.is_empty() {
-                    true => "the files declare none: leave out --env".to_owned(),
-                    false => format!("there is {listed}"),
+                let hint = if names.is_empty() {
+                    "the files declare none: leave out --env".to_owned()
+                } else {
+                    format!("there is {listed}")
                 };
                 (
                     "unknown-environment",

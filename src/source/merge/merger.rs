@@ -20,7 +20,7 @@ use crate::source::suggest;
 /// Puts the parsed files together.
 ///
 /// `complete` says whether all that there is could be read so far.
-pub fn merge_files(
+pub(crate) fn merge_files(
     mut parsed_files: Vec<ParsedFile>,
     sources: &dyn Sources,
     options: &LoadOptions,
@@ -174,11 +174,11 @@ impl<'a> Merge<'a> {
     }
 
     /// Whether a name is defined in a way that can't be read.
-    pub fn is_unusable(&self, table: &str, name: &str) -> bool {
+    pub(super) fn is_unusable(&self, table: &str, name: &str) -> bool {
         self.incomplete || self.unusable.contains(&(table.to_owned(), name.to_owned()))
     }
 
-    pub fn add_unknown<'n>(
+    pub(super) fn add_unknown<'n>(
         &mut self,
         kind: &str,
         code: &'static str,

@@ -4,6 +4,6 @@
 mod bindings;
 mod environments;
 mod fallbacks;
-pub mod merger;
+pub(super) mod merger;
 mod objects;
 mod rollouts;

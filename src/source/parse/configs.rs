@@ -301,9 +301,10 @@ impl FileReader<'_> {
     }
 
     fn check_url(&mut self, url: &At<Text<'_>>) {
-        let place = match url.value.contains('@') {
-            true => self.lines.place_veiled(url.span.clone()),
-            false => self.place_of(url),
+        let place = if url.value.contains('@') {
+            self.lines.place_veiled(url.span.clone())
+        } else {
+            self.place_of(url)
         };
         let problems = url::url_problems(&url.value);
         let sound = problems.is_empty();
@@ -362,10 +363,11 @@ impl FileReader<'_> {
             Err(error) => {
                 let place = self.lines.place_veiled(text.span.clone());
                 let finding = Finding::error("sealed-malformed", error.to_string()).at(place);
-                self.findings.add(match prefixed {
-                    true => finding.hint("seal it anew: `lkroute secrets seal --config NAME`"),
-                    false => finding
-                        .hint("if this is the secret itself, treat it as leaked and get a new one"),
+                self.findings.add(if prefixed {
+                    finding.hint("seal it anew: `lkroute secrets seal --config NAME`")
+                } else {
+                    finding
+                        .hint("if this is the secret itself, treat it as leaked and get a new one")
                 });
                 None
             }

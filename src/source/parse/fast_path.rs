@@ -29,11 +29,16 @@ const NUMBER: char = '\0';
 const TENANT: char = '\u{1}';
 
 /// Reads a file; `None` if it is not for this way.
-pub fn read_fast(lines: Lines<'_>, number: u32, environment: Option<&str>) -> Option<ParsedFile> {
+pub(super) fn read_fast(
+    lines: Lines<'_>,
+    number: u32,
+    environment: Option<&str>,
+) -> Option<ParsedFile> {
     let text = lines.text();
-    let first = match text.starts_with(HEADER) {
-        true => 0,
-        false => text.find("\n[[bindings]]")? + 1,
+    let first = if text.starts_with(HEADER) {
+        0
+    } else {
+        text.find("\n[[bindings]]")? + 1
     };
     let (before, blocks) = text.split_at(first);
     let is_other = |line: &str| line.trim_start().starts_with('#') || !line.contains("bindings");

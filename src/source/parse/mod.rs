@@ -5,11 +5,11 @@ mod bindings;
 mod configs;
 mod fast_path;
 mod guards;
-pub mod parsed_file;
+pub(super) mod parsed_file;
 mod raw;
 mod reader;
-pub mod schema;
-pub mod syntax;
+pub(super) mod schema;
+pub(super) mod syntax;
 
 use parsed_file::ParsedFile;
 use reader::FileReader;
@@ -17,7 +17,7 @@ use reader::FileReader;
 use super::line_index::Lines;
 
 /// Reads one file; `number` is its index, for [`crate::routing::Origin`].
-pub fn read_file(lines: Lines<'_>, number: u32, environment: Option<&str>) -> ParsedFile {
+pub(super) fn read_file(lines: Lines<'_>, number: u32, environment: Option<&str>) -> ParsedFile {
     fast_path::read_fast(lines, number, environment)
         .unwrap_or_else(|| read_plainly(lines, number, environment))
 }

@@ -17,7 +17,7 @@ use crate::source::line_index::Lines;
 
 /// One file, read for one environment.
 #[derive(Default)]
-pub struct ParsedFile {
+pub(crate) struct ParsedFile {
     pub findings: Vec<Finding>,
     /// Names that are defined, by top-level key, in a way that can't be read.
     pub unusable: Vec<(String, String)>,
@@ -42,25 +42,25 @@ pub struct ParsedFile {
 
 /// A name, where it is used or defined.
 #[derive(Debug, Clone)]
-pub struct Ref {
+pub(crate) struct Ref {
     pub name: String,
     pub place: Place,
 }
 
 /// A definition.
-pub struct Def<T> {
+pub(crate) struct Def<T> {
     pub name: String,
     pub place: Place,
     pub value: T,
 }
 
-pub struct RegionDef {
+pub(crate) struct RegionDef {
     pub region: Region,
     pub codes: Vec<(Prefix, Place)>,
     pub default: Option<Ref>,
 }
 
-pub struct ConfigDef {
+pub(crate) struct ConfigDef {
     pub config: ServerConfig,
     pub id: Option<Place>,
     pub formerly: Option<Ref>,
@@ -71,7 +71,7 @@ pub struct ConfigDef {
 }
 
 #[derive(Default)]
-pub struct EnvironmentDef {
+pub(crate) struct EnvironmentDef {
     pub database: Option<String>,
     pub schema: Option<String>,
     pub secret_format: Option<SecretFormat>,
@@ -80,7 +80,7 @@ pub struct EnvironmentDef {
 }
 
 /// A wave, as written.
-pub struct RolloutDef {
+pub(crate) struct RolloutDef {
     pub from: Ref,
     pub to: Ref,
     pub who: Who,
@@ -88,14 +88,14 @@ pub struct RolloutDef {
 }
 
 /// Whom a wave moves.
-pub enum Who {
+pub(crate) enum Who {
     Percent(f64),
     Tenants(Vec<Ref>),
     Region(Ref),
 }
 
 /// A routing test, as written.
-pub struct ExpectDef {
+pub(crate) struct ExpectDef {
     pub from: E164,
     pub tenant: Ref,
     pub to: Option<String>,
@@ -111,7 +111,7 @@ pub struct ExpectDef {
 
 /// Names that a file uses, each once, at its first place.
 #[derive(Default)]
-pub struct Used {
+pub(crate) struct Used {
     pub tenants: NameTable,
     pub configs: NameTable,
     pub regions: NameTable,
@@ -121,14 +121,14 @@ pub struct Used {
 }
 
 #[derive(Default)]
-pub struct NameTable {
+pub(crate) struct NameTable {
     pub list: Vec<Ref>,
     index: HashMap<String, u32>,
 }
 
 impl NameTable {
     /// The number of a name.
-    pub fn number(&mut self, name: &At<Text<'_>>, lines: Lines<'_>) -> u32 {
+    pub(crate) fn number(&mut self, name: &At<Text<'_>>, lines: Lines<'_>) -> u32 {
         if let Some(found) = self.index.get(&*name.value.0) {
             return *found;
         }
@@ -140,7 +140,7 @@ impl NameTable {
 
 /// What bindings declare beside number and tenant; names by their number.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Spec {
+pub(crate) struct Spec {
     pub config: Option<u32>,
     pub region: Option<u32>,
     pub fields: Fields,
@@ -150,7 +150,7 @@ pub struct Spec {
 /// Numbers of one tenant, each the next of the one before, so that a range
 /// takes no more room than a number; tenant and spec by number.
 #[derive(Debug, Clone, Copy)]
-pub struct Local {
+pub(crate) struct Local {
     pub first: E164,
     pub count: u32,
     pub tenant: u32,
@@ -159,13 +159,13 @@ pub struct Local {
 }
 
 impl Local {
-    pub fn numbers(&self) -> impl Iterator<Item = E164> {
+    pub(crate) fn numbers(&self) -> impl Iterator<Item = E164> {
         let numbers = std::iter::successors(Some(self.first), |number| number.next());
         numbers.take(self.count as usize)
     }
 }
 
-pub fn name_reference(name: &At<Text<'_>>, lines: Lines<'_>) -> Ref {
+pub(crate) fn name_reference(name: &At<Text<'_>>, lines: Lines<'_>) -> Ref {
     Ref {
         name: name.value.to_string(),
         place: lines.place_of(name.span.clone()),
@@ -174,7 +174,7 @@ pub fn name_reference(name: &At<Text<'_>>, lines: Lines<'_>) -> Ref {
 
 /// The guards of one file or environment; what is given, with its place.
 #[derive(Default)]
-pub struct GuardDefs {
+pub(crate) struct GuardDefs {
     pub deletes: Option<(Budget, Place)>,
     pub updates: Option<(Budget, Place)>,
     pub reroutes: Option<(Budget, Place)>,
@@ -187,11 +187,11 @@ pub struct GuardDefs {
 }
 
 /// Something that stands twice: what, where, and where it stood first.
-pub type Twice = (&'static str, Place, Place);
+pub(crate) type Twice = (&'static str, Place, Place);
 
 impl GuardDefs {
     /// Takes in the guards of another file; returns what both give.
-    pub fn join_with(&mut self, other: GuardDefs) -> Vec<Twice> {
+    pub(crate) fn join_with(&mut self, other: GuardDefs) -> Vec<Twice> {
         let mut twice = Vec::new();
         keep_first(
             &mut self.deletes,
@@ -220,7 +220,7 @@ impl GuardDefs {
     }
 
     /// What holds in the end, and the regions that it names.
-    pub fn into_guards(self) -> (Guards, Vec<Ref>) {
+    pub(crate) fn into_guards(self) -> (Guards, Vec<Ref>) {
         fn value<T: Default>(given: Option<(T, Place)>) -> T {
             given.map(|(value, _)| value).unwrap_or_default()
         }
@@ -239,7 +239,7 @@ impl GuardDefs {
 }
 
 /// Keeps what is given first, and takes note of the second.
-pub fn keep_first<T>(
+pub(crate) fn keep_first<T>(
     first: &mut Option<(T, Place)>,
     second: Option<(T, Place)>,
     what: &'static str,

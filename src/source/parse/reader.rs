@@ -33,7 +33,11 @@ pub(super) struct FileReader<'a> {
 }
 
 impl<'a> FileReader<'a> {
-    pub fn new(lines: Lines<'a>, number: u32, environment: Option<&'a str>) -> FileReader<'a> {
+    pub(super) fn new(
+        lines: Lines<'a>,
+        number: u32,
+        environment: Option<&'a str>,
+    ) -> FileReader<'a> {
         FileReader {
             lines,
             number,
@@ -45,7 +49,7 @@ impl<'a> FileReader<'a> {
         }
     }
 
-    pub fn into_parsed_file(mut self) -> ParsedFile {
+    pub(super) fn into_parsed_file(mut self) -> ParsedFile {
         let place = Place::file(self.lines.path());
         self.parsed.findings = self.findings.into_findings(Some(place));
         self.parsed
@@ -53,7 +57,7 @@ impl<'a> FileReader<'a> {
 }
 
 impl FileReader<'_> {
-    pub fn read_tables(&mut self, shape: Shape<'_>) {
+    pub(super) fn read_tables(&mut self, shape: Shape<'_>) {
         self.findings.extend(shape.findings);
         self.unknown_keys = shape.unknown_keys;
         self.parsed.unusable = shape.unusable;
@@ -106,22 +110,27 @@ impl FileReader<'_> {
         }
     }
 
-    pub fn place_of<T>(&self, at: &At<T>) -> Place {
+    pub(super) fn place_of<T>(&self, at: &At<T>) -> Place {
         self.lines.place_of(at.span.clone())
     }
 
-    pub fn line_of<T>(&self, at: &At<T>) -> u32 {
+    pub(super) fn line_of<T>(&self, at: &At<T>) -> u32 {
         self.lines.line_of(at.span.start)
     }
 
-    pub fn add_error<T>(&mut self, code: &'static str, at: &At<T>, message: impl Into<String>) {
+    pub(super) fn add_error<T>(
+        &mut self,
+        code: &'static str,
+        at: &At<T>,
+        message: impl Into<String>,
+    ) {
         let place = self.place_of(at);
         self.findings.add(Finding::error(code, message).at(place));
     }
 
     /// A key that is not there; where there are unknown ones, it is most
     /// likely among them.
-    pub fn add_missing<T>(&mut self, what: &str, key: &str, at: &At<T>) {
+    pub(super) fn add_missing<T>(&mut self, what: &str, key: &str, at: &At<T>) {
         if self.unknown_keys {
             return;
         }
@@ -150,7 +159,7 @@ impl FileReader<'_> {
     }
 
     /// A text of one line that fits a column of `most` characters.
-    pub fn read_text(
+    pub(super) fn read_text(
         &mut self,
         key: &str,
         text: &Option<At<Text<'_>>>,
@@ -160,12 +169,20 @@ impl FileReader<'_> {
     }
 
     /// The name of something, whose ends can't be told from what is around.
-    pub fn read_name(&mut self, key: &str, text: &Option<At<Text<'_>>>) -> Option<At<String>> {
+    pub(super) fn read_name(
+        &mut self,
+        key: &str,
+        text: &Option<At<Text<'_>>>,
+    ) -> Option<At<String>> {
         self.read_fitting(key, text, unfit_name)
     }
 
     /// A text that may have several lines.
-    pub fn read_prose(&mut self, key: &str, text: &Option<At<Text<'_>>>) -> Option<At<String>> {
+    pub(super) fn read_prose(
+        &mut self,
+        key: &str,
+        text: &Option<At<Text<'_>>>,
+    ) -> Option<At<String>> {
         self.read_fitting(key, text, |text| why_unfit(text, 10_000, true))
     }
 
@@ -185,7 +202,7 @@ impl FileReader<'_> {
         })
     }
 
-    pub fn read_uuid(&mut self, text: &At<Text<'_>>) -> Option<Uuid> {
+    pub(super) fn read_uuid(&mut self, text: &At<Text<'_>>) -> Option<Uuid> {
         let id = Uuid::try_parse(&text.value).ok();
         let hyphenated = |id: &Uuid| text.value.eq_ignore_ascii_case(&id.to_string());
         match id {
@@ -201,7 +218,7 @@ impl FileReader<'_> {
         }
     }
 
-    pub fn read_format(&mut self, text: &At<Text<'_>>) -> Option<SecretFormat> {
+    pub(super) fn read_format(&mut self, text: &At<Text<'_>>) -> Option<SecretFormat> {
         let all = [SecretFormat::Aes256Gcm, SecretFormat::Fernet];
         let found = all
             .into_iter()
@@ -217,7 +234,7 @@ impl FileReader<'_> {
     }
 
     /// The names of managed fields, sorted, each once.
-    pub fn read_field_names(
+    pub(super) fn read_field_names(
         &mut self,
         names: &TextList<'_>,
         known: &[Field],
@@ -309,9 +326,10 @@ impl FileReader<'_> {
     fn read_variables(&mut self, secrets: &raw::Secrets<'_>) -> Option<Vec<String>> {
         let mut names = Vec::new();
         for name in &secrets.env.as_ref()?.value {
-            match is_variable(&name.value) {
-                true => names.push(name.value.to_string()),
-                false => self.add_error("bad-value", name, "this is no name of a variable"),
+            if is_variable(&name.value) {
+                names.push(name.value.to_string());
+            } else {
+                self.add_error("bad-value", name, "this is no name of a variable");
             }
         }
         names.sort_unstable();
@@ -320,7 +338,7 @@ impl FileReader<'_> {
     }
 
     /// Whether `only` leaves an object in; without an environment all are in.
-    pub fn is_included(&mut self, only: &TextList<'_>) -> bool {
+    pub(super) fn is_included(&mut self, only: &TextList<'_>) -> bool {
         let Some(only) = only else { return true };
         if only.value.is_empty() {
             self.add_error("bad-value", only, "`only` names no environment");
@@ -333,7 +351,7 @@ impl FileReader<'_> {
     }
 
     /// Takes note of an override; whether it is for the environment read.
-    pub fn is_override(&mut self, name: &At<Text<'_>>, only: &TextList<'_>) -> bool {
+    pub(super) fn is_override(&mut self, name: &At<Text<'_>>, only: &TextList<'_>) -> bool {
         self.parsed.used.environments.number(name, self.lines);
         let left_out =
             |only: &At<Vec<At<Text<'_>>>>| only.value.iter().all(|one| one.value != name.value);
@@ -345,14 +363,14 @@ impl FileReader<'_> {
     }
 
     /// A key that an override can't have.
-    pub fn not_in_override<T>(&mut self, key: &str, value: Option<&At<T>>) {
+    pub(super) fn not_in_override<T>(&mut self, key: &str, value: Option<&At<T>>) {
         if let Some(value) = value {
             let message = format!("`{key}` can't differ by environment");
             self.add_error("unknown-key", value, message);
         }
     }
 
-    pub fn origin_of<T>(&self, at: &At<T>) -> Origin {
+    pub(super) fn origin_of<T>(&self, at: &At<T>) -> Origin {
         Origin {
             file: self.number,
             line: self.line_of(at),
@@ -379,11 +397,11 @@ fn why_unfit(text: &str, most: usize, prose: bool) -> Option<String> {
     if text.trim().is_empty() {
         return Some("is empty".to_owned());
     }
-    let invisible = match prose {
-        true => text
-            .chars()
-            .find(|c| c.is_control() && !"\n\t".contains(*c)),
-        false => invisible_chars::first_invisible(text),
+    let invisible = if prose {
+        text.chars()
+            .find(|c| c.is_control() && !"\n\t".contains(*c))
+    } else {
+        invisible_chars::first_invisible(text)
     };
     match invisible {
         Some('\n' | '\r') => return Some("has more than one line".to_owned()),

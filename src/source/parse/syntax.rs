@@ -33,7 +33,7 @@ const TOP: [&str; 10] = [
 
 /// A file as far as it can be read.
 #[derive(Default)]
-pub struct Shape<'a> {
+pub(crate) struct Shape<'a> {
     pub file: File<'a>,
     pub findings: Vec<Finding>,
     /// Names that are defined, by top-level key, in a way that can't be read.
@@ -52,7 +52,7 @@ const PASSES: usize = 20;
 ///
 /// A key that does not exist is told and left out, and the file read again:
 /// else it would hide what else is wrong with its object.
-pub fn read_shape<'a>(lines: Lines<'a>, text: &'a str) -> Shape<'a> {
+pub(crate) fn read_shape<'a>(lines: Lines<'a>, text: &'a str) -> Shape<'a> {
     let (mut unknown, mut left_out) = (Vec::new(), HashSet::new());
     for pass in 1.. {
         let (mut table, errors) = DeTable::parse_recoverable(text);

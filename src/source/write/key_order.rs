@@ -57,7 +57,7 @@ const LAST: [&str; 21] = [
 
 /// The keys of all tables, in the order in which they are written: fields that
 /// [`FIRST`] does not name stand in the order of their table.
-pub static ORDER: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
+pub(super) static ORDER: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
     let mut order = FIRST.to_vec();
     let lists = [&Field::OF_REGION[..], &Field::OF_CONFIG, &Field::OF_BINDING];
     let declared = |field: &Field| lists.iter().any(|list| list.contains(field));
@@ -78,7 +78,7 @@ pub static ORDER: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
 });
 
 /// Tables whose keys are names: these stay as they are ordered.
-pub const NAMED: [&str; 7] = [
+pub(super) const NAMED: [&str; 7] = [
     "tenants",
     "regions",
     "configs",

@@ -8,18 +8,18 @@ mod value;
 
 use schemars::JsonSchema;
 
-pub use secret::{ApiSecret, SecretSourceTable};
-pub use value::{At, Named, Text};
+pub(super) use secret::{ApiSecret, SecretSourceTable};
+pub(super) use value::{At, Named, Text};
 
 type Str<'a> = Option<At<Text<'a>>>;
-pub type TextList<'a> = Option<At<Vec<At<Text<'a>>>>>;
+pub(super) type TextList<'a> = Option<At<Vec<At<Text<'a>>>>>;
 
 /// A file of LiveKit call routing for lkroute. All files of a directory are
 /// read as one.
 #[derive(Debug, Default, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(title = "lkroute routing file")]
-pub struct File<'a> {
+pub(crate) struct File<'a> {
     /// Who these files speak for: stamped into the database by the first
     /// apply, so that another tree can't be applied to it by mistake. Left out:
     /// only a database without an owner takes them.
@@ -55,7 +55,7 @@ pub struct File<'a> {
 /// How secrets are written to the database.
 #[derive(Debug, Clone, serde::Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Secrets<'a> {
+pub(crate) struct Secrets<'a> {
     /// `aes-256-gcm`, or `fernet` for a database that the Python service reads.
     /// Left out: `aes-256-gcm`.
     #[serde(borrow)]
@@ -69,7 +69,7 @@ pub struct Secrets<'a> {
 #[derive(Debug, Clone, serde::Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Region")]
-pub struct RegionTable<'a> {
+pub(crate) struct RegionTable<'a> {
     /// For people. Left out: none.
     #[serde(borrow)]
     pub description: Str<'a>,
@@ -85,7 +85,7 @@ pub struct RegionTable<'a> {
 /// overrides of it.
 #[derive(Debug, Clone, serde::Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Config<'a> {
+pub(crate) struct Config<'a> {
     /// The uuid of the row; needed for a sealed secret. Left out: the row is
     /// known by the name.
     #[serde(borrow)]
@@ -143,7 +143,7 @@ pub struct Config<'a> {
 #[derive(Debug, Clone, serde::Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Binding")]
-pub struct BindingTable<'a> {
+pub(crate) struct BindingTable<'a> {
     /// One number in E.164 form. Required: one of `number`, `numbers`, `range`.
     #[serde(borrow)]
     pub number: Str<'a>,
@@ -187,7 +187,7 @@ pub struct BindingTable<'a> {
 /// The keys of `rules` that lkroute manages.
 #[derive(Debug, Clone, serde::Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Rules<'a> {
+pub(crate) struct Rules<'a> {
     /// Whether it may be called. Left out: not lkroute's; yes, where the row does
     /// not say.
     pub inbound: Option<bool>,
@@ -212,7 +212,7 @@ pub struct Rules<'a> {
 /// A gradual move: exactly one of `percent`, `tenants`, `region`.
 #[derive(Debug, Clone, serde::Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Rollout<'a> {
+pub(crate) struct Rollout<'a> {
     /// The config that numbers leave. Required.
     #[serde(borrow)]
     pub from: Str<'a>,
@@ -239,7 +239,7 @@ pub struct Rollout<'a> {
 #[derive(Debug, Clone, serde::Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Expect")]
-pub struct ExpectTable<'a> {
+pub(crate) struct ExpectTable<'a> {
     /// The calling number. Required.
     #[serde(borrow)]
     pub from: Str<'a>,
@@ -278,7 +278,7 @@ pub struct ExpectTable<'a> {
 /// A database that these files are applied to.
 #[derive(Debug, Clone, serde::Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Environment<'a> {
+pub(crate) struct Environment<'a> {
     /// The name of the variable that holds the URL of the database. Required.
     #[serde(borrow)]
     pub database: Str<'a>,
@@ -298,7 +298,7 @@ pub struct Environment<'a> {
 #[derive(Debug, Clone, serde::Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Guards")]
-pub struct GuardsTable<'a> {
+pub(crate) struct GuardsTable<'a> {
     /// Objects that are deleted. Left out: no limit.
     pub deletes: Option<At<BudgetTable>>,
     /// Objects that are updated or re-sealed. Left out: no limit.
@@ -327,7 +327,7 @@ pub struct GuardsTable<'a> {
 #[derive(Debug, Clone, serde::Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Budget")]
-pub struct BudgetTable {
+pub(crate) struct BudgetTable {
     /// So many in all. Left out: no such limit.
     pub max: Option<At<u64>>,
     /// A share of all that there are, 0 to 100. Left out: no such limit.
@@ -342,7 +342,7 @@ pub struct BudgetTable {
 #[derive(Debug, Clone, serde::Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Limit")]
-pub struct LimitTable {
+pub(crate) struct LimitTable {
     /// So many.
     pub max: Option<At<u64>>,
     /// A share, 0 to 100.
@@ -353,7 +353,7 @@ pub struct LimitTable {
 #[derive(Debug, Clone, serde::Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Policy")]
-pub struct PolicyTable<'a> {
+pub(crate) struct PolicyTable<'a> {
     /// `deny` or `allow`: `http` and `ws` to public hosts. Left out: `allow`,
     /// with a warning.
     #[serde(borrow)]
@@ -381,7 +381,7 @@ pub struct PolicyTable<'a> {
 /// An exception from a guard, with a reason and an end.
 #[derive(Debug, Clone, serde::Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Allow<'a> {
+pub(crate) struct Allow<'a> {
     /// The code of the guard, as the refusal prints it. Required.
     #[serde(borrow)]
     pub guard: Str<'a>,

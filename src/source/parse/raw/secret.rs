@@ -13,7 +13,7 @@ use super::Str;
 
 /// Where the API secret comes from: exactly one of `sealed`, `env`, `file`.
 #[derive(Clone)]
-pub enum ApiSecret<'a> {
+pub(crate) enum ApiSecret<'a> {
     /// Written as plain text. What it was is not kept.
     Plain,
     Source(SecretSourceTable<'a>),
@@ -23,7 +23,7 @@ pub enum ApiSecret<'a> {
 #[derive(Clone, serde::Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "SecretSource")]
-pub struct SecretSourceTable<'a> {
+pub(crate) struct SecretSourceTable<'a> {
     /// Sealed by `lkroute secrets seal`. Required: one of `sealed`,
     /// `env`, `file`.
     #[serde(borrow)]

@@ -14,7 +14,7 @@ use crate::invisible_chars::in_nfc;
 
 /// A value and the bytes where it stands.
 #[derive(Debug, Clone)]
-pub struct At<T> {
+pub(crate) struct At<T> {
     pub value: T,
     pub span: Range<usize>,
 }
@@ -45,7 +45,7 @@ impl<T: JsonSchema> JsonSchema for At<T> {
 /// Text, borrowed from the file where it holds no escapes: in NFC, so that
 /// names which look alike are alike, and with LF at the ends of its lines.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub struct Text<'a>(pub Cow<'a, str>);
+pub(crate) struct Text<'a>(pub Cow<'a, str>);
 
 impl<'a> Text<'a> {
     fn of(text: Cow<'a, str>) -> Text<'a> {
@@ -104,7 +104,7 @@ impl JsonSchema for Text<'_> {
 
 /// A table of named things, in the order in which they are read.
 #[derive(Debug, Clone)]
-pub struct Named<'a, T>(pub Vec<(At<Text<'a>>, At<T>)>);
+pub(crate) struct Named<'a, T>(pub Vec<(At<Text<'a>>, At<T>)>);
 
 impl<T> Default for Named<'_, T> {
     fn default() -> Self {

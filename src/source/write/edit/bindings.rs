@@ -13,7 +13,7 @@ use crate::phone::{E164, NumberRange};
 const RANGE_FROM: usize = 4;
 
 /// Makes the changes of bindings in this file.
-pub fn edit_bindings(document: &mut DocumentMut, edits: &Edits) -> Result<(), EditError> {
+pub(super) fn edit_bindings(document: &mut DocumentMut, edits: &Edits) -> Result<(), EditError> {
     let mut wanted: BTreeMap<(E164, Uuid), &[Edit]> = BTreeMap::new();
     for (key, changes) in &edits.bindings {
         wanted.insert(*key, changes);
@@ -30,9 +30,10 @@ pub fn edit_bindings(document: &mut DocumentMut, edits: &Edits) -> Result<(), Ed
         }
     }
     *tables = edited;
-    match wanted.is_empty() {
-        true => Ok(()),
-        false => Err(not_found(&wanted)),
+    if wanted.is_empty() {
+        Ok(())
+    } else {
+        Err(not_found(&wanted))
     }
 }
 
@@ -157,13 +158,15 @@ fn thinned_list(list: &Array, rest: &[E164]) -> Array {
             .unwrap_or_default();
         let (first, below) = prefix.split_once('\n').unwrap_or(("", prefix));
         let first = behind.take().unwrap_or_else(|| first.to_owned());
-        let prefix = match prefix.contains('\n') {
-            true => format!("{first}\n{below}"),
-            false => prefix.to_owned(),
+        let prefix = if prefix.contains('\n') {
+            format!("{first}\n{below}")
+        } else {
+            prefix.to_owned()
         };
-        match keep {
-            true => value.decor_mut().set_prefix(prefix),
-            false => behind = Some(first),
+        if keep {
+            value.decor_mut().set_prefix(prefix);
+        } else {
+            behind = Some(first);
         }
         stays.push(keep);
     }
@@ -185,7 +188,7 @@ fn tables_holding(table: &Table, numbers: &[E164]) -> Vec<Table> {
     for run in number_runs(numbers) {
         match run {
             [first, .., last] if run.len() >= RANGE_FROM => {
-                let ends = [first, last].map(|number| number.to_string());
+                let ends = [first, last].map(|end| end.to_string());
                 tables.push(with_numbers(table, "range", Array::from_iter(ends).into()));
             }
             _ => alone.extend(run.iter().map(ToString::to_string)),

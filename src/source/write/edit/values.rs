@@ -5,7 +5,7 @@ use toml_edit::{Array, Item, TableLike, Value as Toml};
 
 /// A JSON value as TOML. There is no null in TOML: it becomes an empty text,
 /// which no field of ours takes, so that it is noticed.
-pub fn toml_value(value: &Value) -> Toml {
+pub(super) fn toml_value(value: &Value) -> Toml {
     match value {
         Value::Bool(flag) => (*flag).into(),
         Value::String(text) => text.as_str().into(),
@@ -25,7 +25,7 @@ pub fn toml_value(value: &Value) -> Toml {
 }
 
 /// Sets a key; the comment behind an old value stays.
-pub fn set_key(table: &mut dyn TableLike, key: &str, mut value: Toml) {
+pub(super) fn set_key(table: &mut dyn TableLike, key: &str, mut value: Toml) {
     match table.get_mut(key).and_then(Item::as_value_mut) {
         Some(old) => {
             *value.decor_mut() = old.decor().clone();
@@ -38,7 +38,7 @@ pub fn set_key(table: &mut dyn TableLike, key: &str, mut value: Toml) {
 }
 
 /// Sets a key, which comes first where it is new.
-pub fn set_first(table: &mut dyn TableLike, key: &str, value: Toml) {
+pub(super) fn set_first(table: &mut dyn TableLike, key: &str, value: Toml) {
     let new = !table.contains_key(key);
     set_key(table, key, value);
     if !new {
@@ -67,7 +67,7 @@ fn move_to_end(table: &mut dyn TableLike, key: &str) {
 }
 
 /// Adds a text to a list, which is made where it is missing.
-pub fn add_to_list(table: &mut dyn TableLike, key: &str, text: &str) {
+pub(super) fn add_to_list(table: &mut dyn TableLike, key: &str, text: &str) {
     let list = table.entry(key).or_insert_with(|| Array::new().into());
     let Some(list) = list.as_array_mut() else {
         return;

@@ -10,7 +10,7 @@ use super::notes::Notes;
 const WIDTH: usize = 90;
 
 /// What stands in brackets, on one line or on several.
-pub struct Items {
+pub(super) struct Items {
     brackets: [&'static str; 2],
     /// The comments before an item, the item, the comment behind it.
     items: Vec<(Notes, String, String)>,
@@ -19,7 +19,7 @@ pub struct Items {
 }
 
 impl Items {
-    pub fn new(open: &'static str, close: &'static str) -> Items {
+    pub(super) fn new(open: &'static str, close: &'static str) -> Items {
         Items {
             brackets: [open, close],
             items: Vec::new(),
@@ -28,7 +28,7 @@ impl Items {
     }
 
     /// A comment on the line of an item is found before the next one.
-    pub fn add_item(&mut self, [before, behind]: [Option<&RawString>; 2], text: String) {
+    pub(super) fn add_item(&mut self, [before, behind]: [Option<&RawString>; 2], text: String) {
         let before = self.behind_last(before);
         self.items.push((before, text, String::new()));
         self.pending = self.behind_last(behind);
@@ -51,7 +51,12 @@ impl Items {
         std::mem::take(&mut self.pending).followed_by(Notes::read_notes(below))
     }
 
-    pub fn write_items(mut self, out: &mut String, trailing: Option<&RawString>, indent: usize) {
+    pub(super) fn write_items(
+        mut self,
+        out: &mut String,
+        trailing: Option<&RawString>,
+        indent: usize,
+    ) {
         let end = self.behind_last(trailing);
         let bare = |(before, _, behind): &(Notes, String, String)| {
             before.comments == 0 && behind.is_empty()

@@ -57,7 +57,7 @@ fn tables_in_order(document: &DocumentMut) -> Vec<(Vec<&str>, &Table, bool)> {
             let position = table.position().unwrap_or(last);
             found.push((position, path.clone(), table, array));
         }
-        for (key, item) in table.iter() {
+        for (key, item) in table {
             path.push(key);
             match item {
                 Item::Table(table) => collect_tables(table, path, false, found),
@@ -162,7 +162,7 @@ fn write_value(out: &mut String, value: &Value, indent: usize, named: bool) {
 
 fn write_array(out: &mut String, array: &Array, indent: usize) {
     let mut items = Items::new("[", "]");
-    for value in array.iter() {
+    for value in array {
         let mut text = String::new();
         write_value(&mut text, value, indent + 4, false);
         items.add_item([value.decor().prefix(), value.decor().suffix()], text);

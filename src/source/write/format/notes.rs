@@ -6,17 +6,17 @@ use toml_edit::RawString;
 
 /// Comment lines; an empty one is a gap, and no two gaps follow each other.
 #[derive(Default)]
-pub struct Notes {
+pub(super) struct Notes {
     lines: Vec<String>,
     pub comments: usize,
 }
 
 impl Notes {
-    pub fn of(raw: Option<&RawString>) -> Notes {
+    pub(super) fn of(raw: Option<&RawString>) -> Notes {
         Notes::read_notes(raw.and_then(RawString::as_str).unwrap_or_default())
     }
 
-    pub fn read_notes(raw: &str) -> Notes {
+    pub(super) fn read_notes(raw: &str) -> Notes {
         let mut notes = Notes::default();
         // What follows the last line break is the margin of the next thing.
         let lines = raw.split_inclusive('\n');
@@ -31,7 +31,7 @@ impl Notes {
         notes
     }
 
-    pub fn followed_by(mut self, below: Notes) -> Notes {
+    pub(super) fn followed_by(mut self, below: Notes) -> Notes {
         self.comments += below.comments;
         for line in below.lines {
             if !line.is_empty() || self.lines.last().is_none_or(|last| !last.is_empty()) {
@@ -41,18 +41,18 @@ impl Notes {
         self
     }
 
-    pub fn without_gap(mut self) -> Notes {
+    pub(super) fn without_gap(mut self) -> Notes {
         if self.lines.last().is_some_and(String::is_empty) {
             self.lines.pop();
         }
         self
     }
 
-    pub fn write_notes(&self, out: &mut String, first: bool) {
+    pub(super) fn write_notes(&self, out: &mut String, first: bool) {
         self.write_indented(out, first, "");
     }
 
-    pub fn write_indented(&self, out: &mut String, first: bool, margin: &str) {
+    pub(super) fn write_indented(&self, out: &mut String, first: bool, margin: &str) {
         for (ix, line) in self.lines.iter().enumerate() {
             match line.is_empty() {
                 true if first && ix == 0 => {}
@@ -66,7 +66,7 @@ impl Notes {
 
     /// Before a table: with one empty line above, unless the comment closes
     /// what stands above it.
-    pub fn write_before_table(&self, out: &mut String) {
+    pub(super) fn write_before_table(&self, out: &mut String) {
         let gap = self.lines.iter().position(String::is_empty);
         let closes = gap.is_some_and(|gap| gap > 0);
         if !out.is_empty() && gap != Some(0) && !closes {
