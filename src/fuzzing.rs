@@ -217,6 +217,7 @@ pub fn rules(data: &[u8]) {
         provider: None,
         status: Some("active"),
         rules: Some(data),
+        passed_over: None,
     };
     let Ok(fields) = read_row(&row) else { return };
     let json: Result<serde_json::Value, _> = serde_json::from_slice(data);

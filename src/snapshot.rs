@@ -134,7 +134,7 @@ pub struct OwnedBinding {
     pub retired: bool,
 }
 
-/// In the place of a country code: why a row is passed over.
+/// Why a row is passed over.
 pub const BROKEN_BYTES: &str = "broken bytes";
 /// The same, where it could not be found again by its id.
 pub const OTHER_SPELLING: &str = "an id in another spelling than lkroute writes";
@@ -153,6 +153,8 @@ pub struct NumberRow<'a> {
     pub status: Option<&'a str>,
     /// JSON text; `None` for SQL NULL.
     pub rules: Option<&'a [u8]>,
+    /// Why it is passed over, whether its number can be read or not.
+    pub passed_over: Option<&'static str>,
 }
 
 impl NumberRow<'_> {
@@ -161,15 +163,27 @@ impl NumberRow<'_> {
     /// # Errors
     /// Why it can't be read.
     pub fn number(&self) -> Result<E164, String> {
-        phone::from_row(self.country_code, self.base_number).map_err(|reason| {
-            if self.country_code == Some(NO_UUID) {
+        match self.passed_over {
+            Some(NO_UUID) => {
                 let what = self.provider.unwrap_or("NULL");
-                return format!("its id, or its tenant's, is no uuid: `{what}`");
+                Err(format!("its id, or its tenant's, is no uuid: `{what}`"))
             }
-            let broken = self
-                .country_code
-                .filter(|code| [BROKEN_BYTES, OTHER_SPELLING].contains(code));
-            broken.map_or_else(|| reason.to_string(), |what| format!("it has {what}"))
-        })
+            Some(what) => Err(format!("it has {what}")),
+            None => self.any_number(),
+        }
+    }
+
+    /// The same, where it is passed over too: calls are by that number.
+    ///
+    /// # Errors
+    /// Why it can't be read.
+    pub fn any_number(&self) -> Result<E164, String> {
+        let number = phone::from_row(self.country_code, self.base_number);
+        number.map_err(|reason| reason.to_string())
+    }
+
+    /// NULL counts as active.
+    pub fn is_active(&self) -> bool {
+        self.status.is_none_or(|status| status == "active")
     }
 }

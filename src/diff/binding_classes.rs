@@ -94,8 +94,9 @@ impl<'a> BindingClassifier<'a> {
 
     fn classify(&mut self, case: BindingCase) -> BindingOutcome {
         let outcome = self.classify_alone(case);
-        match case.live.flatten() {
-            Some(live) if case.rivals > 0 => self.beside_rivals(case, live, outcome),
+        match case.live {
+            Some(None) => outcome,
+            live if case.rivals > 0 => self.beside_rivals(case, live.flatten(), outcome),
             _ => outcome,
         }
     }
@@ -105,7 +106,7 @@ impl<'a> BindingClassifier<'a> {
     fn beside_rivals(
         &mut self,
         case: BindingCase,
-        live: FieldsIx,
+        live: Option<FieldsIx>,
         outcome: BindingOutcome,
     ) -> BindingOutcome {
         if outcome.action.is_none() {
@@ -116,16 +117,17 @@ impl<'a> BindingClassifier<'a> {
             let mut fields = patch.fields.iter();
             fields.any(|change| change.field == Field::Status && wakes(change))
         };
-        let is_active = !self.pool.get(live).contains(Field::Status);
-        let wakes = active(&self.patches[outcome.patch as usize]);
+        let is_active = live.is_some_and(|live| !self.pool.get(live).contains(Field::Status));
+        let wakes =
+            outcome.action == Some(Action::Create) || active(&self.patches[outcome.patch as usize]);
         if !(is_active || wakes) {
             return outcome;
         }
         let rows = case.rivals + 1;
-        let before = if is_active {
-            format!("{rows} active rows")
-        } else {
-            format!("inactive, beside {} of others", active_rows(case.rivals))
+        let before = match (live, is_active) {
+            (_, true) => format!("{rows} active rows"),
+            (Some(_), false) => format!("inactive, beside {} of others", active_rows(case.rivals)),
+            (None, false) => format!("{} of others", active_rows(case.rivals)),
         };
         let mut patch = self.patches[outcome.patch as usize].clone();
         patch.fields.retain(|change| change.field != Field::Status);
@@ -138,7 +140,7 @@ impl<'a> BindingClassifier<'a> {
         });
         BindingOutcome {
             patch: self.patch(patch),
-            after: Some(live),
+            after: live,
             ..outcome
         }
     }

@@ -146,7 +146,10 @@ impl<'a> Differ<'a> {
         let fields = self.reader.read(row, &mut self.classifier.pool);
         let number = match row.number() {
             Ok(number) => number,
-            Err(reason) => return self.unreadable(row.id, reason, fields),
+            Err(reason) => {
+                self.meet_passed_over(tenant, row);
+                return self.unreadable(row.id, reason, fields);
+            }
         };
         let Some(slot) = self.slots.find(tenant, number.row_key()) else {
             return self.others(tenant, fields);
@@ -154,9 +157,18 @@ impl<'a> Differ<'a> {
         let live = LiveRow {
             id: row.id,
             fields: fields.ok(),
-            active: row.status.is_none_or(|status| status == "active"),
+            active: row.is_active(),
         };
         self.meet(tenant, slot, live);
+    }
+
+    /// A row that can't be written stands beside what is declared all the same.
+    fn meet_passed_over(&mut self, tenant: u32, row: &NumberRow<'_>) {
+        let number = row.any_number().ok().filter(|_| row.is_active());
+        let slot = number.and_then(|number| self.slots.find(tenant, number.row_key()));
+        if let Some(slot) = slot {
+            self.rivals.entry(slot).or_default().push(row.id);
+        }
     }
 
     fn unreadable(&mut self, id: Uuid, reason: String, fields: Result<FieldsIx, NoObject>) {

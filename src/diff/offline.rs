@@ -62,6 +62,7 @@ pub fn between(before: &Routing, after: &Routing) -> Plan {
             provider: fields.text(Field::Provider),
             status: None,
             rules: Some(rules.as_bytes()),
+            passed_over: None,
         });
     }
     let mut plan = differ.finish(|| ids.next());

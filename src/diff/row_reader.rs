@@ -210,6 +210,7 @@ mod tests {
             provider: Some("P"),
             status: Some("active"),
             rules: rules.map(str::as_bytes),
+            passed_over: None,
         }
     }
 

@@ -177,6 +177,7 @@ impl Case {
                 provider: row.provider,
                 status: Some(row.status),
                 rules: (!row.rules.is_null()).then_some(rules.as_bytes()),
+                passed_over: None,
             });
         }
         differ.finish(|| id(0xff))

@@ -50,6 +50,7 @@ fn survey(configs: &Configs, rows: &[Row]) -> Numbers {
             provider: None,
             status: row.status,
             rules: Some(row.rules.as_bytes()),
+            passed_over: None,
         });
     }
     survey.finish()

@@ -157,6 +157,7 @@ impl LookedUp {
             provider: row.text(4)?,
             status: row.text(5)?,
             rules: row.text(6)?.map(str::as_bytes),
+            passed_over: None,
         };
         let number = phone::from_row(live.country_code, live.base_number);
         if number.map(|number| number.row_key()) != Ok(asked.number.row_key()) {

@@ -30,7 +30,9 @@ pub use names::{
     CONFIG_COLUMNS, CONFIGS, HERE, NUMBER_COLUMNS, NUMBERS, SCHEMA_VERSION, STATE, literal, quoted,
 };
 pub use postgres::{PgTables, config_id, hidden_sql, inspection};
-pub use sqlite::{SqliteTables, sqlite_config_id, sqlite_rules_text};
+pub use sqlite::{
+    SqliteTables, sqlite_base_number, sqlite_config_id, sqlite_rules_text, sqlite_uuid_digits,
+};
 pub use trust_rows::{OwnedCredentials, TrustRows};
 
 use crate::phone::E164;

@@ -144,12 +144,13 @@ impl SqliteTables {
         format!(
             "(SELECT json_group_array(json_array(
                 CAST(n.id AS TEXT), CAST(n.tenant_id AS TEXT), CAST(n.country_code AS TEXT),
-                CAST(n.base_number AS INTEGER), CAST(n.provider AS TEXT), CAST(n.status AS TEXT),
+                {base}, CAST(n.provider AS TEXT), CAST(n.status AS TEXT),
                 CAST({rules} AS TEXT), CAST(n.default_agent_id AS INTEGER), {agent}, {alias},
                 {binding},
                 (SELECT json_array(CAST(c.id AS TEXT), {texts}, NULL) FROM {CONFIGS} c
                    WHERE c.id = {config}), {version}, {fallback}))
               FROM {NUMBERS} n WHERE n.base_number IN (SELECT value FROM json_each(?1)))",
+            base = sqlite_base_number("n"),
             rules = sqlite_rules_text("n")
         )
     }
@@ -159,6 +160,27 @@ impl SqliteTables {
         let has = |table: &str| self.has(table);
         trust_rows::statement("", "t.at", "json_array", "json_group_array", &has)
     }
+}
+
+/// The base number of a row; NULL where it holds none. SQLite is typed loosely,
+/// and takes `12x` for 12.
+pub fn sqlite_base_number(row: &str) -> String {
+    let value = format!("{row}.base_number");
+    format!(
+        "CASE typeof({value}) WHEN 'integer' THEN {value}
+           WHEN 'text' THEN CASE WHEN {value} NOT GLOB '*[^0-9]*' AND {value} NOT GLOB '0*'
+               AND length({value}) BETWEEN 1 AND 18
+             THEN CAST({value} AS INTEGER) END END"
+    )
+}
+
+/// The digits of a uuid, in whatever spelling.
+pub fn sqlite_uuid_digits(value: &str) -> String {
+    let mut value = format!("lower({value})");
+    for part in ["urn:uuid:", "{", "}", "-"] {
+        value = format!("replace({value}, '{part}', '')");
+    }
+    value
 }
 
 /// The rules of a number; of long ones the keys that are read, in their order,
@@ -189,11 +211,8 @@ pub fn sqlite_rules_text(row: &str) -> String {
 /// The id of the config that `rules` name, in whatever spelling of a uuid, as
 /// text with hyphens; some other text where it is none.
 pub fn sqlite_config_id(rules: &str) -> String {
-    let mut value =
-        format!("lower(CASE WHEN json_valid({rules}) THEN {rules} ->> '$.livekit_config' END)");
-    for part in ["urn:uuid:", "{", "}", "-"] {
-        value = format!("replace({value}, '{part}', '')");
-    }
+    let held = format!("CASE WHEN json_valid({rules}) THEN {rules} ->> '$.livekit_config' END");
+    let value = sqlite_uuid_digits(&held);
     let parts = [(1, 8), (9, 4), (13, 4), (17, 4), (21, 12)];
     let parts = parts.map(|(from, length)| format!("substr(h, {from}, {length})"));
     format!(

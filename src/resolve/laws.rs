@@ -200,6 +200,7 @@ fn as_database(routing: &Routing) -> Facts {
             provider: declared.text(Field::Provider),
             status: Some("active"),
             rules: Some(rules.as_bytes()),
+            passed_over: None,
         })
         .ok();
     }

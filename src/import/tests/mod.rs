@@ -92,6 +92,7 @@ fn stream(rows: &[Row], mut take: impl FnMut(&NumberRow<'_>)) {
             provider: row.provider,
             status: row.status,
             rules: rules.as_deref().map(str::as_bytes),
+            passed_over: None,
         });
     }
 }

@@ -209,19 +209,17 @@ impl PgStore {
 pub fn number_row<const N: usize>(row: CopiedRow<'_, N>) -> Result<NumberRow<'_>, BadStream> {
     let (code, provider, status) = (row.text(2), row.text(4), row.text(5));
     // Broken bytes, as a database that checks no encoding may hold them: the
-    // row is one whose number can't be read, and is passed over as such.
+    // row is passed over.
     let is_broken = code.is_err() || provider.is_err() || status.is_err();
     Ok(NumberRow {
         id: row.uuid(0)?,
         tenant: row.uuid(1)?,
-        country_code: match is_broken {
-            true => Some(BROKEN_BYTES),
-            false => code.unwrap_or_default(),
-        },
+        country_code: code.unwrap_or_default(),
         base_number: row.int8(3)?,
         provider: provider.unwrap_or_default(),
         status: status.unwrap_or_default(),
         rules: row.bytes(6),
+        passed_over: is_broken.then_some(BROKEN_BYTES),
     })
 }
 

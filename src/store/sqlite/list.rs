@@ -6,7 +6,7 @@ use super::SqliteStore;
 use super::read::{number_columns, number_row};
 use super::sql::{json, statement};
 use crate::error::Result;
-use crate::lookup::sqlite_config_id;
+use crate::lookup::{sqlite_config_id, sqlite_uuid_digits};
 use crate::store::cells::Cells;
 use crate::store::list::{Filter, Listed};
 use crate::store::rows;
@@ -38,10 +38,11 @@ impl SqliteStore {
         let sql = format!(
             "SELECT {columns}, {ours}
                    FROM voice_agent_numbers n {joined}
-                   WHERE (?1 IS NULL OR n.tenant_id = ?1) AND (?2 IS NULL OR {config}
+                   WHERE (?1 IS NULL OR {tenant} = replace(?1, '-', '')) AND (?2 IS NULL OR {config}
                      IN (SELECT value FROM json_each(?2)))
                    ORDER BY n.tenant_id, n.country_code, n.base_number, n.id",
             columns = number_columns(),
+            tenant = sqlite_uuid_digits("n.tenant_id"),
         );
         let configs = filter.configs.as_ref().map(|configs| json(configs));
         let query = statement(sql)

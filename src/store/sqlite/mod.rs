@@ -22,11 +22,14 @@ use std::time::Duration;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
 
+use super::cells::Cells;
+use super::engine::StoreEngine;
 use super::mode::Mode;
 use super::rows::Numbered;
 use super::schema::{Entry, Layout, MigrationStep, SchemaState};
 use super::trouble::trouble;
 use crate::error::{Error, Result};
+use crate::lookup::sqlite_uuid_digits;
 use sql::run;
 
 /// How long a command waits for another process, where nothing else is said.
@@ -78,12 +81,39 @@ impl SqliteStore {
             return Err(Error::new(format!("{}: {problem}", self.label))
                 .hint("lkroute reads and writes the columns that docs/databases.md lists"));
         }
+        if found.is_readable() {
+            self.check_config_ids().await?;
+        }
         Ok(Entry {
             state: migrate::MIGRATIONS.state(&found, "", anew),
             is_readable: found.is_readable(),
             environment: found.environment,
             standby: None,
         })
+    }
+
+    /// Numbers name their config by its id, and so do lkroute's tables: in one
+    /// spelling.
+    async fn check_config_ids(&mut self) -> Result<()> {
+        let digits = |count| "[0-9a-f]".repeat(count);
+        let parts = [8, 4, 4, 4, 12].map(digits).join("-");
+        let sql = format!(
+            "SELECT id FROM (SELECT id, {digits} AS digits FROM voice_agent_livekit)
+             WHERE length(digits) = 32 AND digits NOT GLOB '*[^0-9a-f]*'
+               AND id NOT GLOB '{parts}' LIMIT 1",
+            digits = sqlite_uuid_digits("id")
+        );
+        let found = self.sets(&sql).await;
+        let found = found.map_err(|error| self.trouble(error))?;
+        let Some(row) = found.iter().flatten().next() else {
+            return Ok(());
+        };
+        let id = row.text(0).ok().flatten().unwrap_or("?");
+        Err(Error::new(format!(
+            "{}: voice_agent_livekit.id is {id:?}, a uuid in another spelling than its numbers are looked up by",
+            self.label
+        ))
+        .hint("write that id in lower case, with hyphens"))
     }
 
     /// Carries the steps out; false where another migration was faster.

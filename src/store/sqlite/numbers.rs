@@ -9,6 +9,7 @@ use uuid::Uuid;
 use super::attempt::SqliteAttempt;
 use super::sql::{json, statement};
 use crate::diff::plan::Object;
+use crate::lookup::{sqlite_base_number, sqlite_uuid_digits};
 use crate::store::cells::Cells;
 use crate::store::number_checks::{CHUNK, NewNumbers, check_as_planned, refuse_moved};
 use crate::store::row_patch::RowPatch;
@@ -119,23 +120,32 @@ pub(super) async fn nothing_appeared(run: &mut SqliteAttempt<'_>) -> Result<(), 
     }
     let (filter, values) = match new.are_few() {
         true => (
-            "base_number",
+            "n.base_number".to_owned(),
             json(&new.base_numbers().collect::<Vec<_>>())?,
         ),
-        false => ("tenant_id", json(&new.tenants())?),
+        false => {
+            let tenants = new.tenants().into_iter();
+            let tenants = tenants.map(|tenant| tenant.simple().to_string());
+            (
+                sqlite_uuid_digits("n.tenant_id"),
+                json(&tenants.collect::<Vec<_>>())?,
+            )
+        }
     };
     let sql = format!(
-        "SELECT id, tenant_id, country_code, base_number, status FROM voice_agent_numbers
-         WHERE {filter} IN (SELECT value FROM json_each(?))"
+        "SELECT n.id, n.tenant_id, n.country_code, {base}, n.status FROM voice_agent_numbers n
+         WHERE {filter} IN (SELECT value FROM json_each(?))",
+        base = sqlite_base_number("n")
     );
     let mut rows = statement(sql).bind(values).fetch(&mut *run.conn);
     while let Some(row) = rows.try_next().await? {
-        let (code, base) = (row.text(2)?, row.int(3)?);
-        new.look(
-            (row.uuid(0)?, row.some_uuid(1)?),
-            (code, base),
-            row.text(4)?,
-        );
+        let Ok(Some(tenant)) = row.uuid(1) else {
+            continue;
+        };
+        // Broken bytes are no number, and no status but that of a row that counts.
+        let (code, status) = (row.text(2).ok().flatten(), row.text(4).ok().flatten());
+        let id = row.uuid(0).ok().flatten();
+        new.look((id, tenant), (code, row.int(3)?), status);
     }
     drop(rows);
     refuse_moved(run, new.appeared.into_iter())

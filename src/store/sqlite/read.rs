@@ -9,7 +9,7 @@ use super::SqliteStore;
 use super::sql::run;
 use crate::error::Result;
 use crate::fields::{FieldsIx, FieldsPool};
-use crate::lookup::sqlite_rules_text;
+use crate::lookup::{sqlite_base_number, sqlite_rules_text};
 use crate::phone::E164;
 use crate::snapshot::{BROKEN_BYTES, NO_UUID, NumberRow, OTHER_SPELLING, OwnedBinding, Snapshot};
 use crate::store::batch::{Batch, Names, Part, Rows};
@@ -29,7 +29,8 @@ const OWNED: &str = "SELECT number_id, number, since, tenant, settings, file, li
 /// The columns that [`number_row`] reads, of rows called `n`.
 pub(super) fn number_columns() -> String {
     format!(
-        "n.id, n.tenant_id, n.country_code, n.base_number, n.provider, n.status, {}",
+        "n.id, n.tenant_id, n.country_code, {}, n.provider, n.status, {}",
+        sqlite_base_number("n"),
         sqlite_rules_text("n")
     )
 }
@@ -173,32 +174,34 @@ pub fn number_row(row: &SqliteRow, first: usize) -> Result<NumberRow<'_>, sqlx::
             return Ok(NumberRow {
                 id: id.unwrap_or_default(),
                 tenant: tenant.unwrap_or_default(),
-                country_code: Some(NO_UUID),
+                country_code: None,
                 base_number: None,
                 provider: id.err().or(tenant.err()).flatten(),
                 status: None,
                 rules: row.try_get_unchecked(first + 6)?,
+                passed_over: Some(NO_UUID),
             });
         }
     };
     let (code, provider, status) = (text(2), text(4), text(5));
     // A row that holds broken bytes, or could not be found again by its id, is
-    // one whose number can't be read, and is passed over as such.
+    // passed over.
     let is_broken = code.is_err() || provider.is_err() || status.is_err();
     let mut spelled = Uuid::encode_buffer();
     let is_other_spelling = text(0)? != Some(id.hyphenated().encode_lower(&mut spelled));
     Ok(NumberRow {
         id,
         tenant,
-        country_code: match (is_broken, is_other_spelling) {
-            (true, _) => Some(BROKEN_BYTES),
-            (false, true) => Some(OTHER_SPELLING),
-            (false, false) => code.unwrap_or_default(),
-        },
+        country_code: code.unwrap_or_default(),
         base_number: row.int(first + 3)?,
         provider: provider.unwrap_or_default(),
         status: status.unwrap_or_default(),
         rules: row.try_get_unchecked(first + 6)?,
+        passed_over: match (is_broken, is_other_spelling) {
+            (true, _) => Some(BROKEN_BYTES),
+            (false, true) => Some(OTHER_SPELLING),
+            (false, false) => None,
+        },
     })
 }
 

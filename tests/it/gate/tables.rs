@@ -91,6 +91,9 @@ fn the_agent_is_found_without_xml() {
     let ran = run(&lkroute, resolve).expect_code(0);
     let all = format!("{}{}", ran.stdout, ran.stderr);
     assert!(all.contains("33"), "{all}");
+    let ran = run(&lkroute, &format!("{resolve} --agent-id 33")).expect_code(0);
+    let all = format!("{}{}", ran.stdout, ran.stderr);
+    assert!(!all.contains("not known"), "{all}");
     db.psql("DROP TABLE lad_dev.voice_agents");
     run(&lkroute, resolve).expect_code(0);
 }

@@ -183,6 +183,7 @@ pub fn plan(before: &Routing, after: &Routing, others: &Others) -> (Plan, Rerout
             provider: fields.text(Field::Provider),
             status: Some("active"),
             rules: Some(json!(rules).to_string().as_bytes()),
+            passed_over: None,
         });
     }
     let plan = differ.finish(&mut new);

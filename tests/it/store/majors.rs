@@ -25,7 +25,13 @@ fn the_contract_holds_on_other_majors() {
             // All that it is for is to be refused.
             true => tests.arg("store::answers::a_server_that_is_too_old_is_told"),
             // Many of them wait for locks and pauses: more at once than there are cores.
-            false => tests.args(["store::", "gate::columns", "--test-threads", "6"]),
+            false => tests.args([
+                "store::",
+                "gate::columns",
+                "without_xml",
+                "--test-threads",
+                "6",
+            ]),
         };
         // SQLite is the same; copies of a cluster need its own tools.
         for skipped in ["sqlite", "majors", "proxies"] {
@@ -69,8 +75,10 @@ fn copied(bin: &Path, own: &Postgres) -> Server {
             .arg(&native),
     );
     for tool in ["psql", "pgbench"] {
-        let linked = std::os::unix::fs::symlink(own.program(tool), native.join("bin").join(tool));
-        linked.expect("a link");
+        let here = native.join("bin").join(tool);
+        if !here.exists() {
+            std::os::unix::fs::symlink(own.program(tool), here).expect("a link");
+        }
     }
     output(Command::new("chmod").args(["-R", "a+rX"]).arg(&native));
     output(unprivileged(native.join("bin/postgres")).arg("--version"));

@@ -4,13 +4,14 @@ use std::time::{Duration, Instant};
 
 use lkroute::diff::plan::Action;
 use lkroute::diff::secret::SecretFacts;
+use lkroute::error::Exit;
 use lkroute::fields::{Field, Fields};
-use lkroute::store::{DatabaseUrl, Mode, Store};
+use lkroute::store::{DatabaseUrl, LookUp, Mode, Store};
 
 use super::base::*;
 use super::on_both;
 use crate::faults::link::{Fault, Link, Way};
-use crate::support::{Pgbouncer, table_checksum};
+use crate::support::{Pgbouncer, table_checksum, told};
 
 on_both!(
     an_empty_database_is_planned_full,
@@ -165,6 +166,92 @@ async fn long_rules_are_read_by_their_keys_on_sqlite() {
             "{shown}"
         );
     }
+}
+
+/// SQLite keeps what it is given: a text where a number should be, ids and
+/// tenants in any spelling. A plan, its apply and a look-up read them alike, and
+/// none gives a number a second active row.
+#[tokio::test]
+async fn odd_spellings_on_sqlite_are_read_alike() {
+    let base = Base::sqlite().await;
+    let mut routing = files();
+    bind(&mut routing, "+919000000001", 0, "india", Fields::new());
+    let text = format!("'{TENANT_INDIA}'");
+    let capitals = text.to_uppercase();
+    let bare = text.replace('-', "");
+    let insert = |row: &str, tenant: &str, base: &str| {
+        format!(
+            "INSERT INTO voice_agent_numbers (id, tenant_id, country_code, base_number, status)
+             VALUES ({row}, {tenant}, '+91', {base}, 'active')"
+        )
+    };
+    let row = format!("'{}'", id(0xab));
+    for (row, tenant, number, expected) in [
+        // Ours to write: what is there is claimed.
+        (row.clone(), capitals.as_str(), "9000000001", "update"),
+        (row.clone(), &bare, "9000000001", "update"),
+        (row.clone(), &text, "'9000000001'", "update"),
+        // No number at all.
+        (row.clone(), &text, "'9000000001x'", "create"),
+        (row.clone(), &text, "'x'", "create"),
+        (row.clone(), &text, "x'41'", "create"),
+        // Not to be written, and active.
+        (row.to_uppercase(), &text, "9000000001", "conflict"),
+        (row.replace('-', ""), &capitals, "9000000001", "conflict"),
+    ] {
+        let what = insert(&row, tenant, number);
+        base.settle(&files()).await;
+        // Before the plan: it says what is so.
+        base.sql(&what).await;
+        let plan = base.plan(&routing).await;
+        let planned = match plan.conflicts().count() {
+            0 => describe(&plan)
+                .split(' ')
+                .next()
+                .unwrap_or_default()
+                .to_owned(),
+            _ => "conflict".to_owned(),
+        };
+        assert_eq!(planned, expected, "{what}: {}", describe(&plan));
+        if planned != "conflict" {
+            base.settle(&routing).await;
+            let mut store = base.open(Mode::Look).await;
+            let found = store.look_up(&LookUp::number(e164("+919000000001"))).await;
+            assert_eq!(found.unwrap().facts.rows.len(), 1, "{what}");
+        }
+        base.sql("DELETE FROM voice_agent_numbers").await;
+        base.settle(&files()).await;
+        // Behind the plan: it is stale where a second row would come about.
+        for numbers in [1, 1200] {
+            let mut many = routing.clone();
+            for n in 1..numbers {
+                let number = format!("+91900001{n:04}");
+                bind(&mut many, &number, 0, "india", Fields::new());
+            }
+            let plan = base.plan(&many).await;
+            base.sql(&what).await;
+            let applied = base.apply(&plan).await.map_err(|error| error.error.exit);
+            let expected = match expected {
+                "create" => Ok(()),
+                _ => Err(Exit::Stale),
+            };
+            assert_eq!(applied.map(|_| ()), expected, "{what} beside {numbers}");
+            base.sql("DELETE FROM voice_agent_numbers").await;
+            base.settle(&files()).await;
+        }
+    }
+    // A config that its numbers would not find.
+    base.sql("UPDATE voice_agent_livekit SET id = upper(id) WHERE name = 'india'")
+        .await;
+    let mut store = base.open(Mode::Read).await;
+    let error = store.enter().await.unwrap_err();
+    assert!(error.message.contains("another spelling"), "{error}");
+    let hint = error.hint.unwrap_or_default();
+    let lower = "UPDATE voice_agent_livekit SET id = lower(id)";
+    told(&hint, "write that id in lower case, with hyphens")
+        .then(|| base.sql(lower))
+        .await;
+    store.enter().await.unwrap();
 }
 
 async fn an_empty_database_is_planned_full(base: Base) {
