@@ -193,13 +193,13 @@ pub fn sqlite_rules_text(row: &str) -> String {
         .map(|key| format!("'{key}'"))
         .collect();
     format!(
-        "CASE WHEN octet_length({rules}) <= {RULES_STORED} THEN {rules}
+        "CASE WHEN length(CAST({rules} AS BLOB)) <= {RULES_STORED} THEN {rules}
               WHEN {rules} IS NULL THEN NULL
               WHEN NOT json_valid({rules}) THEN '[]'
               WHEN json_type({rules}) <> 'object' THEN '[]'
               ELSE (SELECT json_group_object(e.key, json(
                   CASE WHEN e.type IN ('true', 'false', 'null') THEN e.type
-                       WHEN octet_length(e.value) > {RULES_STORED}
+                       WHEN length(CAST(e.value AS BLOB)) > {RULES_STORED}
                          THEN json_quote(substr(e.value, 1, {VALUE_SENT}))
                        WHEN e.type IN ('object', 'array') THEN e.value
                        ELSE json_quote(e.value) END))

@@ -92,7 +92,9 @@ fn without_library_words(text: &str) -> String {
     let Some((before, after)) = text.split_once(&format!("{BROKE} (")) else {
         return text.to_owned();
     };
+    // A text of the system within it has its own.
     let after = after.split_once(')').map_or("", |(_, after)| after);
+    let after = after.trim_start_matches(')');
     format!("{before}{BROKE}{after}")
 }
 
