@@ -44,9 +44,10 @@ extras() {
 }
 
 # The same bytes from the same input: order, owners and times are fixed.
+# COMPRESSION=1 is for trying it.
 pack() {
   local tar
   tar=$(command -v gtar || command -v tar) # that of GNU; on macOS it is gtar
   "$tar" --sort=name --owner=0 --group=0 --numeric-owner --mtime="@${SOURCE_DATE_EPOCH:-0}" \
-    -C "$1" -cf - "$2" | gzip -9n
+    -C "$1" -cf - "$2" | gzip "-${COMPRESSION:-9}n"
 }

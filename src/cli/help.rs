@@ -46,7 +46,7 @@ Examples:
 Exit codes:
   0 done or no changes · 1 error · 2 changes pending (--detailed-exitcode)
   3 files invalid · 4 refused by a guard · 5 stale · 6 conflict · 7 drift
-  8 outcome unknown · 9 call refused by its rules · 10 no agent in time";
+  8 outcome unknown · 9 call refused by its rules · 10 seen to have no agent";
 
 const TITLE: Style = AnsiColor::Yellow.on_default().bold();
 const LITERAL: Style = AnsiColor::Green.on_default();

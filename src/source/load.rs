@@ -107,7 +107,11 @@ fn read_one(sources: &dyn Sources, file: usize, environment: Option<&str>) -> Pa
                 width: 1,
                 ..Place::file(path)
             };
-            unread("not-utf8", "not UTF-8 from here on".to_owned(), place)
+            unread(
+                "not-utf8",
+                "not UTF-8 from here on: save the file as UTF-8".to_owned(),
+                place,
+            )
         }
     }
 }

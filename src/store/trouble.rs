@@ -166,7 +166,7 @@ fn sqlite(label: &str, code: &str, message: &str) -> Error {
         8 => error.hint("the file, or its directory, is read-only"),
         11 | 26 => error.hint("this file is no intact SQLite database"),
         13 => error.hint("the disk is full; nothing was changed"),
-        14 => error.hint("check the path and its permissions"),
+        10 | 14 => error.hint("check the path, its permissions and the disk: it has to be a file"),
         1 if message.starts_with("no such") => {
             error.hint("is it the right file? `lkroute migrate` brings it up to date")
         }

@@ -20,6 +20,7 @@ mod fuzz_seeds;
 mod gate;
 mod git;
 mod grants;
+mod image;
 mod import;
 mod limits;
 mod livekit;

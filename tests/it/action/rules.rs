@@ -178,6 +178,32 @@ fn actionlint_finds_nothing() {
     lint("LKROUTE_TEST_ACTIONLINT", "actionlint", &[], &files);
 }
 
+/// Licences, bans and sources of all that is built in; known faults are looked
+/// up in CI, whose database is nowhere else.
+#[test]
+fn cargo_deny_finds_nothing() {
+    let Some(deny) = part("LKROUTE_TEST_CARGO_DENY") else {
+        return not_run("cargo-deny");
+    };
+    let check = |config: &std::path::Path| {
+        let mut command = Command::new(&deny);
+        command.args(["--offline", "--locked", "check", "--config"]);
+        command.arg(config).args(["licenses", "bans", "sources"]);
+        command.current_dir(root()).output().expect("run it")
+    };
+    let done = check(&root().join("deny.toml"));
+    let said = String::from_utf8_lossy(&done.stderr);
+    assert!(done.status.success(), "{said}");
+    let dir = tempfile::tempdir().expect("a directory");
+    let without = dir.path().join("deny.toml");
+    fs::write(
+        &without,
+        read("deny.toml").replace("    \"MPL-2.0\",\n", ""),
+    )
+    .expect("write it");
+    assert!(!check(&without).status.success(), "it looks at licences");
+}
+
 #[test]
 fn shellcheck_finds_nothing() {
     let dirs = [".github/action", ".github/release"].map(|dir| root().join(dir));

@@ -46,6 +46,12 @@ fn usage_errors_end_in_1_and_respect_the_format() {
 fn a_file_without_tables_is_no_database_yet() {
     let lkroute = Lkroute::with_two_regions();
     lkroute.write("lkroute.db", "");
+    let directory = run(
+        &lkroute,
+        "resolve --from +971545335200 --database sqlite://routing",
+    );
+    let said = directory.expect_code(1).stderr;
+    assert!(said.contains("it has to be a file"), "{said}");
     let call = "dispatch --from +971545335200 --to +971501234567";
     for line in ["resolve --from +971545335200", call] {
         let failed = run(&lkroute, line).expect_code(1);

@@ -67,7 +67,7 @@ pub const LEFT: [&str; 88] = [
     "check HTTPS_PROXY, HTTP_PROXY and NO_PROXY",
     "check host, port and network",
     "check scheme, port and certificate; for a private CA point SSL_CERT_FILE at its certificate",
-    "check the path and its permissions",
+    "check the path, its permissions and the disk: it has to be a file",
     "check user and password in the database URL",
     "give each call a key of its own",
     "give it a uuid in the application",
