@@ -29,23 +29,28 @@ case $target in
   x86_64-*-musl) "$here/deb.sh" "$program" amd64 "$out" "$runs_here" ;;
   aarch64-*-musl) "$here/deb.sh" "$program" arm64 "$out" "$runs_here" ;;
 esac
+set -- --release --target "$triple"
 case $target in
-  *-linux-gnu.*) wheel=$("$here/wheel.sh" "$out" --release --zig --compatibility manylinux_2_28 --target "$triple") ;;
-  *-musl) wheel=$("$here/wheel.sh" "$out" --release --zig --compatibility musllinux_1_2 --target "$triple") ;;
-  *) wheel=$("$here/wheel.sh" "$out" --release --target "$triple") ;;
+  *-linux-gnu.*) set -- "$@" --zig --compatibility manylinux_2_28 ;;
+  *-musl) set -- "$@" --zig --compatibility musllinux_1_2 ;;
 esac
-python3 - "$wheel" <<'PYTHON' | no_paths_in "$wheel"
+wheel=$("$here/wheel.sh" "$out" "$@")
+module=$("$here/module.sh" "$out" "$@")
+for made in "$wheel" "$module"; do
+  python3 - "$made" <<'PYTHON' | no_paths_in "$made"
 import sys, zipfile
 wheel = zipfile.ZipFile(sys.argv[1])
 for name in wheel.namelist():
-    if ".data/scripts/" in name:
+    if ".data/scripts/" in name or "/_core." in name:
         sys.stdout.buffer.write(wheel.read(name))
 PYTHON
-printf '%s\n' "$wheel"
+  printf '%s\n' "$made"
+done
 case $target in
   x86_64-*-musl)
     "$here/sbom.sh" "$wheel" "$out"
     # The sources, for those whom no wheel fits; once is enough.
     (cd "$top/python/cli" && maturin sdist --out "$out") >&2
+    (cd "$top/python" && maturin sdist --out "$out") >&2
     ;;
 esac

@@ -71,33 +71,33 @@ impl LookedUp {
         let mut found = LookedUp::default();
         found.facts.agent = asked.agent.map(|id| AgentFact { id, tenant: None });
         let part = |ix: usize| unfold(parts.get(ix)).map(Option::unwrap_or_default);
-        found.state(&part(STATE_PART)?)?;
+        found.state(&*part(STATE_PART)?)?;
         let within = |name: &'static str| move |error: String| format!("{name}: {error}");
-        for row in JsonRow::read_all(&part(ROWS)?)? {
+        for row in JsonRow::read_all(&*part(ROWS)?)? {
             found
                 .row(&row?, asked)
                 .map_err(within("voice_agent_numbers"))?;
         }
-        for row in JsonRow::read_all(&part(HIDDEN)?)? {
+        for row in JsonRow::read_all(&*part(HIDDEN)?)? {
             let row = row?;
             let names = (row.some_text(0)?.to_owned(), row.some_text(1)?.to_owned());
             found.hidden.push(names);
         }
         let mut regions = Vec::new();
-        for row in JsonRow::read_all(&part(REGIONS)?)? {
+        for row in JsonRow::read_all(&*part(REGIONS)?)? {
             regions.push(region(&row?).map_err(within("lkroute_regions"))?);
         }
         found.facts.regions = Regions::of_owned(&regions);
-        for row in JsonRow::read_all(&part(ALIASES)?)? {
+        for row in JsonRow::read_all(&*part(ALIASES)?)? {
             let row = row?;
             let alias = row.some_text(1)?.to_owned();
             found.facts.aliases.insert(row.some_uuid(0)?, alias);
         }
         if asked.initiated_by.is_some() {
-            let user = user(&part(USER)?, users).map_err(within("users"))?;
+            let user = user(&*part(USER)?, users).map_err(within("users"))?;
             found.facts.user = Some(user);
         }
-        for row in JsonRow::read_all(&part(AGENT)?)? {
+        for row in JsonRow::read_all(&*part(AGENT)?)? {
             found.asked_agent(row?.text(0)?);
         }
         let shape = part(SHAPE)?;
@@ -172,7 +172,7 @@ impl LookedUp {
             self.facts.aliases.insert(live.tenant, alias.to_owned());
         }
         let binding = unfold(row.cell(10)?)?;
-        let binding = binding.as_ref().map(JsonRow::read).transpose()?;
+        let binding = binding.as_deref().map(JsonRow::read).transpose()?;
         let fields = row_reader::read_row(&live).ok();
         let settings = binding.as_ref().map(|binding| binding.text(4));
         let settings = settings.transpose()?.flatten().map(read_fields);
@@ -185,7 +185,7 @@ impl LookedUp {
             place: place(binding.as_ref(), live.id)?,
         });
         let (config, version) = (unfold(row.cell(11)?)?, unfold(row.cell(12)?)?);
-        let version = version.as_ref().map(JsonRow::read).transpose()?;
+        let version = version.as_deref().map(JsonRow::read).transpose()?;
         let within = |error: String| format!("voice_agent_livekit: {error}");
         if let Some(config) = config {
             let config = JsonRow::read(&config)?;
@@ -199,7 +199,7 @@ impl LookedUp {
 
     fn fallback(&mut self, fallback: &JsonRow<'_>) -> Result<(), String> {
         let (config, version) = (unfold(fallback.cell(0)?)?, unfold(fallback.cell(1)?)?);
-        let version = version.as_ref().map(JsonRow::read).transpose()?;
+        let version = version.as_deref().map(JsonRow::read).transpose()?;
         match config {
             Some(config) => self.config(&JsonRow::read(&config)?, version.as_ref()),
             None => Ok(()),

@@ -1,5 +1,7 @@
 //! The rows that a statement gives as one JSON text. Core.
 
+use std::borrow::Cow;
+
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -73,11 +75,11 @@ fn odd(ix: usize, what: &str) -> String {
 }
 
 /// A row within a row, which SQLite gives as its text.
-pub fn unfold(cell: Option<&Value>) -> Result<Option<Value>, String> {
+pub fn unfold(cell: Option<&Value>) -> Result<Option<Cow<'_, Value>>, String> {
     match cell {
         None => Ok(None),
-        Some(Value::String(text)) => read_document(text).map(Some),
-        Some(other) => Ok(Some(other.clone())),
+        Some(Value::String(text)) => read_document(text).map(Cow::Owned).map(Some),
+        Some(other) => Ok(Some(Cow::Borrowed(other))),
     }
 }
 

@@ -82,7 +82,7 @@ impl TrustRows {
         let parts = JsonRow::read(&document)?;
         let part = |ix| unfold(parts.cell(ix)?).map(Option::unwrap_or_default);
         let mut found = TrustRows::default();
-        for row in JsonRow::read_all(&part(0)?)? {
+        for row in JsonRow::read_all(&*part(0)?)? {
             let row = row?;
             let fields = read_fields(row.some_text(1)?)?;
             let text = |field| fields.text(field).map(str::to_owned);
@@ -93,16 +93,16 @@ impl TrustRows {
                 sealed: row.text(2)?.map(CipherText::new),
             });
         }
-        for row in JsonRow::read_all(&part(1)?)? {
+        for row in JsonRow::read_all(&*part(1)?)? {
             let fields = read_fields(row?.some_text(0)?)?;
             let url = fields.text(Field::Url).map(str::to_owned);
             found.facts.applied_urls.extend(url);
         }
-        for row in JsonRow::read_all(&part(2)?)? {
+        for row in JsonRow::read_all(&*part(2)?)? {
             let guards = serde_json::from_str(row?.some_text(0)?);
             found.facts.guards = guards.ok().flatten();
         }
-        for row in JsonRow::read_all(&part(3)?)? {
+        for row in JsonRow::read_all(&*part(3)?)? {
             let row = row?;
             found.facts.recorded.push(TrustedHost {
                 host: row.some_text(0)?.to_owned(),
