@@ -203,7 +203,7 @@ pub fn sqlite_rules_text(row: &str) -> String {
                          THEN json_quote(substr(e.value, 1, {VALUE_SENT}))
                        WHEN e.type IN ('object', 'array') THEN e.value
                        ELSE json_quote(e.value) END))
-                FROM json_each({rules}) e WHERE e.key IN ({})) END",
+                FROM json_each({rules}) e WHERE e.key IN ({})) || '' END",
         keys.join(", ")
     )
 }
