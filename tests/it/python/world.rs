@@ -92,10 +92,15 @@ fn without_library_words(text: &str) -> String {
     let Some((before, after)) = text.split_once(&format!("{BROKE} (")) else {
         return text.to_owned();
     };
-    // A text of the system within it has its own.
-    let after = after.split_once(')').map_or("", |(_, after)| after);
-    let after = after.trim_start_matches(')');
-    format!("{before}{BROKE}{after}")
+    // A text of the system within it has parentheses of its own.
+    let mut open = 1;
+    let end = after.find(|c| {
+        open += i32::from(c == '(') - i32::from(c == ')');
+        open == 0
+    });
+    let after = end.map_or("", |end| &after[end + 1..]);
+    // The record says it a second time.
+    format!("{before}{BROKE}{}", without_library_words(after))
 }
 
 impl World {
