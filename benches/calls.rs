@@ -19,15 +19,21 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
+use livekit_protocol::SipOutboundTrunkInfo;
 use standin::{KEY, SECRET, StandIn};
 
 /// `made-up key for lkroute's tests`.
 const RING: &str = "tests:bWFkZS11cCBrZXkgZm9yIGxrcm91dGUncyB0ZXN0cyE";
 const CALL: [&str; 4] = ["--from", "+919513456728", "--to", "+919876543210"];
+const TRUNK: &str = "ST_MmVqEuBMDNf6";
 const TIMES: usize = 31;
 
 fn main() {
     let standin = StandIn::start();
+    standin.world().trunks.push(SipOutboundTrunkInfo {
+        sip_trunk_id: TRUNK.to_owned(),
+        ..Default::default()
+    });
     let dir = tempfile::tempdir().expect("a directory");
     let dir = dir.path();
     fs::create_dir(dir.join("routing")).expect("make it");
@@ -83,7 +89,7 @@ region = "india"
 url = "{url}"
 api_key = "{KEY}"
 api_secret = {{ env = "LKROUTE_SECRET_MADE_UP" }}
-trunk_id = "ST_MmVqEuBMDNf6"
+trunk_id = "{TRUNK}"
 worker_name = "voag-dev"
 [[bindings]]
 number = "+919513456728"

@@ -110,7 +110,7 @@ impl Cluster {
     }
 
     /// The application's table of numbers, with the two indexes that an
-    /// application of this kind has.
+    /// application of this kind has, and those of its people, empty.
     pub fn numbers_table(&self, url: &str) {
         self.psql(
             url,
@@ -118,7 +118,9 @@ impl Cluster {
                tenant_id uuid NOT NULL, country_code varchar, base_number bigint, provider varchar,
                status varchar, rules jsonb, default_agent_id bigint,
                created_at timestamptz DEFAULT now(), updated_at timestamptz DEFAULT now());
-             CREATE INDEX ON voice_agent_numbers (tenant_id, country_code, base_number)",
+             CREATE INDEX ON voice_agent_numbers (tenant_id, country_code, base_number);
+             CREATE TABLE users (id uuid PRIMARY KEY, tenant_id uuid);
+             CREATE TABLE voice_agents (id bigint PRIMARY KEY, tenant_id uuid)",
         );
     }
 
