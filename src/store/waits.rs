@@ -6,6 +6,9 @@
 //! them; where it, or the way to it, is gone, only a clock of our own ends the
 //! wait.
 
+use std::future::poll_fn;
+use std::pin::pin;
+use std::task::Poll;
 use std::time::Duration;
 
 use super::mode::Mode;
@@ -51,6 +54,12 @@ impl Waits {
         self,
         answer: impl Future<Output = Result<T, sqlx::Error>>,
     ) -> Result<T, sqlx::Error> {
+        let mut answer = pin!(answer);
+        // Most pieces of a stream are there already: no clock is set for those.
+        let at_once = poll_fn(|context| Poll::Ready(answer.as_mut().poll(context)));
+        if let Poll::Ready(answered) = at_once.await {
+            return answered;
+        }
         match tokio::time::timeout(self.silence, answer).await {
             Ok(answered) => answered,
             Err(_) => Err(no_answer(self.silence)),
