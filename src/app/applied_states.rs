@@ -169,7 +169,7 @@ pub async fn read_earlier(
     };
     reader.objects(&store.versions().await?);
     let mut pool = FieldsPool::default();
-    let select = Select::TouchedAfter(reader.start());
+    let select = Select::ChangedAfter(reader.start());
     let mut take = |pool: &mut FieldsPool, version: BindingVersion| reader.binding(&version, pool);
     store
         .binding_versions(&select, &mut pool, &mut take)

@@ -30,8 +30,9 @@ pub enum Select {
     Rows(Vec<Uuid>),
     /// All of the number rows that one of these applies touched.
     TouchedBy(Vec<ApplyId>),
-    /// All of the number rows that an apply after this one touched.
-    TouchedAfter(ApplyId),
+    /// All of the number rows that an apply after this one changed or took over.
+    /// One that it inserted, and that is as it was then, is not among them.
+    ChangedAfter(ApplyId),
 }
 
 impl Select {
@@ -53,9 +54,11 @@ impl Select {
                                    WHERE {began} OR {ended})"
                 )
             }
-            Select::TouchedAfter(apply) => format!(
+            // Most rows of a first apply are not wanted, which comes to a fifth of
+            // the time of a plan.
+            Select::ChangedAfter(apply) => format!(
                 "number_id IN (SELECT number_id FROM {q}lkroute_bindings
-                               WHERE since > {apply} OR until > {apply})"
+                               WHERE until > {apply} OR (since > {apply} AND NOT inserted))"
             ),
             Select::Rows(rows) => {
                 let quoted = rows.iter().map(|row| format!("'{row}'"));

@@ -1,13 +1,17 @@
 //! What there was when the window of the budgets began, from the versions of
 //! either engine.
 
-use lkroute::app::applied_states::read_earlier;
-use lkroute::fields::{Field, Fields};
+use std::collections::BTreeMap;
+
+use lkroute::app::applied_states::{read_earlier, read_release};
+use lkroute::diff::earlier::EarlierObject;
+use lkroute::fields::{Field, Fields, FieldsPool};
 use lkroute::guards::account::BudgetAccount;
+use lkroute::history::window::{WindowApply, WindowReader};
 use lkroute::impact::window::window_sum;
 use lkroute::impact::window_sum::WindowSum;
 use lkroute::routing::Routing;
-use lkroute::store::Mode;
+use lkroute::store::{Mode, Select};
 use uuid::Uuid;
 
 use super::base::*;
@@ -20,6 +24,7 @@ on_both!(
     what_was_taken_over_counts_from_what_it_held,
     a_clock_decides_and_it_is_the_databases,
     secrets_count_where_they_are_others,
+    rows_that_are_not_read_are_as_they_were,
 );
 
 const NUMBERS: [&str; 4] = [
@@ -154,4 +159,109 @@ async fn secrets_count_where_they_are_others(base: Base) {
     ))
     .await;
     assert_eq!(counted(&base, &routing).await, (4, 0, vec![2]));
+}
+
+/// What the rows were behind an apply, of the versions that are selected.
+async fn earlier_rows(
+    base: &Base,
+    select: &Select,
+    start: i64,
+    exempt: Option<(i64, Uuid)>,
+) -> BTreeMap<Uuid, EarlierObject> {
+    let mut store = base.open(Mode::Read).await;
+    store.begin_read().await.unwrap();
+    store.snapshot().await.unwrap();
+    let applies = store.applies().await.unwrap();
+    let of_window = applies.iter().rev().filter(|apply| apply.id > start);
+    let recent = of_window.map(|apply| {
+        let let_pass = exempt.filter(|(by, _)| *by == apply.id);
+        let exempt_rows = let_pass.map(|(_, row)| row).into_iter().collect();
+        let account = BudgetAccount {
+            exempt_rows,
+            ..BudgetAccount::default()
+        };
+        WindowApply {
+            id: apply.id,
+            account: Some(account),
+        }
+    });
+    let window = "24h".parse().unwrap();
+    let mut reader = WindowReader::new(window, recent.collect(), &applies).unwrap();
+    let mut pool = FieldsPool::default();
+    let mut take = |pool: &mut FieldsPool, version| reader.binding(&version, pool);
+    store
+        .binding_versions(select, &mut pool, &mut take)
+        .await
+        .unwrap();
+    let earlier = reader.finish(&pool);
+    let rows = earlier.rows.iter();
+    rows.map(|(row, ix)| (*row, earlier.bindings[*ix as usize].clone()))
+        .collect()
+}
+
+/// Attacker: a number whose change within the window a budget does not see,
+/// as its versions were not read: most of those that came with the first apply.
+async fn rows_that_are_not_read_are_as_they_were(base: Base) {
+    let binding = |routing: &mut Routing, n: usize, config: &str| {
+        let fields = Fields::new().with(Field::Outbound, true);
+        bind(routing, NUMBERS[n], 0, config, fields);
+    };
+    let uae = files().configs["uae"].id.expect("an id");
+    let rest = format!("'theirs', 'active', '{{\"livekit_config\": \"{uae}\"}}'");
+    for (n, number) in (1..).zip(["'+91' 9513456703", "'+91' 9513456704"]) {
+        base.number(id(n), TENANT_INDIA, number, &rest).await;
+    }
+    // Inserted and left alone, inserted and moved, taken over, taken away and
+    // declared again, given back.
+    for step in 0..7 {
+        let mut routing = files();
+        binding(&mut routing, 0, "india");
+        if step != 3 {
+            binding(&mut routing, 1, if step == 2 { "uae" } else { "india" });
+        }
+        if step != 4 {
+            let adopt = [Field::Config];
+            let config = if step < 6 { "india" } else { "uae" };
+            bind_adopting(&mut routing, NUMBERS[2], 0, config, Fields::new(), &adopt);
+        }
+        if step > 0 {
+            bind_adopting(
+                &mut routing,
+                NUMBERS[3],
+                0,
+                "india",
+                Fields::new(),
+                &[Field::Config],
+            );
+        }
+        if step == 5 {
+            let mut store = base.open(Mode::Write).await;
+            let given = [format!("binding.{}@{TENANT_INDIA}", NUMBERS[3])
+                .parse()
+                .unwrap()];
+            let (plan, _) = read_release(&mut store, Some(&given)).await.unwrap();
+            let plan = plan.unwrap();
+            let mut order = order(&plan);
+            order.kind = "release".to_owned();
+            store.apply(&plan, &order, &mut |_, _| ()).await.unwrap();
+        }
+        base.apply(&base.plan(&routing).await).await.expect("apply");
+    }
+    let all = Select::Numbers(NUMBERS.map(e164).to_vec());
+    let mut rows = vec![id(1), id(2)];
+    let inserted = base.sql("SELECT DISTINCT number_id FROM {lkroute_bindings} WHERE inserted");
+    rows.extend(inserted.await.lines().map(uuid));
+    let mut differing = 0;
+    for start in 0..8 {
+        let exempt = rows
+            .iter()
+            .flat_map(|row| (1..=8).map(|by| Some((by, *row))));
+        for exempt in exempt.chain([None]) {
+            let whole = earlier_rows(&base, &all, start, exempt).await;
+            let read = earlier_rows(&base, &Select::ChangedAfter(start), start, exempt).await;
+            assert_eq!(read, whole, "since {start}, exempt {exempt:?}");
+            differing += whole.len();
+        }
+    }
+    assert!(differing > 50, "{differing}: there is something to be seen");
 }
