@@ -173,9 +173,7 @@ fn read_found(
         code: Some("lookup-failed"),
         ..Error::new(format!("the database gave an unexpected value: {error}"))
     })?;
-    if let Kind::Postgres(known) = &tables.0
-        && found.is_outdated(known)
-    {
+    if found.is_outdated() {
         return Ok(None);
     }
     let checked = found.check(tables.schema());

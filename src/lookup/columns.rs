@@ -50,6 +50,9 @@ const UUID: &str = "^(urn:uuid:)?[{]?[0-9a-f]{4}(-?[0-9a-f]{4}){7}[}]?$";
 
 /// How many bytes `rules` may take in the table, compressed, to be sent whole.
 pub(super) const RULES_STORED: usize = 8 * 1024;
+/// How many characters the keys and values that are read of such rules may have
+/// in a look-up.
+const PAIRS_SENT: usize = 64 * 1024;
 /// How many characters of a managed value are sent that is longer than that.
 pub(super) const VALUE_SENT: usize = 1000;
 
@@ -58,8 +61,7 @@ pub(super) const VALUE_SENT: usize = 1000;
 /// object as an empty list, so that nobody's row is held whole.
 pub fn rules_text(row: &str) -> String {
     let rules = format!("{row}.rules::jsonb");
-    let keys = Field::ADOPTABLE_OF_BINDING.into_iter();
-    let keys = keys.filter_map(Field::rules_key).map(|key| {
+    let keys = rules_keys().map(|key| {
         let value = format!("({rules} -> '{key}')");
         format!(
             "CASE WHEN {value} IS NULL THEN '{{}}'::jsonb
@@ -76,6 +78,53 @@ pub fn rules_text(row: &str) -> String {
               WHEN {row}.rules IS NOT NULL THEN '[]' END",
         keys.join(" || ")
     )
+}
+
+/// The keys of `rules` that are read.
+fn rules_keys() -> impl Iterator<Item = &'static str> {
+    let fields = Field::ADOPTABLE_OF_BINDING.into_iter();
+    fields.filter_map(Field::rules_key)
+}
+
+/// The rules of a number as text; NULL where they are long. A statement that is
+/// planned for each call had better be short.
+pub(super) fn short_rules(row: &str) -> String {
+    format!(
+        "CASE WHEN pg_catalog.pg_column_size({row}.rules) <= {RULES_STORED}
+           THEN {row}.rules::jsonb::text END"
+    )
+}
+
+/// The rules where they are long: their type, and the pairs that are read, as far
+/// as there is room. For [`rebuilt_rules`].
+pub(super) fn long_rules(row: &str) -> String {
+    let rules = format!("{row}.rules::jsonb");
+    let keys: Vec<String> = rules_keys()
+        .map(|key| format!("@.key == \"{key}\""))
+        .collect();
+    let keys = keys.join(" || ");
+    format!(
+        "CASE WHEN pg_catalog.pg_column_size({row}.rules) > {RULES_STORED}
+           THEN pg_catalog.jsonb_typeof({rules})
+             || pg_catalog.left(pg_catalog.jsonb_path_query_array({rules},
+                  'strict $ ? (@.type() == \"object\").keyvalue() ? ({keys})')::text, {PAIRS_SENT}) END"
+    )
+}
+
+/// What [`long_rules`] gave, as rules; no object where it was none, or had no room.
+pub(super) fn rebuilt_rules(text: &str) -> String {
+    #[derive(serde::Deserialize)]
+    struct Pair {
+        key: String,
+        value: serde_json::Value,
+    }
+    let pairs = text.strip_prefix("object");
+    let pairs = pairs.and_then(|pairs| serde_json::from_str::<Vec<Pair>>(pairs).ok());
+    let Some(pairs) = pairs else {
+        return "[]".to_owned();
+    };
+    let pairs = pairs.into_iter().map(|pair| (pair.key, pair.value));
+    serde_json::Value::Object(pairs.collect()).to_string()
 }
 
 impl Columns {
@@ -207,15 +256,24 @@ impl Columns {
     }
 
     /// The columns of a config: id, [`CONFIG_COLUMNS`], updated_at.
-    /// `worker_name` came later.
     pub fn of_configs(&self, row: &str, worker_name: bool) -> String {
+        let values = self.values_of_config(row, worker_name);
+        format!("{values}, {}", self.touched(CONFIGS, row))
+    }
+
+    /// The columns of a config: id, [`CONFIG_COLUMNS`].
+    pub(super) fn config_values(&self, row: &str) -> String {
+        self.values_of_config(row, true)
+    }
+
+    /// `worker_name` came later.
+    fn values_of_config(&self, row: &str, worker_name: bool) -> String {
         let worker_name = worker_name && self.has_worker_name();
         let texts = CONFIG_COLUMNS.map(|column| match column {
             "worker_name" if !worker_name => "NULL::text".to_owned(),
             _ => format!("{row}.{column}::text"),
         });
-        let (id, touched) = (self.config_row_id(row), self.touched(CONFIGS, row));
-        format!("{id}, {}, {touched}", texts.join(", "))
+        format!("{}, {}", self.config_row_id(row), texts.join(", "))
     }
 
     /// The default agent of a number; NULL where agents have other ids.

@@ -5,9 +5,10 @@ use std::collections::HashMap;
 use serde_json::Value;
 use uuid::Uuid;
 
+use super::columns::rebuilt_rules;
 use super::json_row::{JsonRow, read_document, read_fields, unfold};
 use super::names::SCHEMA_VERSION;
-use super::{CONFIG_COLUMNS, LookUp, PgTables};
+use super::{CONFIG_COLUMNS, LookUp};
 use crate::diff::row_reader;
 use crate::error::Error;
 use crate::fields::{Field, Fields};
@@ -32,9 +33,9 @@ pub struct LookedUp {
     pub default_agents: HashMap<Uuid, AgentFact>,
     /// That the database is stamped with.
     pub environment: Option<String>,
-    /// [`super::PgTables::shape`] as it was found; not told by SQLite, which is
+    /// What the statement goes without has come; not told by SQLite, which is
     /// inspected each time.
-    shape: Option<[bool; 3]>,
+    outdated: bool,
     /// Tables of which rows may be hidden, and from which role.
     pub hidden: Vec<(String, String)>,
     /// The version of lkroute's tables, where it is a newer one.
@@ -49,7 +50,7 @@ const REGIONS: usize = 3;
 const ALIASES: usize = 4;
 const USER: usize = 5;
 const AGENT: usize = 6;
-const SHAPE: usize = 7;
+const OUTDATED: usize = 7;
 
 impl LookedUp {
     /// What is known without a database.
@@ -100,17 +101,14 @@ impl LookedUp {
         for row in JsonRow::read_all(&*part(AGENT)?)? {
             found.asked_agent(row?.text(0)?);
         }
-        let shape = part(SHAPE)?;
-        if !shape.is_null() {
-            let shape = JsonRow::read(&shape)?;
-            found.shape = Some([shape.flag(0)?, shape.flag(1)?, shape.flag(2)?]);
-        }
+        found.outdated = *part(OUTDATED)? == Value::Bool(true);
         Ok(found)
     }
 
-    /// Whether tables or columns came or went since they were looked for.
-    pub fn is_outdated(&self, tables: &PgTables) -> bool {
-        self.shape.is_some_and(|shape| shape != tables.shape())
+    /// Whether tables, columns or row-level security came since they were looked
+    /// for: what was found may not be all.
+    pub fn is_outdated(&self) -> bool {
+        self.outdated
     }
 
     /// Refuses what may not be all, or what a newer lkroute wrote.
@@ -143,12 +141,11 @@ impl LookedUp {
     }
 
     /// Takes in a row: id, tenant_id, country_code, base_number, provider,
-    /// status, rules, default_agent_id, the tenant of that agent, alias; then,
-    /// each as an array: since, path, line, revision, settings of our version;
-    /// id, [`CONFIG_COLUMNS`], updated_at of the config; since, path, line,
-    /// revision, fields of our version of the config; an array of the same two
-    /// of the config's fallback.
+    /// status, rules, long rules, default_agent_id, the tenant of that agent,
+    /// alias; since, path, line, revision, settings of our version as an array;
+    /// an array of the config and its fallback.
     fn row(&mut self, row: &JsonRow<'_>, asked: &LookUp) -> Result<(), String> {
+        let long = row.text(7)?.map(rebuilt_rules);
         let live = NumberRow {
             id: row.some_uuid(0)?,
             tenant: row.some_uuid(1)?,
@@ -156,22 +153,22 @@ impl LookedUp {
             base_number: row.int(3)?,
             provider: row.text(4)?,
             status: row.text(5)?,
-            rules: row.text(6)?.map(str::as_bytes),
+            rules: row.text(6)?.or(long.as_deref()).map(str::as_bytes),
             passed_over: None,
         };
         let number = phone::from_row(live.country_code, live.base_number);
         if number.map(|number| number.row_key()) != Ok(asked.number.row_key()) {
             return Ok(());
         }
-        if let Some(id) = row.int(7)? {
-            let tenant = row.text(8)?.and_then(|text| Uuid::parse_str(text).ok());
+        if let Some(id) = row.int(8)? {
+            let tenant = row.text(9)?.and_then(|text| Uuid::parse_str(text).ok());
             self.default_agents
                 .insert(live.tenant, AgentFact { id, tenant });
         }
-        if let Some(alias) = row.text(9)? {
+        if let Some(alias) = row.text(10)? {
             self.facts.aliases.insert(live.tenant, alias.to_owned());
         }
-        let binding = unfold(row.cell(10)?)?;
+        let binding = unfold(row.cell(11)?)?;
         let binding = binding.as_deref().map(JsonRow::read).transpose()?;
         let fields = row_reader::read_row(&live).ok();
         let settings = binding.as_ref().map(|binding| binding.text(4));
@@ -184,33 +181,19 @@ impl LookedUp {
             fields,
             place: place(binding.as_ref(), live.id)?,
         });
-        let (config, version) = (unfold(row.cell(11)?)?, unfold(row.cell(12)?)?);
-        let version = version.as_deref().map(JsonRow::read).transpose()?;
-        let within = |error: String| format!("voice_agent_livekit: {error}");
-        if let Some(config) = config {
-            let config = JsonRow::read(&config)?;
-            self.config(&config, version.as_ref()).map_err(within)?;
-        }
-        if let Some(fallback) = unfold(row.cell(13)?)? {
-            self.fallback(&JsonRow::read(&fallback)?).map_err(within)?;
+        let configs = unfold(row.cell(12)?)?.unwrap_or_default();
+        for config in JsonRow::read_all(&configs)? {
+            self.config(&config?)
+                .map_err(|error| format!("voice_agent_livekit: {error}"))?;
         }
         Ok(())
     }
 
-    fn fallback(&mut self, fallback: &JsonRow<'_>) -> Result<(), String> {
-        let (config, version) = (unfold(fallback.cell(0)?)?, unfold(fallback.cell(1)?)?);
+    /// Takes in a config: id, [`CONFIG_COLUMNS`]; since, path, line, revision,
+    /// fields of our version as an array.
+    fn config(&mut self, config: &JsonRow<'_>) -> Result<(), String> {
+        let version = unfold(config.cell(1 + CONFIG_COLUMNS.len())?)?;
         let version = version.as_deref().map(JsonRow::read).transpose()?;
-        match config {
-            Some(config) => self.config(&JsonRow::read(&config)?, version.as_ref()),
-            None => Ok(()),
-        }
-    }
-
-    fn config(
-        &mut self,
-        config: &JsonRow<'_>,
-        version: Option<&JsonRow<'_>>,
-    ) -> Result<(), String> {
         let id = config.some_uuid(0)?;
         let mut fields = Fields::new();
         for (field, at) in Field::COLUMNS_OF_CONFIG.into_iter().zip(1..) {
@@ -222,7 +205,7 @@ impl LookedUp {
                 fields.set_text(field, config.text(at)?);
             }
         }
-        if let Some(version) = version {
+        if let Some(version) = &version {
             let owned = read_fields(version.some_text(4)?)?;
             fields.take_ours(Some(&owned));
             let url = owned.text(Field::Url).map(str::to_owned);
@@ -231,7 +214,7 @@ impl LookedUp {
         self.facts.configs.insert(ConfigFact {
             id: Some(id),
             fields,
-            place: place(version, id)?,
+            place: place(version.as_ref(), id)?,
             secret: SecretState::NotChecked,
         });
         Ok(())

@@ -27,7 +27,8 @@ pub use columns::{Columns, rfc3339};
 pub use dialect::Dialect;
 pub use found::{LookedUp, hidden};
 pub use names::{
-    CONFIG_COLUMNS, CONFIGS, HERE, NUMBER_COLUMNS, NUMBERS, SCHEMA_VERSION, STATE, literal, quoted,
+    AGENTS, CONFIG_COLUMNS, CONFIGS, HERE, NUMBER_COLUMNS, NUMBERS, OWN_TABLES, SCHEMA_VERSION,
+    STATE, literal, quoted,
 };
 pub use postgres::{PgTables, config_id, hidden_sql, inspection};
 pub use sqlite::{

@@ -12,6 +12,20 @@ pub const STATE: &str = "lkroute_state";
 /// pgpool, leaves those alone that begin with a comment.
 pub const HERE: &str = "/*NO LOAD BALANCE*/ ";
 
+/// Lkroute's own tables.
+pub const OWN_TABLES: [&str; 10] = [
+    STATE,
+    "lkroute_applies",
+    "lkroute_files",
+    "lkroute_tenants",
+    "lkroute_settings",
+    "lkroute_regions",
+    "lkroute_configs",
+    "lkroute_bindings",
+    "lkroute_dispatches",
+    "lkroute_trusted_hosts",
+];
+
 /// The version of lkroute's own tables that this lkroute makes and knows.
 pub const SCHEMA_VERSION: i64 = 4;
 

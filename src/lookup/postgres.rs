@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::columns::{Columns, rfc3339, rules_text};
+use super::columns::{Columns, long_rules, rfc3339, short_rules};
 use super::json_row::{JsonRow, read_document};
-use super::names::{AGENTS, CONFIGS, HERE, NUMBERS, STATE, USERS, literal, quoted};
+use super::names::{AGENTS, CONFIGS, HERE, NUMBERS, OWN_TABLES, STATE, USERS, literal, quoted};
 use super::{LookUp, trust_rows};
 
 /// The tables of a schema, as far as a look-up needs to know them.
@@ -16,6 +16,8 @@ pub struct PgTables {
     columns: Columns,
     /// What is there; until that was looked at, all of it.
     inspected: Option<Inspected>,
+    /// Where nothing was looked at: the table of agents can't be asked.
+    without_agents: bool,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -25,6 +27,8 @@ struct Inspected {
     readable: BTreeSet<String>,
     /// The type of `users.id` is uuid.
     user_by_uuid: bool,
+    /// Row-level security is active for this role, in whatever table.
+    row_security: bool,
 }
 
 /// The statement that looks at the tables of a schema; a catalogue that
@@ -36,7 +40,8 @@ pub fn inspection(schema: &str) -> String {
            (SELECT coalesce(pg_catalog.json_agg(pg_catalog.json_build_array(c.relname::text,
                 (SELECT count(*) FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid
                    AND a.attname IN ('id', 'tenant_id') AND NOT a.attisdropped) = 2
-                AND has_table_privilege(c.oid, 'SELECT'))), '[]'::json)
+                AND has_table_privilege(c.oid, 'SELECT'), row_security_active(c.oid))),
+                '[]'::json)
               FROM pg_catalog.pg_class c
               WHERE c.relnamespace = s.oid AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
                 AND (c.relname IN ('{USERS}', '{AGENTS}', '{CONFIGS}', '{NUMBERS}')
@@ -59,20 +64,13 @@ pub fn inspection(schema: &str) -> String {
     )
 }
 
-/// Which tables of people are asked.
-#[derive(Debug, Clone, Copy)]
-struct People {
-    users: bool,
-    agents: bool,
-}
-
-/// Where a statement's values come from.
+/// Where a statement's values come from; `None` is not asked.
 struct Slots {
     /// Behind `base_number`.
     numbers: String,
-    alias: String,
-    user: String,
-    agent: String,
+    alias: Option<String>,
+    user: Option<String>,
+    agent: Option<String>,
 }
 
 impl PgTables {
@@ -84,7 +82,19 @@ impl PgTables {
             q: quoted(schema),
             columns: Columns::default(),
             inspected: None,
+            without_agents: false,
         }
+    }
+
+    /// The same where the table of agents turned out not to be there, or not
+    /// for this role.
+    pub fn assume_no_agents(&mut self) {
+        self.without_agents = true;
+    }
+
+    /// Whether the table of agents is taken to be there without a look.
+    pub fn assumes_agents(&self) -> bool {
+        self.inspected.is_none() && !self.without_agents
     }
 
     /// What [`inspection`] gave.
@@ -102,6 +112,7 @@ impl PgTables {
             if table.flag(1)? {
                 inspected.readable.insert(name.clone());
             }
+            inspected.row_security |= table.flag(2)?;
             inspected.tables.insert(name);
         }
         for column in JsonRow::read_all(parts.cell(1)?.ok_or("no columns")?)? {
@@ -148,8 +159,10 @@ impl PgTables {
     }
 
     fn has_agents(&self) -> bool {
-        let readable = |inspected: &Inspected| inspected.readable.contains(AGENTS);
-        self.inspected.as_ref().is_none_or(readable)
+        match &self.inspected {
+            Some(inspected) => inspected.readable.contains(AGENTS),
+            None => !self.without_agents,
+        }
     }
 
     /// The look-up with `$1` to `$4` for [`LookUp::postgres_values`].
@@ -157,180 +170,203 @@ impl PgTables {
         let by_uuid = self.inspected.as_ref().is_none_or(|it| it.user_by_uuid);
         let slots = Slots {
             numbers: "= ANY ($1::text::int8[])".to_owned(),
-            alias: "$2::text".to_owned(),
-            user: match by_uuid {
+            alias: Some("$2::text".to_owned()),
+            user: self.can_ask_users().then(|| match by_uuid {
                 true => "$3::text::uuid".to_owned(),
                 false => "$3::text".to_owned(),
-            },
-            agent: "$4::text::int8".to_owned(),
+            }),
+            agent: Some("$4::text::int8".to_owned()),
         };
-        let people = People {
-            users: self.has_users() && !self.are_users_denied(),
-            agents: self.has_agents(),
-        };
+        let tables: Vec<&str> = OTHERS.into_iter().chain(OWN_TABLES).collect();
         // Names all values, of which some are of tables that are not there.
         format!(
-            "{HERE}{} WHERE coalesce($1::text, $2::text, $3::text, $4::text) IS NOT NULL",
-            self.look_up(&slots, people)
+            "{HERE}{} AND coalesce($1::text, $2::text, $3::text, $4::text) IS NOT NULL",
+            self.look_up(&slots, self.has_agents(), &tables)
         )
     }
 
-    /// The look-up with its values written in, for the simple protocol.
+    /// The look-up with its values written in, for the simple protocol; with
+    /// [`PgTables::HIDES_NOTHING`] set, as long as it [`PgTables::sees_all`].
     pub fn statement_of(&self, asked: &LookUp) -> String {
-        let null = || "NULL".to_owned();
+        let user = asked.initiated_by.filter(|_| self.has_users());
         let slots = Slots {
             numbers: format!("IN ({})", asked.base_numbers()),
-            alias: asked.tenant.as_deref().map_or_else(null, literal),
-            user: asked.initiated_by.map_or_else(null, |id| format!("'{id}'")),
-            agent: asked.agent.map_or_else(null, |id| id.to_string()),
+            alias: asked.tenant.as_deref().map(literal),
+            user: user.map(|id| format!("'{id}'")),
+            agent: asked.agent.map(|id| id.to_string()),
         };
-        let people = People {
-            users: asked.initiated_by.is_some() && self.has_users(),
-            agents: asked.agents && self.has_agents(),
+        let agents = asked.agents && self.has_agents();
+        let tables = OTHERS.into_iter().chain(OWN_TABLES);
+        let is_read = |table: &str| match table {
+            NUMBERS | CONFIGS => true,
+            USERS => slots.user.is_some(),
+            AGENTS => agents,
+            "lkroute_dispatches" | "lkroute_trusted_hosts" => false,
+            _ => self.has_own(),
         };
-        self.look_up(&slots, people)
+        let not_read: Vec<&str> = tables.filter(|table| !is_read(table)).collect();
+        self.look_up(&slots, agents, &not_read)
     }
 
-    fn look_up(&self, slots: &Slots, people: People) -> String {
+    /// What makes a statement fail that row-level security would keep rows from.
+    pub const HIDES_NOTHING: &'static str = "pg_catalog.set_config('row_security', 'off', true)";
+
+    /// Whether no table has row-level security for this role, as far as is known.
+    pub fn sees_all(&self) -> bool {
+        !self.inspected.as_ref().is_some_and(|it| it.row_security)
+    }
+
+    /// `secured` are the tables that are asked for row-level security. It is no
+    /// longer than it has to be, and its parts are not deep within each other:
+    /// what PostgreSQL needs to plan it should stay below 128 KiB, or the server
+    /// takes memory and gives it back for each call, which is half the time again.
+    fn look_up(&self, slots: &Slots, agents: bool, secured: &[&str]) -> String {
         let q = &self.q;
         let own = self.has_own();
-        let none = || "NULL::json".to_owned();
-        let state = match own {
-            true => {
+        let when = |there: bool, sql: String| match there {
+            true => sql,
+            false => "NULL".to_owned(),
+        };
+        let asked = |slot: &Option<String>, columns: &str, table: &str, key: &str| {
+            let rows = slot.as_ref().map(|value| {
                 format!(
-                    "(SELECT pg_catalog.json_build_array(environment, schema_version) FROM {q}.{STATE})"
+                    "(SELECT pg_catalog.json_agg(pg_catalog.json_build_array({columns}))
+                       FROM {q}.{table} WHERE {key} = {value})"
                 )
-            }
-            false => none(),
+            });
+            rows.unwrap_or_else(|| "NULL".to_owned())
         };
-        let regions = match own {
-            true => format!(
+        let state = when(
+            own,
+            format!(
+                "(SELECT pg_catalog.json_build_array(environment, schema_version) FROM {q}.{STATE})"
+            ),
+        );
+        let regions = when(
+            own,
+            format!(
                 "(SELECT pg_catalog.json_agg(pg_catalog.json_build_array(name, fields))
-                  FROM {q}.lkroute_regions WHERE until IS NULL)"
+                   FROM {q}.lkroute_regions WHERE until IS NULL)"
             ),
-            false => none(),
-        };
-        let alias = match own {
-            true => format!(
-                "(SELECT pg_catalog.json_agg(pg_catalog.json_build_array(tenant_id, alias))
-                  FROM {q}.lkroute_tenants WHERE alias = {})",
-                slots.alias
+        );
+        let alias = asked(&slots.alias, "tenant_id, alias", "lkroute_tenants", "alias");
+        let agent = asked(&slots.agent, "tenant_id::text", AGENTS, "id");
+        let hidden = when(
+            !self.sees_all(),
+            format!(
+                "(SELECT pg_catalog.json_agg(pg_catalog.json_build_array(h.relname, h.current_user))
+                   FROM ({}) h)",
+                hidden_sql(&self.schema)
             ),
-            false => none(),
-        };
-        let user = match people.users {
-            true => format!(
-                "(SELECT pg_catalog.json_agg(pg_catalog.json_build_array(tenant_id::text))
-                  FROM {q}.{USERS} WHERE id = {})",
-                slots.user
-            ),
-            false => none(),
-        };
-        let agent = match people.agents {
-            true => format!(
-                "(SELECT pg_catalog.json_agg(pg_catalog.json_build_array(tenant_id::text))
-                  FROM {q}.{AGENTS} WHERE id = {})",
-                slots.agent
-            ),
-            false => none(),
-        };
+        );
         format!(
-            "SELECT pg_catalog.json_build_array({state}, {rows},
-               (SELECT pg_catalog.json_agg(pg_catalog.json_build_array(h.relname, h.current_user)) FROM ({hidden}) h),
-               {regions}, {alias}, {user}, {agent},
-               {shape})::text",
-            rows = self.rows(slots, people.agents),
-            hidden = hidden_sql(&self.schema),
-            shape = self.shape_now(),
+            "SELECT pg_catalog.json_build_array({state}, {rows}, {hidden}, {regions}, {alias}, {user},
+               {agent}, {outdated})::text
+             FROM {q}.{NUMBERS} n, LATERAL (SELECT {config} AS config OFFSET 0) k
+             WHERE {compared} {numbers}",
+            rows = self.rows(agents),
+            config = config_id("n.rules"),
+            compared = self.columns.base_number_compared("n"),
+            numbers = slots.numbers,
+            alias = when(own, alias),
+            user = asked(&slots.user, "tenant_id::text", USERS, "id"),
+            agent = when(agents, agent),
+            outdated = self.outdated(secured),
         )
     }
 
-    /// What of [`PgTables::shape`] is so now. A statement says nothing of what came
-    /// since the tables were looked at, and would go on without it.
-    fn shape_now(&self) -> String {
-        let table = |name: &str| literal(&format!("{}.{name}", self.q));
-        format!(
-            "pg_catalog.json_build_array(to_regclass({state}) IS NOT NULL,
-               to_regclass({users}) IS NOT NULL,
-               EXISTS (SELECT FROM pg_catalog.pg_attribute a
-                 WHERE a.attrelid = to_regclass({configs}) AND a.attname = 'worker_name'
-                   AND NOT a.attisdropped))",
-            state = table(STATE),
-            users = table(USERS),
-            configs = table(CONFIGS),
-        )
+    fn can_ask_users(&self) -> bool {
+        self.has_users() && !self.are_users_denied()
     }
 
-    /// Whether there are lkroute's own tables, a table of users, and the column
-    /// of configs that came later.
-    pub fn shape(&self) -> [bool; 3] {
-        let worker_name = self.columns.has_worker_name();
-        [self.has_own(), self.has_users(), worker_name]
+    /// Whether this statement no longer is right: what it goes without has come.
+    /// What is gone makes it fail. Row-level security of what is read can't come
+    /// while it runs: its locks are taken before it looks.
+    fn outdated(&self, secured: &[&str]) -> String {
+        let table = |name: &str| format!("to_regclass({})", literal(&format!("{}.{name}", self.q)));
+        let came = |name: &str| format!("{} IS NOT NULL", table(name));
+        let mut signs = Vec::new();
+        if !self.has_own() {
+            signs.push(came(STATE));
+        }
+        if !self.has_users() {
+            signs.push(came(USERS));
+        }
+        if !self.columns.has_worker_name() {
+            signs.push(format!(
+                "EXISTS (SELECT FROM pg_catalog.pg_attribute a WHERE a.attrelid = {}
+                   AND a.attname = 'worker_name' AND NOT a.attisdropped)",
+                table(CONFIGS)
+            ));
+        }
+        if self.sees_all() {
+            let tables = secured.iter();
+            signs.extend(tables.map(|name| format!("row_security_active({}::oid)", table(name))));
+        }
+        match signs.is_empty() {
+            true => "NULL".to_owned(),
+            false => signs.join(" OR "),
+        }
     }
 
     /// The rows of the number, of every tenant, with what they name.
-    fn rows(&self, slots: &Slots, agents: bool) -> String {
+    fn rows(&self, agents: bool) -> String {
         let q = &self.q;
         let columns = &self.columns;
-        let config = config_id("n.rules");
         let (id, tenant) = (columns.number_id("n"), columns.tenant_id("n"));
         let agent_id = columns.agent_id("n");
         let agent = match agents {
             true => {
                 format!("(SELECT a.tenant_id::text FROM {q}.{AGENTS} a WHERE a.id = {agent_id})")
             }
-            false => "NULL::text".to_owned(),
+            false => "NULL".to_owned(),
         };
-        let config_columns = columns.of_configs("c", true);
-        let row = columns.config_row_id("c");
-        let (alias, binding, version, fallback) = match self.has_own() {
-            false => (
-                "NULL::text".to_owned(),
-                "NULL".to_owned(),
-                "NULL".to_owned(),
-                "NULL".to_owned(),
+        let (alias, binding) = match self.has_own() {
+            false => ("NULL".to_owned(), "NULL".to_owned()),
+            true => (
+                format!("(SELECT alias FROM {q}.lkroute_tenants t WHERE t.tenant_id = {tenant})"),
+                format!(
+                    "(SELECT pg_catalog.json_build_array({source},
+                         (SELECT fields FROM {q}.lkroute_settings s WHERE s.id = v.settings))
+                       FROM {q}.lkroute_bindings v
+                       WHERE v.number_id = {id} AND v.until IS NULL AND NOT v.retired)",
+                    source = self.source(),
+                ),
             ),
-            true => {
-                let source = self.source();
-                (
-                    format!(
-                        "(SELECT alias FROM {q}.lkroute_tenants t WHERE t.tenant_id = {tenant})"
-                    ),
-                    format!(
-                        "(SELECT pg_catalog.json_build_array({source},
-                             (SELECT fields FROM {q}.lkroute_settings s WHERE s.id = v.settings))
-                           FROM {q}.lkroute_bindings v
-                           WHERE v.number_id = {id} AND v.until IS NULL AND NOT v.retired)"
-                    ),
-                    format!(
-                        "(SELECT pg_catalog.json_build_array({source}, v.fields) FROM {q}.lkroute_configs v
-                           WHERE v.id = {config} AND v.until IS NULL)"
-                    ),
-                    format!(
-                        "(SELECT pg_catalog.json_build_array(
-                             (SELECT pg_catalog.json_build_array({config_columns})
-                                FROM {q}.{CONFIGS} c WHERE {row} = f.id),
-                             (SELECT pg_catalog.json_build_array({source}, v.fields)
-                                FROM {q}.lkroute_configs v WHERE v.id = f.id AND v.until IS NULL))
-                           FROM (SELECT (v.fields::json->>'fallback')::uuid AS id
-                                   FROM {q}.lkroute_configs v
-                                   WHERE v.id = {config} AND v.until IS NULL) f
-                           WHERE f.id IS NOT NULL)"
-                    ),
-                )
-            }
         };
         format!(
-            "(SELECT pg_catalog.json_agg(pg_catalog.json_build_array({id}, {tenant}, n.country_code::text, {base},
-                n.provider::text, n.status::text, {rules}, {agent_id}, {agent}, {alias},
-                {binding},
-                (SELECT pg_catalog.json_build_array({config_columns})
-                   FROM {q}.{CONFIGS} c WHERE {row} = {config}), {version}, {fallback}))
-              FROM {q}.{NUMBERS} n WHERE {compared} {numbers})",
+            "pg_catalog.json_agg(pg_catalog.json_build_array({id}, {tenant}, n.country_code::text, {base},
+               n.provider::text, n.status::text, {short}, {long}, {agent_id}, {agent}, {alias},
+               {binding}, {configs}))",
             base = columns.base_number("n"),
-            compared = columns.base_number_compared("n"),
-            numbers = slots.numbers,
-            rules = rules_text("n"),
+            short = short_rules("n"),
+            long = long_rules("n"),
+            configs = self.configs(),
+        )
+    }
+
+    /// The config of the id `k.config`, and its fallback, each with our version.
+    fn configs(&self) -> String {
+        let q = &self.q;
+        let columns = self.columns.config_values("c");
+        let row = self.columns.config_row_id("c");
+        let (version, fallback) = match self.has_own() {
+            false => ("NULL".to_owned(), String::new()),
+            true => (
+                format!(
+                    "(SELECT pg_catalog.json_build_array({}, v.fields) FROM {q}.lkroute_configs v
+                       WHERE v.id = {row} AND v.until IS NULL)",
+                    self.source()
+                ),
+                format!(
+                    ", (SELECT (v.fields::json->>'fallback')::uuid FROM {q}.lkroute_configs v
+                         WHERE v.id = k.config AND v.until IS NULL)"
+                ),
+            ),
+        };
+        format!(
+            "(SELECT pg_catalog.json_agg(pg_catalog.json_build_array({columns}, {version}))
+               FROM {q}.{CONFIGS} c WHERE {row} IN (k.config{fallback}))"
         )
     }
 

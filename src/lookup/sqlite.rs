@@ -116,7 +116,7 @@ impl SqliteTables {
         };
         let null = || "NULL".to_owned();
         let (alias, binding, version, fallback) = match self.has_own() {
-            false => (null(), null(), null(), null()),
+            false => (null(), null(), null(), String::new()),
             true => (
                 "(SELECT alias FROM lkroute_tenants t WHERE t.tenant_id = n.tenant_id)".to_owned(),
                 format!(
@@ -127,17 +127,11 @@ impl SqliteTables {
                 ),
                 format!(
                     "(SELECT json_array({SOURCE}, v.fields) FROM lkroute_configs v
-                       WHERE v.id = {config} AND v.until IS NULL)"
+                       WHERE v.id = c.id AND v.until IS NULL)"
                 ),
                 format!(
-                    "(SELECT json_array(
-                         (SELECT json_array(CAST(c.id AS TEXT), {texts}, NULL) FROM {CONFIGS} c
-                            WHERE c.id = f.id),
-                         (SELECT json_array({SOURCE}, v.fields) FROM lkroute_configs v
-                            WHERE v.id = f.id AND v.until IS NULL))
-                       FROM (SELECT v.fields ->> '$.fallback' AS id FROM lkroute_configs v
-                               WHERE v.id = {config} AND v.until IS NULL) f
-                       WHERE f.id IS NOT NULL)"
+                    ", (SELECT v.fields ->> '$.fallback' FROM lkroute_configs v
+                         WHERE v.id = {config} AND v.until IS NULL)"
                 ),
             ),
         };
@@ -145,10 +139,10 @@ impl SqliteTables {
             "(SELECT json_group_array(json_array(
                 CAST(n.id AS TEXT), CAST(n.tenant_id AS TEXT), CAST(n.country_code AS TEXT),
                 {base}, CAST(n.provider AS TEXT), CAST(n.status AS TEXT),
-                CAST({rules} AS TEXT), CAST(n.default_agent_id AS INTEGER), {agent}, {alias},
+                CAST({rules} AS TEXT), NULL, CAST(n.default_agent_id AS INTEGER), {agent}, {alias},
                 {binding},
-                (SELECT json_array(CAST(c.id AS TEXT), {texts}, NULL) FROM {CONFIGS} c
-                   WHERE c.id = {config}), {version}, {fallback}))
+                (SELECT json_group_array(json_array(CAST(c.id AS TEXT), {texts}, {version}))
+                   FROM {CONFIGS} c WHERE c.id IN ({config}{fallback}))))
               FROM {NUMBERS} n WHERE n.base_number IN (SELECT value FROM json_each(?1)))",
             base = sqlite_base_number("n"),
             rules = sqlite_rules_text("n")

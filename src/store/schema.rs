@@ -348,7 +348,7 @@ impl Migrations {
 
 /// Table and column of all that a migration creates, by how migrations are
 /// written: the columns of a table in its first line, or each in one of its own.
-fn created(sql: &str) -> Vec<(String, String)> {
+pub(super) fn created(sql: &str) -> Vec<(String, String)> {
     let word = |text: &str| text.split([' ', '(', ',', ';']).next().map(str::to_owned);
     let bare = |name: &str| word(name.strip_prefix("{schema}.").unwrap_or(name));
     let (mut all, mut table) = (Vec::new(), None);

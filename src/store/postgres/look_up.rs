@@ -2,37 +2,49 @@
 //! transaction block, whatever stands in between.
 
 use super::PgStore;
-use crate::error::Result;
-use crate::lookup::{LookUp, LookedUp};
+use crate::error::{Error, Result};
+use crate::lookup::{AGENTS, LookUp, LookedUp, PgTables};
 use crate::store::cells::Cells;
 use crate::store::trouble::{code, malformed};
 
 impl PgStore {
     pub async fn look_up(&mut self, asked: &LookUp) -> Result<LookedUp> {
-        let text = match self.ask_number(asked).await {
-            // A table or a column is missing, of another type, or not for us:
-            // what is there is looked at, and asked.
-            Err(error) if !self.tables.is_inspected() && is_of_shape(&error) => {
-                let loaded = self.load_columns().await;
-                loaded.map_err(|error| self.trouble(error))?;
-                self.ask_number(asked).await
-            }
-            answered => answered,
+        let mut asking = self.ask_number(asked).await;
+        // A small installation has no agents; all else may be as assumed.
+        if self.tables.assumes_agents() && asking.as_ref().is_err_and(is_of_agents) {
+            self.tables.assume_no_agents();
+            asking = self.ask_number(asked).await;
+        }
+        let found = match asking {
+            // A table or a column is missing, of another type, or not for us, or
+            // may hide rows: what is there is looked at, and asked.
+            Err(error) if is_of_rights(&error) => None,
+            Err(error) if !self.tables.is_inspected() && is_of_shape(&error) => None,
+            Err(error) => return Err(self.trouble(error)),
+            Ok(text) => Some(self.read_answer(&text, asked)?),
         };
-        let text = text.map_err(|error| self.trouble(error))?;
-        let found = self.read_answer(&text, asked)?;
-        let found = match self.tables.is_inspected() && found.is_outdated(&self.tables) {
-            false => found,
-            true => {
-                let loaded = self.load_columns().await;
-                loaded.map_err(|error| self.trouble(error))?;
-                let text = self.ask_number(asked).await;
-                self.read_answer(&text.map_err(|error| self.trouble(error))?, asked)?
-            }
+        let found = match found.filter(|found| !found.is_outdated()) {
+            Some(found) => found,
+            None => self.look_anew(asked).await?,
         };
         match found.check(&self.schema) {
             Ok(()) => Ok(found),
             Err(error) => Err(error.within(&self.label)),
+        }
+    }
+
+    /// Asks what is right for the tables that there are now.
+    async fn look_anew(&mut self, asked: &LookUp) -> Result<LookedUp> {
+        let loaded = self.load_columns().await;
+        loaded.map_err(|error| self.trouble(error))?;
+        let text = self.ask_number(asked).await;
+        let found = self.read_answer(&text.map_err(|error| self.trouble(error))?, asked)?;
+        match found.is_outdated() {
+            false => Ok(found),
+            true => Err(
+                Error::new(format!("{}: the tables keep changing", self.label))
+                    .hint("try again in a moment"),
+            ),
         }
     }
 
@@ -42,11 +54,27 @@ impl PgStore {
     }
 
     async fn ask_number(&mut self, asked: &LookUp) -> Result<String, sqlx::Error> {
-        let answers = self.ask(&self.tables.statement_of(asked)).await?;
-        let row = answers.iter().flatten().next();
+        let mut sql = self.waits.settings();
+        if self.tables.sees_all() {
+            sql = format!("{sql}, {}", PgTables::HIDES_NOTHING);
+        }
+        let sql = format!("{sql};\n{}", self.tables.statement_of(asked));
+        let answers = self.sets(&sql).await?;
+        // Behind the row of the settings.
+        let row = answers.get(1).and_then(|rows| rows.first());
         let text = row.map(|row| row.some_text(0)).transpose()?;
         Ok(text.unwrap_or_default().to_owned())
     }
+}
+
+/// Whether the table of agents is missing, or not for us.
+fn is_of_agents(error: &sqlx::Error) -> bool {
+    let names = |told: &dyn sqlx::error::DatabaseError| told.message().contains(AGENTS);
+    is_of_shape(error) && error.as_database_error().is_some_and(names)
+}
+
+fn is_of_rights(error: &sqlx::Error) -> bool {
+    code(error).as_deref() == Some("42501")
 }
 
 /// The classes of what is unknown or forbidden, and of what is not supported.

@@ -155,3 +155,21 @@ impl PgStore {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::MIGRATIONS;
+    use crate::lookup::OWN_TABLES;
+    use crate::store::schema::created;
+
+    /// A look-up asks each of these whether rows of it are hidden.
+    #[test]
+    fn every_table_of_ours_is_known_by_its_name() {
+        let made = MIGRATIONS.own.iter().flat_map(|(_, sql)| created(sql));
+        let made: BTreeSet<String> = made.map(|(table, _)| table).collect();
+        let known = OWN_TABLES.map(str::to_owned).into();
+        assert_eq!(made, known);
+    }
+}

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::base::*;
 use super::on_both;
+use crate::faults::link::{Fault, Link, Way};
 use crate::support::{Legacy, Pgbouncer, Postgres};
 
 on_both!(
@@ -381,4 +382,92 @@ async fn rows_are_listed_by_tenant_and_config(base: Base) {
     };
     assert_eq!(list(none).await, "");
     assert_eq!(list(Filter::default()).await.split(", ").count(), 5);
+}
+
+/// Attacker: whoever keeps a book in `rules`, or in a value that lkroute reads.
+/// A look-up takes the keys that it reads over the wire, and no more.
+#[tokio::test]
+async fn long_rules_are_looked_up_by_their_keys() {
+    let Some(base) = Base::postgres("longlook").await else {
+        return;
+    };
+    let mut routing = files();
+    let rules = Fields::new().with(Field::Outbound, true);
+    bind(&mut routing, "+919000000001", 0, "india", rules);
+    base.settle(&routing).await;
+    let long = "(SELECT string_agg(md5(i::text), '') FROM generate_series(1, 100000) i)";
+    let asked = LookUp::number(e164("+919000000001"));
+    let read = async || {
+        let link = Link::new(&base.db().url, Fault::None, Way::Answered, 0);
+        let url = DatabaseUrl::parse(&link.url).unwrap();
+        let mut store = Store::open(&url, base.schema.as_deref(), Mode::Read)
+            .await
+            .unwrap();
+        let found = store.look_up(&asked).await.unwrap();
+        assert!(link.passed(Way::Answered) < 100_000);
+        found.facts.rows[0].fields.clone()
+    };
+    base.sql(&format!(
+        "UPDATE {{voice_agent_numbers}}
+           SET rules = rules || jsonb_build_object('note', {long}, 'inbound', NULL)"
+    ))
+    .await;
+    let fields = read().await.unwrap();
+    assert_eq!(fields.text(Field::Config), Some(CONFIG_INDIA));
+    assert_eq!(fields.get(Field::Outbound), Some(&Value::Bool(true)));
+    assert_eq!(fields.get(Field::Inbound), Some(&Value::Null));
+    assert_eq!(fields.get(Field::AllowedOutbound), None);
+    base.sql(&format!(
+        "UPDATE {{voice_agent_numbers}} SET rules = rules || jsonb_build_object('outbound', {long})"
+    ))
+    .await;
+    assert_eq!(read().await, None, "no room for what is read");
+    for odd in [
+        format!("jsonb_build_array({long})"),
+        format!("jsonb_build_array({long}, rules)"),
+        format!("jsonb_build_array(rules, {long})"),
+        format!("to_jsonb({long})"),
+    ] {
+        base.sql(&format!("UPDATE {{voice_agent_numbers}} SET rules = {odd}"))
+            .await;
+        assert_eq!(read().await, None, "{odd}");
+    }
+}
+
+/// Attacker: an administrator who turns row-level security on between two
+/// look-ups of one connection; what it hides would be "no such number".
+#[tokio::test]
+async fn row_security_that_came_since_is_seen() {
+    let Some(postgres) = Postgres::shared() else {
+        return;
+    };
+    let mut db = postgres.database("seen_late");
+    Legacy::default().install(&db);
+    let (role, url) = db.role("resolver");
+    db.psql(&format!(
+        "GRANT USAGE ON SCHEMA lad_dev TO {role};
+         GRANT SELECT ON ALL TABLES IN SCHEMA lad_dev TO {role}"
+    ));
+    let url = DatabaseUrl::parse(&url).unwrap();
+    let asked = LookUp::number(e164("+919513456728"));
+    for table in ["voice_agent_numbers", "voice_agent_livekit", "users"] {
+        let mut store = Store::open(&url, Some("lad_dev"), Mode::Read)
+            .await
+            .unwrap();
+        assert_eq!(store.look_up(&asked).await.unwrap().facts.rows.len(), 5);
+        let secure = |how: &str| db.psql(&format!("ALTER TABLE lad_dev.{table} {how}"));
+        secure("ENABLE ROW LEVEL SECURITY");
+        let error = store.look_up(&asked).await.unwrap_err();
+        let message = format!("rows of lad_dev.{table} from the role {role}");
+        assert!(error.message.contains(&message), "{error}");
+        // A policy that lets all through hides nothing.
+        db.psql(&format!(
+            "CREATE POLICY all_rows ON lad_dev.{table} TO {role} USING (true)"
+        ));
+        assert_eq!(store.look_up(&asked).await.unwrap().facts.rows.len(), 5);
+        db.psql(&format!("DROP POLICY all_rows ON lad_dev.{table}"));
+        assert!(store.look_up(&asked).await.is_err());
+        secure("DISABLE ROW LEVEL SECURITY");
+        assert_eq!(store.look_up(&asked).await.unwrap().facts.rows.len(), 5);
+    }
 }
