@@ -114,12 +114,12 @@ pub(super) fn long_rules(row: &str) -> String {
 /// What [`long_rules`] gave, as rules; no object where it was none, or had no room.
 pub(super) fn rebuilt_rules(text: &str) -> String {
     #[derive(serde::Deserialize)]
-    struct Pair {
+    struct RulesPair {
         key: String,
         value: serde_json::Value,
     }
     let pairs = text.strip_prefix("object");
-    let pairs = pairs.and_then(|pairs| serde_json::from_str::<Vec<Pair>>(pairs).ok());
+    let pairs = pairs.and_then(|pairs| serde_json::from_str::<Vec<RulesPair>>(pairs).ok());
     let Some(pairs) = pairs else {
         return "[]".to_owned();
     };

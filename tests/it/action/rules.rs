@@ -187,8 +187,9 @@ fn cargo_deny_finds_nothing() {
     };
     let check = |config: &std::path::Path| {
         let mut command = Command::new(&deny);
-        command.args(["--offline", "--locked", "check", "--config"]);
-        command.arg(config).args(["licenses", "bans", "sources"]);
+        command.args(["--offline", "--locked", "--workspace", "--config"]);
+        command.arg(config);
+        command.args(["check", "licenses", "bans", "sources"]);
         command.current_dir(root()).output().expect("run it")
     };
     let done = check(&root().join("deny.toml"));

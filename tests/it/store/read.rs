@@ -152,6 +152,11 @@ async fn long_rules_are_read_by_their_keys_on_sqlite() {
         let shown: String = rules.chars().filter(|c| *c != 'x').collect();
         let plan = base.plan(&routing).await;
         assert_eq!(plan.changes.is_empty(), is_as_the_files_say, "{shown}");
+        let number = LookUp::number(e164("+919000000001"));
+        let mut store = base.open(Mode::Look).await;
+        if let Err(error) = store.look_up(&number).await {
+            panic!("{shown}: {error:?}");
+        }
         let sent = lkroute::lookup::sqlite_rules_text("n");
         let sent = base
             .sql(&format!("SELECT {sent} FROM {{voice_agent_numbers}} n"))
