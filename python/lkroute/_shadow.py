@@ -159,9 +159,10 @@ def compare(
 
     ``old`` returns something with the attributes of
     :class:`LiveKitCredentials`; ``question`` turns its arguments into those of
-    ``router.resolve``, by default they are the same.  lkroute's answer is waited
-    for in the background, ``timeout`` seconds at most; whatever happens to it,
-    the call is placed as before.  Differences are counted in ``counts`` and
+    ``router.resolve``, by default they are the same.  Where both are
+    asynchronous, lkroute's answer is waited for in the background, ``timeout``
+    seconds at most; one that blocks waits for it.  Whatever happens to it, the
+    call is placed as before.  Differences are counted in ``counts`` and
     logged by ``lkroute.shadow``, by kind and without secrets.
 
     >>> resolve = lkroute.compare(resolve_livekit, router)
