@@ -2,6 +2,7 @@
 //! application's choice: which of them can be read and written, and with what
 //! cast. Core.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::json_row::JsonRow;
@@ -86,45 +87,39 @@ fn rules_keys() -> impl Iterator<Item = &'static str> {
     fields.filter_map(Field::rules_key)
 }
 
-/// The rules of a number as text; NULL where they are long. A statement that is
+/// The rules of a number as text; of long ones their type and the pairs that are
+/// read, as far as there is room. For [`rebuilt_rules`]. A statement that is
 /// planned for each call had better be short.
-pub(super) fn short_rules(row: &str) -> String {
-    format!(
-        "CASE WHEN pg_catalog.pg_column_size({row}.rules) <= {RULES_STORED}
-           THEN {row}.rules::jsonb::text END"
-    )
-}
-
-/// The rules where they are long: their type, and the pairs that are read, as far
-/// as there is room. For [`rebuilt_rules`].
-pub(super) fn long_rules(row: &str) -> String {
+pub(super) fn sent_rules(row: &str) -> String {
     let rules = format!("{row}.rules::jsonb");
     let keys: Vec<String> = rules_keys()
         .map(|key| format!("@.key == \"{key}\""))
         .collect();
     let keys = keys.join(" || ");
     format!(
-        "CASE WHEN pg_catalog.pg_column_size({row}.rules) > {RULES_STORED}
-           THEN pg_catalog.jsonb_typeof({rules})
+        "CASE WHEN pg_catalog.pg_column_size({row}.rules) <= {RULES_STORED} THEN {rules}::text
+           ELSE pg_catalog.jsonb_typeof({rules})
              || pg_catalog.left(pg_catalog.jsonb_path_query_array({rules},
                   'strict $ ? (@.type() == \"object\").keyvalue() ? ({keys})')::text, {PAIRS_SENT}) END"
     )
 }
 
-/// What [`long_rules`] gave, as rules; no object where it was none, or had no room.
-pub(super) fn rebuilt_rules(text: &str) -> String {
+/// What [`sent_rules`] gave, as rules; no object where it was none, or had no room.
+pub(super) fn rebuilt_rules(text: &str) -> Cow<'_, str> {
     #[derive(serde::Deserialize)]
     struct RulesPair {
         key: String,
         value: serde_json::Value,
     }
-    let pairs = text.strip_prefix("object");
-    let pairs = pairs.and_then(|pairs| serde_json::from_str::<Vec<RulesPair>>(pairs).ok());
-    let Some(pairs) = pairs else {
-        return "[]".to_owned();
+    // No JSON begins so.
+    let Some(pairs) = text.strip_prefix("object") else {
+        return Cow::Borrowed(text);
+    };
+    let Ok(pairs) = serde_json::from_str::<Vec<RulesPair>>(pairs) else {
+        return Cow::Borrowed("[]");
     };
     let pairs = pairs.into_iter().map(|pair| (pair.key, pair.value));
-    serde_json::Value::Object(pairs.collect()).to_string()
+    Cow::Owned(serde_json::Value::Object(pairs.collect()).to_string())
 }
 
 impl Columns {

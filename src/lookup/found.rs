@@ -141,11 +141,11 @@ impl LookedUp {
     }
 
     /// Takes in a row: id, tenant_id, country_code, base_number, provider,
-    /// status, rules, long rules, default_agent_id, the tenant of that agent,
+    /// status, rules, default_agent_id, the tenant of that agent,
     /// alias; since, path, line, revision, settings of our version as an array;
     /// an array of the config and its fallback.
     fn row(&mut self, row: &JsonRow<'_>, asked: &LookUp) -> Result<(), String> {
-        let long = row.text(7)?.map(rebuilt_rules);
+        let rules = row.text(6)?.map(rebuilt_rules);
         let live = NumberRow {
             id: row.some_uuid(0)?,
             tenant: row.some_uuid(1)?,
@@ -153,22 +153,22 @@ impl LookedUp {
             base_number: row.int(3)?,
             provider: row.text(4)?,
             status: row.text(5)?,
-            rules: row.text(6)?.or(long.as_deref()).map(str::as_bytes),
+            rules: rules.as_deref().map(str::as_bytes),
             passed_over: None,
         };
         let number = phone::from_row(live.country_code, live.base_number);
         if number.map(|number| number.row_key()) != Ok(asked.number.row_key()) {
             return Ok(());
         }
-        if let Some(id) = row.int(8)? {
-            let tenant = row.text(9)?.and_then(|text| Uuid::parse_str(text).ok());
+        if let Some(id) = row.int(7)? {
+            let tenant = row.text(8)?.and_then(|text| Uuid::parse_str(text).ok());
             self.default_agents
                 .insert(live.tenant, AgentFact { id, tenant });
         }
-        if let Some(alias) = row.text(10)? {
+        if let Some(alias) = row.text(9)? {
             self.facts.aliases.insert(live.tenant, alias.to_owned());
         }
-        let binding = unfold(row.cell(11)?)?;
+        let binding = unfold(row.cell(10)?)?;
         let binding = binding.as_deref().map(JsonRow::read).transpose()?;
         let fields = row_reader::read_row(&live).ok();
         let settings = binding.as_ref().map(|binding| binding.text(4));
@@ -181,7 +181,7 @@ impl LookedUp {
             fields,
             place: place(binding.as_ref(), live.id)?,
         });
-        let configs = unfold(row.cell(12)?)?.unwrap_or_default();
+        let configs = unfold(row.cell(11)?)?.unwrap_or_default();
         for config in JsonRow::read_all(&configs)? {
             self.config(&config?)
                 .map_err(|error| format!("voice_agent_livekit: {error}"))?;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::columns::{Columns, long_rules, rfc3339, short_rules};
+use super::columns::{Columns, rfc3339, sent_rules};
 use super::json_row::{JsonRow, read_document};
 use super::names::{AGENTS, CONFIGS, HERE, NUMBERS, OWN_TABLES, STATE, USERS, literal, quoted};
 use super::{LookUp, trust_rows};
@@ -336,11 +336,10 @@ impl PgTables {
         };
         format!(
             "pg_catalog.json_agg(pg_catalog.json_build_array({id}, {tenant}, n.country_code::text, {base},
-               n.provider::text, n.status::text, {short}, {long}, {agent_id}, {agent}, {alias},
+               n.provider::text, n.status::text, {rules}, {agent_id}, {agent}, {alias},
                {binding}, {configs}))",
             base = columns.base_number("n"),
-            short = short_rules("n"),
-            long = long_rules("n"),
+            rules = sent_rules("n"),
             configs = self.configs(),
         )
     }

@@ -139,7 +139,7 @@ impl SqliteTables {
             "(SELECT json_group_array(json_array(
                 CAST(n.id AS TEXT), CAST(n.tenant_id AS TEXT), CAST(n.country_code AS TEXT),
                 {base}, CAST(n.provider AS TEXT), CAST(n.status AS TEXT),
-                CAST({rules} AS TEXT), NULL, CAST(n.default_agent_id AS INTEGER), {agent}, {alias},
+                CAST({rules} AS TEXT), CAST(n.default_agent_id AS INTEGER), {agent}, {alias},
                 {binding},
                 (SELECT json_group_array(json_array(CAST(c.id AS TEXT), {texts}, {version}))
                    FROM {CONFIGS} c WHERE c.id IN ({config}{fallback}))))
