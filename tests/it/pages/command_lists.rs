@@ -165,7 +165,7 @@ pub(super) const ELSEWHERE: [(&str, &str, &[&str]); 16] = [
 ];
 
 /// Not run by any test, and why.
-pub(super) const NOT_RUN: [(&str, &str); 22] = [
+pub(super) const NOT_RUN: [(&str, &str); 24] = [
     (
         "git revert",
         "it is git's own, on the files of whoever uses it",
@@ -188,6 +188,14 @@ pub(super) const NOT_RUN: [(&str, &str); 22] = [
     ),
     (
         "LKROUTE_FAILOVERS=8 tests/run --test it -- faults::failover --ignored --nocapture",
+        TESTS,
+    ),
+    (
+        "LKROUTE_TEST_PG_MAJORS=12 tests/run --test it -- store::majors --nocapture",
+        TESTS,
+    ),
+    (
+        "LKROUTE_TEST_PG_OTHERS=…/pgserver/pginstall/bin tests/run --test it -- store::majors --nocapture",
         TESTS,
     ),
     (
