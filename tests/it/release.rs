@@ -221,11 +221,18 @@ fn the_wheel_goes_from_nothing_to_a_resolved_call() {
     };
     let dir = tempfile::tempdir().expect("a directory");
     let out = dir.path().to_str().expect("plain");
-    // What the tests were built from: `target/debug` has it all.
-    let target = Path::new(env!("CARGO_BIN_EXE_lkroute"))
-        .parent()
-        .and_then(Path::parent)
-        .expect("a target");
+    // From links to what the tests were built from: maturin takes the program
+    // away for a moment, and other tests run it.
+    let built = Path::new(env!("CARGO_BIN_EXE_lkroute"));
+    let built = built.parent().expect("a directory");
+    let target = built.with_file_name("wheel");
+    let linked = target.join("debug");
+    let _ = fs::remove_dir_all(&target);
+    fs::create_dir_all(&linked).expect("make it");
+    let linked = linked.to_str().expect("plain");
+    for part in ["deps", "build", ".fingerprint"] {
+        run(Path::new("cp"), &["-al", part, linked], built);
+    }
     let made = Command::new(root().join(".github/release/wheel.sh"))
         .args([
             out,
