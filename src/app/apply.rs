@@ -20,7 +20,7 @@ use crate::history::lineage;
 use crate::routing::guards::Guards;
 use crate::secrets::KeyRing;
 use crate::snapshot::ApplyRecord;
-use crate::store::{ApplyOrder, Mode, SchemaState};
+use crate::store::{Mode, SchemaState, WriteRequest};
 
 pub use crate::store::Applied;
 
@@ -126,7 +126,7 @@ impl ReadyApply {
     ///
     /// # Errors
     /// A secret or a key is missing.
-    pub fn order(&self, context: &Context<'_>) -> Result<ApplyOrder> {
+    pub fn request(&self, context: &Context<'_>) -> Result<WriteRequest> {
         let Planned {
             plan,
             routing,
@@ -135,7 +135,7 @@ impl ReadyApply {
             ..
         } = &self.planned;
         let revision = self.planned.revision();
-        Ok(ApplyOrder {
+        Ok(WriteRequest {
             dirty: revision.is_some_and(|revision| revision.dirty),
             revision: revision.map(|revision| revision.commit.clone()),
             owner: routing.owner.clone(),
@@ -144,17 +144,17 @@ impl ReadyApply {
             account: self.planned.account.to_json(),
             files: Some(self.planned.digest.clone()),
             secrets: sealing::prepare(rules, plan, routing, facts, &self.ring)?,
-            ..new_order(context, "apply", plan)
+            ..new_request(context, "apply", plan)
         })
     }
 }
 
-/// An order of this kind for a plan, by whoever runs this process.
-pub(super) fn new_order(context: &Context<'_>, kind: &str, plan: &Plan) -> ApplyOrder {
-    ApplyOrder {
+/// A request of this kind for a plan, by whoever runs this process.
+pub(super) fn new_request(context: &Context<'_>, kind: &str, plan: &Plan) -> WriteRequest {
+    WriteRequest {
         counts: serde_json::to_value(plan.summary()).unwrap_or_default(),
         lock_timeout: context.settings.write_lock_timeout(),
-        ..ApplyOrder::new(Uuid::new_v4(), kind, &actor::current_actor())
+        ..WriteRequest::new(Uuid::new_v4(), kind, &actor::current_actor())
     }
 }
 
@@ -169,7 +169,7 @@ pub async fn carry_out_plan(
     context: &Context<'_>,
     target: &Target,
     plan: &Plan,
-    order: ApplyOrder,
+    request: WriteRequest,
     watcher: Watcher<impl Future<Output = ()>>,
 ) -> Result<Applied> {
     let (mut store, entry) = database::open_stamped(context, target, Mode::Write).await?;
@@ -184,12 +184,12 @@ pub async fn carry_out_plan(
     let progress = context.progress.count("applying", Total::Known);
     let mut tell = |done, total| progress.of(done, total);
     let (ask, stop) = watch::channel(false);
-    let order = ApplyOrder {
+    let request = WriteRequest {
         stop: Some(stop),
         notice: watcher.notice,
-        ..order
+        ..request
     };
-    let mut applying = pin!(store.apply(plan, &order, &mut tell));
+    let mut applying = pin!(store.apply(plan, &request, &mut tell));
     let done = tokio::select! {
         done = &mut applying => done,
         () = watcher.stop => {

@@ -4,14 +4,14 @@
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::apply::{guards_value, new_order};
+use super::apply::{guards_value, new_request};
 use super::database::{self, Target};
 use super::{Context, Stop, routing_files};
 use crate::diff::plan::Plan;
 use crate::error::{Error, Result};
 use crate::routing::guards::{Guards, StoredGuards};
 use crate::snapshot::{ApplyId, Snapshot};
-use crate::store::{Applied, ApplyOrder, Mode, Restamp, SchemaState, Store, script};
+use crate::store::{Applied, Mode, Restamp, SchemaState, Store, WriteRequest, script};
 
 /// What is made beside lkroute's own tables.
 pub struct MigrateRequest {
@@ -129,16 +129,16 @@ impl ReadyRestamp {
 
     /// Stamps it; the apply that records it, and the environment before.
     pub async fn carry_out(mut self, context: &Context<'_>) -> Result<(ApplyId, String)> {
-        let order = ApplyOrder {
+        let request = WriteRequest {
             environment: Some(self.to),
             reason: Some(format!("a copy of `{}`", self.from)),
             restamp: Some(Restamp {
                 from: self.from.clone(),
                 identity: Uuid::new_v4(),
             }),
-            ..order_of_nothing(context, &self.snapshot, "restamp")
+            ..empty_request(context, &self.snapshot, "restamp")
         };
-        let done = apply_nothing(&mut self.store, &self.snapshot, &order).await?;
+        let done = apply_nothing(&mut self.store, &self.snapshot, &request).await?;
         Ok((done.id, self.from))
     }
 }
@@ -158,12 +158,12 @@ pub async fn reset_guards(context: &Context<'_>, reason: &str) -> Result<(String
         let hint = "change them in the files: that is reviewed, and applied like the rest";
         return Err(error.hint(hint).into());
     };
-    let order = ApplyOrder {
+    let request = WriteRequest {
         reason: Some(reason.to_owned()),
         guards: guards_value(&Guards::default())?,
-        ..order_of_nothing(context, &snapshot, "reset-guards")
+        ..empty_request(context, &snapshot, "reset-guards")
     };
-    let done = apply_nothing(&mut store, &snapshot, &order).await?;
+    let done = apply_nothing(&mut store, &snapshot, &request).await?;
     Ok((why.clone(), done.id))
 }
 
@@ -175,29 +175,29 @@ async fn read_snapshot(store: &mut Store) -> Result<Snapshot> {
 }
 
 /// For what goes into the history and changes no object.
-fn order_of_nothing(context: &Context<'_>, snapshot: &Snapshot, kind: &str) -> ApplyOrder {
+fn empty_request(context: &Context<'_>, snapshot: &Snapshot, kind: &str) -> WriteRequest {
     let last = snapshot.last_apply.as_ref();
-    ApplyOrder {
+    WriteRequest {
         // What is there is still of that commit.
         revision: last.and_then(|apply| apply.revision.clone()),
         dirty: last.is_some_and(|apply| apply.dirty),
         owner: snapshot.owner.clone(),
         environment: snapshot.environment.clone(),
         counts: Value::Null,
-        ..new_order(context, kind, &Plan::default())
+        ..new_request(context, kind, &Plan::default())
     }
 }
 
 async fn apply_nothing(
     store: &mut Store,
     snapshot: &Snapshot,
-    order: &ApplyOrder,
+    request: &WriteRequest,
 ) -> Result<Applied> {
     let plan = Plan {
         base: snapshot.last_apply.as_ref().map(|apply| apply.id),
         ..Plan::default()
     };
-    let done = store.apply(&plan, order, &mut |_, _| ()).await;
+    let done = store.apply(&plan, request, &mut |_, _| ()).await;
     done.map_err(|failed| failed.error)
 }
 

@@ -1,7 +1,7 @@
 //! Giving objects back without touching them. Imports core, the files and the
 //! store.
 
-use super::apply::new_order;
+use super::apply::new_request;
 use super::database::{self, Target};
 use super::{Context, Stop, applied_states, lookup, routing_files};
 use crate::address::Address;
@@ -9,7 +9,7 @@ use crate::diff::plan::Plan;
 use crate::diff::target;
 use crate::error::{Error, Result};
 use crate::snapshot::Snapshot;
-use crate::store::{ApplyOrder, Mode};
+use crate::store::{Mode, WriteRequest};
 
 /// What is given back once it is carried out.
 pub struct ReadyRelease {
@@ -40,16 +40,16 @@ pub async fn prepare_release(
 }
 
 impl ReadyRelease {
-    pub fn order(&self, context: &Context<'_>, reason: Option<String>) -> ApplyOrder {
+    pub fn request(&self, context: &Context<'_>, reason: Option<String>) -> WriteRequest {
         let last = self.snapshot.last_apply.as_ref();
-        ApplyOrder {
+        WriteRequest {
             // What is left is still of that commit.
             revision: last.and_then(|apply| apply.revision.clone()),
             dirty: last.is_some_and(|apply| apply.dirty),
             owner: self.snapshot.owner.clone(),
             environment: self.snapshot.environment.clone(),
             reason,
-            ..new_order(context, "release", &self.plan)
+            ..new_request(context, "release", &self.plan)
         }
     }
 }

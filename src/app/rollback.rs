@@ -4,7 +4,7 @@
 use uuid::Uuid;
 
 use super::applied_states::{self, RollbackPlan};
-use super::apply::{guards_value, new_order};
+use super::apply::{guards_value, new_request};
 use super::database::{self, Target};
 use super::planning::today;
 use super::verdict::verdict;
@@ -19,7 +19,7 @@ use crate::history::lineage;
 use crate::impact::reroutes::{self, Reroutes};
 use crate::impact::window::window_sum;
 use crate::snapshot::{ApplyId, ApplyRecord};
-use crate::store::{ApplyOrder, Mode};
+use crate::store::{Mode, WriteRequest};
 
 /// Which state could come back.
 pub enum RollbackChoice {
@@ -194,10 +194,10 @@ impl JudgedRollback {
     }
 
     /// What the store is told beside the plan.
-    pub fn order(&self, context: &Context<'_>) -> Result<ApplyOrder> {
+    pub fn request(&self, context: &Context<'_>) -> Result<WriteRequest> {
         let back = &self.back;
         let restored = self.restored();
-        Ok(ApplyOrder {
+        Ok(WriteRequest {
             // What is there now is what that commit says.
             revision: restored.and_then(|apply| apply.revision.clone()),
             dirty: restored.is_some_and(|apply| apply.dirty),
@@ -208,7 +208,7 @@ impl JudgedRollback {
             account: self.account.to_json(),
             restores: Some(self.request.to),
             secrets: back.secrets(),
-            ..new_order(context, "rollback", &back.plan)
+            ..new_request(context, "rollback", &back.plan)
         })
     }
 }

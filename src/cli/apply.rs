@@ -119,13 +119,13 @@ impl ApplyArgs {
             self.print_json(shell, planned, None, None)?;
             return Ok(Exit::Done);
         }
-        let order = ready.order(&shell.context())?;
+        let request = ready.request(&shell.context())?;
         if !seen {
             approve(shell, "apply", self.auto_approve, asks)?;
         }
         let start = Instant::now();
         let (context, watcher) = (shell.context(), watcher());
-        let done = carry_out_plan(&context, &planned.target, &planned.plan, order, watcher);
+        let done = carry_out_plan(&context, &planned.target, &planned.plan, request, watcher);
         let done = done.await?;
         self.print_json(shell, planned, Some(&done), None)?;
         if self.is_text() {

@@ -78,8 +78,8 @@ impl ReleaseArgs {
             approve(shell, "release", self.auto_approve, asks)?;
             let start = Instant::now();
             let context = shell.context();
-            let order = ready.order(&context, self.reason.clone());
-            let applied = carry_out_plan(&context, &ready.target, plan, order, watcher()).await?;
+            let request = ready.request(&context, self.reason.clone());
+            let applied = carry_out_plan(&context, &ready.target, plan, request, watcher()).await?;
             if is_text {
                 let summary = applied::applied_text(plan, applied.id, start.elapsed());
                 shell.print(&format!("\n{summary}"))?;

@@ -3,10 +3,10 @@
 
 use serde::Serialize;
 
-use super::order::ApplyOrder;
 use super::session::Session;
 use super::stop::AttemptError;
 use super::work::Work;
+use super::write_request::WriteRequest;
 use crate::error::Error;
 use crate::lookup::Dialect;
 
@@ -16,7 +16,7 @@ pub(super) struct Attempt<'a, S> {
     /// The server's process, once it is known; SQLite has none.
     pub pid: &'a mut Option<i64>,
     pub work: &'a Work<'a>,
-    pub order: &'a ApplyOrder,
+    pub request: &'a WriteRequest,
     /// Told how much of how much is done.
     pub progress: &'a mut dyn FnMut(u64, u64),
     pub done: u64,
@@ -28,7 +28,7 @@ impl<'a, S: Session> Attempt<'a, S> {
         (conn, dialect): (&'a mut S, Dialect<'a>),
         pid: &'a mut Option<i64>,
         work: &'a Work<'a>,
-        order: &'a ApplyOrder,
+        request: &'a WriteRequest,
         progress: &'a mut dyn FnMut(u64, u64),
     ) -> Attempt<'a, S> {
         let rows = work.updates().len() + work.inserts().len() + work.bindings.len();
@@ -37,7 +37,7 @@ impl<'a, S: Session> Attempt<'a, S> {
             dialect,
             pid,
             work,
-            order,
+            request,
             progress,
             done: 0,
             total: rows as u64,
@@ -68,7 +68,7 @@ impl<'a, S: Session> Attempt<'a, S> {
             "EXISTS (SELECT 1 FROM {q}lkroute_applies a, {q}lkroute_state s
                WHERE a.token = '{token}' AND s.last_apply IS NOT DISTINCT FROM {base})",
             q = self.dialect.prefix(),
-            token = self.order.token.hyphenated()
+            token = self.request.token.hyphenated()
         )
     }
 }

@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::cells::Cells;
-use super::order::ApplyOrder;
 use super::work::Work;
+use super::write_request::WriteRequest;
 use crate::diff::plan::{Change, Object};
 use crate::error::Error;
 use crate::fields::{Field, Fields, FieldsIx};
@@ -247,7 +247,7 @@ pub(super) fn region_rows(work: &Work<'_>, books: &mut Books) -> Vec<Value> {
 pub(super) fn config_rows(
     work: &Work<'_>,
     books: &mut Books,
-    order: &ApplyOrder,
+    request: &WriteRequest,
     before: &Before,
 ) -> Vec<Value> {
     let mut rows = Vec::new();
@@ -257,7 +257,7 @@ pub(super) fn config_rows(
         };
         let fields = fields.to_json().to_string();
         let (file, line) = books.source(work, change).unzip();
-        let secret = secret_columns(work, order, before, change, id);
+        let secret = secret_columns(work, request, before, change, id);
         rows.push(json!([
             id,
             fields,
@@ -276,7 +276,7 @@ pub(super) fn config_rows(
 
 fn secret_columns(
     work: &Work<'_>,
-    order: &ApplyOrder,
+    request: &WriteRequest,
     before: &Before,
     change: &Change,
     id: Uuid,
@@ -285,7 +285,7 @@ fn secret_columns(
     let former = change
         .previous
         .and_then(|previous| before.versions.get(&previous));
-    let prepared = order.secrets.get(&id);
+    let prepared = request.secrets.get(&id);
     let restored = prepared.and_then(|prepared| prepared.source.clone());
     let source = match (declared, former) {
         _ if restored.is_some() => restored.unwrap_or_default(),

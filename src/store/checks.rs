@@ -5,9 +5,9 @@ use hashbrown::HashMap;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::order::ApplyError;
 use super::row_patch::{RowPatch, counts};
 use super::work::{Work, key};
+use super::write_request::ApplyError;
 use crate::address::Address;
 use crate::diff::plan::{Action, Change, FieldChange, Patch};
 use crate::diff::row_reader::read_row;

@@ -6,11 +6,11 @@ use uuid::Uuid;
 use super::attempt::{Attempt, expect_seen};
 use super::books::{Before, VersionRow};
 use super::cells::Cells;
-use super::order::ApplyError;
 use super::rows;
 use super::session::Session;
 use super::stop::AttemptError;
 use super::work::{CONFIG_COLUMNS, Write};
+use super::write_request::ApplyError;
 use crate::diff::plan::Change;
 use crate::snapshot::LiveConfig;
 

@@ -35,7 +35,6 @@ mod intake;
 mod list;
 mod mode;
 mod number_checks;
-mod order;
 mod postgres;
 mod row_patch;
 mod rows;
@@ -51,6 +50,7 @@ mod url;
 mod version_writes;
 mod waits;
 mod work;
+mod write_request;
 
 pub use crate::lookup::{LookUp, LookedUp, OwnedCredentials, TrustRows};
 pub use batch::Batch;
@@ -60,15 +60,15 @@ pub use ids::RowIds;
 pub use intake::Intake;
 pub use list::{Filter, Listed};
 pub use mode::Mode;
-pub use order::{
-    Applied, ApplyError, ApplyOrder, LOCK_TIMEOUT, PreparedSecret, Restamp, check_stamp,
-};
 #[doc(hidden)]
 pub use postgres::copied_rows;
 pub use rows::MixedAgent;
 pub use schema::{Entry, MigrationStep, SchemaState, script};
 pub use trouble::INTERRUPTED;
 pub use url::DatabaseUrl;
+pub use write_request::{
+    Applied, ApplyError, LOCK_TIMEOUT, PreparedSecret, Restamp, WriteRequest, check_stamp,
+};
 
 use std::fmt;
 use std::time::Duration;
@@ -314,9 +314,9 @@ impl Store {
     pub async fn apply(
         &mut self,
         plan: &Plan,
-        order: &ApplyOrder,
+        request: &WriteRequest,
         progress: &mut dyn FnMut(u64, u64),
     ) -> Result<Applied, ApplyError> {
-        on!(self, engine => engine.apply(plan, order, progress).await)
+        on!(self, engine => engine.apply(plan, request, progress).await)
     }
 }

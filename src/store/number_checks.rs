@@ -5,9 +5,9 @@ use hashbrown::{HashMap, HashSet};
 use uuid::Uuid;
 
 use super::attempt::Attempt;
-use super::order::ApplyError;
 use super::session::Session;
 use super::stop::AttemptError;
+use super::write_request::ApplyError;
 use crate::address::Address;
 use crate::diff::plan::Change;
 use crate::error::Error;

@@ -1,14 +1,14 @@
 //! Why an attempt at an apply ended, the same for both engines. Imports core
 //! and its siblings.
 
-use super::order::ApplyError;
+use super::write_request::ApplyError;
 use crate::error::Error;
 
 /// Why an attempt at an apply ended.
 pub(super) enum AttemptError {
     Sql(sqlx::Error),
     Refused(ApplyError),
-    /// By [`super::ApplyOrder::stop`].
+    /// By [`super::WriteRequest::stop`].
     Asked,
 }
 

@@ -60,7 +60,7 @@ pub(super) async fn write<S: Session>(
         dialect.items(&["text", "text", "int4", "int4"])
     );
     run.write(&insert, &regions).await?;
-    let configs = config_rows(run.work, &mut books, run.order, before);
+    let configs = config_rows(run.work, &mut books, run.request, before);
     let insert = format!(
         "INSERT INTO {q}lkroute_configs (since, id, fields, secret_source, fingerprint, sealed,
            file, line, inserted, found, found_sealed)
@@ -138,7 +138,7 @@ pub(super) async fn open<S: Session>(
     run: &mut Attempt<'_, S>,
     id: i64,
 ) -> Result<(), AttemptError> {
-    let (order, dialect) = (run.order, run.dialect);
+    let (request, dialect) = (run.request, run.dialect);
     let sql = format!(
         "INSERT INTO {}lkroute_applies (id, at, token, kind, actor, revision, dirty, owner,
            environment, reason, version, counts, guards, files, restores, account)
@@ -152,20 +152,20 @@ pub(super) async fn open<S: Session>(
         dialect.rows(),
     );
     let row = json!([
-        order.token,
-        order.kind,
-        order.actor,
-        order.revision,
-        order.dirty,
-        order.owner,
-        order.environment,
-        order.reason,
-        order.version,
-        order.counts.to_string(),
-        order.guards.to_string(),
-        order.files,
-        order.restores,
-        order.account.to_string(),
+        request.token,
+        request.kind,
+        request.actor,
+        request.revision,
+        request.dirty,
+        request.owner,
+        request.environment,
+        request.reason,
+        request.version,
+        request.counts.to_string(),
+        request.guards.to_string(),
+        request.files,
+        request.restores,
+        request.account.to_string(),
     ]);
     expect(run.write(&sql, &[row]).await?, 1)
 }
@@ -175,7 +175,7 @@ pub(super) async fn finish<S: Session>(
     run: &mut Attempt<'_, S>,
     id: i64,
 ) -> Result<String, AttemptError> {
-    let (order, dialect, q) = (run.order, run.dialect, run.dialect.prefix());
+    let (request, dialect, q) = (run.request, run.dialect, run.dialect.prefix());
     let (owner, environment) = (dialect.item(0, "text"), dialect.item(1, "text"));
     let identity = dialect.item(2, "uuid");
     let sql = format!(
@@ -186,8 +186,8 @@ pub(super) async fn finish<S: Session>(
          FROM {}",
         dialect.rows()
     );
-    let identity = order.restamp.as_ref().map(|to| to.identity);
-    let row = json!([order.owner, order.environment, identity]);
+    let identity = request.restamp.as_ref().map(|to| to.identity);
+    let row = json!([request.owner, request.environment, identity]);
     expect(run.write(&sql, &[row]).await?, 1)?;
     let at = format!(
         "SELECT {} FROM {q}lkroute_applies WHERE id = {id}",

@@ -5,7 +5,7 @@ use hashbrown::HashMap;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::order::ApplyOrder;
+use super::write_request::WriteRequest;
 use crate::address::Address;
 use crate::diff::plan::{Action, Change, FieldChange, Kind, Object, Plan};
 use crate::error::{Error, Exit};
@@ -26,7 +26,7 @@ pub(super) struct Work<'a> {
 impl<'a> Work<'a> {
     /// # Errors
     /// The plan is in conflict, or a secret that it writes is missing.
-    pub fn new(plan: &'a Plan, order: &'a ApplyOrder) -> Result<Work<'a>, Error> {
+    pub fn new(plan: &'a Plan, request: &'a WriteRequest) -> Result<Work<'a>, Error> {
         if let Some(change) = plan.conflicts().next() {
             let address = plan.address(change.object);
             return Err(Error::exit(
@@ -55,7 +55,7 @@ impl<'a> Work<'a> {
                 continue;
             }
             let id = row(change)?;
-            let text = order
+            let text = request
                 .secrets
                 .get(&id)
                 .and_then(|secret| secret.text.as_ref());

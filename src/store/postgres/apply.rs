@@ -13,10 +13,10 @@ use super::{PgStore, connect, lock, number_checks, numbers, records};
 use crate::diff::plan::Plan;
 use crate::error::Error;
 use crate::lookup::Dialect;
-use crate::store::order::{Applied, ApplyError, ApplyOrder};
 use crate::store::stop::{AttemptError, stopped};
 use crate::store::trouble::passing;
 use crate::store::work::Work;
+use crate::store::write_request::{Applied, ApplyError, WriteRequest};
 use crate::store::{config_writes, number_checks as shared_checks, version_writes};
 
 /// How often a transaction that the server gave up is tried again.
@@ -32,17 +32,17 @@ impl PgStore {
     pub async fn apply(
         &mut self,
         plan: &Plan,
-        order: &ApplyOrder,
+        request: &WriteRequest,
         progress: &mut dyn FnMut(u64, u64),
     ) -> Result<Applied, ApplyError> {
-        let work = Work::new(plan, order)?;
+        let work = Work::new(plan, request)?;
         self.refuse_hidden().await?;
         self.check_columns().await?;
         let mut pid = None;
         let mut attempt = 1;
         loop {
             let stop = match self
-                .attempt(&work, order, progress, (attempt > 1, &mut pid))
+                .attempt(&work, request, progress, (attempt > 1, &mut pid))
                 .await
             {
                 Ok(applied) => return Ok(applied),
@@ -74,23 +74,23 @@ impl PgStore {
     async fn attempt(
         &mut self,
         work: &Work<'_>,
-        order: &ApplyOrder,
+        request: &WriteRequest,
         progress: &mut dyn FnMut(u64, u64),
         (again, pid): (bool, &mut Option<i64>),
     ) -> Result<Applied, AttemptError> {
         let dialect = Dialect::postgres(&self.q, self.tables.columns());
-        let mut run = PgAttempt::new((&mut self.conn, dialect), pid, work, order, progress);
+        let mut run = PgAttempt::new((&mut self.conn, dialect), pid, work, request, progress);
         let rows = u32::try_from(run.total / 1000).unwrap_or(u32::MAX);
-        let limit = order.lock_timeout + self.waits.silence;
+        let limit = request.lock_timeout + self.waits.silence;
         let limit = limit.saturating_add(THOUSAND.saturating_mul(rows));
         let applied = tokio::select! {
             applied = timeout(limit, write(&mut run, again)) => match applied {
                 Ok(applied) => applied?,
                 Err(_) => return Err(took_too_long(limit)),
             },
-            () = order.asked_to_stop() => return Err(AttemptError::Asked),
+            () = request.asked_to_stop() => return Err(AttemptError::Asked),
         };
-        self.commit(order, applied).await
+        self.commit(request, applied).await
     }
 
     /// Rolls back. A statement that still runs is cancelled over another

@@ -17,9 +17,9 @@ use super::sql::{UNATTENDED, literal, run as run_sql, sets, statement};
 use crate::error::Error;
 use crate::store::attempt::expect_seen;
 use crate::store::cells::Cells;
-use crate::store::order::Locked;
 use crate::store::stop::AttemptError;
 use crate::store::trouble::code;
+use crate::store::write_request::Locked;
 
 /// How long an attempt at the lock of a table lasts at most: others who write
 /// wait for as long.
@@ -30,9 +30,9 @@ const PAUSE: Duration = Duration::from_millis(250);
 /// Begins, takes the locks, and checks that the database is the one, and as
 /// far, as the plan was made for. The number of this apply.
 pub(super) async fn begin(run: &mut PgAttempt<'_>) -> Result<i64, AttemptError> {
-    let until = Instant::now() + run.order.lock_timeout;
+    let until = Instant::now() + run.request.lock_timeout;
     let locked = lock_state(run).await?;
-    let id = locked.next(run.work.plan.base, run.order)?;
+    let id = locked.next(run.work.plan.base, run.request)?;
     if run.work.relies_on_numbers() {
         lock_numbers(run, until).await?;
     }
@@ -51,7 +51,7 @@ async fn lock_state(run: &mut PgAttempt<'_>) -> Result<Locked, AttemptError> {
          SELECT a.id::int8, a.actor, {at} FROM {q}.lkroute_applies a
            ORDER BY a.id DESC LIMIT 1;
          {UNATTENDED}",
-        timeout = milliseconds(run.order.lock_timeout),
+        timeout = milliseconds(run.request.lock_timeout),
         q = run.dialect.q,
         at = super::read::time("a.at"),
     );
@@ -60,7 +60,7 @@ async fn lock_state(run: &mut PgAttempt<'_>) -> Result<Locked, AttemptError> {
             run_sql(run.conn, "ROLLBACK").await?;
             let by = holders(run, "lkroute_state").await;
             let by = format!("{by} holding lkroute's lock, as an apply does");
-            return Err(Locked::busy(&by, run.order.lock_timeout).into());
+            return Err(Locked::busy(&by, run.request.lock_timeout).into());
         }
         found => found?,
     };
@@ -95,7 +95,7 @@ async fn lock_numbers(run: &mut PgAttempt<'_>, until: Instant) -> Result<(), Att
              LOCK TABLE {table} IN EXCLUSIVE MODE;
              SET LOCAL lock_timeout = {}; RELEASE SAVEPOINT numbers",
             milliseconds(left.min(ATTEMPT)),
-            milliseconds(run.order.lock_timeout)
+            milliseconds(run.request.lock_timeout)
         );
         match run_sql(run.conn, &attempt).await {
             Ok(()) => return Ok(()),
@@ -114,7 +114,7 @@ async fn numbers_busy(run: &mut PgAttempt<'_>) -> AttemptError {
     // The holders are told where they can be found out.
     let _ = run_sql(run.conn, "ROLLBACK TO SAVEPOINT numbers").await;
     let by = holders(run, "voice_agent_numbers").await + " writing numbers";
-    Locked::busy(&by, run.order.lock_timeout).into()
+    Locked::busy(&by, run.request.lock_timeout).into()
 }
 
 /// Who has written to a table in a transaction that has not ended, with the

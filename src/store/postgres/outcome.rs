@@ -10,10 +10,10 @@ use super::sql::sets;
 use super::{PgStore, connect};
 use crate::error::{Error, Exit};
 use crate::store::cells::Cells;
-use crate::store::order::{Applied, ApplyOrder};
 use crate::store::stop::AttemptError;
 use crate::store::trouble::trouble;
 use crate::store::waits::Waits;
+use crate::store::write_request::{Applied, WriteRequest};
 
 /// How long the answer to COMMIT is waited for: a standby that has to confirm
 /// it may be away.
@@ -27,7 +27,7 @@ impl PgStore {
     /// Commits; where the answer does not come, finds out what became of it.
     pub(super) async fn commit(
         &mut self,
-        order: &ApplyOrder,
+        request: &WriteRequest,
         applied: Applied,
     ) -> Result<Applied, AttemptError> {
         let waits = Waits {
@@ -39,7 +39,7 @@ impl PgStore {
             Ok(()) => return Ok(applied),
             Err(error) => trouble(&self.label, &error).message,
         };
-        self.find_out(order, lost).await
+        self.find_out(request, lost).await
     }
 
     /// The answer to COMMIT did not come: looks for the apply's token over a
@@ -47,7 +47,7 @@ impl PgStore {
     /// would hold, for as long as it may take until a standby has taken over.
     async fn find_out(
         &mut self,
-        order: &ApplyOrder,
+        request: &WriteRequest,
         lost: String,
     ) -> Result<Applied, AttemptError> {
         let start = Instant::now();
@@ -55,8 +55,8 @@ impl PgStore {
         let mut told = None;
         let failed = loop {
             let look = tokio::select! {
-                found = timeout(LOOK, self.look_for(order)) => found,
-                () = order.asked_to_stop() => break Error::new("stopped by a signal"),
+                found = timeout(LOOK, self.look_for(request)) => found,
+                () = request.asked_to_stop() => break Error::new("stopped by a signal"),
             };
             let error = match look {
                 Ok(Ok(Some(applied))) => return Ok(applied),
@@ -67,14 +67,14 @@ impl PgStore {
                 Ok(Err(error)) => error,
                 Err(_) => Error::new(format!("no answer within {} s", LOOK.as_secs())),
             };
-            if start.elapsed() + pause > order.find_out {
+            if start.elapsed() + pause > request.find_out {
                 break error;
             }
             if told.is_none_or(|told: Instant| told.elapsed() > WORDS) {
-                (order.notice)(&format!(
+                (request.notice)(&format!(
                     "the answer to COMMIT did not come ({lost}); looking for up to {} s whether \
                      it was carried out: {error}",
-                    order.find_out.as_secs()
+                    request.find_out.as_secs()
                 ));
                 told = Some(Instant::now());
             }
@@ -87,12 +87,12 @@ impl PgStore {
         )
         .hint(format!(
             "once the database answers, `lkroute history` lists it or not: look for an apply by {}",
-            order.actor
+            request.actor
         ))
         .into())
     }
 
-    async fn look_for(&mut self, order: &ApplyOrder) -> Result<Option<Applied>, Error> {
+    async fn look_for(&mut self, request: &WriteRequest) -> Result<Option<Applied>, Error> {
         let mut conn = connect(&self.server).await?;
         // Written, so that no standby that lags can say that it is absent.
         let sql = format!(
@@ -102,7 +102,7 @@ impl PgStore {
              ROLLBACK",
             q = self.q,
             at = super::read::time("at"),
-            token = order.token.hyphenated(),
+            token = request.token.hyphenated(),
         );
         let found = sets(&mut conn, &sql).await;
         let found = found.map_err(|error| self.trouble(error))?;

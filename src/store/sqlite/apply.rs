@@ -12,9 +12,9 @@ use crate::diff::plan::Plan;
 use crate::error::Error;
 use crate::lookup::Dialect;
 use crate::store::cells::Cells;
-use crate::store::order::{Applied, ApplyError, ApplyOrder, Locked};
 use crate::store::stop::{AttemptError, stopped};
 use crate::store::work::Work;
+use crate::store::write_request::{Applied, ApplyError, Locked, WriteRequest};
 use crate::store::{config_writes, number_checks, version_writes};
 
 /// How long the end of a transaction that is given up is waited for.
@@ -24,11 +24,11 @@ impl SqliteStore {
     pub async fn apply(
         &mut self,
         plan: &Plan,
-        order: &ApplyOrder,
+        request: &WriteRequest,
         progress: &mut dyn FnMut(u64, u64),
     ) -> Result<Applied, ApplyError> {
-        let work = Work::new(plan, order)?;
-        let stop = match self.attempt(&work, order, progress).await {
+        let work = Work::new(plan, request)?;
+        let stop = match self.attempt(&work, request, progress).await {
             Ok(applied) => return Ok(applied),
             Err(stop) => stop,
         };
@@ -44,15 +44,15 @@ impl SqliteStore {
     async fn attempt(
         &mut self,
         work: &Work<'_>,
-        order: &ApplyOrder,
+        request: &WriteRequest,
         progress: &mut dyn FnMut(u64, u64),
     ) -> Result<Applied, AttemptError> {
         let session = (&mut self.conn, Dialect::sqlite());
         let mut pid = None;
-        let mut run = SqliteAttempt::new(session, &mut pid, work, order, progress);
+        let mut run = SqliteAttempt::new(session, &mut pid, work, request, progress);
         let applied = tokio::select! {
             applied = write(&mut run) => applied?,
-            () = order.asked_to_stop() => return Err(AttemptError::Asked),
+            () = request.asked_to_stop() => return Err(AttemptError::Asked),
         };
         run_sql(&mut self.conn, "COMMIT").await?;
         Ok(applied)
@@ -81,13 +81,13 @@ async fn write(run: &mut SqliteAttempt<'_>) -> Result<Applied, AttemptError> {
 /// Takes the write lock, and checks that the database is the one, and as
 /// far, as the plan was made for. The number of this apply.
 async fn begin(run: &mut SqliteAttempt<'_>) -> Result<i64, AttemptError> {
-    let wait = run.order.lock_timeout.as_millis();
+    let wait = run.request.lock_timeout.as_millis();
     run_sql(run.conn, &format!("PRAGMA busy_timeout = {wait}")).await?;
     if let Err(error) = run_sql(run.conn, "BEGIN IMMEDIATE").await {
         return Err(match crate::store::trouble::code(&error).as_deref() {
             Some("5") => Locked::busy(
                 "another process is writing to the database, as an apply does",
-                run.order.lock_timeout,
+                run.request.lock_timeout,
             )
             .into(),
             _ => error.into(),
@@ -113,5 +113,5 @@ async fn begin(run: &mut SqliteAttempt<'_>) -> Result<i64, AttemptError> {
         environment: owned(row.text(2)?),
         by,
     };
-    Ok(locked.next(run.work.plan.base, run.order)?)
+    Ok(locked.next(run.work.plan.base, run.request)?)
 }

@@ -289,7 +289,10 @@ impl<'a> World<'a> {
         if plan.is_empty() {
             return Ok(());
         }
-        let applied = self.store.apply(&plan, &order(&plan), &mut |_, _| ()).await;
+        let applied = self
+            .store
+            .apply(&plan, &request(&plan), &mut |_, _| ())
+            .await;
         applied.map_err(|error| format!("{}: {}", error.error, describe(&plan)))?;
         self.applied(effects).await?;
         let left = self.plan().await;
@@ -334,7 +337,10 @@ impl<'a> World<'a> {
         }
         let changed: Vec<usize> = self.changed(&before);
         let touched = effects.iter().any(|effect| changed.contains(&effect.key));
-        let applied = self.store.apply(&plan, &order(&plan), &mut |_, _| ()).await;
+        let applied = self
+            .store
+            .apply(&plan, &request(&plan), &mut |_, _| ())
+            .await;
         match applied {
             Err(error) if error.error.exit == Exit::Stale && touched => Ok(()),
             Err(error) => Err(format!(

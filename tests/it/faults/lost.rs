@@ -162,9 +162,9 @@ async fn fault_on_postgres(base: &Base, other: &mut Other, random: &mut Random) 
     let said = async {
         let mut store = Store::open(&url, base.schema.as_deref(), Mode::Write).await;
         let store = store.as_mut().map_err(|error| error.exit)?;
-        let mut order = order(&plan);
-        order.find_out = Duration::from_secs(20);
-        let applied = store.apply(&plan, &order, &mut |_, _| ()).await;
+        let mut request = request(&plan);
+        request.find_out = Duration::from_secs(20);
+        let applied = store.apply(&plan, &request, &mut |_, _| ()).await;
         applied.map(|_| ()).map_err(|error| error.error.exit)
     };
     let said = match kind {

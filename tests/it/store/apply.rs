@@ -493,7 +493,7 @@ async fn progress_reaches_its_total(base: Base) {
     let mut seen = Vec::new();
     let mut progress = |done, total| seen.push((done, total));
     store
-        .apply(&plan, &order(&plan), &mut progress)
+        .apply(&plan, &request(&plan), &mut progress)
         .await
         .unwrap();
     assert!(seen.is_sorted() && seen.len() > 1);
@@ -520,7 +520,7 @@ async fn what_a_rollback_needs_is_kept(base: Base) {
         Field::WorkerName,
     ];
     let plan = base.plan(&routing).await;
-    let mut first = order(&plan);
+    let mut first = request(&plan);
     first.files = Some("a digest".to_owned());
     first.restores = Some(7);
     let mut store = base.open(Mode::Write).await;

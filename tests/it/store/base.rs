@@ -13,7 +13,7 @@ use lkroute::routing::{
     Binding, BindingSettings, CipherText, Origin, Region, Routing, SecretSource, ServerConfig,
     Tenant,
 };
-use lkroute::store::{Applied, ApplyError, ApplyOrder, DatabaseUrl, Mode, PreparedSecret, Store};
+use lkroute::store::{Applied, ApplyError, DatabaseUrl, Mode, PreparedSecret, Store, WriteRequest};
 use sqlx::{AssertSqlSafe, Connection, Row, SqliteConnection};
 use tempfile::TempDir;
 use uuid::Uuid;
@@ -195,7 +195,7 @@ impl Base {
 
     pub async fn apply(&self, plan: &Plan) -> std::result::Result<Applied, ApplyError> {
         let mut store = self.open(Mode::Write).await;
-        store.apply(plan, &order(plan), &mut |_, _| ()).await
+        store.apply(plan, &request(plan), &mut |_, _| ()).await
     }
 
     /// Plans, applies, and sees that nothing is left to do.
@@ -246,20 +246,20 @@ impl Base {
     }
 }
 
-/// An order for this plan, with the sealed secrets of its configs.
-pub fn order(plan: &Plan) -> ApplyOrder {
-    let mut order = ApplyOrder::new(Uuid::now_v7(), "apply", "a test");
-    order.owner = Some("tests".to_owned());
+/// A request for this plan, with the sealed secrets of its configs.
+pub fn request(plan: &Plan) -> WriteRequest {
+    let mut request = WriteRequest::new(Uuid::now_v7(), "apply", "a test");
+    request.owner = Some("tests".to_owned());
     for (id, source) in &plan.config_sources {
         if let SecretSource::Sealed(text) = source {
             let prepared = PreparedSecret {
                 text: Some(text.clone()),
                 ..PreparedSecret::default()
             };
-            order.secrets.insert(*id, prepared);
+            request.secrets.insert(*id, prepared);
         }
     }
-    order
+    request
 }
 
 pub async fn plan(store: &mut Store, routing: &Routing, facts: &SecretFacts) -> Result<Plan> {

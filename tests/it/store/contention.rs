@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use lkroute::diff::plan::Plan;
 use lkroute::error::Exit;
 use lkroute::fields::Fields;
-use lkroute::store::{ApplyError, ApplyOrder, Mode};
+use lkroute::store::{ApplyError, Mode, WriteRequest};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use tokio::time::sleep;
 
@@ -28,12 +28,15 @@ async fn run(conn: &mut PgConnection, sql: &str) {
 async fn apply_as(
     base: &Base,
     plan: &Plan,
-    change: impl FnOnce(&mut ApplyOrder),
+    change: impl FnOnce(&mut WriteRequest),
 ) -> Result<(), ApplyError> {
-    let mut order = order(plan);
-    change(&mut order);
+    let mut request = request(plan);
+    change(&mut request);
     let mut store = base.open(Mode::Write).await;
-    store.apply(plan, &order, &mut |_, _| ()).await.map(|_| ())
+    store
+        .apply(plan, &request, &mut |_, _| ())
+        .await
+        .map(|_| ())
 }
 
 fn number(base: &Base, tenant: &str) -> String {
@@ -116,8 +119,8 @@ async fn writers_are_stalled_for_moments_only() {
     let plan = base.plan(&one("+919000000001", Fields::new())).await;
     let mut theirs = other(&base, &number(&base, TENANT_B)).await;
     let patient = async {
-        let applied = apply_as(&base, &plan, |order| {
-            order.lock_timeout = Duration::from_millis(2500);
+        let applied = apply_as(&base, &plan, |request| {
+            request.lock_timeout = Duration::from_millis(2500);
         });
         applied.await.unwrap_err()
     };
@@ -168,8 +171,8 @@ async fn an_update_waits_for_no_other_row() {
         .plan(&one("+919000000009", super::apply::outbound(true)))
         .await;
     let mut theirs = other(&base, &number(&base, TENANT_B)).await;
-    let applied = apply_as(&base, &plan, |order| {
-        order.lock_timeout = Duration::from_millis(300);
+    let applied = apply_as(&base, &plan, |request| {
+        request.lock_timeout = Duration::from_millis(300);
     });
     applied.await.unwrap();
     run(&mut theirs, "ROLLBACK").await;
@@ -232,7 +235,7 @@ async fn an_apply_that_is_asked_to_stop_rolls_back() {
     let state = base.table("lkroute_state");
     let mut theirs = other(&base, &format!("SELECT 1 FROM {state} FOR UPDATE")).await;
     let (ask, asked) = tokio::sync::watch::channel(false);
-    let applying = apply_as(&base, &plan, |order| order.stop = Some(asked));
+    let applying = apply_as(&base, &plan, |request| request.stop = Some(asked));
     let start = Instant::now();
     let (applied, ()) = tokio::join!(applying, async {
         sleep(Duration::from_millis(300)).await;

@@ -37,8 +37,8 @@ async fn of_two_at_once_one_is_stale(base: Base) {
 
 async fn a_lock_that_is_held_is_waited_for_and_told(base: Base) {
     let plan = base.plan(&files()).await;
-    let mut order = order(&plan);
-    order.lock_timeout = Duration::from_millis(200);
+    let mut request = request(&plan);
+    request.lock_timeout = Duration::from_millis(200);
     let mut store = base.open(Mode::Write).await;
     let error = match &base.hold {
         Hold::Postgres(db) => {
@@ -52,7 +52,7 @@ async fn a_lock_that_is_held_is_waited_for_and_told(base: Base) {
                 .await
                 .unwrap();
             store
-                .apply(&plan, &order, &mut |_, _| ())
+                .apply(&plan, &request, &mut |_, _| ())
                 .await
                 .unwrap_err()
         }
@@ -64,7 +64,7 @@ async fn a_lock_that_is_held_is_waited_for_and_told(base: Base) {
                 .await
                 .unwrap();
             store
-                .apply(&plan, &order, &mut |_, _| ())
+                .apply(&plan, &request, &mut |_, _| ())
                 .await
                 .unwrap_err()
         }
@@ -80,7 +80,7 @@ async fn a_lock_that_is_held_is_waited_for_and_told(base: Base) {
         message.contains("as an apply does: waited 0 s"),
         "{message}"
     );
-    store.apply(&plan, &order, &mut |_, _| ()).await.unwrap();
+    store.apply(&plan, &request, &mut |_, _| ()).await.unwrap();
 }
 
 #[tokio::test]
@@ -93,7 +93,7 @@ async fn a_connection_lost_around_commit_ends_in_the_truth() {
         let proxy = TcpCut::new(&base.db().url, cut, "lkroute_applies (id");
         let url = DatabaseUrl::parse(&proxy.url).unwrap();
         let mut store = Store::open(&url, Some(SCHEMA), Mode::Write).await.unwrap();
-        let result = store.apply(&plan, &order(&plan), &mut |_, _| ()).await;
+        let result = store.apply(&plan, &request(&plan), &mut |_, _| ()).await;
         assert_eq!(proxy.cuts(), 1);
         let there = base.sql("SELECT count(*) FROM {lkroute_applies}").await;
         match cut {
@@ -103,7 +103,7 @@ async fn a_connection_lost_around_commit_ends_in_the_truth() {
                 assert!(error.message.contains("nothing was written"), "{error}");
                 // The store has found a new connection.
                 store
-                    .apply(&plan, &order(&plan), &mut |_, _| ())
+                    .apply(&plan, &request(&plan), &mut |_, _| ())
                     .await
                     .unwrap();
             }
@@ -123,9 +123,9 @@ async fn an_outcome_that_cannot_be_found_out_is_exit_8() {
     let proxy = TcpCut::new(&base.db().url, Cut::During, "lkroute_applies (id").refuse_after();
     let url = DatabaseUrl::parse(&proxy.url).unwrap();
     let mut store = Store::open(&url, Some(SCHEMA), Mode::Write).await.unwrap();
-    let mut order = order(&plan);
-    order.find_out = Duration::from_secs(1);
-    let result = store.apply(&plan, &order, &mut |_, _| ()).await;
+    let mut request = request(&plan);
+    request.find_out = Duration::from_secs(1);
+    let result = store.apply(&plan, &request, &mut |_, _| ()).await;
     let error = result.unwrap_err().error;
     assert_eq!(error.exit, Exit::Unknown, "{error}");
     assert_eq!(
@@ -147,9 +147,9 @@ async fn an_apply_is_looked_for_as_long_as_a_failover_takes() {
     let proxy = TcpCut::new(&base.db().url, Cut::During, "lkroute_applies (id").refuse_for(away);
     let url = DatabaseUrl::parse(&proxy.url).unwrap();
     let mut store = Store::open(&url, Some(SCHEMA), Mode::Write).await.unwrap();
-    let mut order = order(&plan);
-    order.notice = |text| TOLD.lock().unwrap().push(text.to_owned());
-    let applied = store.apply(&plan, &order, &mut |_, _| ()).await;
+    let mut request = request(&plan);
+    request.notice = |text| TOLD.lock().unwrap().push(text.to_owned());
+    let applied = store.apply(&plan, &request, &mut |_, _| ()).await;
     assert_eq!(applied.unwrap().id, 1);
     let told = TOLD.lock().unwrap();
     assert!(told[0].contains("looking for up to 90 s"), "{told:?}");
@@ -176,7 +176,7 @@ async fn a_connection_lost_earlier_has_written_nothing() {
     bind(&mut routing, "+919000000001", 0, "india", Fields::new());
     let with_number = base.plan(&routing).await;
     let result = store
-        .apply(&with_number, &order(&plan), &mut { kill })
+        .apply(&with_number, &request(&plan), &mut { kill })
         .await;
     assert_eq!(result.unwrap_err().error.exit, Exit::Error);
     assert_eq!(base.everything().await, before);
@@ -245,7 +245,7 @@ async fn an_apply_goes_through_a_pooler() {
             .await
             .unwrap();
         store
-            .apply(&plan, &order(&plan), &mut |_, _| ())
+            .apply(&plan, &request(&plan), &mut |_, _| ())
             .await
             .unwrap();
         other.end_read().await.unwrap();
@@ -286,13 +286,13 @@ async fn tables_of_another_role_take_the_listed_grants() {
     ));
     let url = DatabaseUrl::parse(&url).unwrap();
     let mut store = Store::open(&url, Some(SCHEMA), Mode::Write).await.unwrap();
-    let result = store.apply(&plan, &order(&plan), &mut |_, _| ()).await;
+    let result = store.apply(&plan, &request(&plan), &mut |_, _| ()).await;
     let error = result.unwrap_err().error;
     assert!(error.message.contains("permission denied"), "{error}");
     assert!(error.hint.unwrap().contains("GRANT"));
     db.psql(&grants(schema, &role));
     store
-        .apply(&plan, &order(&plan), &mut |_, _| ())
+        .apply(&plan, &request(&plan), &mut |_, _| ())
         .await
         .unwrap();
     drop(store);
@@ -304,7 +304,7 @@ async fn tables_of_another_role_take_the_listed_grants() {
         .await
         .unwrap();
     store
-        .apply(&plan, &order(&plan), &mut |_, _| ())
+        .apply(&plan, &request(&plan), &mut |_, _| ())
         .await
         .unwrap();
 }
@@ -398,7 +398,7 @@ async fn a_database_in_use_keeps_all_that_is_not_ours() {
         .await
         .unwrap();
     store
-        .apply(&plan, &order(&plan), &mut |_, _| ())
+        .apply(&plan, &request(&plan), &mut |_, _| ())
         .await
         .unwrap();
     assert_eq!(db.psql(touched), "t");
@@ -419,7 +419,7 @@ async fn a_database_in_use_keeps_all_that_is_not_ours() {
         .await
         .unwrap();
     store
-        .apply(&plan, &order(&plan), &mut |_, _| ())
+        .apply(&plan, &request(&plan), &mut |_, _| ())
         .await
         .unwrap();
     assert_eq!(

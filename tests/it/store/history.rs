@@ -38,12 +38,12 @@ async fn back(base: &Base, apply: Option<i64>) -> RollbackPlan {
 /// Brings back the state of an apply, and sees that nothing is left to do.
 async fn roll_back(base: &Base, apply: i64) -> RollbackPlan {
     let way = back(base, Some(apply)).await;
-    let mut order = order(&way.plan);
-    order.kind = "rollback".to_owned();
-    order.restores = Some(apply);
-    order.secrets = way.secrets();
+    let mut request = request(&way.plan);
+    request.kind = "rollback".to_owned();
+    request.restores = Some(apply);
+    request.secrets = way.secrets();
     let mut store = base.open(Mode::Write).await;
-    let done = store.apply(&way.plan, &order, &mut |_, _| ()).await;
+    let done = store.apply(&way.plan, &request, &mut |_, _| ()).await;
     done.map_err(|error| error.error).expect("roll back");
     assert_eq!(describe(&back(base, Some(apply)).await.plan), "");
     way
@@ -326,12 +326,12 @@ async fn what_is_given_back_stays_as_it_is(base: Base) {
                 .all(|change| change.action == Action::Release)
         );
         assert_eq!(plan.summary().release, plan.changes.len() as u64);
-        let mut order = order(&plan);
-        order.kind = "release".to_owned();
-        order.secrets.clear();
+        let mut request = request(&plan);
+        request.kind = "release".to_owned();
+        request.secrets.clear();
         let mut store = base.open(Mode::Write).await;
         store
-            .apply(&plan, &order, &mut |_, _| ())
+            .apply(&plan, &request, &mut |_, _| ())
             .await
             .expect("give back");
         let state = back(&base, None).await.state;

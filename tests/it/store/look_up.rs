@@ -61,10 +61,10 @@ async fn what_is_ours_comes_with_its_line(base: Base) {
     bind(&mut routing, "+919513456728", 0, "india", fields);
     bind(&mut routing, "+919513456728", 1, "uae", Fields::new());
     let plan = base.plan(&routing).await;
-    let mut order = order(&plan);
-    order.revision = Some("0123456789abcdef".to_owned());
+    let mut request = request(&plan);
+    request.revision = Some("0123456789abcdef".to_owned());
     let mut store = base.open(Mode::Write).await;
-    store.apply(&plan, &order, &mut |_, _| ()).await.unwrap();
+    store.apply(&plan, &request, &mut |_, _| ()).await.unwrap();
     base.number(
         id(3),
         TENANT_UAE,

@@ -47,8 +47,8 @@ async fn behind_pgpool_plans_and_applies_are_those_of_the_primary() {
         }
         let planned = read(&routing).await;
         let mut store = open(Mode::Write).await;
-        let order = order(&planned);
-        let applied = store.apply(&planned, &order, &mut |_, _| ()).await;
+        let request = request(&planned);
+        let applied = store.apply(&planned, &request, &mut |_, _| ()).await;
         applied.unwrap();
         assert_eq!(base.sql(count).await, "50|50");
         assert_eq!(describe(&read(&routing).await), "");
@@ -85,9 +85,12 @@ async fn an_apply_proves_that_it_reads_what_it_wrote() {
         let proxy = SpreadingProxy::new(&base.db().url, postgres.port, reads);
         let url = DatabaseUrl::parse(&proxy.url).unwrap();
         let store = Store::open(&url, base.schema.as_deref(), Mode::Write).await;
-        let mut order = order(&planned);
-        order.find_out = std::time::Duration::from_secs(5);
-        let applied = store.unwrap().apply(&planned, &order, &mut |_, _| ()).await;
+        let mut request = request(&planned);
+        request.find_out = std::time::Duration::from_secs(5);
+        let applied = store
+            .unwrap()
+            .apply(&planned, &request, &mut |_, _| ())
+            .await;
         match applied {
             Ok(_) => assert!(works, "it noticed nothing"),
             Err(error) => {

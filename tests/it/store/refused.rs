@@ -292,14 +292,14 @@ async fn another_owner_is_refused(base: Base) {
     base.apply(&plan).await.unwrap();
     let plan = base.plan(&one(INDIA, Fields::new())).await;
     let mut store = base.open(Mode::Write).await;
-    let mut other = order(&plan);
+    let mut other = request(&plan);
     other.owner = Some("another tree".to_owned());
     let error = store
         .apply(&plan, &other, &mut |_, _| ())
         .await
         .unwrap_err();
     assert_eq!(error.error.exit, Exit::Conflict);
-    let mut prod = order(&plan);
+    let mut prod = request(&plan);
     prod.environment = Some("prod".to_owned());
     store.apply(&plan, &prod, &mut |_, _| ()).await.unwrap();
     let plan = base.plan(&files()).await;
@@ -321,9 +321,9 @@ async fn a_missing_secret_is_told_before_anything_is_written(base: Base) {
         "{}",
         error.error
     );
-    let mut order = order(&plan);
+    let mut request = request(&plan);
     let stored = sealed("from-env");
-    order.secrets.insert(
+    request.secrets.insert(
         uuid(CONFIG_UAE),
         lkroute::store::PreparedSecret {
             text: Some(stored.clone()),
@@ -332,7 +332,7 @@ async fn a_missing_secret_is_told_before_anything_is_written(base: Base) {
         },
     );
     let mut store = base.open(Mode::Write).await;
-    store.apply(&plan, &order, &mut |_, _| ()).await.unwrap();
+    store.apply(&plan, &request, &mut |_, _| ()).await.unwrap();
     let owned = |snapshot: lkroute::snapshot::Snapshot| {
         let mut owned = snapshot.owned_configs.into_iter();
         owned.find(|config| config.id == uuid(CONFIG_UAE)).unwrap()

@@ -96,7 +96,7 @@ async fn a_million() {
         }
     };
     store
-        .apply(&plan, &order(&plan), &mut progress)
+        .apply(&plan, &request(&plan), &mut progress)
         .await
         .unwrap();
     println!("apply of {numbers} creates: {:.2?}", start.elapsed());
@@ -179,7 +179,7 @@ async fn a_million() {
     let start = Instant::now();
     let mut seen = Vec::new();
     store
-        .apply(&plan, &order(&plan), &mut |done, _| {
+        .apply(&plan, &request(&plan), &mut |done, _| {
             seen.push(format!("{done} at {:.2?}", start.elapsed()))
         })
         .await
@@ -208,7 +208,7 @@ async fn a_hundred_thousand_on_sqlite() {
     let (plan, took) = planned(&mut store, &routing).await;
     println!("plan of 100k creates: {took:.2?}");
     let start = Instant::now();
-    let applied = store.apply(&plan, &order(&plan), &mut |_, _| ()).await;
+    let applied = store.apply(&plan, &request(&plan), &mut |_, _| ()).await;
     println!("apply: {:.2?}", start.elapsed());
     applied.unwrap();
     let mut other = routing.settings[0].clone();
@@ -223,7 +223,7 @@ async fn a_hundred_thousand_on_sqlite() {
         plan.changes.len()
     );
     let start = Instant::now();
-    let applied = store.apply(&plan, &order(&plan), &mut |_, _| ()).await;
+    let applied = store.apply(&plan, &request(&plan), &mut |_, _| ()).await;
     println!("apply of 1 %: {:.2?}", start.elapsed());
     applied.unwrap();
     let start = Instant::now();

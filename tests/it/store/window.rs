@@ -241,9 +241,9 @@ async fn rows_that_are_not_read_are_as_they_were(base: Base) {
                 .unwrap()];
             let (plan, _) = read_release(&mut store, Some(&given)).await.unwrap();
             let plan = plan.unwrap();
-            let mut order = order(&plan);
-            order.kind = "release".to_owned();
-            store.apply(&plan, &order, &mut |_, _| ()).await.unwrap();
+            let mut request = request(&plan);
+            request.kind = "release".to_owned();
+            store.apply(&plan, &request, &mut |_, _| ()).await.unwrap();
         }
         base.apply(&base.plan(&routing).await).await.expect("apply");
     }

@@ -22,7 +22,7 @@ pub const FAILOVER: Duration = Duration::from_secs(90);
 
 /// Who applies, why, and with which secrets.
 #[derive(Debug, Clone)]
-pub struct ApplyOrder {
+pub struct WriteRequest {
     /// Names this apply before it has a number, so that its fate can be
     /// found out when the connection is lost. Fresh for each apply.
     pub token: Uuid,
@@ -82,10 +82,10 @@ pub struct PreparedSecret {
     pub source: Option<String>,
 }
 
-impl ApplyOrder {
-    /// An order of that kind and actor, all else left out.
-    pub fn new(token: Uuid, kind: &str, actor: &str) -> ApplyOrder {
-        ApplyOrder {
+impl WriteRequest {
+    /// A request of that kind and actor, all else left out.
+    pub fn new(token: Uuid, kind: &str, actor: &str) -> WriteRequest {
+        WriteRequest {
             token,
             kind: kind.to_owned(),
             actor: actor.to_owned(),
@@ -110,7 +110,7 @@ impl ApplyOrder {
     }
 }
 
-impl ApplyOrder {
+impl WriteRequest {
     /// The environment that the database is stamped with.
     fn environment_before(&self) -> Option<&str> {
         match &self.restamp {
@@ -227,7 +227,7 @@ pub(super) struct Locked {
 impl Locked {
     /// Whether the database is the one, and as far, as the plan was made for;
     /// the number of the next apply.
-    pub fn next(&self, base: Option<ApplyId>, order: &ApplyOrder) -> Result<ApplyId> {
+    pub fn next(&self, base: Option<ApplyId>, request: &WriteRequest) -> Result<ApplyId> {
         if self.last_apply != base {
             let by = match &self.by {
                 Some((id, actor, at)) => format!("apply {id} by {actor} at {at}"),
@@ -240,7 +240,7 @@ impl Locked {
         }
         check_stamp(
             (self.owner.as_deref(), self.environment.as_deref()),
-            (order.owner.as_deref(), order.environment_before()),
+            (request.owner.as_deref(), request.environment_before()),
         )?;
         Ok(self.last_apply.unwrap_or(0) + 1)
     }
