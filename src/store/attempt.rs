@@ -5,8 +5,8 @@ use serde::Serialize;
 
 use super::session::Session;
 use super::stop::AttemptError;
-use super::work::Work;
 use super::write_request::WriteRequest;
+use super::write_set::WriteSet;
 use crate::error::Error;
 use crate::lookup::Dialect;
 
@@ -15,7 +15,7 @@ pub(super) struct Attempt<'a, S> {
     pub dialect: Dialect<'a>,
     /// The server's process, once it is known; SQLite has none.
     pub pid: &'a mut Option<i64>,
-    pub work: &'a Work<'a>,
+    pub write_set: &'a WriteSet<'a>,
     pub request: &'a WriteRequest,
     /// Told how much of how much is done.
     pub progress: &'a mut dyn FnMut(u64, u64),
@@ -27,16 +27,16 @@ impl<'a, S: Session> Attempt<'a, S> {
     pub fn new(
         (conn, dialect): (&'a mut S, Dialect<'a>),
         pid: &'a mut Option<i64>,
-        work: &'a Work<'a>,
+        write_set: &'a WriteSet<'a>,
         request: &'a WriteRequest,
         progress: &'a mut dyn FnMut(u64, u64),
     ) -> Attempt<'a, S> {
-        let rows = work.updates().len() + work.inserts().len() + work.bindings.len();
+        let rows = write_set.updates().len() + write_set.inserts().len() + write_set.bindings.len();
         Attempt {
             conn,
             dialect,
             pid,
-            work,
+            write_set,
             request,
             progress,
             done: 0,
@@ -62,7 +62,7 @@ impl<'a, S: Session> Attempt<'a, S> {
     /// An SQL condition: that whoever answers sees this apply's own record,
     /// and the state that the plan was made for.
     pub fn seen(&self) -> String {
-        let base = self.work.plan.base;
+        let base = self.write_set.plan.base;
         let base = base.map_or("NULL".to_owned(), |id| id.to_string());
         format!(
             "EXISTS (SELECT 1 FROM {q}lkroute_applies a, {q}lkroute_state s

@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::cells::Cells;
-use super::work::Work;
 use super::write_request::WriteRequest;
+use super::write_set::WriteSet;
 use crate::diff::plan::{Change, Object};
 use crate::error::Error;
 use crate::fields::{Field, Fields, FieldsIx};
@@ -141,22 +141,22 @@ impl Books {
     }
 
     /// The file and line of an object, not of the field that changes in it.
-    pub fn source(&mut self, work: &Work<'_>, change: &Change) -> Option<(i32, i32)> {
+    pub fn source(&mut self, write_set: &WriteSet<'_>, change: &Change) -> Option<(i32, i32)> {
         let origin = change.origin?;
-        let path = work.plan.files.get(origin.file as usize)?;
+        let path = write_set.plan.files.get(origin.file as usize)?;
         let file = self.files.id(path);
         Some((file, i32::try_from(origin.line).ok()?))
     }
 
     /// Numbers for all that the bindings of a plan use, and their rows.
-    pub fn enter(mut self, work: &Work<'_>) -> Entries {
-        let plan = work.plan;
+    pub fn enter(mut self, write_set: &WriteSet<'_>) -> Entries {
+        let plan = write_set.plan;
         let mut settings: HashMap<FieldsIx, i32> = HashMap::new();
         let mut files: HashMap<u32, i32> = HashMap::new();
         let mut tenants: Vec<Option<i32>> = vec![None; plan.tenants.len()];
         let mut found: HashMap<(u32, bool), Option<i32>> = HashMap::new();
-        let mut bindings = Vec::with_capacity(work.bindings.len());
-        for change in &work.bindings {
+        let mut bindings = Vec::with_capacity(write_set.bindings.len());
+        for change in &write_set.bindings {
             let (Some(owned), Some(row)) = (change.owned, change.row) else {
                 continue;
             };
@@ -184,7 +184,7 @@ impl Books {
                 inserted: change.inserted,
                 found: *found
                     .entry((change.patch, change.insert))
-                    .or_insert_with(|| Some(self.settings.id(&work.found(change)?))),
+                    .or_insert_with(|| Some(self.settings.id(&write_set.found(change)?))),
             });
         }
         let mut aliases = Vec::new();
@@ -207,10 +207,10 @@ impl Books {
 }
 
 /// The versions that end: of regions by name, of configs and bindings by row.
-pub(super) fn ended_regions<'a>(work: &Work<'a>) -> Vec<&'a str> {
-    let names = work.regions.iter().filter(|change| !change.insert);
+pub(super) fn ended_regions<'a>(write_set: &WriteSet<'a>) -> Vec<&'a str> {
+    let names = write_set.regions.iter().filter(|change| !change.insert);
     names
-        .filter_map(|change| region_name(work, change))
+        .filter_map(|change| region_name(write_set, change))
         .collect()
 }
 
@@ -221,22 +221,22 @@ pub(super) fn ended_rows(changes: &[&Change]) -> Vec<Uuid> {
         .collect()
 }
 
-fn region_name<'a>(work: &Work<'a>, change: &Change) -> Option<&'a str> {
+fn region_name<'a>(write_set: &WriteSet<'a>, change: &Change) -> Option<&'a str> {
     match change.object {
-        Object::Region(ix) => Some(&work.plan.names[ix as usize]),
+        Object::Region(ix) => Some(&write_set.plan.names[ix as usize]),
         Object::Config(_) | Object::Binding { .. } => None,
     }
 }
 
 /// Rows of `lkroute_regions` as JSON: name, fields, file, line.
-pub(super) fn region_rows(work: &Work<'_>, books: &mut Books) -> Vec<Value> {
+pub(super) fn region_rows(write_set: &WriteSet<'_>, books: &mut Books) -> Vec<Value> {
     let mut rows = Vec::new();
-    for change in &work.regions {
-        let (Some(owned), Some(name)) = (change.owned, region_name(work, change)) else {
+    for change in &write_set.regions {
+        let (Some(owned), Some(name)) = (change.owned, region_name(write_set, change)) else {
             continue;
         };
-        let fields = work.plan.pool.get(owned).to_json().to_string();
-        let (file, line) = books.source(work, change).unzip();
+        let fields = write_set.plan.pool.get(owned).to_json().to_string();
+        let (file, line) = books.source(write_set, change).unzip();
         rows.push(json!([name, fields, file, line]));
     }
     rows
@@ -245,19 +245,19 @@ pub(super) fn region_rows(work: &Work<'_>, books: &mut Books) -> Vec<Value> {
 /// Rows of `lkroute_configs` as JSON: id, fields, secret_source, fingerprint,
 /// sealed, file, line, inserted, found, found_sealed.
 pub(super) fn config_rows(
-    work: &Work<'_>,
+    write_set: &WriteSet<'_>,
     books: &mut Books,
     request: &WriteRequest,
     before: &Before,
 ) -> Vec<Value> {
     let mut rows = Vec::new();
-    for change in &work.configs {
-        let (Some(fields), Some(id)) = (work.config_owned(change), change.row) else {
+    for change in &write_set.configs {
+        let (Some(fields), Some(id)) = (write_set.config_owned(change), change.row) else {
             continue;
         };
         let fields = fields.to_json().to_string();
-        let (file, line) = books.source(work, change).unzip();
-        let secret = secret_columns(work, request, before, change, id);
+        let (file, line) = books.source(write_set, change).unzip();
+        let secret = secret_columns(write_set, request, before, change, id);
         rows.push(json!([
             id,
             fields,
@@ -275,13 +275,13 @@ pub(super) fn config_rows(
 }
 
 fn secret_columns(
-    work: &Work<'_>,
+    write_set: &WriteSet<'_>,
     request: &WriteRequest,
     before: &Before,
     change: &Change,
     id: Uuid,
 ) -> SecretColumns {
-    let declared = work.plan.config_sources.get(&id);
+    let declared = write_set.plan.config_sources.get(&id);
     let former = change
         .previous
         .and_then(|previous| before.versions.get(&previous));
@@ -292,16 +292,16 @@ fn secret_columns(
         (Some(declared), _) => declared.describe(),
         (None, former) => former.map_or(String::new(), |former| former.source.clone()),
     };
-    let written = work.secret(id);
+    let written = write_set.secret(id);
     // A fingerprint stays true as long as source and secret do.
     let kept = former
         .filter(|former| former.source == source && written.is_none())
         .and_then(|former| former.fingerprint.clone());
     let prepared = prepared.and_then(|prepared| prepared.fingerprint.clone());
     let held = before.secrets.get(&id);
-    let found = work.found(change);
+    let found = write_set.found(change);
     // Drift that is left alone is in the row, and not ours.
-    let untouched = !work.touches_secret(change);
+    let untouched = !write_set.touches_secret(change);
     let stored = match (written, former) {
         (Some(written), _) => sealed(written),
         (None, Some(former)) if untouched => former.sealed.clone(),

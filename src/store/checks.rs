@@ -6,8 +6,8 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::row_patch::{RowPatch, counts};
-use super::work::{Work, key};
 use super::write_request::ApplyError;
+use super::write_set::{WriteSet, key};
 use crate::address::Address;
 use crate::diff::plan::{Action, Change, FieldChange, Patch};
 use crate::diff::row_reader::read_row;
@@ -16,7 +16,7 @@ use crate::fields::{Field, Fields};
 use crate::phone;
 use crate::snapshot::{LiveConfig, NumberRow};
 
-impl<'a> Work<'a> {
+impl<'a> WriteSet<'a> {
     /// Whether a number row is as the plan saw it: number, tenant, status,
     /// and the fields that change or are recorded.
     pub fn holds(&self, change: &Change, live: &NumberRow<'_>) -> bool {

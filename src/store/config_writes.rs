@@ -9,15 +9,15 @@ use super::cells::Cells;
 use super::rows;
 use super::session::Session;
 use super::stop::AttemptError;
-use super::work::{CONFIG_COLUMNS, Write};
 use super::write_request::ApplyError;
+use super::write_set::{CONFIG_COLUMNS, ConfigWrite};
 use crate::diff::plan::Change;
 use crate::snapshot::LiveConfig;
 
 /// Locks the rows of the configs that the plan touches, and checks that they
 /// are as it saw them.
 pub(super) async fn check<S: Session>(run: &mut Attempt<'_, S>) -> Result<Before, AttemptError> {
-    let configs = run.work.configs.iter();
+    let configs = run.write_set.configs.iter();
     let ids = configs.flat_map(|change| [change.row, change.previous]);
     let ids: Vec<Uuid> = ids.flatten().collect();
     let mut before = Before::default();
@@ -25,7 +25,7 @@ pub(super) async fn check<S: Session>(run: &mut Attempt<'_, S>) -> Result<Before
         return Ok(before);
     }
     let live = read(run, &ids, &run.dialect.locked(&run.dialect.config_row_id())).await?;
-    run.work.check_configs(&live)?;
+    run.write_set.check_configs(&live)?;
     let secrets = live.into_iter().map(|row| (row.id, row.secret));
     before.secrets.extend(secrets);
     let versions = format!(
@@ -64,8 +64,8 @@ pub(super) async fn write<S: Session>(run: &mut Attempt<'_, S>) -> Result<(), At
     let dialect = run.dialect;
     let table = format!("{}voice_agent_livekit", dialect.prefix());
     let (id, touch) = (dialect.config_row_id(), dialect.touch_config());
-    let updates = run.work.configs_to(Write::Update);
-    let (objects, renamed) = run.work.config_rows(&updates)?;
+    let updates = run.write_set.configs_to(ConfigWrite::Update);
+    let (objects, renamed) = run.write_set.config_rows(&updates)?;
     if renamed.len() > 1 {
         let park = format!(
             "UPDATE {table} AS c SET name = 'lkroute-' || c.id{touch} WHERE {}",
@@ -84,8 +84,8 @@ pub(super) async fn write<S: Session>(run: &mut Attempt<'_, S>) -> Result<(), At
         dialect.id()
     );
     store(run, &update, &updates, &objects).await?;
-    let inserts = run.work.configs_to(Write::Insert);
-    let (objects, _) = run.work.config_rows(&inserts)?;
+    let inserts = run.write_set.configs_to(ConfigWrite::Insert);
+    let (objects, _) = run.write_set.config_rows(&inserts)?;
     let insert = format!(
         "INSERT INTO {table} (id, {}) SELECT {}, {} FROM {}",
         CONFIG_COLUMNS.join(", "),
@@ -100,13 +100,13 @@ pub(super) async fn write<S: Session>(run: &mut Attempt<'_, S>) -> Result<(), At
 
 /// Reads back what was written, which triggers may have changed.
 pub(super) async fn read_back<S: Session>(run: &mut Attempt<'_, S>) -> Result<(), AttemptError> {
-    let written = run.work.configs_written();
+    let written = run.write_set.configs_written();
     if written.is_empty() {
         return Ok(());
     }
     let ids: Vec<Uuid> = written.keys().copied().collect();
     let live = read(run, &ids, "").await?;
-    Ok(run.work.check_rewritten(&written, &live)?)
+    Ok(run.write_set.check_rewritten(&written, &live)?)
 }
 
 async fn store<S: Session>(
@@ -117,7 +117,7 @@ async fn store<S: Session>(
 ) -> Result<(), AttemptError> {
     let written = run.write(sql, objects).await;
     let moved = |what: &str| {
-        let addresses = changes.iter().map(|change| run.work.address(change));
+        let addresses = changes.iter().map(|change| run.write_set.address(change));
         AttemptError::from(ApplyError::moved(what, addresses.collect()))
     };
     match written {
@@ -130,7 +130,7 @@ async fn store<S: Session>(
 
 /// Deletes configs that no number holds.
 async fn delete<S: Session>(run: &mut Attempt<'_, S>) -> Result<(), AttemptError> {
-    let changes = run.work.configs_to(Write::Delete);
+    let changes = run.write_set.configs_to(ConfigWrite::Delete);
     let ids: Vec<Uuid> = changes.iter().filter_map(|change| change.row).collect();
     if ids.is_empty() {
         return Ok(());
@@ -153,7 +153,7 @@ async fn delete<S: Session>(run: &mut Attempt<'_, S>) -> Result<(), AttemptError
     for row in &held {
         let Some(id) = row.uuid(0)? else { continue };
         let change = changes.iter().find(|change| change.row == Some(id));
-        holding.extend(change.map(|change| run.work.address(change)));
+        holding.extend(change.map(|change| run.write_set.address(change)));
     }
     if !holding.is_empty() {
         return Err(ApplyError::moved("numbers have come to use configs", holding).into());
@@ -163,7 +163,7 @@ async fn delete<S: Session>(run: &mut Attempt<'_, S>) -> Result<(), AttemptError
         dialect.among(&dialect.config_row_id())
     );
     if run.conn.write_ids(&delete, &ids).await? != ids.len() as u64 {
-        let all = changes.iter().map(|change| run.work.address(change));
+        let all = changes.iter().map(|change| run.write_set.address(change));
         return Err(ApplyError::moved("configs are gone", all.collect()).into());
     }
     Ok(())

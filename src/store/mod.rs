@@ -49,8 +49,8 @@ mod try_read;
 mod url;
 mod version_writes;
 mod waits;
-mod work;
 mod write_request;
+mod write_set;
 
 pub use crate::lookup::{LookUp, LookedUp, OwnedCredentials, TrustRows};
 pub use batch::Batch;

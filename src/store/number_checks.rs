@@ -49,7 +49,7 @@ async fn rows_of<'a, S: Session>(
 pub(super) async fn check_adopted<S: Session>(
     run: &mut Attempt<'_, S>,
 ) -> Result<(), AttemptError> {
-    let adopted = run.work.adopted();
+    let adopted = run.write_set.adopted();
     check_as_planned(run, &adopted).await
 }
 
@@ -58,10 +58,10 @@ pub(super) async fn check_as_planned<S: Session>(
     run: &mut Attempt<'_, S>,
     changes: &[&Change],
 ) -> Result<(), AttemptError> {
-    let work = run.work;
+    let write_set = run.write_set;
     let mut held: HashSet<Uuid> = HashSet::with_capacity(changes.len());
     rows_of(run, changes, |change, live| {
-        if work.holds(change, live) {
+        if write_set.holds(change, live) {
             held.insert(live.id);
         }
     })
@@ -75,7 +75,9 @@ pub(super) fn refuse_moved<'a, S: Session>(
     run: &Attempt<'_, S>,
     changes: impl Iterator<Item = &'a Change>,
 ) -> Result<(), AttemptError> {
-    let mut moved: Vec<Address> = changes.map(|change| run.work.address(change)).collect();
+    let mut moved: Vec<Address> = changes
+        .map(|change| run.write_set.address(change))
+        .collect();
     moved.sort_unstable();
     match moved.is_empty() {
         true => Ok(()),
@@ -85,16 +87,16 @@ pub(super) fn refuse_moved<'a, S: Session>(
 
 /// Reads back what was written, where triggers or rules may have changed it.
 pub(super) async fn read_back<S: Session>(run: &mut Attempt<'_, S>) -> Result<(), AttemptError> {
-    let mut written = run.work.updates();
-    written.extend(run.work.inserts());
+    let mut written = run.write_set.updates();
+    written.extend(run.write_set.inserts());
     if written.is_empty() || !run.conn.are_numbers_rewritten(run.dialect).await? {
         return Ok(());
     }
-    let (work, mut found, mut seen) = (run.work, Vec::new(), 0);
+    let (write_set, mut found, mut seen) = (run.write_set, Vec::new(), 0);
     rows_of(run, &written, |change, live| {
         seen += 1;
-        let what = work.rewritten(change, live);
-        found.extend(what.map(|what| (work.address(change), what)));
+        let what = write_set.rewritten(change, live);
+        found.extend(what.map(|what| (write_set.address(change), what)));
     })
     .await?;
     match found.is_empty() {

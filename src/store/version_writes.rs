@@ -53,14 +53,14 @@ pub(super) async fn write<S: Session>(
     let dialect = run.dialect;
     let (q, values) = (dialect.prefix(), dialect.rows());
     let item = |ix: usize, kind: &str| dialect.item(ix, kind);
-    let regions = region_rows(run.work, &mut books);
+    let regions = region_rows(run.write_set, &mut books);
     let insert = format!(
         "INSERT INTO {q}lkroute_regions (since, name, fields, file, line)
          SELECT {id}, {} FROM {values}",
         dialect.items(&["text", "text", "int4", "int4"])
     );
     run.write(&insert, &regions).await?;
-    let configs = config_rows(run.work, &mut books, run.request, before);
+    let configs = config_rows(run.write_set, &mut books, run.request, before);
     let insert = format!(
         "INSERT INTO {q}lkroute_configs (since, id, fields, secret_source, fingerprint, sealed,
            file, line, inserted, found, found_sealed)
@@ -70,7 +70,7 @@ pub(super) async fn write<S: Session>(
         ])
     );
     run.write(&insert, &configs).await?;
-    let entries = books.enter(run.work);
+    let entries = books.enter(run.write_set);
     let pair = |table: &str, column: &str, kind: &str| {
         let items = dialect.items(&["int4", kind]);
         format!("INSERT INTO {q}{table} (id, {column}) SELECT {items} FROM {values}")
@@ -92,7 +92,10 @@ pub(super) async fn write<S: Session>(
 
 async fn end_versions<S: Session>(run: &mut Attempt<'_, S>, id: i64) -> Result<(), AttemptError> {
     let (dialect, q) = (run.dialect, run.dialect.prefix());
-    let regions: Vec<[&str; 1]> = ended_regions(run.work).into_iter().map(|r| [r]).collect();
+    let regions: Vec<[&str; 1]> = ended_regions(run.write_set)
+        .into_iter()
+        .map(|r| [r])
+        .collect();
     let end_regions = format!(
         "UPDATE {q}lkroute_regions SET until = {id} FROM {} WHERE until IS NULL AND name = {}",
         dialect.rows(),
@@ -111,12 +114,15 @@ async fn end_versions<S: Session>(run: &mut Attempt<'_, S>, id: i64) -> Result<(
         dialect.among("number_id")
     );
     for (sql, ids) in [
-        (end("lkroute_configs", "id"), ended_rows(&run.work.configs)),
+        (
+            end("lkroute_configs", "id"),
+            ended_rows(&run.write_set.configs),
+        ),
         (
             end("lkroute_bindings", "number_id"),
-            ended_rows(&run.work.bindings),
+            ended_rows(&run.write_set.bindings),
         ),
-        (retire, run.work.retired()),
+        (retire, run.write_set.retired()),
     ] {
         for chunk in ids.chunks(CHUNK) {
             expect(run.conn.write_ids(&sql, chunk).await?, chunk.len())?;

@@ -15,8 +15,8 @@ use crate::error::Error;
 use crate::lookup::Dialect;
 use crate::store::stop::{AttemptError, stopped};
 use crate::store::trouble::passing;
-use crate::store::work::Work;
 use crate::store::write_request::{Applied, ApplyError, WriteRequest};
+use crate::store::write_set::WriteSet;
 use crate::store::{config_writes, number_checks as shared_checks, version_writes};
 
 /// How often a transaction that the server gave up is tried again.
@@ -35,14 +35,14 @@ impl PgStore {
         request: &WriteRequest,
         progress: &mut dyn FnMut(u64, u64),
     ) -> Result<Applied, ApplyError> {
-        let work = Work::new(plan, request)?;
+        let write_set = WriteSet::new(plan, request)?;
         self.refuse_hidden().await?;
         self.check_columns().await?;
         let mut pid = None;
         let mut attempt = 1;
         loop {
             let stop = match self
-                .attempt(&work, request, progress, (attempt > 1, &mut pid))
+                .attempt(&write_set, request, progress, (attempt > 1, &mut pid))
                 .await
             {
                 Ok(applied) => return Ok(applied),
@@ -73,13 +73,13 @@ impl PgStore {
 
     async fn attempt(
         &mut self,
-        work: &Work<'_>,
+        write_set: &WriteSet<'_>,
         request: &WriteRequest,
         progress: &mut dyn FnMut(u64, u64),
         (again, pid): (bool, &mut Option<i64>),
     ) -> Result<Applied, AttemptError> {
         let dialect = Dialect::postgres(&self.q, self.tables.columns());
-        let mut run = PgAttempt::new((&mut self.conn, dialect), pid, work, request, progress);
+        let mut run = PgAttempt::new((&mut self.conn, dialect), pid, write_set, request, progress);
         let rows = u32::try_from(run.total / 1000).unwrap_or(u32::MAX);
         let limit = request.lock_timeout + self.waits.silence;
         let limit = limit.saturating_add(THOUSAND.saturating_mul(rows));

@@ -32,8 +32,8 @@ const PAUSE: Duration = Duration::from_millis(250);
 pub(super) async fn begin(run: &mut PgAttempt<'_>) -> Result<i64, AttemptError> {
     let until = Instant::now() + run.request.lock_timeout;
     let locked = lock_state(run).await?;
-    let id = locked.next(run.work.plan.base, run.request)?;
-    if run.work.relies_on_numbers() {
+    let id = locked.next(run.write_set.plan.base, run.request)?;
+    if run.write_set.relies_on_numbers() {
         lock_numbers(run, until).await?;
     }
     Ok(id)

@@ -13,10 +13,10 @@ use crate::store::stop::AttemptError;
 /// where they are few, else by passing over all rows of their tenants.
 pub(super) async fn nothing_appeared(run: &mut PgAttempt<'_>) -> Result<(), AttemptError> {
     if !run
-        .work
+        .write_set
         .bindings
         .iter()
-        .any(|change| run.work.appears(change))
+        .any(|change| run.write_set.appears(change))
     {
         return Ok(());
     }
@@ -30,7 +30,7 @@ pub(super) async fn nothing_appeared(run: &mut PgAttempt<'_>) -> Result<(), Atte
     if !found.flag(1)? {
         return Ok(());
     }
-    let mut new = NewNumbers::new(run.work.made_active());
+    let mut new = NewNumbers::new(run.write_set.made_active());
     let mut filter = run
         .dialect
         .among_ids(&run.dialect.columns.tenant_id("n"), &new.tenants());

@@ -15,7 +15,7 @@ use crate::store::number_checks::{CHUNK, refuse_moved};
 use crate::store::row_patch::RowPatch;
 use crate::store::schema::NUMBERS;
 use crate::store::stop::AttemptError;
-use crate::store::work::{key, row};
+use crate::store::write_set::{key, row};
 
 /// Bytes of COPY data to a message.
 pub(super) const PIECE: usize = 256 * 1024;
@@ -65,7 +65,7 @@ pub(super) async fn update(run: &mut PgAttempt<'_>) -> Result<(), AttemptError> 
         config = config_id("n.rules"),
         base = columns.base_number("n"),
     );
-    for chunk in run.work.updates().chunks(CHUNK) {
+    for chunk in run.write_set.updates().chunks(CHUNK) {
         update_chunk(run, &sql, chunk).await?;
         run.advance(chunk.len());
     }
@@ -77,7 +77,7 @@ async fn update_chunk(
     sql: &str,
     chunk: &[&Change],
 ) -> Result<(), AttemptError> {
-    let plan = run.work.plan;
+    let plan = run.write_set.plan;
     let mut ids = Vec::with_capacity(chunk.len());
     let mut tenants = Vec::with_capacity(chunk.len());
     let mut numbers = Vec::with_capacity(chunk.len());
@@ -86,7 +86,7 @@ async fn update_chunk(
     for change in chunk {
         let id = row(change)?;
         ids.push(id);
-        tenants.push(key(run.work.plan, change).map(|(tenant, _)| tenant));
+        tenants.push(key(run.write_set.plan, change).map(|(tenant, _)| tenant));
         numbers.push(patches.number(plan, change));
         expected.insert(id, change);
     }
@@ -99,7 +99,7 @@ async fn update_chunk(
             .map(|number| number.row_key());
         let wanted = expected
             .get(&id)
-            .and_then(|change| key(run.work.plan, change));
+            .and_then(|change| key(run.write_set.plan, change));
         if found.is_some() && found == wanted.map(|(_, key)| key) {
             expected.remove(&id);
         }
@@ -167,7 +167,7 @@ impl Patches {
 /// Inserts the new rows, after [`nothing_appeared`]. Their ids ascend in the order of the plan, so that the
 /// index on them grows at one end.
 pub(super) async fn insert(run: &mut PgAttempt<'_>) -> Result<(), AttemptError> {
-    let inserts = run.work.inserts();
+    let inserts = run.write_set.inserts();
     if inserts.is_empty() {
         return Ok(());
     }
@@ -193,10 +193,10 @@ pub(super) async fn insert(run: &mut PgAttempt<'_>) -> Result<(), AttemptError> 
         };
         writer.row(7);
         writer.uuid(id);
-        writer.uuid(run.work.plan.tenants[tenant as usize].id);
+        writer.uuid(run.write_set.plan.tenants[tenant as usize].id);
         writer.text(&key.country_code());
         writer.int8(key.base_number());
-        let patch = run.work.plan.patch(change);
+        let patch = run.write_set.plan.patch(change);
         let tail = tails
             .entry(change.patch)
             .or_insert_with(|| tail(&RowPatch::of(patch, change.owned.is_some())));
@@ -286,10 +286,11 @@ impl NewRows {
         let (Object::Binding { number, tenant }, Some(id)) = (change.object, change.row) else {
             return;
         };
-        let patch = RowPatch::of(run.work.plan.patch(change), change.owned.is_some());
+        let patch = RowPatch::of(run.write_set.plan.patch(change), change.owned.is_some());
         let key = number.row_key();
         self.ids.push(id);
-        self.tenants.push(run.work.plan.tenants[tenant as usize].id);
+        self.tenants
+            .push(run.write_set.plan.tenants[tenant as usize].id);
         self.codes.push(key.country_code());
         self.bases.push(key.base_number());
         self.providers
@@ -315,7 +316,7 @@ fn tail(patch: &RowPatch) -> Vec<u8> {
 /// Locks the rows to change in the order of their ids, after a deadlock:
 /// whoever does the same waits, and no more.
 pub(super) async fn lock_in_order(run: &mut PgAttempt<'_>) -> Result<(), AttemptError> {
-    let updates = run.work.updates();
+    let updates = run.write_set.updates();
     let mut rows: Vec<Uuid> = updates.iter().filter_map(|change| change.row).collect();
     rows.sort_unstable();
     let sql = format!(

@@ -13,8 +13,8 @@ use crate::error::Error;
 use crate::lookup::Dialect;
 use crate::store::cells::Cells;
 use crate::store::stop::{AttemptError, stopped};
-use crate::store::work::Work;
 use crate::store::write_request::{Applied, ApplyError, Locked, WriteRequest};
+use crate::store::write_set::WriteSet;
 use crate::store::{config_writes, number_checks, version_writes};
 
 /// How long the end of a transaction that is given up is waited for.
@@ -27,8 +27,8 @@ impl SqliteStore {
         request: &WriteRequest,
         progress: &mut dyn FnMut(u64, u64),
     ) -> Result<Applied, ApplyError> {
-        let work = Work::new(plan, request)?;
-        let stop = match self.attempt(&work, request, progress).await {
+        let write_set = WriteSet::new(plan, request)?;
+        let stop = match self.attempt(&write_set, request, progress).await {
             Ok(applied) => return Ok(applied),
             Err(stop) => stop,
         };
@@ -43,13 +43,13 @@ impl SqliteStore {
 
     async fn attempt(
         &mut self,
-        work: &Work<'_>,
+        write_set: &WriteSet<'_>,
         request: &WriteRequest,
         progress: &mut dyn FnMut(u64, u64),
     ) -> Result<Applied, AttemptError> {
         let session = (&mut self.conn, Dialect::sqlite());
         let mut pid = None;
-        let mut run = SqliteAttempt::new(session, &mut pid, work, request, progress);
+        let mut run = SqliteAttempt::new(session, &mut pid, write_set, request, progress);
         let applied = tokio::select! {
             applied = write(&mut run) => applied?,
             () = request.asked_to_stop() => return Err(AttemptError::Asked),
@@ -113,5 +113,5 @@ async fn begin(run: &mut SqliteAttempt<'_>) -> Result<i64, AttemptError> {
         environment: owned(row.text(2)?),
         by,
     };
-    Ok(locked.next(run.work.plan.base, run.request)?)
+    Ok(locked.next(run.write_set.plan.base, run.request)?)
 }

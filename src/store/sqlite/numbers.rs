@@ -14,11 +14,11 @@ use crate::store::cells::Cells;
 use crate::store::number_checks::{CHUNK, NewNumbers, check_as_planned, refuse_moved};
 use crate::store::row_patch::RowPatch;
 use crate::store::stop::AttemptError;
-use crate::store::work::row;
+use crate::store::write_set::row;
 
 /// Changes rows that are there, each as the plan saw it.
 pub(super) async fn update(run: &mut SqliteAttempt<'_>) -> Result<(), AttemptError> {
-    for chunk in run.work.updates().chunks(CHUNK) {
+    for chunk in run.write_set.updates().chunks(CHUNK) {
         check_as_planned(run, chunk).await?;
         let mut alike: HashMap<(u32, bool), Vec<Uuid>> = HashMap::new();
         for change in chunk {
@@ -26,7 +26,7 @@ pub(super) async fn update(run: &mut SqliteAttempt<'_>) -> Result<(), AttemptErr
             alike.entry(patch).or_default().push(row(change)?);
         }
         for ((patch, ours), ids) in alike {
-            let patch = RowPatch::of(&run.work.plan.patches[patch as usize], ours);
+            let patch = RowPatch::of(&run.write_set.plan.patches[patch as usize], ours);
             write(run, &patch, &ids).await?;
         }
         run.advance(chunk.len());
@@ -78,7 +78,7 @@ async fn write(
 
 /// Inserts the new rows, after [`nothing_appeared`].
 pub(super) async fn insert(run: &mut SqliteAttempt<'_>) -> Result<(), AttemptError> {
-    let inserts = run.work.inserts();
+    let inserts = run.write_set.inserts();
     if inserts.is_empty() {
         return Ok(());
     }
@@ -94,11 +94,11 @@ pub(super) async fn insert(run: &mut SqliteAttempt<'_>) -> Result<(), AttemptErr
                 continue;
             };
             let (provider, rules) = tails.entry(change.patch).or_insert_with(|| {
-                let patch = RowPatch::of(run.work.plan.patch(change), true);
+                let patch = RowPatch::of(run.write_set.plan.patch(change), true);
                 let provider = patch.provider.and_then(|(_, after)| after);
                 (json!(provider), Value::Object(patch.after).to_string())
             });
-            let tenant = run.work.plan.tenants[tenant as usize].id;
+            let tenant = run.write_set.plan.tenants[tenant as usize].id;
             let (code, base) = (
                 number.row_key().country_code(),
                 number.row_key().base_number(),
@@ -114,7 +114,7 @@ pub(super) async fn insert(run: &mut SqliteAttempt<'_>) -> Result<(), AttemptErr
 /// Looks for rows that hold the numbers to insert or to wake: one by one
 /// where they are few, else by passing over all rows of their tenants.
 pub(super) async fn nothing_appeared(run: &mut SqliteAttempt<'_>) -> Result<(), AttemptError> {
-    let mut new = NewNumbers::new(run.work.made_active());
+    let mut new = NewNumbers::new(run.write_set.made_active());
     if new.wanted.is_empty() {
         return Ok(());
     }

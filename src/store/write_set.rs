@@ -14,7 +14,7 @@ use crate::phone::RowKey;
 use crate::routing::CipherText;
 
 /// The changes of a plan, by kind of object.
-pub(super) struct Work<'a> {
+pub(super) struct WriteSet<'a> {
     pub plan: &'a Plan,
     pub regions: Vec<&'a Change>,
     pub configs: Vec<&'a Change>,
@@ -23,10 +23,10 @@ pub(super) struct Work<'a> {
     pub secrets: HashMap<Uuid, &'a CipherText>,
 }
 
-impl<'a> Work<'a> {
+impl<'a> WriteSet<'a> {
     /// # Errors
     /// The plan is in conflict, or a secret that it writes is missing.
-    pub fn new(plan: &'a Plan, request: &'a WriteRequest) -> Result<Work<'a>, Error> {
+    pub fn new(plan: &'a Plan, request: &'a WriteRequest) -> Result<WriteSet<'a>, Error> {
         if let Some(change) = plan.conflicts().next() {
             let address = plan.address(change.object);
             return Err(Error::exit(
@@ -34,7 +34,7 @@ impl<'a> Work<'a> {
                 format!("{address} is in conflict"),
             ));
         }
-        let mut work = Work {
+        let mut write_set = WriteSet {
             plan,
             regions: Vec::new(),
             configs: Vec::new(),
@@ -43,12 +43,12 @@ impl<'a> Work<'a> {
         };
         for change in &plan.changes {
             match change.object {
-                Object::Region(_) => work.regions.push(change),
-                Object::Config(_) => work.configs.push(change),
-                Object::Binding { .. } => work.bindings.push(change),
+                Object::Region(_) => write_set.regions.push(change),
+                Object::Config(_) => write_set.configs.push(change),
+                Object::Binding { .. } => write_set.bindings.push(change),
             }
         }
-        for change in &work.configs {
+        for change in &write_set.configs {
             let fields = &plan.patch(change).fields;
             let writes = |f: &FieldChange| f.field == Field::ApiSecret && f.kind.writes();
             if change.action == Action::Delete || !(change.insert || fields.iter().any(writes)) {
@@ -63,9 +63,9 @@ impl<'a> Work<'a> {
                 let address = plan.address(change.object);
                 Error::new(format!("the secret of {address} is not at hand"))
             })?;
-            work.secrets.insert(id, text);
+            write_set.secrets.insert(id, text);
         }
-        Ok(work)
+        Ok(write_set)
     }
 
     pub fn address(&self, change: &Change) -> Address {
@@ -122,7 +122,8 @@ impl<'a> Work<'a> {
     /// Whether the plan relies on there being no rows but those that it knows.
     pub fn relies_on_numbers(&self) -> bool {
         let mut bindings = self.bindings.iter();
-        !self.configs_to(Write::Delete).is_empty() || bindings.any(|change| self.appears(change))
+        !self.configs_to(ConfigWrite::Delete).is_empty()
+            || bindings.any(|change| self.appears(change))
     }
 
     pub fn writes(&self, change: &Change) -> bool {
@@ -131,11 +132,11 @@ impl<'a> Work<'a> {
     }
 
     /// The configs to insert, to update or to delete.
-    pub fn configs_to(&self, what: Write) -> Vec<&'a Change> {
+    pub fn configs_to(&self, what: ConfigWrite) -> Vec<&'a Change> {
         let is = |change: &&Change| match what {
-            Write::Delete => change.action == Action::Delete && self.writes(change),
-            Write::Insert => change.insert,
-            Write::Update => change.action != Action::Delete && !change.insert,
+            ConfigWrite::Delete => change.action == Action::Delete && self.writes(change),
+            ConfigWrite::Insert => change.insert,
+            ConfigWrite::Update => change.action != Action::Delete && !change.insert,
         };
         self.configs.iter().copied().filter(is).collect()
     }
@@ -216,7 +217,7 @@ impl<'a> Work<'a> {
 
 /// What happens to a config's row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Write {
+pub(super) enum ConfigWrite {
     Insert,
     Update,
     Delete,
