@@ -4,11 +4,11 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::attempt::{Attempt, expect_seen};
-use super::books::{Before, VersionRow};
 use super::cells::Cells;
 use super::rows;
 use super::session::Session;
 use super::stop::AttemptError;
+use super::version_rows::{ConfigsBefore, VersionRow};
 use super::write_request::ApplyError;
 use super::write_set::{CONFIG_COLUMNS, ConfigWrite};
 use crate::diff::plan::Change;
@@ -16,11 +16,13 @@ use crate::snapshot::LiveConfig;
 
 /// Locks the rows of the configs that the plan touches, and checks that they
 /// are as it saw them.
-pub(super) async fn check<S: Session>(run: &mut Attempt<'_, S>) -> Result<Before, AttemptError> {
+pub(super) async fn check<S: Session>(
+    run: &mut Attempt<'_, S>,
+) -> Result<ConfigsBefore, AttemptError> {
     let configs = run.write_set.configs.iter();
     let ids = configs.flat_map(|change| [change.row, change.previous]);
     let ids: Vec<Uuid> = ids.flatten().collect();
-    let mut before = Before::default();
+    let mut before = ConfigsBefore::default();
     if ids.is_empty() {
         return Ok(before);
     }

@@ -23,7 +23,6 @@ macro_rules! on {
 
 mod attempt;
 mod batch;
-mod books;
 mod cells;
 mod checks;
 mod config_writes;
@@ -47,6 +46,7 @@ mod trouble;
 mod trust;
 mod try_read;
 mod url;
+mod version_rows;
 mod version_writes;
 mod waits;
 mod write_request;

@@ -5,20 +5,23 @@
 use serde_json::json;
 
 use super::attempt::Attempt;
-use super::books::{
-    Before, Books, Entries, config_rows, ended_regions, ended_rows, region_rows, tampered,
-};
 use super::cells::Cells;
 use super::rows;
 use super::session::Session;
 use super::stop::AttemptError;
+use super::version_rows::{
+    ConfigsBefore, DictionaryRows, IdDictionaries, config_rows, ended_regions, ended_rows,
+    region_rows, tampered,
+};
 
 /// Versions to a statement that ends them: with twice as many, PostgreSQL
 /// reads the whole table.
 const CHUNK: usize = 5000;
 
 /// Numbers by which lkroute's tables know things, as they are.
-pub(super) async fn books<S: Session>(run: &mut Attempt<'_, S>) -> Result<Books, AttemptError> {
+pub(super) async fn read_dictionaries<S: Session>(
+    run: &mut Attempt<'_, S>,
+) -> Result<IdDictionaries, AttemptError> {
     let sql = format!(
         "SELECT id{int}, path FROM {q}lkroute_files;
          SELECT id{int}, tenant_id, alias FROM {q}lkroute_tenants;
@@ -28,39 +31,39 @@ pub(super) async fn books<S: Session>(run: &mut Attempt<'_, S>) -> Result<Books,
     );
     let found = run.conn.sets(&sql).await?;
     let set = |ix: usize| found.get(ix).into_iter().flatten();
-    let mut books = Books::default();
+    let mut dictionaries = IdDictionaries::default();
     for row in set(0) {
-        books.known_file(row.some_int(0)?, row.some_text(1)?);
+        dictionaries.known_file(row.some_int(0)?, row.some_text(1)?);
     }
     for row in set(1) {
-        books.known_tenant(row.some_int(0)?, row.some_uuid(1)?, row.text(2)?);
+        dictionaries.known_tenant(row.some_int(0)?, row.some_uuid(1)?, row.text(2)?);
     }
     for row in set(2) {
-        books.known_settings(row.some_int(0)?, rows::fields(row.some_text(1)?)?);
+        dictionaries.known_settings(row.some_int(0)?, rows::fields(row.some_text(1)?)?);
     }
-    Ok(books)
+    Ok(dictionaries)
 }
 
 /// Ends the versions of all that changes, and writes the new ones but those of
 /// bindings, which it gives.
 pub(super) async fn write<S: Session>(
     run: &mut Attempt<'_, S>,
-    mut books: Books,
+    mut dictionaries: IdDictionaries,
     id: i64,
-    before: &Before,
-) -> Result<Entries, AttemptError> {
+    before: &ConfigsBefore,
+) -> Result<DictionaryRows, AttemptError> {
     end_versions(run, id).await?;
     let dialect = run.dialect;
     let (q, values) = (dialect.prefix(), dialect.rows());
     let item = |ix: usize, kind: &str| dialect.item(ix, kind);
-    let regions = region_rows(run.write_set, &mut books);
+    let regions = region_rows(run.write_set, &mut dictionaries);
     let insert = format!(
         "INSERT INTO {q}lkroute_regions (since, name, fields, file, line)
          SELECT {id}, {} FROM {values}",
         dialect.items(&["text", "text", "int4", "int4"])
     );
     run.write(&insert, &regions).await?;
-    let configs = config_rows(run.write_set, &mut books, run.request, before);
+    let configs = config_rows(run.write_set, &mut dictionaries, run.request, before);
     let insert = format!(
         "INSERT INTO {q}lkroute_configs (since, id, fields, secret_source, fingerprint, sealed,
            file, line, inserted, found, found_sealed)
@@ -70,24 +73,24 @@ pub(super) async fn write<S: Session>(
         ])
     );
     run.write(&insert, &configs).await?;
-    let entries = books.enter(run.write_set);
+    let rows = dictionaries.into_rows(run.write_set);
     let pair = |table: &str, column: &str, kind: &str| {
         let items = dialect.items(&["int4", kind]);
         format!("INSERT INTO {q}{table} (id, {column}) SELECT {items} FROM {values}")
     };
     let files = pair("lkroute_files", "path", "text");
-    run.write(&files, &entries.files).await?;
+    run.write(&files, &rows.files).await?;
     let settings = pair("lkroute_settings", "fields", "text");
-    run.write(&settings, &entries.settings).await?;
+    run.write(&settings, &rows.settings).await?;
     let tenants = pair("lkroute_tenants", "tenant_id", "uuid");
-    run.write(&tenants, &entries.tenants).await?;
+    run.write(&tenants, &rows.tenants).await?;
     let aliases = format!(
         "UPDATE {q}lkroute_tenants SET alias = {} FROM {values} WHERE tenant_id = {}",
         item(1, "text"),
         item(0, "uuid")
     );
-    run.write(&aliases, &entries.aliases).await?;
-    Ok(entries)
+    run.write(&aliases, &rows.aliases).await?;
+    Ok(rows)
 }
 
 async fn end_versions<S: Session>(run: &mut Attempt<'_, S>, id: i64) -> Result<(), AttemptError> {

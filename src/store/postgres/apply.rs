@@ -125,7 +125,7 @@ async fn write(run: &mut PgAttempt<'_>, again: bool) -> Result<Applied, AttemptE
     let id = lock::begin(run).await?;
     version_writes::open(run, id).await?;
     lock::prove(run).await?;
-    let books = version_writes::books(run).await?;
+    let dictionaries = version_writes::read_dictionaries(run).await?;
     let before = config_writes::check(run).await?;
     shared_checks::check_adopted(run).await?;
     number_checks::nothing_appeared(run).await?;
@@ -137,8 +137,8 @@ async fn write(run: &mut PgAttempt<'_>, again: bool) -> Result<Applied, AttemptE
     numbers::insert(run).await?;
     config_writes::read_back(run).await?;
     shared_checks::read_back(run).await?;
-    let entries = version_writes::write(run, books, id, &before).await?;
-    records::write_bindings(run, id, &entries.bindings).await?;
+    let rows = version_writes::write(run, dictionaries, id, &before).await?;
+    records::write_bindings(run, id, &rows.bindings).await?;
     let at = version_writes::finish(run, id).await?;
     Ok(Applied { id, at })
 }

@@ -4,8 +4,8 @@ use super::attempt::PgAttempt;
 use super::copy::Writer;
 use super::numbers::PIECE;
 use crate::error::Error;
-use crate::store::books::BindingRow;
 use crate::store::stop::AttemptError;
+use crate::store::version_rows::BindingRow;
 
 /// Writes the versions of bindings that an apply begins.
 pub(super) async fn write_bindings(

@@ -63,7 +63,7 @@ impl SqliteStore {
 async fn write(run: &mut SqliteAttempt<'_>) -> Result<Applied, AttemptError> {
     let id = begin(run).await?;
     version_writes::open(run, id).await?;
-    let books = version_writes::books(run).await?;
+    let dictionaries = version_writes::read_dictionaries(run).await?;
     let before = config_writes::check(run).await?;
     number_checks::check_adopted(run).await?;
     numbers::nothing_appeared(run).await?;
@@ -72,8 +72,8 @@ async fn write(run: &mut SqliteAttempt<'_>) -> Result<Applied, AttemptError> {
     numbers::insert(run).await?;
     config_writes::read_back(run).await?;
     number_checks::read_back(run).await?;
-    let entries = version_writes::write(run, books, id, &before).await?;
-    records::write_bindings(run, id, &entries.bindings).await?;
+    let rows = version_writes::write(run, dictionaries, id, &before).await?;
+    records::write_bindings(run, id, &rows.bindings).await?;
     let at = version_writes::finish(run, id).await?;
     Ok(Applied { id, at })
 }

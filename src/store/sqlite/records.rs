@@ -3,8 +3,8 @@
 use serde_json::json;
 
 use super::attempt::SqliteAttempt;
-use crate::store::books::BindingRow;
 use crate::store::stop::AttemptError;
+use crate::store::version_rows::BindingRow;
 
 /// Rows to a statement.
 const CHUNK: usize = 5000;

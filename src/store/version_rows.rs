@@ -15,7 +15,7 @@ use crate::routing::CipherText;
 
 /// What there was of the configs that change.
 #[derive(Debug, Default)]
-pub(super) struct Before {
+pub(super) struct ConfigsBefore {
     /// Of each version that ends.
     pub versions: HashMap<Uuid, VersionRow>,
     /// The secret of each row.
@@ -69,7 +69,7 @@ struct SecretColumns {
 
 /// What is in use already, and what is new.
 #[derive(Debug, Default)]
-pub(super) struct Books {
+pub(super) struct IdDictionaries {
     files: IdDictionary<String>,
     settings: IdDictionary<Fields>,
     tenants: IdDictionary<Uuid>,
@@ -115,7 +115,7 @@ impl<T: std::hash::Hash + Eq + Clone> IdDictionary<T> {
 
 /// What the bookkeeping of one apply writes.
 #[derive(Debug, Default)]
-pub(super) struct Entries {
+pub(super) struct DictionaryRows {
     pub files: Vec<(i32, String)>,
     /// The JSON form of the fields.
     pub settings: Vec<(i32, String)>,
@@ -125,7 +125,7 @@ pub(super) struct Entries {
     pub bindings: Vec<BindingRow>,
 }
 
-impl Books {
+impl IdDictionaries {
     pub fn known_file(&mut self, id: i64, path: &str) {
         self.files.known(id, path.to_owned());
     }
@@ -149,7 +149,7 @@ impl Books {
     }
 
     /// Numbers for all that the bindings of a plan use, and their rows.
-    pub fn enter(mut self, write_set: &WriteSet<'_>) -> Entries {
+    pub fn into_rows(mut self, write_set: &WriteSet<'_>) -> DictionaryRows {
         let plan = write_set.plan;
         let mut settings: HashMap<FieldsIx, i32> = HashMap::new();
         let mut files: HashMap<u32, i32> = HashMap::new();
@@ -196,7 +196,7 @@ impl Books {
             }
         }
         let json = |(id, fields): (i32, Fields)| (id, fields.to_json().to_string());
-        Entries {
+        DictionaryRows {
             files: self.files.new,
             settings: self.settings.new.into_iter().map(json).collect(),
             tenants: self.tenants.new,
@@ -229,14 +229,17 @@ fn region_name<'a>(write_set: &WriteSet<'a>, change: &Change) -> Option<&'a str>
 }
 
 /// Rows of `lkroute_regions` as JSON: name, fields, file, line.
-pub(super) fn region_rows(write_set: &WriteSet<'_>, books: &mut Books) -> Vec<Value> {
+pub(super) fn region_rows(
+    write_set: &WriteSet<'_>,
+    dictionaries: &mut IdDictionaries,
+) -> Vec<Value> {
     let mut rows = Vec::new();
     for change in &write_set.regions {
         let (Some(owned), Some(name)) = (change.owned, region_name(write_set, change)) else {
             continue;
         };
         let fields = write_set.plan.pool.get(owned).to_json().to_string();
-        let (file, line) = books.source(write_set, change).unzip();
+        let (file, line) = dictionaries.source(write_set, change).unzip();
         rows.push(json!([name, fields, file, line]));
     }
     rows
@@ -246,9 +249,9 @@ pub(super) fn region_rows(write_set: &WriteSet<'_>, books: &mut Books) -> Vec<Va
 /// sealed, file, line, inserted, found, found_sealed.
 pub(super) fn config_rows(
     write_set: &WriteSet<'_>,
-    books: &mut Books,
+    dictionaries: &mut IdDictionaries,
     request: &WriteRequest,
-    before: &Before,
+    before: &ConfigsBefore,
 ) -> Vec<Value> {
     let mut rows = Vec::new();
     for change in &write_set.configs {
@@ -256,7 +259,7 @@ pub(super) fn config_rows(
             continue;
         };
         let fields = fields.to_json().to_string();
-        let (file, line) = books.source(write_set, change).unzip();
+        let (file, line) = dictionaries.source(write_set, change).unzip();
         let secret = secret_columns(write_set, request, before, change, id);
         rows.push(json!([
             id,
@@ -277,7 +280,7 @@ pub(super) fn config_rows(
 fn secret_columns(
     write_set: &WriteSet<'_>,
     request: &WriteRequest,
-    before: &Before,
+    before: &ConfigsBefore,
     change: &Change,
     id: Uuid,
 ) -> SecretColumns {
