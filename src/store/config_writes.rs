@@ -4,7 +4,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::attempt::{Attempt, expect_seen};
-use super::cells::Cells;
+use super::row_ext::RowExt;
 use super::rows;
 use super::session::Session;
 use super::stop::AttemptError;

@@ -3,7 +3,7 @@
 
 use serde_json::json;
 
-use super::cells::Cells;
+use super::row_ext::RowExt;
 use super::{Engine, Store};
 use crate::dispatch::{Record, Status};
 use crate::error::{Error, Result};
@@ -76,6 +76,6 @@ pub(super) fn values(record: &Record) -> Result<String, sqlx::Error> {
 }
 
 /// The record of a row.
-pub(super) fn record(row: &impl Cells) -> Result<Record, sqlx::Error> {
+pub(super) fn record(row: &impl RowExt) -> Result<Record, sqlx::Error> {
     read_record(row.some_text(0)?).map_err(|error| sqlx::Error::Decode(error.into()))
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::cells::Cells;
+use super::row_ext::RowExt;
 use super::rows::{self, MixedAgent, Numbered};
 use super::schema::Layout;
 use crate::error::{Error, Result};
@@ -21,7 +21,7 @@ use crate::snapshot::{ApplyRecord, Snapshot};
 pub(super) type TenantNumbers = Numbered<Option<Uuid>>;
 
 pub(super) trait StoreEngine {
-    type Row: Cells;
+    type Row: RowExt;
 
     fn dialect(&self) -> Dialect<'_>;
 
@@ -264,7 +264,7 @@ fn snapshot_sql(dialect: Dialect<'_>, layout: Layout) -> String {
     )
 }
 
-fn snapshot_of<R: Cells>(found: &[Vec<R>]) -> Result<(Snapshot, TenantNumbers), sqlx::Error> {
+fn snapshot_of<R: RowExt>(found: &[Vec<R>]) -> Result<(Snapshot, TenantNumbers), sqlx::Error> {
     let set = |ix: usize| found.get(ix).into_iter().flatten();
     let mut snapshot = Snapshot {
         last_apply: all(found, 2, rows::apply_record)?.pop(),

@@ -23,7 +23,6 @@ macro_rules! on {
 
 mod attempt;
 mod batch;
-mod cells;
 mod checks;
 mod config_writes;
 mod dispatches;
@@ -35,6 +34,7 @@ mod list;
 mod mode;
 mod number_checks;
 mod postgres;
+mod row_ext;
 mod row_patch;
 mod rows;
 mod schema;

@@ -9,7 +9,7 @@ use serde_json::Value;
 use sqlx::Error;
 use uuid::Uuid;
 
-use super::cells::{Cells, null};
+use super::row_ext::{RowExt, null};
 use crate::fields::{Field, Fields, FieldsIx, FieldsPool};
 use crate::guards::account::BudgetAccount;
 use crate::history::window::WindowApply;
@@ -21,7 +21,7 @@ use crate::snapshot::{
 
 /// Columns of `voice_agent_livekit`, from `first` on: id, those of
 /// [`Field::COLUMNS_OF_CONFIG`], updated_at as RFC 3339.
-pub(super) fn live_config(row: &impl Cells, first: usize) -> Result<LiveConfig, Error> {
+pub(super) fn live_config(row: &impl RowExt, first: usize) -> Result<LiveConfig, Error> {
     let mut fields = Fields::new();
     let mut secret = CipherText::new("");
     let mut broken = Vec::new();
@@ -51,7 +51,7 @@ pub(super) fn live_config(row: &impl Cells, first: usize) -> Result<LiveConfig, 
 
 /// A row of `voice_agent_livekit`, as for [`live_config`], whose id is no uuid:
 /// SQLite takes any text, and none.
-pub(super) fn odd_config(row: &impl Cells) -> Result<Option<OddConfigRow>, Error> {
+pub(super) fn odd_config(row: &impl RowExt) -> Result<Option<OddConfigRow>, Error> {
     let id = row.any_text(0)?.unwrap_or_default();
     if Uuid::parse_str(&id).is_ok() {
         return Ok(None);
@@ -68,7 +68,7 @@ pub(super) fn odd_config(row: &impl Cells) -> Result<Option<OddConfigRow>, Error
 
 /// Columns of `lkroute_configs`: id, since, fields, secret_source,
 /// fingerprint, file, line, inserted.
-pub(super) fn owned_config(row: &impl Cells) -> Result<OwnedConfig, Error> {
+pub(super) fn owned_config(row: &impl RowExt) -> Result<OwnedConfig, Error> {
     Ok(OwnedConfig {
         id: row.some_uuid(0)?,
         since: row.some_int(1)?,
@@ -82,7 +82,7 @@ pub(super) fn owned_config(row: &impl Cells) -> Result<OwnedConfig, Error> {
 
 /// Columns of `lkroute_configs`: those of [`owned_config`], then until,
 /// sealed, found, found_sealed.
-pub(super) fn config_version(row: &impl Cells) -> Result<ConfigVersion, Error> {
+pub(super) fn config_version(row: &impl RowExt) -> Result<ConfigVersion, Error> {
     Ok(ConfigVersion {
         owned: owned_config(row)?,
         until: row.int(8)?,
@@ -93,7 +93,7 @@ pub(super) fn config_version(row: &impl Cells) -> Result<ConfigVersion, Error> {
 }
 
 /// Columns of `lkroute_regions`: those of [`owned_region`], then until.
-pub(super) fn region_version(row: &impl Cells) -> Result<RegionVersion, Error> {
+pub(super) fn region_version(row: &impl RowExt) -> Result<RegionVersion, Error> {
     Ok(RegionVersion {
         owned: owned_region(row)?,
         until: row.int(5)?,
@@ -101,7 +101,7 @@ pub(super) fn region_version(row: &impl Cells) -> Result<RegionVersion, Error> {
 }
 
 /// Columns of `lkroute_regions`: name, since, fields, file, line.
-pub(super) fn owned_region(row: &impl Cells) -> Result<OwnedRegion, Error> {
+pub(super) fn owned_region(row: &impl RowExt) -> Result<OwnedRegion, Error> {
     Ok(OwnedRegion {
         name: row.some_text(0)?.to_owned(),
         since: row.some_int(1)?,
@@ -112,7 +112,7 @@ pub(super) fn owned_region(row: &impl Cells) -> Result<OwnedRegion, Error> {
 
 /// Columns of `lkroute_applies`: id, at, actor, revision, dirty, kind, reason,
 /// version, counts, files, restores.
-pub(super) fn apply_record(row: &impl Cells) -> Result<ApplyRecord, Error> {
+pub(super) fn apply_record(row: &impl RowExt) -> Result<ApplyRecord, Error> {
     let json = |ix| serde_json::from_str(row.some_text(ix)?).map_err(|e| Error::Decode(e.into()));
     Ok(ApplyRecord {
         id: row.some_int(0)?,
@@ -130,7 +130,7 @@ pub(super) fn apply_record(row: &impl Cells) -> Result<ApplyRecord, Error> {
 }
 
 /// Columns of `lkroute_applies`: id, account.
-pub(super) fn window_apply(row: &impl Cells) -> Result<WindowApply, Error> {
+pub(super) fn window_apply(row: &impl RowExt) -> Result<WindowApply, Error> {
     Ok(WindowApply {
         id: row.some_int(0)?,
         account: row.text(1)?.map(BudgetAccount::read),
@@ -150,7 +150,7 @@ pub struct MixedAgent {
 
 /// Columns: country code, base number and tenant of a number, its agent, and
 /// the agent's tenant.
-pub(super) fn mixed_agent(row: &impl Cells) -> Result<MixedAgent, Error> {
+pub(super) fn mixed_agent(row: &impl RowExt) -> Result<MixedAgent, Error> {
     Ok(MixedAgent {
         country_code: row.text(0)?.map(str::to_owned),
         base_number: row.int(1)?,
@@ -161,7 +161,7 @@ pub(super) fn mixed_agent(row: &impl Cells) -> Result<MixedAgent, Error> {
 }
 
 /// The file and line in two columns.
-pub(super) fn source(row: &impl Cells, first: usize) -> Result<Option<SourceLine>, Error> {
+pub(super) fn source(row: &impl RowExt, first: usize) -> Result<Option<SourceLine>, Error> {
     let (file, line) = (row.int(first)?, row.int(first + 1)?);
     Ok(file.zip(line).and_then(|(file, line)| {
         Some(SourceLine {
@@ -205,7 +205,7 @@ impl<T: Default + Clone> Numbered<T> {
 
 impl Numbered<Option<Fields>> {
     /// Columns of `lkroute_settings`: id, fields.
-    pub fn settings<'a, R: Cells + 'a>(
+    pub fn settings<'a, R: RowExt + 'a>(
         rows: impl Iterator<Item = &'a R>,
     ) -> Result<Numbered<Option<Fields>>, Error> {
         let mut settings = Numbered::default();

@@ -2,14 +2,14 @@
 
 use uuid::Uuid;
 
-use super::cells::Cells;
+use super::row_ext::RowExt;
 use crate::lookup::Dialect;
 use crate::snapshot::NumberRow;
 
 /// A connection within the transaction of an apply. A statement has one value,
 /// `$1`, or none.
 pub(super) trait Session {
-    type Row: Cells;
+    type Row: RowExt;
 
     /// The rows of each of these statements, which have no values.
     async fn sets(&mut self, sql: &str) -> Result<Vec<Vec<Self::Row>>, sqlx::Error>;

@@ -5,7 +5,7 @@ use hashbrown::HashMap;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::cells::Cells;
+use super::row_ext::RowExt;
 use super::write_request::WriteRequest;
 use super::write_set::WriteSet;
 use crate::diff::plan::{Change, Object};
@@ -32,7 +32,7 @@ pub(super) struct VersionRow {
 
 impl VersionRow {
     /// Columns: id, secret_source, fingerprint, sealed.
-    pub fn of(row: &impl Cells) -> Result<(Uuid, VersionRow), sqlx::Error> {
+    pub fn of(row: &impl RowExt) -> Result<(Uuid, VersionRow), sqlx::Error> {
         let version = VersionRow {
             source: row.some_text(1)?.to_owned(),
             fingerprint: row.text(2)?.map(str::to_owned),

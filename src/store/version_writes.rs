@@ -5,7 +5,7 @@
 use serde_json::json;
 
 use super::attempt::Attempt;
-use super::cells::Cells;
+use super::row_ext::RowExt;
 use super::rows;
 use super::session::Session;
 use super::stop::AttemptError;

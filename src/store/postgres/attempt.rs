@@ -11,7 +11,7 @@ use super::sql::{copy_out, run, sets, statement};
 use crate::lookup::Dialect;
 use crate::snapshot::NumberRow;
 use crate::store::attempt::Attempt;
-use crate::store::cells::Cells;
+use crate::store::row_ext::RowExt;
 use crate::store::session::Session;
 use crate::store::trouble::code;
 

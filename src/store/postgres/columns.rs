@@ -4,7 +4,7 @@
 use super::PgStore;
 use crate::error::{Error, Result};
 use crate::lookup::{PgTables, inspection};
-use crate::store::cells::Cells;
+use crate::store::row_ext::RowExt;
 use crate::store::schema::{CONFIGS, NUMBERS};
 
 impl PgStore {

@@ -9,7 +9,7 @@ use tokio::time::timeout;
 
 use super::sql::sets;
 use crate::error::{Error, Result};
-use crate::store::cells::Cells;
+use crate::store::row_ext::RowExt;
 use crate::store::server_url::{ServerUrl, Wanted};
 use crate::store::trouble::connecting;
 

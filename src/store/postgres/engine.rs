@@ -8,8 +8,8 @@ use super::PgStore;
 use super::sql::literal;
 use crate::error::Error;
 use crate::lookup::Dialect;
-use crate::store::cells::Cells;
 use crate::store::engine::StoreEngine;
+use crate::store::row_ext::RowExt;
 use crate::store::schema::Layout;
 
 impl StoreEngine for PgStore {

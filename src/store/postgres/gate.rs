@@ -6,7 +6,7 @@ use super::connect::connect;
 use super::sql::literal;
 use crate::error::{Error, Result};
 use crate::lookup::{self, hidden_sql};
-use crate::store::cells::Cells;
+use crate::store::row_ext::RowExt;
 use crate::store::trouble::trouble;
 
 /// The error where there is such a table: columns of [`lookup::hidden_sql`].

@@ -11,7 +11,7 @@ use super::PgStore;
 use super::connect::connect;
 use super::sql::{literal, quoted, run, sets};
 use crate::error::{Error, Result};
-use crate::store::cells::Cells;
+use crate::store::row_ext::RowExt;
 use crate::store::schema::NUMBERS;
 use crate::store::trouble::code;
 use crate::store::waits::no_answer;

@@ -16,7 +16,7 @@ use super::attempt::PgAttempt;
 use super::sql::{UNATTENDED, literal, run as run_sql, sets, statement};
 use crate::error::Error;
 use crate::store::attempt::expect_seen;
-use crate::store::cells::Cells;
+use crate::store::row_ext::RowExt;
 use crate::store::stop::AttemptError;
 use crate::store::trouble::code;
 use crate::store::write_request::Locked;

@@ -4,7 +4,7 @@
 use super::PgStore;
 use crate::error::{Error, Result};
 use crate::lookup::{AGENTS, LookUp, LookedUp, PgTables};
-use crate::store::cells::Cells;
+use crate::store::row_ext::RowExt;
 use crate::store::trouble::{code, malformed};
 
 impl PgStore {

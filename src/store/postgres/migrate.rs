@@ -7,7 +7,7 @@ use sqlx::postgres::PgRow;
 
 use super::PgStore;
 use super::sql::{literal, quoted};
-use crate::store::cells::Cells;
+use crate::store::row_ext::RowExt;
 use crate::store::schema::{
     CONFIGS, Found, MigrationStep, Migrations, NUMBERS, STATE, SchemaState, Standby,
 };

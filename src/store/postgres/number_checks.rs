@@ -5,8 +5,8 @@ use super::attempt::{PgAttempt, stream_rows};
 use super::copy::CopiedRow;
 use super::sql::statement;
 use crate::store::attempt::expect_seen;
-use crate::store::cells::Cells;
 use crate::store::number_checks::{NewNumbers, refuse_moved};
+use crate::store::row_ext::RowExt;
 use crate::store::stop::AttemptError;
 
 /// Looks for rows that hold the numbers to insert or to wake: one by one

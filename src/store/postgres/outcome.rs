@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::sql::sets;
 use super::{PgStore, connect};
 use crate::error::{Error, Exit};
-use crate::store::cells::Cells;
+use crate::store::row_ext::RowExt;
 use crate::store::stop::AttemptError;
 use crate::store::trouble::trouble;
 use crate::store::waits::Waits;

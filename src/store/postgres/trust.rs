@@ -1,7 +1,7 @@
 //! Trusted servers on PostgreSQL.
 
 use super::PgStore;
-use crate::store::cells::Cells;
+use crate::store::row_ext::RowExt;
 use crate::store::trouble::code;
 use sqlx::Result;
 

@@ -11,7 +11,7 @@ use super::{SqliteStore, numbers, records};
 use crate::diff::plan::Plan;
 use crate::error::Error;
 use crate::lookup::Dialect;
-use crate::store::cells::Cells;
+use crate::store::row_ext::RowExt;
 use crate::store::stop::{AttemptError, stopped};
 use crate::store::write_request::{Applied, ApplyError, Locked, WriteRequest};
 use crate::store::write_set::WriteSet;

@@ -8,9 +8,9 @@ use super::read::owned_binding;
 use crate::error::Result;
 use crate::fields::{FieldsIx, FieldsPool};
 use crate::history::BindingVersion;
-use crate::store::cells::Cells;
 use crate::store::engine::StoreEngine;
 use crate::store::history::{EachVersion, Select};
+use crate::store::row_ext::RowExt;
 use crate::store::rows::Numbered;
 
 impl SqliteStore {

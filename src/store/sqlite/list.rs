@@ -7,8 +7,8 @@ use super::read::{number_columns, number_row};
 use super::sql::{json, statement};
 use crate::error::Result;
 use crate::lookup::{sqlite_config_id, sqlite_uuid_digits};
-use crate::store::cells::Cells;
 use crate::store::list::{Filter, Listed};
+use crate::store::row_ext::RowExt;
 use crate::store::rows;
 
 impl SqliteStore {

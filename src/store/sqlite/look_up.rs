@@ -4,7 +4,7 @@ use super::SqliteStore;
 use super::sql::statement;
 use crate::error::{Error, Result};
 use crate::lookup::{LookUp, LookedUp, SqliteTables};
-use crate::store::cells::Cells;
+use crate::store::row_ext::RowExt;
 use crate::store::trouble::malformed;
 
 impl SqliteStore {

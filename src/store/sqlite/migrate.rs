@@ -4,7 +4,7 @@
 use sqlx::{AssertSqlSafe, SqliteConnection};
 
 use super::sql::run;
-use crate::store::cells::Cells;
+use crate::store::row_ext::RowExt;
 use crate::store::schema::{CONFIGS, Found, MigrationStep, Migrations, NUMBERS, STATE};
 
 pub(super) const MIGRATIONS: Migrations = Migrations {

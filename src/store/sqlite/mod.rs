@@ -22,9 +22,9 @@ use std::time::Duration;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
 
-use super::cells::Cells;
 use super::engine::StoreEngine;
 use super::mode::Mode;
+use super::row_ext::RowExt;
 use super::rows::Numbered;
 use super::schema::{Entry, Layout, MigrationStep, SchemaState};
 use super::trouble::trouble;

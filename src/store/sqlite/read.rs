@@ -13,8 +13,8 @@ use crate::lookup::{sqlite_base_number, sqlite_rules_text};
 use crate::phone::E164;
 use crate::snapshot::{BROKEN_BYTES, NO_UUID, NumberRow, OTHER_SPELLING, OwnedBinding, Snapshot};
 use crate::store::batch::{Batch, Names, Part, Rows};
-use crate::store::cells::Cells;
 use crate::store::engine::StoreEngine;
+use crate::store::row_ext::RowExt;
 use crate::store::rows::{self, Numbered};
 use crate::store::trouble::trouble;
 

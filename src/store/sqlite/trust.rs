@@ -2,7 +2,7 @@
 
 use super::SqliteStore;
 use super::sql::statement;
-use crate::store::cells::Cells;
+use crate::store::row_ext::RowExt;
 use sqlx::Result;
 
 impl SqliteStore {

@@ -9,7 +9,7 @@ use sqlx::{Error, Row, ValueRef};
 use uuid::Uuid;
 
 /// A row, by column number. `None` is NULL.
-pub(super) trait Cells {
+pub(super) trait RowExt {
     fn text(&self, ix: usize) -> Result<Option<&str>, Error>;
     /// The bytes of a text.
     fn text_bytes(&self, ix: usize) -> Result<Option<&[u8]>, Error>;
@@ -47,7 +47,7 @@ fn odd(ix: usize, what: &str) -> Error {
     }
 }
 
-impl Cells for PgRow {
+impl RowExt for PgRow {
     fn text(&self, ix: usize) -> Result<Option<&str>, Error> {
         self.try_get(ix)
     }
@@ -73,7 +73,7 @@ impl Cells for PgRow {
     }
 }
 
-impl Cells for SqliteRow {
+impl RowExt for SqliteRow {
     fn text(&self, ix: usize) -> Result<Option<&str>, Error> {
         self.try_get_unchecked(ix)
     }
