@@ -182,7 +182,7 @@ async fn read_database(
     store
         .numbers(&mut each, &mut |rows| progress.at(rows))
         .await?;
-    let mixed = store.mixed_agents().await?;
+    let mixed = store.agent_mismatches().await?;
     store.end_read().await?;
     let label = |id: Uuid| aliases.get(&id).cloned().unwrap_or_else(|| id.to_string());
     let mixed = mixed.into_iter().filter_map(|mixed| {

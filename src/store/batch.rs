@@ -4,7 +4,7 @@
 use sqlx::sqlite::SqliteRow;
 use uuid::Uuid;
 
-use super::rows::Numbered;
+use super::decode::ValuesById;
 use crate::fields::Fields;
 
 /// A part of what [`super::Store::pour`] reads; to be taken in in its order.
@@ -22,8 +22,8 @@ pub(super) enum Part {
 pub(super) struct Names {
     /// Of the database.
     pub label: String,
-    pub tenants: Numbered<Option<Uuid>>,
-    pub settings: Numbered<Option<Fields>>,
+    pub tenants: ValuesById<Option<Uuid>>,
+    pub settings: ValuesById<Option<Fields>>,
 }
 
 /// Rows, not yet decoded.

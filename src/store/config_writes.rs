@@ -4,8 +4,8 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::attempt::{Attempt, expect_seen};
+use super::decode;
 use super::row_ext::RowExt;
-use super::rows;
 use super::session::Session;
 use super::stop::AttemptError;
 use super::version_rows::{ConfigsBefore, VersionRow};
@@ -56,7 +56,10 @@ async fn read<S: Session>(
         run.dialect.among(&run.dialect.config_row_id())
     );
     let found = run.conn.read_ids(&sql, ids).await?;
-    found.iter().map(|row| rows::live_config(row, 0)).collect()
+    found
+        .iter()
+        .map(|row| decode::live_config(row, 0))
+        .collect()
 }
 
 /// Deletes, renames, changes and inserts configs, in an order in which names

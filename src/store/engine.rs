@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
+use super::decode::{self, AgentMismatchRow, ValuesById};
 use super::row_ext::RowExt;
-use super::rows::{self, MixedAgent, Numbered};
 use super::schema::Layout;
 use crate::error::{Error, Result};
 use crate::fields::Fields;
@@ -18,7 +18,7 @@ use crate::routing::guards::StoredGuards;
 use crate::snapshot::{ApplyRecord, Snapshot};
 
 /// lkroute's tenants by their number.
-pub(super) type TenantNumbers = Numbered<Option<Uuid>>;
+pub(super) type TenantNumbers = ValuesById<Option<Uuid>>;
 
 pub(super) trait StoreEngine {
     type Row: RowExt;
@@ -81,7 +81,7 @@ pub(super) trait StoreEngine {
             apply_columns(dialect),
             dialect.prefix()
         );
-        self.read(&sql, |found| all(found, 0, rows::apply_record))
+        self.read(&sql, |found| all(found, 0, decode::apply_record))
             .await
     }
 
@@ -99,7 +99,7 @@ pub(super) trait StoreEngine {
             begin = dialect.seconds_ago(seconds),
             q = dialect.prefix()
         );
-        self.read(&sql, |found| all(found, 0, rows::window_apply))
+        self.read(&sql, |found| all(found, 0, decode::window_apply))
             .await
     }
 
@@ -115,22 +115,22 @@ pub(super) trait StoreEngine {
         );
         let take = |found: &[Vec<Self::Row>]| {
             Ok(Versions {
-                regions: all(found, 0, rows::region_version)?,
-                configs: all(found, 1, rows::config_version)?,
+                regions: all(found, 0, decode::region_version)?,
+                configs: all(found, 1, decode::config_version)?,
             })
         };
         self.read(&sql, take).await
     }
 
     /// The sets of fields that versions of bindings name by number.
-    async fn settings(&mut self) -> Result<Numbered<Option<Fields>>> {
+    async fn settings(&mut self) -> Result<ValuesById<Option<Fields>>> {
         if !self.layout().own {
-            return Ok(Numbered::default());
+            return Ok(ValuesById::default());
         }
         let dialect = self.dialect();
         let (int, q) = (dialect.int(), dialect.prefix());
         let sql = format!("SELECT id{int}, fields FROM {q}lkroute_settings");
-        self.read(&sql, |found| Numbered::settings(found.iter().flatten()))
+        self.read(&sql, |found| ValuesById::settings(found.iter().flatten()))
             .await
     }
 
@@ -151,7 +151,7 @@ pub(super) trait StoreEngine {
         Ok(touched.into_iter().flatten().collect())
     }
 
-    async fn mixed_agents(&mut self) -> Result<Vec<MixedAgent>> {
+    async fn agent_mismatches(&mut self) -> Result<Vec<AgentMismatchRow>> {
         let there = self.has_agents().await;
         if !there.map_err(|error| self.trouble(error))? {
             return Ok(Vec::new());
@@ -167,7 +167,7 @@ pub(super) trait StoreEngine {
             int = dialect.int(),
             q = dialect.prefix()
         );
-        self.read(&sql, |found| all(found, 0, rows::mixed_agent))
+        self.read(&sql, |found| all(found, 0, decode::agent_mismatch))
             .await
     }
 
@@ -212,7 +212,7 @@ fn all<R, T>(
     found.get(ix).into_iter().flatten().map(of).collect()
 }
 
-/// The columns that [`rows::apply_record`] reads, of a row called `a`.
+/// The columns that [`decode::apply_record`] reads, of a row called `a`.
 fn apply_columns(dialect: Dialect<'_>) -> String {
     format!(
         "a.id{int}, {at}, a.actor, a.revision, a.dirty, a.kind, a.reason, a.version, a.counts,
@@ -222,7 +222,7 @@ fn apply_columns(dialect: Dialect<'_>) -> String {
     )
 }
 
-/// The columns that [`rows::owned_config`] reads.
+/// The columns that [`decode::owned_config`] reads.
 fn config_columns(dialect: Dialect<'_>) -> String {
     format!(
         "id, since{int}, fields, secret_source, fingerprint, file{int}, line{int}, inserted",
@@ -230,7 +230,7 @@ fn config_columns(dialect: Dialect<'_>) -> String {
     )
 }
 
-/// The columns that [`rows::owned_region`] reads.
+/// The columns that [`decode::owned_region`] reads.
 fn region_columns(dialect: Dialect<'_>) -> String {
     let int = dialect.int();
     format!("name, since{int}, fields, file{int}, line{int}")
@@ -267,15 +267,15 @@ fn snapshot_sql(dialect: Dialect<'_>, layout: Layout) -> String {
 fn snapshot_of<R: RowExt>(found: &[Vec<R>]) -> Result<(Snapshot, TenantNumbers), sqlx::Error> {
     let set = |ix: usize| found.get(ix).into_iter().flatten();
     let mut snapshot = Snapshot {
-        last_apply: all(found, 2, rows::apply_record)?.pop(),
-        owned_configs: all(found, 3, rows::owned_config)?,
-        owned_regions: all(found, 4, rows::owned_region)?,
+        last_apply: all(found, 2, decode::apply_record)?.pop(),
+        owned_configs: all(found, 3, decode::owned_config)?,
+        owned_regions: all(found, 4, decode::owned_region)?,
         ..Snapshot::default()
     };
     for row in set(0) {
-        match rows::odd_config(row)? {
+        match decode::odd_config(row)? {
             Some(odd) => snapshot.odd_configs.push(odd),
-            None => snapshot.configs.push(rows::live_config(row, 0)?),
+            None => snapshot.configs.push(decode::live_config(row, 0)?),
         }
     }
     if let Some(state) = set(1).next() {
@@ -283,12 +283,12 @@ fn snapshot_of<R: RowExt>(found: &[Vec<R>]) -> Result<(Snapshot, TenantNumbers),
         snapshot.environment = state.text(1)?.map(str::to_owned);
         snapshot.identity = state.uuid(2)?;
     }
-    let mut files = Numbered::default();
+    let mut files = ValuesById::default();
     for row in set(5) {
         files.put(row.some_int(0)?, row.some_text(1)?.to_owned())?;
     }
     snapshot.files = files.0;
-    let mut tenants = Numbered::default();
+    let mut tenants = ValuesById::default();
     for row in set(6) {
         let id = row.some_uuid(1)?;
         tenants.put(row.some_int(0)?, Some(id))?;

@@ -4,8 +4,8 @@
 use uuid::Uuid;
 
 use super::batch::{Batch, Part, Rows};
+use super::decode::ValuesById;
 use super::postgres::copy::CopyReader;
-use super::rows::Numbered;
 use super::trouble::trouble;
 use super::{postgres, sqlite};
 use crate::diff::differ::Differ;
@@ -16,8 +16,8 @@ use crate::fields::FieldsIx;
 #[derive(Default)]
 pub struct Intake {
     label: String,
-    tenants: Numbered<Option<Uuid>>,
-    settings: Numbered<Option<FieldsIx>>,
+    tenants: ValuesById<Option<Uuid>>,
+    settings: ValuesById<Option<FieldsIx>>,
     owned: CopyReader<5>,
     numbers: CopyReader<7>,
 }

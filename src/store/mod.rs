@@ -25,6 +25,7 @@ mod attempt;
 mod batch;
 mod checks;
 mod config_writes;
+mod decode;
 mod dispatches;
 mod engine;
 mod history;
@@ -36,7 +37,6 @@ mod number_checks;
 mod postgres;
 mod row_ext;
 mod row_patch;
-mod rows;
 mod schema;
 mod server_url;
 mod session;
@@ -54,6 +54,7 @@ mod write_set;
 
 pub use crate::lookup::{LookUp, LookedUp, OwnedCredentials, TrustRows};
 pub use batch::Batch;
+pub use decode::AgentMismatchRow;
 pub use dispatches::Calls;
 pub use history::{EachVersion, Select};
 pub use ids::RowIds;
@@ -62,7 +63,6 @@ pub use list::{Filter, Listed};
 pub use mode::Mode;
 #[doc(hidden)]
 pub use postgres::copied_rows;
-pub use rows::MixedAgent;
 pub use schema::{Entry, MigrationStep, SchemaState, script};
 pub use trouble::INTERRUPTED;
 pub use url::DatabaseUrl;
@@ -266,8 +266,8 @@ impl Store {
     /// The active numbers whose default agent is of another tenant: country
     /// code, base number and tenant of the row, then the agent and its tenant.
     /// None where there is no table of agents.
-    pub async fn mixed_agents(&mut self) -> Result<Vec<MixedAgent>> {
-        on!(self, engine => engine.mixed_agents().await)
+    pub async fn agent_mismatches(&mut self) -> Result<Vec<AgentMismatchRow>> {
+        on!(self, engine => engine.agent_mismatches().await)
     }
 
     /// Hands every number row to `each`, and nothing of ours. `progress` is

@@ -5,8 +5,8 @@
 use serde_json::json;
 
 use super::attempt::Attempt;
+use super::decode;
 use super::row_ext::RowExt;
-use super::rows;
 use super::session::Session;
 use super::stop::AttemptError;
 use super::version_rows::{
@@ -39,7 +39,7 @@ pub(super) async fn read_dictionaries<S: Session>(
         dictionaries.known_tenant(row.some_int(0)?, row.some_uuid(1)?, row.text(2)?);
     }
     for row in set(2) {
-        dictionaries.known_settings(row.some_int(0)?, rows::fields(row.some_text(1)?)?);
+        dictionaries.known_settings(row.some_int(0)?, decode::fields(row.some_text(1)?)?);
     }
     Ok(dictionaries)
 }

@@ -50,7 +50,7 @@ pub(super) struct PgStore {
     schema: String,
     q: String,
     /// What the last snapshot read of lkroute's tenants, by their number.
-    tenants: super::rows::Numbered<Option<uuid::Uuid>>,
+    tenants: super::decode::ValuesById<Option<uuid::Uuid>>,
     pub(super) layout: Layout,
     pub(super) waits: Waits,
     tables: PgTables,
@@ -80,7 +80,7 @@ impl PgStore {
             server,
             q: sql::quoted(schema),
             schema: schema.to_owned(),
-            tenants: super::rows::Numbered::default(),
+            tenants: super::decode::ValuesById::default(),
             layout: Layout::default(),
             tables: PgTables::assumed(schema),
             waited: std::cell::Cell::default(),

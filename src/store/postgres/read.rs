@@ -13,8 +13,8 @@ pub(super) use crate::lookup::rfc3339 as time;
 use crate::phone::E164;
 use crate::snapshot::{BROKEN_BYTES, NumberRow, OwnedBinding, Snapshot, SourceLine};
 use crate::store::batch::{Batch, Names, Part, Rows};
+use crate::store::decode::ValuesById;
 use crate::store::engine::StoreEngine;
-use crate::store::rows::Numbered;
 use crate::store::trouble::{code, trouble};
 
 /// The columns that [`owned_binding`] reads, packed into integers: each column
@@ -226,8 +226,8 @@ pub fn number_row<const N: usize>(row: CopiedRow<'_, N>) -> Result<NumberRow<'_>
 /// The columns of [`OWNED_COLUMNS`].
 pub fn owned_binding<const N: usize>(
     row: CopiedRow<'_, N>,
-    tenants: &Numbered<Option<Uuid>>,
-    settings: &Numbered<Option<FieldsIx>>,
+    tenants: &ValuesById<Option<Uuid>>,
+    settings: &ValuesById<Option<FieldsIx>>,
 ) -> Result<OwnedBinding, BadStream> {
     let pair = |ix| {
         let packed = row.int8(ix)?.ok_or(BadStream)?;

@@ -8,10 +8,10 @@ use super::read::owned_binding;
 use crate::error::Result;
 use crate::fields::{FieldsIx, FieldsPool};
 use crate::history::BindingVersion;
+use crate::store::decode::ValuesById;
 use crate::store::engine::StoreEngine;
 use crate::store::history::{EachVersion, Select};
 use crate::store::row_ext::RowExt;
-use crate::store::rows::Numbered;
 
 impl SqliteStore {
     pub async fn binding_versions(
@@ -31,7 +31,7 @@ impl SqliteStore {
     async fn read_binding_versions(
         &mut self,
         select: &Select,
-        settings: &Numbered<Option<FieldsIx>>,
+        settings: &ValuesById<Option<FieldsIx>>,
         each: &mut dyn FnMut(BindingVersion),
     ) -> Result<(), sqlx::Error> {
         let sql = format!(

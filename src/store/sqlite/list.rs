@@ -7,9 +7,9 @@ use super::read::{number_columns, number_row};
 use super::sql::{json, statement};
 use crate::error::Result;
 use crate::lookup::{sqlite_config_id, sqlite_uuid_digits};
+use crate::store::decode;
 use crate::store::list::{Filter, Listed};
 use crate::store::row_ext::RowExt;
-use crate::store::rows;
 
 impl SqliteStore {
     pub async fn list(&mut self, filter: &Filter, each: &mut dyn FnMut(&Listed<'_>)) -> Result<()> {
@@ -54,7 +54,7 @@ impl SqliteStore {
                 row: number_row(&row, 0)?,
                 since: row.int(7)?,
                 rollout: row.text(10)?,
-                source: rows::source(&row, 8)?,
+                source: decode::source(&row, 8)?,
             });
         }
         Ok(())

@@ -22,10 +22,10 @@ use std::time::Duration;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
 
+use super::decode::ValuesById;
 use super::engine::StoreEngine;
 use super::mode::Mode;
 use super::row_ext::RowExt;
-use super::rows::Numbered;
 use super::schema::{Entry, Layout, MigrationStep, SchemaState};
 use super::trouble::trouble;
 use crate::error::{Error, Result};
@@ -39,7 +39,7 @@ pub(super) struct SqliteStore {
     conn: SqliteConnection,
     pub(super) label: String,
     /// What the last snapshot read of lkroute's tenants, by their number.
-    tenants: Numbered<Option<uuid::Uuid>>,
+    tenants: ValuesById<Option<uuid::Uuid>>,
     pub(super) layout: Layout,
 }
 
@@ -64,7 +64,7 @@ impl SqliteStore {
         Ok(SqliteStore {
             conn: conn.map_err(|error| trouble(&label, &error))?,
             label,
-            tenants: Numbered::default(),
+            tenants: ValuesById::default(),
             layout: Layout::default(),
         })
     }

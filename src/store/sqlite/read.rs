@@ -13,9 +13,9 @@ use crate::lookup::{sqlite_base_number, sqlite_rules_text};
 use crate::phone::E164;
 use crate::snapshot::{BROKEN_BYTES, NO_UUID, NumberRow, OTHER_SPELLING, OwnedBinding, Snapshot};
 use crate::store::batch::{Batch, Names, Part, Rows};
+use crate::store::decode::{self, ValuesById};
 use crate::store::engine::StoreEngine;
 use crate::store::row_ext::RowExt;
-use crate::store::rows::{self, Numbered};
 use crate::store::trouble::trouble;
 
 /// How many rows pass between two reports of progress.
@@ -209,8 +209,8 @@ pub fn number_row(row: &SqliteRow, first: usize) -> Result<NumberRow<'_>, sqlx::
 /// retired.
 pub fn owned_binding(
     row: &SqliteRow,
-    tenants: &Numbered<Option<Uuid>>,
-    settings: &Numbered<Option<FieldsIx>>,
+    tenants: &ValuesById<Option<Uuid>>,
+    settings: &ValuesById<Option<FieldsIx>>,
 ) -> Result<OwnedBinding, sqlx::Error> {
     let odd = |what: &str| sqlx::Error::Decode(format!("lkroute_bindings: {what}").into());
     let number = u64::try_from(row.some_int(1)?).ok();
@@ -230,7 +230,7 @@ pub fn owned_binding(
             .copied()
             .flatten()
             .ok_or_else(|| odd("unknown settings"))?,
-        source: rows::source(row, 5)?,
+        source: decode::source(row, 5)?,
         inserted: row.flag(7)?,
         retired: row.flag(8)?,
     })

@@ -3,7 +3,7 @@
 use lkroute::doctor::DriftSurvey;
 use lkroute::fields::{Field, Fields, FieldsPool};
 use lkroute::resolve::Aliases;
-use lkroute::store::{MixedAgent, Mode};
+use lkroute::store::{AgentMismatchRow, Mode};
 
 use super::base::{Base, TENANT_B, TENANT_UAE, bind, files, id, uuid};
 
@@ -90,7 +90,7 @@ async fn agents_of_other_tenants_are_found_where_there_are_agents(base: Base) {
     let mixed = async || {
         let mut store = base.open(Mode::Read).await;
         store.begin_read().await.unwrap();
-        let mixed = store.mixed_agents().await.unwrap();
+        let mixed = store.agent_mismatches().await.unwrap();
         store.end_read().await.unwrap();
         mixed
     };
@@ -113,7 +113,7 @@ async fn agents_of_other_tenants_are_found_where_there_are_agents(base: Base) {
         "INSERT INTO {table} (id, tenant_id) VALUES {agents}"
     ))
     .await;
-    let expected = MixedAgent {
+    let expected = AgentMismatchRow {
         country_code: Some("+91".to_owned()),
         base_number: Some(9_000_000_001),
         tenant: uuid(TENANT_B),

@@ -139,7 +139,7 @@ pub(super) fn window_apply(row: &impl RowExt) -> Result<WindowApply, Error> {
 
 /// A number whose default agent is of another tenant.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MixedAgent {
+pub struct AgentMismatchRow {
     /// As the row spells it.
     pub country_code: Option<String>,
     pub base_number: Option<i64>,
@@ -150,8 +150,8 @@ pub struct MixedAgent {
 
 /// Columns: country code, base number and tenant of a number, its agent, and
 /// the agent's tenant.
-pub(super) fn mixed_agent(row: &impl RowExt) -> Result<MixedAgent, Error> {
-    Ok(MixedAgent {
+pub(super) fn agent_mismatch(row: &impl RowExt) -> Result<AgentMismatchRow, Error> {
+    Ok(AgentMismatchRow {
         country_code: row.text(0)?.map(str::to_owned),
         base_number: row.int(1)?,
         tenant: row.some_uuid(2)?,
@@ -180,15 +180,15 @@ pub(super) fn fields(text: &str) -> Result<Fields, Error> {
 /// Values by small numbers, as lkroute's tables keep what many rows share.
 /// A number that is not in use gives the default.
 #[derive(Debug, Clone)]
-pub(super) struct Numbered<T>(pub Vec<T>);
+pub(super) struct ValuesById<T>(pub Vec<T>);
 
-impl<T> Default for Numbered<T> {
-    fn default() -> Numbered<T> {
-        Numbered(Vec::new())
+impl<T> Default for ValuesById<T> {
+    fn default() -> ValuesById<T> {
+        ValuesById(Vec::new())
     }
 }
 
-impl<T: Default + Clone> Numbered<T> {
+impl<T: Default + Clone> ValuesById<T> {
     pub fn put(&mut self, ix: i64, value: T) -> Result<(), Error> {
         let ix = usize::try_from(ix).map_err(|error| Error::Decode(error.into()))?;
         if self.0.len() <= ix {
@@ -203,21 +203,21 @@ impl<T: Default + Clone> Numbered<T> {
     }
 }
 
-impl Numbered<Option<Fields>> {
+impl ValuesById<Option<Fields>> {
     /// Columns of `lkroute_settings`: id, fields.
     pub fn settings<'a, R: RowExt + 'a>(
         rows: impl Iterator<Item = &'a R>,
-    ) -> Result<Numbered<Option<Fields>>, Error> {
-        let mut settings = Numbered::default();
+    ) -> Result<ValuesById<Option<Fields>>, Error> {
+        let mut settings = ValuesById::default();
         for row in rows {
             settings.put(row.some_int(0)?, Some(fields(row.some_text(1)?)?))?;
         }
         Ok(settings)
     }
 
-    pub fn interned(self, pool: &mut FieldsPool) -> Numbered<Option<FieldsIx>> {
+    pub fn interned(self, pool: &mut FieldsPool) -> ValuesById<Option<FieldsIx>> {
         let sets = self.0.into_iter();
-        Numbered(
+        ValuesById(
             sets.map(|set| set.map(|fields| pool.intern(fields)))
                 .collect(),
         )
