@@ -3,8 +3,8 @@
 
 use serde::Serialize;
 
+use super::attempt_error::AttemptError;
 use super::session::Session;
-use super::stop::AttemptError;
 use super::write_request::WriteRequest;
 use super::write_set::WriteSet;
 use crate::error::Error;

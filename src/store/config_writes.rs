@@ -4,10 +4,10 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::attempt::{Attempt, expect_seen};
+use super::attempt_error::AttemptError;
 use super::decode;
 use super::row_ext::RowExt;
 use super::session::Session;
-use super::stop::AttemptError;
 use super::version_rows::{ConfigsBefore, VersionRow};
 use super::write_request::ApplyError;
 use super::write_set::{CONFIG_COLUMNS, ConfigWrite};

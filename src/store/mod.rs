@@ -22,6 +22,7 @@ macro_rules! on {
 }
 
 mod attempt;
+mod attempt_error;
 mod batch;
 mod checks;
 mod config_writes;
@@ -41,7 +42,6 @@ mod schema;
 mod server_url;
 mod session;
 mod sqlite;
-mod stop;
 mod trouble;
 mod trust;
 mod try_read;

@@ -5,8 +5,8 @@ use hashbrown::{HashMap, HashSet};
 use uuid::Uuid;
 
 use super::attempt::Attempt;
+use super::attempt_error::AttemptError;
 use super::session::Session;
-use super::stop::AttemptError;
 use super::write_request::ApplyError;
 use crate::address::Address;
 use crate::diff::plan::Change;

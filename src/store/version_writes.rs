@@ -5,10 +5,10 @@
 use serde_json::json;
 
 use super::attempt::Attempt;
+use super::attempt_error::AttemptError;
 use super::decode;
 use super::row_ext::RowExt;
 use super::session::Session;
-use super::stop::AttemptError;
 use super::version_rows::{
     ConfigsBefore, DictionaryRows, IdDictionaries, config_rows, ended_regions, ended_rows,
     region_rows, tampered,

@@ -13,7 +13,7 @@ use super::{PgStore, connect, lock, number_checks, numbers, records};
 use crate::diff::plan::Plan;
 use crate::error::Error;
 use crate::lookup::Dialect;
-use crate::store::stop::{AttemptError, stopped};
+use crate::store::attempt_error::{AttemptError, stopped_by_signal};
 use crate::store::trouble::passing;
 use crate::store::write_request::{Applied, ApplyError, WriteRequest};
 use crate::store::write_set::WriteSet;
@@ -48,9 +48,9 @@ impl PgStore {
                 Ok(applied) => return Ok(applied),
                 Err(stop) => stop,
             };
-            if let AttemptError::Asked = stop {
+            if let AttemptError::Stopped = stop {
                 self.abandon(pid).await;
-                return Err(stopped().into());
+                return Err(stopped_by_signal().into());
             }
             // The reason is reported; the server rolls back in any case.
             let _ = timeout(ABANDON, run(&mut self.conn, "ROLLBACK")).await;
@@ -66,7 +66,7 @@ impl PgStore {
                     return Err(self.trouble(error).hint(hint).into());
                 }
                 AttemptError::Sql(error) => return Err(self.trouble(error).into()),
-                AttemptError::Asked => return Err(stopped().into()),
+                AttemptError::Stopped => return Err(stopped_by_signal().into()),
             }
         }
     }
@@ -88,7 +88,7 @@ impl PgStore {
                 Ok(applied) => applied?,
                 Err(_) => return Err(took_too_long(limit)),
             },
-            () = request.asked_to_stop() => return Err(AttemptError::Asked),
+            () = request.asked_to_stop() => return Err(AttemptError::Stopped),
         };
         self.commit(request, applied).await
     }

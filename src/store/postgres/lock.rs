@@ -16,8 +16,8 @@ use super::attempt::PgAttempt;
 use super::sql::{UNATTENDED, literal, run as run_sql, sets, statement};
 use crate::error::Error;
 use crate::store::attempt::expect_seen;
+use crate::store::attempt_error::AttemptError;
 use crate::store::row_ext::RowExt;
-use crate::store::stop::AttemptError;
 use crate::store::trouble::code;
 use crate::store::write_request::Locked;
 

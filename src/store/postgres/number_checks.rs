@@ -5,9 +5,9 @@ use super::attempt::{PgAttempt, stream_rows};
 use super::copy::CopiedRow;
 use super::sql::statement;
 use crate::store::attempt::expect_seen;
+use crate::store::attempt_error::AttemptError;
 use crate::store::number_checks::{NewNumbers, refuse_moved};
 use crate::store::row_ext::RowExt;
-use crate::store::stop::AttemptError;
 
 /// Looks for rows that hold the numbers to insert or to wake: one by one
 /// where they are few, else by passing over all rows of their tenants.

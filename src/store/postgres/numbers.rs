@@ -10,11 +10,11 @@ use super::sql::{config_id, statement};
 use crate::diff::plan::{Change, Object};
 use crate::error::Error;
 use crate::phone;
+use crate::store::attempt_error::AttemptError;
 use crate::store::number_checks::{CHUNK, refuse_moved};
 use crate::store::row_ext::RowExt;
 use crate::store::row_patch::RowPatch;
 use crate::store::schema::NUMBERS;
-use crate::store::stop::AttemptError;
 use crate::store::write_set::{key, row};
 
 /// Bytes of COPY data to a message.

@@ -4,7 +4,7 @@ use super::attempt::PgAttempt;
 use super::copy::Writer;
 use super::numbers::PIECE;
 use crate::error::Error;
-use crate::store::stop::AttemptError;
+use crate::store::attempt_error::AttemptError;
 use crate::store::version_rows::BindingRow;
 
 /// Writes the versions of bindings that an apply begins.

@@ -11,8 +11,8 @@ use super::{SqliteStore, numbers, records};
 use crate::diff::plan::Plan;
 use crate::error::Error;
 use crate::lookup::Dialect;
+use crate::store::attempt_error::{AttemptError, stopped_by_signal};
 use crate::store::row_ext::RowExt;
-use crate::store::stop::{AttemptError, stopped};
 use crate::store::write_request::{Applied, ApplyError, Locked, WriteRequest};
 use crate::store::write_set::WriteSet;
 use crate::store::{config_writes, number_checks, version_writes};
@@ -37,7 +37,7 @@ impl SqliteStore {
         match stop {
             AttemptError::Refused(error) => Err(error),
             AttemptError::Sql(error) => Err(self.trouble(error).into()),
-            AttemptError::Asked => Err(stopped().into()),
+            AttemptError::Stopped => Err(stopped_by_signal().into()),
         }
     }
 
@@ -52,7 +52,7 @@ impl SqliteStore {
         let mut run = SqliteAttempt::new(session, &mut pid, write_set, request, progress);
         let applied = tokio::select! {
             applied = write(&mut run) => applied?,
-            () = request.asked_to_stop() => return Err(AttemptError::Asked),
+            () = request.asked_to_stop() => return Err(AttemptError::Stopped),
         };
         run_sql(&mut self.conn, "COMMIT").await?;
         Ok(applied)

@@ -10,10 +10,10 @@ use super::attempt::SqliteAttempt;
 use super::sql::{json, statement};
 use crate::diff::plan::Object;
 use crate::lookup::{sqlite_base_number, sqlite_uuid_digits};
+use crate::store::attempt_error::AttemptError;
 use crate::store::number_checks::{CHUNK, NewNumbers, check_as_planned, refuse_moved};
 use crate::store::row_ext::RowExt;
 use crate::store::row_patch::RowPatch;
-use crate::store::stop::AttemptError;
 use crate::store::write_set::row;
 
 /// Changes rows that are there, each as the plan saw it.

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::attempt::SqliteAttempt;
-use crate::store::stop::AttemptError;
+use crate::store::attempt_error::AttemptError;
 use crate::store::version_rows::BindingRow;
 
 /// Rows to a statement.

@@ -9,11 +9,11 @@ pub(super) enum AttemptError {
     Sql(sqlx::Error),
     Refused(ApplyError),
     /// By [`super::WriteRequest::stop`].
-    Asked,
+    Stopped,
 }
 
 /// What is said then.
-pub(super) fn stopped() -> Error {
+pub(super) fn stopped_by_signal() -> Error {
     Error::new("stopped by a signal: the transaction was rolled back, nothing was written")
 }
 
