@@ -32,13 +32,13 @@ impl Store {
     /// Writes a record; false where its idempotency key has one already.
     pub async fn insert_call(&mut self, record: &Record) -> Result<bool> {
         let written = on!(self, engine => engine.insert_call(record).await);
-        written.map_err(|error| super::trouble::trouble(self.label(), &error))
+        written.map_err(|error| super::error_map::database_error(self.label(), &error))
     }
 
     /// Sets what became of the call of this record.
     pub async fn complete_call(&mut self, record: &Record) -> Result<()> {
         let completed = on!(self, engine => engine.complete_call(record).await);
-        match completed.map_err(|error| super::trouble::trouble(self.label(), &error))? {
+        match completed.map_err(|error| super::error_map::database_error(self.label(), &error))? {
             true => Ok(()),
             false => Err(Error::new(format!(
                 "{}: the record of a call is gone",
@@ -50,7 +50,7 @@ impl Store {
     /// The record of an idempotency key.
     pub async fn call_of_key(&mut self, key: &str) -> Result<Option<Record>> {
         let found = on!(self, engine => engine.call_of_key(key).await);
-        found.map_err(|error| super::trouble::trouble(self.label(), &error))
+        found.map_err(|error| super::error_map::database_error(self.label(), &error))
     }
 
     /// The records that were asked for, the latest first.
@@ -59,7 +59,7 @@ impl Store {
             return Ok(Vec::new());
         }
         let found = on!(self, engine => engine.calls(wanted).await);
-        found.map_err(|error| super::trouble::trouble(self.label(), &error))
+        found.map_err(|error| super::error_map::database_error(self.label(), &error))
     }
 }
 

@@ -33,7 +33,7 @@ pub(super) trait StoreEngine {
     }
 
     /// An error of the database as one that says what to do.
-    fn trouble(&self, error: sqlx::Error) -> Error;
+    fn database_error(&self, error: sqlx::Error) -> Error;
 
     /// The rows of each of these statements, which have no values.
     async fn sets(&mut self, sql: &str) -> Result<Vec<Vec<Self::Row>>, sqlx::Error>;
@@ -62,7 +62,7 @@ pub(super) trait StoreEngine {
     ) -> Result<T> {
         let found = self.sets(sql).await;
         let taken = found.and_then(|found| take(&found));
-        taken.map_err(|error| self.trouble(error))
+        taken.map_err(|error| self.database_error(error))
     }
 
     /// All but the numbers, and lkroute's tenants.
@@ -153,7 +153,7 @@ pub(super) trait StoreEngine {
 
     async fn agent_mismatches(&mut self) -> Result<Vec<AgentMismatchRow>> {
         let there = self.has_agents().await;
-        if !there.map_err(|error| self.trouble(error))? {
+        if !there.map_err(|error| self.database_error(error))? {
             return Ok(Vec::new());
         }
         let dialect = self.dialect();

@@ -5,8 +5,8 @@ use uuid::Uuid;
 
 use super::batch::{Batch, Part, Rows};
 use super::decode::ValuesById;
+use super::error_map::database_error;
 use super::postgres::copy::CopyReader;
-use super::trouble::trouble;
 use super::{postgres, sqlite};
 use crate::diff::differ::Differ;
 use crate::error::Result;
@@ -51,7 +51,7 @@ impl Intake {
             Rows::Sqlite(rows) => {
                 for row in rows {
                     let owned = sqlite::owned_binding(&row, tenants, settings);
-                    differ.owned(owned.map_err(|error| trouble(&self.label, &error))?);
+                    differ.owned(owned.map_err(|error| database_error(&self.label, &error))?);
                 }
             }
         }
@@ -67,7 +67,7 @@ impl Intake {
             Rows::Sqlite(rows) => {
                 for row in rows {
                     let number = sqlite::number_row(&row, 0);
-                    differ.row(&number.map_err(|error| trouble(&self.label, &error))?);
+                    differ.row(&number.map_err(|error| database_error(&self.label, &error))?);
                 }
             }
         }

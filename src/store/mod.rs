@@ -29,6 +29,7 @@ mod config_writes;
 mod decode;
 mod dispatches;
 mod engine;
+mod error_map;
 mod history;
 mod ids;
 mod intake;
@@ -42,7 +43,6 @@ mod schema;
 mod server_url;
 mod session;
 mod sqlite;
-mod trouble;
 mod trust;
 mod try_read;
 mod url;
@@ -56,6 +56,7 @@ pub use crate::lookup::{LookUp, LookedUp, OwnedCredentials, TrustRows};
 pub use batch::Batch;
 pub use decode::AgentMismatchRow;
 pub use dispatches::Calls;
+pub use error_map::INTERRUPTED;
 pub use history::{EachVersion, Select};
 pub use ids::RowIds;
 pub use intake::Intake;
@@ -64,7 +65,6 @@ pub use mode::Mode;
 #[doc(hidden)]
 pub use postgres::copied_rows;
 pub use schema::{Entry, MigrationStep, SchemaState, script};
-pub use trouble::INTERRUPTED;
 pub use url::DatabaseUrl;
 pub use write_request::{
     Applied, ApplyError, LOCK_TIMEOUT, PreparedSecret, Restamp, WriteRequest, check_stamp,

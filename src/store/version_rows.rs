@@ -332,7 +332,7 @@ fn sealed(text: &CipherText) -> Option<String> {
 /// Under the lock row, what a plan read of lkroute's own tables can't change
 /// but by other hands.
 pub(super) fn tampered(rows: u64, expected: usize) -> Error {
-    super::trouble::stale(format!(
+    super::error_map::stale_plan(format!(
         "lkroute's own tables are not as they were left: {rows} current versions, not {expected}"
     ))
 }

@@ -234,7 +234,7 @@ impl Locked {
                 None => "another apply".to_owned(),
             };
             let base = base.map_or("no apply".to_owned(), |base| format!("apply {base}"));
-            return Err(super::trouble::stale(format!(
+            return Err(super::error_map::stale_plan(format!(
                 "{by} came in between: the plan was made after {base}"
             )));
         }

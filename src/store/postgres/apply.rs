@@ -14,7 +14,7 @@ use crate::diff::plan::Plan;
 use crate::error::Error;
 use crate::lookup::Dialect;
 use crate::store::attempt_error::{AttemptError, stopped_by_signal};
-use crate::store::trouble::passing;
+use crate::store::error_map::is_passing;
 use crate::store::write_request::{Applied, ApplyError, WriteRequest};
 use crate::store::write_set::WriteSet;
 use crate::store::{config_writes, number_checks as shared_checks, version_writes};
@@ -56,16 +56,16 @@ impl PgStore {
             let _ = timeout(ABANDON, run(&mut self.conn, "ROLLBACK")).await;
             match stop {
                 AttemptError::Refused(error) => return Err(error),
-                AttemptError::Sql(error) if passing(&error) && attempt < TRIES => {
+                AttemptError::Sql(error) if is_passing(&error) && attempt < TRIES => {
                     sleep(jitter(Duration::from_millis(50 << attempt))).await;
                     attempt += 1;
                 }
                 // COMMIT was not sent.
                 AttemptError::Sql(error @ sqlx::Error::Io(_)) => {
                     let hint = "nothing was written; apply again once the server answers";
-                    return Err(self.trouble(error).hint(hint).into());
+                    return Err(self.database_error(error).hint(hint).into());
                 }
-                AttemptError::Sql(error) => return Err(self.trouble(error).into()),
+                AttemptError::Sql(error) => return Err(self.database_error(error).into()),
                 AttemptError::Stopped => return Err(stopped_by_signal().into()),
             }
         }

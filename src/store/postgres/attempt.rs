@@ -11,9 +11,9 @@ use super::sql::{copy_out, run, sets, statement};
 use crate::lookup::Dialect;
 use crate::snapshot::NumberRow;
 use crate::store::attempt::Attempt;
+use crate::store::error_map::error_code;
 use crate::store::row_ext::RowExt;
 use crate::store::session::Session;
-use crate::store::trouble::code;
 
 pub(super) type PgAttempt<'a> = Attempt<'a, PgConnection>;
 
@@ -77,7 +77,7 @@ impl Session for PgConnection {
     }
 
     fn is_taken(error: &sqlx::Error) -> bool {
-        code(error).as_deref() == Some("23505")
+        error_code(error).as_deref() == Some("23505")
     }
 }
 

@@ -24,7 +24,7 @@ impl PgStore {
     /// Refuses columns of types that can't be written, and ids that are none.
     pub(super) async fn check_columns(&mut self) -> Result<()> {
         let loaded = self.load_columns().await;
-        loaded.map_err(|error| self.trouble(error))?;
+        loaded.map_err(|error| self.database_error(error))?;
         if !self.tables.columns().are_loaded() {
             return Ok(());
         }
@@ -42,7 +42,7 @@ impl PgStore {
                 self.tables.columns().uuid(table, name, "n")
             );
             let found = self.ask(&sql).await;
-            let found = found.map_err(|error| self.trouble(error))?;
+            let found = found.map_err(|error| self.database_error(error))?;
             if let Some(row) = found.iter().flatten().next() {
                 let value = row.text(0).ok().flatten().unwrap_or("NULL");
                 return Err(Error::new(format!(

@@ -9,9 +9,9 @@ use tokio::time::timeout;
 
 use super::sql::sets;
 use crate::error::{Error, Result};
+use crate::store::error_map::connection_error;
 use crate::store::row_ext::RowExt;
 use crate::store::server_url::{ServerUrl, Wanted};
-use crate::store::trouble::connecting;
 
 /// How long a connection may take to come about.
 const CONNECT: Duration = Duration::from_secs(15);
@@ -79,7 +79,7 @@ async fn connect_to(
     let label = server.label_of(host);
     let coming_about = async {
         let conn = PgConnection::connect_with(&options).await;
-        let mut conn = conn.map_err(|error| connecting(&label, &error))?;
+        let mut conn = conn.map_err(|error| connection_error(&label, &error))?;
         check_version(&conn, &label)?;
         if wanted != Wanted::Any {
             check_role(&mut conn, wanted, &label).await?;
@@ -115,7 +115,7 @@ async fn check_role(conn: &mut PgConnection, wanted: Wanted, label: &str) -> Res
     let sql = "SELECT pg_catalog.pg_is_in_recovery(),
                  pg_catalog.current_setting('transaction_read_only') = 'on'";
     let asked = sets(conn, sql).await;
-    let asked = asked.map_err(|error| connecting(label, &error))?;
+    let asked = asked.map_err(|error| connection_error(label, &error))?;
     let row = asked.iter().flatten().next();
     let flag = |ix: usize| row.is_some_and(|row| row.flag(ix).unwrap_or_default());
     let (standby, read_only) = (flag(0), flag(0) || flag(1));

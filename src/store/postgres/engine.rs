@@ -27,8 +27,8 @@ impl StoreEngine for PgStore {
         Some(&self.schema)
     }
 
-    fn trouble(&self, error: sqlx::Error) -> Error {
-        PgStore::trouble(self, error)
+    fn database_error(&self, error: sqlx::Error) -> Error {
+        PgStore::database_error(self, error)
     }
 
     async fn sets(&mut self, sql: &str) -> Result<Vec<Vec<PgRow>>, sqlx::Error> {

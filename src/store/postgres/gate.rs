@@ -6,8 +6,8 @@ use super::connect::connect;
 use super::sql::literal;
 use crate::error::{Error, Result};
 use crate::lookup::{self, hidden_sql};
+use crate::store::error_map::database_error;
 use crate::store::row_ext::RowExt;
-use crate::store::trouble::trouble;
 
 /// The error where there is such a table: columns of [`lookup::hidden_sql`].
 fn hidden<'a>(
@@ -18,7 +18,7 @@ fn hidden<'a>(
     let (mut tables, mut role) = (Vec::new(), String::new());
     for row in rows {
         let read = || Ok::<_, sqlx::Error>((row.some_text(0)?.to_owned(), row.some_text(1)?));
-        let (table, user) = read().map_err(|error| trouble(label, &error))?;
+        let (table, user) = read().map_err(|error| database_error(label, &error))?;
         tables.push(format!("{schema}.{table}"));
         role = user.to_owned();
     }
@@ -32,7 +32,7 @@ impl PgStore {
     /// Refuses a role that may not see every row.
     pub(super) async fn refuse_hidden(&mut self) -> Result<()> {
         let found = self.ask(&hidden_sql(&self.schema)).await;
-        let found = found.map_err(|error| self.trouble(error))?;
+        let found = found.map_err(|error| self.database_error(error))?;
         hidden(&self.label, &self.schema, found.iter().flatten())
     }
 

@@ -11,9 +11,9 @@ use super::PgStore;
 use super::connect::connect;
 use super::sql::{literal, quoted, run, sets};
 use crate::error::{Error, Result};
+use crate::store::error_map::error_code;
 use crate::store::row_ext::RowExt;
 use crate::store::schema::NUMBERS;
-use crate::store::trouble::code;
 use crate::store::waits::no_answer;
 
 const INDEX: &str = include_str!("../../../migrations/postgres/index.sql");
@@ -178,20 +178,20 @@ impl PgStore {
 
     pub async fn index_missing(&mut self) -> Result<bool> {
         let index = self.index().await;
-        let index = index.map_err(|error| self.trouble(error))?;
+        let index = index.map_err(|error| self.database_error(error))?;
         Ok(index != Index::There)
     }
 
     pub async fn index_sql(&mut self) -> Result<Vec<String>> {
         let statements = self.index_statements().await;
-        statements.map_err(|error| self.trouble(error))
+        statements.map_err(|error| self.database_error(error))
     }
 
     /// Builds the index while others go on writing; false where it is there.
     pub async fn create_index(&mut self) -> Result<bool> {
         let found = self.index().await;
         let build = self.index_sql().await?;
-        match found.map_err(|error| self.trouble(error))? {
+        match found.map_err(|error| self.database_error(error))? {
             Index::There => return Ok(false),
             Index::Building => {
                 return Err(Error::new(format!(
@@ -243,13 +243,13 @@ impl PgStore {
     }
 
     fn index_trouble(&self, error: sqlx::Error, build: &[String]) -> Error {
-        match code(&error).as_deref() {
+        match error_code(&error).as_deref() {
             Some("42501") => {
                 let script: String = build.iter().map(|sql| format!("{sql};\n")).collect();
                 self.without_rights(error, &script)
             }
             _ => self
-                .trouble(error)
+                .database_error(error)
                 .hint("run it again: what a failed build leaves behind is taken away first"),
         }
     }

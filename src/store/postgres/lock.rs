@@ -17,8 +17,8 @@ use super::sql::{UNATTENDED, literal, run as run_sql, sets, statement};
 use crate::error::Error;
 use crate::store::attempt::expect_seen;
 use crate::store::attempt_error::AttemptError;
+use crate::store::error_map::error_code;
 use crate::store::row_ext::RowExt;
-use crate::store::trouble::code;
 use crate::store::write_request::Locked;
 
 /// How long an attempt at the lock of a table lasts at most: others who write
@@ -56,7 +56,7 @@ async fn lock_state(run: &mut PgAttempt<'_>) -> Result<Locked, AttemptError> {
         at = super::read::time("a.at"),
     );
     let found = match sets(run.conn, &sql).await {
-        Err(error) if code(&error).as_deref() == Some("55P03") => {
+        Err(error) if error_code(&error).as_deref() == Some("55P03") => {
             run_sql(run.conn, "ROLLBACK").await?;
             let by = holders(run, "lkroute_state").await;
             let by = format!("{by} holding lkroute's lock, as an apply does");
@@ -99,7 +99,9 @@ async fn lock_numbers(run: &mut PgAttempt<'_>, until: Instant) -> Result<(), Att
         );
         match run_sql(run.conn, &attempt).await {
             Ok(()) => return Ok(()),
-            Err(error) if code(&error).as_deref() != Some("55P03") => return Err(error.into()),
+            Err(error) if error_code(&error).as_deref() != Some("55P03") => {
+                return Err(error.into());
+            }
             Err(_) if left <= ATTEMPT => return Err(numbers_busy(run).await),
             Err(_) => {
                 run_sql(run.conn, "ROLLBACK TO SAVEPOINT numbers").await?;

@@ -4,8 +4,8 @@
 use super::PgStore;
 use crate::error::{Error, Result};
 use crate::lookup::{AGENTS, LookUp, LookedUp, PgTables};
+use crate::store::error_map::{error_code, malformed_answer};
 use crate::store::row_ext::RowExt;
-use crate::store::trouble::{code, malformed};
 
 impl PgStore {
     pub async fn look_up(&mut self, asked: &LookUp) -> Result<LookedUp> {
@@ -20,7 +20,7 @@ impl PgStore {
             // may hide rows: what is there is looked at, and asked.
             Err(error) if is_of_rights(&error) => None,
             Err(error) if !self.tables.is_inspected() && is_of_shape(&error) => None,
-            Err(error) => return Err(self.trouble(error)),
+            Err(error) => return Err(self.database_error(error)),
             Ok(text) => Some(self.read_answer(&text, asked)?),
         };
         let found = match found.filter(|found| !found.is_outdated()) {
@@ -36,9 +36,9 @@ impl PgStore {
     /// Asks what is right for the tables that there are now.
     async fn look_anew(&mut self, asked: &LookUp) -> Result<LookedUp> {
         let loaded = self.load_columns().await;
-        loaded.map_err(|error| self.trouble(error))?;
+        loaded.map_err(|error| self.database_error(error))?;
         let text = self.ask_number(asked).await;
-        let found = self.read_answer(&text.map_err(|error| self.trouble(error))?, asked)?;
+        let found = self.read_answer(&text.map_err(|error| self.database_error(error))?, asked)?;
         match found.is_outdated() {
             false => Ok(found),
             true => Err(
@@ -50,7 +50,7 @@ impl PgStore {
 
     fn read_answer(&self, text: &str, asked: &LookUp) -> Result<LookedUp> {
         let found = LookedUp::read(text, asked, self.tables.has_users());
-        found.map_err(|error| malformed(&self.label, &error))
+        found.map_err(|error| malformed_answer(&self.label, &error))
     }
 
     async fn ask_number(&mut self, asked: &LookUp) -> Result<String, sqlx::Error> {
@@ -74,10 +74,10 @@ fn is_of_agents(error: &sqlx::Error) -> bool {
 }
 
 fn is_of_rights(error: &sqlx::Error) -> bool {
-    code(error).as_deref() == Some("42501")
+    error_code(error).as_deref() == Some("42501")
 }
 
 /// The classes of what is unknown or forbidden, and of what is not supported.
 fn is_of_shape(error: &sqlx::Error) -> bool {
-    code(error).is_some_and(|code| code.starts_with("42") || code.starts_with("0A"))
+    error_code(error).is_some_and(|code| code.starts_with("42") || code.starts_with("0A"))
 }

@@ -34,10 +34,10 @@ use sqlx::postgres::PgRow;
 
 use connect::connect;
 
+use super::error_map::database_error;
 use super::mode::Mode;
 use super::schema::{Entry, Layout, MigrationStep, SchemaState};
 use super::server_url::ServerUrl;
-use super::trouble::trouble;
 use super::waits::Waits;
 use crate::error::{Error, Result};
 use crate::lookup::PgTables;
@@ -87,10 +87,10 @@ impl PgStore {
         })
     }
 
-    fn trouble(&self, error: sqlx::Error) -> Error {
-        let code = super::trouble::code(&error);
+    fn database_error(&self, error: sqlx::Error) -> Error {
+        let code = super::error_map::error_code(&error);
         self.waited.set(code.as_deref() == Some("55P03"));
-        trouble(&self.label, &error)
+        database_error(&self.label, &error)
     }
 
     /// Statements without values; the rows of each. No answer is waited for
@@ -116,7 +116,7 @@ impl PgStore {
 
     pub async fn enter(&mut self, anew: bool) -> Result<Entry> {
         let found = self.inspect().await;
-        let found = found.map_err(|error| self.trouble(error))?;
+        let found = found.map_err(|error| self.database_error(error))?;
         self.layout = found.layout();
         if found.standby.is_some() && self.writes {
             return Err(self.refused_by_standby());
@@ -145,18 +145,18 @@ impl PgStore {
         match self.carry_out_steps(steps).await {
             Ok(()) => {
                 let loaded = self.load_columns().await;
-                loaded.map_err(|error| self.trouble(error))?;
+                loaded.map_err(|error| self.database_error(error))?;
                 Ok(true)
             }
-            Err(error @ sqlx::Error::Io(_)) => Err(self.trouble(error).hint(
+            Err(error @ sqlx::Error::Io(_)) => Err(self.database_error(error).hint(
                 "`lkroute migrate --check` says whether it was carried out: all of it was, or nothing",
             )),
-            Err(error) => match super::trouble::code(&error).as_deref() {
+            Err(error) => match super::error_map::error_code(&error).as_deref() {
                 Some("40001" | "40P01") => Ok(false),
                 Some("42P06" | "42P07" | "42701" | "42723" | "23505") => {
                     match self.enter(true).await?.state {
                         SchemaState::Behind(left) if left == steps => Err(self
-                            .trouble(error)
+                            .database_error(error)
                             .hint("something of others has a name that lkroute needs; nothing was changed")),
                         _ => Ok(false),
                     }
@@ -167,14 +167,14 @@ impl PgStore {
                     self.label
                 ))
                 .hint("nothing was changed; try again when no long transaction is running")),
-                _ => Err(self.trouble(error)),
+                _ => Err(self.database_error(error)),
             },
         }
     }
 
     fn without_rights(&self, error: sqlx::Error, script: &str) -> Error {
         let say = "lkroute may not do this itself; somebody who may can run:";
-        Error::new(self.trouble(error).message)
+        Error::new(self.database_error(error).message)
             .lines(&format!("{say}\n\n{script}"))
             .hint("then run `lkroute migrate --check`")
     }

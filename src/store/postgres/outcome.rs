@@ -10,8 +10,8 @@ use super::sql::sets;
 use super::{PgStore, connect};
 use crate::error::{Error, Exit};
 use crate::store::attempt_error::AttemptError;
+use crate::store::error_map::database_error;
 use crate::store::row_ext::RowExt;
-use crate::store::trouble::trouble;
 use crate::store::waits::Waits;
 use crate::store::write_request::{Applied, WriteRequest};
 
@@ -37,7 +37,7 @@ impl PgStore {
         let commit = super::sql::run(&mut self.conn, "COMMIT");
         let lost = match waits.answer(commit).await {
             Ok(()) => return Ok(applied),
-            Err(error) => trouble(&self.label, &error).message,
+            Err(error) => database_error(&self.label, &error).message,
         };
         self.find_out(request, lost).await
     }
@@ -105,7 +105,7 @@ impl PgStore {
             token = request.token.hyphenated(),
         );
         let found = sets(&mut conn, &sql).await;
-        let found = found.map_err(|error| self.trouble(error))?;
+        let found = found.map_err(|error| self.database_error(error))?;
         self.conn = conn;
         let row = found.get(3).and_then(|rows| rows.first());
         let applied = |row: &PgRow| {
@@ -115,6 +115,6 @@ impl PgStore {
             })
         };
         let applied = row.map(applied).transpose();
-        applied.map_err(|error| self.trouble(error))
+        applied.map_err(|error| self.database_error(error))
     }
 }

@@ -15,7 +15,7 @@ use crate::snapshot::{BROKEN_BYTES, NumberRow, OwnedBinding, Snapshot, SourceLin
 use crate::store::batch::{Batch, Names, Part, Rows};
 use crate::store::decode::ValuesById;
 use crate::store::engine::StoreEngine;
-use crate::store::trouble::{code, trouble};
+use crate::store::error_map::{database_error, error_code};
 
 /// The columns that [`owned_binding`] reads, packed into integers: each column
 /// of a row costs as much as its bytes.
@@ -41,18 +41,18 @@ impl PgStore {
         let waits = self.waits.settings();
         let begin = format!("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {waits}");
         let begun = self.run(&begin).await;
-        begun.map_err(|error| self.trouble(error))
+        begun.map_err(|error| self.database_error(error))
     }
 
     pub async fn end_read(&mut self) -> Result<()> {
         self.refuse_hidden().await?;
         let ended = self.run("COMMIT").await;
-        ended.map_err(|error| self.trouble(error))
+        ended.map_err(|error| self.database_error(error))
     }
 
     pub async fn snapshot(&mut self) -> Result<Snapshot> {
         let read = self.read_snapshot().await;
-        let (snapshot, tenants) = read.map_err(|error| self.trouble(error))?;
+        let (snapshot, tenants) = read.map_err(|error| self.database_error(error))?;
         self.tenants = tenants;
         Ok(snapshot)
     }
@@ -80,7 +80,7 @@ impl PgStore {
 
     async fn share_reading(&mut self) -> Result<()> {
         let set = self.sets(PARALLEL).await;
-        set.map_err(|error| self.trouble(error)).map(|_| ())
+        set.map_err(|error| self.database_error(error)).map(|_| ())
     }
 
     async fn batches(
@@ -91,14 +91,18 @@ impl PgStore {
         progress: &mut dyn FnMut(u64),
     ) -> Result<()> {
         let (label, waited, waits) = (&self.label, &self.waited, self.waits);
-        let trouble = |error| {
-            waited.set(code(&error).as_deref() == Some("55P03"));
-            trouble(label, &error)
+        let database_error = |error| {
+            waited.set(error_code(&error).as_deref() == Some("55P03"));
+            database_error(label, &error)
         };
         let begun = waits.answer(copy_out(&mut self.conn, sql)).await;
-        let mut pieces = begun.map_err(trouble)?;
+        let mut pieces = begun.map_err(database_error)?;
         let (mut bytes, mut rows) = (Vec::with_capacity(BATCH), 0);
-        while let Some(piece) = waits.answer(pieces.try_next()).await.map_err(trouble)? {
+        while let Some(piece) = waits
+            .answer(pieces.try_next())
+            .await
+            .map_err(database_error)?
+        {
             if bytes.len() + piece.len() > BATCH {
                 let full = std::mem::replace(&mut bytes, Vec::with_capacity(BATCH));
                 each(Batch(part(Rows::Postgres(full)))).await?;
@@ -158,7 +162,9 @@ impl PgStore {
     pub async fn try_numbers(&mut self) -> Result<()> {
         let sql = format!("{} WHERE false", self.numbers_select());
         let tried = self.sets(&sql).await;
-        tried.map(|_| ()).map_err(|error| self.trouble(error))
+        tried
+            .map(|_| ())
+            .map_err(|error| self.database_error(error))
     }
 
     /// Hands every number row to `each`.
@@ -200,7 +206,7 @@ impl PgStore {
             Ok(())
         };
         let result = result.await;
-        result.map_err(|error| self.trouble(error))?;
+        result.map_err(|error| self.database_error(error))?;
         Ok(reader.finish()?)
     }
 }

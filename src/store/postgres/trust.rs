@@ -1,8 +1,8 @@
 //! Trusted servers on PostgreSQL.
 
 use super::PgStore;
+use crate::store::error_map::error_code;
 use crate::store::row_ext::RowExt;
-use crate::store::trouble::code;
 use sqlx::Result;
 
 impl PgStore {
@@ -26,5 +26,5 @@ impl PgStore {
 }
 
 fn is_missing(error: &sqlx::Error) -> bool {
-    code(error).as_deref() == Some("42P01")
+    error_code(error).as_deref() == Some("42P01")
 }

@@ -36,7 +36,7 @@ impl SqliteStore {
         let _ = timeout(ABANDON, run_sql(&mut self.conn, "ROLLBACK")).await;
         match stop {
             AttemptError::Refused(error) => Err(error),
-            AttemptError::Sql(error) => Err(self.trouble(error).into()),
+            AttemptError::Sql(error) => Err(self.database_error(error).into()),
             AttemptError::Stopped => Err(stopped_by_signal().into()),
         }
     }
@@ -84,14 +84,16 @@ async fn begin(run: &mut SqliteAttempt<'_>) -> Result<i64, AttemptError> {
     let wait = run.request.lock_timeout.as_millis();
     run_sql(run.conn, &format!("PRAGMA busy_timeout = {wait}")).await?;
     if let Err(error) = run_sql(run.conn, "BEGIN IMMEDIATE").await {
-        return Err(match crate::store::trouble::code(&error).as_deref() {
-            Some("5") => Locked::busy(
-                "another process is writing to the database, as an apply does",
-                run.request.lock_timeout,
-            )
-            .into(),
-            _ => error.into(),
-        });
+        return Err(
+            match crate::store::error_map::error_code(&error).as_deref() {
+                Some("5") => Locked::busy(
+                    "another process is writing to the database, as an apply does",
+                    run.request.lock_timeout,
+                )
+                .into(),
+                _ => error.into(),
+            },
+        );
     }
     let state = "SELECT s.last_apply, s.owner, s.environment, a.id, a.actor, a.at
                  FROM lkroute_state s LEFT JOIN lkroute_applies a

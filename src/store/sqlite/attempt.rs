@@ -10,8 +10,8 @@ use super::sql::{json, sets, statement};
 use crate::lookup::Dialect;
 use crate::snapshot::NumberRow;
 use crate::store::attempt::Attempt;
+use crate::store::error_map::error_code;
 use crate::store::session::Session;
-use crate::store::trouble::code;
 
 pub(super) type SqliteAttempt<'a> = Attempt<'a, SqliteConnection>;
 
@@ -60,6 +60,6 @@ impl Session for SqliteConnection {
 
     fn is_taken(error: &sqlx::Error) -> bool {
         // SQLITE_CONSTRAINT_UNIQUE, SQLITE_CONSTRAINT_PRIMARYKEY
-        matches!(code(error).as_deref(), Some("2067" | "1555"))
+        matches!(error_code(error).as_deref(), Some("2067" | "1555"))
     }
 }

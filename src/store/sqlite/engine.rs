@@ -20,8 +20,8 @@ impl StoreEngine for SqliteStore {
         self.layout
     }
 
-    fn trouble(&self, error: sqlx::Error) -> Error {
-        SqliteStore::trouble(self, error)
+    fn database_error(&self, error: sqlx::Error) -> Error {
+        SqliteStore::database_error(self, error)
     }
 
     async fn sets(&mut self, sql: &str) -> Result<Vec<Vec<SqliteRow>>, sqlx::Error> {

@@ -25,7 +25,7 @@ impl SqliteStore {
         let read = self
             .read_binding_versions(select, &settings, &mut each)
             .await;
-        read.map_err(|error| self.trouble(error))
+        read.map_err(|error| self.database_error(error))
     }
 
     async fn read_binding_versions(

@@ -14,7 +14,7 @@ use crate::store::row_ext::RowExt;
 impl SqliteStore {
     pub async fn list(&mut self, filter: &Filter, each: &mut dyn FnMut(&Listed<'_>)) -> Result<()> {
         let listed = self.list_rows(filter, each).await;
-        listed.map_err(|error| self.trouble(error))
+        listed.map_err(|error| self.database_error(error))
     }
 
     async fn list_rows(

@@ -4,15 +4,15 @@ use super::SqliteStore;
 use super::sql::statement;
 use crate::error::{Error, Result};
 use crate::lookup::{LookUp, LookedUp, SqliteTables};
+use crate::store::error_map::malformed_answer;
 use crate::store::row_ext::RowExt;
-use crate::store::trouble::malformed;
 
 impl SqliteStore {
     pub async fn look_up(&mut self, asked: &LookUp) -> Result<LookedUp> {
         let answered = self.ask(asked).await;
-        let (tables, text) = answered.map_err(|error| self.trouble(error))?;
+        let (tables, text) = answered.map_err(|error| self.database_error(error))?;
         let found = LookedUp::read(&text, asked, tables.has_users());
-        let found = found.map_err(|error| malformed(&self.label, &error))?;
+        let found = found.map_err(|error| malformed_answer(&self.label, &error))?;
         found
             .check("")
             .map_err(|error: Error| error.within(&self.label))?;

@@ -24,10 +24,10 @@ use sqlx::{ConnectOptions, Connection, SqliteConnection};
 
 use super::decode::ValuesById;
 use super::engine::StoreEngine;
+use super::error_map::database_error;
 use super::mode::Mode;
 use super::row_ext::RowExt;
 use super::schema::{Entry, Layout, MigrationStep, SchemaState};
-use super::trouble::trouble;
 use crate::error::{Error, Result};
 use crate::lookup::sqlite_uuid_digits;
 use sql::run;
@@ -62,20 +62,20 @@ impl SqliteStore {
             Mode::Record | Mode::Write => SqliteConnection::connect_with(&options).await,
         };
         Ok(SqliteStore {
-            conn: conn.map_err(|error| trouble(&label, &error))?,
+            conn: conn.map_err(|error| database_error(&label, &error))?,
             label,
             tenants: ValuesById::default(),
             layout: Layout::default(),
         })
     }
 
-    fn trouble(&self, error: sqlx::Error) -> Error {
-        trouble(&self.label, &error)
+    fn database_error(&self, error: sqlx::Error) -> Error {
+        database_error(&self.label, &error)
     }
 
     pub async fn enter(&mut self, anew: bool) -> Result<Entry> {
         let found = migrate::inspect(&mut self.conn).await;
-        let found = found.map_err(|error| self.trouble(error))?;
+        let found = found.map_err(|error| self.database_error(error))?;
         self.layout = found.layout();
         if let Some(problem) = found.lacks() {
             return Err(Error::new(format!("{}: {problem}", self.label))
@@ -104,7 +104,7 @@ impl SqliteStore {
             digits = sqlite_uuid_digits("id")
         );
         let found = self.sets(&sql).await;
-        let found = found.map_err(|error| self.trouble(error))?;
+        let found = found.map_err(|error| self.database_error(error))?;
         let Some(row) = found.iter().flatten().next() else {
             return Ok(());
         };
@@ -121,19 +121,19 @@ impl SqliteStore {
         match migrate::carry_out(&mut self.conn, steps).await {
             Ok(()) => Ok(true),
             // "table … already exists" has no code of its own.
-            Err(error) if super::trouble::code(&error).as_deref() == Some("1") => {
+            Err(error) if super::error_map::error_code(&error).as_deref() == Some("1") => {
                 match self.enter(true).await?.state {
-                    SchemaState::Behind(left) if left == steps => Err(self.trouble(error)),
+                    SchemaState::Behind(left) if left == steps => Err(self.database_error(error)),
                     _ => Ok(false),
                 }
             }
-            Err(error) => Err(self.trouble(error)),
+            Err(error) => Err(self.database_error(error)),
         }
     }
 
     pub async fn index_missing(&mut self) -> Result<bool> {
         let there = migrate::index_there(&mut self.conn).await;
-        Ok(!there.map_err(|error| self.trouble(error))?)
+        Ok(!there.map_err(|error| self.database_error(error))?)
     }
 
     pub async fn index_sql(&mut self) -> Result<Vec<String>> {
@@ -145,7 +145,7 @@ impl SqliteStore {
             return Ok(false);
         }
         let built = run(&mut self.conn, migrate::INDEX).await;
-        built.map_err(|error| self.trouble(error))?;
+        built.map_err(|error| self.database_error(error))?;
         Ok(true)
     }
 }
@@ -157,7 +157,7 @@ async fn connect_to_read(options: &SqliteConnectOptions) -> Result<SqliteConnect
     let mut conn = SqliteConnection::connect_with(options).await?;
     let look = "SELECT 1 FROM sqlite_master";
     match run(&mut conn, look).await {
-        Err(error) if super::trouble::needs_recovery(&error) => {
+        Err(error) if super::error_map::needs_recovery(&error) => {
             let writing = options.clone().read_only(false);
             let mut recovering = SqliteConnection::connect_with(&writing).await?;
             run(&mut recovering, look).await?;

@@ -72,7 +72,7 @@ async fn write(
     let done = query.execute(&mut *run.conn).await?;
     match done.rows_affected() == ids.len() as u64 {
         true => Ok(()),
-        false => Err(crate::store::trouble::stale("number rows are gone").into()),
+        false => Err(crate::store::error_map::stale_plan("number rows are gone").into()),
     }
 }
 

@@ -15,8 +15,8 @@ use crate::snapshot::{BROKEN_BYTES, NO_UUID, NumberRow, OTHER_SPELLING, OwnedBin
 use crate::store::batch::{Batch, Names, Part, Rows};
 use crate::store::decode::{self, ValuesById};
 use crate::store::engine::StoreEngine;
+use crate::store::error_map::database_error;
 use crate::store::row_ext::RowExt;
-use crate::store::trouble::trouble;
 
 /// How many rows pass between two reports of progress.
 const STEP: u64 = 8192;
@@ -44,17 +44,17 @@ pub(super) fn numbers_select() -> String {
 impl SqliteStore {
     pub async fn begin_read(&mut self) -> Result<()> {
         let begun = run(&mut self.conn, "BEGIN").await;
-        begun.map_err(|error| self.trouble(error))
+        begun.map_err(|error| self.database_error(error))
     }
 
     pub async fn end_read(&mut self) -> Result<()> {
         let ended = run(&mut self.conn, "COMMIT").await;
-        ended.map_err(|error| self.trouble(error))
+        ended.map_err(|error| self.database_error(error))
     }
 
     pub async fn snapshot(&mut self) -> Result<Snapshot> {
         let read = self.read_snapshot().await;
-        let (snapshot, tenants) = read.map_err(|error| self.trouble(error))?;
+        let (snapshot, tenants) = read.map_err(|error| self.database_error(error))?;
         self.tenants = tenants;
         Ok(snapshot)
     }
@@ -87,10 +87,10 @@ impl SqliteStore {
         each: &mut impl AsyncFnMut(Batch) -> Result<()>,
         progress: &mut dyn FnMut(u64),
     ) -> Result<()> {
-        let trouble = |error| trouble(&self.label, &error);
+        let database_error = |error| database_error(&self.label, &error);
         let mut stream = sqlx::query(AssertSqlSafe(sql)).fetch(&mut self.conn);
         let (mut rows, mut done) = (Vec::with_capacity(BATCH), 0);
-        while let Some(row) = stream.try_next().await.map_err(trouble)? {
+        while let Some(row) = stream.try_next().await.map_err(database_error)? {
             rows.push(row);
             if rows.len() == BATCH {
                 let full = std::mem::replace(&mut rows, Vec::with_capacity(BATCH));
@@ -121,13 +121,15 @@ impl SqliteStore {
             Ok(())
         };
         let read = read.await;
-        read.map_err(|error| self.trouble(error))
+        read.map_err(|error| self.database_error(error))
     }
 
     /// Asks for no row of the numbers.
     pub async fn try_numbers(&mut self) -> Result<()> {
         let tried = self.sets(&(numbers_select() + " WHERE 0")).await;
-        tried.map(|_| ()).map_err(|error| self.trouble(error))
+        tried
+            .map(|_| ())
+            .map_err(|error| self.database_error(error))
     }
 
     /// Hands every number row to `each`.
@@ -137,7 +139,7 @@ impl SqliteStore {
         progress: &mut dyn FnMut(u64),
     ) -> Result<()> {
         let read = self.number_rows(each, progress).await;
-        read.map_err(|error| self.trouble(error))
+        read.map_err(|error| self.database_error(error))
     }
 
     async fn number_rows(

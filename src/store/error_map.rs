@@ -12,17 +12,17 @@ use crate::error::{Error, Exit};
 pub const INTERRUPTED: &str = "interrupted";
 
 /// What went wrong with a database named `label`.
-pub(super) fn trouble(label: &str, error: &Sql) -> Error {
+pub(super) fn database_error(label: &str, error: &Sql) -> Error {
     match error {
         Sql::Database(db) => match db.code().as_deref() {
-            Some(code) if label.starts_with("sqlite") => sqlite(label, code, db.message()),
-            Some(code) => match function(error) {
-                Some(function) => in_function(label, code, &function, db.message()),
-                None => postgres(label, code, db.message()),
+            Some(code) if label.starts_with("sqlite") => sqlite_error(label, code, db.message()),
+            Some(code) => match trigger_function(error) {
+                Some(function) => trigger_error(label, code, &function, db.message()),
+                None => postgres_error(label, code, db.message()),
             },
             None => Error::new(format!("{label}: {}", db.message())),
         },
-        Sql::Io(io) => lost(label, io),
+        Sql::Io(io) => lost_connection(label, io),
         Sql::Tls(tls) => Error::new(format!("no TLS with {label}: {tls}"))
             .hint("sslmode and sslrootcert in the URL say what is expected"),
         Sql::ColumnDecode { index, source } => Error::new(format!(
@@ -33,20 +33,20 @@ pub(super) fn trouble(label: &str, error: &Sql) -> Error {
 }
 
 /// What went wrong while a connection to it came about.
-pub(super) fn connecting(label: &str, error: &Sql) -> Error {
+pub(super) fn connection_error(label: &str, error: &Sql) -> Error {
     match error {
         Sql::Io(io) => no_connection(label, io),
         // No byte at all in answer to the first question.
-        Sql::Protocol(message) if message.contains("SSLRequest: 0x00") => closed(label),
+        Sql::Protocol(message) if message.contains("SSLRequest: 0x00") => closed_at_once(label),
         Sql::Protocol(message) => Error::new(format!("no connection to {label}: {message}"))
             .hint("is it PostgreSQL that listens there?"),
-        other => trouble(label, other),
+        other => database_error(label, other),
     }
 }
 
 /// A connection that came about ended, or there was no answer within our own
 /// limit. Whether a statement was carried out can't be told by that.
-fn lost(label: &str, io: &std::io::Error) -> Error {
+fn lost_connection(label: &str, io: &std::io::Error) -> Error {
     match io.kind() {
         std::io::ErrorKind::TimedOut => Error::new(format!("{label}: {io}"))
             .hint("is the connection cut, or the server overloaded? Look there, and try again"),
@@ -56,7 +56,7 @@ fn lost(label: &str, io: &std::io::Error) -> Error {
 }
 
 /// What an answer holds that its statement does not give.
-pub(super) fn malformed(label: &str, what: &str) -> Error {
+pub(super) fn malformed_answer(label: &str, what: &str) -> Error {
     Error::new(format!(
         "{label}: a column has an unexpected value ({what})"
     ))
@@ -66,7 +66,7 @@ fn no_connection(label: &str, io: &std::io::Error) -> Error {
     let error = Error::new(format!("no connection to {label}: {io}"));
     let text = io.to_string();
     match io.kind() {
-        std::io::ErrorKind::UnexpectedEof if text.contains("got 0 bytes") => closed(label),
+        std::io::ErrorKind::UnexpectedEof if text.contains("got 0 bytes") => closed_at_once(label),
         _ if text.contains("UnsupportedCertVersion") => error.hint(
             "the server's certificate is of X.509 version 1, which is not taken (psql does): \
              make one of version 3, as `openssl req -x509 -addext subjectAltName=DNS:HOST` does, \
@@ -80,7 +80,7 @@ fn no_connection(label: &str, io: &std::io::Error) -> Error {
 }
 
 /// Something accepts connections and ends them without a word.
-fn closed(label: &str) -> Error {
+fn closed_at_once(label: &str) -> Error {
     Error::new(format!(
         "no connection to {label}: it was accepted, and closed without a word"
     ))
@@ -92,7 +92,7 @@ fn closed(label: &str) -> Error {
 
 /// The function of the database in which a statement failed: that of a trigger,
 /// as lkroute calls none.
-fn function(error: &Sql) -> Option<String> {
+fn trigger_function(error: &Sql) -> Option<String> {
     let error = error.as_database_error()?;
     let context = error.try_downcast_ref::<PgDatabaseError>()?.r#where()?;
     let mut lines = context.lines().rev();
@@ -102,7 +102,7 @@ fn function(error: &Sql) -> Option<String> {
     })
 }
 
-fn in_function(label: &str, code: &str, function: &str, message: &str) -> Error {
+fn trigger_error(label: &str, code: &str, function: &str, message: &str) -> Error {
     let error = Error::new(format!(
         "{label}: {function}, the function of a trigger, failed: {message}"
     ));
@@ -115,7 +115,7 @@ fn in_function(label: &str, code: &str, function: &str, message: &str) -> Error 
     }
 }
 
-fn postgres(label: &str, code: &str, message: &str) -> Error {
+fn postgres_error(label: &str, code: &str, message: &str) -> Error {
     let error = Error::new(format!("{label}: {message}"));
     match code {
         "42501" => error.hint("the README lists the GRANTs that each command needs"),
@@ -150,11 +150,11 @@ fn postgres(label: &str, code: &str, message: &str) -> Error {
 /// Whether a SQLite file holds what a program that was killed left half
 /// written: SQLITE_READONLY_RECOVERY, SQLITE_READONLY_ROLLBACK.
 pub(super) fn needs_recovery(error: &Sql) -> bool {
-    matches!(code(error).as_deref(), Some("264" | "776"))
+    matches!(error_code(error).as_deref(), Some("264" | "776"))
 }
 
 /// SQLite's extended result codes, the primary one in the low byte.
-fn sqlite(label: &str, code: &str, message: &str) -> Error {
+fn sqlite_error(label: &str, code: &str, message: &str) -> Error {
     let error = Error::new(format!("{label}: {message}"));
     match code.parse::<u32>().unwrap_or(0) & 0xff {
         5 | 6 => Error::new(format!("{label} is locked by another process"))
@@ -175,16 +175,16 @@ fn sqlite(label: &str, code: &str, message: &str) -> Error {
 }
 
 /// The SQLSTATE or SQLite code of an error that the database itself reported.
-pub(super) fn code(error: &Sql) -> Option<String> {
+pub(super) fn error_code(error: &Sql) -> Option<String> {
     Some(error.as_database_error()?.code()?.into_owned())
 }
 
 /// Whether another try may work: serialisation failure or deadlock.
-pub(super) fn passing(error: &Sql) -> bool {
-    matches!(code(error).as_deref(), Some("40001" | "40P01"))
+pub(super) fn is_passing(error: &Sql) -> bool {
+    matches!(error_code(error).as_deref(), Some("40001" | "40P01"))
 }
 
 /// The schema is not what this version needs.
-pub(super) fn stale(message: impl Into<String>) -> Error {
+pub(super) fn stale_plan(message: impl Into<String>) -> Error {
     Error::exit(Exit::Stale, message).hint("plan again, and look at what has changed")
 }
