@@ -119,7 +119,10 @@ pub fn reroutes(routing: &Path, url: &str) -> (Run, Run) {
         let snapshot = store.snapshot().await.expect("a snapshot");
         let facts = SecretFacts::default();
         let mut differ = Differ::new(&loaded.routing, &snapshot, &facts, uuid::Uuid::now_v7);
-        store.feed(&mut differ, &mut |_| ()).await.expect("rows");
+        store
+            .run_diff(&mut differ, &mut |_| ())
+            .await
+            .expect("rows");
         differ.finish(uuid::Uuid::now_v7)
     });
     let planned = Instant::now();

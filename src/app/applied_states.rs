@@ -122,7 +122,7 @@ async fn begin_rollback(
     let earlier = read_earlier(store, snapshot.guards.window(), &applies).await?;
     let mut differ = Differ::new(&state.routing, &snapshot, &facts, new_id);
     differ.since(earlier);
-    store.feed(&mut differ, progress).await?;
+    store.run_diff(&mut differ, progress).await?;
     let plan = differ.finish(new_id).giving_back(&state.found, &pool);
     Ok(RollbackPlan {
         snapshot,

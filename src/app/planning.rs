@@ -36,7 +36,7 @@ use crate::routing::guards::{Guards, GuardsChange};
 use crate::secrets::KeyRing;
 use crate::snapshot::{ApplyRecord, Snapshot};
 use crate::source::{Loaded, suggest};
-use crate::store::{Batch, Intake, LookUp, Mode, RowIds, check_stamp};
+use crate::store::{BatchDecoder, LookUp, Mode, RowBatch, RowIds, check_stamp};
 
 /// How many batches of rows may wait for the files to be parsed, or for the
 /// comparison: 32 MB.
@@ -205,7 +205,7 @@ async fn read(
     target: &Target,
     request: &PlanRequest<'_>,
     start: oneshot::Sender<Start>,
-    batches: mpsc::Sender<Batch>,
+    batches: mpsc::Sender<RowBatch>,
 ) -> Result<Besides> {
     let mut besides = Besides::default();
     if !target.url.exists() {
@@ -241,7 +241,9 @@ async fn read(
     start.send(found).map_err(|_| other_side_ended())?;
     let progress = context.progress.count("comparing", Total::Unknown);
     let mut each = async |batch| batches.send(batch).await.map_err(|_| other_side_ended());
-    store.pour(&mut each, &mut |rows| progress.at(rows)).await?;
+    store
+        .stream_rows(&mut each, &mut |rows| progress.at(rows))
+        .await?;
     besides.undone = applied_states::read_undone(&mut store, &besides.applies).await?;
     if let Some(number) = request.number.as_ref().map(|asked| asked.number) {
         let asked = LookUp {
@@ -283,7 +285,7 @@ async fn compare(
     routing_dir: &Path,
     loaded: Loaded,
     Start { snapshot, earlier }: Start,
-    mut rows: mpsc::Receiver<Batch>,
+    mut rows: mpsc::Receiver<RowBatch>,
 ) -> Result<Compared, Stop> {
     let routing = &loaded.routing;
     check_stamp(
@@ -295,9 +297,9 @@ async fn compare(
     let comparing = tokio::task::spawn_blocking(move || {
         let mut differ = Differ::new(&loaded.routing, &snapshot, &facts, Uuid::new_v4);
         differ.since(earlier);
-        let mut intake = Intake::default();
+        let mut decoder = BatchDecoder::default();
         while let Some(batch) = rows.blocking_recv() {
-            intake.take(batch, &mut differ)?;
+            decoder.decode(batch, &mut differ)?;
         }
         let mut ids = RowIds::new()?;
         let plan = differ.finish(|| ids.make());

@@ -3,7 +3,7 @@
 //!
 //! A [`Store`] is one connection to one of two engines, which do the same.
 //! To plan: [`Store::begin_read`], [`Store::snapshot`], make a [`Differ`] of
-//! it, [`Store::feed`], [`Store::end_read`], [`Differ::finish`].
+//! it, [`Store::run_diff`], [`Store::end_read`], [`Differ::finish`].
 
 /// Calls the same method of whichever engine it is.
 macro_rules! on {
@@ -23,7 +23,7 @@ macro_rules! on {
 
 mod attempt;
 mod attempt_error;
-mod batch;
+mod batch_decoder;
 mod checks;
 mod config_writes;
 mod decode;
@@ -32,11 +32,11 @@ mod engine;
 mod error_map;
 mod history;
 mod ids;
-mod intake;
 mod list;
 mod mode;
 mod number_checks;
 mod postgres;
+mod row_batch;
 mod row_ext;
 mod row_patch;
 mod schema;
@@ -53,17 +53,17 @@ mod write_request;
 mod write_set;
 
 pub use crate::lookup::{LookUp, LookedUp, OwnedCredentials, TrustRows};
-pub use batch::Batch;
+pub use batch_decoder::BatchDecoder;
 pub use decode::AgentMismatchRow;
 pub use dispatches::Calls;
 pub use error_map::INTERRUPTED;
 pub use history::{EachVersion, Select};
 pub use ids::RowIds;
-pub use intake::Intake;
 pub use list::{Filter, Listed};
 pub use mode::Mode;
 #[doc(hidden)]
 pub use postgres::copied_rows;
+pub use row_batch::RowBatch;
 pub use schema::{Entry, MigrationStep, SchemaState, script};
 pub use url::DatabaseUrl;
 pub use write_request::{
@@ -232,23 +232,23 @@ impl Store {
     /// Hands all owned bindings, then every number row, to `differ`, which
     /// was made of this store's last [`Store::snapshot`]. `progress` is told
     /// the number of rows so far.
-    pub async fn feed(
+    pub async fn run_diff(
         &mut self,
         differ: &mut Differ<'_>,
         progress: &mut dyn FnMut(u64),
     ) -> Result<()> {
-        let mut intake = Intake::default();
-        let mut each = async |batch| intake.take(batch, differ);
-        self.pour(&mut each, progress).await
+        let mut decoder = BatchDecoder::default();
+        let mut each = async |batch| decoder.decode(batch, differ);
+        self.stream_rows(&mut each, progress).await
     }
 
-    /// The same in batches, for an [`Intake`] on another thread.
-    pub async fn pour(
+    /// The same in batches, for a [`BatchDecoder`] on another thread.
+    pub async fn stream_rows(
         &mut self,
-        each: &mut impl AsyncFnMut(Batch) -> Result<()>,
+        each: &mut impl AsyncFnMut(RowBatch) -> Result<()>,
         progress: &mut dyn FnMut(u64),
     ) -> Result<()> {
-        let read = on!(self, engine => engine.pour(each, progress).await);
+        let read = on!(self, engine => engine.stream_rows(each, progress).await);
         self.told(read).await
     }
 

@@ -23,7 +23,7 @@ pub const FAILOVER: Duration = Duration::from_secs(90);
 /// Who applies, why, and with which secrets.
 #[derive(Debug, Clone)]
 pub struct WriteRequest {
-    /// Names this apply before it has a number, so that its fate can be
+    /// BatchNames this apply before it has a number, so that its fate can be
     /// found out when the connection is lost. Fresh for each apply.
     pub token: Uuid,
     /// `apply`, `rollback`, `release`, `reset-guards` or `restamp`.

@@ -54,7 +54,7 @@ impl Session for PgConnection {
             dialect.columns.of_numbers("n"),
             dialect.q
         );
-        stream_rows(self, &sql, |row: CopiedRow<'_, 7>| {
+        read_copy(self, &sql, |row: CopiedRow<'_, 7>| {
             each(&number_row(row)?);
             Ok(())
         })
@@ -82,7 +82,7 @@ impl Session for PgConnection {
 }
 
 /// Runs a COPY … TO STDOUT and hands each row to `each`.
-pub(super) async fn stream_rows<const N: usize>(
+pub(super) async fn read_copy<const N: usize>(
     conn: &mut PgConnection,
     sql: &str,
     mut each: impl FnMut(CopiedRow<'_, N>) -> Result<(), BadStream>,

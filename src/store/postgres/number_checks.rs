@@ -1,7 +1,7 @@
 //! What must not have appeared on PostgreSQL, inside the transaction of an
 //! apply.
 
-use super::attempt::{PgAttempt, stream_rows};
+use super::attempt::{PgAttempt, read_copy};
 use super::copy::CopiedRow;
 use super::sql::statement;
 use crate::store::attempt::expect_seen;
@@ -56,7 +56,7 @@ pub(super) async fn nothing_appeared(run: &mut PgAttempt<'_>) -> Result<(), Atte
         run.dialect.columns.base_number("n"),
         run.dialect.q
     );
-    stream_rows(run.conn, &sql, |row: CopiedRow<'_, 6>| {
+    read_copy(run.conn, &sql, |row: CopiedRow<'_, 6>| {
         seen = row.flag(5)?;
         if let Some(tenant) = row.any_uuid(1)? {
             let id = row.any_uuid(0).ok().flatten();

@@ -12,10 +12,10 @@ use crate::fields::{FieldsIx, FieldsPool};
 pub(super) use crate::lookup::rfc3339 as time;
 use crate::phone::E164;
 use crate::snapshot::{BROKEN_BYTES, NumberRow, OwnedBinding, Snapshot, SourceLine};
-use crate::store::batch::{Batch, Names, Part, Rows};
 use crate::store::decode::ValuesById;
 use crate::store::engine::StoreEngine;
 use crate::store::error_map::{database_error, error_code};
+use crate::store::row_batch::{BatchNames, BatchPart, RawRows, RowBatch};
 
 /// The columns that [`owned_binding`] reads, packed into integers: each column
 /// of a row costs as much as its bytes.
@@ -59,23 +59,24 @@ impl PgStore {
 
     /// Hands all that is owned, then every number row, to `each`, still as
     /// the server sent it.
-    pub async fn pour(
+    pub async fn stream_rows(
         &mut self,
-        each: &mut impl AsyncFnMut(Batch) -> Result<()>,
+        each: &mut impl AsyncFnMut(RowBatch) -> Result<()>,
         progress: &mut dyn FnMut(u64),
     ) -> Result<()> {
-        let names = Names {
+        let names = BatchNames {
             label: self.label.clone(),
             tenants: self.tenants.clone(),
             settings: self.settings().await?,
         };
-        each(Batch(Part::Names(names))).await?;
+        each(RowBatch(BatchPart::Names(names))).await?;
         self.share_reading().await?;
         let (owned, numbers) = (self.owned_sql(), self.numbers_sql());
-        self.batches(&owned, Part::Owned, each, &mut |_| ()).await?;
-        self.batches(&numbers, Part::Numbers, each, progress)
+        self.batches(&owned, BatchPart::Owned, each, &mut |_| ())
             .await?;
-        each(Batch(Part::End)).await
+        self.batches(&numbers, BatchPart::Numbers, each, progress)
+            .await?;
+        each(RowBatch(BatchPart::End)).await
     }
 
     async fn share_reading(&mut self) -> Result<()> {
@@ -86,8 +87,8 @@ impl PgStore {
     async fn batches(
         &mut self,
         sql: &str,
-        part: fn(Rows) -> Part,
-        each: &mut impl AsyncFnMut(Batch) -> Result<()>,
+        part: fn(RawRows) -> BatchPart,
+        each: &mut impl AsyncFnMut(RowBatch) -> Result<()>,
         progress: &mut dyn FnMut(u64),
     ) -> Result<()> {
         let (label, waited, waits) = (&self.label, &self.waited, self.waits);
@@ -105,14 +106,14 @@ impl PgStore {
         {
             if bytes.len() + piece.len() > BATCH {
                 let full = std::mem::replace(&mut bytes, Vec::with_capacity(BATCH));
-                each(Batch(part(Rows::Postgres(full)))).await?;
+                each(RowBatch(part(RawRows::Postgres(full)))).await?;
                 progress(rows);
             }
             bytes.extend_from_slice(&piece);
             rows += 1;
         }
         progress(rows);
-        each(Batch(part(Rows::Postgres(bytes)))).await
+        each(RowBatch(part(RawRows::Postgres(bytes)))).await
     }
 
     /// Hands all that is owned to `each`.

@@ -12,15 +12,15 @@ use crate::fields::{FieldsIx, FieldsPool};
 use crate::lookup::{sqlite_base_number, sqlite_rules_text};
 use crate::phone::E164;
 use crate::snapshot::{BROKEN_BYTES, NO_UUID, NumberRow, OTHER_SPELLING, OwnedBinding, Snapshot};
-use crate::store::batch::{Batch, Names, Part, Rows};
 use crate::store::decode::{self, ValuesById};
 use crate::store::engine::StoreEngine;
 use crate::store::error_map::database_error;
+use crate::store::row_batch::{BatchNames, BatchPart, RawRows, RowBatch};
 use crate::store::row_ext::RowExt;
 
 /// How many rows pass between two reports of progress.
 const STEP: u64 = 8192;
-/// Rows that are handed on at a time.
+/// RawRows that are handed on at a time.
 const BATCH: usize = 1024;
 
 /// The columns that [`owned_binding`] reads.
@@ -61,30 +61,30 @@ impl SqliteStore {
 
     /// Hands all that is owned, then every number row, to `each`, not yet
     /// decoded.
-    pub async fn pour(
+    pub async fn stream_rows(
         &mut self,
-        each: &mut impl AsyncFnMut(Batch) -> Result<()>,
+        each: &mut impl AsyncFnMut(RowBatch) -> Result<()>,
         progress: &mut dyn FnMut(u64),
     ) -> Result<()> {
-        let names = Names {
+        let names = BatchNames {
             label: self.label.clone(),
             tenants: self.tenants.clone(),
             settings: self.settings().await?,
         };
-        each(Batch(Part::Names(names))).await?;
+        each(RowBatch(BatchPart::Names(names))).await?;
         if self.layout.own {
-            self.batches(OWNED.to_owned(), Part::Owned, each, &mut |_| ())
+            self.batches(OWNED.to_owned(), BatchPart::Owned, each, &mut |_| ())
                 .await?;
         }
-        self.batches(numbers_select(), Part::Numbers, each, progress)
+        self.batches(numbers_select(), BatchPart::Numbers, each, progress)
             .await
     }
 
     async fn batches(
         &mut self,
         sql: String,
-        part: fn(Rows) -> Part,
-        each: &mut impl AsyncFnMut(Batch) -> Result<()>,
+        part: fn(RawRows) -> BatchPart,
+        each: &mut impl AsyncFnMut(RowBatch) -> Result<()>,
         progress: &mut dyn FnMut(u64),
     ) -> Result<()> {
         let database_error = |error| database_error(&self.label, &error);
@@ -94,13 +94,13 @@ impl SqliteStore {
             rows.push(row);
             if rows.len() == BATCH {
                 let full = std::mem::replace(&mut rows, Vec::with_capacity(BATCH));
-                each(Batch(part(Rows::Sqlite(full)))).await?;
+                each(RowBatch(part(RawRows::Sqlite(full)))).await?;
                 done += BATCH as u64;
                 progress(done);
             }
         }
         progress(done + rows.len() as u64);
-        each(Batch(part(Rows::Sqlite(rows)))).await
+        each(RowBatch(part(RawRows::Sqlite(rows)))).await
     }
 
     /// Hands all that is owned to `each`.

@@ -266,7 +266,7 @@ pub async fn plan(store: &mut Store, routing: &Routing, facts: &SecretFacts) -> 
     store.begin_read().await?;
     let snapshot = store.snapshot().await?;
     let mut differ = Differ::new(routing, &snapshot, facts, Uuid::now_v7);
-    store.feed(&mut differ, &mut |_| ()).await?;
+    store.run_diff(&mut differ, &mut |_| ()).await?;
     store.end_read().await?;
     Ok(differ.finish(Uuid::now_v7))
 }

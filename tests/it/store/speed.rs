@@ -54,7 +54,7 @@ async fn planned(
     let snapshot = store.snapshot().await.unwrap();
     let mut differ = Differ::new(routing, &snapshot, &SecretFacts::default(), Uuid::now_v7);
     let begun = start.elapsed();
-    store.feed(&mut differ, &mut |_| ()).await.unwrap();
+    store.run_diff(&mut differ, &mut |_| ()).await.unwrap();
     let fed = start.elapsed();
     store.end_read().await.unwrap();
     let plan = differ.finish(Uuid::now_v7);

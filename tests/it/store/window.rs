@@ -63,7 +63,10 @@ async fn sum(base: &Base, routing: &Routing) -> Option<WindowSum> {
     let facts = SecretFacts::default();
     let mut differ = Differ::new(routing, &snapshot, &facts, Uuid::now_v7);
     differ.since(earlier);
-    store.feed(&mut differ, &mut |_| ()).await.expect("rows");
+    store
+        .run_diff(&mut differ, &mut |_| ())
+        .await
+        .expect("rows");
     store.end_read().await.expect("end");
     window_sum(&mut differ.finish(Uuid::now_v7))
 }

@@ -3,10 +3,10 @@
 
 use uuid::Uuid;
 
-use super::batch::{Batch, Part, Rows};
 use super::decode::ValuesById;
 use super::error_map::database_error;
 use super::postgres::copy::CopyReader;
+use super::row_batch::{BatchPart, RawRows, RowBatch};
 use super::{postgres, sqlite};
 use crate::diff::differ::Differ;
 use crate::error::Result;
@@ -14,7 +14,7 @@ use crate::fields::FieldsIx;
 
 /// Takes batches apart.
 #[derive(Default)]
-pub struct Intake {
+pub struct BatchDecoder {
     label: String,
     tenants: ValuesById<Option<Uuid>>,
     settings: ValuesById<Option<FieldsIx>>,
@@ -22,33 +22,33 @@ pub struct Intake {
     numbers: CopyReader<7>,
 }
 
-impl Intake {
+impl BatchDecoder {
     /// Hands what is in a batch to the differ.
-    pub fn take(&mut self, batch: Batch, differ: &mut Differ<'_>) -> Result<()> {
+    pub fn decode(&mut self, batch: RowBatch, differ: &mut Differ<'_>) -> Result<()> {
         match batch.0 {
-            Part::Names(names) => {
+            BatchPart::Names(names) => {
                 self.label = names.label;
                 self.tenants = names.tenants;
                 self.settings = names.settings.interned(differ.pool());
                 Ok(())
             }
-            Part::Owned(rows) => self.owned(rows, differ),
-            Part::Numbers(rows) => self.numbers(rows, differ),
-            Part::End => {
+            BatchPart::Owned(rows) => self.owned(rows, differ),
+            BatchPart::Numbers(rows) => self.numbers(rows, differ),
+            BatchPart::End => {
                 self.owned.finish()?;
                 Ok(self.numbers.finish()?)
             }
         }
     }
 
-    fn owned(&mut self, rows: Rows, differ: &mut Differ<'_>) -> Result<()> {
+    fn owned(&mut self, rows: RawRows, differ: &mut Differ<'_>) -> Result<()> {
         let (tenants, settings) = (&self.tenants, &self.settings);
         match rows {
-            Rows::Postgres(bytes) => self.owned.read(&bytes, |row| {
+            RawRows::Postgres(bytes) => self.owned.read(&bytes, |row| {
                 differ.owned(postgres::owned_binding(row, tenants, settings)?);
                 Ok(())
             })?,
-            Rows::Sqlite(rows) => {
+            RawRows::Sqlite(rows) => {
                 for row in rows {
                     let owned = sqlite::owned_binding(&row, tenants, settings);
                     differ.owned(owned.map_err(|error| database_error(&self.label, &error))?);
@@ -58,13 +58,13 @@ impl Intake {
         Ok(())
     }
 
-    fn numbers(&mut self, rows: Rows, differ: &mut Differ<'_>) -> Result<()> {
+    fn numbers(&mut self, rows: RawRows, differ: &mut Differ<'_>) -> Result<()> {
         match rows {
-            Rows::Postgres(bytes) => self.numbers.read(&bytes, |row| {
+            RawRows::Postgres(bytes) => self.numbers.read(&bytes, |row| {
                 differ.row(&postgres::number_row(row)?);
                 Ok(())
             })?,
-            Rows::Sqlite(rows) => {
+            RawRows::Sqlite(rows) => {
                 for row in rows {
                     let number = sqlite::number_row(&row, 0);
                     differ.row(&number.map_err(|error| database_error(&self.label, &error))?);
@@ -89,11 +89,14 @@ mod tests {
         let mut differ = Differ::new(&routing, &snapshot, &facts, Uuid::nil);
         let whole: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0\xff\xff";
         for (length, ends) in [(whole.len(), true), (whole.len() - 2, false), (0, false)] {
-            let mut intake = Intake::default();
-            let mut take = |part| intake.take(Batch(part), &mut differ);
-            take(Part::Owned(Rows::Postgres(whole.to_vec()))).unwrap();
-            take(Part::Numbers(Rows::Postgres(whole[..length].to_vec()))).unwrap();
-            assert_eq!(take(Part::End).is_ok(), ends, "{length} bytes");
+            let mut decoder = BatchDecoder::default();
+            let mut take = |part| decoder.decode(RowBatch(part), &mut differ);
+            take(BatchPart::Owned(RawRows::Postgres(whole.to_vec()))).unwrap();
+            take(BatchPart::Numbers(RawRows::Postgres(
+                whole[..length].to_vec(),
+            )))
+            .unwrap();
+            assert_eq!(take(BatchPart::End).is_ok(), ends, "{length} bytes");
         }
     }
 }
