@@ -21,7 +21,7 @@ enum SqlSyntax {
 pub struct Dialect<'a> {
     syntax: SqlSyntax,
     /// The schema in quotes; empty on SQLite, which has none.
-    pub q: &'a str,
+    pub quoted_schema: &'a str,
     pub columns: &'a Columns,
 }
 
@@ -31,10 +31,10 @@ static MIGRATED: Columns = Columns::assumed();
 use SqlSyntax::{Postgres, Sqlite};
 
 impl<'a> Dialect<'a> {
-    pub fn postgres(q: &'a str, columns: &'a Columns) -> Dialect<'a> {
+    pub fn postgres(quoted_schema: &'a str, columns: &'a Columns) -> Dialect<'a> {
         Dialect {
             syntax: Postgres,
-            q,
+            quoted_schema,
             columns,
         }
     }
@@ -42,15 +42,15 @@ impl<'a> Dialect<'a> {
     pub fn sqlite() -> Dialect<'static> {
         Dialect {
             syntax: Sqlite,
-            q: "",
+            quoted_schema: "",
             columns: &MIGRATED,
         }
     }
 
     /// What precedes the name of a table.
-    pub fn prefix(self) -> String {
+    pub fn schema_prefix(self) -> String {
         match self.syntax {
-            Postgres => format!("{}.", self.q),
+            Postgres => format!("{}.", self.quoted_schema),
             Sqlite => String::new(),
         }
     }

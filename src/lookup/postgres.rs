@@ -12,7 +12,7 @@ use super::{LookUp, trust_rows};
 pub struct PgTables {
     /// As given, and in quotes.
     schema: String,
-    q: String,
+    quoted_schema: String,
     columns: Columns,
     /// What is there; until that was looked at, all of it.
     inspected: Option<Inspected>,
@@ -79,7 +79,7 @@ impl PgTables {
     pub fn assumed(schema: &str) -> PgTables {
         PgTables {
             schema: schema.to_owned(),
-            q: quoted(schema),
+            quoted_schema: quoted(schema),
             columns: Columns::default(),
             inspected: None,
             without_agents: false,
@@ -221,7 +221,7 @@ impl PgTables {
     /// what PostgreSQL needs to plan it should stay below 128 KiB, or the server
     /// takes memory and gives it back for each call, which is half the time again.
     fn look_up(&self, slots: &Slots, agents: bool, secured: &[&str]) -> String {
-        let q = &self.q;
+        let schema = &self.quoted_schema;
         let own = self.has_own();
         let when = |there: bool, sql: String| match there {
             true => sql,
@@ -231,7 +231,7 @@ impl PgTables {
             let rows = slot.as_ref().map(|value| {
                 format!(
                     "(SELECT pg_catalog.json_agg(pg_catalog.json_build_array({columns}))
-                       FROM {q}.{table} WHERE {key} = {value})"
+                       FROM {schema}.{table} WHERE {key} = {value})"
                 )
             });
             rows.unwrap_or_else(|| "NULL".to_owned())
@@ -239,14 +239,14 @@ impl PgTables {
         let state = when(
             own,
             format!(
-                "(SELECT pg_catalog.json_build_array(environment, schema_version) FROM {q}.{STATE})"
+                "(SELECT pg_catalog.json_build_array(environment, schema_version) FROM {schema}.{STATE})"
             ),
         );
         let regions = when(
             own,
             format!(
                 "(SELECT pg_catalog.json_agg(pg_catalog.json_build_array(name, fields))
-                   FROM {q}.lkroute_regions WHERE until IS NULL)"
+                   FROM {schema}.lkroute_regions WHERE until IS NULL)"
             ),
         );
         let alias = asked(&slots.alias, "tenant_id, alias", "lkroute_tenants", "alias");
@@ -262,7 +262,7 @@ impl PgTables {
         format!(
             "SELECT pg_catalog.json_build_array({state}, {rows}, {hidden}, {regions}, {alias}, {user},
                {agent}, {outdated})::text
-             FROM {q}.{NUMBERS} n, LATERAL (SELECT {config} AS config OFFSET 0) k
+             FROM {schema}.{NUMBERS} n, LATERAL (SELECT {config} AS config OFFSET 0) k
              WHERE {compared} {numbers}",
             rows = self.rows(agents),
             config = config_id("n.rules"),
@@ -283,7 +283,12 @@ impl PgTables {
     /// What is gone makes it fail. Row-level security of what is read can't come
     /// while it runs: its locks are taken before it looks.
     fn outdated(&self, secured: &[&str]) -> String {
-        let table = |name: &str| format!("to_regclass({})", literal(&format!("{}.{name}", self.q)));
+        let table = |name: &str| {
+            format!(
+                "to_regclass({})",
+                literal(&format!("{}.{name}", self.quoted_schema))
+            )
+        };
         let came = |name: &str| format!("{} IS NOT NULL", table(name));
         let mut signs = Vec::new();
         if !self.has_own() {
@@ -311,24 +316,28 @@ impl PgTables {
 
     /// The rows of the number, of every tenant, with what they name.
     fn rows(&self, agents: bool) -> String {
-        let q = &self.q;
+        let schema = &self.quoted_schema;
         let columns = &self.columns;
         let (id, tenant) = (columns.number_id("n"), columns.tenant_id("n"));
         let agent_id = columns.agent_id("n");
         let agent = match agents {
             true => {
-                format!("(SELECT a.tenant_id::text FROM {q}.{AGENTS} a WHERE a.id = {agent_id})")
+                format!(
+                    "(SELECT a.tenant_id::text FROM {schema}.{AGENTS} a WHERE a.id = {agent_id})"
+                )
             }
             false => "NULL".to_owned(),
         };
         let (alias, binding) = match self.has_own() {
             false => ("NULL".to_owned(), "NULL".to_owned()),
             true => (
-                format!("(SELECT alias FROM {q}.lkroute_tenants t WHERE t.tenant_id = {tenant})"),
+                format!(
+                    "(SELECT alias FROM {schema}.lkroute_tenants t WHERE t.tenant_id = {tenant})"
+                ),
                 format!(
                     "(SELECT pg_catalog.json_build_array({source},
-                         (SELECT fields FROM {q}.lkroute_settings s WHERE s.id = v.settings))
-                       FROM {q}.lkroute_bindings v
+                         (SELECT fields FROM {schema}.lkroute_settings s WHERE s.id = v.settings))
+                       FROM {schema}.lkroute_bindings v
                        WHERE v.number_id = {id} AND v.until IS NULL AND NOT v.retired)",
                     source = self.source(),
                 ),
@@ -346,45 +355,45 @@ impl PgTables {
 
     /// The config of the id `k.config`, and its fallback, each with our version.
     fn configs(&self) -> String {
-        let q = &self.q;
+        let schema = &self.quoted_schema;
         let columns = self.columns.config_values("c");
         let row = self.columns.config_row_id("c");
         let (version, fallback) = match self.has_own() {
             false => ("NULL".to_owned(), String::new()),
             true => (
                 format!(
-                    "(SELECT pg_catalog.json_build_array({}, v.fields) FROM {q}.lkroute_configs v
+                    "(SELECT pg_catalog.json_build_array({}, v.fields) FROM {schema}.lkroute_configs v
                        WHERE v.id = {row} AND v.until IS NULL)",
                     self.source()
                 ),
                 format!(
-                    ", (SELECT (v.fields::json->>'fallback')::uuid FROM {q}.lkroute_configs v
+                    ", (SELECT (v.fields::json->>'fallback')::uuid FROM {schema}.lkroute_configs v
                          WHERE v.id = k.config AND v.until IS NULL)"
                 ),
             ),
         };
         format!(
             "(SELECT pg_catalog.json_agg(pg_catalog.json_build_array({columns}, {version}))
-               FROM {q}.{CONFIGS} c WHERE {row} IN (k.config{fallback}))"
+               FROM {schema}.{CONFIGS} c WHERE {row} IN (k.config{fallback}))"
         )
     }
 
     /// since, path, line and revision of a row called `v` of our tables.
     fn source(&self) -> String {
-        let q = &self.q;
+        let schema = &self.quoted_schema;
         format!(
-            "v.since, (SELECT path FROM {q}.lkroute_files f WHERE f.id = v.file), v.line,
-             (SELECT revision FROM {q}.lkroute_applies a WHERE a.id = v.since)"
+            "v.since, (SELECT path FROM {schema}.lkroute_files f WHERE f.id = v.file), v.line,
+             (SELECT revision FROM {schema}.lkroute_applies a WHERE a.id = v.since)"
         )
     }
 
     /// What says whom tokens may be sent to.
     pub fn trust_statement(&self) -> String {
-        let q = format!("{}.", self.q);
+        let prefix = format!("{}.", self.quoted_schema);
         let has = |table: &str| self.has(table);
         let at = rfc3339("t.at");
         let statement = trust_rows::statement(
-            &q,
+            &prefix,
             &at,
             "pg_catalog.json_build_array",
             "pg_catalog.json_agg",

@@ -25,10 +25,10 @@ pub struct OwnedCredentials {
     pub sealed: Option<CipherText>,
 }
 
-/// The statement of either engine. `q` precedes a table's name; `at` is the
+/// The statement of either engine. `prefix` precedes a table's name; `at` is the
 /// time as RFC 3339; a table that is not there counts as empty.
 pub(super) fn statement(
-    q: &str,
+    prefix: &str,
     at: &str,
     array: &str,
     group: &str,
@@ -39,20 +39,20 @@ pub(super) fn statement(
             "lkroute_configs",
             format!(
                 "(SELECT {group}({array}(id, fields, sealed))
-                  FROM {q}lkroute_configs)"
+                  FROM {prefix}lkroute_configs)"
             ),
         ),
         (
             "lkroute_configs",
             format!(
                 "(SELECT {group}({array}(d.fields))
-                  FROM (SELECT DISTINCT fields FROM {q}lkroute_configs) d)"
+                  FROM (SELECT DISTINCT fields FROM {prefix}lkroute_configs) d)"
             ),
         ),
         (
             "lkroute_applies",
             format!(
-                "(SELECT {group}({array}(a.guards)) FROM (SELECT guards FROM {q}lkroute_applies
+                "(SELECT {group}({array}(a.guards)) FROM (SELECT guards FROM {prefix}lkroute_applies
                   WHERE guards <> 'null' ORDER BY id DESC LIMIT 1) a)"
             ),
         ),
@@ -60,7 +60,7 @@ pub(super) fn statement(
             "lkroute_trusted_hosts",
             format!(
                 "(SELECT {group}({array}(t.host, {at}, t.actor, t.reason))
-                  FROM {q}lkroute_trusted_hosts t)"
+                  FROM {prefix}lkroute_trusted_hosts t)"
             ),
         ),
     ];

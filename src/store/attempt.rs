@@ -65,9 +65,9 @@ impl<'a, S: Session> Attempt<'a, S> {
         let base = self.write_set.plan.base;
         let base = base.map_or("NULL".to_owned(), |id| id.to_string());
         format!(
-            "EXISTS (SELECT 1 FROM {q}lkroute_applies a, {q}lkroute_state s
+            "EXISTS (SELECT 1 FROM {prefix}lkroute_applies a, {prefix}lkroute_state s
                WHERE a.token = '{token}' AND s.last_apply IS NOT DISTINCT FROM {base})",
-            q = self.dialect.prefix(),
+            prefix = self.dialect.schema_prefix(),
             token = self.request.token.hyphenated()
         )
     }

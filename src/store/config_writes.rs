@@ -33,7 +33,7 @@ pub(super) async fn check<S: Session>(
     let versions = format!(
         "SELECT id, secret_source, fingerprint, sealed FROM {}lkroute_configs
          WHERE until IS NULL AND {}",
-        run.dialect.prefix(),
+        run.dialect.schema_prefix(),
         run.dialect.among("id")
     );
     for row in run.conn.read_ids(&versions, &ids).await? {
@@ -52,7 +52,7 @@ async fn read<S: Session>(
     let sql = format!(
         "SELECT {} FROM {}voice_agent_livekit c WHERE {} {locked}",
         run.dialect.config_columns(true),
-        run.dialect.prefix(),
+        run.dialect.schema_prefix(),
         run.dialect.among(&run.dialect.config_row_id())
     );
     let found = run.conn.read_ids(&sql, ids).await?;
@@ -67,7 +67,7 @@ async fn read<S: Session>(
 pub(super) async fn write<S: Session>(run: &mut Attempt<'_, S>) -> Result<(), AttemptError> {
     delete(run).await?;
     let dialect = run.dialect;
-    let table = format!("{}voice_agent_livekit", dialect.prefix());
+    let table = format!("{}voice_agent_livekit", dialect.schema_prefix());
     let (id, touch) = (dialect.config_row_id(), dialect.touch_config());
     let updates = run.write_set.configs_to(ConfigWrite::Update);
     let (objects, renamed) = run.write_set.config_rows(&updates)?;
@@ -140,12 +140,12 @@ async fn delete<S: Session>(run: &mut Attempt<'_, S>) -> Result<(), AttemptError
     if ids.is_empty() {
         return Ok(());
     }
-    let (dialect, q) = (run.dialect, run.dialect.prefix());
+    let (dialect, prefix) = (run.dialect, run.dialect.schema_prefix());
     // One row more than there are: the proof that whoever answers sees what
     // this transaction wrote.
     let held = format!(
         "SELECT DISTINCT h.config, s.seen
-         FROM (SELECT {} AS config FROM {q}voice_agent_numbers n) h
+         FROM (SELECT {} AS config FROM {prefix}voice_agent_numbers n) h
            RIGHT JOIN (SELECT {} AS seen) s ON {}",
         dialect.config_of_number(),
         run.seen(),
@@ -164,7 +164,7 @@ async fn delete<S: Session>(run: &mut Attempt<'_, S>) -> Result<(), AttemptError
         return Err(ApplyError::moved("numbers have come to use configs", holding).into());
     }
     let delete = format!(
-        "DELETE FROM {q}voice_agent_livekit AS c WHERE {}",
+        "DELETE FROM {prefix}voice_agent_livekit AS c WHERE {}",
         dialect.among(&dialect.config_row_id())
     );
     if run.conn.write_ids(&delete, &ids).await? != ids.len() as u64 {

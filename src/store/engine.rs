@@ -79,7 +79,7 @@ pub(super) trait StoreEngine {
         let sql = format!(
             "SELECT {} FROM {}lkroute_applies a ORDER BY a.id DESC",
             apply_columns(dialect),
-            dialect.prefix()
+            dialect.schema_prefix()
         );
         self.read(&sql, |found| all(found, 0, decode::apply_record))
             .await
@@ -90,14 +90,14 @@ pub(super) trait StoreEngine {
     async fn recent_applies(&mut self, seconds: i64) -> Result<Vec<WindowApply>> {
         let dialect = self.dialect();
         let sql = format!(
-            "SELECT id{int}, {account}{text} FROM {q}lkroute_applies
-               WHERE id >= (SELECT min(id) FROM {q}lkroute_applies WHERE at > {begin})
+            "SELECT id{int}, {account}{text} FROM {prefix}lkroute_applies
+               WHERE id >= (SELECT min(id) FROM {prefix}lkroute_applies WHERE at > {begin})
                ORDER BY id",
             int = dialect.int(),
             account = self.layout().account_column(),
             text = dialect.text(),
             begin = dialect.seconds_ago(seconds),
-            q = dialect.prefix()
+            prefix = dialect.schema_prefix()
         );
         self.read(&sql, |found| all(found, 0, decode::window_apply))
             .await
@@ -106,12 +106,12 @@ pub(super) trait StoreEngine {
     async fn versions(&mut self) -> Result<Versions> {
         let dialect = self.dialect();
         let sql = format!(
-            "SELECT {region}, until{int} FROM {q}lkroute_regions;
-             SELECT {config}, until{int}, sealed, found, found_sealed FROM {q}lkroute_configs",
+            "SELECT {region}, until{int} FROM {prefix}lkroute_regions;
+             SELECT {config}, until{int}, sealed, found, found_sealed FROM {prefix}lkroute_configs",
             region = region_columns(dialect),
             config = config_columns(dialect),
             int = dialect.int(),
-            q = dialect.prefix()
+            prefix = dialect.schema_prefix()
         );
         let take = |found: &[Vec<Self::Row>]| {
             Ok(Versions {
@@ -128,8 +128,8 @@ pub(super) trait StoreEngine {
             return Ok(ValuesById::default());
         }
         let dialect = self.dialect();
-        let (int, q) = (dialect.int(), dialect.prefix());
-        let sql = format!("SELECT id{int}, fields FROM {q}lkroute_settings");
+        let (int, prefix) = (dialect.int(), dialect.schema_prefix());
+        let sql = format!("SELECT id{int}, fields FROM {prefix}lkroute_settings");
         self.read(&sql, |found| ValuesById::settings(found.iter().flatten()))
             .await
     }
@@ -140,7 +140,7 @@ pub(super) trait StoreEngine {
         let sql = format!(
             "SELECT {id}, {} FROM {}voice_agent_numbers n WHERE {}",
             dialect.number_touched(),
-            dialect.prefix(),
+            dialect.schema_prefix(),
             dialect.among_ids(&id, ids)
         );
         let touch = |row: &Self::Row| {
@@ -159,13 +159,13 @@ pub(super) trait StoreEngine {
         let dialect = self.dialect();
         let sql = format!(
             "SELECT n.country_code{text}, n.base_number{int}, n.tenant_id, a.id{int}, a.tenant_id
-             FROM {q}voice_agent_numbers n JOIN {q}voice_agents a ON a.id = n.default_agent_id
+             FROM {prefix}voice_agent_numbers n JOIN {prefix}voice_agents a ON a.id = n.default_agent_id
              WHERE a.tenant_id <> n.tenant_id
                AND (n.status IS NULL OR n.status{text} = 'active')
              ORDER BY n.country_code, n.base_number, n.tenant_id",
             text = dialect.text(),
             int = dialect.int(),
-            q = dialect.prefix()
+            prefix = dialect.schema_prefix()
         );
         self.read(&sql, |found| all(found, 0, decode::agent_mismatch))
             .await
@@ -183,7 +183,7 @@ pub(super) trait StoreEngine {
             "INSERT INTO {}lkroute_trusted_hosts (host, actor, reason) VALUES ({})
              ON CONFLICT (host) DO UPDATE
                SET at = {}, actor = excluded.actor, reason = excluded.reason",
-            dialect.prefix(),
+            dialect.schema_prefix(),
             values.join(", "),
             dialect.now()
         );
@@ -195,7 +195,7 @@ pub(super) trait StoreEngine {
         let dialect = self.dialect();
         let sql = format!(
             "DELETE FROM {}lkroute_trusted_hosts WHERE host = {} RETURNING host",
-            dialect.prefix(),
+            dialect.schema_prefix(),
             dialect.literal(host)
         );
         let gone = self.ask(&sql).await?;
@@ -238,22 +238,22 @@ fn region_columns(dialect: Dialect<'_>) -> String {
 
 /// What [`snapshot_of`] reads; before anything was applied that is the configs.
 fn snapshot_sql(dialect: Dialect<'_>, layout: Layout) -> String {
-    let q = dialect.prefix();
+    let prefix = dialect.schema_prefix();
     let live = dialect.config_columns(layout.worker_name);
-    let live = format!("SELECT {live} FROM {q}voice_agent_livekit c");
+    let live = format!("SELECT {live} FROM {prefix}voice_agent_livekit c");
     if !layout.own {
         return live;
     }
     format!(
         "{live};
-         SELECT owner, environment, {identity}{uuid} FROM {q}lkroute_state;
+         SELECT owner, environment, {identity}{uuid} FROM {prefix}lkroute_state;
          SELECT {apply}
-           FROM {q}lkroute_applies a JOIN {q}lkroute_state s ON s.last_apply = a.id;
-         SELECT {config} FROM {q}lkroute_configs WHERE until IS NULL;
-         SELECT {region} FROM {q}lkroute_regions WHERE until IS NULL;
-         SELECT id{int}, path FROM {q}lkroute_files;
-         SELECT id{int}, tenant_id, alias FROM {q}lkroute_tenants;
-         SELECT guards FROM {q}lkroute_applies
+           FROM {prefix}lkroute_applies a JOIN {prefix}lkroute_state s ON s.last_apply = a.id;
+         SELECT {config} FROM {prefix}lkroute_configs WHERE until IS NULL;
+         SELECT {region} FROM {prefix}lkroute_regions WHERE until IS NULL;
+         SELECT id{int}, path FROM {prefix}lkroute_files;
+         SELECT id{int}, tenant_id, alias FROM {prefix}lkroute_tenants;
+         SELECT guards FROM {prefix}lkroute_applies
            WHERE guards <> 'null' ORDER BY id DESC LIMIT 1",
         identity = layout.identity_column(),
         uuid = dialect.uuid(),

@@ -36,8 +36,8 @@ pub enum Select {
 }
 
 impl Select {
-    /// The condition in SQL; `q` precedes a table's name.
-    pub(super) fn condition(&self, q: &str) -> String {
+    /// The condition in SQL; `prefix` precedes a table's name.
+    pub(super) fn condition(&self, prefix: &str) -> String {
         match self {
             Select::After(apply) => format!("until IS NULL OR until > {apply}"),
             Select::Of(apply) => format!("since = {apply} OR until = {apply}"),
@@ -50,14 +50,14 @@ impl Select {
                 let applies: Vec<String> = applies.iter().map(ToString::to_string).collect();
                 let (began, ended) = (among("since", applies.clone()), among("until", applies));
                 format!(
-                    "number_id IN (SELECT number_id FROM {q}lkroute_bindings
+                    "number_id IN (SELECT number_id FROM {prefix}lkroute_bindings
                                    WHERE {began} OR {ended})"
                 )
             }
             // Most rows of a first apply are not wanted, which comes to a fifth of
             // the time of a plan.
             Select::ChangedAfter(apply) => format!(
-                "number_id IN (SELECT number_id FROM {q}lkroute_bindings
+                "number_id IN (SELECT number_id FROM {prefix}lkroute_bindings
                                WHERE until > {apply} OR (since > {apply} AND NOT inserted))"
             ),
             Select::Rows(rows) => {

@@ -23,11 +23,11 @@ pub(super) async fn read_dictionaries<S: Session>(
     run: &mut Attempt<'_, S>,
 ) -> Result<IdDictionaries, AttemptError> {
     let sql = format!(
-        "SELECT id{int}, path FROM {q}lkroute_files;
-         SELECT id{int}, tenant_id, alias FROM {q}lkroute_tenants;
-         SELECT id{int}, fields FROM {q}lkroute_settings",
+        "SELECT id{int}, path FROM {prefix}lkroute_files;
+         SELECT id{int}, tenant_id, alias FROM {prefix}lkroute_tenants;
+         SELECT id{int}, fields FROM {prefix}lkroute_settings",
         int = run.dialect.int(),
-        q = run.dialect.prefix()
+        prefix = run.dialect.schema_prefix()
     );
     let found = run.conn.sets(&sql).await?;
     let set = |ix: usize| found.get(ix).into_iter().flatten();
@@ -54,18 +54,18 @@ pub(super) async fn write<S: Session>(
 ) -> Result<DictionaryRows, AttemptError> {
     end_versions(run, id).await?;
     let dialect = run.dialect;
-    let (q, values) = (dialect.prefix(), dialect.rows());
+    let (prefix, values) = (dialect.schema_prefix(), dialect.rows());
     let item = |ix: usize, kind: &str| dialect.item(ix, kind);
     let regions = region_rows(run.write_set, &mut dictionaries);
     let insert = format!(
-        "INSERT INTO {q}lkroute_regions (since, name, fields, file, line)
+        "INSERT INTO {prefix}lkroute_regions (since, name, fields, file, line)
          SELECT {id}, {} FROM {values}",
         dialect.items(&["text", "text", "int4", "int4"])
     );
     run.write(&insert, &regions).await?;
     let configs = config_rows(run.write_set, &mut dictionaries, run.request, before);
     let insert = format!(
-        "INSERT INTO {q}lkroute_configs (since, id, fields, secret_source, fingerprint, sealed,
+        "INSERT INTO {prefix}lkroute_configs (since, id, fields, secret_source, fingerprint, sealed,
            file, line, inserted, found, found_sealed)
          SELECT {id}, {} FROM {values}",
         dialect.items(&[
@@ -76,7 +76,7 @@ pub(super) async fn write<S: Session>(
     let rows = dictionaries.into_rows(run.write_set);
     let pair = |table: &str, column: &str, kind: &str| {
         let items = dialect.items(&["int4", kind]);
-        format!("INSERT INTO {q}{table} (id, {column}) SELECT {items} FROM {values}")
+        format!("INSERT INTO {prefix}{table} (id, {column}) SELECT {items} FROM {values}")
     };
     let files = pair("lkroute_files", "path", "text");
     run.write(&files, &rows.files).await?;
@@ -85,7 +85,7 @@ pub(super) async fn write<S: Session>(
     let tenants = pair("lkroute_tenants", "tenant_id", "uuid");
     run.write(&tenants, &rows.tenants).await?;
     let aliases = format!(
-        "UPDATE {q}lkroute_tenants SET alias = {} FROM {values} WHERE tenant_id = {}",
+        "UPDATE {prefix}lkroute_tenants SET alias = {} FROM {values} WHERE tenant_id = {}",
         item(1, "text"),
         item(0, "uuid")
     );
@@ -94,26 +94,26 @@ pub(super) async fn write<S: Session>(
 }
 
 async fn end_versions<S: Session>(run: &mut Attempt<'_, S>, id: i64) -> Result<(), AttemptError> {
-    let (dialect, q) = (run.dialect, run.dialect.prefix());
+    let (dialect, prefix) = (run.dialect, run.dialect.schema_prefix());
     let regions: Vec<[&str; 1]> = ended_regions(run.write_set)
         .into_iter()
         .map(|r| [r])
         .collect();
     let end_regions = format!(
-        "UPDATE {q}lkroute_regions SET until = {id} FROM {} WHERE until IS NULL AND name = {}",
+        "UPDATE {prefix}lkroute_regions SET until = {id} FROM {} WHERE until IS NULL AND name = {}",
         dialect.rows(),
         dialect.item(0, "text")
     );
     expect(run.write(&end_regions, &regions).await?, regions.len())?;
     let end = |table: &str, key: &str| {
         let among = dialect.among(key);
-        format!("UPDATE {q}{table} SET until = {id} WHERE until IS NULL AND {among}")
+        format!("UPDATE {prefix}{table} SET until = {id} WHERE until IS NULL AND {among}")
     };
     let retire = format!(
-        "INSERT INTO {q}lkroute_bindings
+        "INSERT INTO {prefix}lkroute_bindings
            (number_id, number, since, tenant, settings, file, line, inserted, retired)
          SELECT number_id, number, until, tenant, settings, file, line, true, true
-         FROM {q}lkroute_bindings WHERE until = {id} AND {}",
+         FROM {prefix}lkroute_bindings WHERE until = {id} AND {}",
         dialect.among("number_id")
     );
     for (sql, ids) in [
@@ -152,7 +152,7 @@ pub(super) async fn open<S: Session>(
         "INSERT INTO {}lkroute_applies (id, at, token, kind, actor, revision, dirty, owner,
            environment, reason, version, counts, guards, files, restores, account)
          SELECT {id}, {}, {} FROM {}",
-        dialect.prefix(),
+        dialect.schema_prefix(),
         dialect.now(),
         dialect.items(&[
             "uuid", "text", "text", "text", "bool", "text", "text", "text", "text", "text", "text",
@@ -184,11 +184,11 @@ pub(super) async fn finish<S: Session>(
     run: &mut Attempt<'_, S>,
     id: i64,
 ) -> Result<String, AttemptError> {
-    let (request, dialect, q) = (run.request, run.dialect, run.dialect.prefix());
+    let (request, dialect, prefix) = (run.request, run.dialect, run.dialect.schema_prefix());
     let (owner, environment) = (dialect.item(0, "text"), dialect.item(1, "text"));
     let identity = dialect.item(2, "uuid");
     let sql = format!(
-        "UPDATE {q}lkroute_state SET last_apply = {id}, owner = coalesce(owner, {owner}),
+        "UPDATE {prefix}lkroute_state SET last_apply = {id}, owner = coalesce(owner, {owner}),
            environment = CASE WHEN {identity} IS NULL
              THEN coalesce(environment, {environment}) ELSE {environment} END,
            identity = coalesce({identity}, identity)
@@ -199,7 +199,7 @@ pub(super) async fn finish<S: Session>(
     let row = json!([request.owner, request.environment, identity]);
     expect(run.write(&sql, &[row]).await?, 1)?;
     let at = format!(
-        "SELECT {} FROM {q}lkroute_applies WHERE id = {id}",
+        "SELECT {} FROM {prefix}lkroute_applies WHERE id = {id}",
         dialect.time("at")
     );
     let found = run.conn.sets(&at).await?;

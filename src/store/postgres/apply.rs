@@ -78,7 +78,7 @@ impl PgStore {
         progress: &mut dyn FnMut(u64, u64),
         (again, pid): (bool, &mut Option<i64>),
     ) -> Result<Applied, AttemptError> {
-        let dialect = Dialect::postgres(&self.q, self.tables.columns());
+        let dialect = Dialect::postgres(&self.quoted_schema, self.tables.columns());
         let mut run = PgAttempt::new((&mut self.conn, dialect), pid, write_set, request, progress);
         let rows = u32::try_from(run.total / 1000).unwrap_or(u32::MAX);
         let limit = request.lock_timeout + self.waits.silence;

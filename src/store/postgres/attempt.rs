@@ -52,7 +52,7 @@ impl Session for PgConnection {
             "COPY (SELECT {} FROM {}.voice_agent_numbers n WHERE {filter})
              TO STDOUT (FORMAT binary)",
             dialect.columns.of_numbers("n"),
-            dialect.q
+            dialect.quoted_schema
         );
         read_copy(self, &sql, |row: CopiedRow<'_, 7>| {
             each(&number_row(row)?);
@@ -67,7 +67,7 @@ impl Session for PgConnection {
                SELECT FROM pg_catalog.pg_trigger t WHERE t.tgrelid = c.oid AND NOT t.tgisinternal
                  AND t.tgenabled <> 'D' AND t.tgtype & 20 <> 0)
              FROM pg_catalog.pg_class c WHERE c.oid = to_regclass($1)";
-        let table = format!("{}.voice_agent_numbers", dialect.q);
+        let table = format!("{}.voice_agent_numbers", dialect.quoted_schema);
         let row = statement(sql).bind(table).fetch_one(&mut *self).await?;
         let rewritten = row.flag(0)?;
         if rewritten {

@@ -38,7 +38,7 @@ impl PgStore {
             }
             let sql = format!(
                 "SELECT left(n.{name}::text, 60) FROM {}.{table} n WHERE {} IS NULL LIMIT 1",
-                self.q,
+                self.quoted_schema,
                 self.tables.columns().uuid(table, name, "n")
             );
             let found = self.ask(&sql).await;

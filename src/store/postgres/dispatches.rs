@@ -10,7 +10,7 @@ use crate::store::dispatches::{Calls, record, values};
 
 impl PgStore {
     fn call_statements(&self) -> CallStatements {
-        CallStatements::postgres(&self.q)
+        CallStatements::postgres(&self.quoted_schema)
     }
 
     async fn begin(&mut self, begin: &str) -> Result<()> {

@@ -16,7 +16,7 @@ impl StoreEngine for PgStore {
     type Row = PgRow;
 
     fn dialect(&self) -> Dialect<'_> {
-        Dialect::postgres(&self.q, self.tables.columns())
+        Dialect::postgres(&self.quoted_schema, self.tables.columns())
     }
 
     fn layout(&self) -> Layout {
@@ -55,7 +55,7 @@ impl StoreEngine for PgStore {
             return Ok(false);
         }
         // Asked first, as an error would end the transaction of the read.
-        let table = literal(&format!("{}.voice_agents", self.q));
+        let table = literal(&format!("{}.voice_agents", self.quoted_schema));
         let readable =
             format!("SELECT has_table_privilege(t, 'SELECT') FROM to_regclass({table}) t");
         let readable = self.sets(&readable).await?;

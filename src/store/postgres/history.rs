@@ -20,8 +20,8 @@ impl PgStore {
         let sql = format!(
             "COPY (SELECT {OWNED_COLUMNS}, until, found FROM {}.lkroute_bindings WHERE {}
                ORDER BY number_id, since) TO STDOUT (FORMAT binary)",
-            self.q,
-            select.condition(&format!("{}.", self.q))
+            self.quoted_schema,
+            select.condition(&format!("{}.", self.quoted_schema))
         );
         let tenants = std::mem::take(&mut self.tenants);
         let streamed = self

@@ -26,11 +26,11 @@ impl PgStore {
             true => (
                 "b.since, b.file, b.line, s.fields::json->>'rollout'",
                 format!(
-                    "LEFT JOIN {q}.lkroute_bindings b
+                    "LEFT JOIN {schema}.lkroute_bindings b
                        ON b.number_id = {id} AND b.until IS NULL AND NOT b.retired
-                     LEFT JOIN {q}.lkroute_settings s ON s.id = b.settings
+                     LEFT JOIN {schema}.lkroute_settings s ON s.id = b.settings
                        AND s.fields::json->>'config' = ({config})::text",
-                    q = self.q,
+                    schema = self.quoted_schema,
                     config = config_id("n.rules"),
                     id = self.tables.columns().number_id("n"),
                 ),
@@ -42,11 +42,11 @@ impl PgStore {
         };
         let sql = format!(
             "COPY (SELECT {columns}, {ours}
-               FROM {q}.voice_agent_numbers n {joined}
+               FROM {schema}.voice_agent_numbers n {joined}
                WHERE {wanted} ORDER BY n.tenant_id, n.country_code, n.base_number, n.id
              ) TO STDOUT (FORMAT binary)",
             columns = self.tables.columns().of_numbers("n"),
-            q = self.q
+            schema = self.quoted_schema
         );
         self.stream(&sql, |row: CopiedRow<'_, 11>| {
             let source = row.int4(8)?.zip(row.int4(9)?);

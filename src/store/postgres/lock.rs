@@ -46,13 +46,13 @@ async fn lock_state(run: &mut PgAttempt<'_>) -> Result<Locked, AttemptError> {
     *run.pid = begun.map(|row| row.some_int(0)).transpose()?;
     let sql = format!(
         "SET LOCAL lock_timeout = {timeout};
-         UPDATE {q}.lkroute_state SET last_apply = last_apply
+         UPDATE {schema}.lkroute_state SET last_apply = last_apply
            RETURNING last_apply::int8, owner, environment;
-         SELECT a.id::int8, a.actor, {at} FROM {q}.lkroute_applies a
+         SELECT a.id::int8, a.actor, {at} FROM {schema}.lkroute_applies a
            ORDER BY a.id DESC LIMIT 1;
          {UNATTENDED}",
         timeout = milliseconds(run.request.lock_timeout),
-        q = run.dialect.q,
+        schema = run.dialect.quoted_schema,
         at = super::read::time("a.at"),
     );
     let found = match sets(run.conn, &sql).await {
@@ -87,7 +87,7 @@ fn milliseconds(time: Duration) -> String {
 /// beginning: from here on none can add a row that the plan does not know.
 /// Reading goes on.
 async fn lock_numbers(run: &mut PgAttempt<'_>, until: Instant) -> Result<(), AttemptError> {
-    let table = format!("{}.voice_agent_numbers", run.dialect.q);
+    let table = format!("{}.voice_agent_numbers", run.dialect.quoted_schema);
     loop {
         let left = until.saturating_duration_since(Instant::now());
         let attempt = format!(
@@ -122,7 +122,7 @@ async fn numbers_busy(run: &mut PgAttempt<'_>) -> AttemptError {
 /// Who has written to a table in a transaction that has not ended, with the
 /// verb that follows.
 async fn holders(run: &mut PgAttempt<'_>, table: &str) -> String {
-    let table = literal(&format!("{}.{table}", run.dialect.q));
+    let table = literal(&format!("{}.{table}", run.dialect.quoted_schema));
     let holders = format!(
         "SELECT DISTINCT pg_catalog.concat_ws(' ', a.usename, 'with ' || nullif(a.application_name, ''),
              'since ' || to_char(a.xact_start AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'),

@@ -53,7 +53,7 @@ fn standby(row: &PgRow) -> Result<Standby, sqlx::Error> {
 impl PgStore {
     /// How far the schema is that an inspection found.
     pub(super) fn schema_state(&self, found: &Found, anew: bool) -> SchemaState {
-        MIGRATIONS.state(found, &self.q, anew)
+        MIGRATIONS.state(found, &self.quoted_schema, anew)
     }
 
     /// Looks at the catalogue alone, which everybody may read, and then at the

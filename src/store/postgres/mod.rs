@@ -48,7 +48,7 @@ pub(super) struct PgStore {
     pub(super) label: String,
     /// As given, and in quotes.
     schema: String,
-    q: String,
+    quoted_schema: String,
     /// What the last snapshot read of lkroute's tenants, by their number.
     tenants: super::decode::ValuesById<Option<uuid::Uuid>>,
     pub(super) layout: Layout,
@@ -78,7 +78,7 @@ impl PgStore {
             label: server.label.clone(),
             waits: Waits::of(mode, server.socket_timeout),
             server,
-            q: sql::quoted(schema),
+            quoted_schema: sql::quoted(schema),
             schema: schema.to_owned(),
             tenants: super::decode::ValuesById::default(),
             layout: Layout::default(),

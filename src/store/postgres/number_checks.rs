@@ -23,7 +23,7 @@ pub(super) async fn nothing_appeared(run: &mut PgAttempt<'_>) -> Result<(), Atte
     let any = format!(
         "SELECT {}, EXISTS (SELECT FROM {}.voice_agent_numbers)",
         run.seen(),
-        run.dialect.q
+        run.dialect.quoted_schema
     );
     let found = statement(any).fetch_one(&mut *run.conn).await?;
     expect_seen(found.flag(0)?)?;
@@ -54,7 +54,7 @@ pub(super) async fn nothing_appeared(run: &mut PgAttempt<'_>) -> Result<(), Atte
         run.dialect.columns.number_id("n"),
         run.dialect.columns.tenant_id("n"),
         run.dialect.columns.base_number("n"),
-        run.dialect.q
+        run.dialect.quoted_schema
     );
     read_copy(run.conn, &sql, |row: CopiedRow<'_, 6>| {
         seen = row.flag(5)?;

@@ -36,7 +36,7 @@ pub(super) async fn update(run: &mut PgAttempt<'_>) -> Result<(), AttemptError> 
              $10::text[], $11::text[], $12::text[])
              u(no, touched, before, after, provider, provider_before, provider_after,
                status_before, status_after))
-         UPDATE {q}.voice_agent_numbers n SET
+         UPDATE {schema}.voice_agent_numbers n SET
            rules = CASE WHEN q.touched = '{{}}' THEN n.rules ELSE {rules} END,
            provider = CASE WHEN q.provider THEN {provider} ELSE n.provider END,
            status = coalesce({status}, n.status){touch}
@@ -50,7 +50,7 @@ pub(super) async fn update(run: &mut PgAttempt<'_>) -> Result<(), AttemptError> 
              AND ({before} = {held} OR ({config} IS NOT NULL
                AND {before} = {held} || pg_catalog.jsonb_build_object('livekit_config', ({config})::text)))))
          RETURNING {id}, n.country_code::text, {base}",
-        q = run.dialect.q,
+        schema = run.dialect.quoted_schema,
         rules = columns.written(
             NUMBERS,
             "rules",
@@ -178,7 +178,7 @@ pub(super) async fn insert(run: &mut PgAttempt<'_>) -> Result<(), AttemptError> 
         "COPY {}.voice_agent_numbers
            (id, tenant_id, country_code, base_number, provider, status, rules)
          FROM STDIN (FORMAT binary)",
-        run.dialect.q
+        run.dialect.quoted_schema
     );
     let mut copy = run.conn.copy_in_raw(&sql).await?;
     let mut writer = Writer::new();
@@ -239,11 +239,11 @@ async fn insert_with_casts(
         run.dialect.columns.written(NUMBERS, name, &value)
     });
     let sql = format!(
-        "INSERT INTO {q}.voice_agent_numbers ({names}, status)
+        "INSERT INTO {schema}.voice_agent_numbers ({names}, status)
          SELECT {values}, {status}
          FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::int8[], $5::text[], $6::text[])
            v({names})",
-        q = run.dialect.q,
+        schema = run.dialect.quoted_schema,
         names = columns.join(", "),
         values = values.join(", "),
         status = run.dialect.columns.written(NUMBERS, "status", "'active'"),
@@ -322,7 +322,7 @@ pub(super) async fn lock_in_order(run: &mut PgAttempt<'_>) -> Result<(), Attempt
     let sql = format!(
         "SELECT count(*) FROM (SELECT FROM {}.voice_agent_numbers n WHERE {id} = ANY($1)
            ORDER BY {id} FOR UPDATE) l",
-        run.dialect.q,
+        run.dialect.quoted_schema,
         id = run.dialect.columns.number_id("n")
     );
     for chunk in rows.chunks(CHUNK) {

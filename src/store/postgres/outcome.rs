@@ -97,10 +97,10 @@ impl PgStore {
         // Written, so that no standby that lags can say that it is absent.
         let sql = format!(
             "BEGIN; SET LOCAL lock_timeout = '10s';
-             UPDATE {q}.lkroute_state SET last_apply = last_apply;
-             SELECT id::int8, {at} FROM {q}.lkroute_applies WHERE token = '{token}';
+             UPDATE {schema}.lkroute_state SET last_apply = last_apply;
+             SELECT id::int8, {at} FROM {schema}.lkroute_applies WHERE token = '{token}';
              ROLLBACK",
-            q = self.q,
+            schema = self.quoted_schema,
             at = super::read::time("at"),
             token = request.token.hyphenated(),
         );

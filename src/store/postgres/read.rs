@@ -145,14 +145,17 @@ impl PgStore {
         format!(
             "COPY (SELECT {OWNED_COLUMNS} FROM {}.lkroute_bindings WHERE until IS NULL)
              TO STDOUT (FORMAT binary)",
-            self.q
+            self.quoted_schema
         )
     }
 
     /// The columns that [`number_row`] reads.
     fn numbers_select(&self) -> String {
         let columns = self.tables.columns().of_numbers("n");
-        format!("SELECT {columns} FROM {}.voice_agent_numbers n", self.q)
+        format!(
+            "SELECT {columns} FROM {}.voice_agent_numbers n",
+            self.quoted_schema
+        )
     }
 
     fn numbers_sql(&self) -> String {

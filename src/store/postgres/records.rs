@@ -21,7 +21,7 @@ pub(super) async fn write_bindings(
         "COPY {}.lkroute_bindings
            (number_id, number, since, tenant, settings, file, line, inserted, retired, found)
          FROM STDIN (FORMAT binary)",
-        run.dialect.q
+        run.dialect.quoted_schema
     );
     let mut copy = run.conn.copy_in_raw(&sql).await?;
     let mut writer = Writer::new();
