@@ -20,7 +20,7 @@ use crate::history::window::WindowReader;
 use crate::history::{AppliedState, BindingVersion, Versions};
 use crate::routing::window::Window;
 use crate::snapshot::{ApplyId, ApplyRecord, Snapshot};
-use crate::store::{PreparedSecret, Select, Store};
+use crate::store::{PreparedSecret, Store, VersionFilter};
 
 /// Rows that are asked for at a time.
 const CHUNK: usize = 1000;
@@ -114,7 +114,7 @@ async fn begin_rollback(
     let mut state = AppliedState::after_apply(apply, &versions, &snapshot);
     let mut take =
         |pool: &mut FieldsPool, version: BindingVersion| state.add_binding(&version, pool);
-    let select = Select::After(apply);
+    let select = VersionFilter::After(apply);
     store
         .binding_versions(&select, &mut pool, &mut take)
         .await?;
@@ -145,7 +145,7 @@ pub async fn read_undone(store: &mut Store, applies: &[ApplyRecord]) -> Result<U
     let mut pool = FieldsPool::default();
     let mut take =
         |pool: &mut FieldsPool, version: BindingVersion| undone.add_binding(&version, pool);
-    let select = Select::TouchedBy(rollbacks);
+    let select = VersionFilter::TouchedBy(rollbacks);
     store
         .binding_versions(&select, &mut pool, &mut take)
         .await?;
@@ -169,7 +169,7 @@ pub async fn read_earlier(
     };
     reader.objects(&store.versions().await?);
     let mut pool = FieldsPool::default();
-    let select = Select::ChangedAfter(reader.start());
+    let select = VersionFilter::ChangedAfter(reader.start());
     let mut take = |pool: &mut FieldsPool, version: BindingVersion| reader.binding(&version, pool);
     store
         .binding_versions(&select, &mut pool, &mut take)
@@ -191,7 +191,7 @@ pub async fn read_drift(
     let mut bindings = Vec::new();
     let mut touched = HashMap::new();
     for rows in Drift::drifted_rows(&back.plan).chunks(CHUNK) {
-        let select = Select::Rows(rows.to_vec());
+        let select = VersionFilter::Rows(rows.to_vec());
         let mut take = |_: &mut FieldsPool, version| bindings.push(version);
         store
             .binding_versions(&select, &mut pool, &mut take)
@@ -217,7 +217,7 @@ pub async fn read_release(
     let mut release = ReleasePlan::new(wanted, &snapshot);
     let select = release
         .wanted_numbers()
-        .map_or(Select::Current, Select::Numbers);
+        .map_or(VersionFilter::Current, VersionFilter::Numbers);
     let mut pool = FieldsPool::default();
     let mut take = |pool: &mut FieldsPool, version: BindingVersion| {
         if version.until.is_none() {

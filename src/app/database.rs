@@ -3,7 +3,7 @@
 use super::{Context, process_variable};
 use crate::answer::check_environment;
 use crate::error::{Error, Exit, Result};
-use crate::store::{DatabaseUrl, Entry, Mode, SchemaState, Store};
+use crate::store::{DatabaseState, DatabaseUrl, Mode, SchemaState, Store};
 
 pub use crate::store::INTERRUPTED;
 
@@ -165,7 +165,7 @@ pub async fn open_stamped(
     context: &Context<'_>,
     target: &Target,
     mode: Mode,
-) -> Result<(Store, Entry)> {
+) -> Result<(Store, DatabaseState)> {
     let mut store = open(context, target, mode).await?;
     let entry = store.enter().await?;
     same_environment(context, entry.environment.as_deref())?;

@@ -20,7 +20,7 @@ use crate::resolve;
 use crate::secrets::KeyRing;
 use crate::store::Mode;
 
-pub use crate::store::Calls;
+pub use crate::store::CallFilter;
 
 /// A call that is younger may still be under way: the limits of `dispatch`
 /// together, and what LiveKit takes after them.
@@ -41,7 +41,10 @@ pub struct CallList<T> {
 ///
 /// # Errors
 /// The database can't be asked.
-pub async fn list_calls(context: &Context<'_>, wanted: &Calls) -> Result<CallList<Record>, Stop> {
+pub async fn list_calls(
+    context: &Context<'_>,
+    wanted: &CallFilter,
+) -> Result<CallList<Record>, Stop> {
     let target = lookup::target(context)?;
     let (mut store, environment) = database::open_and_tell(context, &target, Mode::Look).await?;
     let calls = store.calls(wanted).await?;
@@ -68,12 +71,12 @@ pub async fn calls_in_doubt(
     key: Option<&str>,
 ) -> Result<Vec<Record>, Stop> {
     let since = (context.clock)() - IN_DOUBT_FOR;
-    let wanted = Calls {
+    let wanted = CallFilter {
         last: 100,
         number: Some(from),
         status: vec![Status::InQueue, Status::Unknown, Status::NoAgent],
         since: Some(format!("{since:.3}")),
-        ..Calls::default()
+        ..CallFilter::default()
     };
     let mut records = list_calls(context, &wanted).await?.calls;
     records.retain(|record| {
@@ -86,7 +89,7 @@ pub async fn calls_in_doubt(
 /// Which calls to look at again.
 pub struct RefreshRequest {
     /// Of these, only those that are not settled are looked at.
-    pub wanted: Calls,
+    pub wanted: CallFilter,
     pub limits: Limits,
     /// What opens the configs' secrets.
     pub ring: KeyRing,
@@ -317,11 +320,11 @@ pub async fn find_call(context: &Context<'_>, name: &str) -> Result<Record, Stop
     Ok(one_call(records, name)?)
 }
 
-fn named_call(name: &str) -> Calls {
-    Calls {
+fn named_call(name: &str) -> CallFilter {
+    CallFilter {
         last: 2,
         named: Some(name.to_owned()),
-        ..Calls::default()
+        ..CallFilter::default()
     }
 }
 

@@ -12,7 +12,7 @@ use crate::fields::{Field, FieldsPool};
 use crate::history::changes::{self, Event, VersionSide};
 use crate::history::{BindingVersion, ConfigVersion, Versions};
 use crate::snapshot::{ApplyId, ApplyRecord, Snapshot};
-use crate::store::{Mode, Select, Store};
+use crate::store::{Mode, Store, VersionFilter};
 
 /// What was asked of the past.
 pub struct HistoryFound {
@@ -127,7 +127,7 @@ impl Past {
         let mut pool = FieldsPool::default();
         let mut versions = Vec::new();
         let mut take = |_: &mut FieldsPool, version| versions.push(version);
-        let select = Select::Of(record.id);
+        let select = VersionFilter::Of(record.id);
         store
             .binding_versions(&select, &mut pool, &mut take)
             .await?;
@@ -159,7 +159,7 @@ impl Past {
                     bindings.push(version);
                 }
             };
-            let select = Select::Numbers(vec![*number]);
+            let select = VersionFilter::Numbers(vec![*number]);
             store
                 .binding_versions(&select, &mut pool, &mut take)
                 .await?;

@@ -16,7 +16,7 @@ use crate::phone;
 use crate::resolve::{ConfigFact, Configs};
 use crate::routing::Routing;
 use crate::snapshot::Snapshot;
-use crate::store::{Filter, Listed, Mode};
+use crate::store::{ListedRow, Mode, RowFilter};
 
 /// Which numbers; all that are left out do not matter.
 pub struct NumberFilter {
@@ -131,7 +131,7 @@ impl NumberFilter {
         let aliases = snapshot.tenants.iter();
         let tenant = self.tenant_id(aliases.map(|(id, alias)| (*id, alias.as_str())))?;
         let configs = Configs::of_snapshot(&snapshot);
-        let filter = Filter {
+        let filter = RowFilter {
             tenant,
             configs: self.config_ids(&configs, &snapshot)?,
         };
@@ -221,7 +221,7 @@ impl<'a> ListRows<'a> {
         }
     }
 
-    fn report(&self, listed: &Listed<'_>) -> ListedNumber {
+    fn report(&self, listed: &ListedRow<'_>) -> ListedNumber {
         let row = &listed.row;
         let held = read_row(row).ok();
         let held = held.as_ref().and_then(|fields| fields.text(Field::Config));

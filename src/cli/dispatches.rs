@@ -15,7 +15,7 @@ use super::shell::Shell;
 use super::{Stop, names};
 use crate::app::database::block_on;
 use crate::app::dispatches::{
-    CallList, Calls, RefreshRequest, list_calls, look_limits, refresh_calls,
+    CallFilter, CallList, RefreshRequest, list_calls, look_limits, refresh_calls,
 };
 use crate::dispatch::{Record, Status};
 use crate::error::{Error, Exit, Result};
@@ -123,7 +123,7 @@ impl DispatchesArgs {
         }
     }
 
-    fn wanted(&self) -> Calls {
+    fn wanted(&self) -> CallFilter {
         let open = self.unsettled || self.refresh.as_deref() == Some("");
         let status = if open {
             vec![Status::InQueue, Status::Accepted, Status::Unknown]
@@ -132,14 +132,14 @@ impl DispatchesArgs {
         };
         let room = self.refresh.clone().filter(|room| !room.is_empty());
         let all = self.refresh.is_some() || self.unsettled;
-        Calls {
+        CallFilter {
             last: self.last.unwrap_or(if all { u32::MAX } else { 20 }),
             number: self.number,
             config: self.config.clone(),
             room: room.or_else(|| self.room.clone()),
             status,
             since: self.since.map(|since| format!("{since:.3}")),
-            ..Calls::default()
+            ..CallFilter::default()
         }
     }
 

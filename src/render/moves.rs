@@ -21,7 +21,7 @@ const NEW_APART: usize = 3;
 
 /// What a group of numbers goes through, as far as its route goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fate {
+pub enum RouteFate {
     /// Calls fail that went through before.
     Breaks,
     /// From a config to the environment.
@@ -36,16 +36,16 @@ pub enum Fate {
     New,
 }
 
-pub fn group_fate(group: &RerouteGroup) -> Fate {
+pub fn group_fate(group: &RerouteGroup) -> RouteFate {
     let Some(before) = &group.before else {
-        return Fate::New;
+        return RouteFate::New;
     };
     match (before.source, group.after.source) {
-        (RouteSource::Database | RouteSource::Environment, RouteSource::Error) => Fate::Breaks,
-        (RouteSource::Database, RouteSource::Environment) => Fate::FallsBack,
-        (RouteSource::Environment | RouteSource::Error, RouteSource::Database) => Fate::Gains,
-        _ if group.effect.rerouted => Fate::Moves,
-        _ => Fate::Stays,
+        (RouteSource::Database | RouteSource::Environment, RouteSource::Error) => RouteFate::Breaks,
+        (RouteSource::Database, RouteSource::Environment) => RouteFate::FallsBack,
+        (RouteSource::Environment | RouteSource::Error, RouteSource::Database) => RouteFate::Gains,
+        _ if group.effect.rerouted => RouteFate::Moves,
+        _ => RouteFate::Stays,
     }
 }
 
@@ -60,17 +60,17 @@ pub fn move_clauses(reroutes: &Reroutes) -> Vec<String> {
     parts.extend(not_compared(groups));
     for (wanted, one, many) in [
         (
-            Fate::Breaks,
+            RouteFate::Breaks,
             "loses its route: calls fail",
             "lose their route: calls fail",
         ),
         (
-            Fate::FallsBack,
+            RouteFate::FallsBack,
             "loses its route and falls back to the environment",
             "lose their route and fall back to the environment",
         ),
         (
-            Fate::Gains,
+            RouteFate::Gains,
             "gets a route from the database",
             "get a route from the database",
         ),
@@ -78,7 +78,7 @@ pub fn move_clauses(reroutes: &Reroutes) -> Vec<String> {
         let groups: Vec<&RerouteGroup> =
             groups.iter().filter(|g| group_fate(g) == wanted).collect();
         if !groups.is_empty() {
-            let lost = matches!(wanted, Fate::Breaks | Fate::FallsBack);
+            let lost = matches!(wanted, RouteFate::Breaks | RouteFate::FallsBack);
             parts.push(one_clause(lost, &groups, one, many));
         }
     }
@@ -162,7 +162,7 @@ fn told_apart<'a>(
 fn moved_clauses(groups: &[RerouteGroup]) -> Vec<String> {
     let moving = groups
         .iter()
-        .filter(|group| group_fate(group) == Fate::Moves);
+        .filter(|group| group_fate(group) == RouteFate::Moves);
     let (kinds, rest) = told_apart(moving.map(|g| (route_difference(g), g)), MOVES_APART);
     let mut parts: Vec<String> = kinds
         .iter()
@@ -213,7 +213,9 @@ fn not_compared(groups: &[RerouteGroup]) -> Option<String> {
 
 /// Where the new numbers go.
 fn new(groups: &[RerouteGroup]) -> Vec<String> {
-    let new = groups.iter().filter(|group| group_fate(group) == Fate::New);
+    let new = groups
+        .iter()
+        .filter(|group| group_fate(group) == RouteFate::New);
     let (kinds, rest) = told_apart(
         new.map(|group| (landing_place(&group.after), group)),
         NEW_APART,

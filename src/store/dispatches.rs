@@ -12,7 +12,7 @@ use crate::phone::E164;
 
 /// Which records to list.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Calls {
+pub struct CallFilter {
     /// This many at most, the latest first.
     pub last: u32,
     /// The calling or the called number.
@@ -54,7 +54,7 @@ impl Store {
     }
 
     /// The records that were asked for, the latest first.
-    pub async fn calls(&mut self, wanted: &Calls) -> Result<Vec<Record>> {
+    pub async fn calls(&mut self, wanted: &CallFilter) -> Result<Vec<Record>> {
         if !self.has_own_tables() {
             return Ok(Vec::new());
         }
@@ -63,7 +63,7 @@ impl Store {
     }
 }
 
-impl Calls {
+impl CallFilter {
     /// The statuses as one JSON text.
     pub(super) fn status_list(&self) -> Option<String> {
         (!self.status.is_empty()).then(|| json!(self.status).to_string())

@@ -17,7 +17,7 @@ use crate::snapshot::{ApplyId, ApplyRecord};
 
 /// Versions of bindings to read.
 #[derive(Debug, Clone)]
-pub enum Select {
+pub enum VersionFilter {
     /// Those that outlived an apply, or began after it.
     After(ApplyId),
     /// Those that an apply began or ended.
@@ -35,18 +35,18 @@ pub enum Select {
     ChangedAfter(ApplyId),
 }
 
-impl Select {
+impl VersionFilter {
     /// The condition in SQL; `prefix` precedes a table's name.
     pub(super) fn condition(&self, prefix: &str) -> String {
         match self {
-            Select::After(apply) => format!("until IS NULL OR until > {apply}"),
-            Select::Of(apply) => format!("since = {apply} OR until = {apply}"),
-            Select::Current => "until IS NULL".to_owned(),
-            Select::Numbers(numbers) => {
+            VersionFilter::After(apply) => format!("until IS NULL OR until > {apply}"),
+            VersionFilter::Of(apply) => format!("since = {apply} OR until = {apply}"),
+            VersionFilter::Current => "until IS NULL".to_owned(),
+            VersionFilter::Numbers(numbers) => {
                 let digits = numbers.iter().map(|number| number.digits().to_string());
                 among("number", digits.collect())
             }
-            Select::TouchedBy(applies) => {
+            VersionFilter::TouchedBy(applies) => {
                 let applies: Vec<String> = applies.iter().map(ToString::to_string).collect();
                 let (began, ended) = (among("since", applies.clone()), among("until", applies));
                 format!(
@@ -56,11 +56,11 @@ impl Select {
             }
             // Most rows of a first apply are not wanted, which comes to a fifth of
             // the time of a plan.
-            Select::ChangedAfter(apply) => format!(
+            VersionFilter::ChangedAfter(apply) => format!(
                 "number_id IN (SELECT number_id FROM {prefix}lkroute_bindings
                                WHERE until > {apply} OR (since > {apply} AND NOT inserted))"
             ),
-            Select::Rows(rows) => {
+            VersionFilter::Rows(rows) => {
                 let quoted = rows.iter().map(|row| format!("'{row}'"));
                 among("number_id", quoted.collect())
             }
@@ -105,7 +105,7 @@ impl Store {
     /// other, the oldest first. After [`Store::snapshot`].
     pub async fn binding_versions(
         &mut self,
-        select: &Select,
+        select: &VersionFilter,
         pool: &mut FieldsPool,
         each: &mut EachVersion<'_>,
     ) -> Result<()> {

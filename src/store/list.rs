@@ -6,7 +6,7 @@ use crate::snapshot::{ApplyId, NumberRow, SourceLine};
 
 /// Which rows to list; all where nothing is given.
 #[derive(Debug, Clone, Default)]
-pub struct Filter {
+pub struct RowFilter {
     pub tenant: Option<Uuid>,
     /// Rows whose `livekit_config` is one of these.
     pub configs: Option<Vec<Uuid>>,
@@ -14,7 +14,7 @@ pub struct Filter {
 
 /// A row, and what is ours of it.
 #[derive(Debug, Clone, Copy)]
-pub struct Listed<'a> {
+pub struct ListedRow<'a> {
     pub row: NumberRow<'a>,
     /// The apply that set it last.
     pub since: Option<ApplyId>,

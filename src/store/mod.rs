@@ -55,16 +55,16 @@ mod write_set;
 pub use crate::lookup::{LookUp, LookedUp, OwnedCredentials, TrustRows};
 pub use batch_decoder::BatchDecoder;
 pub use decode::AgentMismatchRow;
-pub use dispatches::Calls;
+pub use dispatches::CallFilter;
 pub use error_map::INTERRUPTED;
-pub use history::{EachVersion, Select};
+pub use history::{EachVersion, VersionFilter};
 pub use ids::RowIds;
-pub use list::{Filter, Listed};
+pub use list::{ListedRow, RowFilter};
 pub use mode::Mode;
 #[doc(hidden)]
 pub use postgres::copied_rows;
 pub use row_batch::RowBatch;
-pub use schema::{Entry, MigrationStep, SchemaState, script};
+pub use schema::{DatabaseState, MigrationStep, SchemaState, script};
 pub use url::DatabaseUrl;
 pub use write_request::{
     Applied, ApplyError, LOCK_TIMEOUT, PreparedSecret, Restamp, WriteRequest, check_stamp,
@@ -145,7 +145,7 @@ impl Store {
     ///
     /// # Errors
     /// The role may not see every row (row-level security).
-    pub async fn enter(&mut self) -> Result<Entry> {
+    pub async fn enter(&mut self) -> Result<DatabaseState> {
         let entered = on!(self, engine => engine.enter(false).await);
         self.told(entered).await
     }
@@ -291,7 +291,11 @@ impl Store {
 
     /// Hands the rows of a filter to `each`, by tenant and number. After
     /// [`Store::snapshot`], whose files their sources index.
-    pub async fn list(&mut self, filter: &Filter, each: &mut dyn FnMut(&Listed<'_>)) -> Result<()> {
+    pub async fn list(
+        &mut self,
+        filter: &RowFilter,
+        each: &mut dyn FnMut(&ListedRow<'_>),
+    ) -> Result<()> {
         let read = on!(self, engine => engine.list(filter, each).await);
         self.told(read).await
     }

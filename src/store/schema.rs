@@ -64,7 +64,7 @@ impl SchemaState {
 
 /// What a database says of itself, before anything else is read from it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
+pub struct DatabaseState {
     pub state: SchemaState,
     /// Stamped by the first apply.
     pub environment: Option<String>,
@@ -86,7 +86,7 @@ pub struct MigrationStep {
 
 /// What an inspection found.
 #[derive(Debug, Default)]
-pub(super) struct Found {
+pub(super) struct SchemaInspection {
     pub schema: bool,
     /// Other schemas that hold a table of the application which is missing
     /// here, each with the table's name.
@@ -189,7 +189,7 @@ pub(super) struct Migrations {
 use crate::lookup::{CONFIG_COLUMNS, NUMBER_COLUMNS};
 pub(super) use crate::lookup::{CONFIGS, NUMBERS, STATE};
 
-impl Found {
+impl SchemaInspection {
     /// An application's table that is in other schemas alone.
     fn misplaced(&self, schema: &str) -> Option<SchemaState> {
         let missing = [NUMBERS, CONFIGS].into_iter();
@@ -263,7 +263,7 @@ impl Migrations {
     /// The steps that are left; `schema` is the quoted name of the schema.
     /// `anew`: tables of the application may be created although another
     /// schema has them.
-    pub fn state(&self, found: &Found, schema: &str, anew: bool) -> SchemaState {
+    pub fn state(&self, found: &SchemaInspection, schema: &str, anew: bool) -> SchemaState {
         if let Some(misplaced) = found.misplaced(schema).filter(|_| !anew) {
             return misplaced;
         }
@@ -327,7 +327,7 @@ impl Migrations {
 impl Migrations {
     /// Where nothing says how far a database is, and it has a whole table of
     /// lkroute's all the same: what that lacks.
-    fn left_over(&self, found: &Found) -> Vec<String> {
+    fn left_over(&self, found: &SchemaInspection) -> Vec<String> {
         let first = self.own.first().map_or("", |(_, sql)| sql);
         let mut gone = found.gone(first);
         let tables: BTreeSet<String> = created(first).into_iter().map(|(table, _)| table).collect();

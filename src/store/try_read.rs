@@ -1,6 +1,6 @@
 //! Whether all that a plan reads can be read. Imports core.
 
-use super::history::Select;
+use super::history::VersionFilter;
 use super::{Engine, Store};
 use crate::error::Result;
 use crate::fields::FieldsPool;
@@ -14,7 +14,7 @@ impl Store {
         self.applies().await?;
         self.recent_applies(snapshot.guards.window()).await?;
         self.versions().await?;
-        let (none, mut pool) = (Select::Rows(Vec::new()), FieldsPool::default());
+        let (none, mut pool) = (VersionFilter::Rows(Vec::new()), FieldsPool::default());
         let mut each = |_: &mut FieldsPool, _| ();
         self.binding_versions(&none, &mut pool, &mut each).await?;
         on!(self, engine => engine.try_numbers().await)?;

@@ -216,7 +216,7 @@ pub fn check_stamp(
 
 /// What the lock row and the record of the last apply say.
 #[derive(Debug)]
-pub(super) struct Locked {
+pub(super) struct LockedState {
     pub last_apply: Option<ApplyId>,
     pub owner: Option<String>,
     pub environment: Option<String>,
@@ -224,7 +224,7 @@ pub(super) struct Locked {
     pub by: Option<(ApplyId, String, String)>,
 }
 
-impl Locked {
+impl LockedState {
     /// Whether the database is the one, and as far, as the plan was made for;
     /// the number of the next apply.
     pub fn next(&self, base: Option<ApplyId>, request: &WriteRequest) -> Result<ApplyId> {

@@ -8,7 +8,7 @@ use crate::fields::Field;
 use crate::impact::reroutes::{CallField, EffectiveRoute, RerouteGroup, Reroutes, Share};
 use crate::render::escape::code_span;
 use crate::render::lines;
-use crate::render::moves::{self, Fate};
+use crate::render::moves::{self, RouteFate};
 use crate::render::plan_rows::{self, PlanRows};
 use crate::render::style::{counted, thousands};
 use crate::resolve::Terms;
@@ -52,7 +52,10 @@ fn share_words(shares: &[Share]) -> String {
 /// is new in bold.
 fn route_end(route: &EffectiveRoute, group: &RerouteGroup, new: bool) -> String {
     let strong = |text: String, bold: bool| if bold { format!("**{text}**") } else { text };
-    let lost = matches!(moves::group_fate(group), Fate::Breaks | Fate::FallsBack);
+    let lost = matches!(
+        moves::group_fate(group),
+        RouteFate::Breaks | RouteFate::FallsBack
+    );
     let place = match (&route.config, &route.error) {
         (Some(config), None) if route.is_database() => code_span(config),
         (_, Some((reason, _))) => format!("no route ({})", code_span(reason)),

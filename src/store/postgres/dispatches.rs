@@ -6,7 +6,7 @@ use super::PgStore;
 use super::sql::{UNATTENDED, statement};
 use crate::dispatch::Record;
 use crate::lookup::CallStatements;
-use crate::store::dispatches::{Calls, record, values};
+use crate::store::dispatches::{CallFilter, record, values};
 
 impl PgStore {
     fn call_statements(&self) -> CallStatements {
@@ -44,7 +44,7 @@ impl PgStore {
         found.as_ref().map(record).transpose()
     }
 
-    pub async fn calls(&mut self, wanted: &Calls) -> Result<Vec<Record>> {
+    pub async fn calls(&mut self, wanted: &CallFilter) -> Result<Vec<Record>> {
         let list = statement(self.call_statements().list())
             .bind(wanted.number.map(|number| number.digits() as i64))
             .bind(wanted.number.map(|number| number.to_string()))

@@ -7,12 +7,12 @@ use crate::error::Result;
 use crate::fields::FieldsPool;
 use crate::history::BindingVersion;
 use crate::store::engine::StoreEngine;
-use crate::store::history::{EachVersion, Select};
+use crate::store::history::{EachVersion, VersionFilter};
 
 impl PgStore {
     pub async fn binding_versions(
         &mut self,
-        select: &Select,
+        select: &VersionFilter,
         pool: &mut FieldsPool,
         each: &mut EachVersion<'_>,
     ) -> Result<()> {

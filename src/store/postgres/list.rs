@@ -6,10 +6,14 @@ use super::read::number_row;
 use super::sql::config_id;
 use crate::error::Result;
 use crate::snapshot::SourceLine;
-use crate::store::list::{Filter, Listed};
+use crate::store::list::{ListedRow, RowFilter};
 
 impl PgStore {
-    pub async fn list(&mut self, filter: &Filter, each: &mut dyn FnMut(&Listed<'_>)) -> Result<()> {
+    pub async fn list(
+        &mut self,
+        filter: &RowFilter,
+        each: &mut dyn FnMut(&ListedRow<'_>),
+    ) -> Result<()> {
         let mut wanted = "true".to_owned();
         if let Some(tenant) = filter.tenant {
             wanted += &format!(" AND {} = '{tenant}'", self.tables.columns().tenant_id("n"));
@@ -50,7 +54,7 @@ impl PgStore {
         );
         self.stream(&sql, |row: CopiedRow<'_, 11>| {
             let source = row.int4(8)?.zip(row.int4(9)?);
-            each(&Listed {
+            each(&ListedRow {
                 row: number_row(row)?,
                 since: row.int4(7)?.map(i64::from),
                 rollout: row.text(10)?,

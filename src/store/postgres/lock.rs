@@ -19,7 +19,7 @@ use crate::store::attempt::expect_seen;
 use crate::store::attempt_error::AttemptError;
 use crate::store::error_map::error_code;
 use crate::store::row_ext::RowExt;
-use crate::store::write_request::Locked;
+use crate::store::write_request::LockedState;
 
 /// How long an attempt at the lock of a table lasts at most: others who write
 /// wait for as long.
@@ -39,7 +39,7 @@ pub(super) async fn begin(run: &mut PgAttempt<'_>) -> Result<i64, AttemptError> 
     Ok(id)
 }
 
-async fn lock_state(run: &mut PgAttempt<'_>) -> Result<Locked, AttemptError> {
+async fn lock_state(run: &mut PgAttempt<'_>) -> Result<LockedState, AttemptError> {
     let begin = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SELECT pg_backend_pid()::int8";
     let begun = sets(run.conn, begin).await?;
     let begun = begun.iter().flatten().next();
@@ -60,7 +60,7 @@ async fn lock_state(run: &mut PgAttempt<'_>) -> Result<Locked, AttemptError> {
             run_sql(run.conn, "ROLLBACK").await?;
             let by = holders(run, "lkroute_state").await;
             let by = format!("{by} holding lkroute's lock, as an apply does");
-            return Err(Locked::busy(&by, run.request.lock_timeout).into());
+            return Err(LockedState::busy(&by, run.request.lock_timeout).into());
         }
         found => found?,
     };
@@ -71,7 +71,7 @@ async fn lock_state(run: &mut PgAttempt<'_>) -> Result<Locked, AttemptError> {
         let (actor, at) = (row.some_text(1)?.to_owned(), row.some_text(2)?.to_owned());
         Ok::<_, sqlx::Error>((row.some_int(0)?, actor, at))
     };
-    Ok(Locked {
+    Ok(LockedState {
         last_apply: state.int(0)?,
         owner: owned(state.text(1)?),
         environment: owned(state.text(2)?),
@@ -116,7 +116,7 @@ async fn numbers_busy(run: &mut PgAttempt<'_>) -> AttemptError {
     // The holders are told where they can be found out.
     let _ = run_sql(run.conn, "ROLLBACK TO SAVEPOINT numbers").await;
     let by = holders(run, "voice_agent_numbers").await + " writing numbers";
-    Locked::busy(&by, run.request.lock_timeout).into()
+    LockedState::busy(&by, run.request.lock_timeout).into()
 }
 
 /// Who has written to a table in a transaction that has not ended, with the

@@ -9,7 +9,7 @@ use super::PgStore;
 use super::sql::{literal, quoted};
 use crate::store::row_ext::RowExt;
 use crate::store::schema::{
-    CONFIGS, Found, MigrationStep, Migrations, NUMBERS, STATE, SchemaState, Standby,
+    CONFIGS, MigrationStep, Migrations, NUMBERS, STATE, SchemaInspection, SchemaState, Standby,
 };
 
 const MIGRATIONS: Migrations = Migrations {
@@ -52,13 +52,13 @@ fn standby(row: &PgRow) -> Result<Standby, sqlx::Error> {
 
 impl PgStore {
     /// How far the schema is that an inspection found.
-    pub(super) fn schema_state(&self, found: &Found, anew: bool) -> SchemaState {
+    pub(super) fn schema_state(&self, found: &SchemaInspection, anew: bool) -> SchemaState {
         MIGRATIONS.state(found, &self.quoted_schema, anew)
     }
 
     /// Looks at the catalogue alone, which everybody may read, and then at the
     /// version.
-    pub(super) async fn inspect(&mut self) -> Result<Found, sqlx::Error> {
+    pub(super) async fn inspect(&mut self) -> Result<SchemaInspection, sqlx::Error> {
         let name = literal(&self.schema);
         let sql = format!(
             "SELECT 'schema' WHERE EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = {name});
@@ -101,7 +101,7 @@ impl PgStore {
             true => Vec::new(),
             false => self.elsewhere().await?,
         };
-        Ok(Found {
+        Ok(SchemaInspection {
             schema: is_schema_there,
             elsewhere,
             tables,

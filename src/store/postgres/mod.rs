@@ -36,7 +36,7 @@ use connect::connect;
 
 use super::error_map::database_error;
 use super::mode::Mode;
-use super::schema::{Entry, Layout, MigrationStep, SchemaState};
+use super::schema::{DatabaseState, Layout, MigrationStep, SchemaState};
 use super::server_url::ServerUrl;
 use super::waits::Waits;
 use crate::error::{Error, Result};
@@ -114,7 +114,7 @@ impl PgStore {
         self.waits.answer(sql::run(&mut self.conn, sql)).await
     }
 
-    pub async fn enter(&mut self, anew: bool) -> Result<Entry> {
+    pub async fn enter(&mut self, anew: bool) -> Result<DatabaseState> {
         let found = self.inspect().await;
         let found = found.map_err(|error| self.database_error(error))?;
         self.layout = found.layout();
@@ -123,7 +123,7 @@ impl PgStore {
         }
         self.refuse_hidden().await?;
         self.check_columns().await?;
-        Ok(Entry {
+        Ok(DatabaseState {
             standby: found.standby.map(|standby| standby.describe(&self.place)),
             state: self.schema_state(&found, anew),
             is_readable: found.is_readable(),

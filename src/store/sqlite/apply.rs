@@ -13,7 +13,7 @@ use crate::error::Error;
 use crate::lookup::Dialect;
 use crate::store::attempt_error::{AttemptError, stopped_by_signal};
 use crate::store::row_ext::RowExt;
-use crate::store::write_request::{Applied, ApplyError, Locked, WriteRequest};
+use crate::store::write_request::{Applied, ApplyError, LockedState, WriteRequest};
 use crate::store::write_set::WriteSet;
 use crate::store::{config_writes, number_checks, version_writes};
 
@@ -86,7 +86,7 @@ async fn begin(run: &mut SqliteAttempt<'_>) -> Result<i64, AttemptError> {
     if let Err(error) = run_sql(run.conn, "BEGIN IMMEDIATE").await {
         return Err(
             match crate::store::error_map::error_code(&error).as_deref() {
-                Some("5") => Locked::busy(
+                Some("5") => LockedState::busy(
                     "another process is writing to the database, as an apply does",
                     run.request.lock_timeout,
                 )
@@ -109,7 +109,7 @@ async fn begin(run: &mut SqliteAttempt<'_>) -> Result<i64, AttemptError> {
         )),
         None => None,
     };
-    let locked = Locked {
+    let locked = LockedState {
         last_apply: row.int(0)?,
         owner: owned(row.text(1)?),
         environment: owned(row.text(2)?),

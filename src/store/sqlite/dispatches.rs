@@ -6,7 +6,7 @@ use super::SqliteStore;
 use super::sql::statement;
 use crate::dispatch::Record;
 use crate::lookup::CallStatements;
-use crate::store::dispatches::{Calls, record, values};
+use crate::store::dispatches::{CallFilter, record, values};
 
 impl SqliteStore {
     pub async fn insert_call(&mut self, record: &Record) -> Result<bool> {
@@ -30,7 +30,7 @@ impl SqliteStore {
         found.as_ref().map(record).transpose()
     }
 
-    pub async fn calls(&mut self, wanted: &Calls) -> Result<Vec<Record>> {
+    pub async fn calls(&mut self, wanted: &CallFilter) -> Result<Vec<Record>> {
         let list = statement(CallStatements::sqlite().list())
             .bind(wanted.number.map(|number| number.digits() as i64))
             .bind(wanted.number.map(|number| number.to_string()))

@@ -10,13 +10,13 @@ use crate::fields::{FieldsIx, FieldsPool};
 use crate::history::BindingVersion;
 use crate::store::decode::ValuesById;
 use crate::store::engine::StoreEngine;
-use crate::store::history::{EachVersion, Select};
+use crate::store::history::{EachVersion, VersionFilter};
 use crate::store::row_ext::RowExt;
 
 impl SqliteStore {
     pub async fn binding_versions(
         &mut self,
-        select: &Select,
+        select: &VersionFilter,
         pool: &mut FieldsPool,
         each: &mut EachVersion<'_>,
     ) -> Result<()> {
@@ -30,7 +30,7 @@ impl SqliteStore {
 
     async fn read_binding_versions(
         &mut self,
-        select: &Select,
+        select: &VersionFilter,
         settings: &ValuesById<Option<FieldsIx>>,
         each: &mut dyn FnMut(BindingVersion),
     ) -> Result<(), sqlx::Error> {

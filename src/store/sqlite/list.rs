@@ -8,19 +8,23 @@ use super::sql::{json, statement};
 use crate::error::Result;
 use crate::lookup::{sqlite_config_id, sqlite_uuid_digits};
 use crate::store::decode;
-use crate::store::list::{Filter, Listed};
+use crate::store::list::{ListedRow, RowFilter};
 use crate::store::row_ext::RowExt;
 
 impl SqliteStore {
-    pub async fn list(&mut self, filter: &Filter, each: &mut dyn FnMut(&Listed<'_>)) -> Result<()> {
+    pub async fn list(
+        &mut self,
+        filter: &RowFilter,
+        each: &mut dyn FnMut(&ListedRow<'_>),
+    ) -> Result<()> {
         let listed = self.list_rows(filter, each).await;
         listed.map_err(|error| self.database_error(error))
     }
 
     async fn list_rows(
         &mut self,
-        filter: &Filter,
-        each: &mut dyn FnMut(&Listed<'_>),
+        filter: &RowFilter,
+        each: &mut dyn FnMut(&ListedRow<'_>),
     ) -> Result<(), sqlx::Error> {
         let config = sqlite_config_id("n.rules");
         let (ours, joined) = match self.layout.own {
@@ -50,7 +54,7 @@ impl SqliteStore {
             .bind(configs.transpose()?);
         let mut stream = query.fetch(&mut self.conn);
         while let Some(row) = stream.try_next().await? {
-            each(&Listed {
+            each(&ListedRow {
                 row: number_row(&row, 0)?,
                 since: row.int(7)?,
                 rollout: row.text(10)?,

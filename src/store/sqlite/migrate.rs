@@ -5,7 +5,7 @@ use sqlx::{AssertSqlSafe, SqliteConnection};
 
 use super::sql::run;
 use crate::store::row_ext::RowExt;
-use crate::store::schema::{CONFIGS, Found, MigrationStep, Migrations, NUMBERS, STATE};
+use crate::store::schema::{CONFIGS, MigrationStep, Migrations, NUMBERS, STATE, SchemaInspection};
 
 pub(super) const MIGRATIONS: Migrations = Migrations {
     schema: None,
@@ -37,10 +37,10 @@ const _: () = assert!(MIGRATIONS.own.len() as i64 == crate::lookup::SCHEMA_VERSI
 
 pub(super) const INDEX: &str = include_str!("../../../migrations/sqlite/index.sql");
 
-pub(super) async fn inspect(conn: &mut SqliteConnection) -> Result<Found, sqlx::Error> {
-    let mut found = Found {
+pub(super) async fn inspect(conn: &mut SqliteConnection) -> Result<SchemaInspection, sqlx::Error> {
+    let mut found = SchemaInspection {
         schema: true,
-        ..Found::default()
+        ..SchemaInspection::default()
     };
     let sql = format!(
         "SELECT m.name, c.name FROM sqlite_master m JOIN pragma_table_info(m.name) c

@@ -27,7 +27,7 @@ use super::engine::StoreEngine;
 use super::error_map::database_error;
 use super::mode::Mode;
 use super::row_ext::RowExt;
-use super::schema::{Entry, Layout, MigrationStep, SchemaState};
+use super::schema::{DatabaseState, Layout, MigrationStep, SchemaState};
 use crate::error::{Error, Result};
 use crate::lookup::sqlite_uuid_digits;
 use sql::run;
@@ -73,7 +73,7 @@ impl SqliteStore {
         database_error(&self.label, &error)
     }
 
-    pub async fn enter(&mut self, anew: bool) -> Result<Entry> {
+    pub async fn enter(&mut self, anew: bool) -> Result<DatabaseState> {
         let found = migrate::inspect(&mut self.conn).await;
         let found = found.map_err(|error| self.database_error(error))?;
         self.layout = found.layout();
@@ -84,7 +84,7 @@ impl SqliteStore {
         if found.is_readable() {
             self.check_config_ids().await?;
         }
-        Ok(Entry {
+        Ok(DatabaseState {
             state: migrate::MIGRATIONS.state(&found, "", anew),
             is_readable: found.is_readable(),
             environment: found.environment,

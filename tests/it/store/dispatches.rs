@@ -2,7 +2,7 @@
 
 use lkroute::dispatch::{Detail, Record, Status, Traced};
 use lkroute::error::Result;
-use lkroute::store::{Calls, Mode, Store};
+use lkroute::store::{CallFilter, Mode, Store};
 use uuid::Uuid;
 
 use super::base::{Base, CONFIG_INDIA, TENANT_INDIA, e164, id, uuid};
@@ -40,10 +40,10 @@ pub(super) fn call(n: u16, key: Option<&str>) -> Record {
     }
 }
 
-fn all() -> Calls {
-    Calls {
+fn all() -> CallFilter {
+    CallFilter {
         last: 100,
-        ..Calls::default()
+        ..CallFilter::default()
     }
 }
 
@@ -136,20 +136,20 @@ async fn records_are_listed_by_number_and_config(base: Base) {
         }
         write(&mut store, &record).await.unwrap();
     }
-    let mut listed = async |wanted: Calls| -> Vec<Uuid> {
+    let mut listed = async |wanted: CallFilter| -> Vec<Uuid> {
         let found = store.calls(&wanted).await.unwrap();
         found.iter().map(|record| record.id).collect()
     };
-    let latest = Calls { last: 2, ..all() };
+    let latest = CallFilter { last: 2, ..all() };
     assert_eq!(listed(latest).await, [id(4), id(3)]);
-    let number = |text: &str| Calls {
+    let number = |text: &str| CallFilter {
         number: Some(e164(text)),
         ..all()
     };
     assert_eq!(listed(number("+971545335200")).await, [id(3)]);
     assert_eq!(listed(number("+390612345678")).await.len(), 5);
     assert!(listed(number("+14155550100")).await.is_empty());
-    let config = Calls {
+    let config = CallFilter {
         config: Some("uae".to_owned()),
         ..all()
     };

@@ -10,7 +10,7 @@ use lkroute::fields::{Field, Fields, FieldsPool};
 use lkroute::history::changes::{What, event};
 use lkroute::history::release::ReleasePlan;
 use lkroute::routing::Routing;
-use lkroute::store::{Mode, Select};
+use lkroute::store::{Mode, VersionFilter};
 use uuid::Uuid;
 
 use super::base::*;
@@ -365,7 +365,7 @@ async fn an_apply_and_an_object_tell_their_story(base: Base) {
     let mut story = Vec::new();
     for apply in [1, 2] {
         let mut versions = Vec::new();
-        let select = Select::Of(apply);
+        let select = VersionFilter::Of(apply);
         store
             .binding_versions(&select, &mut pool, &mut |_, version| versions.push(version))
             .await

@@ -3,7 +3,7 @@
 use lkroute::fields::{Field, Fields};
 use lkroute::phone::Prefix;
 use lkroute::resolve::{Fallback, UserFact};
-use lkroute::store::{DatabaseUrl, Filter, LookUp, LookedUp, Mode, Store};
+use lkroute::store::{DatabaseUrl, LookUp, LookedUp, Mode, RowFilter, Store};
 use serde_json::Value;
 
 use super::base::*;
@@ -343,12 +343,12 @@ async fn rows_are_listed_by_tenant_and_config(base: Base) {
         .await;
     base.number(id(2), TENANT_B, "NULL NULL", "NULL, NULL, '[1]'")
         .await;
-    let list = async |filter: Filter| {
+    let list = async |filter: RowFilter| {
         let mut store = base.open(Mode::Read).await;
         store.begin_read().await.unwrap();
         let snapshot = store.snapshot().await.unwrap();
         let mut lines = Vec::new();
-        let mut each = |listed: &lkroute::store::Listed<'_>| {
+        let mut each = |listed: &lkroute::store::ListedRow<'_>| {
             let source = listed.source.map(|source| {
                 let file = &snapshot.files[source.file as usize];
                 format!(" {file}:{} by {:?}", source.line, listed.since)
@@ -360,28 +360,28 @@ async fn rows_are_listed_by_tenant_and_config(base: Base) {
         store.end_read().await.unwrap();
         lines.join(", ")
     };
-    let of_tenant = Filter {
+    let of_tenant = RowFilter {
         tenant: Some(uuid(TENANT_INDIA)),
-        ..Filter::default()
+        ..RowFilter::default()
     };
     assert_eq!(
         list(of_tenant).await,
         "9000000001 routing/uae.toml:101 by Some(1), 9000000002 routing/uae.toml:100 by Some(1)"
     );
-    let of_config = Filter {
+    let of_config = RowFilter {
         configs: Some(vec![uuid(CONFIG_UAE)]),
-        ..Filter::default()
+        ..RowFilter::default()
     };
     assert_eq!(
         list(of_config).await,
         "9000000009, 9000000001 routing/uae.toml:101 by Some(1)"
     );
-    let none = Filter {
+    let none = RowFilter {
         configs: Some(Vec::new()),
-        ..Filter::default()
+        ..RowFilter::default()
     };
     assert_eq!(list(none).await, "");
-    assert_eq!(list(Filter::default()).await.split(", ").count(), 5);
+    assert_eq!(list(RowFilter::default()).await.split(", ").count(), 5);
 }
 
 /// Attacker: whoever keeps a book in `rules`, or in a value that lkroute reads.

@@ -11,7 +11,7 @@ use lkroute::history::window::{WindowApply, WindowReader};
 use lkroute::impact::window::window_sum;
 use lkroute::impact::window_sum::WindowSum;
 use lkroute::routing::Routing;
-use lkroute::store::{Mode, Select};
+use lkroute::store::{Mode, VersionFilter};
 use uuid::Uuid;
 
 use super::base::*;
@@ -167,7 +167,7 @@ async fn secrets_count_where_they_are_others(base: Base) {
 /// What the rows were behind an apply, of the versions that are selected.
 async fn earlier_rows(
     base: &Base,
-    select: &Select,
+    select: &VersionFilter,
     start: i64,
     exempt: Option<(i64, Uuid)>,
 ) -> BTreeMap<Uuid, EarlierObject> {
@@ -250,7 +250,7 @@ async fn rows_that_are_not_read_are_as_they_were(base: Base) {
         }
         base.apply(&base.plan(&routing).await).await.expect("apply");
     }
-    let all = Select::Numbers(NUMBERS.map(e164).to_vec());
+    let all = VersionFilter::Numbers(NUMBERS.map(e164).to_vec());
     let mut rows = vec![id(1), id(2)];
     let inserted = base.sql("SELECT DISTINCT number_id FROM {lkroute_bindings} WHERE inserted");
     rows.extend(inserted.await.lines().map(uuid));
@@ -261,7 +261,8 @@ async fn rows_that_are_not_read_are_as_they_were(base: Base) {
             .flat_map(|row| (1..=8).map(|by| Some((by, *row))));
         for exempt in exempt.chain([None]) {
             let whole = earlier_rows(&base, &all, start, exempt).await;
-            let read = earlier_rows(&base, &Select::ChangedAfter(start), start, exempt).await;
+            let read =
+                earlier_rows(&base, &VersionFilter::ChangedAfter(start), start, exempt).await;
             assert_eq!(read, whole, "since {start}, exempt {exempt:?}");
             differing += whole.len();
         }
