@@ -119,6 +119,10 @@ impl WriteRequest {
         }
     }
 
+    pub(super) fn is_asked_to_stop(&self) -> bool {
+        self.stop.as_ref().is_some_and(|stop| *stop.borrow())
+    }
+
     /// Ends when the apply is to be given up.
     pub(super) async fn asked_to_stop(&self) {
         let asked = match self.stop.clone() {

@@ -20,6 +20,9 @@ use crate::store::{config_writes, number_checks, version_writes};
 /// How long the end of a transaction that is given up is waited for.
 const ABANDON: Duration = Duration::from_secs(5);
 
+/// How many steps of SQLite's machine lie between two looks at the stop.
+const STEPS: i32 = 10_000;
+
 impl SqliteStore {
     pub async fn apply(
         &mut self,
@@ -47,15 +50,33 @@ impl SqliteStore {
         request: &WriteRequest,
         progress: &mut dyn FnMut(u64, u64),
     ) -> Result<Applied, AttemptError> {
+        self.end_statements_by(request).await?;
         let session = (&mut self.conn, Dialect::sqlite());
         let mut pid = None;
         let mut run = SqliteAttempt::new(session, &mut pid, write_set, request, progress);
         let applied = tokio::select! {
-            applied = write(&mut run) => applied?,
-            () = request.asked_to_stop() => return Err(AttemptError::Stopped),
+            applied = write(&mut run) => applied,
+            () = request.asked_to_stop() => Err(AttemptError::Stopped),
         };
+        if applied.is_err() && request.is_asked_to_stop() {
+            // The first word may be that of the statement that was ended.
+            return Err(AttemptError::Stopped);
+        }
+        let applied = applied?;
+        self.conn.lock_handle().await?.remove_progress_handler();
         run_sql(&mut self.conn, "COMMIT").await?;
         Ok(applied)
+    }
+
+    /// Lets the request's stop end a statement that runs: one may write thousands
+    /// of rows, and what is left in the file by a program that does not wait for
+    /// it has to be rolled back by the next.
+    async fn end_statements_by(&mut self, request: &WriteRequest) -> Result<(), sqlx::Error> {
+        if let Some(stop) = request.stop.clone() {
+            let mut handle = self.conn.lock_handle().await?;
+            handle.set_progress_handler(STEPS, move || !*stop.borrow());
+        }
+        Ok(())
     }
 }
 

@@ -200,7 +200,7 @@ async fn fault_on_postgres(base: &Base, other: &mut Other, random: &mut Random) 
 }
 
 /// Files whose every part changes with `turn`.
-fn write_turn(tree: &Tree, turn: u64) {
+pub(super) fn write_turn(tree: &Tree, turn: u64) {
     let turn = turn % 2;
     let numbers = (0..NUMBERS).map(|n| {
         format!(
@@ -210,7 +210,7 @@ fn write_turn(tree: &Tree, turn: u64) {
     tree.write(&format!("turn {turn}"), &numbers.collect::<String>());
 }
 
-fn apply(tree: &Tree, url: &str, limit: Option<u64>) -> Command {
+pub(super) fn apply(tree: &Tree, url: &str, limit: Option<u64>) -> Command {
     let words = "apply --auto-approve --quiet";
     let mut command = match limit {
         // A signal would be another kill: let the write fail instead.
@@ -225,53 +225,6 @@ fn apply(tree: &Tree, url: &str, limit: Option<u64>) -> Command {
     };
     command.stdout(Stdio::null());
     command
-}
-
-/// While another program holds the locks; on PostgreSQL in a wait for them,
-/// which is cancelled.
-#[test]
-fn a_signal_rolls_back_and_says_so() {
-    let bases = [
-        Some(block_on(Base::sqlite())),
-        block_on(Base::postgres("signal")),
-    ];
-    for base in bases.into_iter().flatten() {
-        for name in ["INT", "TERM"] {
-            let (tree, url) = (Tree::new(), base.url_text());
-            write_turn(&tree, 0);
-            block_on(async {
-                let mut other = Other::of(&base).await;
-                let lock = match &base.hold {
-                    Hold::Postgres(_) => {
-                        format!(
-                            "BEGIN; UPDATE {} SET last_apply = NULL",
-                            base.table("lkroute_state")
-                        )
-                    }
-                    Hold::Sqlite(_) => "BEGIN IMMEDIATE".to_owned(),
-                };
-                other.sql(&lock).await;
-                let mut applying = apply(&tree, &url, None);
-                if let Some(schema) = &base.schema {
-                    applying.args(["--schema", schema]);
-                }
-                let child = applying.spawn().expect("lkroute");
-                thread::sleep(Duration::from_secs(2));
-                let start = std::time::Instant::now();
-                let kill = format!("kill -{name} {}", child.id());
-                let sent = Command::new("sh").args(["-c", &kill]).status();
-                assert!(sent.expect("kill").success());
-                let output = child.wait_with_output().expect("its end");
-                let said = String::from_utf8_lossy(&output.stderr);
-                assert_eq!(output.status.code(), Some(1), "{said}");
-                assert!(said.contains("rolled back, nothing was written"), "{said}");
-                assert!(start.elapsed() < Duration::from_secs(15), "{name}");
-                other.sql("ROLLBACK").await;
-                let applies = format!("SELECT 1 FROM {}", base.table("lkroute_applies"));
-                assert!(other.sql(&applies).await.is_empty());
-            });
-        }
-    }
 }
 
 fn exit(status: ExitStatus) -> Result<(), Exit> {

@@ -13,6 +13,7 @@ mod histories;
 pub mod link;
 mod lost;
 mod model;
+mod signals;
 mod tree;
 
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row, SqliteConnection};
