@@ -87,6 +87,17 @@ fn stored_count(apply: &ApplyRecord, what: &str) -> u64 {
     count.and_then(serde_json::Value::as_u64).unwrap_or(0)
 }
 
+/// Whether an apply changed, took over or gave back something that was there, as
+/// far as its record says: one that only made what is new did not.
+pub fn changed_what_was_there(apply: &ApplyRecord) -> bool {
+    let only_creates = apply.kind == "apply"
+        && apply.counts.is_object()
+        && ["update", "delete", "adopt", "reseal"]
+            .iter()
+            .all(|kind| stored_count(apply, kind) == 0);
+    changed_objects(apply) && !only_creates
+}
+
 /// An apply of guards alone changed none. One that says nothing may have.
 fn changed_objects(apply: &ApplyRecord) -> bool {
     let kinds = ["create", "update", "delete", "adopt", "reseal", "release"];
