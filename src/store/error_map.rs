@@ -134,6 +134,10 @@ fn postgres_error(label: &str, code: &str, message: &str) -> Error {
                  was still read: hot_standby_feedback = on, or a longer max_standby_streaming_delay",
             )
         },
+        "42P10" => error.hint(
+            "a unique key of that table is gone: `lkroute migrate --check` says which, and \
+             `lkroute migrate` brings it back",
+        ),
         "57014" => error.hint("the server ended the statement: a statement_timeout?"),
         "23505" | "23502" | "23514" | "22001" => {
             error.hint("the table refused a value; nothing was changed")

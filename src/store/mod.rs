@@ -33,6 +33,7 @@ mod error_map;
 mod history;
 mod ids;
 mod list;
+mod migration_text;
 mod mode;
 mod number_checks;
 mod postgres;

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use super::migration_text::{created, in_schema, unique_keys};
 use crate::error::Error;
 
 /// How far a database is.
@@ -84,6 +85,13 @@ pub struct MigrationStep {
     pub sql: String,
 }
 
+impl MigrationStep {
+    /// Whether it brings back a unique key.
+    pub(super) fn is_key(&self) -> bool {
+        self.sql.starts_with("CREATE UNIQUE INDEX")
+    }
+}
+
 /// What an inspection found.
 #[derive(Debug, Default)]
 pub(super) struct SchemaInspection {
@@ -94,6 +102,8 @@ pub(super) struct SchemaInspection {
     pub tables: BTreeSet<String>,
     /// Of these tables: table and column.
     pub columns: BTreeSet<(String, String)>,
+    /// Of these tables: table and the columns of a key that no two rows share.
+    pub keys: BTreeSet<(String, KeyColumns)>,
     /// `lkroute_state.schema_version`.
     pub version: Option<i64>,
     /// `lkroute_state.environment`.
@@ -101,6 +111,9 @@ pub(super) struct SchemaInspection {
     /// Where the server is a standby.
     pub standby: Option<Standby>,
 }
+
+/// The columns of a unique key, in whatever order they were named.
+pub(super) type KeyColumns = BTreeSet<String>;
 
 /// How a standby follows its primary.
 #[derive(Debug, Clone, Copy)]
@@ -301,15 +314,28 @@ impl Migrations {
         if !gone.is_empty() {
             return SchemaState::Damaged(gone);
         }
+        let carried_out = self.own.iter().take(version as usize);
+        for (table, key) in carried_out.flat_map(|(_, sql)| unique_keys(sql)) {
+            if found
+                .keys
+                .contains(&(table.clone(), key.iter().cloned().collect()))
+            {
+                continue;
+            }
+            let (columns, index) = (key.join(", "), key.join("_"));
+            step(
+                &format!("bring back the unique key ({columns}) of {table}, which is gone"),
+                &format!(
+                    "CREATE UNIQUE INDEX {table}_{index}_key ON {} ({columns})",
+                    in_schema(schema, &table)
+                ),
+            );
+        }
         for ((name, sql), to) in self.own.iter().zip(1i64..).skip(version as usize) {
             match to {
                 1 => step(name, sql),
-                // An empty name of the schema is that of SQLite, which has none.
                 _ => {
-                    let state = match schema {
-                        "" => STATE.to_owned(),
-                        _ => format!("{{schema}}.{STATE}"),
-                    };
+                    let state = in_schema(schema, STATE);
                     step(
                         name,
                         &format!("{sql}UPDATE {state} SET schema_version = {to};"),
@@ -346,40 +372,6 @@ impl Migrations {
     }
 }
 
-/// Table and column of all that a migration creates, by how migrations are
-/// written: the columns of a table in its first line, or each in one of its own.
-pub(super) fn created(sql: &str) -> Vec<(String, String)> {
-    let word = |text: &str| text.split([' ', '(', ',', ';']).next().map(str::to_owned);
-    let bare = |name: &str| word(name.strip_prefix("{schema}.").unwrap_or(name));
-    let (mut all, mut table) = (Vec::new(), None);
-    for line in sql.lines() {
-        let mut columns = vec![line.trim_start()];
-        if let Some((name, column)) = line
-            .strip_prefix("ALTER TABLE ")
-            .and_then(|rest| rest.split_once(" ADD COLUMN "))
-        {
-            all.extend(bare(name).zip(word(column)));
-            continue;
-        }
-        if let Some((name, inside)) = line
-            .strip_prefix("CREATE TABLE ")
-            .and_then(|rest| rest.split_once(" ("))
-        {
-            table = bare(name);
-            columns = inside.split(", ").collect();
-        }
-        for column in columns.iter().filter_map(|column| word(column)) {
-            if !matches!(column.as_str(), "" | "PRIMARY" | "--" | ")") {
-                all.extend(table.clone().map(|table| (table, column)));
-            }
-        }
-        if line.starts_with(')') || line.ends_with(");") {
-            table = None;
-        }
-    }
-    all
-}
-
 /// All steps as one text, for people who run it with their own rights.
 pub fn script(steps: &[MigrationStep]) -> String {
     let each = steps.iter().map(|step| match step.sql.ends_with(';') {
@@ -387,28 +379,4 @@ pub fn script(steps: &[MigrationStep]) -> String {
         false => format!("-- {}\n{};\n", step.name, step.sql),
     });
     format!("BEGIN;\n{}COMMIT;\n", each.collect::<String>())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::created;
-
-    #[test]
-    fn each_way_to_write_a_migration_is_read() {
-        let sql = "CREATE TABLE {schema}.a (id integer PRIMARY KEY, path text NOT NULL);
-CREATE TABLE b (
-  one   boolean PRIMARY KEY DEFAULT true CHECK (one), -- a word, another
-  -- and a line
-  at    text NOT NULL DEFAULT (strftime('%Y', 'now')),
-  PRIMARY KEY (one, at)
-) WITHOUT ROWID;
-INSERT INTO b (one) VALUES (1);
-ALTER TABLE {schema}.a ADD COLUMN identity uuid;
-CREATE INDEX c ON b (at);";
-        let all: Vec<String> = created(sql)
-            .into_iter()
-            .map(|(table, column)| format!("{table}.{column}"))
-            .collect();
-        assert_eq!(all, ["a.id", "a.path", "b.one", "b.at", "a.identity"]);
-    }
 }

@@ -64,7 +64,15 @@ impl PgStore {
             "SELECT 'schema' WHERE EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = {name});
              SELECT c.relname::text,
                  (SELECT string_agg(a.attname::text, E'\\n') FROM pg_catalog.pg_attribute a
-                    WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped)
+                    WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped),
+                 (SELECT string_agg(k.key, E'\\n') FROM
+                    (SELECT string_agg(a.attname::text, ',') AS key
+                     FROM pg_catalog.pg_index i JOIN pg_catalog.pg_attribute a
+                       ON a.attrelid = i.indrelid
+                         AND a.attnum = ANY ((i.indkey::int2[])[0:i.indnkeyatts - 1])
+                     WHERE i.indrelid = c.oid AND i.indisunique AND i.indisvalid
+                       AND i.indpred IS NULL AND i.indexprs IS NULL
+                     GROUP BY i.indexrelid) k)
                FROM pg_catalog.pg_class c
                JOIN pg_catalog.pg_namespace s ON s.oid = c.relnamespace
                WHERE s.nspname = {name} AND c.relkind IN ('r', 'p', 'v', 'f')
@@ -77,10 +85,14 @@ impl PgStore {
         );
         let found = self.ask(&sql).await?;
         let (mut tables, mut columns) = (BTreeSet::new(), BTreeSet::new());
+        let mut keys = BTreeSet::new();
         for row in found.get(1).into_iter().flatten() {
             let table = row.some_text(0)?;
             let names = row.text(1)?.unwrap_or_default().lines();
             columns.extend(names.map(|name| (table.to_owned(), name.to_owned())));
+            let unique = row.text(2)?.unwrap_or_default().lines();
+            let unique = unique.map(|key| key.split(',').map(str::to_owned).collect());
+            keys.extend(unique.map(|key| (table.to_owned(), key)));
             tables.insert(table.to_owned());
         }
         let is_schema_there = found.first().is_some_and(|rows| !rows.is_empty());
@@ -106,6 +118,7 @@ impl PgStore {
             elsewhere,
             tables,
             columns,
+            keys,
             version,
             environment,
             standby,
@@ -162,7 +175,7 @@ mod tests {
 
     use super::MIGRATIONS;
     use crate::lookup::OWN_TABLES;
-    use crate::store::schema::created;
+    use crate::store::migration_text::created;
 
     /// A look-up asks each of these whether rows of it are hidden.
     #[test]

@@ -153,11 +153,17 @@ impl PgStore {
             )),
             Err(error) => match super::error_map::error_code(&error).as_deref() {
                 Some("40001" | "40P01") => Ok(false),
-                Some("42P06" | "42P07" | "42701" | "42723" | "23505") => {
+                Some(code @ ("42P06" | "42P07" | "42701" | "42723" | "23505")) => {
+                    let hint = if code == "23505" && steps.iter().any(MigrationStep::is_key) {
+                        "rows there are double since the key is gone: one of each has to go"
+                    } else {
+                        "something of others has a name that lkroute needs"
+                    };
                     match self.enter(true).await?.state {
-                        SchemaState::Behind(left) if left == steps => Err(self
-                            .database_error(error)
-                            .hint("something of others has a name that lkroute needs; nothing was changed")),
+                        SchemaState::Behind(left) if left == steps => {
+                            let hint = format!("{hint}; nothing was changed");
+                            Err(self.database_error(error).hint(hint))
+                        }
                         _ => Ok(false),
                     }
                 }

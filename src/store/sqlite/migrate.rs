@@ -1,11 +1,15 @@
 //! Bringing a SQLite file up to date. Imports sqlx and the shapes of
 //! migrations.
 
+use std::collections::BTreeMap;
+
 use sqlx::{AssertSqlSafe, SqliteConnection};
 
 use super::sql::run;
 use crate::store::row_ext::RowExt;
-use crate::store::schema::{CONFIGS, MigrationStep, Migrations, NUMBERS, STATE, SchemaInspection};
+use crate::store::schema::{
+    CONFIGS, KeyColumns, MigrationStep, Migrations, NUMBERS, STATE, SchemaInspection,
+};
 
 pub(super) const MIGRATIONS: Migrations = Migrations {
     schema: None,
@@ -43,18 +47,35 @@ pub(super) async fn inspect(conn: &mut SqliteConnection) -> Result<SchemaInspect
         ..SchemaInspection::default()
     };
     let sql = format!(
-        "SELECT m.name, c.name FROM sqlite_master m JOIN pragma_table_info(m.name) c
+        "SELECT m.name, c.name, c.pk FROM sqlite_master m JOIN pragma_table_info(m.name) c
          WHERE m.type IN ('table', 'view')
            AND (m.name IN ('{CONFIGS}', '{NUMBERS}') OR m.name GLOB 'lkroute_*')"
     );
     let rows = sqlx::query(AssertSqlSafe(sql))
         .fetch_all(&mut *conn)
         .await?;
+    let mut keys: BTreeMap<(String, String), KeyColumns> = BTreeMap::new();
     for row in &rows {
         let (table, column) = (row.some_text(0)?.to_owned(), row.some_text(1)?.to_owned());
+        if row.some_int(2)? > 0 {
+            let primary = keys.entry((table.clone(), String::new())).or_default();
+            primary.insert(column.clone());
+        }
         found.tables.insert(table.clone());
         found.columns.insert((table, column));
     }
+    let sql = "SELECT m.name, i.name, c.name FROM sqlite_master m
+         JOIN pragma_index_list(m.name) i ON i.\"unique\" = 1 AND i.partial = 0
+         JOIN pragma_index_xinfo(i.name) c ON c.key = 1
+         WHERE m.type = 'table' AND m.name GLOB 'lkroute_*'";
+    for row in &sqlx::query(sql).fetch_all(&mut *conn).await? {
+        let (table, index) = (row.some_text(0)?.to_owned(), row.some_text(1)?.to_owned());
+        // The value of an expression has no name, and is no column's.
+        let column = row.text(2)?.unwrap_or_default().to_owned();
+        keys.entry((table, index)).or_default().insert(column);
+    }
+    let keys = keys.into_iter().map(|((table, _), key)| (table, key));
+    found.keys = keys.collect();
     if found.tables.contains(STATE) {
         let sql = "SELECT schema_version, environment FROM lkroute_state";
         if let Some(row) = sqlx::query(sql).fetch_optional(conn).await? {

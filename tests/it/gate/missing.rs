@@ -2,6 +2,8 @@
 
 use std::thread;
 
+use sqlx::{Connection, SqliteConnection};
+
 use super::{applied, run};
 use crate::support::{Db, Lkroute, Run};
 
@@ -97,7 +99,9 @@ fn constraints_and_indexes() {
     };
     let constraints = db.psql(
         "SELECT c.conrelid::regclass::text || '|' || quote_ident(c.conname)
-         FROM pg_constraint c WHERE c.connamespace = 'lad_dev'::regnamespace ORDER BY 1",
+         FROM pg_constraint c WHERE c.connamespace = 'lad_dev'::regnamespace
+           AND (c.conrelid::regclass::text NOT LIKE '%.lkroute\\_%' OR c.contype NOT IN ('p', 'u'))
+         ORDER BY 1",
     );
     for (table, constraint) in columns(&constraints) {
         db.psql(&format!(
@@ -105,11 +109,93 @@ fn constraints_and_indexes() {
         ));
         agree(&lkroute, &constraint);
     }
-    let indexes = db.psql("SELECT indexname FROM pg_indexes WHERE schemaname = 'lad_dev'");
+    let indexes = db.psql(
+        "SELECT c.relname FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
+         WHERE c.relnamespace = 'lad_dev'::regnamespace
+           AND (i.indrelid::regclass::text NOT LIKE '%.lkroute\\_%' OR NOT i.indisunique)",
+    );
+    assert!(indexes.contains("lkroute_dispatches_at"), "{indexes}");
     for index in indexes.lines() {
         db.psql(&format!("DROP INDEX lad_dev.\"{index}\""));
         assert!(agree(&lkroute, index));
     }
+}
+
+/// Without them nothing keeps a call from being placed twice under one key, or
+/// a number from having two owners: told by `migrate --check`, and brought back.
+#[test]
+fn unique_keys_of_our_own_tables() {
+    let Some((lkroute, db)) = applied("keys") else {
+        return;
+    };
+    let keys = db.psql(
+        "SELECT c.conrelid::regclass::text || '|' || c.conname || ' ' ||
+           (SELECT string_agg(a.attname, ', ' ORDER BY k.n) FROM unnest(c.conkey) WITH ORDINALITY k(no, n)
+              JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = k.no)
+         FROM pg_constraint c WHERE c.connamespace = 'lad_dev'::regnamespace
+           AND c.conrelid::regclass::text LIKE '%.lkroute\\_%' AND c.contype IN ('p', 'u')",
+    );
+    let keys = columns(&keys);
+    assert!(keys.len() >= 12, "{keys:?}");
+    for (table, key) in &keys {
+        let (constraint, key) = key.split_once(' ').expect("a name and columns");
+        db.psql(&format!("ALTER TABLE {table} DROP CONSTRAINT {constraint}"));
+        let (_, table) = table.split_once('.').expect("a schema");
+        let check = run(&lkroute, "migrate --check").expect_code(1);
+        let missing = format!("the unique key ({key}) of {table}, which is gone");
+        assert!(said(&check).contains(&missing), "{}", said(&check));
+        // What only reads goes on, and what writes does not.
+        run(&lkroute, "plan").expect_code(0);
+    }
+    let refused = run(&lkroute, "apply --auto-approve").expect_code(1);
+    assert!(
+        said(&refused).contains("`lkroute migrate`"),
+        "{}",
+        said(&refused)
+    );
+    // Behind a call that is in doubt, another one under its key.
+    let call = "INSERT INTO lad_dev.lkroute_dispatches
+           (id, at, status, idempotency_key, from_number, to_number, room, worker, actor, detail)
+         VALUES (gen_random_uuid(), now(), 'unknown', 'k', 1, '2', 'r', 'w', 'a', '{}')";
+    db.psql(&format!("{call}; {call}"));
+    let failed = run(&lkroute, "migrate").expect_code(1);
+    let said_of_it = said(&failed);
+    assert!(said_of_it.contains("rows there are double"), "{said_of_it}");
+    assert!(said_of_it.contains("nothing was changed"), "{said_of_it}");
+    db.psql("DELETE FROM lad_dev.lkroute_dispatches");
+    run(&lkroute, "migrate").expect_code(0);
+    run(&lkroute, "migrate --check").expect_code(0);
+    let twice = db.psql_as(&db.url, &format!("{call}; {call}"));
+    let twice = twice.expect_err("the key");
+    assert!(
+        twice.contains("lkroute_dispatches_idempotency_key_key"),
+        "{twice}"
+    );
+}
+
+#[test]
+fn a_unique_key_of_our_own_on_sqlite() {
+    let lkroute = Lkroute::with_two_regions();
+    run(&lkroute, "apply --auto-approve").expect_code(0);
+    run(&lkroute, "migrate --check").expect_code(0);
+    let file = lkroute.path().join("lkroute.db");
+    let sql = |sql: &str| {
+        crate::support::block_on(async {
+            let file = file.to_str().expect("a path");
+            let mut conn = SqliteConnection::connect(file).await.expect("connect");
+            let ran = sqlx::raw_sql(sqlx::AssertSqlSafe(sql.to_owned()));
+            ran.execute(&mut conn).await.expect("run");
+        });
+    };
+    // As a tool does that copies a table.
+    sql("CREATE TABLE copied AS SELECT * FROM lkroute_dispatches;
+         DROP TABLE lkroute_dispatches;
+         ALTER TABLE copied RENAME TO lkroute_dispatches");
+    let check = run(&lkroute, "migrate --check").expect_code(1);
+    let missing = "the unique key (idempotency_key) of lkroute_dispatches, which is gone";
+    assert!(said(&check).contains(missing), "{}", said(&check));
+    run(&lkroute, "migrate").expect_code(0);
+    run(&lkroute, "migrate --check").expect_code(0);
 }
 
 /// The rights of the role that asks, table by table.
