@@ -4,29 +4,13 @@
 use livekit_protocol::CreateAgentDispatchRequest;
 use serde_json::Value;
 
-use super::world::{FROM, RING, TRUNK, World, files, said, trunk};
-use crate::livekit::standin::{SECRET, StandIn};
+use super::world::{FILE, FROM, WORKER, World, said};
 use crate::review::schema::assert_valid;
-use crate::support::{Lkroute, TENANT_INDIA};
-
-const FILE: &str = "routing/india.toml";
-const WORKER: &str = "worker_name = \"voag-dev\"\n";
 
 /// The files applied, with `more` below the worker of the config.
 fn applied(more: &str) -> World {
-    let mut world = World {
-        lkroute: Lkroute::new(),
-        standin: StandIn::start(),
-    };
-    world
-        .lkroute
-        .env("LKROUTE_KEYS", RING)
-        .env("LKROUTE_SECRET_MADE_UP", SECRET);
-    world.standin.world().trunks.push(trunk());
-    let text = files(&world.standin.url(), TENANT_INDIA, TRUNK);
-    let text = text.replace(WORKER, &format!("{WORKER}{more}"));
-    world.lkroute.write(FILE, &text);
-    world.run(&["apply", "--auto-approve"]).expect_code(0);
+    let world = World::of_files(more);
+    world.apply();
     world
 }
 

@@ -8,7 +8,7 @@ use livekit_protocol as proto;
 use serde_json::Value;
 
 use super::world::{OTHER_RING, World, trunk};
-use crate::livekit::standin::{Answer, Fault, KEY, SECRET, StandIn};
+use crate::livekit::standin::{Answer, Fault, KEY};
 use crate::review::schema::assert_valid;
 use crate::support::{CONFIG_INDIA, Lkroute, TENANT_B, TENANT_INDIA, TENANT_UAE};
 
@@ -288,18 +288,8 @@ fn the_switch_of_the_shell_is_mentioned() {
 
 #[test]
 fn a_change_behind_lkroutes_back_is_drift() {
-    let standin = StandIn::start();
-    standin.world().trunks.push(trunk());
-    let mut lkroute = Lkroute::new();
-    lkroute
-        .env("LKROUTE_SECRET_MADE_UP", SECRET)
-        .env("LKROUTE_KEYS", super::world::RING);
-    lkroute.write(
-        "routing/a.toml",
-        &super::world::files(&standin.url(), TENANT_INDIA, super::world::TRUNK),
-    );
-    lkroute.run(&["apply", "--auto-approve"]).expect_code(0);
-    let world = World { lkroute, standin };
+    let world = World::of_files("");
+    world.apply();
     assert_eq!(checks(&report(&world, &[], 0), None), [""; 0]);
     let rules = "UPDATE voice_agent_numbers SET rules = json_set(rules, '$.outbound'";
     world.sql(&format!("{rules}, json('false'), '$.mine', 1)"));

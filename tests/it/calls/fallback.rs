@@ -4,13 +4,11 @@
 use livekit_protocol::CreateAgentDispatchRequest;
 use serde_json::{Value, json};
 
-use super::world::{RING, TRUNK, World, files, said, trunk};
-use crate::livekit::standin::{Answer, Fault, KEY, SECRET, StandIn};
+use super::world::{FILE, World, said, trunk};
+use crate::livekit::standin::{Answer, Fault, KEY, SECRET, StandIn, may_have_created};
 use crate::review::schema::assert_valid;
-use crate::support::{CONFIG_UAE, Lkroute, TENANT_INDIA};
+use crate::support::CONFIG_UAE;
 
-const FILE: &str = "routing/india.toml";
-const WORKER: &str = "worker_name = \"voag-dev\"\n";
 const BACKUP_TRUNK: &str = "ST_backup";
 
 /// A config on one server with a fallback on another.
@@ -22,28 +20,20 @@ struct Pair {
 impl Pair {
     /// The files applied; `more` is further files.
     fn new(more: &str) -> Pair {
-        let mut world = World {
-            lkroute: Lkroute::new(),
-            standin: StandIn::start(),
-        };
-        world
-            .lkroute
-            .env("LKROUTE_KEYS", RING)
-            .env("LKROUTE_SECRET_MADE_UP", SECRET)
-            .env("LKROUTE_SECRET_BACKUP", SECRET)
-            .env("LKROUTE_SECRET_LAST", SECRET);
+        let world = World::of_files("fallback = \"backup\"\n")
+            .with("LKROUTE_SECRET_BACKUP", SECRET)
+            .with("LKROUTE_SECRET_LAST", SECRET);
         let backup = StandIn::start();
-        world.standin.world().trunks.push(trunk());
         let mut other = trunk();
         other.sip_trunk_id = BACKUP_TRUNK.to_owned();
         backup.world().trunks.push(other);
         backup.world().workers.insert("voag-backup".to_owned());
-        let text = files(&world.standin.url(), TENANT_INDIA, TRUNK);
-        let text = text.replace(WORKER, &format!("{WORKER}fallback = \"backup\"\n"));
         let pair = Pair { world, backup };
-        let text = text + &pair.config("backup", CONFIG_UAE, &pair.backup.url()) + more;
+        let text = pair.world.lkroute.read(FILE)
+            + &pair.config("backup", CONFIG_UAE, &pair.backup.url())
+            + more;
         pair.world.lkroute.write(FILE, &text);
-        pair.world.run(&["apply", "--auto-approve"]).expect_code(0);
+        pair.world.apply();
         pair
     }
 
@@ -159,25 +149,7 @@ fn where_nothing_can_have_been_created_the_fallback_takes_the_call() {
 /// nonsense. Another server must not be asked: a person would be called twice.
 #[test]
 fn where_something_may_have_been_created_no_other_server_is_asked() {
-    let faults = [
-        ("CreateRoom", Fault::StoreThenClose),
-        ("CreateRoom", Fault::Reset),
-        ("CreateRoom", Fault::Hang),
-        ("CreateRoom", Fault::Answer(Answer::html(502))),
-        ("CreateDispatch", Fault::StoreThenClose),
-        ("CreateDispatch", Fault::Reset),
-        ("CreateDispatch", Fault::Hang),
-        ("CreateDispatch", Fault::StoreThenAnswer(Answer::empty(503))),
-        (
-            "CreateDispatch",
-            Fault::Answer(Answer::text(401, "invalid API key: x")),
-        ),
-        (
-            "CreateDispatch",
-            Fault::Answer(Answer::twirp(404, "not_found", "requested sip trunk")),
-        ),
-    ];
-    for (method, fault) in faults {
+    for (method, fault) in may_have_created() {
         let pair = Pair::new("");
         pair.world.standin.fault(method, 9, fault);
         let run = pair.world.dispatch(&[]);

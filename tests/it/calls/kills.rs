@@ -12,9 +12,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::world::{FROM, RING, clean, files};
+use super::world::{FROM, clean, files, routed};
 use crate::livekit::real::{Livekit, Worker};
-use crate::livekit::standin::SECRET;
 use crate::support::pages::blocks_run_by;
 use crate::support::{Lkroute, Run, TENANT_INDIA, block_on};
 
@@ -23,15 +22,7 @@ const CALLS: u64 = 4;
 
 fn lkroute(livekit: &Livekit) -> Lkroute {
     let trunk = block_on(livekit.trunk(&[FROM.to_owned()]));
-    let mut lkroute = Lkroute::new();
-    lkroute
-        .env("LKROUTE_SECRET_MADE_UP", SECRET)
-        .env("LKROUTE_KEYS", RING);
-    let files = files(&livekit.url, TENANT_INDIA, &trunk);
-    lkroute.write("routing/india.toml", &files);
-    let applied = lkroute.run(&["apply", "--auto-approve"]);
-    clean(applied).expect_code(0);
-    lkroute
+    routed(&files(&livekit.url, TENANT_INDIA, &trunk))
 }
 
 /// How often a worker was given the job of each called number.

@@ -3,9 +3,8 @@
 
 use serde_json::Value;
 
-use super::world::{FROM, RING, TO, clean, files, said};
+use super::world::{FROM, TO, clean, files, routed, said};
 use crate::livekit::real::{Livekit, Worker};
-use crate::livekit::standin::SECRET;
 use crate::support::{Lkroute, Run, TENANT_INDIA, block_on};
 
 const WAIT: [&str; 2] = ["--wait-for-agent", "8s"];
@@ -50,15 +49,7 @@ fn from_the_files_to_the_worker_and_every_loss_is_named() {
         return;
     };
     let trunk = trunk(&livekit, FROM);
-    let mut lkroute = Lkroute::new();
-    lkroute
-        .env("LKROUTE_SECRET_MADE_UP", SECRET)
-        .env("LKROUTE_KEYS", RING);
-    lkroute.write(
-        "routing/india.toml",
-        &files(&livekit.url, TENANT_INDIA, &trunk),
-    );
-    run(&lkroute, &["apply", "--auto-approve"]).expect_code(0);
+    let mut lkroute = routed(&files(&livekit.url, TENANT_INDIA, &trunk));
     let well = run(&lkroute, &["doctor", "--probe-worker"]).expect_code(0);
     assert!(
         well.stdout.contains("worker voag-dev took a job"),

@@ -8,9 +8,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::world::{FROM, RING, clean, files};
+use super::world::{FROM, clean, files, routed};
 use crate::livekit::real::{Livekit, Worker};
-use crate::livekit::standin::SECRET;
 use crate::phone::{Manner, Phone};
 use crate::support::{Lkroute, Run, Server, TENANT_INDIA, block_on, left_out, part};
 
@@ -55,17 +54,8 @@ impl Telephony {
 
     /// Files with one number that calls through this trunk, applied.
     fn lkroute(&self, trunk: &str, rules: &str) -> Lkroute {
-        let mut lkroute = Lkroute::new();
-        lkroute
-            .env("LKROUTE_SECRET_MADE_UP", SECRET)
-            .env("LKROUTE_KEYS", RING);
         let text = files(&self.livekit.url, TENANT_INDIA, trunk);
-        lkroute.write(
-            "routing/india.toml",
-            &text.replace("{ outbound = true }", rules),
-        );
-        clean(lkroute.run(&["apply", "--auto-approve"])).expect_code(0);
-        lkroute
+        routed(&text.replace("{ outbound = true }", rules))
     }
 }
 

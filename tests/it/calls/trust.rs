@@ -3,9 +3,9 @@
 use lkroute::secrets::{Format, KeyRing, Secret, seal};
 use uuid::Uuid;
 
-use super::world::{FROM, RING, TO, World, clean, files, said, sealed, trunk};
+use super::world::{FILE, FROM, RING, TO, World, clean, files, said, sealed, trunk};
 use crate::livekit::standin::{KEY, SECRET, StandIn};
-use crate::support::{CONFIG_UAE, FERNET_KEY, Lkroute, Run, TENANT_INDIA};
+use crate::support::{CONFIG_UAE, FERNET_KEY, Run, TENANT_INDIA};
 
 const CALL: [&str; 5] = ["dispatch", "--from", FROM, "--to", TO];
 
@@ -18,21 +18,12 @@ struct Drifted {
 impl Drifted {
     /// Applies `files` and then lets somebody change the row's URL.
     fn new(more: &str) -> Drifted {
-        let mut world = World {
-            lkroute: Lkroute::new(),
-            standin: StandIn::start(),
-        };
-        world
-            .lkroute
-            .env("LKROUTE_KEYS", RING)
-            .env("LKROUTE_SECRET_MADE_UP", SECRET);
+        let world = World::of_files("");
         let stranger = StandIn::start();
-        for server in [&world.standin, &stranger] {
-            server.world().trunks.push(trunk());
-        }
-        let text = files(&world.standin.url(), TENANT_INDIA, super::world::TRUNK);
-        world.lkroute.write("routing/india.toml", &(text + more));
-        world.run(&["apply", "--auto-approve"]).expect_code(0);
+        stranger.world().trunks.push(trunk());
+        let text = world.lkroute.read(FILE) + more;
+        world.lkroute.write(FILE, &text);
+        world.apply();
         let drifted = Drifted { world, stranger };
         drifted.set("livekit_url", &drifted.stranger.url());
         drifted

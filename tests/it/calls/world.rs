@@ -18,21 +18,45 @@ pub const FROM: &str = "+919513456728";
 pub const TO: &str = "+919876543210";
 pub const TRUNK: &str = "ST_MmVqEuBMDNf6";
 
+pub const FILE: &str = "routing/india.toml";
+pub const WORKER: &str = "worker_name = \"voag-dev\"\n";
+
 pub struct World {
     pub lkroute: Lkroute,
     pub standin: StandIn,
 }
 
 impl World {
-    pub fn new() -> World {
+    /// No file, no database; the stand-in has the trunk, the shell the secret of
+    /// [`files`].
+    pub fn empty() -> World {
         let world = World {
             lkroute: Lkroute::new(),
             standin: StandIn::start(),
         };
-        let mut world = world.with("LKROUTE_KEYS", RING).with("USER", "asha");
-        world.lkroute.env("HOSTNAME", "desk");
-        world.run(&["migrate"]).expect_code(0);
         world.standin.world().trunks.push(trunk());
+        world
+            .with("LKROUTE_KEYS", RING)
+            .with("LKROUTE_SECRET_MADE_UP", SECRET)
+    }
+
+    /// [`files`] in `FILE`, with `more` below the worker of the config; not applied.
+    pub fn of_files(more: &str) -> World {
+        let world = World::empty();
+        let text = files(&world.standin.url(), TENANT_INDIA, TRUNK);
+        world
+            .lkroute
+            .write(FILE, &text.replace(WORKER, &format!("{WORKER}{more}")));
+        world
+    }
+
+    pub fn apply(&self) {
+        self.run(&["apply", "--auto-approve"]).expect_code(0);
+    }
+
+    pub fn new() -> World {
+        let world = World::empty().with("USER", "asha").with("HOSTNAME", "desk");
+        world.run(&["migrate"]).expect_code(0);
         let url = world.standin.url();
         world
             .run(&["trust", &url, "--reason", "the server of the tests"])
@@ -116,6 +140,17 @@ impl World {
     pub fn creates(&self) -> usize {
         self.standin.posts("CreateDispatch").len()
     }
+}
+
+/// `lkroute` with `files` applied, where another server than a stand-in is asked.
+pub fn routed(files: &str) -> Lkroute {
+    let mut lkroute = Lkroute::new();
+    lkroute
+        .env("LKROUTE_SECRET_MADE_UP", SECRET)
+        .env("LKROUTE_KEYS", RING);
+    lkroute.write(FILE, files);
+    clean(lkroute.run(&["apply", "--auto-approve"])).expect_code(0);
+    lkroute
 }
 
 pub fn trunk() -> livekit_protocol::SipOutboundTrunkInfo {

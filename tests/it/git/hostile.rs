@@ -4,7 +4,7 @@
 
 use std::fs;
 use std::os::unix::fs::symlink;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::{commit_all, git, repository};
 use crate::support::Lkroute;
@@ -139,17 +139,16 @@ fn what_a_clone_lacks_is_not_fetched() {
     let lkroute = Lkroute::with_two_regions();
     let (command, ran) = marker(&lkroute);
     let clone = clone_without_the_past(&lkroute, &command);
-    let diff = |lkroute: &Lkroute| {
-        let mut diff = lkroute.command(&["diff", "HEAD^", "HEAD"]);
-        diff.current_dir(&clone).output().expect("run it")
-    };
-    let refused = diff(&lkroute);
+    assert_nothing_fetched(&lkroute, &clone, &ran);
+}
+
+fn assert_nothing_fetched(lkroute: &Lkroute, clone: &Path, ran: &Path) {
+    let mut diff = lkroute.command(&["diff", "HEAD^", "HEAD"]);
+    let refused = diff.current_dir(clone).output().expect("run it");
     let said = String::from_utf8_lossy(&refused.stderr);
     assert_eq!(refused.status.code(), Some(1), "{said}");
-    assert!(
-        said.contains("does not have routing/uae.toml as it was at"),
-        "{said}"
-    );
+    let lacks = "does not have routing/uae.toml as it was at";
+    assert!(said.contains(lacks), "{said}");
     assert!(!ran.exists(), "git fetched");
 }
 
@@ -161,15 +160,7 @@ fn nor_by_a_git_that_knows_no_switch_for_it() {
     let (command, ran) = marker(&lkroute);
     let clone = clone_without_the_past(&lkroute, &command);
     super::stand_in(&mut lkroute, "unset GIT_NO_LAZY_FETCH; exec GIT \"$@\"");
-    let mut diff = lkroute.command(&["diff", "HEAD^", "HEAD"]);
-    let refused = diff.current_dir(&clone).output().expect("run it");
-    let said = String::from_utf8_lossy(&refused.stderr);
-    assert_eq!(refused.status.code(), Some(1), "{said}");
-    assert!(
-        said.contains("does not have routing/uae.toml as it was at"),
-        "{said}"
-    );
-    assert!(!ran.exists(), "git fetched");
+    assert_nothing_fetched(&lkroute, &clone, &ran);
 }
 
 #[test]

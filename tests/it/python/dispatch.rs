@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::package;
 use super::world::{BACKUP_WORKER, FROM, TO, Tables, WORKER, World, by_package, routed};
 use crate::livekit::real::{Livekit, Worker};
-use crate::livekit::standin::{Answer, Fault, KEY, SECRET, StandIn};
+use crate::livekit::standin::{Answer, Fault, KEY, SECRET, StandIn, may_have_created};
 use crate::support::{Pgbouncer, Postgres, TENANT_INDIA};
 
 /// Name, arguments of the command, keywords of the package, and what is wrong.
@@ -311,25 +311,7 @@ fn where_something_may_have_been_created_the_package_asks_no_other_server() {
     let Some(world) = World::with_fallback("python_one_server") else {
         return;
     };
-    let faults = [
-        ("CreateRoom", Fault::StoreThenClose),
-        ("CreateRoom", Fault::Reset),
-        ("CreateRoom", Fault::Hang),
-        ("CreateRoom", Fault::Answer(Answer::html(502))),
-        ("CreateDispatch", Fault::StoreThenClose),
-        ("CreateDispatch", Fault::Reset),
-        ("CreateDispatch", Fault::Hang),
-        ("CreateDispatch", Fault::StoreThenAnswer(Answer::empty(503))),
-        (
-            "CreateDispatch",
-            Fault::Answer(Answer::text(401, "invalid API key: x")),
-        ),
-        (
-            "CreateDispatch",
-            Fault::Answer(Answer::twirp(404, "not_found", "requested sip trunk")),
-        ),
-    ];
-    for (ix, (method, fault)) in faults.into_iter().enumerate() {
+    for (ix, (method, fault)) in may_have_created().into_iter().enumerate() {
         let name = format!("fault {ix} of {method}");
         let told = world.both(&name, &[], &keywords(plain()), &|world| {
             world.standin.fault(method, 9, fault.clone());

@@ -43,32 +43,21 @@ async fn a_lock_that_is_held_is_waited_for_and_told(base: Base) {
     let error = match &base.hold {
         Hold::Postgres(db) => {
             let mut other = sqlx::PgConnection::connect(&db.url).await.unwrap();
-            let lock = format!(
-                "BEGIN; SELECT 1 FROM {} FOR UPDATE",
-                base.table("lkroute_state")
-            );
-            sqlx::raw_sql(sqlx::AssertSqlSafe(lock))
-                .execute(&mut other)
-                .await
-                .unwrap();
-            store
-                .apply(&plan, &request, &mut |_, _| ())
-                .await
-                .unwrap_err()
+            let state = base.table("lkroute_state");
+            let lock = format!("BEGIN; SELECT 1 FROM {state} FOR UPDATE");
+            let lock = sqlx::raw_sql(sqlx::AssertSqlSafe(lock));
+            lock.execute(&mut other).await.unwrap();
+            store.apply(&plan, &request, &mut |_, _| ()).await
         }
         Hold::Sqlite(_) => {
             let url = format!("sqlite://{}", base.url.file().unwrap().display());
             let mut other = sqlx::SqliteConnection::connect(&url).await.unwrap();
-            sqlx::raw_sql("BEGIN IMMEDIATE")
-                .execute(&mut other)
-                .await
-                .unwrap();
-            store
-                .apply(&plan, &request, &mut |_, _| ())
-                .await
-                .unwrap_err()
+            let lock = sqlx::raw_sql("BEGIN IMMEDIATE");
+            lock.execute(&mut other).await.unwrap();
+            store.apply(&plan, &request, &mut |_, _| ()).await
         }
-    };
+    }
+    .unwrap_err();
     // Somebody else's lock is not called an apply.
     let message = error.error.message;
     let holder = match &base.hold {

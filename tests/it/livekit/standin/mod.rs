@@ -80,6 +80,25 @@ pub enum Fault {
     StoreLate(Duration),
 }
 
+/// The attack of a server that takes a call and then cuts, hangs or answers
+/// nonsense: methods and faults after which something of it may be there.
+pub fn may_have_created() -> [(&'static str, Fault); 10] {
+    let refused = Answer::text(401, "invalid API key: x");
+    let no_trunk = Answer::twirp(404, "not_found", "requested sip trunk");
+    [
+        ("CreateRoom", Fault::StoreThenClose),
+        ("CreateRoom", Fault::Reset),
+        ("CreateRoom", Fault::Hang),
+        ("CreateRoom", Fault::Answer(Answer::html(502))),
+        ("CreateDispatch", Fault::StoreThenClose),
+        ("CreateDispatch", Fault::Reset),
+        ("CreateDispatch", Fault::Hang),
+        ("CreateDispatch", Fault::StoreThenAnswer(Answer::empty(503))),
+        ("CreateDispatch", Fault::Answer(refused)),
+        ("CreateDispatch", Fault::Answer(no_trunk)),
+    ]
+}
+
 /// A status, a content type, a body, and a header more.
 #[derive(Clone)]
 pub struct Answer {
