@@ -3,141 +3,26 @@
 //! in as [`ProbeFailure`]s.
 
 mod drift;
+mod findings;
 mod survey;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet};
-
-use schemars::JsonSchema;
-use serde::Serialize;
-use uuid::Uuid;
+use std::collections::BTreeSet;
 
 pub use drift::DriftSurvey;
+pub use findings::{
+    AgentTenantMismatch, Complaint, ComplaintSeverity, ConfigRow, DoctorFacts, DoctorFindings,
+    ProbeFailure, Probed,
+};
 pub use survey::{Examples, Numbers, Survey};
 
 use crate::fields::Field;
 use crate::format_versions;
 use crate::phone::E164;
-use crate::resolve::{ConfigFact, Configs, Fallback, SecretState, host_of};
-
-/// How much a complaint weighs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-#[schemars(rename = "Severity")]
-pub enum ComplaintSeverity {
-    /// Worth knowing; nothing is wrong.
-    Note,
-    /// Calls fail, or soon will.
-    Problem,
-}
-
-/// One thing found.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
-pub struct Complaint {
-    /// Stable, kebab-case.
-    pub check: String,
-    pub severity: ComplaintSeverity,
-    /// What it is about: a config by name, or `numbers`.
-    pub subject: String,
-    /// One sentence, lower case, no full stop.
-    pub message: String,
-    /// What to do about it.
-    pub action: String,
-}
-
-/// What somebody else found out about a config: a probe of its server, or the
-/// reason why its secret does not open.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ProbeFailure {
-    pub code: String,
-    pub message: String,
-    pub action: String,
-}
-
-/// What a look at one server gave.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Probed {
-    /// What failed; empty where all is well.
-    pub failures: Vec<ProbeFailure>,
-    /// What is worth knowing.
-    pub notes: Vec<ProbeFailure>,
-    /// The caller ids that the config's trunk lists; none listed is any.
-    pub trunk_numbers: Option<Vec<String>>,
-    /// In one phrase, for the row of a healthy config, such as `12 ms`.
-    pub figure: Option<String>,
-}
-
-/// A number whose default agent belongs to another tenant.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AgentTenantMismatch {
-    pub number: E164,
-    pub tenant: String,
-    pub agent: i64,
-    pub agent_tenant: String,
-}
-
-/// All that is judged.
-#[derive(Debug)]
-pub struct DoctorFacts<'a> {
-    /// With the state of their secrets.
-    pub configs: &'a Configs,
-    pub numbers: &'a Numbers,
-    pub mixed: &'a [AgentTenantMismatch],
-    /// Addresses that were changed in the database since the last apply.
-    pub drift: &'a [String],
-    /// By name of the config; one that is not there was not probed.
-    pub probes: &'a BTreeMap<String, Probed>,
-    /// Only these configs, by name; empty for all, and for the numbers.
-    pub only: &'a BTreeSet<String>,
-}
-
-/// One row a config.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
-pub struct ConfigRow {
-    pub id: Option<Uuid>,
-    pub name: String,
-    pub region: Option<String>,
-    /// Host and port.
-    pub server: String,
-    /// Active numbers that go to it.
-    pub numbers: u64,
-    /// `opens`, `no key`, `damaged` or `not checked`.
-    pub secret: &'static str,
-    pub probed: bool,
-    /// Whether livekit-sip runs behind the server, which does not tell it:
-    /// always `not checked`. Only a call shows that.
-    pub sip: &'static str,
-    pub figure: Option<String>,
-    pub complaints: Vec<Complaint>,
-}
-
-impl ConfigRow {
-    pub fn is_well(&self) -> bool {
-        all_well(&self.complaints)
-    }
-}
-
-/// The whole of it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
-#[schemars(rename = "Report")]
-pub struct DoctorFindings {
-    pub format_version: u32,
-    /// By name.
-    pub configs: Vec<ConfigRow>,
-    /// What is about no one config; problems first.
-    pub others: Vec<Complaint>,
-    /// Active numbers looked at.
-    pub numbers: u64,
-    /// Whether there is no problem at all: exit 0.
-    pub well: bool,
-}
-
-fn all_well(complaints: &[Complaint]) -> bool {
-    complaints
-        .iter()
-        .all(|c| c.severity == ComplaintSeverity::Note)
-}
+use crate::resolve::{ConfigFact, Fallback, SecretState, host_of};
+use ComplaintSeverity::{Note, Problem};
+use findings::all_well;
 
 /// Judges the facts.
 pub fn examine(facts: &DoctorFacts<'_>) -> DoctorFindings {
@@ -171,7 +56,14 @@ struct About<'a> {
     complaints: &'a mut Vec<Complaint>,
 }
 
-impl About<'_> {
+impl<'a> About<'a> {
+    fn new(subject: &str, complaints: &'a mut Vec<Complaint>) -> About<'a> {
+        About {
+            subject: subject.to_owned(),
+            complaints,
+        }
+    }
+
     fn add(&mut self, severity: ComplaintSeverity, check: &str, message: String, action: &str) {
         self.complaints.push(Complaint {
             check: check.to_owned(),
@@ -183,11 +75,26 @@ impl About<'_> {
     }
 
     fn problem(&mut self, check: &str, message: impl Into<String>, action: &str) {
-        self.add(ComplaintSeverity::Problem, check, message.into(), action);
+        self.add(Problem, check, message.into(), action);
     }
 
     fn note(&mut self, check: &str, message: impl Into<String>, action: &str) {
-        self.add(ComplaintSeverity::Note, check, message.into(), action);
+        self.add(Note, check, message.into(), action);
+    }
+
+    /// One complaint of several things of a kind, where there are any.
+    fn several(
+        &mut self,
+        severity: ComplaintSeverity,
+        check: &str,
+        examples: &Examples,
+        message: impl FnOnce(&str) -> String,
+        action: &str,
+    ) {
+        if examples.count > 0 {
+            let message = message(&count_with_examples(examples));
+            self.add(severity, check, message, action);
+        }
     }
 }
 
@@ -197,10 +104,7 @@ fn config_row(config: &ConfigFact, facts: &DoctorFacts<'_>) -> ConfigRow {
     let bound = bound.map_or(&[][..], Vec::as_slice);
     let probe = facts.probes.get(name);
     let mut complaints = Vec::new();
-    let mut about = About {
-        subject: name.to_owned(),
-        complaints: &mut complaints,
-    };
+    let mut about = About::new(name, &mut complaints);
     for (field, what) in [(Field::Url, "URL"), (Field::ApiKey, "API key")] {
         if config.text(field).is_none() {
             let message = format!("it has no {what}, so calls through it fail");
@@ -369,10 +273,7 @@ fn digits(number: &str) -> String {
 }
 
 fn numbers(numbers: &Numbers, complaints: &mut Vec<Complaint>) {
-    let mut about = About {
-        subject: "numbers".to_owned(),
-        complaints,
-    };
+    let mut about = About::new("numbers", complaints);
     for ((code, message), examples) in &numbers.failing {
         let message = format!("{message}: {}", count_with_examples(examples));
         about.problem(
@@ -391,50 +292,36 @@ fn numbers(numbers: &Numbers, complaints: &mut Vec<Complaint>) {
         bound: _,
         failing: _,
     } = numbers;
-    if duplicates.count > 0 {
-        let message = format!(
-            "several active rows of one tenant hold {}: calls fail, as none is picked",
-            count_with_examples(duplicates)
-        );
-        about.problem(
-            "duplicate-rows",
-            message,
-            "make all but one inactive in the application",
-        );
-    }
-    if unreadable.count > 0 {
-        let message = format!(
-            "no number can be read from {}: never matched",
-            count_with_examples(unreadable)
-        );
-        about.problem(
-            "number-unreadable",
-            message,
-            "repair country_code and base_number",
-        );
-    }
-    if odd_rules.count > 0 {
-        let message = format!(
-            "`rules` is no JSON object: {}",
-            count_with_examples(odd_rules)
-        );
-        about.problem(
-            "rules-no-object",
-            message,
-            "repair the column in the application",
-        );
-    }
-    if environment.count > 0 {
-        let message = format!(
-            "{} would fall back to the environment, having no config",
-            count_with_examples(environment)
-        );
-        about.note(
-            "number-without-config",
-            message,
-            "bind them to a config where they are to call",
-        );
-    }
+    about.several(
+        Problem,
+        "duplicate-rows",
+        duplicates,
+        |them| {
+            format!("several active rows of one tenant hold {them}: calls fail, as none is picked")
+        },
+        "make all but one inactive in the application",
+    );
+    about.several(
+        Problem,
+        "number-unreadable",
+        unreadable,
+        |them| format!("no number can be read from {them}: never matched"),
+        "repair country_code and base_number",
+    );
+    about.several(
+        Problem,
+        "rules-no-object",
+        odd_rules,
+        |them| format!("`rules` is no JSON object: {them}"),
+        "repair the column in the application",
+    );
+    about.several(
+        Note,
+        "number-without-config",
+        environment,
+        |them| format!("{them} would fall back to the environment, having no config"),
+        "bind them to a config where they are to call",
+    );
 }
 
 fn count_with_examples(examples: &Examples) -> String {
@@ -442,44 +329,27 @@ fn count_with_examples(examples: &Examples) -> String {
 }
 
 fn mixed(mixed: &[AgentTenantMismatch], complaints: &mut Vec<Complaint>) {
-    let mut about = About {
-        subject: "agents".to_owned(),
-        complaints,
-    };
     let examples = Examples::of(mixed.iter().map(|mixed| {
         format!(
             "agent {} of {} at {} of {}",
             mixed.agent, mixed.agent_tenant, mixed.number, mixed.tenant
         )
     }));
-    if examples.count > 0 {
-        let message = format!(
-            "default agents belong to another tenant than their number: {}",
-            count_with_examples(&examples)
-        );
-        about.note(
-            "agent-of-other-tenant",
-            message,
-            "nothing, if it is meant: the number's tenant counts, not the agent's",
-        );
-    }
+    About::new("agents", complaints).several(
+        Note,
+        "agent-of-other-tenant",
+        &examples,
+        |them| format!("default agents belong to another tenant than their number: {them}"),
+        "nothing, if it is meant: the number's tenant counts, not the agent's",
+    );
 }
 
 fn drift(drifted: &[String], complaints: &mut Vec<Complaint>) {
-    let mut about = About {
-        subject: "drift".to_owned(),
-        complaints,
-    };
-    let examples = Examples::of(drifted.iter().cloned());
-    if examples.count > 0 {
-        let message = format!(
-            "changed in the database since the last apply: {}",
-            count_with_examples(&examples)
-        );
-        about.problem(
-            "drift",
-            message,
-            "see `lkroute drift`; accept it into the files, or apply with --revert-drift",
-        );
-    }
+    About::new("drift", complaints).several(
+        Problem,
+        "drift",
+        &Examples::of(drifted.iter().cloned()),
+        |them| format!("changed in the database since the last apply: {them}"),
+        "see `lkroute drift`; accept it into the files, or apply with --revert-drift",
+    );
 }

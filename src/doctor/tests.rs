@@ -1,5 +1,7 @@
 //! What doctor makes of facts, on values alone.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -7,6 +9,7 @@ use super::*;
 use crate::diff::offline;
 use crate::fields::Fields;
 use crate::resolve::Aliases;
+use crate::resolve::Configs;
 use crate::resolve::samples::{INDIA, OTHER, OURS, UAE, bind, number, tree};
 use crate::snapshot::NumberRow;
 
