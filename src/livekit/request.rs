@@ -12,7 +12,8 @@ use super::Client;
 use super::http::{self, HttpAnswer};
 use super::request_error::{no_answer, of_request};
 use super::token::Grant;
-use crate::dispatch::{ApiResource, Cause, Failure, RequestError};
+use crate::dispatch::ApiResource::{self, Dispatches, Rooms, Sip};
+use crate::dispatch::{Cause, Failure, RequestError};
 
 /// A method of the API.
 #[derive(Debug, Clone, Copy)]
@@ -21,42 +22,36 @@ pub(super) struct Endpoint {
     path: &'static str,
 }
 
-pub(super) const CREATE_ROOM: Endpoint = Endpoint {
-    asked: ApiResource::Rooms,
-    path: "/twirp/livekit.RoomService/CreateRoom",
-};
-pub(super) const DELETE_ROOM: Endpoint = Endpoint {
-    asked: ApiResource::Rooms,
-    path: "/twirp/livekit.RoomService/DeleteRoom",
-};
-pub(super) const LIST_ROOMS: Endpoint = Endpoint {
-    asked: ApiResource::Rooms,
-    path: "/twirp/livekit.RoomService/ListRooms",
-};
-pub(super) const CREATE_DISPATCH: Endpoint = Endpoint {
-    asked: ApiResource::Dispatches,
-    path: "/twirp/livekit.AgentDispatchService/CreateDispatch",
-};
-pub(super) const LIST_DISPATCH: Endpoint = Endpoint {
-    asked: ApiResource::Dispatches,
-    path: "/twirp/livekit.AgentDispatchService/ListDispatch",
-};
-pub(super) const LIST_PARTICIPANTS: Endpoint = Endpoint {
-    asked: ApiResource::Dispatches,
-    path: "/twirp/livekit.RoomService/ListParticipants",
-};
-pub(super) const DELETE_DISPATCH: Endpoint = Endpoint {
-    asked: ApiResource::Dispatches,
-    path: "/twirp/livekit.AgentDispatchService/DeleteDispatch",
-};
-pub(super) const LIST_OUTBOUND_TRUNKS: Endpoint = Endpoint {
-    asked: ApiResource::Sip,
-    path: "/twirp/livekit.SIP/ListSIPOutboundTrunk",
-};
-pub(super) const CREATE_SIP_PARTICIPANT: Endpoint = Endpoint {
-    asked: ApiResource::Sip,
-    path: "/twirp/livekit.SIP/CreateSIPParticipant",
-};
+impl Endpoint {
+    const fn new(asked: ApiResource, path: &'static str) -> Endpoint {
+        Endpoint { asked, path }
+    }
+}
+
+pub(super) const CREATE_ROOM: Endpoint =
+    Endpoint::new(Rooms, "/twirp/livekit.RoomService/CreateRoom");
+pub(super) const DELETE_ROOM: Endpoint =
+    Endpoint::new(Rooms, "/twirp/livekit.RoomService/DeleteRoom");
+pub(super) const LIST_ROOMS: Endpoint =
+    Endpoint::new(Rooms, "/twirp/livekit.RoomService/ListRooms");
+pub(super) const CREATE_DISPATCH: Endpoint = Endpoint::new(
+    Dispatches,
+    "/twirp/livekit.AgentDispatchService/CreateDispatch",
+);
+pub(super) const LIST_DISPATCH: Endpoint = Endpoint::new(
+    Dispatches,
+    "/twirp/livekit.AgentDispatchService/ListDispatch",
+);
+pub(super) const LIST_PARTICIPANTS: Endpoint =
+    Endpoint::new(Dispatches, "/twirp/livekit.RoomService/ListParticipants");
+pub(super) const DELETE_DISPATCH: Endpoint = Endpoint::new(
+    Dispatches,
+    "/twirp/livekit.AgentDispatchService/DeleteDispatch",
+);
+pub(super) const LIST_OUTBOUND_TRUNKS: Endpoint =
+    Endpoint::new(Sip, "/twirp/livekit.SIP/ListSIPOutboundTrunk");
+pub(super) const CREATE_SIP_PARTICIPANT: Endpoint =
+    Endpoint::new(Sip, "/twirp/livekit.SIP/CreateSIPParticipant");
 
 impl Client {
     /// Asks once, with a time limit.
