@@ -127,7 +127,7 @@ pub fn reroutes(routing: &Path, url: &str) -> (Run, Run) {
     });
     let planned = Instant::now();
     let reroutes = reroutes_of(&plan);
-    assert!(reroutes.rerouted > 0);
+    assert!(reroutes.counts.rerouted > 0);
     let run = |seconds: Duration| Run {
         seconds: seconds.as_secs_f64(),
         peak: 0,

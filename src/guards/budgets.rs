@@ -60,14 +60,14 @@ pub fn widened(
     let tenants = scope.tenants_where(|cell| cell.widened > 0);
     let labels: Vec<String> = tenants.iter().take(5).map(|ix| scope.label(*ix)).collect();
     (!tenants.is_empty()).then(|| Violation {
-        figure: reroutes.widened,
+        figure: reroutes.counts.widened,
         causes: scope.movers(&tenants, |effect| effect.widened),
         ..Violation::new(
             "terms-widened",
             format!(
                 "{} could call more countries than before, or dial other digits before the \
                  called number (tenant {}): toll fraud looks like that",
-                numbers(reroutes.widened),
+                numbers(reroutes.counts.widened),
                 more(labels, tenants.len())
             ),
         )
@@ -76,7 +76,7 @@ pub fn widened(
 
 impl Scope<'_> {
     fn route_lost(&self, found: &mut Vec<Violation>) {
-        let (unrouted, stopped) = (self.reroutes.unrouted, self.reroutes.stopped);
+        let (unrouted, stopped) = (self.reroutes.counts.unrouted, self.reroutes.counts.stopped);
         let tenants = self.tenants_where(|cell| cell.lost > 0);
         if tenants.is_empty() {
             return;

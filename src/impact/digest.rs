@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::carried_out::{BasisAfter, basis_after};
-use super::effective_route::{EffectiveRoute, RouteSource};
+use super::effective_route::EffectiveRoute;
 use crate::address::quoted;
 use crate::diff::binding_classes::carried_out;
 use crate::diff::plan::{Action, Change, FieldChange, Kind, Object, Plan};
@@ -210,11 +210,7 @@ fn calls_of(route: &EffectiveRoute) -> Value {
         terms,
         error,
     } = route;
-    let source = match source {
-        RouteSource::Database => "database",
-        RouteSource::Environment => "environment",
-        RouteSource::Error => "error",
-    };
+    let source = source.as_str();
     let fallback = fallback.as_ref().map(Fallback::label);
     let terms = terms.as_ref().map(|terms| {
         let Terms {

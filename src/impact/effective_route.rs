@@ -47,6 +47,16 @@ pub enum RouteSource {
     Error,
 }
 
+impl RouteSource {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            RouteSource::Database => "database",
+            RouteSource::Environment => "environment",
+            RouteSource::Error => "error",
+        }
+    }
+}
+
 impl EffectiveRoute {
     /// Of a number whose row has these fields, with these configs and regions.
     pub fn new(configs: &Configs, regions: &Regions, fields: &Fields) -> EffectiveRoute {

@@ -2,15 +2,15 @@
 //! the files expect, and the digest that names it all. Core: imports the model,
 //! `phone`, `source`, `resolve` and `diff`.
 
-pub mod carried_out;
-pub mod change_effects;
+pub(crate) mod carried_out;
+pub(crate) mod change_effects;
 pub mod digest;
-pub mod effective_route;
-pub mod expectations;
+pub(crate) mod effective_route;
+pub(crate) mod expectations;
 pub mod one_number;
 pub mod reroutes;
 pub mod saved_plan;
-pub mod slips;
+pub(crate) mod slips;
 #[cfg(test)]
 mod tests;
 pub mod window;

@@ -9,6 +9,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use hashbrown::HashMap;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use super::carried_out::basis_after;
 pub use super::effective_route::{EffectiveRoute, RouteSource};
@@ -114,30 +116,28 @@ pub struct TenantRegionCount {
     pub widened: u64,
 }
 
-/// The effect of a plan on calls. Counts are of numbers that had a database
-/// route before, where nothing else is said.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Reroutes {
-    /// What is lost first, then by count.
-    pub groups: Vec<RerouteGroup>,
-    /// Numbers that had a database route before.
+/// How many numbers a plan affects, and how. Counts are of numbers that had a
+/// route in the database before, where nothing else is said.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct RerouteCounts {
+    /// Numbers that had a route in the database before.
     pub routed: u64,
-    /// How many are rerouted or have other terms.
+    /// How many are rerouted or call on other terms.
     pub affected: u64,
     /// How many go elsewhere, the unrouted among them.
     pub rerouted: u64,
-    /// How many have other terms, or other credentials.
+    /// How many have other terms, or another API key or secret.
     pub terms_changed: u64,
-    /// How many lose their database route.
+    /// How many lose their route in the database.
     pub unrouted: u64,
     /// How many keep it and can make no call out any more.
     pub stopped: u64,
-    /// How many may call more countries than before, or dial other digits.
+    /// How many may call more countries than before, or dial other digits
+    /// before the number.
     pub widened: u64,
-    /// How many are on a config whose secret could not be compared.
+    /// Numbers of configs whose secret is written without being compared.
     pub not_compared: u64,
-    /// Numbers whose calls fail where they did not before, whatever their
-    /// route was.
+    /// Numbers whose calls fail where they did not before.
     pub broken: u64,
     /// Numbers that come to the environment from the database.
     pub to_environment: u64,
@@ -145,6 +145,14 @@ pub struct Reroutes {
     pub from_environment: u64,
     /// Numbers that were not there.
     pub new: u64,
+}
+
+/// The effect of a plan on calls.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Reroutes {
+    /// What is lost first, then by count.
+    pub groups: Vec<RerouteGroup>,
+    pub counts: RerouteCounts,
     /// Sorted by tenant and region.
     pub cells: Vec<TenantRegionCount>,
     /// Of each of [`Plan::classes`], in their order; `None` for new numbers.
@@ -226,7 +234,13 @@ pub fn reroutes(plan: &Plan) -> Reroutes {
             .and_then(|before| to.config_id.filter(|id| before.config_id == Some(*id)))
             .is_some_and(|id| after.not_compared.contains(&id));
         found.effects.push(effect);
-        count(&mut found, (before, to), effect, unknown, class.numbers);
+        count(
+            &mut found.counts,
+            (before, to),
+            effect,
+            unknown,
+            class.numbers,
+        );
         if let (Some(before), Some(effect)) = (before.filter(|before| before.is_database()), effect)
         {
             let key = (class.tenant, before.region.clone());
@@ -272,7 +286,7 @@ pub fn reroutes(plan: &Plan) -> Reroutes {
 }
 
 fn count(
-    found: &mut Reroutes,
+    found: &mut RerouteCounts,
     (before, after): (Option<&EffectiveRoute>, &EffectiveRoute),
     effect: Option<Effect>,
     unknown: bool,

@@ -74,7 +74,12 @@ fn a_changed_worker_reroutes_all_numbers_of_its_config() {
     );
     assert_eq!(group.regions[0].name.as_deref(), Some("india"));
     assert_eq!(
-        (found.routed, found.rerouted, found.unrouted, found.new),
+        (
+            found.counts.routed,
+            found.counts.rerouted,
+            found.counts.unrouted,
+            found.counts.new
+        ),
         (15, 15, 0, 0)
     );
     assert_eq!(found.cells.len(), 2);
@@ -94,7 +99,7 @@ fn what_changes_no_call_is_no_reroute() {
     }
     let found = between(&before, &renamed);
     assert!(found.groups.is_empty(), "{found:#?}");
-    assert_eq!((found.routed, found.rerouted), (15, 0));
+    assert_eq!((found.counts.routed, found.counts.rerouted), (15, 0));
 }
 
 #[test]
@@ -107,10 +112,10 @@ fn moved_lost_and_new_numbers_are_told_apart() {
     let found = between(&before, &after);
     assert_eq!(
         (
-            found.rerouted,
-            found.unrouted,
-            found.to_environment,
-            found.new
+            found.counts.rerouted,
+            found.counts.unrouted,
+            found.counts.to_environment,
+            found.counts.new
         ),
         (2, 1, 1, 1)
     );
@@ -126,7 +131,7 @@ fn moved_lost_and_new_numbers_are_told_apart() {
     assert!(found.groups[2].before.is_none());
     assert!(!found.is_empty());
     let back = between(&after, &before);
-    assert_eq!((back.new, back.unrouted), (1, 1));
+    assert_eq!((back.counts.new, back.counts.unrouted), (1, 1));
 }
 
 #[test]
@@ -135,7 +140,11 @@ fn a_number_that_may_no_longer_call_counts() {
     let mut after = before.clone();
     after.settings[3].fields = Fields::new().with(Field::Outbound, false);
     let found = between(&before, &after);
-    let counted = (found.rerouted, found.terms_changed, found.stopped);
+    let counted = (
+        found.counts.rerouted,
+        found.counts.terms_changed,
+        found.counts.stopped,
+    );
     assert_eq!(counted, (0, 1, 1));
     assert_eq!(found.groups[0].changed, [CallField::Outbound]);
     assert!(found.groups[0].effect.is_lost());
@@ -149,21 +158,25 @@ fn another_key_or_secret_changes_terms_and_a_move_brings_its_own() {
     let found = between(&before, &after);
     assert_eq!(found.groups[0].changed, [CallField::ApiKey]);
     assert_eq!(
-        (found.affected, found.rerouted, found.terms_changed),
+        (
+            found.counts.affected,
+            found.counts.rerouted,
+            found.counts.terms_changed
+        ),
         (15, 0, 15)
     );
 
     let mut moved = before.clone();
     moved.settings[3].config = VM.into();
     let found = between(&before, &moved);
-    assert_eq!((found.rerouted, found.terms_changed), (1, 0));
+    assert_eq!((found.counts.rerouted, found.counts.terms_changed), (1, 0));
 
     // Without a key nobody can say whether it is another secret.
     let mut sealed = before.clone();
     let other = SecretSource::Sealed(CipherText::new("lkr1:other"));
     sealed.configs.get_mut(CLOUD).unwrap().api_secret = other;
     let found = between(&before, &sealed);
-    assert_eq!((found.affected, found.not_compared), (0, 15));
+    assert_eq!((found.counts.affected, found.counts.not_compared), (0, 15));
     assert!(!found.is_empty());
     let mut plan = offline::between(&before, &sealed);
     for outcome in [SecretOutcome::Changed, SecretOutcome::Resealed] {
@@ -174,7 +187,10 @@ fn another_key_or_secret_changes_terms_and_a_move_brings_its_own() {
         } else {
             0
         };
-        assert_eq!((found.terms_changed, found.not_compared), (changed, 0));
+        assert_eq!(
+            (found.counts.terms_changed, found.counts.not_compared),
+            (changed, 0)
+        );
     }
 }
 
@@ -194,17 +210,28 @@ fn new_codes_of_a_region_change_the_terms_of_those_who_may_call_it() {
     };
     let wider = between(&before, &codes(&["+971", "+966"]));
     assert_eq!(
-        (wider.terms_changed, wider.widened, wider.stopped),
+        (
+            wider.counts.terms_changed,
+            wider.counts.widened,
+            wider.counts.stopped
+        ),
         (3, 3, 0)
     );
     assert_eq!(wider.groups[0].changed, [CallField::Countries]);
     let other = between(&before, &codes(&["+966"]));
     assert_eq!(
-        (other.terms_changed, other.widened, other.stopped),
+        (
+            other.counts.terms_changed,
+            other.counts.widened,
+            other.counts.stopped
+        ),
         (3, 3, 3)
     );
     let narrower = between(&codes(&["+971", "+966"]), &before);
-    assert_eq!((narrower.terms_changed, narrower.widened), (3, 0));
+    assert_eq!(
+        (narrower.counts.terms_changed, narrower.counts.widened),
+        (3, 0)
+    );
     let mut without = before.clone();
     without.regions.remove("uae");
     assert!(
@@ -289,7 +316,7 @@ fn conflicts_change_nothing_and_a_deleted_config_breaks_its_numbers() {
     assert!(found.groups.is_empty());
     let gone = plan(&classes, Action::Delete, Vec::new());
     let found = reroutes(&gone);
-    assert_eq!((found.broken, found.unrouted), (3, 3));
+    assert_eq!((found.counts.broken, found.counts.unrouted), (3, 3));
     let error = found.groups[0].after.error.as_ref().unwrap();
     assert_eq!(error.0, "config-dangling");
     let fields = bound(INDIA).unwrap();
@@ -311,7 +338,11 @@ fn inactive_rows_route_nowhere() {
     ];
     let found = reroutes(&plan(&classes, Action::Update, Vec::new()));
     assert_eq!(
-        (found.routed, found.unrouted, found.from_environment),
+        (
+            found.counts.routed,
+            found.counts.unrouted,
+            found.counts.from_environment
+        ),
         (3, 3, 5)
     );
 }
@@ -453,9 +484,9 @@ proptest! {
                 }
             }
         }
-        let counted = (found.routed, found.rerouted, found.unrouted, found.new);
+        let counted = (found.counts.routed, found.counts.rerouted, found.counts.unrouted, found.counts.new);
         prop_assert_eq!(counted, (routed, rerouted, unrouted, new));
-        prop_assert_eq!((found.terms_changed, found.affected), (changed, affected));
+        prop_assert_eq!((found.counts.terms_changed, found.counts.affected), (changed, affected));
         let sum: u64 = found.groups.iter().map(|group| group.count).sum();
         prop_assert_eq!(sum, affected + new);
         for group in &found.groups {

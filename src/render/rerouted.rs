@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use uuid::Uuid;
 
-use crate::impact::reroutes::{EffectiveRoute, RerouteGroup, Reroutes, RouteSource, Share};
+use crate::impact::reroutes::{EffectiveRoute, RerouteCounts, RerouteGroup, Reroutes, Share};
 use crate::impact::window_sum::WindowSum;
 use crate::invisible_chars::without_user_info;
 use crate::resolve::{Fallback, ReportTerms};
@@ -16,31 +16,8 @@ use crate::resolve::{Fallback, ReportTerms};
 pub struct RoutingReport {
     /// Numbers whose calls change alike; what is lost first, then by count.
     pub groups: Vec<GroupReport>,
-    /// Numbers that had a route in the database before.
-    pub routed: u64,
-    /// How many are rerouted or call on other terms.
-    pub affected: u64,
-    /// How many go elsewhere, the unrouted among them.
-    pub rerouted: u64,
-    /// How many have other terms, or another API key or secret.
-    pub terms_changed: u64,
-    /// How many lose their route in the database.
-    pub unrouted: u64,
-    /// How many keep it and can make no call out any more.
-    pub stopped: u64,
-    /// How many may call more countries than before, or dial other digits
-    /// before the number.
-    pub widened: u64,
-    /// Numbers of configs whose secret is written without being compared.
-    pub not_compared: u64,
-    /// Numbers whose calls fail where they did not before.
-    pub broken: u64,
-    /// Numbers that come to the environment from the database.
-    pub to_environment: u64,
-    /// Numbers that leave the environment for the database.
-    pub from_environment: u64,
-    /// Numbers that were not there.
-    pub new: u64,
+    #[serde(flatten)]
+    pub counts: RerouteCounts,
     /// This plan and the applies before it, as budgets count them; null where
     /// none falls into their window.
     pub window: Option<WindowReport>,
@@ -161,39 +138,10 @@ pub struct ShareReport {
 
 impl From<&Reroutes> for RoutingReport {
     fn from(reroutes: &Reroutes) -> RoutingReport {
-        let Reroutes {
-            groups,
-            routed,
-            affected,
-            rerouted,
-            terms_changed,
-            unrouted,
-            stopped,
-            widened,
-            not_compared,
-            broken,
-            to_environment,
-            from_environment,
-            new,
-            cells: _,
-            effects: _,
-            window,
-        } = reroutes;
         RoutingReport {
-            groups: groups.iter().map(GroupReport::from).collect(),
-            routed: *routed,
-            affected: *affected,
-            rerouted: *rerouted,
-            terms_changed: *terms_changed,
-            unrouted: *unrouted,
-            stopped: *stopped,
-            widened: *widened,
-            not_compared: *not_compared,
-            broken: *broken,
-            to_environment: *to_environment,
-            from_environment: *from_environment,
-            new: *new,
-            window: window.as_ref().map(WindowReport::from),
+            groups: reroutes.groups.iter().map(GroupReport::from).collect(),
+            counts: reroutes.counts,
+            window: reroutes.window.as_ref().map(WindowReport::from),
         }
     }
 }
@@ -245,11 +193,7 @@ impl From<&EffectiveRoute> for RouteReport {
             error,
         } = route.clone();
         RouteReport {
-            source: match source {
-                RouteSource::Database => "database",
-                RouteSource::Environment => "environment",
-                RouteSource::Error => "error",
-            },
+            source: source.as_str(),
             config,
             config_id,
             server: server.map(|server| without_user_info(&server).into_owned()),
