@@ -15,10 +15,12 @@ pub const INTERRUPTED: &str = "interrupted";
 pub(super) fn database_error(label: &str, error: &Sql) -> Error {
     match error {
         Sql::Database(db) => match db.code().as_deref() {
-            Some(code) if label.starts_with("sqlite") => sqlite_error(label, code, db.message()),
-            Some(code) => match trigger_function(error) {
-                Some(function) => trigger_error(label, code, &function, db.message()),
-                None => postgres_error(label, code, db.message()),
+            Some(code) => match db.try_downcast_ref::<PgDatabaseError>() {
+                None => sqlite_error(label, code, db.message()),
+                Some(refused) => match trigger_function(refused) {
+                    Some(function) => trigger_error(label, code, &function, db.message()),
+                    None => postgres_error(label, code, db.message()),
+                },
             },
             None => Error::new(format!("{label}: {}", db.message())),
         },
@@ -92,10 +94,8 @@ fn closed_at_once(label: &str) -> Error {
 
 /// The function of the database in which a statement failed: that of a trigger,
 /// as lkroute calls none.
-fn trigger_function(error: &Sql) -> Option<String> {
-    let error = error.as_database_error()?;
-    let context = error.try_downcast_ref::<PgDatabaseError>()?.r#where()?;
-    let mut lines = context.lines().rev();
+fn trigger_function(error: &PgDatabaseError) -> Option<String> {
+    let mut lines = error.r#where()?.lines().rev();
     lines.find_map(|line| {
         let rest = line.strip_prefix("PL/pgSQL function ")?;
         Some(rest[..rest.find(')')? + 1].to_owned())

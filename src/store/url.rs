@@ -65,7 +65,10 @@ impl DatabaseUrl {
     /// Whether lkroute keeps its tables up to date whenever it writes, as in a
     /// file of its own; else `migrate` does, with rights that an apply lacks.
     pub fn is_migrated_by_writing(&self) -> bool {
-        self.file().is_some()
+        match &self.0 {
+            EngineKind::Sqlite(_) => true,
+            EngineKind::Postgres(_) => false,
+        }
     }
 
     /// Whether there is anything to open: false only for a SQLite file that
