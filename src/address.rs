@@ -44,7 +44,7 @@ fn is_bare(c: char) -> bool {
 }
 
 /// The name itself, or a TOML basic string where it holds anything unusual.
-pub fn quoted(name: &str) -> String {
+pub(crate) fn quoted(name: &str) -> String {
     if !name.is_empty() && name.chars().all(is_bare) {
         return name.to_owned();
     }

@@ -1,7 +1,7 @@
 //! Counts in words, as people write them. Imports nothing of lkroute.
 
 /// `1,234,567`.
-pub fn thousands(count: u64) -> String {
+pub(crate) fn thousands(count: u64) -> String {
     let digits = count.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (ix, digit) in digits.chars().enumerate() {
@@ -14,7 +14,7 @@ pub fn thousands(count: u64) -> String {
 }
 
 /// `1 error`, `2 errors`; the plural by an `s`.
-pub fn counted(count: u64, what: &str) -> String {
+pub(crate) fn counted(count: u64, what: &str) -> String {
     match count {
         1 => format!("1 {what}"),
         _ => format!("{} {what}s", thousands(count)),

@@ -6,4 +6,4 @@ pub const REPORT: u32 = 1;
 
 /// Of saved plans; another one is not read. 2: the digest covers calls, terms,
 /// guards and the database, too.
-pub const SAVED_PLAN: u32 = 2;
+pub(crate) const SAVED_PLAN: u32 = 2;

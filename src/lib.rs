@@ -15,35 +15,38 @@
         clippy::unwrap_used,
     )
 )]
+// The core alone, as the Python package has it, leaves out who uses the rest.
+#![cfg_attr(
+    not(feature = "cli"),
+    allow(dead_code, unreachable_pub, unused_imports)
+)]
 #![cfg_attr(test, allow(unreachable_pub, clippy::pedantic, clippy::print_stdout))]
 
 // core: values in, values out
 pub mod actor;
-pub mod address;
-pub mod count_words;
+mod address;
+mod count_words;
 pub mod diff;
-#[allow(unreachable_pub, clippy::match_bool, reason = "older than the lint")]
 pub mod dispatch;
 pub mod doctor;
 pub mod error;
 pub mod fields;
 pub mod finding;
-pub mod format_versions;
+mod format_versions;
 pub mod guards;
 pub mod history;
 pub mod impact;
-pub mod import;
+mod import;
 pub mod invisible_chars;
-pub mod list_index;
-#[allow(unreachable_pub, clippy::match_bool, reason = "older than the lint")]
+mod list_index;
 pub mod lookup;
 pub mod phone;
 pub mod resolve;
 pub mod routing;
-pub mod sealed;
+mod sealed;
 pub mod snapshot;
 pub mod source;
-pub mod trust;
+mod trust;
 
 // edges: one outside thing each
 #[cfg(feature = "cli")]
@@ -51,15 +54,12 @@ pub mod files;
 #[cfg(feature = "cli")]
 pub mod git;
 #[cfg(feature = "cli")]
-#[allow(unreachable_pub, clippy::match_bool, reason = "older than the lint")]
 pub mod livekit;
 pub mod secrets;
 #[cfg(feature = "cli")]
-#[allow(unreachable_pub, clippy::match_bool, reason = "older than the lint")]
 pub mod store;
 
 // core and `secrets`
-#[allow(unreachable_pub, clippy::match_bool, reason = "older than the lint")]
 pub mod answer;
 // core as text
 #[cfg(feature = "explain")]

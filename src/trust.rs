@@ -95,7 +95,7 @@ pub struct TrustedHost {
 
 /// The config whose secret would sign.
 #[derive(Debug, Clone, Copy)]
-pub struct Asker<'a> {
+pub(crate) struct Asker<'a> {
     pub url: &'a str,
     /// The region, where lkroute knows it.
     pub region: Option<&'a str>,
@@ -127,7 +127,11 @@ pub enum Refusal {
 }
 
 /// Judges where a token would go. `environment` is this shell's `LIVEKIT_URL`.
-pub fn standing(asker: &Asker<'_>, environment: Option<&str>, facts: &TrustFacts) -> Standing {
+pub(crate) fn standing(
+    asker: &Asker<'_>,
+    environment: Option<&str>,
+    facts: &TrustFacts,
+) -> Standing {
     let Some(to) = Destination::of_url(asker.url) else {
         return Standing::Refused(Refusal::NoUrl);
     };

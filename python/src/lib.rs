@@ -4,6 +4,11 @@
 //! It touches no file, no network and no variable: Python reads with what the
 //! service has, and hands over texts. A panic in here is an exception.
 
+#![allow(
+    unreachable_pub,
+    reason = "what #[pymodule_export] names has to be public"
+)]
+
 mod mailbox;
 mod placing;
 mod question;

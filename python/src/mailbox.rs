@@ -53,9 +53,12 @@ impl Mailbox {
 
     /// Ready once it was stopped.
     pub fn stopped(&self) -> impl Future<Output = ()> + Send {
-        std::future::poll_fn(|_| match self.mail().stopped {
-            true => Poll::Ready(()),
-            false => Poll::Pending,
+        std::future::poll_fn(|_| {
+            if self.mail().stopped {
+                Poll::Ready(())
+            } else {
+                Poll::Pending
+            }
         })
     }
 

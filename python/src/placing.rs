@@ -314,13 +314,12 @@ impl Placing {
     /// Where the requests of the first or of the second server go, with API
     /// key and secret.
     fn credentials(&self, py: Python<'_>, second: bool) -> PyResult<Credentials> {
-        match second {
-            false => Ok(self.first.clone()),
-            true => {
-                let opened = self.second.lock().unwrap_or_else(PoisonError::into_inner);
-                let none = || misused(py, "internal", "there is no second server");
-                opened.clone().ok_or_else(none)
-            }
+        if second {
+            let opened = self.second.lock().unwrap_or_else(PoisonError::into_inner);
+            let none = || misused(py, "internal", "there is no second server");
+            opened.clone().ok_or_else(none)
+        } else {
+            Ok(self.first.clone())
         }
     }
 

@@ -285,7 +285,9 @@ pub fn choose_tenant(selector: &TenantSelector, facts: &Facts) -> Result<TenantC
                     "two tenants are named: `{alias}` is {id}, and not {wanted}"
                 ))
                 .hint(LEAVE_TENANT_OUT)),
-                choice => Ok(choice),
+                choice @ (TenantChoice::Any | TenantChoice::Given(_) | TenantChoice::OfUser(_)) => {
+                    Ok(choice)
+                }
             };
         }
     };

@@ -61,13 +61,13 @@ pub fn signing_standing(
         url: &signing.url,
         region: signing.region.as_deref(),
         owned: signing.owned,
-        shares_with: match signing.owned {
-            true => None,
-            false => rows
-                .owned
+        shares_with: if signing.owned {
+            None
+        } else {
+            rows.owned
                 .iter()
                 .find(shares)
-                .map(|owned| owned.name.as_str()),
+                .map(|owned| owned.name.as_str())
         },
     };
     standing(&asker, environment, &rows.facts)

@@ -11,7 +11,7 @@ use crate::impact::digest;
 use crate::impact::saved_plan::{SavedPlan, unseen_secret};
 
 /// Writes a plan to a file; its digest.
-pub fn save_plan(planned: &Planned, targets: &[Address], path: &Path) -> Result<String> {
+pub(crate) fn save_plan(planned: &Planned, targets: &[Address], path: &Path) -> Result<String> {
     let checked_out = planned.checked_out.as_ref();
     let mut saved = SavedPlan::new(
         planned.plan.clone(),
@@ -28,7 +28,7 @@ pub fn save_plan(planned: &Planned, targets: &[Address], path: &Path) -> Result<
 }
 
 /// Reads a saved plan.
-pub fn read_plan(path: &Path) -> Result<SavedPlan> {
+pub(crate) fn read_plan(path: &Path) -> Result<SavedPlan> {
     let text = files::read_text(path)?;
     SavedPlan::read(&text).map_err(|error| Error::new(format!("`{}`: {error}", path.display())))
 }

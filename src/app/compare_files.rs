@@ -22,7 +22,7 @@ use crate::routing::guards::GuardsChange;
 use crate::source::{self, LoadOptions, Loaded, Texts};
 
 /// A state of the files.
-pub enum FilesState {
+pub(crate) enum FilesState {
     /// As they are in the directory now.
     WorkTree,
     /// As they are in another directory.
@@ -35,7 +35,7 @@ impl FilesState {
     ///
     /// # Errors
     /// It is both: whoever makes such a directory would be compared with it.
-    pub fn named(context: &Context<'_>, text: &str) -> Result<FilesState> {
+    pub(crate) fn named(context: &Context<'_>, text: &str) -> Result<FilesState> {
         if !Path::new(text).is_dir() {
             return Ok(FilesState::Revision(text.to_owned()));
         }
@@ -51,7 +51,7 @@ impl FilesState {
 }
 
 /// The plan between two states, and what is said of it.
-pub struct FilesComparison {
+pub(crate) struct FilesComparison {
     pub plan: Plan,
     pub reroutes: Reroutes,
     /// What guards refuse.
@@ -66,7 +66,7 @@ pub struct FilesComparison {
 ///
 /// # Errors
 /// A state that can't be read, or is invalid.
-pub fn compare_files(
+pub(crate) fn compare_files(
     context: &Context<'_>,
     before: &FilesState,
     after: &FilesState,

@@ -14,7 +14,7 @@ use crate::store::{Mode, Store, TrustRows};
 use crate::trust::Standing;
 
 /// A server, and what opens it.
-pub struct Credentials {
+pub(crate) struct Credentials {
     pub url: String,
     pub api_key: String,
     pub api_secret: Secret,
@@ -28,7 +28,7 @@ pub(super) struct KnownServers {
 }
 
 impl KnownServers {
-    pub async fn read(store: &mut Store) -> Result<KnownServers> {
+    pub(super) async fn read(store: &mut Store) -> Result<KnownServers> {
         let trust = store.trust().await?;
         store.begin_read().await?;
         let snapshot = store.snapshot().await?;
@@ -44,7 +44,7 @@ impl KnownServers {
     ///
     /// # Errors
     /// There is none.
-    pub fn id_of(&self, name: &str) -> Result<Uuid> {
+    pub(super) fn id_of(&self, name: &str) -> Result<Uuid> {
         let mut configs = self.configs.iter();
         let named = configs.find(|config| config.name() == name);
         named.and_then(|config| config.id).ok_or_else(|| {
@@ -61,7 +61,11 @@ impl KnownServers {
     /// # Errors
     /// It is gone or not complete, its secret does not open, or nothing may be
     /// signed for its server (exit 6).
-    pub fn credentials(&self, id: Uuid, ring: &KeyRing) -> Result<(Credentials, Option<String>)> {
+    pub(super) fn credentials(
+        &self,
+        id: Uuid,
+        ring: &KeyRing,
+    ) -> Result<(Credentials, Option<String>)> {
         let mut rows = self.snapshot.configs.iter();
         let row = rows.find(|row| row.id == id);
         let row = row.ok_or_else(|| Error::new("its config is gone"))?;
@@ -103,7 +107,7 @@ impl KnownServers {
 }
 
 /// What a command gets to work on the server of a config.
-pub struct ConfigAccess {
+pub(crate) struct ConfigAccess {
     pub credentials: Credentials,
     /// What there is to warn of.
     pub warning: Option<String>,
@@ -116,7 +120,7 @@ pub struct ConfigAccess {
 /// # Errors
 /// There is no such config, it is not complete, its secret does not open, or
 /// its server is not trusted.
-pub async fn config_credentials(
+pub(crate) async fn config_credentials(
     context: &Context<'_>,
     name: &str,
     ring: &KeyRing,

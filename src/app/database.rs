@@ -5,14 +5,14 @@ use crate::answer::check_environment;
 use crate::error::{Error, Exit, Result};
 use crate::store::{DatabaseState, DatabaseUrl, Mode, SchemaState, Store};
 
-pub use crate::store::INTERRUPTED;
+pub(crate) use crate::store::INTERRUPTED;
 
 /// What is used where nothing is said.
-pub const DEFAULT: &str = "sqlite://lkroute.db";
+pub(crate) const DEFAULT: &str = "sqlite://lkroute.db";
 
 /// What the chosen environment of the files says about its database.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct EnvironmentDatabase {
+pub(crate) struct EnvironmentDatabase {
     pub name: String,
     /// The variable that holds the URL.
     pub variable: Option<String>,
@@ -28,7 +28,10 @@ pub struct Target {
 
 /// The database that the command line, the environment of the files or the
 /// variables mean, in this order.
-pub fn target(context: &Context<'_>, environment: Option<&EnvironmentDatabase>) -> Result<Target> {
+pub(crate) fn target(
+    context: &Context<'_>,
+    environment: Option<&EnvironmentDatabase>,
+) -> Result<Target> {
     let get = process_variable;
     let settings = context.settings;
     let variable = environment.and_then(|environment| environment.variable.as_deref());
@@ -132,12 +135,12 @@ fn default(get: impl Fn(&str) -> Option<String>) -> Result<String> {
 }
 
 /// Refuses a database of another environment than the one of `--env`.
-pub fn same_environment(context: &Context<'_>, stamped: Option<&str>) -> Result<()> {
+pub(crate) fn same_environment(context: &Context<'_>, stamped: Option<&str>) -> Result<()> {
     check_environment(context.settings.environment.as_deref(), stamped)
 }
 
 /// The same for what writes: there the environment has to be said.
-pub fn own_environment(context: &Context<'_>, stamped: Option<&str>) -> Result<()> {
+pub(crate) fn own_environment(context: &Context<'_>, stamped: Option<&str>) -> Result<()> {
     same_environment(context, stamped)?;
     match (context.settings.environment.as_deref(), stamped) {
         (None, Some(stamped)) => {
@@ -149,7 +152,7 @@ pub fn own_environment(context: &Context<'_>, stamped: Option<&str>) -> Result<(
 }
 
 /// Connects.
-pub async fn open(context: &Context<'_>, target: &Target, mode: Mode) -> Result<Store> {
+pub(crate) async fn open(context: &Context<'_>, target: &Target, mode: Mode) -> Result<Store> {
     context
         .progress
         .detail(&format!("database: {}", target.url.label()));
@@ -161,7 +164,7 @@ pub async fn open(context: &Context<'_>, target: &Target, mode: Mode) -> Result<
 }
 
 /// Connects to a database that is the one asked for, however far it is.
-pub async fn open_stamped(
+pub(crate) async fn open_stamped(
     context: &Context<'_>,
     target: &Target,
     mode: Mode,
@@ -177,13 +180,17 @@ pub async fn open_stamped(
 
 /// Connects to a database that is the one asked for, and as far as what is
 /// done with it needs it: a look needs no migration.
-pub async fn open_current(context: &Context<'_>, target: &Target, mode: Mode) -> Result<Store> {
+pub(crate) async fn open_current(
+    context: &Context<'_>,
+    target: &Target,
+    mode: Mode,
+) -> Result<Store> {
     let (store, _) = open_and_tell(context, target, mode).await?;
     Ok(store)
 }
 
 /// The same, with the environment that the database is stamped with.
-pub async fn open_and_tell(
+pub(crate) async fn open_and_tell(
     context: &Context<'_>,
     target: &Target,
     mode: Mode,
@@ -202,7 +209,9 @@ pub async fn open_and_tell(
 }
 
 /// Runs what waits for the network, on this thread.
-pub fn block_on<T, E: From<Error>>(work: impl Future<Output = Result<T, E>>) -> Result<T, E> {
+pub(crate) fn block_on<T, E: From<Error>>(
+    work: impl Future<Output = Result<T, E>>,
+) -> Result<T, E> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();

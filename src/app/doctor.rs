@@ -85,7 +85,7 @@ pub async fn examine_routing(
     let DoctorRequest { only, scope, .. } = request;
     let gathered = match scope {
         DoctorScope::Files => read_files(context, &request.ring)?,
-        _ => {
+        DoctorScope::Database | DoctorScope::Servers | DoctorScope::Workers => {
             let target = lookup::target(context)?;
             let mut store = database::open_current(context, &target, Mode::Look).await?;
             read_database(context, &mut store, &request.ring).await?

@@ -8,8 +8,8 @@ use crate::error::{Error, Result};
 use crate::files;
 use crate::secrets::{FERNET, FERNET_KEYS, Secret};
 
-pub use crate::files::is_open_to_others;
-pub use crate::secrets::KeyRing;
+pub(crate) use crate::files::is_open_to_others;
+pub(crate) use crate::secrets::KeyRing;
 
 const RING: &str = "LKROUTE_KEYS";
 const RING_FILE: &str = "LKROUTE_KEYS_FILE";
@@ -18,7 +18,7 @@ const RING_FILE: &str = "LKROUTE_KEYS_FILE";
 ///
 /// # Errors
 /// A ring or a Fernet key that is there, but can't be read.
-pub fn read_ring(file: Option<&Path>) -> Result<KeyRing> {
+pub(crate) fn read_ring(file: Option<&Path>) -> Result<KeyRing> {
     check_variables()?;
     let (ring, ring_file) = (variable(RING), variable(RING_FILE));
     let ring = match (file, ring, ring_file) {
@@ -45,7 +45,7 @@ fn check_variables() -> Result<()> {
 }
 
 /// The file that the key ring is read from, where it is in one.
-pub fn ring_file(file: Option<&Path>) -> Option<PathBuf> {
+pub(crate) fn ring_file(file: Option<&Path>) -> Option<PathBuf> {
     match (file, variable(RING)) {
         (Some(file), _) => Some(file.to_owned()),
         (None, Some(_)) => None,
@@ -54,13 +54,13 @@ pub fn ring_file(file: Option<&Path>) -> Option<PathBuf> {
 }
 
 /// A variable that is set to something.
-pub fn variable(name: &str) -> Option<Secret> {
+pub(crate) fn variable(name: &str) -> Option<Secret> {
     let value = process_variable(name)?;
     (!value.trim().is_empty()).then(|| Secret::new(value))
 }
 
 /// A file's text without the line end that editors leave.
-pub fn read(path: &Path) -> Result<Secret> {
+pub(crate) fn read(path: &Path) -> Result<Secret> {
     let text = files::read_keys(path)?;
     let end = text.trim_end_matches(['\r', '\n']).len();
     let mut text = text;

@@ -4,7 +4,7 @@
 use super::database::{self, Target};
 use super::{Context, Stop, keys, process_variable, routing_files};
 use crate::answer::check_environment;
-pub use crate::answer::{
+pub(crate) use crate::answer::{
     Answer, LEAVE_TENANT_OUT, ResolveRequest, Signing, TenantSelector, choose_tenant, failed,
     secret_state,
 };
@@ -14,13 +14,13 @@ use crate::secrets::KeyRing;
 use crate::store::{LookedUp, Store};
 
 /// The routing variables of this shell.
-pub fn environment() -> RoutingEnv {
+pub(crate) fn environment() -> RoutingEnv {
     RoutingEnv::Shell(ShellEnv::read(process_variable))
 }
 
 /// The database of a command that needs no files: they are read only where
 /// the environment that they describe names it.
-pub fn target(context: &Context<'_>) -> Result<Target, Stop> {
+pub(crate) fn target(context: &Context<'_>) -> Result<Target, Stop> {
     let settings = context.settings;
     let named =
         settings.database.is_some() && (settings.schema.is_some() || !settings.routing.is_dir());
@@ -33,7 +33,7 @@ pub fn target(context: &Context<'_>) -> Result<Target, Stop> {
 }
 
 /// What the files say.
-pub fn in_files(context: &Context<'_>, request: &ResolveRequest) -> Result<LookedUp, Stop> {
+pub(crate) fn in_files(context: &Context<'_>, request: &ResolveRequest) -> Result<LookedUp, Stop> {
     let loaded = routing_files::load_valid(context)?;
     let mut facts = Facts::of_files(&loaded.routing, request.from);
     facts.agent = request.agent.map(|id| AgentFact { id, tenant: None });
@@ -44,7 +44,7 @@ pub fn in_files(context: &Context<'_>, request: &ResolveRequest) -> Result<Looke
 ///
 /// # Errors
 /// The tenant's name is not known.
-pub fn answer(
+pub(crate) fn answer(
     found: LookedUp,
     request: &ResolveRequest,
     env: &RoutingEnv,
@@ -59,7 +59,7 @@ pub fn answer(
 ///
 /// # Errors
 /// Exit 6 where the database is of another environment than the one asked for.
-pub async fn find(
+pub(crate) async fn find(
     store: &mut Store,
     request: &ResolveRequest,
     env: &RoutingEnv,

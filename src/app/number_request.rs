@@ -22,7 +22,7 @@ impl NumberRequest {
     pub(super) fn resolve(&self, before: &Facts, after: &Facts) -> Result<OneNumber> {
         let tenant = match lookup::choose_tenant(&self.selector, after)? {
             TenantChoice::Given(id) => Some(id),
-            _ => None,
+            TenantChoice::Any | TenantChoice::OfUser(_) => None,
         };
         Ok(OneNumber::new(self.number, tenant, before, after))
     }

@@ -44,7 +44,7 @@ impl CheckedOut {
 /// # Errors
 /// A git that is missing, too old or refuses the repository; a checkout that
 /// leaves out files of the commit.
-pub fn checked_out(dir: &Path) -> Result<Option<CheckedOut>> {
+pub(crate) fn checked_out(dir: &Path) -> Result<Option<CheckedOut>> {
     let Some(checkout) = find_checkout(dir)? else {
         return Ok(None);
     };
@@ -122,7 +122,7 @@ fn compare(dir: &Path, tree: Option<&CommitTree>) -> Result<WorkTreeDiff> {
 
 /// A file of a tree in git, by its path from the routing directory, as the
 /// user would type it.
-pub fn path_below(dir: &Path, path: &str) -> String {
+pub(crate) fn path_below(dir: &Path, path: &str) -> String {
     match path {
         "" => files::shown(dir),
         path => files::shown(&dir.join(path)),
@@ -143,7 +143,7 @@ fn with_lf(bytes: &[u8]) -> Vec<u8> {
 
 /// Refuses to apply over a commit that the one at hand does not contain;
 /// `superseded` names a commit that may be undone.
-pub fn in_order(
+pub(crate) fn in_order(
     dir: &Path,
     last: Option<&ApplyRecord>,
     now: Option<&Revision>,
@@ -186,7 +186,7 @@ pub fn in_order(
 
 /// Whether the last apply, where it was of another commit, is known to be made
 /// of one behind that of `done`: by `--supersede` it may be of one before it.
-pub fn is_followed(dir: &Path, done: &ApplyRecord, last: Option<&ApplyRecord>) -> bool {
+pub(crate) fn is_followed(dir: &Path, done: &ApplyRecord, last: Option<&ApplyRecord>) -> bool {
     let last = last.and_then(|last| last.revision.as_deref());
     let (Some(commit), Some(last)) = (done.revision.as_deref(), last) else {
         return true;

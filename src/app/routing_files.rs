@@ -10,13 +10,13 @@ use crate::impact::expectations;
 use crate::source::{self, LoadOptions, Loaded, doubtful_numbers};
 
 /// Loads the files, for the environment of the settings.
-pub fn load_files(context: &Context<'_>) -> Loaded {
+pub(crate) fn load_files(context: &Context<'_>) -> Loaded {
     let settings = context.settings;
     read_files(&settings.routing, &settings.load_options())
 }
 
 /// Loads the files, with the doubts about each number in them.
-pub fn load_with_warnings(context: &Context<'_>) -> Loaded {
+pub(crate) fn load_with_warnings(context: &Context<'_>) -> Loaded {
     let mut loaded = load_files(context);
     if !loaded.has_errors() {
         let tree = Tree::open(&context.settings.routing);
@@ -28,12 +28,12 @@ pub fn load_with_warnings(context: &Context<'_>) -> Loaded {
 }
 
 /// Loads the files of a directory, and tries the routing tests in them.
-pub fn read_files(dir: &Path, options: &LoadOptions) -> Loaded {
+pub(crate) fn read_files(dir: &Path, options: &LoadOptions) -> Loaded {
     checked(source::load_routing(&Tree::open(dir), options))
 }
 
 /// With the routing tests of the files tried.
-pub fn checked(mut loaded: Loaded) -> Loaded {
+pub(crate) fn checked(mut loaded: Loaded) -> Loaded {
     if !loaded.has_errors() {
         loaded
             .findings
@@ -43,12 +43,12 @@ pub fn checked(mut loaded: Loaded) -> Loaded {
 }
 
 /// Loads the files, which must be valid.
-pub fn load_valid(context: &Context<'_>) -> Result<Loaded, Stop> {
+pub(crate) fn load_valid(context: &Context<'_>) -> Result<Loaded, Stop> {
     valid(load_files(context))
 }
 
 /// Loaded files that are valid.
-pub fn valid(loaded: Loaded) -> Result<Loaded, Stop> {
+pub(crate) fn valid(loaded: Loaded) -> Result<Loaded, Stop> {
     if loaded.has_errors() {
         Err(Stop::Invalid(loaded.findings))
     } else {
@@ -57,7 +57,10 @@ pub fn valid(loaded: Loaded) -> Result<Loaded, Stop> {
 }
 
 /// What the chosen environment says about its database.
-pub fn environment_database(context: &Context<'_>, loaded: &Loaded) -> Option<EnvironmentDatabase> {
+pub(crate) fn environment_database(
+    context: &Context<'_>,
+    loaded: &Loaded,
+) -> Option<EnvironmentDatabase> {
     let name = context.settings.environment.clone()?;
     Some(EnvironmentDatabase {
         name,

@@ -21,7 +21,7 @@ use crate::store::PreparedSecret;
 
 /// Compares the secrets of the files with those applied and stored, as far as
 /// keys and sources are at hand.
-pub fn facts(
+pub(crate) fn facts(
     rules: &SourceRules,
     routing: &Routing,
     snapshot: &Snapshot,
@@ -79,13 +79,13 @@ fn refusal(
 }
 
 /// The row of a config, as far as there is one.
-pub struct SecretRow<'a> {
+pub(crate) struct SecretRow<'a> {
     pub owned: Option<&'a OwnedConfig>,
     pub live: Option<&'a LiveConfig>,
 }
 
 impl<'a> SecretRow<'a> {
-    pub fn find(snapshot: &'a Snapshot, name: &str, config: &ServerConfig) -> SecretRow<'a> {
+    pub(crate) fn find(snapshot: &'a Snapshot, name: &str, config: &ServerConfig) -> SecretRow<'a> {
         let named = |fields: &crate::fields::Fields, wanted: Option<&str>| {
             wanted.is_some() && fields.text(Field::Name) == wanted
         };
@@ -175,7 +175,7 @@ fn opened(live: &LiveConfig, ring: &KeyRing) -> Option<Secret> {
 
 /// Compares the secrets of variables and files with those that rollbacks took
 /// away, as far as the keys are at hand.
-pub fn find_undone(
+pub(crate) fn find_undone(
     rules: &SourceRules,
     routing: &Routing,
     snapshot: &Snapshot,
@@ -203,7 +203,7 @@ pub fn find_undone(
 
 /// Whether the secret that the files name can be had here; without any key,
 /// sealed ones are not looked at.
-pub fn state(
+pub(crate) fn state(
     rules: &SourceRules,
     routing: &Routing,
     config: &ServerConfig,
@@ -230,7 +230,7 @@ pub fn state(
 ///
 /// # Errors
 /// A key, a variable or a file that is needed and not at hand.
-pub fn prepare(
+pub(crate) fn prepare(
     rules: &SourceRules,
     plan: &Plan,
     routing: &Routing,

@@ -11,7 +11,12 @@ use crate::secrets::{self, Format, KeyRing, Sealed, Secret};
 
 /// Marks configs whose secrets are one file, or one value of which one is in
 /// the form that opens for any config.
-pub fn mark(facts: &mut SecretFacts, rules: &SourceRules, routing: &Routing, ring: &KeyRing) {
+pub(crate) fn mark(
+    facts: &mut SecretFacts,
+    rules: &SourceRules,
+    routing: &Routing,
+    ring: &KeyRing,
+) {
     let mut any = false;
     for (name, config) in &routing.configs {
         match &config.api_secret {

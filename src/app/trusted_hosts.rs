@@ -4,7 +4,7 @@
 use super::lookup::{Answer, Signing};
 use super::process_variable;
 use crate::answer;
-pub use crate::answer::{SEAL_OF_OTHERS, UNKNOWN_SERVER};
+pub(crate) use crate::answer::UNKNOWN_SERVER;
 use crate::error::Result;
 use crate::resolve::env::URL;
 use crate::secrets::{KeyRing, Secret};
@@ -15,7 +15,7 @@ use crate::trust::Standing;
 ///
 /// # Errors
 /// Exit 6 where no token may be sent there, 1 for a plain text.
-pub async fn approve_signing(
+pub(crate) async fn approve_signing(
     store: &mut Store,
     answer: &Answer,
     strict: bool,
@@ -36,7 +36,7 @@ pub async fn approve_signing(
 }
 
 /// The same for whoever has the rows already.
-pub fn signing_standing(
+pub(crate) fn signing_standing(
     signing: &Signing,
     secret: Option<&Secret>,
     rows: &TrustRows,

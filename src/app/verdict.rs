@@ -12,7 +12,7 @@ use crate::finding::{Finding, count_by_severity};
 ///
 /// # Errors
 /// Why not, with the exit code of that.
-pub fn verdict(plan: &Plan, refusals: &[Finding]) -> Result<()> {
+pub(crate) fn verdict(plan: &Plan, refusals: &[Finding]) -> Result<()> {
     let errors = plan.findings.iter().filter(|finding| finding.is_error());
     let errors: Vec<Finding> = errors.cloned().collect();
     if !errors.is_empty() {

@@ -61,7 +61,7 @@ docs/calls.md has the whole of it.";
 /// Place a call through the server that the number is routed to
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
-pub struct DispatchArgs {
+pub(super) struct DispatchArgs {
     /// The calling number, in E.164 form, or the address of its binding
     #[arg(long, value_name = "NUMBER", value_parser = named_number)]
     #[arg(allow_hyphen_values = true)]
@@ -177,13 +177,14 @@ enum Allowed {
 }
 
 /// `10s`, `500ms`, `1m 30s`.
-pub fn duration(text: &str) -> Result<Duration, String> {
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
     let wrong = "a time such as 10s, 500ms or 1m 30s";
     let span: jiff::SignedDuration = text.parse().map_err(|_| wrong.to_owned())?;
     let span = Duration::try_from(span).map_err(|_| wrong.to_owned())?;
-    match span.is_zero() {
-        true => Err(wrong.to_owned()),
-        false => Ok(span),
+    if span.is_zero() {
+        Err(wrong.to_owned())
+    } else {
+        Ok(span)
     }
 }
 
@@ -210,28 +211,26 @@ fn owned((key, value): (&String, &serde_json::Value)) -> (String, serde_json::Va
 }
 
 impl DispatchArgs {
-    pub fn run(&self, shell: &Shell) -> Result<Exit, Stop> {
+    pub(super) fn run(&self, shell: &Shell) -> Result<Exit, Stop> {
         let context = shell.context();
-        let result = match self.dry_run {
-            true => {
-                let request = self.request(shell)?;
-                block_on(rehearse_call(&context, &request, self.offline))?
-            }
-            false => {
-                self.warn_of_short_wait(shell);
-                self.ask_before_repeat(shell)?;
-                let request = self.request(shell)?;
-                block_on(dispatch_call(&context, &request, asked_to_stop()))?
-            }
+        let result = if self.dry_run {
+            let request = self.request(shell)?;
+            block_on(rehearse_call(&context, &request, self.offline))?
+        } else {
+            self.warn_of_short_wait(shell);
+            self.ask_before_repeat(shell)?;
+            let request = self.request(shell)?;
+            block_on(dispatch_call(&context, &request, asked_to_stop()))?
         };
         self.report(shell, &result)?;
         Ok(result.exit())
     }
 
     fn request(&self, shell: &Shell) -> Result<CallRequest> {
-        let ring = match self.offline {
-            true => KeyRing::default(),
-            false => self.keys.ring()?,
+        let ring = if self.offline {
+            KeyRing::default()
+        } else {
+            self.keys.ring()?
         };
         Ok(CallRequest {
             resolve_request: self.resolve_request(shell)?,
@@ -294,14 +293,15 @@ impl DispatchArgs {
             "The call {} → {} of {} ended {}; another may call a person twice. Call? [y/N]",
             last.from, last.to, last.at, last.status
         );
-        match matches!(shell.ask(&asked)?.as_str(), "y" | "Y" | "yes") {
-            true => Ok(()),
-            false => Err(Error::new("no call was placed")
+        if matches!(shell.ask(&asked)?.as_str(), "y" | "Y" | "yes") {
+            Ok(())
+        } else {
+            Err(Error::new("no call was placed")
                 .hint(format!(
                     "`lkroute dispatches --refresh {}` looks what became of the other",
                     last.room
                 ))
-                .into()),
+                .into())
         }
     }
 

@@ -99,12 +99,12 @@ impl DriftArgs {
                     .collect();
                 shell.print(&lines)?;
                 let all_said = accepted.iter().all(|accepted| accepted.said_already);
-                shell.note(match accepted.is_empty() {
-                    true => "nothing has drifted, so there is nothing to accept",
-                    false if all_said => {
-                        "no file was changed; `lkroute apply` records the adoption, which ends the drift"
-                    }
-                    false => "written into the files; `lkroute plan` shows them as adoptions",
+                shell.note(if accepted.is_empty() {
+                    "nothing has drifted, so there is nothing to accept"
+                } else if all_said {
+                    "no file was changed; `lkroute apply` records the adoption, which ends the drift"
+                } else {
+                    "written into the files; `lkroute plan` shows them as adoptions"
                 });
             }
         }

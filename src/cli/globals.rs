@@ -13,7 +13,7 @@ use crate::source::MAX_BINDINGS;
 /// Said once, for all commands.
 #[derive(Args, Clone)]
 #[command(next_help_heading = "Global options")]
-pub struct Globals {
+pub(crate) struct Globals {
     /// The directory of the routing files
     #[arg(long, global = true, value_name = "DIR", default_value = "routing")]
     pub routing: PathBuf,
@@ -63,7 +63,10 @@ pub struct Globals {
 impl Globals {
     /// With the environment of `LKROUTE_ENV`, where the command line names
     /// none; a blank one names none either.
-    pub fn with_variables(mut self, get: impl Fn(&str) -> Option<OsString>) -> Result<Globals> {
+    pub(crate) fn with_variables(
+        mut self,
+        get: impl Fn(&str) -> Option<OsString>,
+    ) -> Result<Globals> {
         if self.env.is_some() {
             return Ok(self);
         }
@@ -96,7 +99,7 @@ impl From<Color> for anstream::ColorChoice {
 
 /// How a report is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum ReportFormat {
+pub(crate) enum ReportFormat {
     Text,
     Json,
 }
@@ -106,7 +109,7 @@ pub enum ReportFormat {
 /// refusals, without the changes) for code scanning.
 // No text on the values themselves: it would make every `--help` twice as long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum ReviewFormat {
+pub(crate) enum ReviewFormat {
     Text,
     Json,
     Markdown,
@@ -124,7 +127,7 @@ impl From<ReportFormat> for ReviewFormat {
 }
 
 #[derive(Args, Clone, Copy)]
-pub struct ReviewFormatted {
+pub(crate) struct ReviewFormatted {
     /// How the report is printed; markdown is for comments on pull requests,
     /// github for annotations on their lines, sarif for code scanning
     #[arg(long, value_enum, value_name = "FORMAT", default_value = "text")]
@@ -132,7 +135,7 @@ pub struct ReviewFormatted {
 }
 
 #[derive(Args, Clone, Copy)]
-pub struct Formatted {
+pub(crate) struct Formatted {
     /// How the report is printed
     #[arg(long, value_enum, value_name = "FORMAT", default_value = "text")]
     pub format: ReportFormat,
@@ -140,7 +143,7 @@ pub struct Formatted {
 
 /// For commands beside which people use `lk`, whose `-j` is short for JSON.
 #[derive(Args, Clone, Copy)]
-pub struct CallFormatted {
+pub(crate) struct CallFormatted {
     /// How the report is printed
     #[arg(long, value_enum, value_name = "FORMAT", default_value = "text")]
     format: ReportFormat,
@@ -151,7 +154,7 @@ pub struct CallFormatted {
 }
 
 impl CallFormatted {
-    pub fn format(&self) -> ReportFormat {
+    pub(crate) fn format(self) -> ReportFormat {
         if self.json {
             ReportFormat::Json
         } else {

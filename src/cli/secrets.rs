@@ -56,7 +56,7 @@ impl SecretsArgs {
     pub(super) fn format(&self) -> Option<globals::ReportFormat> {
         match &self.command {
             SecretsCommand::List(args) => Some(args.formatted.format),
-            _ => None,
+            SecretsCommand::Keygen(_) | SecretsCommand::Seal(_) | SecretsCommand::Rotate(_) => None,
         }
     }
 }

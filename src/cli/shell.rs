@@ -25,13 +25,13 @@ const LONGEST: usize = 10_000;
 const WIDTH: usize = 80;
 
 /// What a command runs in.
-pub struct Shell {
+pub(crate) struct Shell {
     pub globals: Globals,
     pub settings: Settings,
 }
 
 impl Shell {
-    pub fn new(globals: Globals) -> Shell {
+    pub(crate) fn new(globals: Globals) -> Shell {
         anstream::ColorChoice::from(globals.color).write_global();
         clock::choose_zone(std::env::var_os("CI").is_none());
         let settings = Settings {
@@ -46,7 +46,7 @@ impl Shell {
     }
 
     /// What the use cases work with.
-    pub fn context(&self) -> Context<'_> {
+    pub(crate) fn context(&self) -> Context<'_> {
         Context {
             settings: &self.settings,
             progress: self,
@@ -56,12 +56,12 @@ impl Shell {
 
     /// Writes a report to standard output. A reader that left early, as
     /// `head` does, is no error.
-    pub fn print(&self, text: &str) -> Result<()> {
+    pub(crate) fn print(&self, text: &str) -> Result<()> {
         self.print_commands(&without_commands(text))
     }
 
     /// The same for a report whose lines are commands to the runner of CI.
-    pub fn print_commands(&self, text: &str) -> Result<()> {
+    pub(crate) fn print_commands(&self, text: &str) -> Result<()> {
         let mut out = anstream::stdout().lock();
         let text = harmless(text);
         let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
@@ -75,43 +75,43 @@ impl Shell {
     }
 
     /// Writes a line to standard error; nothing can be done where that fails.
-    pub fn say(&self, text: &str) {
+    pub(crate) fn say(&self, text: &str) {
         let _ = writeln!(anstream::stderr().lock(), "{}", shown(text));
     }
 
     /// A sentence on standard error, unless asked to be quiet.
-    pub fn note(&self, text: &str) {
+    pub(crate) fn note(&self, text: &str) {
         if !self.globals.quiet {
             self.say(&wrapped(&visible(text), self.width(), 0));
         }
     }
 
     /// The same, only where more was asked for.
-    pub fn detail(&self, text: &str) {
+    pub(crate) fn detail(&self, text: &str) {
         if self.globals.verbose > 0 {
             self.say(&paint(DIM, visible(text)));
         }
     }
 
     /// Something that may be wrong, and changes nothing.
-    pub fn warn(&self, text: &str) {
+    pub(crate) fn warn(&self, text: &str) {
         warn(text);
     }
 
-    pub fn complain(&self, error: &Error) {
+    pub(crate) fn complain(&self, error: &Error) {
         self.say(&complaint(error, self.width()));
     }
 
     /// Begins work that is counted.
-    pub fn count(&self, what: &'static str, total: Total) -> Box<dyn Counter> {
+    pub(crate) fn count(&self, what: &'static str, total: Total) -> Box<dyn Counter> {
         Box::new(ProgressLine::new(self.globals.quiet, what, total))
     }
 
-    pub fn width(&self) -> usize {
+    pub(crate) fn width(&self) -> usize {
         width()
     }
 
-    pub fn view(&self, full: bool) -> View {
+    pub(crate) fn view(&self, full: bool) -> View {
         View {
             width: self.width(),
             full,
@@ -121,12 +121,12 @@ impl Shell {
     }
 
     /// Whether somebody sits there to answer.
-    pub fn is_interactive(&self) -> bool {
+    pub(crate) fn is_interactive(&self) -> bool {
         io::stdin().is_terminal() && io::stderr().is_terminal()
     }
 
     /// Asks on the terminal; the answer without its line end.
-    pub fn ask(&self, question: &str) -> Result<String> {
+    pub(crate) fn ask(&self, question: &str) -> Result<String> {
         let mut err = anstream::stderr().lock();
         let _ = write!(err, "{} ", paint(BOLD, question));
         let _ = err.flush();
@@ -157,7 +157,7 @@ impl app::Progress for Shell {
 }
 
 /// See [`Shell::warn`]; for what has no shell at hand.
-pub fn warn(text: &str) {
+pub(crate) fn warn(text: &str) {
     let text = wrapped(&visible(text), width().saturating_sub(9), 0);
     let text = text.replace('\n', &format!("\n{}", " ".repeat(9)));
     let text = format!("{}: {text}", paint(CHANGED.bold(), "warning"));
@@ -239,7 +239,7 @@ fn colour(text: &str) -> Option<usize> {
 
 /// `error: …` and `hint: …`, wrapped. Of a message of several lines only the
 /// first is wrapped: the rest is text to copy.
-pub fn complaint(error: &Error, width: usize) -> String {
+pub(crate) fn complaint(error: &Error, width: usize) -> String {
     let tag = |style, word: &str, text: &str| {
         let margin = word.len() + 2;
         // A trigger of a database may raise an error of megabytes.
@@ -264,7 +264,7 @@ pub fn complaint(error: &Error, width: usize) -> String {
 }
 
 /// Columns of the terminal, within what reads well.
-pub fn width() -> usize {
+pub(crate) fn width() -> usize {
     terminal_size::terminal_size().map_or(WIDTH, |(width, _)| usize::from(width.0).clamp(40, 120))
 }
 

@@ -15,7 +15,7 @@ use crate::routing::BindingSettings;
 
 /// A combination for which the comparison is made once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct BindingCase {
+pub(crate) struct BindingCase {
     /// Index of the declared settings; `None` when the files are silent.
     pub settings: Option<u32>,
     pub owned: Option<FieldsIx>,
@@ -29,7 +29,7 @@ pub struct BindingCase {
 
 /// What the comparison of a [`Case`] gives.
 #[derive(Debug, Clone, Copy)]
-pub struct BindingOutcome {
+pub(crate) struct BindingOutcome {
     /// `None`: nothing to do.
     pub action: Option<Action>,
     pub patch: u32,
@@ -41,7 +41,7 @@ pub struct BindingOutcome {
 
 /// Judges cases, and keeps the sets and patches that they are made of.
 #[derive(Debug, Default)]
-pub struct BindingClassifier<'a> {
+pub(crate) struct BindingClassifier<'a> {
     settings: &'a [BindingSettings],
     /// The declared fields of each of the settings.
     declared: Vec<FieldsIx>,
@@ -54,7 +54,7 @@ pub struct BindingClassifier<'a> {
 
 impl<'a> BindingClassifier<'a> {
     /// `config_id` gives the row id of a declared config, as text.
-    pub fn new(
+    pub(crate) fn new(
         settings: &'a [BindingSettings],
         config_id: impl Fn(&str) -> Option<String>,
     ) -> BindingClassifier<'a> {
@@ -73,7 +73,7 @@ impl<'a> BindingClassifier<'a> {
     }
 
     /// The number of a patch, which is kept once.
-    pub fn patch(&mut self, patch: Patch) -> u32 {
+    pub(crate) fn patch(&mut self, patch: Patch) -> u32 {
         if let Some(ix) = self.patch_ix.get(&patch) {
             return *ix;
         }
@@ -83,7 +83,7 @@ impl<'a> BindingClassifier<'a> {
     }
 
     /// The outcome of a case, classified the first time it is met.
-    pub fn outcome(&mut self, case: BindingCase) -> BindingOutcome {
+    pub(crate) fn outcome(&mut self, case: BindingCase) -> BindingOutcome {
         if let Some(outcome) = self.cases.get(&case) {
             return *outcome;
         }
@@ -274,7 +274,7 @@ impl<'a> BindingClassifier<'a> {
     }
 
     /// The `adopt` lines of settings that no binding needed.
-    pub fn unused_adopt(&self) -> impl Iterator<Item = (u32, Field)> {
+    pub(crate) fn unused_adopt(&self) -> impl Iterator<Item = (u32, Field)> {
         (0u32..)
             .zip(self.settings)
             .flat_map(|(ix, settings)| settings.adopt.iter().map(move |field| (ix, *field)))
@@ -283,7 +283,7 @@ impl<'a> BindingClassifier<'a> {
 }
 
 /// The live fields with a patch carried out; in conflict nothing is.
-pub fn carried_out(live: &Fields, patch: &Patch) -> Fields {
+pub(crate) fn carried_out(live: &Fields, patch: &Patch) -> Fields {
     let mut fields = live.clone();
     let writes = |change: &&FieldChange| change.kind.writes() && !patch.in_conflict();
     for change in patch.fields.iter().filter(writes) {

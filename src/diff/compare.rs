@@ -11,7 +11,7 @@ use crate::invisible_chars::in_nfc;
 
 /// What three parties say about one object.
 #[derive(Debug, Clone, Copy)]
-pub struct Sides<'a> {
+pub(crate) struct Sides<'a> {
     /// What the files say; `None` when the object is not in them.
     pub declared: Option<&'a Fields>,
     /// What the last apply set; `None` when the object is not ours.
@@ -25,7 +25,7 @@ pub struct Sides<'a> {
 }
 
 /// The fields of `among` that differ, and the `adopt` lines that were needed.
-pub fn compare(sides: Sides<'_>, among: &[Field]) -> (Patch, Vec<Field>) {
+pub(crate) fn compare(sides: Sides<'_>, among: &[Field]) -> (Patch, Vec<Field>) {
     let mut patch = Patch::default();
     let mut needed = Vec::new();
     for &field in among {
@@ -66,7 +66,9 @@ fn compare_field(sides: Sides<'_>, field: Field) -> Option<FieldChange> {
     };
     let after = match kind {
         Kind::Release => live.clone(),
-        _ => declared,
+        Kind::Set | Kind::TakeOver | Kind::Adopt | Kind::Drift | Kind::Conflict | Kind::Blocked => {
+            declared
+        }
     };
     let applied = owned.filter(|owned| Some(owned) != live.as_ref());
     Some(FieldChange {
@@ -107,7 +109,7 @@ fn taken_over(sides: Sides<'_>, field: Field) -> Kind {
 
 /// The patch of a row that is not there. Where it was ours and the files say
 /// what they said, its absence is drift.
-pub fn inserted(declared: &Fields, owned: Option<&Fields>) -> Patch {
+pub(crate) fn inserted(declared: &Fields, owned: Option<&Fields>) -> Patch {
     let gone = owned.is_some_and(|owned| owned.managed_values().eq(declared.managed_values()));
     let fields = declared.managed_values().map(|(field, value)| FieldChange {
         field,

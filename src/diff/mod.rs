@@ -1,9 +1,9 @@
 //! Files against the last apply and the database: the plan of what an apply
 //! would do. Core: imports the model, `phone`, `source` and `resolve`.
 
-pub mod binding_classes;
+pub(crate) mod binding_classes;
 mod binding_index;
-pub mod compare;
+pub(crate) mod compare;
 mod configs;
 pub mod differ;
 pub mod earlier;
@@ -13,10 +13,10 @@ pub mod offline;
 pub mod plan;
 mod plan_order;
 mod regions;
-pub mod restrict;
+pub(crate) mod restrict;
 pub mod row_reader;
 pub mod secret;
-pub mod summary;
-pub mod target;
+pub(crate) mod summary;
+pub(crate) mod target;
 #[cfg(test)]
 mod tests;

@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use super::earlier::Earlier;
 use crate::address::Address;
-use crate::fields::{Field, Fields, FieldsIx, FieldsPool};
+use crate::fields::{Field, FieldsIx, FieldsPool};
 use crate::finding::Finding;
 use crate::invisible_chars::without_user_info;
 use crate::phone::E164;

@@ -15,7 +15,7 @@ use crate::fields::{Field, FieldsIx};
 use crate::list_index::push_indexed;
 use crate::snapshot::ApplyId;
 
-pub type GroupCounts = HashMap<(u32, Option<FieldsIx>, Option<FieldsIx>), u64>;
+pub(crate) type GroupCounts = HashMap<(u32, Option<FieldsIx>, Option<FieldsIx>), u64>;
 
 /// What of a change is held back.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -117,7 +117,12 @@ impl Plan {
         for field in &self.patches[held as usize].fields {
             let stays = match field.kind {
                 Kind::TakeOver => field.applied.clone(),
-                _ => field.before.clone().filter(|value| !value.is_null()),
+                Kind::Set
+                | Kind::Adopt
+                | Kind::Drift
+                | Kind::Conflict
+                | Kind::Blocked
+                | Kind::Release => field.before.clone().filter(|value| !value.is_null()),
             };
             fields.set(field.field, stays);
             match (field.field, change.row) {

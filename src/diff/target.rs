@@ -11,7 +11,7 @@ use crate::fields::Field;
 use crate::routing::{Routing, Tenant};
 
 /// The plan of these objects alone; all else is outstanding.
-pub fn narrow(plan: Plan, targets: &[Address]) -> Plan {
+pub(crate) fn narrow(plan: Plan, targets: &[Address]) -> Plan {
     let kept = reachable_objects(&plan, targets);
     let mut plan = plan;
     plan.guards_outstanding = plan.guards.take().is_some();
@@ -19,7 +19,11 @@ pub fn narrow(plan: Plan, targets: &[Address]) -> Plan {
 }
 
 /// The targets that neither the files nor the plan know: most likely typos.
-pub fn unknown<'a>(plan: &Plan, routing: &Routing, targets: &'a [Address]) -> Vec<&'a Address> {
+pub(crate) fn unknown<'a>(
+    plan: &Plan,
+    routing: &Routing,
+    targets: &'a [Address],
+) -> Vec<&'a Address> {
     let declared = |address: &Address| match address {
         Address::Region(name) => routing.regions.contains_key(name),
         Address::Config(name) => routing.configs.contains_key(name),

@@ -365,9 +365,10 @@ fn a_row_is_not_woken_beside_an_active_one_of_others() {
         for adopt in [&[][..], &[Field::Status]] {
             for ours_first in [true, false] {
                 let case = settled().binding("one", Fields::new(), adopt);
-                let case = match ours_first {
-                    true => case.row(inactive()).row(theirs()),
-                    false => case.row(theirs()).row(inactive()),
+                let case = if ours_first {
+                    case.row(inactive()).row(theirs())
+                } else {
+                    case.row(theirs()).row(inactive())
                 };
                 let plan = case.applied(id(5), Fields::new(), true, retired).plan();
                 assert!(plan.in_conflict(only(&plan)), "{retired} {adopt:?}");

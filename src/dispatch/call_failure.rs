@@ -121,7 +121,15 @@ impl CallFailure {
                     "interrupted after the server accepted the call; whether an agent took it \
                      was not seen",
                 ),
-                _ => unknown("whether the call was placed before the interruption can't be known"),
+                Status::InQueue
+                | Status::Answered
+                | Status::NoAgent
+                | Status::NotDialled
+                | Status::Failed
+                | Status::Unknown
+                | Status::Cancelled => {
+                    unknown("whether the call was placed before the interruption can't be known")
+                }
             },
         })
     }

@@ -120,9 +120,10 @@ async fn create_dispatch<S: CallServer>(
 ) -> Result<String, RequestError> {
     let made = server.create_dispatch(call, time_left(server, until));
     let id = made.await?;
-    match id.is_empty() {
-        true => Err(RequestError::unclear(Cause::Unreadable.into())),
-        false => Ok(id),
+    if id.is_empty() {
+        Err(RequestError::unclear(Cause::Unreadable.into()))
+    } else {
+        Ok(id)
     }
 }
 

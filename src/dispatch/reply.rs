@@ -115,9 +115,10 @@ impl HttpReply<'_> {
             return RequestError::refused(failure);
         }
         let failure = self.not_livekit();
-        match self.status >= 500 || self.status == 408 {
-            true => RequestError::unclear(failure),
-            false => RequestError::refused(failure),
+        if self.status >= 500 || self.status == 408 {
+            RequestError::unclear(failure)
+        } else {
+            RequestError::refused(failure)
         }
     }
 

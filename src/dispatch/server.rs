@@ -202,7 +202,7 @@ pub trait CallServer: Sync {
 }
 
 /// What is left until then, of a step at most.
-pub fn time_left<S: CallServer>(server: &S, until: Duration) -> Duration {
+pub(super) fn time_left<S: CallServer>(server: &S, until: Duration) -> Duration {
     let left = until.saturating_sub(server.elapsed());
     left.min(server.limits().step)
 }

@@ -339,20 +339,22 @@ impl<B: CallBook> CallUnderWay<'_, B> {
             Err(refused) => {
                 self.record.detail.sip_status = refused.sip_status;
                 self.record.detail.cause = Some(refused.failure.cause.code().to_owned());
-                Err(match refused.unclear {
-                    true => CallFailure::DialUnknown(refused.failure),
-                    false => CallFailure::NotReached(refused.failure),
+                Err(if refused.unclear {
+                    CallFailure::DialUnknown(refused.failure)
+                } else {
+                    CallFailure::NotReached(refused.failure)
                 })
             }
         }
     }
 
     fn interrupted(&self) -> CallFailure {
-        match self.create_sent {
-            true => CallFailure::Interrupted {
+        if self.create_sent {
+            CallFailure::Interrupted {
                 to_dial: self.options.sip.is_some(),
-            },
-            false => CallFailure::NotSent,
+            }
+        } else {
+            CallFailure::NotSent
         }
     }
 

@@ -1,7 +1,7 @@
 //! Where a call goes, and why, as people read it. Imports core and what draws
 //! text.
 
-pub mod style;
+pub(crate) mod style;
 
 use crate::invisible_chars::visible;
 use crate::resolve::{Choice, Outcome, Resolution, Step, Verdict};
@@ -101,7 +101,7 @@ fn draw(step: &Step, width: usize) -> String {
         Verdict::Fallback => CHANGED,
         Verdict::Refused | Verdict::Failed => ERROR,
         Verdict::Note => NOTED,
-        _ => DIM,
+        Verdict::Nothing | Verdict::PassedOver | Verdict::Shadowed | Verdict::Skipped => DIM,
     };
     let verdict = paint(style, format!("{:<12}", step.verdict.as_str()));
     let options = textwrap::Options::new(width.saturating_sub(MARGIN).max(20))

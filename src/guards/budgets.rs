@@ -15,7 +15,7 @@ use crate::snapshot::Snapshot;
 
 /// Every budget, default and protection that the plan trips. `defaults`:
 /// whether the share of a tenant is left to the default.
-pub fn violations(
+pub(crate) fn violations(
     plan: &Plan,
     reroutes: &Reroutes,
     (routing, snapshot): (&Routing, &Snapshot),
@@ -51,7 +51,7 @@ pub fn violations(
 
 /// The numbers that may call more countries than before, or dial other
 /// digits: what toll fraud looks like.
-pub fn widened(
+pub(crate) fn widened(
     plan: &Plan,
     reroutes: &Reroutes,
     (routing, snapshot): (&Routing, &Snapshot),

@@ -13,7 +13,7 @@ use crate::routing::{Routing, SecretFormat};
 use crate::snapshot::{LiveConfig, Snapshot};
 
 /// Every reason not to apply this plan.
-pub fn refusals(plan: &Plan, routing: &Routing, snapshot: &Snapshot) -> Vec<Finding> {
+pub(crate) fn refusals(plan: &Plan, routing: &Routing, snapshot: &Snapshot) -> Vec<Finding> {
     let mut refusals = configs_in_use(plan);
     refusals.extend(fallbacks_in_use(plan));
     refusals.extend(format_not_said(plan, routing, snapshot));

@@ -2,18 +2,18 @@
 //! `source`, `resolve`, `diff` and `impact`.
 
 pub mod account;
-pub mod budgets;
+pub(crate) mod budgets;
 mod context;
 pub mod exceptions;
-pub mod hard_checks;
-pub mod policies;
-pub mod protection;
+pub(crate) mod hard_checks;
+pub(crate) mod policies;
+pub(crate) mod protection;
 mod reroute_budgets;
 mod scope;
-pub mod shared_secrets;
+pub(crate) mod shared_secrets;
 #[cfg(test)]
 mod tests;
-pub mod violation;
+pub(crate) mod violation;
 
 pub use self::context::{Basis, GuardContext};
 

@@ -30,7 +30,7 @@ pub struct PolicyViolation {
 }
 
 /// Every config and region that breaks a policy.
-pub fn broken(context: &GuardContext<'_>) -> Vec<PolicyViolation> {
+pub(crate) fn broken(context: &GuardContext<'_>) -> Vec<PolicyViolation> {
     let mut found = uncovered_regions(context);
     let owned = context.snapshot.owned_configs.iter();
     let by_id: BTreeMap<Uuid, &str> = owned
@@ -249,7 +249,7 @@ pub(super) fn host(url: &str) -> &str {
 }
 
 /// Numbers that had a route and would go where a policy does not let them.
-pub fn moved_numbers(plan: &Plan, context: &GuardContext<'_>) -> Vec<Violation> {
+pub(crate) fn moved_numbers(plan: &Plan, context: &GuardContext<'_>) -> Vec<Violation> {
     let mut found: Vec<Violation> = Vec::new();
     let database = |route: &&EffectiveRoute| route.is_database();
     for group in &context.reroutes.groups {

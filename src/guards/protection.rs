@@ -16,7 +16,7 @@ use crate::routing::glob::matches_glob;
 
 /// Every name by which the object of a change is known: its address, the one
 /// that it had before, and those by id.
-pub fn addresses(plan: &Plan, aliases: &[(Uuid, String)], change: &Change) -> Vec<String> {
+pub(crate) fn addresses(plan: &Plan, aliases: &[(Uuid, String)], change: &Change) -> Vec<String> {
     let mut names = vec![plan.address(change.object)];
     match change.object {
         Object::Region(_) => {}
@@ -45,7 +45,11 @@ pub fn addresses(plan: &Plan, aliases: &[(Uuid, String)], change: &Change) -> Ve
 /// The protected objects that a plan deletes, sends elsewhere, or takes out of
 /// their protection by another name. `globs`: of the files and of the last
 /// apply.
-pub fn violations(plan: &Plan, context: &GuardContext<'_>, globs: &[String]) -> Vec<Violation> {
+pub(crate) fn violations(
+    plan: &Plan,
+    context: &GuardContext<'_>,
+    globs: &[String],
+) -> Vec<Violation> {
     if globs.is_empty() {
         return Vec::new();
     }

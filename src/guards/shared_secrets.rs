@@ -13,7 +13,7 @@ use crate::sealed::{Format, Sealed};
 
 /// Configs that take one secret to several hosts: whoever adds such a config
 /// lets another server have tokens that the first one takes.
-pub fn shared_sources(context: &GuardContext<'_>) -> Vec<PolicyViolation> {
+pub(crate) fn shared_sources(context: &GuardContext<'_>) -> Vec<PolicyViolation> {
     let routing = context.routing;
     let mut by_mark: BTreeMap<String, Vec<(&String, &ServerConfig)>> = BTreeMap::new();
     for (name, config) in &routing.configs {

@@ -52,7 +52,7 @@ impl Drift {
                             versions.map(|v| (v.owned.since, v.until, pool.get(v.owned.fields)));
                         set_by(each, field)
                     }
-                    _ => {
+                    Object::Region(_) | Object::Config(_) => {
                         let versions = versions.configs.iter().filter(|v| v.owned.id == row);
                         let mut versions: Vec<_> = versions.collect();
                         versions.sort_by_key(|version| std::cmp::Reverse(version.owned.since));

@@ -5,7 +5,7 @@ use crate::snapshot::{ApplyId, ApplyRecord};
 
 /// The applies whose work is in the present state, the newest first: without
 /// rollbacks, and without what they undid. `applies`: the newest first.
-pub fn present_applies(applies: &[ApplyRecord]) -> Vec<&ApplyRecord> {
+pub(crate) fn present_applies(applies: &[ApplyRecord]) -> Vec<&ApplyRecord> {
     let mut present = Vec::new();
     let mut at = applies.first();
     while let Some(apply) = at {
@@ -28,7 +28,7 @@ fn restored_apply(apply: &ApplyRecord) -> Option<ApplyId> {
 
 /// One step back: the newest apply that changed objects and that nothing
 /// undid, and the apply whose state was there before it.
-pub fn step_back(applies: &[ApplyRecord]) -> Option<(&ApplyRecord, Option<ApplyId>)> {
+pub(crate) fn step_back(applies: &[ApplyRecord]) -> Option<(&ApplyRecord, Option<ApplyId>)> {
     let present = present_applies(applies);
     let newest = present.iter().position(|apply| changed_objects(apply))?;
     let before = present.get(newest + 1).map(|apply| apply.id);
@@ -37,7 +37,7 @@ pub fn step_back(applies: &[ApplyRecord]) -> Option<(&ApplyRecord, Option<ApplyI
 
 /// Whether going back to `to` undoes one apply alone: the newest that counts,
 /// or the rollback that came last.
-pub fn undoes_one(applies: &[ApplyRecord], to: ApplyId) -> bool {
+pub(crate) fn undoes_one(applies: &[ApplyRecord], to: ApplyId) -> bool {
     let rollback = applies
         .first()
         .filter(|apply| restored_apply(apply).is_some());
@@ -48,7 +48,7 @@ pub fn undoes_one(applies: &[ApplyRecord], to: ApplyId) -> bool {
 
 /// The rollback that undid the state of an apply, where it is not part of the
 /// present one.
-pub fn undone_by(applies: &[ApplyRecord], to: ApplyId) -> Option<&ApplyRecord> {
+pub(crate) fn undone_by(applies: &[ApplyRecord], to: ApplyId) -> Option<&ApplyRecord> {
     let mut meant = to;
     while let Some(back) = applies
         .iter()
@@ -71,7 +71,10 @@ pub fn undone_by(applies: &[ApplyRecord], to: ApplyId) -> Option<&ApplyRecord> {
 
 /// The apply of this very commit that is part of the present state and left
 /// nothing out.
-pub fn applied_already<'a>(applies: &'a [ApplyRecord], commit: &str) -> Option<&'a ApplyRecord> {
+pub(crate) fn applied_already<'a>(
+    applies: &'a [ApplyRecord],
+    commit: &str,
+) -> Option<&'a ApplyRecord> {
     let of_it = |apply: &&ApplyRecord| {
         apply.kind == "apply"
             && !apply.dirty
@@ -89,7 +92,7 @@ fn stored_count(apply: &ApplyRecord, what: &str) -> u64 {
 
 /// Whether an apply changed, took over or gave back something that was there, as
 /// far as its record says: one that only made what is new did not.
-pub fn changed_what_was_there(apply: &ApplyRecord) -> bool {
+pub(crate) fn changed_what_was_there(apply: &ApplyRecord) -> bool {
     let only_creates = apply.kind == "apply"
         && apply.counts.is_object()
         && ["update", "delete", "adopt", "reseal"]

@@ -4,15 +4,15 @@
 //! what an apply changed ([`changes`]), and what came from outside ([`drift`]).
 
 pub mod changes;
-pub mod drift;
+pub(crate) mod drift;
 mod give_back;
-pub mod lineage;
+pub(crate) mod lineage;
 mod previous_values;
 pub mod release;
 mod state;
 #[cfg(test)]
 mod tests;
-pub mod undone;
+pub(crate) mod undone;
 mod undone_object;
 pub mod window;
 

@@ -156,7 +156,17 @@ impl<'a> ReleasePlan<'a> {
                 CallField::Region => return None,
                 CallField::Deployment => "its calls go to production",
                 CallField::Fallback => "no other config takes its calls",
-                _ => "its calls are made without it",
+                CallField::Source
+                | CallField::Config
+                | CallField::Server
+                | CallField::Trunk
+                | CallField::Worker
+                | CallField::ApiKey
+                | CallField::Secret
+                | CallField::Inbound
+                | CallField::Outbound
+                | CallField::Countries
+                | CallField::Dialled => "its calls are made without it",
             };
             let value = self.plan.shown(field, fields.get(field)?);
             let message = format!(

@@ -11,7 +11,7 @@ use crate::resolve::{CallBasis, ConfigFact, Configs, Provenance, Regions, Secret
 
 /// What calls are resolved with after a plan.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct BasisAfter {
+pub(crate) struct BasisAfter {
     pub basis: CallBasis,
     /// Configs whose secret is written without anybody here being able to
     /// say whether it is another one.
@@ -19,7 +19,7 @@ pub struct BasisAfter {
 }
 
 /// Configs and regions of [`Plan::basis`], as the plan leaves them.
-pub fn basis_after(plan: &Plan) -> BasisAfter {
+pub(crate) fn basis_after(plan: &Plan) -> BasisAfter {
     let mut after = BasisAfter {
         basis: plan.basis.clone(),
         not_compared: BTreeSet::new(),
@@ -54,7 +54,7 @@ fn region(plan: &Plan, change: &Change, name: &str, regions: &mut Regions) {
         Action::Delete | Action::Release => {
             regions.0.remove(name);
         }
-        _ => {
+        Action::Create | Action::Update | Action::Adopt | Action::Reseal => {
             let codes = regions.0.entry(name.to_owned()).or_default();
             let mut fields = plan.patch(change).fields.iter();
             if let Some(changed) = fields.find(|field| field.field == Field::CountryCodes) {

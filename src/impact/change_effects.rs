@@ -15,7 +15,7 @@ use crate::resolve::{Regions, deciding_regions};
 
 /// Whether a change writes something that calls of numbers which are there
 /// depend on. A secret that is the same, or could not be compared, is none.
-pub fn changes_calls(plan: &Plan, change: &Change) -> bool {
+pub(crate) fn changes_calls(plan: &Plan, change: &Change) -> bool {
     // A region that is new takes the place of what its name meant before.
     let is_new = change.insert && !matches!(change.object, Object::Region(_));
     if is_new || plan.in_conflict(change) {
@@ -31,7 +31,7 @@ pub fn changes_calls(plan: &Plan, change: &Change) -> bool {
 
 /// Whether all that a change writes is a secret that could not be compared
 /// with the stored one: it trips no budget.
-pub fn only_writes_unknown_secret(plan: &Plan, change: &Change) -> bool {
+pub(crate) fn only_writes_unknown_secret(plan: &Plan, change: &Change) -> bool {
     let fields = plan.patch(change).fields.iter();
     let mut written = fields.filter(|field| field.kind.writes());
     plan.secret_outcome(change) == Some(SecretOutcome::NotCompared)
@@ -39,7 +39,7 @@ pub fn only_writes_unknown_secret(plan: &Plan, change: &Change) -> bool {
 }
 
 /// Whether two rows differ in what calls depend on.
-pub fn differ_for_calls(before: &Fields, after: &Fields) -> bool {
+pub(crate) fn differ_for_calls(before: &Fields, after: &Fields) -> bool {
     let counts = |fields: &Fields| -> Vec<_> {
         let fields = fields.iter();
         let counting = fields.filter(|(field, _)| field.call_field().is_some());
@@ -54,7 +54,7 @@ pub fn differ_for_calls(before: &Fields, after: &Fields) -> bool {
 /// region decides for the numbers that may call it, and for those from whose
 /// rule its longer prefix takes something out.
 #[derive(Debug)]
-pub struct ChangedRegions<'a> {
+pub(crate) struct ChangedRegions<'a> {
     /// Index of the change, by the region's name.
     changes: BTreeMap<&'a str, usize>,
     before: &'a Regions,
@@ -62,7 +62,7 @@ pub struct ChangedRegions<'a> {
 }
 
 impl<'a> ChangedRegions<'a> {
-    pub fn new(plan: &'a Plan) -> ChangedRegions<'a> {
+    pub(crate) fn new(plan: &'a Plan) -> ChangedRegions<'a> {
         let changes = plan.changes.iter().enumerate();
         let changes = changes.filter(|(_, change)| changes_calls(plan, change));
         let changes = changes.filter_map(|(at, change)| match change.object {
@@ -76,12 +76,12 @@ impl<'a> ChangedRegions<'a> {
         }
     }
 
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.changes.is_empty()
     }
 
     /// The changes that numbers with this `allowed_outbound` can feel.
-    pub fn felt_by(&self, rule: Option<&str>) -> BTreeSet<usize> {
+    pub(crate) fn felt_by(&self, rule: Option<&str>) -> BTreeSet<usize> {
         let rule = rule.filter(|_| !self.is_empty());
         let regions = rule.into_iter().flat_map(|rule| {
             let before = deciding_regions(rule, self.before);
@@ -98,14 +98,14 @@ impl<'a> ChangedRegions<'a> {
 /// The effect of changes on the number of each; those that are alike are
 /// looked at once.
 #[derive(Debug)]
-pub struct ChangeEffects<'a> {
+pub(crate) struct ChangeEffects<'a> {
     plan: &'a Plan,
     after: BasisAfter,
     seen: HashMap<(FieldsIx, u32), Effect, foldhash::fast::RandomState>,
 }
 
 impl<'a> ChangeEffects<'a> {
-    pub fn new(plan: &'a Plan) -> ChangeEffects<'a> {
+    pub(crate) fn new(plan: &'a Plan) -> ChangeEffects<'a> {
         ChangeEffects {
             plan,
             after: basis_after(plan),
@@ -115,7 +115,7 @@ impl<'a> ChangeEffects<'a> {
 
     /// What happens to the calls of a binding's number; nothing, where it is
     /// new.
-    pub fn of(&mut self, change: &Change) -> Effect {
+    pub(crate) fn of(&mut self, change: &Change) -> Effect {
         let (Object::Binding { .. }, Some(live)) = (change.object, change.live) else {
             return Effect::default();
         };

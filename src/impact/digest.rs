@@ -143,7 +143,11 @@ impl<'a> DigestLines<'a> {
         }
         let action = match change.action {
             Action::Reseal => Action::Update,
-            action => action,
+            action @ (Action::Delete
+            | Action::Create
+            | Action::Update
+            | Action::Adopt
+            | Action::Release) => action,
         };
         let row = change.row.and_then(|id| self.plan.basis.configs.get(id));
         let before: Vec<Option<Value>> = Field::OF_CONFIG

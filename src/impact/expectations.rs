@@ -16,7 +16,7 @@ use crate::routing::{Expect, Routing};
 
 /// An `expectation-broken` for each test that the files don't meet, with the
 /// trace.
-pub fn check_expectations(routing: &Routing) -> Vec<Finding> {
+pub(crate) fn check_expectations(routing: &Routing) -> Vec<Finding> {
     if routing.expects.is_empty() {
         return Vec::new();
     }

@@ -20,7 +20,7 @@ const COMPARED: usize = 200;
 
 /// A warning for each slip that a plan may hold; `before` are the aliases as
 /// they were applied last.
-pub fn find_slips(plan: &Plan, before: &[(Uuid, String)], after: &[Tenant]) -> Vec<Finding> {
+pub(crate) fn find_slips(plan: &Plan, before: &[(Uuid, String)], after: &[Tenant]) -> Vec<Finding> {
     let mut findings = doubtful_numbers(plan);
     findings.extend(moved_aliases(plan, before, after));
     findings.extend(one_digit_apart(plan));
@@ -119,7 +119,7 @@ fn differ_by_a_digit(a: E164, b: E164) -> bool {
 fn binding(change: &Change) -> Option<(E164, u32)> {
     match change.object {
         Object::Binding { number, tenant } => Some((number, tenant)),
-        _ => None,
+        Object::Region(_) | Object::Config(_) => None,
     }
 }
 

@@ -32,12 +32,12 @@ use crate::snapshot::{NumberRow, Snapshot};
 
 use model::{Bound, ImportedConfig};
 use regions::GuessedRegions;
-pub use report::{EnvSecret, Import, ImportCounts, ImportFile, LeftOut, Others, Reason};
+pub(crate) use report::{Import, ImportFile, Others, Reason};
 use settings_reader::SettingsReader;
 
 /// Which part of a database to import; an empty set means everything.
 #[derive(Debug, Clone, Default)]
-pub struct ImportFilter {
+pub(crate) struct ImportFilter {
     pub tenants: BTreeSet<Uuid>,
     /// By name.
     pub configs: BTreeSet<String>,
@@ -67,7 +67,7 @@ struct ImportedRow {
 }
 
 /// Collects rows and makes the files of them.
-pub struct Importer {
+pub(crate) struct Importer {
     filter: ImportFilter,
     configs: Vec<ImportedConfig>,
     config_ix: HashMap<Uuid, u32, RandomState>,
@@ -86,7 +86,7 @@ pub struct Importer {
 impl Importer {
     /// Takes the configs, and the tenants that have a name already, from a
     /// snapshot.
-    pub fn new(filter: ImportFilter, snapshot: &Snapshot) -> Importer {
+    pub(crate) fn new(filter: ImportFilter, snapshot: &Snapshot) -> Importer {
         let owned = |id: Uuid| {
             let mut owned = snapshot.owned_configs.iter();
             owned
@@ -115,7 +115,7 @@ impl Importer {
     }
 
     /// Takes in a number row.
-    pub fn add_row(&mut self, row: &NumberRow<'_>) {
+    pub(crate) fn add_row(&mut self, row: &NumberRow<'_>) {
         if !self.filter.tenants.is_empty() && !self.filter.tenants.contains(&row.tenant) {
             self.others.not_asked_for += 1;
             return;
@@ -203,7 +203,7 @@ impl Importer {
 
     /// What was asked for and is not there: names of configs, then tenants.
     /// Complete once all rows were taken in.
-    pub fn not_found(&self) -> (Vec<&str>, Vec<Uuid>) {
+    pub(crate) fn not_found(&self) -> (Vec<&str>, Vec<Uuid>) {
         let there = |name: &String| self.configs.iter().any(|config| config.name == *name);
         let configs = self.filter.configs.iter().filter(|name| !there(name));
         let tenants = self.filter.tenants.iter().copied();
@@ -216,13 +216,13 @@ impl Importer {
     }
 
     /// All that the database holds.
-    pub fn config_names(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn config_names(&self) -> impl Iterator<Item = &str> {
         self.configs.iter().map(|config| config.name.as_str())
     }
 
     /// Makes the files. `origin` ends the sentence "Imported by lkroute from …"
     /// at the head of each.
-    pub fn into_import(mut self, origin: &str) -> Import {
+    pub(crate) fn into_import(mut self, origin: &str) -> Import {
         self.keep_importable();
         let wanted = self.wanted_configs();
         let mut regions = regions::guess_regions(&self.configs, &wanted);

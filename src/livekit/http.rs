@@ -68,9 +68,10 @@ pub(super) fn http_client(base: &Url) -> Result<reqwest::Client, Failure> {
     let builder = reqwest::Client::builder()
         .tls_backend_preconfigured(tls)
         .redirect(reqwest::redirect::Policy::none());
-    let builder = match is_loopback(base) {
-        true => builder.no_proxy(),
-        false => builder,
+    let builder = if is_loopback(base) {
+        builder.no_proxy()
+    } else {
+        builder
     };
     builder
         .build()
@@ -91,7 +92,7 @@ fn tls_config() -> Result<rustls::ClientConfig, Failure> {
 
 impl HttpAnswer {
     /// What the answer to `GET /` says.
-    pub fn check_root(&self) -> Result<(), Failure> {
+    pub(super) fn check_root(&self) -> Result<(), Failure> {
         let reply = self.reply();
         match self.status {
             StatusCode::OK if !reply.is_html() => Ok(()),
@@ -100,7 +101,7 @@ impl HttpAnswer {
         }
     }
 
-    pub fn reply(&self) -> HttpReply<'_> {
+    pub(super) fn reply(&self) -> HttpReply<'_> {
         let text = |name| {
             let value = self.headers.get(name);
             value

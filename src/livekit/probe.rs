@@ -64,7 +64,7 @@ impl ProbeReport {
             .into_iter()
             .filter_map(|(_, check)| match check {
                 Check::Failed(failure) => Some(failure),
-                _ => None,
+                Check::NotReached | Check::Passed => None,
             })
     }
 }

@@ -28,7 +28,11 @@ pub(super) enum Grant<'a> {
 
 impl Grant<'_> {
     /// A new token with this permission alone.
-    pub fn sign_token(self, api_key: &str, api_secret: &str) -> Result<Zeroizing<String>, Failure> {
+    pub(super) fn sign_token(
+        self,
+        api_key: &str,
+        api_secret: &str,
+    ) -> Result<Zeroizing<String>, Failure> {
         let (mut video, mut sip) = (VideoGrants::default(), SIPGrants::default());
         match self {
             Grant::CreateRooms => video.room_create = true,

@@ -60,7 +60,7 @@ pub(super) const VALUE_SENT: usize = 1000;
 /// The rules of a number as text, as a worker that shares in a COPY can make
 /// it: without a subquery. Of long ones the keys that are read, and what is no
 /// object as an empty list, so that nobody's row is held whole.
-pub fn rules_text(row: &str) -> String {
+pub(super) fn rules_text(row: &str) -> String {
     let rules = format!("{row}.rules::jsonb");
     let keys = rules_keys().map(|key| {
         let value = format!("({rules} -> '{key}')");
@@ -273,9 +273,10 @@ impl Columns {
 
     /// The default agent of a number; NULL where agents have other ids.
     pub fn agent_id(&self, row: &str) -> String {
-        match self.has_agents() {
-            true => format!("{row}.default_agent_id::int8"),
-            false => "NULL::int8".to_owned(),
+        if self.has_agents() {
+            format!("{row}.default_agent_id::int8")
+        } else {
+            "NULL::int8".to_owned()
         }
     }
 
@@ -318,7 +319,14 @@ impl Columns {
             ColumnKind::Int | ColumnKind::Wide | ColumnKind::Numeric if name == "country_code" => {
                 format!("({value})::int8")
             }
-            _ => value.to_owned(),
+            ColumnKind::Uuid
+            | ColumnKind::Text
+            | ColumnKind::Wide
+            | ColumnKind::Int
+            | ColumnKind::Numeric
+            | ColumnKind::Jsonb
+            | ColumnKind::Time
+            | ColumnKind::Other => value.to_owned(),
         }
     }
 

@@ -8,19 +8,19 @@ use uuid::Uuid;
 use crate::fields::Fields;
 
 /// One row, as an array of its columns; null is NULL.
-pub struct JsonRow<'a>(&'a [Value]);
+pub(super) struct JsonRow<'a>(&'a [Value]);
 
 const NO_ROWS: &[Value] = &[];
 
 impl<'a> JsonRow<'a> {
     /// A row. SQLite may hand on a row within a row as its text: see [`unfold`].
-    pub fn read(row: &'a Value) -> Result<JsonRow<'a>, String> {
+    pub(super) fn read(row: &'a Value) -> Result<JsonRow<'a>, String> {
         let row = row.as_array().ok_or("a row is no array")?;
         Ok(JsonRow(row))
     }
 
     /// Rows: an array of them, or null for none.
-    pub fn read_all(
+    pub(super) fn read_all(
         rows: &'a Value,
     ) -> Result<impl Iterator<Item = Result<JsonRow<'a>, String>>, String> {
         let rows = match rows {
@@ -30,30 +30,30 @@ impl<'a> JsonRow<'a> {
         Ok(rows.iter().map(JsonRow::read))
     }
 
-    pub fn cell(&self, ix: usize) -> Result<Option<&'a Value>, String> {
+    pub(super) fn cell(&self, ix: usize) -> Result<Option<&'a Value>, String> {
         let cell = self.0.get(ix).ok_or_else(|| odd(ix, "is not there"))?;
         Ok(Some(cell).filter(|cell| !cell.is_null()))
     }
 
-    pub fn text(&self, ix: usize) -> Result<Option<&'a str>, String> {
+    pub(super) fn text(&self, ix: usize) -> Result<Option<&'a str>, String> {
         let cell = self.cell(ix)?;
         cell.map(|cell| cell.as_str().ok_or_else(|| odd(ix, "is no text")))
             .transpose()
     }
 
-    pub fn int(&self, ix: usize) -> Result<Option<i64>, String> {
+    pub(super) fn int(&self, ix: usize) -> Result<Option<i64>, String> {
         let cell = self.cell(ix)?;
         cell.map(|cell| cell.as_i64().ok_or_else(|| odd(ix, "is no integer")))
             .transpose()
     }
 
-    pub fn uuid(&self, ix: usize) -> Result<Option<Uuid>, String> {
+    pub(super) fn uuid(&self, ix: usize) -> Result<Option<Uuid>, String> {
         let text = self.text(ix)?;
         text.map(|text| Uuid::parse_str(text).map_err(|_| odd(ix, "is no uuid")))
             .transpose()
     }
 
-    pub fn flag(&self, ix: usize) -> Result<bool, String> {
+    pub(super) fn flag(&self, ix: usize) -> Result<bool, String> {
         match self.cell(ix)? {
             Some(Value::Bool(flag)) => Ok(*flag),
             Some(Value::Number(number)) => Ok(number.as_i64() != Some(0)),
@@ -61,11 +61,11 @@ impl<'a> JsonRow<'a> {
         }
     }
 
-    pub fn some_text(&self, ix: usize) -> Result<&'a str, String> {
+    pub(super) fn some_text(&self, ix: usize) -> Result<&'a str, String> {
         self.text(ix)?.ok_or_else(|| odd(ix, "is NULL"))
     }
 
-    pub fn some_uuid(&self, ix: usize) -> Result<Uuid, String> {
+    pub(super) fn some_uuid(&self, ix: usize) -> Result<Uuid, String> {
         self.uuid(ix)?.ok_or_else(|| odd(ix, "is NULL"))
     }
 }
@@ -75,7 +75,7 @@ fn odd(ix: usize, what: &str) -> String {
 }
 
 /// A row within a row, which SQLite gives as its text.
-pub fn unfold(cell: Option<&Value>) -> Result<Option<Cow<'_, Value>>, String> {
+pub(super) fn unfold(cell: Option<&Value>) -> Result<Option<Cow<'_, Value>>, String> {
     match cell {
         None => Ok(None),
         Some(Value::String(text)) => read_document(text).map(Cow::Owned).map(Some),
@@ -84,7 +84,7 @@ pub fn unfold(cell: Option<&Value>) -> Result<Option<Cow<'_, Value>>, String> {
 }
 
 /// What a statement gave.
-pub fn read_document(text: &str) -> Result<Value, String> {
+pub(super) fn read_document(text: &str) -> Result<Value, String> {
     serde_json::from_str(text).map_err(|error| format!("no JSON: {error}"))
 }
 

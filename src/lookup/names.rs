@@ -4,7 +4,7 @@ use crate::fields::Field;
 
 pub const CONFIGS: &str = "voice_agent_livekit";
 pub const NUMBERS: &str = "voice_agent_numbers";
-pub const USERS: &str = "users";
+pub(super) const USERS: &str = "users";
 pub const AGENTS: &str = "voice_agents";
 pub const STATE: &str = "lkroute_state";
 
@@ -61,9 +61,10 @@ pub fn quoted(identifier: &str) -> String {
 /// A string in quotes, whatever `standard_conforming_strings` says.
 pub fn literal(text: &str) -> String {
     let doubled = text.replace('\'', "''");
-    match doubled.contains('\\') {
-        true => format!("E'{}'", doubled.replace('\\', "\\\\")),
-        false => format!("'{doubled}'"),
+    if doubled.contains('\\') {
+        format!("E'{}'", doubled.replace('\\', "\\\\"))
+    } else {
+        format!("'{doubled}'")
     }
 }
 

@@ -171,9 +171,12 @@ impl PgTables {
         let slots = Slots {
             numbers: "= ANY ($1::text::int8[])".to_owned(),
             alias: Some("$2::text".to_owned()),
-            user: self.can_ask_users().then(|| match by_uuid {
-                true => "$3::text::uuid".to_owned(),
-                false => "$3::text".to_owned(),
+            user: self.can_ask_users().then(|| {
+                if by_uuid {
+                    "$3::text::uuid".to_owned()
+                } else {
+                    "$3::text".to_owned()
+                }
             }),
             agent: Some("$4::text::int8".to_owned()),
         };
@@ -223,10 +226,7 @@ impl PgTables {
     fn look_up(&self, slots: &Slots, agents: bool, secured: &[&str]) -> String {
         let schema = &self.quoted_schema;
         let own = self.has_own();
-        let when = |there: bool, sql: String| match there {
-            true => sql,
-            false => "NULL".to_owned(),
-        };
+        let when = |there: bool, sql: String| if there { sql } else { "NULL".to_owned() };
         let asked = |slot: &Option<String>, columns: &str, table: &str, key: &str| {
             let rows = slot.as_ref().map(|value| {
                 format!(
@@ -308,9 +308,10 @@ impl PgTables {
             let tables = secured.iter();
             signs.extend(tables.map(|name| format!("row_security_active({}::oid)", table(name))));
         }
-        match signs.is_empty() {
-            true => "NULL".to_owned(),
-            false => signs.join(" OR "),
+        if signs.is_empty() {
+            "NULL".to_owned()
+        } else {
+            signs.join(" OR ")
         }
     }
 
@@ -320,17 +321,13 @@ impl PgTables {
         let columns = &self.columns;
         let (id, tenant) = (columns.number_id("n"), columns.tenant_id("n"));
         let agent_id = columns.agent_id("n");
-        let agent = match agents {
-            true => {
-                format!(
-                    "(SELECT a.tenant_id::text FROM {schema}.{AGENTS} a WHERE a.id = {agent_id})"
-                )
-            }
-            false => "NULL".to_owned(),
+        let agent = if agents {
+            format!("(SELECT a.tenant_id::text FROM {schema}.{AGENTS} a WHERE a.id = {agent_id})")
+        } else {
+            "NULL".to_owned()
         };
-        let (alias, binding) = match self.has_own() {
-            false => ("NULL".to_owned(), "NULL".to_owned()),
-            true => (
+        let (alias, binding) = if self.has_own() {
+            (
                 format!(
                     "(SELECT alias FROM {schema}.lkroute_tenants t WHERE t.tenant_id = {tenant})"
                 ),
@@ -341,7 +338,9 @@ impl PgTables {
                        WHERE v.number_id = {id} AND v.until IS NULL AND NOT v.retired)",
                     source = self.source(),
                 ),
-            ),
+            )
+        } else {
+            ("NULL".to_owned(), "NULL".to_owned())
         };
         format!(
             "pg_catalog.json_agg(pg_catalog.json_build_array({id}, {tenant}, n.country_code::text, {base},
@@ -358,9 +357,8 @@ impl PgTables {
         let schema = &self.quoted_schema;
         let columns = self.columns.config_values("c");
         let row = self.columns.config_row_id("c");
-        let (version, fallback) = match self.has_own() {
-            false => ("NULL".to_owned(), String::new()),
-            true => (
+        let (version, fallback) = if self.has_own() {
+            (
                 format!(
                     "(SELECT pg_catalog.json_build_array({}, v.fields) FROM {schema}.lkroute_configs v
                        WHERE v.id = {row} AND v.until IS NULL)",
@@ -370,7 +368,9 @@ impl PgTables {
                     ", (SELECT (v.fields::json->>'fallback')::uuid FROM {schema}.lkroute_configs v
                          WHERE v.id = k.config AND v.until IS NULL)"
                 ),
-            ),
+            )
+        } else {
+            ("NULL".to_owned(), String::new())
         };
         format!(
             "(SELECT pg_catalog.json_agg(pg_catalog.json_build_array({columns}, {version}))

@@ -65,9 +65,12 @@ impl SqliteTables {
         let own = self.has_own();
         let agents =
             agents && self.has_column(AGENTS, "id") && self.has_column(AGENTS, "tenant_id");
-        let when = |there: bool, sql: &str| match there {
-            true => sql.to_owned(),
-            false => "NULL".to_owned(),
+        let when = |there: bool, sql: &str| {
+            if there {
+                sql.to_owned()
+            } else {
+                "NULL".to_owned()
+            }
         };
         let state = when(
             own,
@@ -102,22 +105,23 @@ impl SqliteTables {
 
     fn rows(&self, agents: bool) -> String {
         let config = sqlite_config_id("n.rules");
-        let texts = CONFIG_COLUMNS.map(|column| match self.has_column(CONFIGS, column) {
-            false => "NULL".to_owned(),
-            true => format!("CAST(c.{column} AS TEXT)"),
+        let texts = CONFIG_COLUMNS.map(|column| {
+            if self.has_column(CONFIGS, column) {
+                format!("CAST(c.{column} AS TEXT)")
+            } else {
+                "NULL".to_owned()
+            }
         });
         let texts = texts.join(", ");
-        let agent = match agents {
-            true => {
-                "(SELECT CAST(a.tenant_id AS TEXT) FROM voice_agents a
+        let agent = if agents {
+            "(SELECT CAST(a.tenant_id AS TEXT) FROM voice_agents a
                   WHERE a.id = n.default_agent_id)"
-            }
-            false => "NULL",
+        } else {
+            "NULL"
         };
         let null = || "NULL".to_owned();
-        let (alias, binding, version, fallback) = match self.has_own() {
-            false => (null(), null(), null(), String::new()),
-            true => (
+        let (alias, binding, version, fallback) = if self.has_own() {
+            (
                 "(SELECT alias FROM lkroute_tenants t WHERE t.tenant_id = n.tenant_id)".to_owned(),
                 format!(
                     "(SELECT json_array({SOURCE},
@@ -133,7 +137,9 @@ impl SqliteTables {
                     ", (SELECT v.fields ->> '$.fallback' FROM lkroute_configs v
                          WHERE v.id = {config} AND v.until IS NULL)"
                 ),
-            ),
+            )
+        } else {
+            (null(), null(), null(), String::new())
         };
         format!(
             "(SELECT json_group_array(json_array(

@@ -64,10 +64,7 @@ pub(super) fn statement(
             ),
         ),
     ];
-    let parts = parts.map(|(table, sql)| match has(table) {
-        true => sql,
-        false => "NULL".to_owned(),
-    });
+    let parts = parts.map(|(table, sql)| if has(table) { sql } else { "NULL".to_owned() });
     // A text in either engine.
     format!("SELECT CAST({array}({}) AS text)", parts.join(", "))
 }

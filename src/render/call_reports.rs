@@ -28,7 +28,7 @@ pub struct CallView<'a> {
 
 /// `dispatch --format json`. Keys are always there.
 #[derive(Debug, Serialize, JsonSchema)]
-pub struct DispatchReport<'a> {
+pub(crate) struct DispatchReport<'a> {
     pub format_version: u32,
     /// `dry_run`, `refused`, or the status of the record: `accepted`,
     /// `picked_up`, `answered`, `no_agent`, `not_dialled`, `failed`, `unknown`,
@@ -139,7 +139,7 @@ impl<'a> From<&CallView<'a>> for DispatchReport<'a> {
 
 impl DispatchReport<'_> {
     /// Where the call did not even begin.
-    pub fn failed(error: &Error) -> DispatchReport<'_> {
+    pub(crate) fn failed(error: &Error) -> DispatchReport<'_> {
         DispatchReport::from(&CallView {
             error: Some(error),
             ..CallView::default()
@@ -158,7 +158,7 @@ fn outcome(view: &CallView<'_>) -> &'static str {
 
 /// `dispatches --format json`.
 #[derive(Debug, Serialize, JsonSchema)]
-pub struct DispatchesReport<'a> {
+pub(crate) struct DispatchesReport<'a> {
     pub format_version: u32,
     /// That of the database, where it has one.
     pub environment: Option<&'a str>,
@@ -170,7 +170,7 @@ pub struct DispatchesReport<'a> {
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
-pub struct DispatchRow<'a> {
+pub(crate) struct DispatchRow<'a> {
     pub record_id: Uuid,
     pub at: &'a str,
     pub finished_at: Option<&'a str>,
@@ -267,7 +267,7 @@ impl<'a> From<&'a Record> for DispatchRow<'a> {
 }
 
 impl<'a> DispatchesReport<'a> {
-    pub fn new(records: &'a [Record]) -> DispatchesReport<'a> {
+    pub(crate) fn new(records: &'a [Record]) -> DispatchesReport<'a> {
         DispatchesReport {
             format_version: FORMAT_VERSION,
             environment: None,
@@ -279,7 +279,7 @@ impl<'a> DispatchesReport<'a> {
 }
 
 impl DispatchesReport<'_> {
-    pub fn failed(error: &Error) -> DispatchesReport<'static> {
+    pub(crate) fn failed(error: &Error) -> DispatchesReport<'static> {
         DispatchesReport {
             error: Some(error.into()),
             ..DispatchesReport::new(&[])

@@ -258,7 +258,9 @@ fn of_the_worker(record: &Record) -> String {
             Status::Failed => "no call",
             Status::NoAgent => "taken by nobody",
             Status::PickedUp | Status::Answered => "an agent was in the room",
-            _ => "taken by nobody that was seen",
+            Status::InQueue | Status::Unknown | Status::Cancelled => {
+                "taken by nobody that was seen"
+            }
         }
         .to_owned(),
     };

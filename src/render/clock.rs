@@ -10,7 +10,7 @@ static ZONE: OnceLock<TimeZone> = OnceLock::new();
 
 /// Chooses the zone of this process, once: that of the machine, or UTC where
 /// the output is a log that others read.
-pub fn choose_zone(local: bool) {
+pub(crate) fn choose_zone(local: bool) {
     let zone = if local {
         TimeZone::system()
     } else {
@@ -20,12 +20,12 @@ pub fn choose_zone(local: bool) {
 }
 
 /// `2026-11-21 03:34 UTC`, of RFC 3339.
-pub fn to_minute(at: &str) -> String {
+pub(crate) fn to_minute(at: &str) -> String {
     local_moment(at, "%Y-%m-%d %H:%M %Z")
 }
 
 /// The same with seconds.
-pub fn to_second(at: &str) -> String {
+pub(crate) fn to_second(at: &str) -> String {
     local_moment(at, "%Y-%m-%d %H:%M:%S %Z")
 }
 

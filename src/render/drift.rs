@@ -29,7 +29,7 @@ fn state(drift: &Drift, change: &Change) -> &'static str {
 }
 
 /// The report. `last`: the apply since which things have drifted.
-pub fn drift_text(drift: &Drift, last: &ApplyRecord, width: usize, full: bool) -> String {
+pub(crate) fn drift_text(drift: &Drift, last: &ApplyRecord, width: usize, full: bool) -> String {
     let plan = &drift.plan;
     let environment = plan.environment.as_deref();
     let of = environment.map_or(String::new(), |name| format!(" in {name}"));
@@ -148,7 +148,7 @@ fn ways_out(drift: &Drift) -> String {
 
 /// `drift --format json`. Keys are always there.
 #[derive(Debug, Default, Serialize, JsonSchema)]
-pub struct DriftReport<'a> {
+pub(crate) struct DriftReport<'a> {
     pub format_version: u32,
     /// That of the database, where it has one.
     pub environment: Option<&'a str>,
@@ -161,7 +161,7 @@ pub struct DriftReport<'a> {
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
-pub struct DriftedReport<'a> {
+pub(crate) struct DriftedReport<'a> {
     pub address: String,
     /// `config` or `binding`.
     pub kind: &'static str,
@@ -178,7 +178,7 @@ pub struct DriftedReport<'a> {
 
 /// Configs by name; of a secret only that there is one.
 #[derive(Debug, Serialize, JsonSchema)]
-pub struct DriftedField {
+pub(crate) struct DriftedField {
     pub name: &'static str,
     pub applied: Value,
     pub live: Value,
@@ -187,7 +187,7 @@ pub struct DriftedField {
 }
 
 impl<'a> DriftReport<'a> {
-    pub fn new(drift: &'a Drift, last: &ApplyRecord) -> DriftReport<'a> {
+    pub(crate) fn new(drift: &'a Drift, last: &ApplyRecord) -> DriftReport<'a> {
         let changes = drift.plan.changes.iter();
         DriftReport {
             format_version: FORMAT_VERSION,
@@ -200,7 +200,7 @@ impl<'a> DriftReport<'a> {
         }
     }
 
-    pub fn failed(error: &Error) -> DriftReport<'static> {
+    pub(crate) fn failed(error: &Error) -> DriftReport<'static> {
         DriftReport {
             format_version: FORMAT_VERSION,
             error: Some(error.into()),

@@ -7,7 +7,7 @@
 //! is written as TOML writes it: `\u0060`.
 
 use crate::invisible_chars;
-pub use crate::invisible_chars::visible;
+pub(crate) use crate::invisible_chars::visible;
 
 /// How much of one text is shown, in characters.
 const LONGEST: usize = 120;
@@ -27,7 +27,7 @@ fn written_out(text: &str, also: impl Fn(char) -> bool) -> String {
 }
 
 /// The first `most` characters, and `…` where there are more.
-pub fn clipped_to(text: &str, most: usize) -> String {
+pub(crate) fn clipped_to(text: &str, most: usize) -> String {
     match text.char_indices().nth(most) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.to_owned(),
@@ -35,7 +35,7 @@ pub fn clipped_to(text: &str, most: usize) -> String {
 }
 
 /// A Markdown code span, in table cells too.
-pub fn code_span(text: &str) -> String {
+pub(crate) fn code_span(text: &str) -> String {
     let text = clipped_to(&invisible_chars::without_user_info(text), LONGEST);
     let text = written_out(&text, |c| matches!(c, '`' | '|' | '<'));
     let text = clipped_to(&text, LONGEST);
@@ -51,7 +51,7 @@ pub fn code_span(text: &str) -> String {
 
 /// A sentence of lkroute's that quotes texts: what stands between backticks
 /// and every word that is not a plain one becomes a code span.
-pub fn escaped_prose(text: &str) -> String {
+pub(crate) fn escaped_prose(text: &str) -> String {
     let text = clipped_to(text, 4 * LONGEST);
     let mut parts: Vec<&str> = text.split('`').collect();
     // A quote that nobody closed is no quote.
@@ -118,27 +118,11 @@ fn is_plain(word: &str) -> bool {
 }
 
 /// A fenced block; the fence is longer than any in the text.
-pub fn fenced_block(language: &str, text: &str) -> String {
+pub(crate) fn fenced_block(language: &str, text: &str) -> String {
     let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
     let fence = "`".repeat(longest.max(2) + 1);
     let lines: Vec<String> = text.lines().map(visible).collect();
     format!("{fence}{language}\n{}\n{fence}\n", lines.join("\n"))
-}
-
-/// For HTML, inside `<code>`.
-pub fn escaped_html(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in visible(&clipped_to(text, LONGEST)).chars() {
-        match c {
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '&' => out.push_str("&amp;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            _ => out.push(c),
-        }
-    }
-    out
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use crate::finding::{Finding, Place, Severity};
 
 /// Every finding, worst first as they come, a blank line between them.
 /// `width` is that of the terminal, in columns.
-pub fn findings_text(findings: &[Finding], width: usize) -> String {
+pub(crate) fn findings_text(findings: &[Finding], width: usize) -> String {
     let drawn: Vec<String> = findings
         .iter()
         .map(|finding| draw_finding(finding, width) + "\n")

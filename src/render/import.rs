@@ -30,7 +30,7 @@ impl Item {
 }
 
 /// The report as people read it. `paths` are those of the files written.
-pub fn text(import: &Import, paths: &[String], view: View) -> String {
+pub(crate) fn text(import: &Import, paths: &[String], view: View) -> String {
     let mut text = format!("{}\n", paint(BOLD, visible(&import_headline(import))));
     if view.quiet {
         return text;
@@ -153,7 +153,7 @@ fn import_notes(import: &Import) -> Vec<Item> {
 
 /// The report for machines.
 #[derive(Debug, Serialize, JsonSchema)]
-pub struct ImportReport<'a> {
+pub(crate) struct ImportReport<'a> {
     pub format_version: u32,
     /// That of the database, where it has one.
     pub environment: Option<&'a str>,
@@ -173,7 +173,7 @@ pub struct ImportReport<'a> {
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
-pub struct SummaryReport {
+pub(crate) struct SummaryReport {
     pub regions: u64,
     pub configs: u64,
     pub tenants: u64,
@@ -186,7 +186,7 @@ pub struct SummaryReport {
 
 /// Number rows that were not imported for one reason.
 #[derive(Debug, Serialize, JsonSchema)]
-pub struct RowsReport {
+pub(crate) struct RowsReport {
     /// Stable: `duplicate-rows`.
     pub reason: &'static str,
     pub message: String,
@@ -194,13 +194,13 @@ pub struct RowsReport {
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
-pub struct ConfigReport<'a> {
+pub(crate) struct ConfigReport<'a> {
     pub config: &'a str,
     pub message: &'a str,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
-pub struct LeftOutReport<'a> {
+pub(crate) struct LeftOutReport<'a> {
     pub field: &'static str,
     /// JSON text, shortened.
     pub value: &'a str,
@@ -210,20 +210,20 @@ pub struct LeftOutReport<'a> {
 
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "FieldReport")]
-pub struct ImportedFieldReport<'a> {
+pub(crate) struct ImportedFieldReport<'a> {
     pub config: &'a str,
     pub field: &'static str,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
-pub struct SecretReport<'a> {
+pub(crate) struct SecretReport<'a> {
     pub config: &'a str,
     pub variable: &'a str,
     pub message: &'a str,
 }
 
 impl<'a> ImportReport<'a> {
-    pub fn new(import: &'a Import, paths: &'a [String]) -> ImportReport<'a> {
+    pub(crate) fn new(import: &'a Import, paths: &'a [String]) -> ImportReport<'a> {
         let ids = |rows: &[uuid::Uuid]| rows.iter().map(ToString::to_string).collect();
         let not_imported = import.not_imported.iter().map(|(reason, rows)| RowsReport {
             reason: reason.code(),

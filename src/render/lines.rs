@@ -17,7 +17,7 @@ const LONGEST: usize = 10_000;
 
 /// The value as TOML writes it, on one line; `null`, which TOML lacks, as
 /// `null`.
-pub fn toml_value(value: &Value) -> String {
+pub(crate) fn toml_value(value: &Value) -> String {
     match value {
         Value::String(text) => {
             let text = without_user_info(text);
@@ -44,7 +44,7 @@ fn toml_assignment(plan: &Plan, field: Field, value: &Value) -> String {
 }
 
 /// The lines of the fields whose kind is wanted, coloured, not indented.
-pub fn of(plan: &Plan, change: &Change, wanted: impl Fn(Kind) -> bool) -> Vec<String> {
+pub(crate) fn of(plan: &Plan, change: &Change, wanted: impl Fn(Kind) -> bool) -> Vec<String> {
     let fields = plan.patch(change).fields.iter();
     fields
         .filter(|field| wanted(field.kind))
@@ -53,18 +53,22 @@ pub fn of(plan: &Plan, change: &Change, wanted: impl Fn(Kind) -> bool) -> Vec<St
 }
 
 /// The same without colours.
-pub fn plain_lines(plan: &Plan, change: &Change, wanted: impl Fn(Kind) -> bool) -> Vec<String> {
+pub(crate) fn plain_lines(
+    plan: &Plan,
+    change: &Change,
+    wanted: impl Fn(Kind) -> bool,
+) -> Vec<String> {
     let lines = of(plan, change, wanted);
     lines.iter().map(|line| plain(line)).collect()
 }
 
 /// A line without colours.
-pub fn plain(line: &str) -> String {
+pub(crate) fn plain(line: &str) -> String {
     strip_str(line).to_string()
 }
 
 /// The lines of one field.
-pub fn of_field(plan: &Plan, change: &Change, field: &FieldChange) -> Vec<String> {
+pub(crate) fn of_field(plan: &Plan, change: &Change, field: &FieldChange) -> Vec<String> {
     match field.field {
         Field::ApiSecret => secret_lines(plan, change, field),
         _ => lines(plan, field),
@@ -85,7 +89,7 @@ fn lines(plan: &Plan, change: &FieldChange) -> Vec<String> {
                 paint(DIM, "   # stays, no longer managed")
             )];
         }
-        _ => String::new(),
+        Kind::Set | Kind::Adopt | Kind::Drift | Kind::Conflict | Kind::Blocked => String::new(),
     };
     match (shown(&change.before), shown(&change.after)) {
         (Some(before), Some(after)) => {
@@ -151,7 +155,7 @@ fn secret_lines(plan: &Plan, change: &Change, field: &FieldChange) -> Vec<String
 }
 
 /// What happens to a secret, in one word.
-pub fn secret_word(plan: &Plan, change: &Change, field: &FieldChange) -> &'static str {
+pub(crate) fn secret_word(plan: &Plan, change: &Change, field: &FieldChange) -> &'static str {
     match (plan.secret_outcome(change), &field.before, &field.after) {
         (Some(SecretOutcome::Resealed), ..) => "re-sealed",
         (Some(SecretOutcome::NotCompared), ..) => "not compared",

@@ -11,7 +11,7 @@ use crate::app::list::ListedNumber;
 
 /// `list`.
 #[derive(Debug, Serialize, JsonSchema)]
-pub struct ListReport {
+pub(crate) struct ListReport {
     pub format_version: u32,
     /// That of the database or of `--env`, where there is one.
     pub environment: Option<String>,
@@ -21,7 +21,7 @@ pub struct ListReport {
 }
 
 impl ListReport {
-    pub fn new(source: &'static str, numbers: Vec<ListedNumber>) -> ListReport {
+    pub(crate) fn new(source: &'static str, numbers: Vec<ListedNumber>) -> ListReport {
         ListReport {
             format_version: FORMAT_VERSION,
             environment: None,
@@ -33,7 +33,7 @@ impl ListReport {
 
 /// A line for each number, in columns as wide as they have to be; where that
 /// is too wide, the last column gets lines of its own.
-pub fn listing_text(numbers: &[ListedNumber], width: usize) -> String {
+pub(crate) fn listing_text(numbers: &[ListedNumber], width: usize) -> String {
     let rows: Vec<[String; 3]> = numbers.iter().map(number_cells).collect();
     let wide = |ix: usize| {
         let cells = rows.iter().map(|row| row[ix].chars().count());

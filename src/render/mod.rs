@@ -6,34 +6,34 @@
 //! wanted; no colour says what the words don't say too.
 
 pub mod applied;
-pub mod call_reports;
+pub(crate) mod call_reports;
 pub mod calls;
-pub mod clock;
+pub(crate) mod clock;
 pub mod doctor;
-pub mod drift;
-pub mod escape;
-pub mod findings;
+pub(crate) mod drift;
+pub(crate) mod escape;
+pub(crate) mod findings;
 pub mod github;
 pub mod graph;
 pub mod guards;
 pub mod history;
-pub mod import;
+pub(crate) mod import;
 pub mod json;
-pub mod lines;
-pub mod listing;
+pub(crate) mod lines;
+pub(crate) mod listing;
 pub mod markdown;
-pub mod moves;
+pub(crate) mod moves;
 pub mod number;
-pub mod picture;
-pub mod plan_rows;
-pub mod rerouted;
+pub(crate) mod picture;
+pub(crate) mod plan_rows;
+pub(crate) mod rerouted;
 pub mod sarif;
 pub mod schema;
 pub mod secrets;
-pub mod stale;
+pub(crate) mod stale;
 pub mod text;
 
-pub use crate::explain::style;
+pub(crate) use crate::explain::style;
 
 #[cfg(test)]
 mod tests;

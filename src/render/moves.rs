@@ -21,7 +21,7 @@ const NEW_APART: usize = 3;
 
 /// What a group of numbers goes through, as far as its route goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RouteFate {
+pub(crate) enum RouteFate {
     /// Calls fail that went through before.
     Breaks,
     /// From a config to the environment.
@@ -36,7 +36,7 @@ pub enum RouteFate {
     New,
 }
 
-pub fn group_fate(group: &RerouteGroup) -> RouteFate {
+pub(crate) fn group_fate(group: &RerouteGroup) -> RouteFate {
     let Some(before) = &group.before else {
         return RouteFate::New;
     };
@@ -53,7 +53,7 @@ pub fn group_fate(group: &RerouteGroup) -> RouteFate {
 /// ``412 numbers of 3 tenants change worker: `a` → `b` ``, ``400 numbers of
 /// `acme`: calls to +971 allowed → refused``. None where nothing changes that
 /// a call depends on, and no number is new.
-pub fn move_clauses(reroutes: &Reroutes) -> Vec<String> {
+pub(crate) fn move_clauses(reroutes: &Reroutes) -> Vec<String> {
     let groups = &reroutes.groups;
     let mut parts = moved_clauses(groups);
     parts.extend(on_other_terms(groups));
@@ -279,7 +279,18 @@ fn terms_change(before: &EffectiveRoute, after: &EffectiveRoute, field: CallFiel
     match field {
         CallField::Secret => "another API secret".to_owned(),
         CallField::Countries => countries_change(before, after),
-        _ => {
+        CallField::Source
+        | CallField::Config
+        | CallField::Server
+        | CallField::Trunk
+        | CallField::Worker
+        | CallField::Deployment
+        | CallField::Region
+        | CallField::ApiKey
+        | CallField::Fallback
+        | CallField::Inbound
+        | CallField::Outbound
+        | CallField::Dialled => {
             let value = |route| value_in_sentence(&field_value(route, field));
             format!("{} {} → {}", field_name(field), value(before), value(after))
         }
@@ -325,7 +336,7 @@ fn value_in_sentence(value: &str) -> String {
 }
 
 /// What people call it.
-pub fn field_name(field: CallField) -> &'static str {
+pub(crate) fn field_name(field: CallField) -> &'static str {
     match field {
         CallField::Source => "route",
         CallField::Config => "config",
@@ -345,7 +356,7 @@ pub fn field_name(field: CallField) -> &'static str {
 }
 
 /// The value of one field of a route, as people read it.
-pub fn field_value(route: &EffectiveRoute, field: CallField) -> String {
+pub(crate) fn field_value(route: &EffectiveRoute, field: CallField) -> String {
     let or =
         |value: &Option<String>, other: &str| value.clone().unwrap_or_else(|| other.to_owned());
     let various = String::new;
@@ -373,7 +384,7 @@ pub fn field_value(route: &EffectiveRoute, field: CallField) -> String {
 }
 
 /// Where a route ends, in a few words.
-pub fn route_end(route: &EffectiveRoute) -> String {
+pub(crate) fn route_end(route: &EffectiveRoute) -> String {
     match (route.source, &route.config) {
         (RouteSource::Database, Some(config)) => config.clone(),
         (RouteSource::Error, _) => "no route".to_owned(),

@@ -141,7 +141,7 @@ fn resolution_rows(resolution: &Resolution) -> [(&'static str, Option<String>); 
 fn source_word(source: Source) -> &'static str {
     match source {
         Source::Environment => "the environment",
-        _ => source.as_str(),
+        Source::Database | Source::Files => source.as_str(),
     }
 }
 

@@ -8,7 +8,7 @@ use super::escape::{clipped_to, visible};
 
 /// Boxes in frames, and arrows between them.
 #[derive(Debug, Clone, Default)]
-pub struct Picture {
+pub(crate) struct Picture {
     pub title: Option<String>,
     pub frames: Vec<Frame>,
     pub arrows: Vec<Arrow>,
@@ -16,14 +16,14 @@ pub struct Picture {
 
 /// Boxes that belong together.
 #[derive(Debug, Clone)]
-pub struct Frame {
+pub(crate) struct Frame {
     /// Absent for boxes that stand alone.
     pub label: Option<String>,
     pub boxes: Vec<Box>,
 }
 
 #[derive(Debug, Clone)]
-pub struct Box {
+pub(crate) struct Box {
     /// Letters and digits; unique in the picture.
     pub id: String,
     pub lines: Vec<String>,
@@ -32,7 +32,7 @@ pub struct Box {
 
 /// How a box is drawn; the words say the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Tone {
+pub(crate) enum Tone {
     Plain,
     /// A count, or a place that is no config.
     Round,
@@ -43,14 +43,14 @@ pub enum Tone {
 }
 
 #[derive(Debug, Clone)]
-pub struct Arrow {
+pub(crate) struct Arrow {
     pub from: String,
     pub to: String,
     pub label: Option<String>,
 }
 
 /// A Mermaid flowchart, from left to right.
-pub fn mermaid_flowchart(picture: &Picture) -> String {
+pub(crate) fn mermaid_flowchart(picture: &Picture) -> String {
     let mut out = String::new();
     if let Some(title) = &picture.title {
         let _ = writeln!(
@@ -132,7 +132,7 @@ fn label_of(text: &str) -> String {
 }
 
 /// A digraph for Graphviz, from left to right.
-pub fn dot_digraph(picture: &Picture) -> String {
+pub(crate) fn dot_digraph(picture: &Picture) -> String {
     let mut out = "digraph routing {\n  rankdir=LR\n  node [shape=box]\n".to_owned();
     if let Some(title) = &picture.title {
         let _ = writeln!(out, "  label={}", dot_string(std::slice::from_ref(title)));

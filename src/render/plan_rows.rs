@@ -13,12 +13,12 @@ use crate::diff::summary::PlanSummary;
 use crate::fields::Field;
 
 /// Things that are alike are named up to this many.
-pub const NAMED_ALIKE: usize = 3;
+pub(crate) const NAMED_ALIKE: usize = 3;
 /// Deletes are named up to this many, whatever else is folded.
-pub const NAMED_DELETES: usize = 50;
+pub(crate) const NAMED_DELETES: usize = 50;
 
 /// The order of actions in a sentence.
-pub const CREATES_FIRST: [Action; 6] = [
+pub(crate) const CREATES_FIRST: [Action; 6] = [
     Action::Create,
     Action::Update,
     Action::Delete,
@@ -27,7 +27,7 @@ pub const CREATES_FIRST: [Action; 6] = [
     Action::Release,
 ];
 /// The same, with what goes first.
-pub const DELETES_FIRST: [Action; 6] = [
+pub(crate) const DELETES_FIRST: [Action; 6] = [
     Action::Delete,
     Action::Create,
     Action::Update,
@@ -36,7 +36,7 @@ pub const DELETES_FIRST: [Action; 6] = [
     Action::Release,
 ];
 /// The order of actions in a list, the worst first.
-pub const WORST_FIRST: [Action; 6] = [
+pub(crate) const WORST_FIRST: [Action; 6] = [
     Action::Delete,
     Action::Update,
     Action::Create,
@@ -47,24 +47,24 @@ pub const WORST_FIRST: [Action; 6] = [
 
 /// Things that are alike, in the order in which they came.
 #[derive(Debug, Clone)]
-pub struct AlikeGroup<T> {
+pub(crate) struct AlikeGroup<T> {
     pub first: T,
     /// The first among them.
     pub all: Vec<T>,
 }
 
 /// Changes that are alike in all but their object.
-pub type ChangeGroup<'a> = AlikeGroup<&'a Change>;
+pub(crate) type ChangeGroup<'a> = AlikeGroup<&'a Change>;
 
 impl<T> AlikeGroup<T> {
-    pub fn count(&self) -> u64 {
+    pub(crate) fn count(&self) -> u64 {
         self.all.len() as u64
     }
 }
 
 /// Groups things whose keys are equal, in the order of their first ones; a
 /// thing without a key stands alone.
-pub fn group_alike<T: Copy, K: Eq + Hash>(
+pub(crate) fn group_alike<T: Copy, K: Eq + Hash>(
     things: impl IntoIterator<Item = T>,
     key: impl Fn(T) -> Option<K>,
 ) -> Vec<AlikeGroup<T>> {
@@ -86,31 +86,35 @@ pub fn group_alike<T: Copy, K: Eq + Hash>(
 
 /// Bindings to which the same happens. Regions and configs stand alone: people
 /// know them by name.
-pub fn group_changes<'a>(changes: impl IntoIterator<Item = &'a Change>) -> Vec<ChangeGroup<'a>> {
+pub(crate) fn group_changes<'a>(
+    changes: impl IntoIterator<Item = &'a Change>,
+) -> Vec<ChangeGroup<'a>> {
     group_alike(changes, |change| {
         is_binding(change).then_some((change.action, change.patch))
     })
 }
 
 /// Bindings to which the same happens at the same line of the files.
-pub fn group_by_line<'a>(changes: impl IntoIterator<Item = &'a Change>) -> Vec<ChangeGroup<'a>> {
+pub(crate) fn group_by_line<'a>(
+    changes: impl IntoIterator<Item = &'a Change>,
+) -> Vec<ChangeGroup<'a>> {
     group_alike(changes, |change| {
         is_binding(change).then_some((change.origin, change.action, change.patch))
     })
 }
 
-pub fn is_binding(change: &Change) -> bool {
+pub(crate) fn is_binding(change: &Change) -> bool {
     matches!(change.object, Object::Binding { .. })
 }
 
 /// `412 bindings alike, e.g. binding."+9715…"@sasya`.
-pub fn alike_words(count: u64, which: &str, example: &str) -> String {
+pub(crate) fn alike_words(count: u64, which: &str, example: &str) -> String {
     format!("{} {which}alike, e.g. {example}", counted(count, "binding"))
 }
 
 /// The changes of a plan by what is to be said of them.
 #[derive(Debug)]
-pub struct PlanRows<'a> {
+pub(crate) struct PlanRows<'a> {
     pub plan: &'a Plan,
     pub summary: PlanSummary,
     /// Without those in conflict.
@@ -119,7 +123,7 @@ pub struct PlanRows<'a> {
 }
 
 /// What a plan shows.
-pub fn rows(plan: &Plan) -> PlanRows<'_> {
+pub(crate) fn rows(plan: &Plan) -> PlanRows<'_> {
     let changes = plan.changes.iter();
     let (conflicts, changes) = changes.partition(|change| plan.in_conflict(change));
     PlanRows {
@@ -132,7 +136,7 @@ pub fn rows(plan: &Plan) -> PlanRows<'_> {
 
 /// Deletes, as far as they are told apart.
 #[derive(Debug)]
-pub enum DeleteRows<'a> {
+pub(crate) enum DeleteRows<'a> {
     Named(Vec<&'a Change>),
     /// Each with how many there are.
     Folded(Vec<(FoldedDelete, u64)>),
@@ -140,7 +144,7 @@ pub enum DeleteRows<'a> {
 
 /// What deletes are counted by.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum FoldedDelete {
+pub(crate) enum FoldedDelete {
     /// A region or config, by its address.
     Object(String),
     Numbers {
@@ -152,20 +156,23 @@ pub enum FoldedDelete {
 
 impl<'a> PlanRows<'a> {
     /// The changes of some actions, without those in conflict.
-    pub fn of_actions(&self, wanted: impl Fn(Action) -> bool) -> impl Iterator<Item = &'a Change> {
+    pub(crate) fn of_actions(
+        &self,
+        wanted: impl Fn(Action) -> bool,
+    ) -> impl Iterator<Item = &'a Change> {
         let changes = self.changes.iter().copied();
         changes.filter(move |change| wanted(change.action))
     }
 
     /// What was changed outside lkroute and is set back.
-    pub fn drifted(&self) -> impl Iterator<Item = &'a Change> {
+    pub(crate) fn drifted(&self) -> impl Iterator<Item = &'a Change> {
         let plan = self.plan;
         let changes = self.changes.iter().copied();
         changes.filter(move |change| plan.patch(change).has(Kind::Drift))
     }
 
     /// What is deleted, by name where that is wanted or they are few.
-    pub fn deletes(&self, all_named: bool) -> DeleteRows<'a> {
+    pub(crate) fn deletes(&self, all_named: bool) -> DeleteRows<'a> {
         let gone: Vec<&Change> = self.of_actions(|action| action == Action::Delete).collect();
         if all_named || gone.len() <= NAMED_DELETES {
             DeleteRows::Named(gone)
@@ -190,7 +197,9 @@ fn fold_deletes(plan: &Plan, gone: Vec<&Change>) -> Vec<(FoldedDelete, u64)> {
                 tenant: plan.tenants[tenant as usize].label(),
                 config: config_before(plan, group.first),
             },
-            object => FoldedDelete::Object(plan.address(object).to_string()),
+            object @ (Object::Region(_) | Object::Config(_)) => {
+                FoldedDelete::Object(plan.address(object).to_string())
+            }
         };
         let ix = *known.entry(what.clone()).or_insert(rows.len());
         match rows.get_mut(ix) {
@@ -202,7 +211,7 @@ fn fold_deletes(plan: &Plan, gone: Vec<&Change>) -> Vec<(FoldedDelete, u64)> {
 }
 
 /// The config that a binding was on, by name.
-pub fn config_before(plan: &Plan, change: &Change) -> Option<String> {
+pub(crate) fn config_before(plan: &Plan, change: &Change) -> Option<String> {
     let mut fields = plan.patch(change).fields.iter();
     let config = fields.find(|field| field.field == Field::Config)?;
     Some(match plan.shown(Field::Config, config.before.as_ref()?) {
@@ -212,13 +221,13 @@ pub fn config_before(plan: &Plan, change: &Change) -> Option<String> {
 }
 
 /// `routing/uae.toml:12`: where a change is declared, or was.
-pub fn place(plan: &Plan, change: &Change) -> Option<String> {
+pub(crate) fn place(plan: &Plan, change: &Change) -> Option<String> {
     let (file, line) = plan.source(change)?;
     Some(format!("{file}:{line}"))
 }
 
 /// Those of the counts that are not zero: `2 to create`.
-pub fn count_phrases<'a>(
+pub(crate) fn count_phrases<'a>(
     counts: impl IntoIterator<Item = (u64, &'a str)>,
 ) -> impl Iterator<Item = String> {
     let some = counts.into_iter().filter(|(count, _)| *count > 0);
@@ -227,7 +236,7 @@ pub fn count_phrases<'a>(
 
 /// What a plan is about to do, in these actions' order, and what is in
 /// conflict.
-pub fn counts_to_do(summary: &PlanSummary, actions: [Action; 6]) -> Vec<String> {
+pub(crate) fn counts_to_do(summary: &PlanSummary, actions: [Action; 6]) -> Vec<String> {
     let counts = actions.map(|action| (summary.of(action), words_before(action)));
     count_phrases(
         counts
@@ -238,12 +247,12 @@ pub fn counts_to_do(summary: &PlanSummary, actions: [Action; 6]) -> Vec<String> 
 }
 
 /// `2 guards to change`, where some are.
-pub fn guards_to_do(summary: &PlanSummary) -> Option<String> {
+pub(crate) fn guards_to_do(summary: &PlanSummary) -> Option<String> {
     (summary.guards > 0).then(|| format!("{} to change", counted(summary.guards, "guard")))
 }
 
 /// What an apply did, from the counts that it stores: `2 created, 1 updated`.
-pub fn counts_done(counts: &Value) -> String {
+pub(crate) fn counts_done(counts: &Value) -> String {
     let count = |key: &str| counts.get(key).and_then(Value::as_u64).unwrap_or_default();
     let phrases = CREATES_FIRST.map(|action| (count(action.as_str()), words_after(action)));
     let guards = count("guards");

@@ -10,7 +10,7 @@ use crate::impact::saved_plan::{Half, Moved, difference};
 const SHOWN: usize = 20;
 
 /// What differs, without colours, object by object.
-pub fn stale_text(approved: &Plan, now: &Plan) -> String {
+pub(crate) fn stale_text(approved: &Plan, now: &Plan) -> String {
     let moved = difference(approved, now);
     let (calls, moved): (Vec<Moved<'_>>, Vec<Moved<'_>>) =
         moved.into_iter().partition(differs_by_calls_alone);

@@ -27,7 +27,7 @@ pub struct Called {
 }
 
 /// The number as given, with no rule applied.
-pub fn as_given(to: &str) -> Called {
+pub(crate) fn as_given(to: &str) -> Called {
     let number = parse_dialled(to, None).ok();
     Called {
         input: to.to_owned(),
@@ -38,7 +38,7 @@ pub fn as_given(to: &str) -> Called {
 }
 
 /// Whether the row lets calls out at all.
-pub fn allows_calls(fields: &Fields, trace: &mut Trace) -> Result<(), ResolveError> {
+pub(crate) fn allows_calls(fields: &Fields, trace: &mut Trace) -> Result<(), ResolveError> {
     let error = match fields.get(Field::Outbound) {
         None | Some(Value::Null) => return Ok(()),
         Some(Value::Bool(true)) => {
@@ -62,7 +62,7 @@ pub fn allows_calls(fields: &Fields, trace: &mut Trace) -> Result<(), ResolveErr
 
 /// Reads `to` and writes it as the carrier wants it, or says which rule
 /// refuses it. `fields` are those of the calling number's row.
-pub fn call(
+pub(crate) fn call(
     fields: &Fields,
     to: &str,
     regions: &Regions,

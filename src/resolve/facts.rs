@@ -78,7 +78,7 @@ impl Facts {
 }
 
 /// The bindings whose key is wanted, as rows, in one pass over all of them.
-pub fn rows_of_files(
+pub(crate) fn rows_of_files(
     routing: &Routing,
     wanted: impl Fn(RowKey) -> bool,
 ) -> HashMap<RowKey, Vec<RowFact>> {
@@ -345,7 +345,7 @@ impl Regions {
 }
 
 /// The prefixes in a value of `country_codes`.
-pub fn codes_of(value: Option<&Value>) -> Vec<Prefix> {
+pub(crate) fn codes_of(value: Option<&Value>) -> Vec<Prefix> {
     let codes = value.and_then(Value::as_array).into_iter().flatten();
     codes
         .filter_map(|code| Prefix::parse(code.as_str()?).ok())

@@ -7,17 +7,17 @@
 //! environment only where a look-up worked and found nothing; a look-up that
 //! failed is an error, with the trace still there.
 
-pub mod carrier;
-pub mod choice;
+pub(crate) mod carrier;
+pub(crate) mod choice;
 mod config_ref;
-pub mod countries;
+pub(crate) mod countries;
 pub mod env;
-pub mod facts;
+pub(crate) mod facts;
 pub mod fallback;
 pub mod report;
 pub mod route;
-pub mod terms;
-pub mod trace;
+pub(crate) mod terms;
+pub(crate) mod trace;
 
 #[cfg(test)]
 mod country_laws;
@@ -26,7 +26,7 @@ mod laws;
 mod number;
 mod query;
 #[cfg(test)]
-pub mod samples;
+pub(crate) mod samples;
 #[cfg(test)]
 mod tests;
 
@@ -162,7 +162,7 @@ fn without_table(
     let route = router(query, facts, env).of_environment(None, &flag, trace)?;
     let tenant = match query.tenant {
         TenantChoice::Given(id) => Some(facts.tenant(id)),
-        _ => None,
+        TenantChoice::Any | TenantChoice::OfUser(_) => None,
     };
     Ok(Outcome {
         tenant,

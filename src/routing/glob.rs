@@ -4,7 +4,7 @@
 /// Whether a glob, in which `*` stands for any run of characters, matches the
 /// whole text. The earliest place of each piece leaves the most text for the
 /// next, so that no piece is looked for twice: linear.
-pub fn matches_glob(glob: &str, text: &str) -> bool {
+pub(crate) fn matches_glob(glob: &str, text: &str) -> bool {
     let mut pieces = glob.split('*');
     let head = pieces.next().unwrap_or_default();
     let Some(rest) = text.strip_prefix(head) else {

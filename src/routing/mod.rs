@@ -4,7 +4,7 @@
 //! Bindings are kept small (a million of them is the size to design for): the
 //! tenant, what is declared for the number, and where, are indices.
 
-pub mod glob;
+pub(crate) mod glob;
 pub mod guards;
 pub mod window;
 

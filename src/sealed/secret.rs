@@ -27,7 +27,7 @@ impl OddSecret {
                 "a sealed value goes into the files as `{ sealed = \"…\" }`, and opens for the \
                  config that it was sealed for"
             }
-            _ => {
+            OddSecret::LineBreak | OddSecret::Blank | OddSecret::Control => {
                 "LiveKit would get another secret than the one that was meant: give it in one \
                   line, without blanks around it (one line end after it is taken off)"
             }

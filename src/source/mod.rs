@@ -16,12 +16,12 @@ mod merge;
 mod number_warnings;
 mod parse;
 mod sources;
-pub mod suggest;
+pub(crate) mod suggest;
 #[cfg(test)]
 mod tests;
-pub mod tree_rules;
+pub(crate) mod tree_rules;
 pub mod url;
-pub mod write;
+pub(crate) mod write;
 
 pub use load::load_routing;
 pub use loaded::{LoadOptions, Loaded, MAX_BINDINGS};

@@ -4,7 +4,7 @@
 const ALIKE: f64 = 0.75;
 
 /// The candidate that was most likely meant.
-pub fn closest_name<'a>(
+pub(crate) fn closest_name<'a>(
     name: &str,
     candidates: impl IntoIterator<Item = &'a str>,
 ) -> Option<&'a str> {
@@ -25,7 +25,7 @@ pub fn closest_name<'a>(
 
 /// The candidate that differs by a slip of one letter. Another digit is another
 /// name: `uae-2` is not offered for `uae-1`.
-pub fn same_but_a_slip<'a>(
+pub(crate) fn same_but_a_slip<'a>(
     name: &str,
     candidates: impl IntoIterator<Item = &'a str>,
 ) -> Option<&'a str> {
@@ -39,7 +39,7 @@ pub fn same_but_a_slip<'a>(
 }
 
 /// A hint that offers the closest candidate, or lists them where they are few.
-pub fn suggestion_hint<'a>(
+pub(crate) fn suggestion_hint<'a>(
     name: &str,
     candidates: impl IntoIterator<Item = &'a str>,
 ) -> Option<String> {
@@ -52,7 +52,7 @@ pub fn suggestion_hint<'a>(
 }
 
 /// `` `a`, `b` and `c` ``
-pub fn quoted_list(names: &[&str]) -> String {
+pub(crate) fn quoted_list(names: &[&str]) -> String {
     let quoted: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
     match quoted.split_last() {
         Some((last, [])) => last.clone(),

@@ -11,16 +11,16 @@ use crate::error::Error;
 use crate::finding::Finding;
 
 /// Bytes of one routing file.
-pub const MAX_FILE_BYTES: u64 = 256 << 20;
+pub(crate) const MAX_FILE_BYTES: u64 = 256 << 20;
 
 /// Files, directories and links below the routing directory.
-pub const MAX_ENTRIES: usize = 100_000;
+pub(crate) const MAX_ENTRIES: usize = 100_000;
 
 /// Symbolic links among them.
-pub const MAX_SYMLINKS: usize = 10_000;
+pub(crate) const MAX_SYMLINKS: usize = 10_000;
 
 /// Directories within each other below the routing directory.
-pub const MAX_DEPTH: usize = 64;
+pub(crate) const MAX_DEPTH: usize = 64;
 
 /// Most links on the way to one file, as in Linux.
 const MAX_LINKS: usize = 40;
@@ -30,7 +30,7 @@ const MAX_STEPS: usize = 1_000;
 
 /// What stands at a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum PathNode {
+pub(crate) enum PathNode {
     Missing,
     File,
     Directory,
@@ -47,7 +47,7 @@ pub enum PathNode {
 
 /// Why a link is not followed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LinkFault {
+pub(crate) enum LinkFault {
     Outside,
     GitDirectory,
     OtherRepository,
@@ -60,7 +60,7 @@ pub enum LinkFault {
 
 impl LinkFault {
     /// The finding, without its place.
-    pub fn into_finding(self) -> Finding {
+    pub(crate) fn into_finding(self) -> Finding {
         let (code, what) = match self {
             LinkFault::Nowhere => ("unreadable-file", "nowhere"),
             LinkFault::Loop => ("symlink-loop", "back to itself"),
@@ -83,7 +83,7 @@ impl LinkFault {
 
 /// Why following a path ended early.
 #[derive(Debug)]
-pub enum FollowError {
+pub(crate) enum FollowError {
     Fault(LinkFault),
     /// What is on the way could not be read.
     Failed(Error),
@@ -92,7 +92,7 @@ pub enum FollowError {
 /// Follows a path from a directory, both with `/` between their parts, through
 /// all links. `look` says what stands at a path from the top. Gives the path
 /// from the top to what was found, which is no link.
-pub fn follow_links(
+pub(crate) fn follow_links(
     from: &str,
     path: &str,
     look: &mut dyn FnMut(&str) -> Result<PathNode, Error>,
@@ -133,7 +133,7 @@ pub fn follow_links(
                 at.clear();
                 ahead.extend(path_parts(&target).rev());
             }
-            other => {
+            other @ (PathNode::File | PathNode::Directory | PathNode::Special) => {
                 node = other;
                 continue;
             }
@@ -146,7 +146,7 @@ pub fn follow_links(
 
 /// The file that a link stands for, as a path from the top; `link` is the path
 /// of the link itself.
-pub fn linked_file(
+pub(crate) fn linked_file(
     link: &str,
     look: &mut dyn FnMut(&str) -> Result<PathNode, Error>,
 ) -> Result<String, FollowError> {
@@ -162,14 +162,14 @@ pub fn linked_file(
 
 /// Whether a file of this name is a routing file: the ending counts in any
 /// case, as it does for the file systems that know no case.
-pub fn is_toml(path: &str) -> bool {
+pub(crate) fn is_toml(path: &str) -> bool {
     let ending = path.rsplit_once('.').map(|(_, ending)| ending);
     ending.is_some_and(|ending| ending.eq_ignore_ascii_case("toml"))
 }
 
 /// What a directory among routing files is that is a git repository of its
 /// own: none of its files are in the commits of the one around it.
-pub fn nested_repository() -> Finding {
+pub(crate) fn nested_repository() -> Finding {
     let message = "this directory is a git repository of its own: its files are not in the \
                    commits of this one";
     Finding::error("nested-repository", message)
@@ -177,7 +177,7 @@ pub fn nested_repository() -> Finding {
 }
 
 /// What is wrong with a tree that nobody wrote by hand.
-pub fn too_many_files() -> Finding {
+pub(crate) fn too_many_files() -> Finding {
     let message = format!(
         "there are more than {MAX_ENTRIES} files and directories, {MAX_SYMLINKS} links or \
          {MAX_DEPTH} levels of directories"
@@ -186,7 +186,7 @@ pub fn too_many_files() -> Finding {
 }
 
 /// Why a file is not read.
-pub fn too_long() -> String {
+pub(crate) fn too_long() -> String {
     format!("it is longer than {} MiB", MAX_FILE_BYTES >> 20)
 }
 

@@ -24,7 +24,7 @@ pub(super) struct Attempt<'a, S> {
 }
 
 impl<'a, S: Session> Attempt<'a, S> {
-    pub fn new(
+    pub(super) fn new(
         (conn, dialect): (&'a mut S, Dialect<'a>),
         pid: &'a mut Option<i64>,
         write_set: &'a WriteSet<'a>,
@@ -44,14 +44,18 @@ impl<'a, S: Session> Attempt<'a, S> {
         }
     }
 
-    pub fn advance(&mut self, rows: usize) {
+    pub(super) fn advance(&mut self, rows: usize) {
         self.done += rows as u64;
         (self.progress)(self.done, self.total);
     }
 
     /// Runs a statement whose only value is `rows`, as JSON; the number of
     /// rows that it wrote.
-    pub async fn write<T: Serialize>(&mut self, sql: &str, rows: &[T]) -> Result<u64, sqlx::Error> {
+    pub(super) async fn write<T: Serialize>(
+        &mut self,
+        sql: &str,
+        rows: &[T],
+    ) -> Result<u64, sqlx::Error> {
         if rows.is_empty() {
             return Ok(0);
         }
@@ -61,7 +65,7 @@ impl<'a, S: Session> Attempt<'a, S> {
 
     /// An SQL condition: that whoever answers sees this apply's own record,
     /// and the state that the plan was made for.
-    pub fn seen(&self) -> String {
+    pub(super) fn seen(&self) -> String {
         let base = self.write_set.plan.base;
         let base = base.map_or("NULL".to_owned(), |id| id.to_string());
         format!(
@@ -75,13 +79,14 @@ impl<'a, S: Session> Attempt<'a, S> {
 
 /// What [`Attempt::seen`] gave.
 pub(super) fn expect_seen(seen: bool) -> Result<(), AttemptError> {
-    match seen {
-        true => Ok(()),
-        false => Err(Error::new(
+    if seen {
+        Ok(())
+    } else {
+        Err(Error::new(
             "the database does not show what this transaction has just written: something \
              between here and there sends reads to another server",
         )
         .hint("nothing was written; connect to the primary itself")
-        .into()),
+        .into())
     }
 }

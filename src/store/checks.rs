@@ -19,7 +19,7 @@ use crate::snapshot::{LiveConfig, NumberRow};
 impl<'a> WriteSet<'a> {
     /// Whether a number row is as the plan saw it: number, tenant, status,
     /// and the fields that change or are recorded.
-    pub fn holds(&self, change: &Change, live: &NumberRow<'_>) -> bool {
+    pub(super) fn holds(&self, change: &Change, live: &NumberRow<'_>) -> bool {
         let patch = self.plan.patch(change);
         let status = RowPatch::of(patch, change.owned.is_some()).status_before;
         let Ok(fields) = read_row(live) else {
@@ -41,7 +41,7 @@ impl<'a> WriteSet<'a> {
     }
 
     /// What a row, read back, holds another value of than was written.
-    pub fn rewritten(&self, change: &Change, live: &NumberRow<'_>) -> Option<String> {
+    pub(super) fn rewritten(&self, change: &Change, live: &NumberRow<'_>) -> Option<String> {
         if !self.is_of(change, live) {
             return Some("the number or the tenant".to_owned());
         }
@@ -64,7 +64,7 @@ impl<'a> WriteSet<'a> {
     }
 
     /// The changes of configs whose rows are inserted or updated, by row.
-    pub fn configs_written(&self) -> HashMap<Uuid, &'a Change> {
+    pub(super) fn configs_written(&self) -> HashMap<Uuid, &'a Change> {
         let changes = self.configs.iter().copied();
         let stays = |change: &&Change| change.action != Action::Delete && self.writes(change);
         let keyed = changes.filter(stays);
@@ -75,7 +75,7 @@ impl<'a> WriteSet<'a> {
 
     /// # Errors
     /// Rows, read back, that hold other values than were written.
-    pub fn check_rewritten(
+    pub(super) fn check_rewritten(
         &self,
         written: &HashMap<Uuid, &Change>,
         live: &[LiveConfig],
@@ -108,7 +108,7 @@ impl<'a> WriteSet<'a> {
 
     /// # Errors
     /// Configs whose rows, now locked, are not as the plan saw them.
-    pub fn check_configs(&self, live: &[LiveConfig]) -> Result<(), ApplyError> {
+    pub(super) fn check_configs(&self, live: &[LiveConfig]) -> Result<(), ApplyError> {
         let live: HashMap<Uuid, &LiveConfig> = live.iter().map(|row| (row.id, row)).collect();
         let as_planned = |change: &Change| {
             let row = change.row.and_then(|id| live.get(&id));
@@ -121,9 +121,10 @@ impl<'a> WriteSet<'a> {
         };
         let moved = self.configs.iter().filter(|change| !as_planned(change));
         let moved: Vec<Address> = moved.map(|change| self.address(change)).collect();
-        match moved.is_empty() {
-            true => Ok(()),
-            false => Err(ApplyError::moved("configs have changed", moved)),
+        if moved.is_empty() {
+            Ok(())
+        } else {
+            Err(ApplyError::moved("configs have changed", moved))
         }
     }
 }

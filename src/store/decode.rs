@@ -189,7 +189,7 @@ impl<T> Default for ValuesById<T> {
 }
 
 impl<T: Default + Clone> ValuesById<T> {
-    pub fn put(&mut self, ix: i64, value: T) -> Result<(), Error> {
+    pub(super) fn put(&mut self, ix: i64, value: T) -> Result<(), Error> {
         let ix = usize::try_from(ix).map_err(|error| Error::Decode(error.into()))?;
         if self.0.len() <= ix {
             self.0.resize(ix + 1, T::default());
@@ -198,14 +198,14 @@ impl<T: Default + Clone> ValuesById<T> {
         Ok(())
     }
 
-    pub fn get(&self, ix: i64) -> Option<&T> {
+    pub(super) fn get(&self, ix: i64) -> Option<&T> {
         self.0.get(usize::try_from(ix).ok()?)
     }
 }
 
 impl ValuesById<Option<Fields>> {
     /// Columns of `lkroute_settings`: id, fields.
-    pub fn settings<'a, R: RowExt + 'a>(
+    pub(super) fn settings<'a, R: RowExt + 'a>(
         rows: impl Iterator<Item = &'a R>,
     ) -> Result<ValuesById<Option<Fields>>, Error> {
         let mut settings = ValuesById::default();
@@ -215,7 +215,7 @@ impl ValuesById<Option<Fields>> {
         Ok(settings)
     }
 
-    pub fn interned(self, pool: &mut FieldsPool) -> ValuesById<Option<FieldsIx>> {
+    pub(super) fn interned(self, pool: &mut FieldsPool) -> ValuesById<Option<FieldsIx>> {
         let sets = self.0.into_iter();
         ValuesById(
             sets.map(|set| set.map(|fields| pool.intern(fields)))

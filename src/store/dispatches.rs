@@ -38,12 +38,13 @@ impl Store {
     /// Sets what became of the call of this record.
     pub async fn complete_call(&mut self, record: &Record) -> Result<()> {
         let completed = on!(self, engine => engine.complete_call(record).await);
-        match completed.map_err(|error| super::error_map::database_error(self.label(), &error))? {
-            true => Ok(()),
-            false => Err(Error::new(format!(
+        if completed.map_err(|error| super::error_map::database_error(self.label(), &error))? {
+            Ok(())
+        } else {
+            Err(Error::new(format!(
                 "{}: the record of a call is gone",
                 self.label()
-            ))),
+            )))
         }
     }
 

@@ -69,9 +69,10 @@ impl VersionFilter {
 }
 
 fn among(column: &str, values: Vec<String>) -> String {
-    match values.is_empty() {
-        true => "1 = 0".to_owned(),
-        false => format!("{column} IN ({})", values.join(", ")),
+    if values.is_empty() {
+        "1 = 0".to_owned()
+    } else {
+        format!("{column} IN ({})", values.join(", "))
     }
 }
 

@@ -79,9 +79,10 @@ pub(super) fn refuse_moved<'a, S: Session>(
         .map(|change| run.write_set.address(change))
         .collect();
     moved.sort_unstable();
-    match moved.is_empty() {
-        true => Ok(()),
-        false => Err(ApplyError::moved("number rows have changed", moved).into()),
+    if moved.is_empty() {
+        Ok(())
+    } else {
+        Err(ApplyError::moved("number rows have changed", moved).into())
     }
 }
 
@@ -114,7 +115,7 @@ pub(super) struct NewNumbers<'a> {
 }
 
 impl<'a> NewNumbers<'a> {
-    pub fn new(wanted: HashMap<(Uuid, RowKey), &'a Change>) -> NewNumbers<'a> {
+    pub(super) fn new(wanted: HashMap<(Uuid, RowKey), &'a Change>) -> NewNumbers<'a> {
         NewNumbers {
             wanted,
             appeared: Vec::new(),
@@ -123,21 +124,21 @@ impl<'a> NewNumbers<'a> {
 
     /// Whether they are so few that each is looked for; else all rows of their
     /// tenants are passed over.
-    pub fn are_few(&self) -> bool {
+    pub(super) fn are_few(&self) -> bool {
         self.wanted.len() <= FEW
     }
 
-    pub fn base_numbers(&self) -> impl Iterator<Item = i64> {
+    pub(super) fn base_numbers(&self) -> impl Iterator<Item = i64> {
         self.wanted.keys().flat_map(|(_, key)| key.base_numbers())
     }
 
-    pub fn tenants(&self) -> Vec<Uuid> {
+    pub(super) fn tenants(&self) -> Vec<Uuid> {
         let tenants = self.wanted.keys().map(|(tenant, _)| *tenant);
         tenants.collect::<HashSet<Uuid>>().into_iter().collect()
     }
 
     /// Takes in a row that is there.
-    pub fn look(
+    pub(super) fn look(
         &mut self,
         (id, tenant): (Option<Uuid>, Uuid),
         (code, base): (Option<&str>, Option<i64>),

@@ -54,9 +54,10 @@ impl RowExt for PgRow {
 
     fn text_bytes(&self, ix: usize) -> Result<Option<&[u8]>, Error> {
         let value = self.try_get_raw(ix)?;
-        match value.is_null() {
-            true => Ok(None),
-            false => value.as_bytes().map(Some).map_err(Error::Decode),
+        if value.is_null() {
+            Ok(None)
+        } else {
+            value.as_bytes().map(Some).map_err(Error::Decode)
         }
     }
 

@@ -29,7 +29,7 @@ pub(super) struct RowPatch {
 impl RowPatch {
     /// `ours`: whether the row is lkroute's afterwards. One that goes back to
     /// others may be inactive already.
-    pub fn of(patch: &Patch, ours: bool) -> RowPatch {
+    pub(super) fn of(patch: &Patch, ours: bool) -> RowPatch {
         let mut row = RowPatch {
             status_before: ours.then(|| "active".to_owned()),
             ..RowPatch::default()

@@ -128,7 +128,7 @@ pub(super) struct Standby {
 
 impl Standby {
     /// In words; a standby without a connection can't know how far it lags.
-    pub fn describe(self, label: &str) -> String {
+    pub(super) fn describe(self, label: &str) -> String {
         let age = self.seconds.map(|seconds| seconds.max(0));
         let last = match age {
             Some(age) => format!("the last change that it shows is {age} s old"),
@@ -173,19 +173,13 @@ impl Default for Layout {
 
 impl Layout {
     /// The identity in a list of columns of the state.
-    pub fn identity_column(self) -> &'static str {
-        match self.identity {
-            true => "identity",
-            false => "NULL",
-        }
+    pub(super) fn identity_column(self) -> &'static str {
+        if self.identity { "identity" } else { "NULL" }
     }
 
     /// The account in a list of columns of the applies.
-    pub fn account_column(self) -> &'static str {
-        match self.account {
-            true => "account",
-            false => "NULL",
-        }
+    pub(super) fn account_column(self) -> &'static str {
+        if self.account { "account" } else { "NULL" }
     }
 }
 
@@ -219,13 +213,13 @@ impl SchemaInspection {
         })
     }
 
-    pub fn has_column(&self, table: &str, column: &str) -> bool {
+    pub(super) fn has_column(&self, table: &str, column: &str) -> bool {
         let column = (table.to_owned(), column.to_owned());
         self.columns.contains(&column)
     }
 
     /// A column of the application's tables that is read, and is not there.
-    pub fn lacks(&self) -> Option<String> {
+    pub(super) fn lacks(&self) -> Option<String> {
         let numbers = NUMBER_COLUMNS.into_iter().map(|column| (NUMBERS, column));
         let configs = CONFIG_COLUMNS.into_iter().chain(["id"]);
         // The one that a migration adds.
@@ -255,14 +249,14 @@ impl SchemaInspection {
     }
 
     /// Whether the application's tables are there.
-    pub fn is_readable(&self) -> bool {
+    pub(super) fn is_readable(&self) -> bool {
         let application = [CONFIGS, NUMBERS].iter();
         let mut application = application.map(|table| self.tables.contains(*table));
         application.all(|there| there)
     }
 
     /// What there is to read.
-    pub fn layout(&self) -> Layout {
+    pub(super) fn layout(&self) -> Layout {
         Layout {
             own: self.tables.contains(STATE),
             worker_name: self.has_column(CONFIGS, "worker_name"),
@@ -276,7 +270,7 @@ impl Migrations {
     /// The steps that are left; `schema` is the quoted name of the schema.
     /// `anew`: tables of the application may be created although another
     /// schema has them.
-    pub fn state(&self, found: &SchemaInspection, schema: &str, anew: bool) -> SchemaState {
+    pub(super) fn state(&self, found: &SchemaInspection, schema: &str, anew: bool) -> SchemaState {
         if let Some(misplaced) = found.misplaced(schema).filter(|_| !anew) {
             return misplaced;
         }
@@ -343,9 +337,10 @@ impl Migrations {
                 }
             }
         }
-        match steps.is_empty() {
-            true => SchemaState::Current,
-            false => SchemaState::Behind(steps),
+        if steps.is_empty() {
+            SchemaState::Current
+        } else {
+            SchemaState::Behind(steps)
         }
     }
 }
@@ -374,9 +369,12 @@ impl Migrations {
 
 /// All steps as one text, for people who run it with their own rights.
 pub fn script(steps: &[MigrationStep]) -> String {
-    let each = steps.iter().map(|step| match step.sql.ends_with(';') {
-        true => format!("-- {}\n{}\n", step.name, step.sql),
-        false => format!("-- {}\n{};\n", step.name, step.sql),
+    let each = steps.iter().map(|step| {
+        if step.sql.ends_with(';') {
+            format!("-- {}\n{}\n", step.name, step.sql)
+        } else {
+            format!("-- {}\n{};\n", step.name, step.sql)
+        }
     });
     format!("BEGIN;\n{}COMMIT;\n", each.collect::<String>())
 }

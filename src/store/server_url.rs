@@ -105,7 +105,7 @@ struct UrlParts {
 
 impl ServerUrl {
     /// Reads what follows `postgres://`.
-    pub fn parse(rest: &str) -> Result<ServerUrl> {
+    pub(super) fn parse(rest: &str) -> Result<ServerUrl> {
         let parts = UrlParts::read(rest)?;
         let (mut hosts, mut labels) = (Vec::new(), Vec::new());
         for ix in 0..parts.hosts.len().max(1) {
@@ -131,7 +131,7 @@ impl ServerUrl {
     ///
     /// # Errors
     /// The URL asks for a standby alone.
-    pub fn to_write(&self) -> Result<ServerUrl> {
+    pub(super) fn to_write(&self) -> Result<ServerUrl> {
         let wanted = match self.wanted {
             Wanted::Standby | Wanted::ReadOnly => {
                 return Err(Error::new(format!(
@@ -144,7 +144,7 @@ impl ServerUrl {
             }
             Wanted::Any | Wanted::PreferStandby if self.hosts.len() > 1 => Wanted::ReadWrite,
             Wanted::PreferStandby => Wanted::Any,
-            wanted => wanted,
+            wanted @ (Wanted::Any | Wanted::ReadWrite | Wanted::Primary) => wanted,
         };
         Ok(ServerUrl {
             wanted,
@@ -153,7 +153,7 @@ impl ServerUrl {
     }
 
     /// The label of one of its hosts.
-    pub fn label_of(&self, host: &PgConnectOptions) -> String {
+    pub(super) fn label_of(&self, host: &PgConnectOptions) -> String {
         let database = host.get_database().unwrap_or(host.get_username());
         format!("postgres://{}/{database}", place(host))
     }
@@ -391,9 +391,10 @@ fn decoded(text: &str) -> Result<String> {
         rest = &rest[2..];
     }
     let text = String::from_utf8(bytes).map_err(|_| ambiguous("it is not UTF-8"))?;
-    match text.contains('\0') {
-        true => Err(ambiguous("it holds a zero byte")),
-        false => Ok(text),
+    if text.contains('\0') {
+        Err(ambiguous("it holds a zero byte"))
+    } else {
+        Ok(text)
     }
 }
 

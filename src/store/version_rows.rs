@@ -32,7 +32,7 @@ pub(super) struct VersionRow {
 
 impl VersionRow {
     /// Columns: id, secret_source, fingerprint, sealed.
-    pub fn of(row: &impl RowExt) -> Result<(Uuid, VersionRow), sqlx::Error> {
+    pub(super) fn of(row: &impl RowExt) -> Result<(Uuid, VersionRow), sqlx::Error> {
         let version = VersionRow {
             source: row.some_text(1)?.to_owned(),
             fingerprint: row.text(2)?.map(str::to_owned),
@@ -126,22 +126,26 @@ pub(super) struct DictionaryRows {
 }
 
 impl IdDictionaries {
-    pub fn known_file(&mut self, id: i64, path: &str) {
+    pub(super) fn known_file(&mut self, id: i64, path: &str) {
         self.files.known(id, path.to_owned());
     }
 
-    pub fn known_settings(&mut self, id: i64, fields: Fields) {
+    pub(super) fn known_settings(&mut self, id: i64, fields: Fields) {
         self.settings.known(id, fields);
     }
 
-    pub fn known_tenant(&mut self, id: i64, tenant: Uuid, alias: Option<&str>) {
+    pub(super) fn known_tenant(&mut self, id: i64, tenant: Uuid, alias: Option<&str>) {
         self.tenants.known(id, tenant);
         self.aliases
             .extend(alias.map(|alias| (tenant, alias.to_owned())));
     }
 
     /// The file and line of an object, not of the field that changes in it.
-    pub fn source(&mut self, write_set: &WriteSet<'_>, change: &Change) -> Option<(i32, i32)> {
+    pub(super) fn source(
+        &mut self,
+        write_set: &WriteSet<'_>,
+        change: &Change,
+    ) -> Option<(i32, i32)> {
         let origin = change.origin?;
         let path = write_set.plan.files.get(origin.file as usize)?;
         let file = self.files.id(path);
@@ -149,7 +153,7 @@ impl IdDictionaries {
     }
 
     /// Numbers for all that the bindings of a plan use, and their rows.
-    pub fn into_rows(mut self, write_set: &WriteSet<'_>) -> DictionaryRows {
+    pub(super) fn into_rows(mut self, write_set: &WriteSet<'_>) -> DictionaryRows {
         let plan = write_set.plan;
         let mut settings: HashMap<FieldsIx, i32> = HashMap::new();
         let mut files: HashMap<u32, i32> = HashMap::new();

@@ -136,9 +136,10 @@ async fn end_versions<S: Session>(run: &mut Attempt<'_, S>, id: i64) -> Result<(
 
 /// Under the lock, what the plan read of our own tables can't have changed.
 fn expect(rows: u64, expected: usize) -> Result<(), AttemptError> {
-    match rows == expected as u64 {
-        true => Ok(()),
-        false => Err(tampered(rows, expected).into()),
+    if rows == expected as u64 {
+        Ok(())
+    } else {
+        Err(tampered(rows, expected).into())
     }
 }
 

@@ -14,15 +14,15 @@ use std::time::Duration;
 use super::mode::Mode;
 
 /// How long a read waits for a lock, where nobody says otherwise.
-pub const LOCK: Duration = Duration::from_secs(5);
+pub(super) const LOCK: Duration = Duration::from_secs(5);
 /// How long a look-up may take.
-pub const LOOK_UP: Duration = Duration::from_secs(30);
+pub(super) const LOOK_UP: Duration = Duration::from_secs(30);
 /// How long the answer to a look-up is waited for: longer than the server gives
 /// itself, which says more.
-pub const LOOK_UP_ANSWER: Duration = Duration::from_secs(45);
+pub(super) const LOOK_UP_ANSWER: Duration = Duration::from_secs(45);
 /// How long a server may be silent while whole tables are read; what is sent
 /// begins long before.
-pub const SILENCE: Duration = Duration::from_secs(600);
+pub(super) const SILENCE: Duration = Duration::from_secs(600);
 
 /// The limits of one command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,21 +36,18 @@ pub(super) struct Waits {
 
 impl Waits {
     /// Those of what a database is opened for; `silence` is what its URL says.
-    pub fn of(mode: Mode, silence: Option<Duration>) -> Waits {
+    pub(super) fn of(mode: Mode, silence: Option<Duration>) -> Waits {
         let is_look_up = matches!(mode, Mode::Look | Mode::Record);
         Waits {
             lock: LOCK,
             statement: is_look_up.then_some(LOOK_UP),
-            silence: silence.unwrap_or(match is_look_up {
-                true => LOOK_UP_ANSWER,
-                false => SILENCE,
-            }),
+            silence: silence.unwrap_or(if is_look_up { LOOK_UP_ANSWER } else { SILENCE }),
         }
     }
 
     /// An answer, or a piece of one, before the silence is too long: nobody
     /// else would notice that the server's machine, or the way to it, is gone.
-    pub async fn answer<T>(
+    pub(super) async fn answer<T>(
         self,
         answer: impl Future<Output = Result<T, sqlx::Error>>,
     ) -> Result<T, sqlx::Error> {
@@ -67,7 +64,7 @@ impl Waits {
     }
 
     /// One statement of PostgreSQL that makes them count in its transaction.
-    pub fn settings(&self) -> String {
+    pub(super) fn settings(&self) -> String {
         let set = |name: &str, limit: Duration| {
             let millis = limit.as_millis().clamp(1, i32::MAX as u128);
             format!("pg_catalog.set_config('{name}', '{millis}ms', true)")

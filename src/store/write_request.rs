@@ -18,7 +18,7 @@ pub const LOCK_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How long a failover may take: Patroni's ttl is 30 s, and the new primary
 /// may have to recover.
-pub const FAILOVER: Duration = Duration::from_secs(90);
+pub(super) const FAILOVER: Duration = Duration::from_secs(90);
 
 /// Who applies, why, and with which secrets.
 #[derive(Debug, Clone)]
@@ -231,7 +231,7 @@ pub(super) struct LockedState {
 impl LockedState {
     /// Whether the database is the one, and as far, as the plan was made for;
     /// the number of the next apply.
-    pub fn next(&self, base: Option<ApplyId>, request: &WriteRequest) -> Result<ApplyId> {
+    pub(super) fn next(&self, base: Option<ApplyId>, request: &WriteRequest) -> Result<ApplyId> {
         if self.last_apply != base {
             let by = match &self.by {
                 Some((id, actor, at)) => format!("apply {id} by {actor} at {at}"),
@@ -250,7 +250,7 @@ impl LockedState {
     }
 
     /// Others held its lock for too long: who, and what they do.
-    pub fn busy(by: &str, waited: Duration) -> Error {
+    pub(super) fn busy(by: &str, waited: Duration) -> Error {
         Error::new(format!(
             "{by}: waited {} s for the end of that transaction",
             waited.as_secs()

@@ -26,7 +26,7 @@ pub(super) struct WriteSet<'a> {
 impl<'a> WriteSet<'a> {
     /// # Errors
     /// The plan is in conflict, or a secret that it writes is missing.
-    pub fn new(plan: &'a Plan, request: &'a WriteRequest) -> Result<WriteSet<'a>, Error> {
+    pub(super) fn new(plan: &'a Plan, request: &'a WriteRequest) -> Result<WriteSet<'a>, Error> {
         if let Some(change) = plan.conflicts().next() {
             let address = plan.address(change.object);
             return Err(Error::exit(
@@ -68,25 +68,25 @@ impl<'a> WriteSet<'a> {
         Ok(write_set)
     }
 
-    pub fn address(&self, change: &Change) -> Address {
+    pub(super) fn address(&self, change: &Change) -> Address {
         self.plan.address(change.object)
     }
 
     /// The number rows to insert.
-    pub fn inserts(&self) -> Vec<&'a Change> {
+    pub(super) fn inserts(&self) -> Vec<&'a Change> {
         let all = self.bindings.iter().copied();
         all.filter(|change| change.insert).collect()
     }
 
     /// The number rows that are there and change.
-    pub fn updates(&self) -> Vec<&'a Change> {
+    pub(super) fn updates(&self) -> Vec<&'a Change> {
         let writes =
             |change: &&Change| !change.insert && change.row.is_some() && self.writes(change);
         self.bindings.iter().copied().filter(writes).collect()
     }
 
     /// Number rows of lkroute's own that become inactive and are remembered.
-    pub fn retired(&self) -> Vec<Uuid> {
+    pub(super) fn retired(&self) -> Vec<Uuid> {
         let own = |change: &&&Change| change.action == Action::Delete && change.inserted;
         let rows = self.bindings.iter().filter(own);
         rows.filter_map(|change| change.row.and(change.previous))
@@ -95,7 +95,7 @@ impl<'a> WriteSet<'a> {
 
     /// The number rows that are there and stay as they are: what is recorded
     /// of them has to be so all the same.
-    pub fn adopted(&self) -> Vec<&'a Change> {
+    pub(super) fn adopted(&self) -> Vec<&'a Change> {
         let adopted = |change: &&Change| {
             let there = !change.insert && change.row.is_some() && change.owned.is_some();
             there && !self.writes(change)
@@ -104,14 +104,14 @@ impl<'a> WriteSet<'a> {
     }
 
     /// The numbers that get an active row, new or woken.
-    pub fn made_active(&self) -> HashMap<(Uuid, RowKey), &'a Change> {
+    pub(super) fn made_active(&self) -> HashMap<(Uuid, RowKey), &'a Change> {
         let changes = self.bindings.iter().filter(|change| self.appears(change));
         let keyed = changes.filter_map(|change| Some((key(self.plan, change)?, *change)));
         keyed.collect()
     }
 
     /// Whether a change brings an active row.
-    pub fn appears(&self, change: &Change) -> bool {
+    pub(super) fn appears(&self, change: &Change) -> bool {
         let active = Some(Value::from("active"));
         let wakes = |field: &FieldChange| field.kind.writes() && field.after == active;
         let fields = &self.plan.patch(change).fields;
@@ -120,19 +120,19 @@ impl<'a> WriteSet<'a> {
     }
 
     /// Whether the plan relies on there being no rows but those that it knows.
-    pub fn relies_on_numbers(&self) -> bool {
+    pub(super) fn relies_on_numbers(&self) -> bool {
         let mut bindings = self.bindings.iter();
         !self.configs_to(ConfigWrite::Delete).is_empty()
             || bindings.any(|change| self.appears(change))
     }
 
-    pub fn writes(&self, change: &Change) -> bool {
+    pub(super) fn writes(&self, change: &Change) -> bool {
         let fields = &self.plan.patch(change).fields;
         fields.iter().any(|field| field.kind.writes())
     }
 
     /// The configs to insert, to update or to delete.
-    pub fn configs_to(&self, what: ConfigWrite) -> Vec<&'a Change> {
+    pub(super) fn configs_to(&self, what: ConfigWrite) -> Vec<&'a Change> {
         let is = |change: &&Change| match what {
             ConfigWrite::Delete => change.action == Action::Delete && self.writes(change),
             ConfigWrite::Insert => change.insert,
@@ -162,7 +162,10 @@ impl<'a> WriteSet<'a> {
 
     /// These rows as JSON, without those of which only our own tables change,
     /// and the ids of those that get a name.
-    pub fn config_rows(&self, changes: &[&Change]) -> Result<(Vec<Value>, Vec<Uuid>), Error> {
+    pub(super) fn config_rows(
+        &self,
+        changes: &[&Change],
+    ) -> Result<(Vec<Value>, Vec<Uuid>), Error> {
         let mut rows = Vec::new();
         let mut renamed = Vec::new();
         for change in changes {
@@ -179,7 +182,7 @@ impl<'a> WriteSet<'a> {
 
     /// What is ours of a config afterwards: the secret by the hash of the
     /// text that is stored.
-    pub fn config_owned(&self, change: &Change) -> Option<Fields> {
+    pub(super) fn config_owned(&self, change: &Change) -> Option<Fields> {
         let mut fields = self.plan.pool.get(change.owned?).clone();
         if let Some(text) = change.row.and_then(|id| self.secrets.get(&id)) {
             fields.set(Field::ApiSecret, Some(text.digest().into()));
@@ -188,19 +191,19 @@ impl<'a> WriteSet<'a> {
     }
 
     /// The secret that this apply writes to a config.
-    pub fn secret(&self, id: Uuid) -> Option<&'a CipherText> {
+    pub(super) fn secret(&self, id: Uuid) -> Option<&'a CipherText> {
         self.secrets.get(&id).copied()
     }
 
     /// Whether a change is about the config's secret, written or not.
-    pub fn touches_secret(&self, change: &Change) -> bool {
+    pub(super) fn touches_secret(&self, change: &Change) -> bool {
         let fields = &self.plan.patch(change).fields;
         fields.iter().any(|field| field.field == Field::ApiSecret)
     }
 
     /// What the row of a change holds before, of the fields that are written
     /// or adopted; `None` where none is, or there is no row yet.
-    pub fn found(&self, change: &Change) -> Option<Fields> {
+    pub(super) fn found(&self, change: &Change) -> Option<Fields> {
         let fields = self.plan.patch(change).fields.iter();
         let mut taken = fields
             .filter(|field| field.kind != Kind::Release)

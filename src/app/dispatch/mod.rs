@@ -202,18 +202,17 @@ pub async fn rehearse_call(
 ) -> Result<CallResult, Stop> {
     let (resolve_request, env) = (&asked.resolve_request, lookup::environment());
     let mut result = CallResult::default();
-    let answer = match offline {
-        true => {
-            let found = lookup::in_files(context, resolve_request)?;
-            lookup::answer(found, resolve_request, &env, &KeyRing::default())?
-        }
-        false => match look_up(context, asked, &env, &mut result).await {
+    let answer = if offline {
+        let found = lookup::in_files(context, resolve_request)?;
+        lookup::answer(found, resolve_request, &env, &KeyRing::default())?
+    } else {
+        match look_up(context, asked, &env, &mut result).await {
             Ok(answer) => answer,
             // The wrong database says nothing of the number.
             Err(Stop::Error(error)) if error.exit == Exit::Conflict => return Err(error.into()),
             Err(Stop::Error(error)) => return Ok(CallResult::lost(resolve_request, error)),
             Err(invalid) => return Err(invalid),
-        },
+        }
     };
     if let Some(why) = &answer.sealed {
         result.warnings.push(format!(

@@ -106,7 +106,7 @@ fn diff_hunk(plan: &Plan, group: &ChangeGroup<'_>) -> String {
     let first = group.first;
     let was = match first.action {
         Action::Delete => "was ",
-        _ => "",
+        Action::Create | Action::Update | Action::Adopt | Action::Reseal | Action::Release => "",
     };
     let place = place(plan, first).map(|place| format!("  {was}{}", visible(&place)));
     let (what, numbers) = match group.all.as_slice() {

@@ -122,7 +122,16 @@ fn is_told(group: &RerouteGroup, field: CallField) -> bool {
         CallField::Outbound => terms.outbound != none.outbound,
         CallField::Countries => terms.countries != none.countries,
         CallField::Dialled => terms.dialled != none.dialled,
-        _ => false,
+        CallField::Source
+        | CallField::Config
+        | CallField::Server
+        | CallField::Trunk
+        | CallField::Worker
+        | CallField::Deployment
+        | CallField::Region
+        | CallField::ApiKey
+        | CallField::Secret
+        | CallField::Fallback => false,
     }
 }
 

@@ -206,7 +206,11 @@ impl PlanPage<'_> {
         self.section("Changes", &groups, |group| {
             let sign = match group.first.action {
                 Action::Create => paint(ADDED, "+"),
-                _ => paint(CHANGED, "~"),
+                Action::Delete
+                | Action::Update
+                | Action::Adopt
+                | Action::Reseal
+                | Action::Release => paint(CHANGED, "~"),
             };
             let shown = |kind| !matches!(kind, Kind::Drift | Kind::Adopt);
             self.group_heads(&sign, group)

@@ -61,7 +61,7 @@ impl PlanPage<'_> {
                     value(&field.after, "another secret"),
                 )
             }
-            _ => String::new(),
+            Kind::Set | Kind::TakeOver | Kind::Adopt | Kind::Drift | Kind::Release => String::new(),
         }
     }
 

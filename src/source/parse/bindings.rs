@@ -258,7 +258,9 @@ impl FileReader<'_> {
                 let finding = finding.at(self.place_of(ends));
                 self.findings.add(match error {
                     RangeError::TooMany { .. } => finding.hint("split it into several ranges"),
-                    _ => finding,
+                    RangeError::Backward { .. }
+                    | RangeError::CallingCodes { .. }
+                    | RangeError::Lengths => finding,
                 });
             }
         }

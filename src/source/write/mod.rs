@@ -2,7 +2,7 @@
 //! shown of a file. Core: imports the model, `phone`, and what `parse` says of a
 //! broken file.
 
-pub mod edit;
-pub mod format;
+pub(crate) mod edit;
+pub(crate) mod format;
 mod key_order;
-pub mod redact;
+pub(crate) mod redact;

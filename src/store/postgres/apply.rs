@@ -29,7 +29,7 @@ const THOUSAND: Duration = Duration::from_secs(1);
 const ABANDON: Duration = Duration::from_secs(5);
 
 impl PgStore {
-    pub async fn apply(
+    pub(crate) async fn apply(
         &mut self,
         plan: &Plan,
         request: &WriteRequest,

@@ -46,7 +46,9 @@ pub(super) async fn connect(server: &ServerUrl) -> Result<PgConnection> {
 pub(super) async fn connect_somewhere(server: &ServerUrl) -> Result<(PgConnection, String)> {
     let passes: &[Wanted] = match server.wanted {
         Wanted::PreferStandby => &[Wanted::Standby, Wanted::Any],
-        _ => &[server.wanted],
+        Wanted::Any | Wanted::ReadWrite | Wanted::ReadOnly | Wanted::Primary | Wanted::Standby => {
+            &[server.wanted]
+        }
     };
     let mut failed = None;
     for wanted in passes {
@@ -126,11 +128,12 @@ async fn check_role(conn: &mut PgConnection, wanted: Wanted, label: &str) -> Res
         Wanted::Primary => (!standby, "primary"),
         Wanted::Standby => (standby, "standby"),
     };
-    match is_wanted {
-        true => Ok(()),
-        false => Err(Error::new(format!(
+    if is_wanted {
+        Ok(())
+    } else {
+        Err(Error::new(format!(
             "{label} is not {name}, as target_session_attrs in the URL asks for"
         ))
-        .hint("name the other servers too: postgres://HOST1,HOST2/DATABASE")),
+        .hint("name the other servers too: postgres://HOST1,HOST2/DATABASE"))
     }
 }

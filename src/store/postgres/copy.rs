@@ -18,18 +18,18 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub fn new() -> Writer {
+    pub(super) fn new() -> Writer {
         Writer {
             bytes: HEADER.to_vec(),
         }
     }
 
     /// Begins a row of so many fields.
-    pub fn row(&mut self, fields: i16) {
+    pub(super) fn row(&mut self, fields: i16) {
         self.bytes.extend(fields.to_be_bytes());
     }
 
-    pub fn end(&mut self) {
+    pub(super) fn end(&mut self) {
         self.bytes.extend((-1i16).to_be_bytes());
     }
 
@@ -38,42 +38,42 @@ impl Writer {
         self.bytes.extend(length.to_be_bytes());
     }
 
-    pub fn null(&mut self) {
+    pub(super) fn null(&mut self) {
         self.bytes.extend((-1i32).to_be_bytes());
     }
 
-    pub fn uuid(&mut self, value: Uuid) {
+    pub(super) fn uuid(&mut self, value: Uuid) {
         self.length(16);
         self.bytes.extend(value.as_bytes());
     }
 
-    pub fn int4(&mut self, value: i32) {
+    pub(super) fn int4(&mut self, value: i32) {
         self.length(4);
         self.bytes.extend(value.to_be_bytes());
     }
 
-    pub fn int8(&mut self, value: i64) {
+    pub(super) fn int8(&mut self, value: i64) {
         self.length(8);
         self.bytes.extend(value.to_be_bytes());
     }
 
-    pub fn flag(&mut self, value: bool) {
+    pub(super) fn flag(&mut self, value: bool) {
         self.length(1);
         self.bytes.push(u8::from(value));
     }
 
-    pub fn text(&mut self, value: &str) {
+    pub(super) fn text(&mut self, value: &str) {
         self.length(value.len());
         self.bytes.extend(value.as_bytes());
     }
 
-    pub fn jsonb(&mut self, text: &str) {
+    pub(super) fn jsonb(&mut self, text: &str) {
         self.length(text.len() + 1);
         self.bytes.push(JSONB);
         self.bytes.extend(text.as_bytes());
     }
 
-    pub fn option<T>(&mut self, value: Option<T>, put: impl FnOnce(&mut Writer, T)) {
+    pub(super) fn option<T>(&mut self, value: Option<T>, put: impl FnOnce(&mut Writer, T)) {
         match value {
             Some(value) => put(self, value),
             None => self.null(),
@@ -103,7 +103,7 @@ pub(in crate::store) struct CopyReader<const N: usize> {
 
 impl<const N: usize> CopyReader<N> {
     /// Hands each whole row in `piece` to `each`.
-    pub fn read(
+    pub(crate) fn read(
         &mut self,
         piece: &[u8],
         mut each: impl FnMut(CopiedRow<'_, N>) -> Result<(), BadStream>,
@@ -123,10 +123,11 @@ impl<const N: usize> CopyReader<N> {
     }
 
     /// Whether the stream ended as it should.
-    pub fn finish(&self) -> Result<(), BadStream> {
-        match self.ended && self.rest.is_empty() {
-            true => Ok(()),
-            false => Err(BadStream),
+    pub(crate) fn finish(&self) -> Result<(), BadStream> {
+        if self.ended && self.rest.is_empty() {
+            Ok(())
+        } else {
+            Err(BadStream)
         }
     }
 
@@ -228,33 +229,33 @@ impl<'a, const N: usize> CopiedRow<'a, N> {
         bytes.transpose()
     }
 
-    pub fn uuid(&self, ix: usize) -> Result<Uuid, BadStream> {
+    pub(crate) fn uuid(&self, ix: usize) -> Result<Uuid, BadStream> {
         self.array(ix)?.map(Uuid::from_bytes).ok_or(BadStream)
     }
 
-    pub fn any_uuid(&self, ix: usize) -> Result<Option<Uuid>, BadStream> {
+    pub(crate) fn any_uuid(&self, ix: usize) -> Result<Option<Uuid>, BadStream> {
         Ok(self.array(ix)?.map(Uuid::from_bytes))
     }
 
-    pub fn int8(&self, ix: usize) -> Result<Option<i64>, BadStream> {
+    pub(crate) fn int8(&self, ix: usize) -> Result<Option<i64>, BadStream> {
         Ok(self.array(ix)?.map(i64::from_be_bytes))
     }
 
-    pub fn int4(&self, ix: usize) -> Result<Option<i32>, BadStream> {
+    pub(crate) fn int4(&self, ix: usize) -> Result<Option<i32>, BadStream> {
         Ok(self.array(ix)?.map(i32::from_be_bytes))
     }
 
-    pub fn flag(&self, ix: usize) -> Result<bool, BadStream> {
+    pub(crate) fn flag(&self, ix: usize) -> Result<bool, BadStream> {
         Ok(self.array::<1>(ix)?.ok_or(BadStream)? != [0])
     }
 
-    pub fn text(&self, ix: usize) -> Result<Option<&'a str>, BadStream> {
+    pub(crate) fn text(&self, ix: usize) -> Result<Option<&'a str>, BadStream> {
         let text = self.0[ix].map(|bytes| std::str::from_utf8(bytes).map_err(|_| BadStream));
         text.transpose()
     }
 
     /// The bytes of a field, whatever they are.
-    pub fn bytes(&self, ix: usize) -> Option<&'a [u8]> {
+    pub(crate) fn bytes(&self, ix: usize) -> Option<&'a [u8]> {
         self.0[ix]
     }
 }

@@ -18,12 +18,12 @@ impl PgStore {
         self.run(&begin).await
     }
 
-    pub async fn insert_call(&mut self, record: &Record) -> Result<bool> {
+    pub(crate) async fn insert_call(&mut self, record: &Record) -> Result<bool> {
         self.write_record(self.call_statements().insert(), record)
             .await
     }
 
-    pub async fn complete_call(&mut self, record: &Record) -> Result<bool> {
+    pub(crate) async fn complete_call(&mut self, record: &Record) -> Result<bool> {
         self.write_record(self.call_statements().complete(), record)
             .await
     }
@@ -35,7 +35,7 @@ impl PgStore {
         Ok(!self.ended(written).await?.is_empty())
     }
 
-    pub async fn call_of_key(&mut self, key: &str) -> Result<Option<Record>> {
+    pub(crate) async fn call_of_key(&mut self, key: &str) -> Result<Option<Record>> {
         let of_key = statement(self.call_statements().of_key()).bind(key.to_owned());
         self.begin("BEGIN READ ONLY").await?;
         let found = of_key.fetch_optional(&mut self.conn);
@@ -44,7 +44,7 @@ impl PgStore {
         found.as_ref().map(record).transpose()
     }
 
-    pub async fn calls(&mut self, wanted: &CallFilter) -> Result<Vec<Record>> {
+    pub(crate) async fn calls(&mut self, wanted: &CallFilter) -> Result<Vec<Record>> {
         let list = statement(self.call_statements().list())
             .bind(wanted.number.map(|number| number.digits() as i64))
             .bind(wanted.number.map(|number| number.to_string()))

@@ -44,9 +44,10 @@ impl StoreEngine for PgStore {
     }
 
     async fn explain(&mut self, error: Error) -> Error {
-        match self.waited() {
-            true => self.name_blockers(error).await,
-            false => error,
+        if self.waited() {
+            self.name_blockers(error).await
+        } else {
+            error
         }
     }
 

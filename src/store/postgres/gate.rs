@@ -22,9 +22,10 @@ fn hidden<'a>(
         tables.push(format!("{schema}.{table}"));
         role = user.to_owned();
     }
-    match tables.is_empty() {
-        true => Ok(()),
-        false => Err(lookup::hidden(&tables, &role).within(label)),
+    if tables.is_empty() {
+        Ok(())
+    } else {
+        Err(lookup::hidden(&tables, &role).within(label))
     }
 }
 
@@ -37,12 +38,12 @@ impl PgStore {
     }
 
     /// Whether the last error was a lock that others held for too long.
-    pub fn waited(&self) -> bool {
+    pub(crate) fn waited(&self) -> bool {
         self.waited.get()
     }
 
     /// Says for whom a read waited in vain.
-    pub async fn name_blockers(&mut self, error: Error) -> Error {
+    pub(crate) async fn name_blockers(&mut self, error: Error) -> Error {
         self.waited.set(false);
         // What was begun is over; after an error within a COPY the old
         // connection is of no use.

@@ -10,7 +10,7 @@ use crate::store::engine::StoreEngine;
 use crate::store::history::{EachVersion, VersionFilter};
 
 impl PgStore {
-    pub async fn binding_versions(
+    pub(crate) async fn binding_versions(
         &mut self,
         select: &VersionFilter,
         pool: &mut FieldsPool,

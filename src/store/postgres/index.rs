@@ -144,22 +144,21 @@ impl PgStore {
         let mut statements = Vec::new();
         for part in &partitions {
             let (index, name) = (part.index(), &part.name);
-            match part.is_leaf {
-                true => {
-                    let remains = part.has_remains.then(|| {
-                        format!(
-                            "DROP INDEX CONCURRENTLY IF EXISTS {}",
-                            part.qualified_index()
-                        )
-                    });
-                    statements.extend(remains);
-                    statements.push(format!(
-                        "CREATE INDEX CONCURRENTLY IF NOT EXISTS {index} ON {name} {COLUMNS}"
-                    ));
-                }
-                false => statements.push(format!(
+            if part.is_leaf {
+                let remains = part.has_remains.then(|| {
+                    format!(
+                        "DROP INDEX CONCURRENTLY IF EXISTS {}",
+                        part.qualified_index()
+                    )
+                });
+                statements.extend(remains);
+                statements.push(format!(
+                    "CREATE INDEX CONCURRENTLY IF NOT EXISTS {index} ON {name} {COLUMNS}"
+                ));
+            } else {
+                statements.push(format!(
                     "CREATE INDEX IF NOT EXISTS {index} ON ONLY {name} {COLUMNS}"
-                )),
+                ));
             }
         }
         // From below: an index is valid once those of all parts are attached.
@@ -176,19 +175,19 @@ impl PgStore {
         Ok(statements)
     }
 
-    pub async fn index_missing(&mut self) -> Result<bool> {
+    pub(crate) async fn index_missing(&mut self) -> Result<bool> {
         let index = self.index().await;
         let index = index.map_err(|error| self.database_error(error))?;
         Ok(index != Index::There)
     }
 
-    pub async fn index_sql(&mut self) -> Result<Vec<String>> {
+    pub(crate) async fn index_sql(&mut self) -> Result<Vec<String>> {
         let statements = self.index_statements().await;
         statements.map_err(|error| self.database_error(error))
     }
 
     /// Builds the index while others go on writing; false where it is there.
-    pub async fn create_index(&mut self) -> Result<bool> {
+    pub(crate) async fn create_index(&mut self) -> Result<bool> {
         let found = self.index().await;
         let build = self.index_sql().await?;
         match found.map_err(|error| self.database_error(error))? {

@@ -9,7 +9,7 @@ use crate::snapshot::SourceLine;
 use crate::store::list::{ListedRow, RowFilter};
 
 impl PgStore {
-    pub async fn list(
+    pub(crate) async fn list(
         &mut self,
         filter: &RowFilter,
         each: &mut dyn FnMut(&ListedRow<'_>),
@@ -26,8 +26,8 @@ impl PgStore {
                 ids.join(",")
             );
         }
-        let (ours, joined) = match self.layout.own {
-            true => (
+        let (ours, joined) = if self.layout.own {
+            (
                 "b.since, b.file, b.line, s.fields::json->>'rollout'",
                 format!(
                     "LEFT JOIN {schema}.lkroute_bindings b
@@ -38,11 +38,12 @@ impl PgStore {
                     config = config_id("n.rules"),
                     id = self.tables.columns().number_id("n"),
                 ),
-            ),
-            false => (
+            )
+        } else {
+            (
                 "NULL::int4, NULL::int4, NULL::int4, NULL::text",
                 String::new(),
-            ),
+            )
         };
         let sql = format!(
             "COPY (SELECT {columns}, {ours}

@@ -134,9 +134,10 @@ async fn holders(run: &mut PgAttempt<'_>, table: &str) -> String {
     let rows = sets(run.conn, &holders).await.unwrap_or_default();
     let names = rows.iter().flatten();
     let names: Vec<&str> = names.filter_map(|row| row.some_text(0).ok()).collect();
-    match names.is_empty() {
-        true => "others are".to_owned(),
-        false => format!("{} is", names.join(", ")),
+    if names.is_empty() {
+        "others are".to_owned()
+    } else {
+        format!("{} is", names.join(", "))
     }
 }
 

@@ -8,7 +8,7 @@ use crate::store::error_map::{error_code, malformed_answer};
 use crate::store::row_ext::RowExt;
 
 impl PgStore {
-    pub async fn look_up(&mut self, asked: &LookUp) -> Result<LookedUp> {
+    pub(crate) async fn look_up(&mut self, asked: &LookUp) -> Result<LookedUp> {
         let mut asking = self.ask_number(asked).await;
         // A small installation has no agents; all else may be as assumed.
         if self.tables.assumes_agents() && asking.as_ref().is_err_and(is_of_agents) {
@@ -39,12 +39,13 @@ impl PgStore {
         loaded.map_err(|error| self.database_error(error))?;
         let text = self.ask_number(asked).await;
         let found = self.read_answer(&text.map_err(|error| self.database_error(error))?, asked)?;
-        match found.is_outdated() {
-            false => Ok(found),
-            true => Err(
+        if found.is_outdated() {
+            Err(
                 Error::new(format!("{}: the tables keep changing", self.label))
                     .hint("try again in a moment"),
-            ),
+            )
+        } else {
+            Ok(found)
         }
     }
 

@@ -109,9 +109,10 @@ impl PgStore {
                 environment = row.text(1)?.map(str::to_owned);
             }
         }
-        let elsewhere = match tables.contains(CONFIGS) && tables.contains(NUMBERS) {
-            true => Vec::new(),
-            false => self.elsewhere().await?,
+        let elsewhere = if tables.contains(CONFIGS) && tables.contains(NUMBERS) {
+            Vec::new()
+        } else {
+            self.elsewhere().await?
         };
         Ok(SchemaInspection {
             schema: is_schema_there,

@@ -64,11 +64,12 @@ pub(super) struct PgStore {
 
 impl PgStore {
     /// Of several servers, that which can be written to, where the mode writes.
-    pub async fn open(server: &ServerUrl, schema: &str, mode: Mode) -> Result<PgStore> {
+    pub(super) async fn open(server: &ServerUrl, schema: &str, mode: Mode) -> Result<PgStore> {
         let writes = matches!(mode, Mode::Record | Mode::Write);
-        let server = match writes {
-            true => server.to_write()?,
-            false => server.clone(),
+        let server = if writes {
+            server.to_write()?
+        } else {
+            server.clone()
         };
         let (conn, place) = connect::connect_somewhere(&server).await?;
         Ok(PgStore {
@@ -114,7 +115,7 @@ impl PgStore {
         self.waits.answer(sql::run(&mut self.conn, sql)).await
     }
 
-    pub async fn enter(&mut self, anew: bool) -> Result<DatabaseState> {
+    pub(super) async fn enter(&mut self, anew: bool) -> Result<DatabaseState> {
         let found = self.inspect().await;
         let found = found.map_err(|error| self.database_error(error))?;
         self.layout = found.layout();
@@ -141,7 +142,7 @@ impl PgStore {
 
     /// Carries the steps out; false where another migration was faster, so
     /// that one has to look again.
-    pub async fn carry_out(&mut self, steps: &[MigrationStep]) -> Result<bool> {
+    pub(super) async fn carry_out(&mut self, steps: &[MigrationStep]) -> Result<bool> {
         match self.carry_out_steps(steps).await {
             Ok(()) => {
                 let loaded = self.load_columns().await;

@@ -212,9 +212,10 @@ pub(super) async fn insert(run: &mut PgAttempt<'_>) -> Result<(), AttemptError> 
     copy.send(writer.bytes).await?;
     let written = copy.finish().await?;
     run.advance(inserts.len() - sent);
-    match written == inserts.len() as u64 {
-        true => Ok(()),
-        false => Err(Error::new("not every new number was written").into()),
+    if written == inserts.len() as u64 {
+        Ok(())
+    } else {
+        Err(Error::new("not every new number was written").into())
     }
 }
 

@@ -37,20 +37,20 @@ pub(super) const STEP: u64 = 8192;
 const BATCH: usize = 256 * 1024;
 
 impl PgStore {
-    pub async fn begin_read(&mut self) -> Result<()> {
+    pub(crate) async fn begin_read(&mut self) -> Result<()> {
         let waits = self.waits.settings();
         let begin = format!("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {waits}");
         let begun = self.run(&begin).await;
         begun.map_err(|error| self.database_error(error))
     }
 
-    pub async fn end_read(&mut self) -> Result<()> {
+    pub(crate) async fn end_read(&mut self) -> Result<()> {
         self.refuse_hidden().await?;
         let ended = self.run("COMMIT").await;
         ended.map_err(|error| self.database_error(error))
     }
 
-    pub async fn snapshot(&mut self) -> Result<Snapshot> {
+    pub(crate) async fn snapshot(&mut self) -> Result<Snapshot> {
         let read = self.read_snapshot().await;
         let (snapshot, tenants) = read.map_err(|error| self.database_error(error))?;
         self.tenants = tenants;
@@ -59,7 +59,7 @@ impl PgStore {
 
     /// Hands all that is owned, then every number row, to `each`, still as
     /// the server sent it.
-    pub async fn stream_rows(
+    pub(crate) async fn stream_rows(
         &mut self,
         each: &mut impl AsyncFnMut(RowBatch) -> Result<()>,
         progress: &mut dyn FnMut(u64),
@@ -117,7 +117,7 @@ impl PgStore {
     }
 
     /// Hands all that is owned to `each`.
-    pub async fn owned(
+    pub(crate) async fn owned(
         &mut self,
         pool: &mut FieldsPool,
         each: &mut dyn FnMut(OwnedBinding),
@@ -163,7 +163,7 @@ impl PgStore {
     }
 
     /// Asks for no row of the numbers.
-    pub async fn try_numbers(&mut self) -> Result<()> {
+    pub(crate) async fn try_numbers(&mut self) -> Result<()> {
         let sql = format!("{} WHERE false", self.numbers_select());
         let tried = self.sets(&sql).await;
         tried
@@ -172,7 +172,7 @@ impl PgStore {
     }
 
     /// Hands every number row to `each`.
-    pub async fn numbers(
+    pub(crate) async fn numbers(
         &mut self,
         each: &mut dyn FnMut(&NumberRow<'_>),
         progress: &mut dyn FnMut(u64),
@@ -216,7 +216,9 @@ impl PgStore {
 }
 
 /// Columns: id, tenant_id, country_code, base_number, provider, status, rules.
-pub fn number_row<const N: usize>(row: CopiedRow<'_, N>) -> Result<NumberRow<'_>, BadStream> {
+pub(crate) fn number_row<const N: usize>(
+    row: CopiedRow<'_, N>,
+) -> Result<NumberRow<'_>, BadStream> {
     let (code, provider, status) = (row.text(2), row.text(4), row.text(5));
     // Broken bytes, as a database that checks no encoding may hold them: the
     // row is passed over.
@@ -234,7 +236,7 @@ pub fn number_row<const N: usize>(row: CopiedRow<'_, N>) -> Result<NumberRow<'_>
 }
 
 /// The columns of [`OWNED_COLUMNS`].
-pub fn owned_binding<const N: usize>(
+pub(crate) fn owned_binding<const N: usize>(
     row: CopiedRow<'_, N>,
     tenants: &ValuesById<Option<Uuid>>,
     settings: &ValuesById<Option<FieldsIx>>,

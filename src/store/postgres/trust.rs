@@ -7,7 +7,7 @@ use sqlx::Result;
 
 impl PgStore {
     /// In one round trip where all tables are there.
-    pub async fn trust(&mut self) -> Result<String> {
+    pub(crate) async fn trust(&mut self) -> Result<String> {
         match self.ask_trust().await {
             Err(error) if is_missing(&error) => {
                 self.load_columns().await?;

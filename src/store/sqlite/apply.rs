@@ -24,7 +24,7 @@ const ABANDON: Duration = Duration::from_secs(5);
 const STEPS: i32 = 10_000;
 
 impl SqliteStore {
-    pub async fn apply(
+    pub(crate) async fn apply(
         &mut self,
         plan: &Plan,
         request: &WriteRequest,

@@ -9,12 +9,12 @@ use crate::lookup::CallStatements;
 use crate::store::dispatches::{CallFilter, record, values};
 
 impl SqliteStore {
-    pub async fn insert_call(&mut self, record: &Record) -> Result<bool> {
+    pub(crate) async fn insert_call(&mut self, record: &Record) -> Result<bool> {
         self.write_record(CallStatements::sqlite().insert(), record)
             .await
     }
 
-    pub async fn complete_call(&mut self, record: &Record) -> Result<bool> {
+    pub(crate) async fn complete_call(&mut self, record: &Record) -> Result<bool> {
         self.write_record(CallStatements::sqlite().complete(), record)
             .await
     }
@@ -24,13 +24,13 @@ impl SqliteStore {
         Ok(!write.fetch_all(&mut self.conn).await?.is_empty())
     }
 
-    pub async fn call_of_key(&mut self, key: &str) -> Result<Option<Record>> {
+    pub(crate) async fn call_of_key(&mut self, key: &str) -> Result<Option<Record>> {
         let of_key = statement(CallStatements::sqlite().of_key()).bind(key.to_owned());
         let found = of_key.fetch_optional(&mut self.conn).await?;
         found.as_ref().map(record).transpose()
     }
 
-    pub async fn calls(&mut self, wanted: &CallFilter) -> Result<Vec<Record>> {
+    pub(crate) async fn calls(&mut self, wanted: &CallFilter) -> Result<Vec<Record>> {
         let list = statement(CallStatements::sqlite().list())
             .bind(wanted.number.map(|number| number.digits() as i64))
             .bind(wanted.number.map(|number| number.to_string()))

@@ -14,7 +14,7 @@ use crate::store::history::{EachVersion, VersionFilter};
 use crate::store::row_ext::RowExt;
 
 impl SqliteStore {
-    pub async fn binding_versions(
+    pub(crate) async fn binding_versions(
         &mut self,
         select: &VersionFilter,
         pool: &mut FieldsPool,

@@ -12,7 +12,7 @@ use crate::store::list::{ListedRow, RowFilter};
 use crate::store::row_ext::RowExt;
 
 impl SqliteStore {
-    pub async fn list(
+    pub(crate) async fn list(
         &mut self,
         filter: &RowFilter,
         each: &mut dyn FnMut(&ListedRow<'_>),
@@ -27,8 +27,8 @@ impl SqliteStore {
         each: &mut dyn FnMut(&ListedRow<'_>),
     ) -> Result<(), sqlx::Error> {
         let config = sqlite_config_id("n.rules");
-        let (ours, joined) = match self.layout.own {
-            true => (
+        let (ours, joined) = if self.layout.own {
+            (
                 "b.since, b.file, b.line, s.fields ->> '$.rollout'",
                 format!(
                     "LEFT JOIN lkroute_bindings b
@@ -36,8 +36,9 @@ impl SqliteStore {
                      LEFT JOIN lkroute_settings s
                        ON s.id = b.settings AND s.fields ->> '$.config' = {config}"
                 ),
-            ),
-            false => ("NULL, NULL, NULL, NULL", String::new()),
+            )
+        } else {
+            ("NULL, NULL, NULL, NULL", String::new())
         };
         let sql = format!(
             "SELECT {columns}, {ours}

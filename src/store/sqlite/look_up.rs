@@ -8,7 +8,7 @@ use crate::store::error_map::malformed_answer;
 use crate::store::row_ext::RowExt;
 
 impl SqliteStore {
-    pub async fn look_up(&mut self, asked: &LookUp) -> Result<LookedUp> {
+    pub(crate) async fn look_up(&mut self, asked: &LookUp) -> Result<LookedUp> {
         let answered = self.ask(asked).await;
         let (tables, text) = answered.map_err(|error| self.database_error(error))?;
         let found = LookedUp::read(&text, asked, tables.has_users());

@@ -44,7 +44,7 @@ pub(super) struct SqliteStore {
 }
 
 impl SqliteStore {
-    pub async fn open(path: &Path, label: String, mode: Mode) -> Result<SqliteStore> {
+    pub(super) async fn open(path: &Path, label: String, mode: Mode) -> Result<SqliteStore> {
         if mode == Mode::Write {
             make_private(path).map_err(|error| {
                 Error::new(format!("{label}: the file can't be made: {}", error.kind()))
@@ -73,7 +73,7 @@ impl SqliteStore {
         database_error(&self.label, &error)
     }
 
-    pub async fn enter(&mut self, anew: bool) -> Result<DatabaseState> {
+    pub(super) async fn enter(&mut self, anew: bool) -> Result<DatabaseState> {
         let found = migrate::inspect(&mut self.conn).await;
         let found = found.map_err(|error| self.database_error(error))?;
         self.layout = found.layout();
@@ -117,7 +117,7 @@ impl SqliteStore {
     }
 
     /// Carries the steps out; false where another migration was faster.
-    pub async fn carry_out(&mut self, steps: &[MigrationStep]) -> Result<bool> {
+    pub(super) async fn carry_out(&mut self, steps: &[MigrationStep]) -> Result<bool> {
         match migrate::carry_out(&mut self.conn, steps).await {
             Ok(()) => Ok(true),
             // "table … already exists" has no code of its own.
@@ -131,16 +131,16 @@ impl SqliteStore {
         }
     }
 
-    pub async fn index_missing(&mut self) -> Result<bool> {
+    pub(super) async fn index_missing(&mut self) -> Result<bool> {
         let there = migrate::index_there(&mut self.conn).await;
         Ok(!there.map_err(|error| self.database_error(error))?)
     }
 
-    pub async fn index_sql(&mut self) -> Result<Vec<String>> {
+    pub(super) async fn index_sql(&mut self) -> Result<Vec<String>> {
         Ok(vec![migrate::INDEX.trim_end().to_owned()])
     }
 
-    pub async fn create_index(&mut self) -> Result<bool> {
+    pub(super) async fn create_index(&mut self) -> Result<bool> {
         if !self.index_missing().await? {
             return Ok(false);
         }

@@ -70,9 +70,10 @@ async fn write(
     });
     let query = statement(sql).bind(json(ids)?).bind(values.to_string());
     let done = query.execute(&mut *run.conn).await?;
-    match done.rows_affected() == ids.len() as u64 {
-        true => Ok(()),
-        false => Err(crate::store::error_map::stale_plan("number rows are gone").into()),
+    if done.rows_affected() == ids.len() as u64 {
+        Ok(())
+    } else {
+        Err(crate::store::error_map::stale_plan("number rows are gone").into())
     }
 }
 
@@ -118,19 +119,18 @@ pub(super) async fn nothing_appeared(run: &mut SqliteAttempt<'_>) -> Result<(), 
     if new.wanted.is_empty() {
         return Ok(());
     }
-    let (filter, values) = match new.are_few() {
-        true => (
+    let (filter, values) = if new.are_few() {
+        (
             "n.base_number".to_owned(),
             json(&new.base_numbers().collect::<Vec<_>>())?,
-        ),
-        false => {
-            let tenants = new.tenants().into_iter();
-            let tenants = tenants.map(|tenant| tenant.simple().to_string());
-            (
-                sqlite_uuid_digits("n.tenant_id"),
-                json(&tenants.collect::<Vec<_>>())?,
-            )
-        }
+        )
+    } else {
+        let tenants = new.tenants().into_iter();
+        let tenants = tenants.map(|tenant| tenant.simple().to_string());
+        (
+            sqlite_uuid_digits("n.tenant_id"),
+            json(&tenants.collect::<Vec<_>>())?,
+        )
     };
     let sql = format!(
         "SELECT n.id, n.tenant_id, n.country_code, {base}, n.status FROM voice_agent_numbers n

@@ -42,17 +42,17 @@ pub(super) fn numbers_select() -> String {
 }
 
 impl SqliteStore {
-    pub async fn begin_read(&mut self) -> Result<()> {
+    pub(crate) async fn begin_read(&mut self) -> Result<()> {
         let begun = run(&mut self.conn, "BEGIN").await;
         begun.map_err(|error| self.database_error(error))
     }
 
-    pub async fn end_read(&mut self) -> Result<()> {
+    pub(crate) async fn end_read(&mut self) -> Result<()> {
         let ended = run(&mut self.conn, "COMMIT").await;
         ended.map_err(|error| self.database_error(error))
     }
 
-    pub async fn snapshot(&mut self) -> Result<Snapshot> {
+    pub(crate) async fn snapshot(&mut self) -> Result<Snapshot> {
         let read = self.read_snapshot().await;
         let (snapshot, tenants) = read.map_err(|error| self.database_error(error))?;
         self.tenants = tenants;
@@ -61,7 +61,7 @@ impl SqliteStore {
 
     /// Hands all that is owned, then every number row, to `each`, not yet
     /// decoded.
-    pub async fn stream_rows(
+    pub(crate) async fn stream_rows(
         &mut self,
         each: &mut impl AsyncFnMut(RowBatch) -> Result<()>,
         progress: &mut dyn FnMut(u64),
@@ -104,7 +104,7 @@ impl SqliteStore {
     }
 
     /// Hands all that is owned to `each`.
-    pub async fn owned(
+    pub(crate) async fn owned(
         &mut self,
         pool: &mut FieldsPool,
         each: &mut dyn FnMut(OwnedBinding),
@@ -125,7 +125,7 @@ impl SqliteStore {
     }
 
     /// Asks for no row of the numbers.
-    pub async fn try_numbers(&mut self) -> Result<()> {
+    pub(crate) async fn try_numbers(&mut self) -> Result<()> {
         let tried = self.sets(&(numbers_select() + " WHERE 0")).await;
         tried
             .map(|_| ())
@@ -133,7 +133,7 @@ impl SqliteStore {
     }
 
     /// Hands every number row to `each`.
-    pub async fn numbers(
+    pub(crate) async fn numbers(
         &mut self,
         each: &mut dyn FnMut(&NumberRow<'_>),
         progress: &mut dyn FnMut(u64),
@@ -163,7 +163,7 @@ impl SqliteStore {
 }
 
 /// Columns: id, tenant_id, country_code, base_number, provider, status, rules.
-pub fn number_row(row: &SqliteRow, first: usize) -> Result<NumberRow<'_>, sqlx::Error> {
+pub(crate) fn number_row(row: &SqliteRow, first: usize) -> Result<NumberRow<'_>, sqlx::Error> {
     let text = |ix: usize| row.text(first + ix);
     let read = |ix: usize| {
         let text = text(ix).ok().flatten();
@@ -209,7 +209,7 @@ pub fn number_row(row: &SqliteRow, first: usize) -> Result<NumberRow<'_>, sqlx::
 
 /// Columns: number_id, number, since, tenant, settings, file, line, inserted,
 /// retired.
-pub fn owned_binding(
+pub(crate) fn owned_binding(
     row: &SqliteRow,
     tenants: &ValuesById<Option<Uuid>>,
     settings: &ValuesById<Option<FieldsIx>>,

@@ -196,7 +196,7 @@ fn versioned() -> BTreeSet<String> {
         }
         let text = std::fs::read_to_string(file.path()).expect("text");
         for (at, _) in text.match_indices("    pub format_version: u32") {
-            let (_, rest) = text[..at].rsplit_once("pub struct ").expect("a struct");
+            let (_, rest) = text[..at].rsplit_once("struct ").expect("a struct");
             names.insert(rest.chars().take_while(|c| c.is_alphanumeric()).collect());
         }
     }

@@ -13,7 +13,7 @@ use crate::phone::E164;
 
 /// One change to the table of an object.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Edit {
+pub(crate) enum Edit {
     /// Lists a field in `adopt`.
     Adopt(Field),
     /// Sets a field, or takes it out. A config is named, not numbered; an
@@ -27,7 +27,7 @@ pub enum Edit {
 
 /// The changes to the objects of one file.
 #[derive(Debug, Clone, Default)]
-pub struct Edits {
+pub(crate) struct Edits {
     /// By name.
     pub configs: BTreeMap<String, Vec<Edit>>,
     pub bindings: BTreeMap<(E164, Uuid), Vec<Edit>>,
@@ -39,7 +39,7 @@ pub struct Edits {
 
 /// Why a text was not changed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum EditError {
+pub(crate) enum EditError {
     #[error("the file is no TOML any more")]
     NotToml,
     #[error("`{0}` is not in the file any more")]

@@ -12,13 +12,13 @@ mod values;
 use toml_edit::{DocumentMut, Item};
 
 use changes::apply_edit;
-pub use changes::{Edit, EditError, Edits};
+pub(crate) use changes::{Edit, EditError, Edits};
 
 /// The text with these changes made; what is not in it is an error.
 ///
 /// # Errors
 /// See [`EditError`]; nothing is changed then.
-pub fn edit_text(text: &str, edits: &Edits) -> Result<String, EditError> {
+pub(crate) fn edit_text(text: &str, edits: &Edits) -> Result<String, EditError> {
     let mut document: DocumentMut = text.parse().map_err(|_| EditError::NotToml)?;
     for (name, changes) in &edits.configs {
         let config = document
