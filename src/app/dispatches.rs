@@ -164,7 +164,7 @@ async fn look_once(
 /// # Errors
 /// Its credentials are not at hand, may not be sent there, or are for another
 /// server now.
-fn client_of(
+pub(super) fn client_of(
     record: &Record,
     known: &KnownServers,
     ring: &KeyRing,
@@ -307,95 +307,6 @@ fn age_of(context: &Context<'_>, record: &Record) -> SignedDuration {
     let placed = record.at.parse::<Timestamp>();
     let age = placed.map(|placed| (context.clock)().duration_since(placed));
     age.unwrap_or(SignedDuration::MAX)
-}
-
-/// The call that a room, a dispatch or a record names.
-///
-/// # Errors
-/// There is none.
-pub async fn find_call(context: &Context<'_>, name: &str) -> Result<Record, Stop> {
-    let target = lookup::target(context)?;
-    let mut store = database::open_current(context, &target, Mode::Read).await?;
-    let records = store.calls(&named_call(name)).await?;
-    Ok(one_call(records, name)?)
-}
-
-fn named_call(name: &str) -> CallFilter {
-    CallFilter {
-        last: 2,
-        named: Some(name.to_owned()),
-        ..CallFilter::default()
-    }
-}
-
-fn one_call(records: Vec<Record>, name: &str) -> Result<Record> {
-    records.into_iter().next().ok_or_else(|| {
-        Error::new(format!("no call is known by `{name}`"))
-            .hint("name its room, its dispatch (AD_…) or its record, as `lkroute dispatches` shows")
-    })
-}
-
-/// What ending a call found and did.
-pub struct Ended {
-    pub record: Record,
-    /// What was there, in a phrase.
-    pub was_running: String,
-}
-
-/// Looks at a call before it is ended: what is running, in a phrase.
-///
-/// # Errors
-/// The database or the server can't be asked.
-pub async fn cancel_call(
-    context: &Context<'_>,
-    name: &str,
-    ring: &KeyRing,
-    limits: Limits,
-) -> Result<Ended, Stop> {
-    let target = lookup::target(context)?;
-    let mut store = database::open_current(context, &target, Mode::Record).await?;
-    let mut record = one_call(store.calls(&named_call(name)).await?, name)?;
-    let known = KnownServers::read(&mut store).await?;
-    let client = client_of(&record, &known, ring, limits)?;
-    let was_running = running(&client, &record).await;
-    let dispatch = record.dispatch_id.as_deref();
-    end_call(&client, &record.room, dispatch)
-        .await
-        .map_err(|failure| {
-            Error::new(format!(
-                "the call could not be ended: {}",
-                failure.meaning()
-            ))
-            .hint(failure.cause.remedy())
-        })?;
-    record.status = Status::Cancelled;
-    record.finished_at = Some(context.now());
-    record.detail.message = Some(format!("cancelled: {was_running}"));
-    store.complete_call(&record).await?;
-    Ok(Ended {
-        record,
-        was_running,
-    })
-}
-
-async fn running(client: &Client, record: &Record) -> String {
-    let dispatched = Dispatched {
-        room: &record.room,
-        dispatch_id: record.dispatch_id.as_deref().unwrap_or_default(),
-    };
-    let agent = match look_at_call(client, &dispatched).await {
-        CallLook::There(_) => "an agent was there",
-        CallLook::Listed => "no agent had taken it",
-        CallLook::Gone => "room or dispatch were gone already",
-        CallLook::NotKnown(_) => "what was running could not be seen",
-    };
-    match phone_in_room(client, &record.room).await {
-        Ok(Some(phone)) => {
-            let status = phone.call_status.map(|status| format!(" ({status})"));
-            format!("{agent}, and a phone{}", status.unwrap_or_default())
-        }
-        _ => agent.to_owned(),
-    }
 }
 
 /// How long each request of `--refresh` and `cancel` may take.

@@ -9,6 +9,7 @@ pub mod adopt;
 pub mod applied_states;
 pub mod apply;
 pub(crate) mod approval;
+pub mod cancel;
 pub(crate) mod compare_files;
 pub(crate) mod credentials;
 pub(crate) mod database;

@@ -10,6 +10,7 @@ pub mod earlier;
 mod object_change;
 mod objects;
 pub mod offline;
+mod patch;
 pub mod plan;
 mod plan_order;
 mod regions;

@@ -11,7 +11,7 @@ use crate::fields::Field;
 
 /// What a type is good for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum ColumnKind {
+pub(super) enum ColumnKind {
     Uuid,
     Text,
     /// With its labels.
@@ -28,24 +28,21 @@ enum ColumnKind {
 }
 
 #[derive(Debug, Clone)]
-struct Column {
-    kind: ColumnKind,
+pub(super) struct Column {
+    pub(super) kind: ColumnKind,
     /// In quotes, with its schema.
-    type_name: String,
+    pub(super) type_name: String,
     /// For people.
-    shown: String,
-    generated: bool,
+    pub(super) shown: String,
+    pub(super) generated: bool,
 }
 
 /// The columns of both tables. Before they are loaded, their types are taken
 /// to be those of lkroute's own migrations.
 #[derive(Debug, Clone, Default)]
 pub struct Columns {
-    known: BTreeMap<(&'static str, String), Column>,
+    pub(super) known: BTreeMap<(&'static str, String), Column>,
 }
-
-/// A column, the types that do, and these in words.
-type ExpectedColumn = (&'static str, fn(&ColumnKind) -> bool, &'static str);
 
 const UUID: &str = "^(urn:uuid:)?[{]?[0-9a-f]{4}(-?[0-9a-f]{4}){7}[}]?$";
 
@@ -167,7 +164,7 @@ impl Columns {
         Ok(())
     }
 
-    fn kind(&self, table: &'static str, name: &str) -> Option<&ColumnKind> {
+    pub(super) fn kind(&self, table: &'static str, name: &str) -> Option<&ColumnKind> {
         let column = self.known.get(&(table, name.to_owned()));
         column.map(|column| &column.kind)
     }
@@ -329,106 +326,9 @@ impl Columns {
             | ColumnKind::Other => value.to_owned(),
         }
     }
-
-    /// Whether binary COPY writes the right bytes into the table of numbers.
-    pub fn take_copy(&self) -> bool {
-        let is = |name: &str, wanted: &[ColumnKind]| {
-            self.kind(NUMBERS, name)
-                .is_some_and(|kind| wanted.contains(kind))
-        };
-        is("id", &[ColumnKind::Uuid])
-            && is("tenant_id", &[ColumnKind::Uuid])
-            && is("country_code", &[ColumnKind::Text])
-            && is("base_number", &[ColumnKind::Wide])
-            && is("provider", &[ColumnKind::Text])
-            && is("status", &[ColumnKind::Text])
-            && is("rules", &[ColumnKind::Jsonb])
-    }
-
-    /// What can't be read or written as it is.
-    pub fn problem(&self) -> Option<String> {
-        let labels = [String::from("active"), String::from("inactive")];
-        let numbers: [ExpectedColumn; 7] = [
-            ("id", is_id, "uuid or text"),
-            ("tenant_id", is_id, "uuid or text"),
-            (
-                "country_code",
-                |kind| {
-                    matches!(
-                        kind,
-                        ColumnKind::Text | ColumnKind::Wide | ColumnKind::Int | ColumnKind::Numeric
-                    )
-                },
-                "text, or a number",
-            ),
-            (
-                "base_number",
-                |kind| {
-                    matches!(
-                        kind,
-                        ColumnKind::Text | ColumnKind::Wide | ColumnKind::Numeric
-                    )
-                },
-                "bigint, numeric or text",
-            ),
-            ("provider", is_words, "text or an enum"),
-            ("status", is_words, "text or an enum"),
-            (
-                "rules",
-                |kind| matches!(kind, ColumnKind::Jsonb | ColumnKind::Json),
-                "jsonb or json",
-            ),
-        ];
-        let configs = CONFIG_COLUMNS.into_iter();
-        let configs = configs.map(|name| (name, is_text as fn(&ColumnKind) -> bool, "text"));
-        let configs = configs.chain([("id", is_id as fn(&ColumnKind) -> bool, "uuid or text")]);
-        let numbers = numbers.into_iter().map(|column| (NUMBERS, column));
-        let all = numbers.chain(configs.map(|column| (CONFIGS, column)));
-        for (table, (name, fits, wanted)) in all {
-            // A table that is not there yet is one that a migration creates.
-            if !self.known.keys().any(|(known, _)| *known == table) {
-                continue;
-            }
-            let Some(column) = self.known.get(&(table, name.to_owned())) else {
-                // The one that a migration adds.
-                if name == "worker_name" {
-                    continue;
-                }
-                return Some(format!("{table} has no column {name}"));
-            };
-            if !fits(&column.kind) {
-                let shown = &column.shown;
-                return Some(format!("{table}.{name} is {shown}, not {wanted}"));
-            }
-            if column.generated {
-                return Some(format!("{table}.{name} is generated, and can't be written"));
-            }
-            if let (ColumnKind::Enum(known), "status") = (&column.kind, name)
-                && let Some(label) = labels.iter().find(|label| !known.contains(label))
-            {
-                return Some(format!(
-                    "{table}.status is {}, which lacks `{label}`",
-                    column.shown
-                ));
-            }
-        }
-        None
-    }
 }
 
 /// A time in RFC 3339, UTC.
 pub fn rfc3339(column: &str) -> String {
     format!("to_char({column} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"')")
-}
-
-fn is_id(kind: &ColumnKind) -> bool {
-    matches!(kind, ColumnKind::Uuid | ColumnKind::Text)
-}
-
-fn is_text(kind: &ColumnKind) -> bool {
-    *kind == ColumnKind::Text
-}
-
-fn is_words(kind: &ColumnKind) -> bool {
-    matches!(kind, ColumnKind::Text | ColumnKind::Enum(_))
 }

@@ -11,12 +11,14 @@
 //! [`LookedUp::is_outdated`] tells that tables came or went since.
 
 mod call_records;
+mod column_checks;
 mod columns;
 mod dialect;
 mod found;
 mod json_row;
 mod names;
 mod postgres;
+mod postgres_tables;
 mod sqlite;
 mod trust_rows;
 
@@ -30,7 +32,8 @@ pub use names::{
     AGENTS, CONFIG_COLUMNS, CONFIGS, HERE, NUMBER_COLUMNS, NUMBERS, OWN_TABLES, SCHEMA_VERSION,
     STATE, literal, quoted,
 };
-pub use postgres::{PgTables, config_id, hidden_sql, inspection};
+pub use postgres::{config_id, hidden_sql};
+pub use postgres_tables::{PgTables, inspection};
 pub use sqlite::{
     SqliteTables, sqlite_base_number, sqlite_config_id, sqlite_rules_text, sqlite_uuid_digits,
 };

@@ -47,6 +47,7 @@ mod sqlite;
 mod trust;
 mod try_read;
 mod url;
+mod url_parts;
 mod version_rows;
 mod version_writes;
 mod waits;
