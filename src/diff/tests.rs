@@ -1,7 +1,9 @@
 //! What becomes of regions, configs and numbers: the rules of `semantics.md`
 //! on values alone.
 
+mod configs;
 mod parts;
+mod saved;
 mod secrets;
 
 use serde_json::{Value, json};
@@ -450,102 +452,6 @@ fn rules_that_are_no_object_are_a_conflict() {
 }
 
 #[test]
-fn configs_swap_names_by_id() {
-    let case = Case::new()
-        .config("one", Some(id(2)), "w2")
-        .config("two", Some(id(1)), "w1")
-        .live(id(1), "one", "w1")
-        .live(id(2), "two", "w2")
-        .ours(id(1))
-        .ours(id(2));
-    let plan = case.plan();
-    assert_eq!(plan.changes.len(), 2);
-    for change in &plan.changes {
-        let fields = &plan.patch(change).fields;
-        assert_eq!((change.action, fields.len()), (Action::Update, 1));
-        assert_eq!((fields[0].field, fields[0].kind), (Field::Name, Kind::Set));
-    }
-}
-
-#[test]
-fn formerly_keeps_the_row_and_a_silent_rename_is_an_error() {
-    let renamed = || {
-        Case::new()
-            .config("new", None, "w1")
-            .live(id(1), "old", "w1")
-            .ours(id(1))
-    };
-    let silent = renamed().plan();
-    assert_eq!(silent.findings[0].code, "rename-without-formerly");
-    assert!(silent.findings[0].is_error());
-    let said = renamed().edit("new", |config| config.formerly = Some("old".into()));
-    let plan = said.plan();
-    assert_eq!(only(&plan).row, Some(id(1)));
-    assert_eq!(kinds(&plan), [(Field::Name, Kind::Set)]);
-}
-
-#[test]
-fn a_config_of_others_is_owned_whole_once_declared() {
-    let case = Case::new()
-        .config("one", None, "w1")
-        .edit("one", |config| config.worker_name = None)
-        .live(id(1), "one", "w1");
-    let plan = case.plan();
-    let conflict = plan
-        .patch(only(&plan))
-        .fields
-        .iter()
-        .find(|f| f.kind == Kind::Conflict);
-    assert_eq!(conflict.unwrap().field, Field::WorkerName);
-}
-
-#[test]
-fn a_name_that_another_row_holds_is_a_conflict() {
-    let case = Case::new()
-        .config("one", Some(id(9)), "w1")
-        .live(id(1), "one", "w1");
-    let plan = case.plan();
-    assert!(plan.in_conflict(only(&plan)));
-}
-
-#[test]
-fn the_digest_ignores_lines_and_generated_ids_but_no_value() {
-    let case = |line: u32, worker: &str| {
-        let mut case = Case::new()
-            .config("one", None, worker)
-            .binding("one", Fields::new(), &[]);
-        case.routing.bindings[0].origin.line = line;
-        case.plan()
-    };
-    let digest = crate::impact::digest::digest;
-    assert_eq!(digest(&case(1, "w1")), digest(&case(99, "w1")));
-    assert_ne!(digest(&case(1, "w1")), digest(&case(1, "w2")));
-}
-
-#[test]
-fn a_saved_plan_reads_back() {
-    use crate::impact::saved_plan::SavedPlan;
-    let mut case = settled()
-        .binding("one", Fields::new(), &[])
-        .row(row(5, json!({"livekit_config": null})));
-    case.snapshot.last_apply = Some(ApplyRecord {
-        id: 3,
-        ..ApplyRecord::default()
-    });
-    let plan = case.plan();
-    let text = SavedPlan::new(plan.clone(), None).to_text().unwrap();
-    let back = SavedPlan::read(&text).unwrap().plan;
-    assert_eq!(
-        crate::impact::digest::digest(&back),
-        crate::impact::digest::digest(&plan)
-    );
-    assert_eq!(
-        back.patch(&back.changes[0]).fields[0].before,
-        Some(Value::Null)
-    );
-}
-
-#[test]
 fn two_states_of_the_files_compare_without_a_database() {
     let before = settled()
         .binding("one", Fields::new().with(Field::Outbound, true), &[])
@@ -566,52 +472,4 @@ fn two_states_of_the_files_compare_without_a_database() {
     );
     let gone = crate::diff::offline::between(&before, &settled().routing);
     assert_eq!(only(&gone).action, Action::Delete);
-}
-
-#[test]
-fn an_approved_plan_is_read_back_and_told_from_another() {
-    use crate::impact::saved_plan::{SavedPlan, SavedPlanError, difference};
-    let plan = |worker: &str| Case::new().config("one", None, worker).plan();
-    let saved = SavedPlan::new(plan("w1"), None);
-    let text = saved.to_text().unwrap();
-    let back = SavedPlan::read(&text).unwrap();
-    assert!(difference(&back.plan, &plan("w1")).is_empty());
-    let now = plan("w2");
-    let moved = difference(&back.plan, &now);
-    let [one] = moved.as_slice() else {
-        panic!("{moved:?}");
-    };
-    let worker = |half: &Option<crate::impact::saved_plan::Half<'_>>| {
-        let fields = &half.as_ref().unwrap().fields;
-        let names: Vec<Field> = fields.iter().map(|field| field.field).collect();
-        assert_eq!(names, [Field::Url, Field::WorkerName]);
-        fields[1].after.clone()
-    };
-    assert_eq!(worker(&one.approved), Some("w1".into()));
-    assert_eq!(worker(&one.now), Some("w2".into()));
-
-    let read = |text: &str| SavedPlan::read(text).map(|_| ());
-    assert_eq!(read("{}"), Err(SavedPlanError::Unreadable));
-    assert_eq!(
-        read(&text.replace("\"w1\"", "\"w3\"")),
-        Err(SavedPlanError::Changed)
-    );
-    // Of another form: whoever wrote it is named, and no digest is spoken of.
-    let older = text.replace("\"format_version\":2", "\"format_version\":1");
-    let refused = read(&older).unwrap_err().to_string();
-    let writer = format!(
-        "lkroute {} wrote it, in format 1",
-        env!("CARGO_PKG_VERSION")
-    );
-    assert!(refused.starts_with(&writer), "{refused}");
-    // What it does not know is of that version, and not "no plan".
-    let newer = text.replace("\"worker_name\"", "\"worker_of_tomorrow\"");
-    let refused = read(&newer.replace(env!("CARGO_PKG_VERSION"), "9.1.0"));
-    let refused = refused.unwrap_err().to_string();
-    assert!(
-        refused.starts_with("lkroute 9.1.0 wrote it, and this one, "),
-        "{refused}"
-    );
-    let out = text.replace("\"patch\":0", "\"patch\":99");
-    assert_eq!(read(&out), Err(SavedPlanError::Changed));
 }
