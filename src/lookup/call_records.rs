@@ -6,7 +6,7 @@
 
 use serde_json::{Value, json};
 
-use super::columns::rfc3339;
+use super::dialect::SqlSyntax::{self, Postgres, Sqlite};
 use super::json_row::{JsonRow, read_document};
 use crate::dispatch::{Record, Status};
 use crate::error::Error;
@@ -41,83 +41,59 @@ const VALUES: usize = 8;
 #[derive(Debug, Clone)]
 pub struct CallStatements {
     table: String,
-    dialect: &'static CallDialect,
+    syntax: SqlSyntax,
 }
-
-/// How an engine spells what differs.
-#[derive(Debug)]
-struct CallDialect {
-    /// Reads `$1`, the [`record_values`] of a record, as the table `r`.
-    row: fn() -> String,
-    /// An id as text.
-    id: &'static str,
-    /// Makes one JSON text of these.
-    array: fn(&str) -> String,
-    /// A column with a time, as RFC 3339.
-    time: fn(&str) -> String,
-    /// Reads `$5`, a JSON list of statuses.
-    statuses: &'static str,
-    /// Reads `$6`, a time.
-    since: &'static str,
-    /// Reads the name of a call's fallback in `detail`.
-    fallback: &'static str,
-    /// What stands before the number of a value.
-    value: char,
-}
-
-static POSTGRES: CallDialect = CallDialect {
-    row: || {
-        let typed = COLUMNS.map(|(name, kind)| format!("{name} {kind}"));
-        format!(
-            "pg_catalog.json_to_record($1::text::json) AS r({})",
-            typed.join(", ")
-        )
-    },
-    id: "d.id::text",
-    array: |all| format!("pg_catalog.json_build_array({all})::text"),
-    time: rfc3339,
-    statuses: "SELECT pg_catalog.json_array_elements_text($5::json)",
-    since: "$6::timestamptz",
-    fallback: "d.detail::json #>> '{fallback,name}'",
-    value: '$',
-};
-
-static SQLITE: CallDialect = CallDialect {
-    row: || {
-        let read = COLUMNS.map(|(name, _)| format!("$1 ->> '{name}' AS {name}"));
-        format!("(SELECT {}) AS r", read.join(", "))
-    },
-    id: "id",
-    array: |all| format!("json_array({all})"),
-    time: str::to_owned,
-    statuses: "SELECT value FROM json_each($5)",
-    since: "$6",
-    fallback: "d.detail ->> '$.fallback.name'",
-    value: '?',
-};
 
 impl CallStatements {
     /// `schema` is in quotes.
     pub fn postgres(schema: &str) -> CallStatements {
         CallStatements {
             table: format!("{schema}.lkroute_dispatches"),
-            dialect: &POSTGRES,
+            syntax: Postgres,
         }
     }
 
     pub fn sqlite() -> CallStatements {
         CallStatements {
             table: "lkroute_dispatches".to_owned(),
-            dialect: &SQLITE,
+            syntax: Sqlite,
+        }
+    }
+
+    /// Reads `$1`, the [`record_values`] of a record, as the table `r`.
+    fn row(&self) -> String {
+        match self.syntax {
+            Postgres => {
+                let typed = COLUMNS.map(|(name, kind)| format!("{name} {kind}"));
+                let typed = typed.join(", ");
+                format!("pg_catalog.json_to_record($1::text::json) AS r({typed})")
+            }
+            Sqlite => {
+                let read = COLUMNS.map(|(name, _)| format!("$1 ->> '{name}' AS {name}"));
+                format!("(SELECT {}) AS r", read.join(", "))
+            }
+        }
+    }
+
+    /// The id of what was written, as text.
+    fn written_id(&self) -> &'static str {
+        match self.syntax {
+            Postgres => "d.id::text",
+            Sqlite => "id",
         }
     }
 
     /// With the values as the engine has them, of `$1` and so on.
     fn spelled(&self, sql: String) -> String {
-        let numbers = 1..=VALUES;
-        numbers.fold(sql, |sql, n| {
-            sql.replace(&format!("${n}"), &format!("{}{n}", self.dialect.value))
-        })
+        match self.syntax {
+            Postgres => sql,
+            Sqlite => {
+                let numbers = 1..=VALUES;
+                numbers.fold(sql, |sql, n| {
+                    sql.replace(&format!("${n}"), &format!("?{n}"))
+                })
+            }
+        }
     }
 
     /// Writes the record of `$1`, unless its idempotency key has one.
@@ -127,8 +103,8 @@ impl CallStatements {
             "INSERT INTO {} AS d ({names}) SELECT {names} FROM {} WHERE true
              ON CONFLICT (idempotency_key) DO NOTHING RETURNING {}",
             self.table,
-            (self.dialect.row)(),
-            self.dialect.id,
+            self.row(),
+            self.written_id(),
         ))
     }
 
@@ -140,21 +116,22 @@ impl CallStatements {
                worker_seen = r.worker_seen, detail = r.detail, worker = r.worker
              FROM {} WHERE d.id = r.id RETURNING {}",
             self.table,
-            (self.dialect.row)(),
-            self.dialect.id,
+            self.row(),
+            self.written_id(),
         ))
     }
 
     fn select(&self) -> String {
         let shown = COLUMNS.map(|(name, kind)| match kind {
-            "timestamptz" => (self.dialect.time)(&format!("d.{name}")),
+            "timestamptz" => self.syntax.time(&format!("d.{name}")),
             _ => format!("d.{name}"),
         });
-        format!(
-            "SELECT {} FROM {} d",
-            (self.dialect.array)(&shown.join(", ")),
-            self.table
-        )
+        let shown = shown.join(", ");
+        let record = match self.syntax {
+            Postgres => format!("pg_catalog.json_build_array({shown})::text"),
+            Sqlite => format!("json_array({shown})"),
+        };
+        format!("SELECT {record} FROM {} d", self.table)
     }
 
     /// The record of the idempotency key `$1`.
@@ -165,12 +142,18 @@ impl CallStatements {
     /// Values: digits and text of a number, name of a config, a room, statuses
     /// as a JSON list, a time, a room or an id, how many; NULL for what is not asked.
     pub fn list(&self) -> String {
-        let CallDialect {
-            fallback,
-            statuses,
-            since,
-            ..
-        } = self.dialect;
+        let (statuses, since, fallback) = match self.syntax {
+            Postgres => (
+                "SELECT pg_catalog.json_array_elements_text($5::json)",
+                "$6::timestamptz",
+                "d.detail::json #>> '{fallback,name}'",
+            ),
+            Sqlite => (
+                "SELECT value FROM json_each($5)",
+                "$6",
+                "d.detail ->> '$.fallback.name'",
+            ),
+        };
         self.spelled(format!(
             "{} WHERE ($1 IS NULL OR d.from_number = $1 OR d.to_number = $2)
                AND ($3 IS NULL OR d.config_name = $3

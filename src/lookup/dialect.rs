@@ -10,9 +10,19 @@ use super::sqlite::sqlite_config_id;
 
 /// Whose SQL it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum SqlSyntax {
+pub(super) enum SqlSyntax {
     Postgres,
     Sqlite,
+}
+
+impl SqlSyntax {
+    /// A time that is read, as RFC 3339.
+    pub(super) fn time(self, column: &str) -> String {
+        match self {
+            Postgres => rfc3339(column),
+            Sqlite => column.to_owned(),
+        }
+    }
 }
 
 /// How statements are written for one database. Those with a value have one,
@@ -78,10 +88,7 @@ impl<'a> Dialect<'a> {
 
     /// A time that is read, as RFC 3339.
     pub fn time(self, column: &str) -> String {
-        match self.syntax {
-            Postgres => rfc3339(column),
-            Sqlite => column.to_owned(),
-        }
+        self.syntax.time(column)
     }
 
     /// The time by the clock of the database.
