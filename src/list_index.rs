@@ -1,5 +1,5 @@
-//! Places in lists, in four bytes: settings, tenants, patches and names are
-//! written down once, and a million bindings name them so. Model: imports
+//! Indexes into lists as `u32`: settings, tenants, patches and names are kept
+//! once, and a million bindings refer to them in four bytes each. Model: imports
 //! nothing of lkroute.
 
 /// A place in a list. There is none at `u32::MAX`: lists of four billion items

@@ -1,5 +1,5 @@
-//! The calls that were placed: listed as the records tell, looked at again, and
-//! ended. Imports core, `livekit`, the store and `secrets`.
+//! The calls that were placed: listed from their records, and looked at again on
+//! their servers. Imports core, `livekit`, the store and `secrets`.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::dispatch::{
 };
 use crate::error::{Error, Result};
 use crate::invisible_chars::drop_user_info;
-use crate::livekit::{Client, Server, end_call};
+use crate::livekit::{Client, Server};
 use crate::phone::E164;
 use crate::resolve;
 use crate::secrets::KeyRing;

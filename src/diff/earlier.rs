@@ -1,6 +1,6 @@
-//! What lkroute's objects were when the window of the budgets began, as far
-//! as its applies changed them since. `history` makes it of the versions, the
-//! differ notes the numbers that it meets, and `impact` adds up. Core.
+//! What lkroute's objects were when the window of the budgets began. `history`
+//! makes it from the versions, the differ notes which numbers it meets, and
+//! `impact` adds up. Core.
 
 use std::collections::{BTreeMap, BTreeSet};
 

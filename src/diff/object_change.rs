@@ -1,5 +1,4 @@
-//! A region or config that changes, and all that their comparison finds out.
-//! Core.
+//! One region or config that changes, with the findings of its comparison. Core.
 
 use std::collections::BTreeMap;
 

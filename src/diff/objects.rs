@@ -1,5 +1,5 @@
-//! Regions and configs, declared and as they are: both compared, and what is to
-//! be said of them together. Core.
+//! Compares all regions and configs, and reports what concerns several of them.
+//! Core.
 
 use uuid::Uuid;
 

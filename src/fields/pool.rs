@@ -1,5 +1,5 @@
-//! Sets of fields, each kept once. Model: imports its siblings and
-//! `list_index`.
+//! An interning pool: equal sets of fields are stored once, and known by an
+//! index. Model: imports its siblings and `list_index`.
 
 use super::set::Fields;
 use crate::list_index::push_indexed;

@@ -1,4 +1,4 @@
-//! Paths in what is said to people. Imports core.
+//! Paths and I/O errors as messages name them. Imports core.
 
 use std::io;
 use std::path::Path;

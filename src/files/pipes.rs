@@ -1,5 +1,5 @@
-//! Files that may be pipes, as `<(command)` of a shell is one: their readers
-//! wait for a bounded time. Imports nothing of lkroute.
+//! Reading files that may be pipes, as `<(command)` of a shell is one: with a
+//! time limit. Imports nothing of lkroute.
 
 use std::fs::File;
 use std::io::{self, Read};

@@ -1,5 +1,5 @@
-//! Objects by their ids, from one `git cat-file --batch`. Names of files never
-//! go through it: one with a line break would shift all later answers.
+//! Reads git objects by their ids, from one `git cat-file --batch`. Names of files
+//! never go through it: one with a line break would shift all later answers.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! Configs and regions with the changes of a plan carried out. Core.
+//! The configs and regions as they are once a plan is carried out. Core.
 
 use std::collections::BTreeSet;
 

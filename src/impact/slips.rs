@@ -1,6 +1,6 @@
-//! Slips of the pen that a review should catch: numbers that are perhaps none,
-//! an alias that means another tenant, and a number that lost or got a digit.
-//! Core: imports the model, `phone` and `diff`.
+//! Likely typing errors in a change: numbers that are perhaps none, an alias that
+//! means another tenant, a number that lost or gained a digit. Core: imports the
+//! model, `phone` and `diff`.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! What is imported, as values that all of this room share. Core.
+//! The values that the files of this room share. Core.
 
 use std::collections::BTreeMap;
 

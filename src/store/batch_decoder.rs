@@ -1,5 +1,5 @@
-//! Batches of rows, taken apart for the [`Differ`]. Imports the plan's
-//! [`Differ`].
+//! Decodes batches of rows and feeds them to the [`Differ`]. Imports the
+//! differ.
 
 use uuid::Uuid;
 

@@ -1,5 +1,5 @@
-//! Whether rows are as a plan saw them, and whether they hold what was
-//! written, the same for both engines. Imports core.
+//! Compares rows with the plan that was made of them, and with what was written.
+//! Used by both engines. Imports core.
 
 use hashbrown::HashMap;
 use serde_json::Value;

@@ -1,5 +1,5 @@
-//! What a store asks of an engine; what both are asked in the same words is
-//! asked here. Imports core.
+//! What a store reads from an engine: the methods that each engine has, and the
+//! queries that both share. Imports core.
 
 use std::collections::HashMap;
 use std::time::Duration;

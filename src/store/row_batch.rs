@@ -1,5 +1,5 @@
-//! What a plan reads, in batches of rows as the server sent them, so that
-//! another thread can take them apart while the next ones come.
+//! The rows that a plan reads, in batches as the server sent them, so that
+//! another thread can decode one batch while the next one arrives.
 
 use sqlx::sqlite::SqliteRow;
 use uuid::Uuid;

@@ -1,5 +1,5 @@
-//! What the database has of what lkroute needs, and the steps to the rest.
-//! Imports the error type.
+//! What a database has of the tables that lkroute needs, and the migration steps
+//! that it lacks. Imports the error type.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,5 @@
-//! Sending the statements of an apply that both engines share. Imports sqlx.
+//! How the statements of an apply that both engines share are sent within its
+//! transaction. Imports sqlx.
 
 use uuid::Uuid;
 

@@ -1,5 +1,6 @@
-//! The small numbers under which lkroute's tables keep paths, tenants and
-//! sets of fields, and the version rows that use them. Imports core.
+//! Dictionaries of paths, tenants and sets of fields, which lkroute's tables
+//! name by integer ids, and the rows of versions, which use these ids. Imports
+//! core.
 
 use hashbrown::HashMap;
 use serde_json::{Value, json};

@@ -1,5 +1,5 @@
-//! What an apply is told beside its plan, and what it tells. Imports core and
-//! tokio's channels.
+//! Who applies a plan, why and with which secrets; and what an apply answers.
+//! Imports core and tokio's channels.
 
 use std::collections::HashMap;
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! The parsed files → one [`Routing`]: names are looked up, what stands
-//! twice is found. Core; imports only core.
+//! The merge itself: what all parsed files declare, with its indexes by name.
+//! Core; imports only core.
 
 use std::collections::BTreeMap;
 

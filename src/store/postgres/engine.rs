@@ -1,4 +1,4 @@
-//! What PostgreSQL is asked in the words that both engines share.
+//! [`StoreEngine`] on PostgreSQL.
 
 use std::time::Duration;
 

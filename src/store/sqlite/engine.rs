@@ -1,4 +1,4 @@
-//! What SQLite is asked in the words that both engines share.
+//! [`StoreEngine`] on SQLite.
 
 use sqlx::sqlite::SqliteRow;
 

@@ -1,4 +1,4 @@
-//! Comments between things.
+//! Comments between tables and keys, and where they go.
 
 use std::fmt::Write;
 
