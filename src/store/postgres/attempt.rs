@@ -5,7 +5,7 @@ use sqlx::PgConnection;
 use sqlx::postgres::PgRow;
 use uuid::Uuid;
 
-use super::copy::{BadStream, CopiedRow, CopyReader};
+use super::copy::{BadStream, CopiedRow, CopyReader, Writer};
 use super::read::number_row;
 use super::sql::{copy_out, run, sets, statement};
 use crate::lookup::Dialect;
@@ -95,4 +95,34 @@ pub(super) async fn read_copy<const N: usize>(
     }
     drop(pieces);
     reader.finish().map_err(decode)
+}
+
+/// Bytes of COPY data to a message.
+const PIECE: usize = 256 * 1024;
+
+/// Runs a COPY … FROM STDIN with these rows, and tells the progress; how many
+/// the server took.
+pub(super) async fn write_copy<R>(
+    run: &mut PgAttempt<'_>,
+    sql: &str,
+    rows: &[R],
+    mut encode: impl FnMut(&mut Writer, &R),
+) -> Result<u64, sqlx::Error> {
+    let mut copy = run.conn.copy_in_raw(sql).await?;
+    let mut writer = Writer::new();
+    let mut sent = 0;
+    for (n, row) in rows.iter().enumerate() {
+        encode(&mut writer, row);
+        if writer.bytes.len() > PIECE {
+            copy.send(std::mem::take(&mut writer.bytes)).await?;
+            run.done += (n - sent) as u64;
+            sent = n;
+            (run.progress)(run.done, run.total);
+        }
+    }
+    writer.end();
+    copy.send(writer.bytes).await?;
+    let written = copy.finish().await?;
+    run.advance(rows.len() - sent);
+    Ok(written)
 }

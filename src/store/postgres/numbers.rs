@@ -4,7 +4,7 @@
 use hashbrown::HashMap;
 use uuid::Uuid;
 
-use super::attempt::PgAttempt;
+use super::attempt::{PgAttempt, write_copy};
 use super::copy::Writer;
 use super::sql::{config_id, statement};
 use crate::diff::plan::{Change, Object};
@@ -16,9 +16,6 @@ use crate::store::row_ext::RowExt;
 use crate::store::row_patch::RowPatch;
 use crate::store::schema::NUMBERS;
 use crate::store::write_set::{key, row};
-
-/// Bytes of COPY data to a message.
-pub(super) const PIECE: usize = 256 * 1024;
 
 /// Changes rows that are there, each as the plan saw it: tenant, status and
 /// the fields that change are compared in the WHERE, `rules` by its touched
@@ -180,38 +177,25 @@ pub(super) async fn insert(run: &mut PgAttempt<'_>) -> Result<(), AttemptError> 
          FROM STDIN (FORMAT binary)",
         run.dialect.quoted_schema
     );
-    let mut copy = run.conn.copy_in_raw(&sql).await?;
-    let mut writer = Writer::new();
+    let write_set = run.write_set;
     let mut tails: HashMap<u32, Vec<u8>> = HashMap::new();
-    let mut sent = 0;
-    for (n, change) in inserts.iter().enumerate() {
-        let Object::Binding { number, tenant } = change.object else {
-            continue;
+    let written = write_copy(run, &sql, &inserts, |writer, change| {
+        let (Object::Binding { number, tenant }, Some(id)) = (change.object, change.row) else {
+            return;
         };
-        let (Some(id), key) = (change.row, number.row_key()) else {
-            continue;
-        };
+        let key = number.row_key();
         writer.row(7);
         writer.uuid(id);
-        writer.uuid(run.write_set.plan.tenants[tenant as usize].id);
+        writer.uuid(write_set.plan.tenants[tenant as usize].id);
         writer.text(&key.country_code());
         writer.int8(key.base_number());
-        let patch = run.write_set.plan.patch(change);
+        let patch = write_set.plan.patch(change);
         let tail = tails
             .entry(change.patch)
             .or_insert_with(|| tail(&RowPatch::of(patch, change.owned.is_some())));
         writer.bytes.extend_from_slice(tail);
-        if writer.bytes.len() > PIECE {
-            copy.send(std::mem::take(&mut writer.bytes)).await?;
-            run.done += (n - sent) as u64;
-            sent = n;
-            (run.progress)(run.done, run.total);
-        }
-    }
-    writer.end();
-    copy.send(writer.bytes).await?;
-    let written = copy.finish().await?;
-    run.advance(inserts.len() - sent);
+    })
+    .await?;
     if written == inserts.len() as u64 {
         Ok(())
     } else {

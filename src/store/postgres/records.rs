@@ -1,8 +1,7 @@
 //! The versions of bindings on PostgreSQL, written by binary COPY.
 
-use super::attempt::PgAttempt;
+use super::attempt::{PgAttempt, write_copy};
 use super::copy::Writer;
-use super::numbers::PIECE;
 use crate::error::Error;
 use crate::store::attempt_error::AttemptError;
 use crate::store::version_rows::BindingRow;
@@ -23,10 +22,7 @@ pub(super) async fn write_bindings(
          FROM STDIN (FORMAT binary)",
         run.dialect.quoted_schema
     );
-    let mut copy = run.conn.copy_in_raw(&sql).await?;
-    let mut writer = Writer::new();
-    let mut sent = 0;
-    for (n, row) in rows.iter().enumerate() {
+    write_copy(run, &sql, rows, |writer, row| {
         writer.row(10);
         writer.uuid(row.number_id);
         writer.int8(row.number);
@@ -38,16 +34,7 @@ pub(super) async fn write_bindings(
         writer.flag(row.inserted);
         writer.flag(false);
         writer.option(row.found, Writer::int4);
-        if writer.bytes.len() > PIECE {
-            copy.send(std::mem::take(&mut writer.bytes)).await?;
-            run.done += (n - sent) as u64;
-            sent = n;
-            (run.progress)(run.done, run.total);
-        }
-    }
-    writer.end();
-    copy.send(writer.bytes).await?;
-    copy.finish().await?;
-    run.advance(rows.len() - sent);
+    })
+    .await?;
     Ok(())
 }
