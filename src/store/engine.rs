@@ -27,6 +27,9 @@ pub(super) trait StoreEngine {
 
     fn layout(&self) -> Layout;
 
+    /// What the last snapshot read of lkroute's tenants.
+    fn tenants(&mut self) -> &mut TenantNumbers;
+
     /// The schema, where the engine has such.
     fn schema(&self) -> Option<&str> {
         None
@@ -65,13 +68,13 @@ pub(super) trait StoreEngine {
         taken.map_err(|error| self.database_error(error))
     }
 
-    /// All but the numbers, and lkroute's tenants.
-    async fn read_snapshot(&mut self) -> Result<(Snapshot, TenantNumbers), sqlx::Error> {
+    /// All but the numbers; lkroute's tenants are kept.
+    async fn snapshot(&mut self) -> Result<Snapshot> {
         let sql = snapshot_sql(self.dialect(), self.layout());
-        let found = self.sets(&sql).await?;
-        let (snapshot, tenants) = snapshot_of(&found)?;
+        let (snapshot, tenants) = self.read(&sql, snapshot_of).await?;
+        *self.tenants() = tenants;
         let schema = self.schema().map(str::to_owned);
-        Ok((Snapshot { schema, ..snapshot }, tenants))
+        Ok(Snapshot { schema, ..snapshot })
     }
 
     async fn applies(&mut self) -> Result<Vec<ApplyRecord>> {

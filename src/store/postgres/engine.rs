@@ -8,7 +8,7 @@ use super::PgStore;
 use super::sql::literal;
 use crate::error::Error;
 use crate::lookup::Dialect;
-use crate::store::engine::StoreEngine;
+use crate::store::engine::{StoreEngine, TenantNumbers};
 use crate::store::row_ext::RowExt;
 use crate::store::schema::Layout;
 
@@ -21,6 +21,10 @@ impl StoreEngine for PgStore {
 
     fn layout(&self) -> Layout {
         self.layout
+    }
+
+    fn tenants(&mut self) -> &mut TenantNumbers {
+        &mut self.tenants
     }
 
     fn schema(&self) -> Option<&str> {

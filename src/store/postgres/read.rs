@@ -11,7 +11,7 @@ use crate::error::Result;
 use crate::fields::{FieldsIx, FieldsPool};
 pub(super) use crate::lookup::rfc3339 as time;
 use crate::phone::E164;
-use crate::snapshot::{BROKEN_BYTES, NumberRow, OwnedBinding, Snapshot, SourceLine};
+use crate::snapshot::{BROKEN_BYTES, NumberRow, OwnedBinding, SourceLine};
 use crate::store::decode::ValuesById;
 use crate::store::engine::StoreEngine;
 use crate::store::error_map::{database_error, error_code};
@@ -48,13 +48,6 @@ impl PgStore {
         self.refuse_hidden().await?;
         let ended = self.run("COMMIT").await;
         ended.map_err(|error| self.database_error(error))
-    }
-
-    pub(crate) async fn snapshot(&mut self) -> Result<Snapshot> {
-        let read = self.read_snapshot().await;
-        let (snapshot, tenants) = read.map_err(|error| self.database_error(error))?;
-        self.tenants = tenants;
-        Ok(snapshot)
     }
 
     /// Hands all that is owned, then every number row, to `each`, still as

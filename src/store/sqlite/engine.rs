@@ -6,7 +6,7 @@ use super::SqliteStore;
 use super::sql::sets;
 use crate::error::Error;
 use crate::lookup::Dialect;
-use crate::store::engine::StoreEngine;
+use crate::store::engine::{StoreEngine, TenantNumbers};
 use crate::store::schema::Layout;
 
 impl StoreEngine for SqliteStore {
@@ -18,6 +18,10 @@ impl StoreEngine for SqliteStore {
 
     fn layout(&self) -> Layout {
         self.layout
+    }
+
+    fn tenants(&mut self) -> &mut TenantNumbers {
+        &mut self.tenants
     }
 
     fn database_error(&self, error: sqlx::Error) -> Error {

@@ -11,7 +11,7 @@ use crate::error::Result;
 use crate::fields::{FieldsIx, FieldsPool};
 use crate::lookup::{sqlite_base_number, sqlite_rules_text};
 use crate::phone::E164;
-use crate::snapshot::{BROKEN_BYTES, NO_UUID, NumberRow, OTHER_SPELLING, OwnedBinding, Snapshot};
+use crate::snapshot::{BROKEN_BYTES, NO_UUID, NumberRow, OTHER_SPELLING, OwnedBinding};
 use crate::store::decode::{self, ValuesById};
 use crate::store::engine::StoreEngine;
 use crate::store::error_map::database_error;
@@ -50,13 +50,6 @@ impl SqliteStore {
     pub(crate) async fn end_read(&mut self) -> Result<()> {
         let ended = run(&mut self.conn, "COMMIT").await;
         ended.map_err(|error| self.database_error(error))
-    }
-
-    pub(crate) async fn snapshot(&mut self) -> Result<Snapshot> {
-        let read = self.read_snapshot().await;
-        let (snapshot, tenants) = read.map_err(|error| self.database_error(error))?;
-        self.tenants = tenants;
-        Ok(snapshot)
     }
 
     /// Hands all that is owned, then every number row, to `each`, not yet
