@@ -1,6 +1,8 @@
 //! Which applies the present state is made of: those that no rollback undid.
 //! Core: imports the model.
 
+use std::collections::BTreeSet;
+
 use crate::snapshot::{ApplyId, ApplyRecord};
 
 /// The applies whose work is in the present state, the newest first: without
@@ -16,6 +18,24 @@ pub(crate) fn present_applies(applies: &[ApplyRecord]) -> Vec<&ApplyRecord> {
                 applies.iter().find(|known| known.id < apply.id)
             }
         };
+    }
+    present
+}
+
+/// The applies behind `start` that the present state is made of: without what
+/// rollbacks undid, and without rollbacks but those to what was before.
+pub(super) fn present_since(start: ApplyId, applies: &[ApplyRecord]) -> BTreeSet<ApplyId> {
+    let mut present = BTreeSet::new();
+    let mut at = applies.first();
+    while let Some(apply) = at.filter(|apply| apply.id > start) {
+        let before = match restored_apply(apply) {
+            Some(to) if to > start => to,
+            back => {
+                present.insert(apply.id);
+                back.unwrap_or(apply.id - 1)
+            }
+        };
+        at = applies.iter().find(|known| known.id <= before);
     }
     present
 }
@@ -206,5 +226,23 @@ mod tests {
         assert_eq!(found(&[of(2, 1), apply(1, None)]), None);
         let undone = [apply(3, Some(1)), of(2, 0), apply(1, None)];
         assert_eq!(found(&undone), None);
+    }
+
+    fn ids_since(start: ApplyId, restores: &[Option<ApplyId>]) -> Vec<ApplyId> {
+        let applies = (1..).zip(restores).map(|(id, to)| apply(id, *to));
+        let mut applies: Vec<ApplyRecord> = applies.collect();
+        applies.reverse();
+        present_since(start, &applies).into_iter().collect()
+    }
+
+    #[test]
+    fn what_was_undone_is_not_present_since() {
+        assert_eq!(ids_since(1, &[None, None, None]), [2, 3]);
+        assert_eq!(ids_since(1, &[None, None, None, Some(2)]), [2]);
+        // Back to what was before the window, the rollback itself is the last word.
+        assert_eq!(ids_since(2, &[None, None, None, Some(1)]), [4]);
+        assert_eq!(ids_since(1, &[None, None, Some(1), None, Some(3)]), [3]);
+        // Forward again: what the first rollback undid counts again.
+        assert_eq!(ids_since(1, &[None, None, None, Some(2), Some(3)]), [2, 3]);
     }
 }

@@ -13,7 +13,7 @@ use hashbrown::HashMap;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::{BindingVersion, ConfigVersion, Versions, was_current};
+use super::{BindingVersion, ConfigVersion, Versions, lineage, was_current};
 use crate::diff::earlier::{Earlier, EarlierObject};
 use crate::fields::{Field, Fields, FieldsIx, FieldsPool};
 use crate::guards::account::BudgetAccount;
@@ -93,7 +93,7 @@ impl WindowReader {
         let accounts = recent.into_iter();
         let accounts = accounts.filter_map(|apply| Some((apply.id, apply.account?)));
         let mut accounts: BTreeMap<ApplyId, BudgetAccount> = accounts.collect();
-        let present = present_applies(start, applies);
+        let present = lineage::present_since(start, applies);
         accounts.retain(|id, _| present.contains(id));
         Some(WindowReader {
             start,
@@ -275,25 +275,6 @@ struct Beginning {
     came: bool,
 }
 
-/// The applies behind `start` that the present state is made of: without what
-/// rollbacks undid, and without rollbacks but those to what was before.
-fn present_applies(start: ApplyId, applies: &[ApplyRecord]) -> BTreeSet<ApplyId> {
-    let mut present = BTreeSet::new();
-    let mut at = applies.first();
-    while let Some(apply) = at.filter(|apply| apply.id > start) {
-        let back = apply.restores.filter(|to| *to < apply.id);
-        let before = match back.filter(|_| apply.kind == "rollback") {
-            Some(to) if to > start => to,
-            back => {
-                present.insert(apply.id);
-                back.unwrap_or(apply.id - 1)
-            }
-        };
-        at = applies.iter().find(|known| known.id <= before);
-    }
-    present
-}
-
 /// What an object was behind the apply `begin`; `None` where it is not ours
 /// now, or did not change.
 fn earlier_object(begin: ApplyId, mut versions: Vec<Version<'_>>) -> Option<EarlierObject> {
@@ -386,42 +367,5 @@ fn status(
             let found = found.find_map(|found| found.get(Field::Status))?;
             Some(Some(found.clone()).filter(|found| *found != "active"))
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn apply(id: ApplyId, restores: Option<ApplyId>) -> ApplyRecord {
-        ApplyRecord {
-            id,
-            restores,
-            kind: if restores.is_some() {
-                "rollback"
-            } else {
-                "apply"
-            }
-            .to_owned(),
-            ..ApplyRecord::default()
-        }
-    }
-
-    fn ids(start: ApplyId, restores: &[Option<ApplyId>]) -> Vec<ApplyId> {
-        let applies = (1..).zip(restores).map(|(id, to)| apply(id, *to));
-        let mut applies: Vec<ApplyRecord> = applies.collect();
-        applies.reverse();
-        present_applies(start, &applies).into_iter().collect()
-    }
-
-    #[test]
-    fn what_was_undone_is_not_present() {
-        assert_eq!(ids(1, &[None, None, None]), [2, 3]);
-        assert_eq!(ids(1, &[None, None, None, Some(2)]), [2]);
-        // Back to what was before the window, the rollback itself is the last word.
-        assert_eq!(ids(2, &[None, None, None, Some(1)]), [4]);
-        assert_eq!(ids(1, &[None, None, Some(1), None, Some(3)]), [3]);
-        // Forward again: what the first rollback undid counts again.
-        assert_eq!(ids(1, &[None, None, None, Some(2), Some(3)]), [2, 3]);
     }
 }

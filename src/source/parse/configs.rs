@@ -9,7 +9,8 @@ use uuid::Uuid;
 
 use super::parsed_file::{ConfigDef, name_reference};
 use super::raw::{self, ApiSecret, At, Config, Text};
-use super::reader::{FileReader, is_variable};
+use super::reader::FileReader;
+use super::text_rules::is_variable;
 use crate::fields::{Field, FieldKind, Fields};
 use crate::finding::Finding;
 use crate::routing::{CipherText, PRODUCTION, SecretSource, ServerConfig};

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use super::parsed_file::{GuardDefs, name_reference};
 use super::raw::{self, At, Named, Text};
-use super::reader::{FileReader, as_set};
+use super::reader::FileReader;
+use super::text_rules::as_set;
 use crate::address::Address;
 use crate::fields::Field;
 use crate::finding::{Finding, Place};

@@ -10,6 +10,7 @@ mod raw;
 mod reader;
 pub(super) mod schema;
 pub(super) mod syntax;
+mod text_rules;
 
 use parsed_file::ParsedFile;
 use reader::FileReader;
