@@ -1,16 +1,20 @@
 //! The secrets of the files, sealed anew. Imports core, the files and
 //! `secrets`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+
+use uuid::Uuid;
 
 use super::{Context, Stop, editing, no_such, routing_files};
 use crate::error::{Error, Result};
 use crate::files;
-use crate::routing::{CipherText, Routing, SecretSource, ServerConfig};
+use crate::routing::{CipherText, Routing, SecretSource};
 use crate::secrets::{Format, KeyRing, Sealed, is_under_current_key, open, seal};
+use crate::source::LoadOptions;
 use crate::source::write::edit::Edits;
 
-/// What is sealed anew, and how.
+/// What is sealed anew, and how. Without an environment in the settings it is
+/// done for all that the files declare.
 pub struct RotationRequest {
     /// The key of the ring; its first where left out.
     pub to: Option<String>,
@@ -24,6 +28,8 @@ pub struct RotationRequest {
 /// What a rotation does.
 pub struct Rotation {
     pub sealed: Vec<RotatedSecret>,
+    /// How many sealed values were opened.
+    pub opened: u64,
     /// Secrets from a variable or a file, which follow the ring.
     pub not_in_files: u64,
 }
@@ -34,6 +40,14 @@ pub struct RotatedSecret {
     pub file: String,
     before: CipherText,
     pub after: Sealed,
+}
+
+/// A sealed value of the files, and for what it is.
+struct SealedValue<'a> {
+    config: &'a str,
+    id: Option<Uuid>,
+    file: &'a str,
+    text: &'a CipherText,
 }
 
 /// Seals anew what is not sealed as asked for; nothing is written yet.
@@ -50,47 +64,102 @@ pub fn plan_rotation(context: &Context<'_>, request: &RotationRequest) -> Result
         let error = Error::new(format!("the key ring has no key named `{key}`"));
         return Err(error.hint("`lkroute secrets keygen` makes one").into());
     }
-    let routing = routing_files::load_valid(context)?.routing;
+    let routings = load_environments(context)?;
+    let all = || routings.iter().flat_map(|routing| &routing.configs);
     for name in &request.configs {
-        if !routing.configs.contains_key(name) {
-            let known = routing.configs.keys().map(String::as_str);
+        if !all().any(|(known, _)| known == name) {
+            let known = all().map(|(name, _)| name.as_str());
             return Err(no_such("config", name, known).into());
         }
     }
-    let outside = |(name, config): &(&String, &ServerConfig)| {
-        (request.configs.is_empty() || request.configs.contains(name))
-            && !matches!(config.api_secret, SecretSource::Sealed(_))
-    };
+    let values = sealed_values(&routings, request)?;
+    let outside = all().filter(|(name, config)| {
+        request.concerns(name) && !matches!(config.api_secret, SecretSource::Sealed(_))
+    });
+    let outside: BTreeSet<&str> = outside.map(|(name, _)| name.as_str()).collect();
     Ok(Rotation {
-        sealed: rotate_all(&routing, request, format)?,
-        not_in_files: routing.configs.iter().filter(outside).count() as u64,
+        opened: values.len() as u64,
+        sealed: rotate_all(&values, request, format)?,
+        not_in_files: outside.len() as u64,
     })
 }
 
+/// The files as the environment of the settings has them; where there is none,
+/// as each has them that they declare. A key may go only when none needs it.
+fn load_environments(context: &Context<'_>) -> Result<Vec<Routing>, Stop> {
+    let settings = context.settings;
+    let all = routing_files::load_files(context);
+    if settings.environment.is_some() || all.environments.is_empty() {
+        return Ok(vec![routing_files::valid(all)?.routing]);
+    }
+    let of_environment = |name: String| {
+        let options = LoadOptions {
+            environment: Some(name),
+            ..settings.load_options()
+        };
+        let loaded = routing_files::read_files(&settings.routing, &options);
+        Ok(routing_files::valid(loaded)?.routing)
+    };
+    all.environments.into_iter().map(of_environment).collect()
+}
+
+/// Each sealed text once, by the file that it stands in.
+fn sealed_values<'a>(
+    routings: &'a [Routing],
+    request: &RotationRequest,
+) -> Result<Vec<SealedValue<'a>>> {
+    let mut values: Vec<SealedValue<'_>> = Vec::new();
+    for routing in routings {
+        for (name, config) in &routing.configs {
+            let SecretSource::Sealed(text) = &config.api_secret else {
+                continue;
+            };
+            if !request.concerns(name) {
+                continue;
+            }
+            let file = routing.files.get(config.origin.file as usize);
+            let value = SealedValue {
+                config: name,
+                id: config.id,
+                file: file.map_or("", String::as_str),
+                text,
+            };
+            let mut before = values.iter();
+            match before.find(|known| known.file == value.file && known.text == value.text) {
+                None => values.push(value),
+                Some(known) if known.id == value.id => {}
+                Some(known) => {
+                    let message = format!(
+                        "config.{name} and config.{} have one sealed value and two ids",
+                        known.config
+                    );
+                    return Err(Error::new(message)
+                        .hint("`lkroute secrets seal` seals it for each of them by itself"));
+                }
+            }
+        }
+    }
+    Ok(values)
+}
+
 fn rotate_all(
-    routing: &Routing,
+    values: &[SealedValue<'_>],
     request: &RotationRequest,
     format: Option<Format>,
 ) -> Result<Vec<RotatedSecret>> {
     let mut rotated = Vec::new();
-    for (name, config) in &routing.configs {
-        let SecretSource::Sealed(text) = &config.api_secret else {
-            continue;
-        };
-        if !request.configs.is_empty() && !request.configs.contains(name) {
-            continue;
-        }
-        let after = request.seal_anew(config, text, format).map_err(|error| {
-            error.within(&format!("the secret of config.{name}")).hint(
+    for value in values {
+        let after = request.seal_anew(value, format).map_err(|error| {
+            let whose = format!("the secret of config.{}", value.config);
+            error.within(&whose).hint(
                 "no file was changed; LKROUTE_KEYS or --keys gives the key ring, \
                  LIVEKIT_SECRET_ENCRYPTION_KEY the Fernet key",
             )
         })?;
-        let file = routing.files.get(config.origin.file as usize);
         rotated.extend(after.map(|after| RotatedSecret {
-            config: name.clone(),
-            file: file.cloned().unwrap_or_default(),
-            before: text.clone(),
+            config: value.config.to_owned(),
+            file: value.file.to_owned(),
+            before: value.text.clone(),
             after,
         }));
     }
@@ -98,19 +167,17 @@ fn rotate_all(
 }
 
 impl RotationRequest {
+    fn concerns(&self, config: &str) -> bool {
+        self.configs.is_empty() || self.configs.iter().any(|name| name == config)
+    }
+
     /// The new value; `None` where the old one is as it should be.
-    fn seal_anew(
-        &self,
-        config: &ServerConfig,
-        text: &CipherText,
-        format: Option<Format>,
-    ) -> Result<Option<Sealed>> {
+    fn seal_anew(&self, value: &SealedValue<'_>, format: Option<Format>) -> Result<Option<Sealed>> {
         let ring = &self.ring;
-        let before = Sealed::parse(text.as_stored()).map_err(|e| Error::new(e.to_string()))?;
+        let before = Sealed::parse(value.text.as_stored());
+        let before = before.map_err(|error| Error::new(error.to_string()))?;
         let format = format.unwrap_or(before.format());
-        let id = config
-            .id
-            .ok_or_else(|| Error::new("the config has no id"))?;
+        let id = value.id.ok_or_else(|| Error::new("the config has no id"))?;
         // Opened also where nothing is to be done: what is said of it was seen.
         let secret = open(ring, id, &before).map_err(|error| Error::new(error.to_string()))?;
         let under_key = match (&self.to, format) {

@@ -22,7 +22,8 @@ Examples:
 All values are opened before the first is written, so the ring needs the old
 keys too. The database follows with the next apply, which writes the sealed
 texts of the files; no agent notices, since the secrets stay the same. Secrets
-from variables and files the same apply seals with the first key of the ring.";
+from variables and files the same apply seals with the first key of the ring.
+Without --env the values of all environments are sealed anew.";
 
 /// Seal the secrets of the files anew, with another key or in another format
 #[derive(Args)]
@@ -58,7 +59,7 @@ impl RotateArgs {
         };
         let rotation = plan_rotation(&shell.context(), &request)?;
         if self.check {
-            return Ok(check_rotation(shell, &rotation)?);
+            return Ok(self.check_rotation(shell, &rotation)?);
         }
         write_rotation(&shell.context(), &rotation)?;
         let lines = rotation.sealed.iter().map(|one| {
@@ -73,13 +74,42 @@ impl RotateArgs {
         shell.print(&lines.collect::<String>())?;
         say_of_others(shell, rotation.not_in_files);
         shell.note(&match rotation.sealed.len() as u64 {
-            0 => SEALED_SO.to_owned(),
+            0 => self.sealed_so(shell, &rotation).to_owned(),
             count => format!(
                 "{} re-sealed in the files; `lkroute plan` shows what follows in the database",
                 counted(count, "secret")
             ),
         });
         Ok(Exit::Done)
+    }
+
+    /// What is said where nothing is to be done: never of more than was opened.
+    fn sealed_so(&self, shell: &Shell, rotation: &Rotation) -> &'static str {
+        let all = self.config.is_empty() && shell.settings.environment.is_none();
+        match rotation.opened {
+            0 => "no secret is sealed in the files",
+            _ if all => "every secret of the files is sealed so already, and opens",
+            _ => "every secret that was looked at is sealed so already, and opens",
+        }
+    }
+
+    /// Says what a rotation would do.
+    fn check_rotation(&self, shell: &Shell, rotation: &Rotation) -> Result<Exit> {
+        say_of_others(shell, rotation.not_in_files);
+        if rotation.sealed.is_empty() {
+            shell.note(self.sealed_so(shell, rotation));
+            return Ok(Exit::Done);
+        }
+        let lines = rotation.sealed.iter();
+        let lines = lines.map(|one| {
+            let (file, config) = (visible(&one.file), visible(&one.config));
+            format!("{file}: config.{config}\n")
+        });
+        shell.print(&lines.collect::<String>())?;
+        let count = counted(rotation.sealed.len() as u64, "secret");
+        let error = Error::new(format!("{count} to be sealed anew"));
+        shell.complain(&error.hint("`lkroute secrets rotate` does it"));
+        Ok(Exit::Error)
     }
 }
 
@@ -92,24 +122,4 @@ fn say_of_others(shell: &Shell, count: u64) {
             if count == 1 { "it" } else { "them" }
         ));
     }
-}
-
-const SEALED_SO: &str = "every secret is sealed so already, and opens";
-
-/// Says what a rotation would do.
-fn check_rotation(shell: &Shell, rotation: &Rotation) -> Result<Exit> {
-    if rotation.sealed.is_empty() {
-        shell.note(SEALED_SO);
-        return Ok(Exit::Done);
-    }
-    let lines = rotation
-        .sealed
-        .iter()
-        .map(|one| format!("{}: config.{}\n", one.file, one.config));
-    shell.print(&lines.collect::<String>())?;
-    let count = counted(rotation.sealed.len() as u64, "secret");
-    shell.complain(
-        &Error::new(format!("{count} to be sealed anew")).hint("`lkroute secrets rotate` does it"),
-    );
-    Ok(Exit::Error)
 }

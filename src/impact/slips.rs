@@ -1,19 +1,21 @@
 //! Likely typing errors in a change: numbers that are perhaps none, an alias that
-//! means another tenant, a number that lost or gained a digit. Core: imports the
-//! model, `phone` and `diff`.
+//! means another tenant, a number that is a lost one but for a digit. Core: imports
+//! the model, `phone` and `diff`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use uuid::Uuid;
 
+use crate::count_words::{counted, so_are_more};
 use crate::diff::plan::{Action, Change, Object, Plan};
+use crate::fields::Field;
 use crate::finding::{Finding, Place};
 use crate::phone::{self, E164};
 use crate::routing::Tenant;
 
-/// How many numbers are looked at: a doubt costs two microseconds, and the
-/// first one 15 ms for the library's data.
-const LOOKED_AT: usize = 1000;
+/// How many numbers are looked at, of one line of the files and in all: a doubt
+/// costs two microseconds, and the first one 15 ms for the library's data.
+const LOOKED_AT: (u32, usize) = (100, 10_000);
 
 /// Numbers lost and numbers new are compared one with another up to so many.
 const COMPARED: usize = 200;
@@ -23,7 +25,7 @@ const COMPARED: usize = 200;
 pub(crate) fn find_slips(plan: &Plan, before: &[(Uuid, String)], after: &[Tenant]) -> Vec<Finding> {
     let mut findings = doubtful_numbers(plan);
     findings.extend(moved_aliases(plan, before, after));
-    findings.extend(one_digit_apart(plan));
+    findings.extend(numbers_mistyped(plan));
     findings
 }
 
@@ -34,8 +36,14 @@ fn doubtful_numbers(plan: &Plan) -> Vec<Finding> {
         let (number, _) = binding(change).filter(|_| written)?;
         Some((change, number))
     });
+    let mut looked_at: HashMap<Option<(&str, u32)>, u32> = HashMap::new();
+    let first_of_each_line = numbers.filter(|(change, _)| {
+        let count = looked_at.entry(plan.source(change)).or_default();
+        *count += 1;
+        *count <= LOOKED_AT.0
+    });
     let mut by_line: BTreeMap<Option<(String, u32)>, (String, usize)> = BTreeMap::new();
-    for (change, number) in numbers.take(LOOKED_AT) {
+    for (change, number) in first_of_each_line.take(LOOKED_AT.1) {
         let Some(doubt) = phone::number_doubt(number) else {
             continue;
         };
@@ -45,10 +53,7 @@ fn doubtful_numbers(plan: &Plan) -> Vec<Finding> {
         found.1 += 1;
     }
     let finding = |(line, (doubt, count)): (Option<(String, u32)>, (String, usize))| {
-        let message = match count {
-            1 => doubt,
-            many => format!("{doubt}; so are {} more here", many - 1),
-        };
+        let message = doubt + &so_are_more(count as u64 - 1);
         let finding = Finding::warning("doubtful-number", message);
         match line {
             Some((file, line)) => finding.at(Place {
@@ -79,7 +84,8 @@ fn moved_aliases(plan: &Plan, before: &[(Uuid, String)], after: &[Tenant]) -> Ve
                 .count()
         };
         let (lost, found) = (count(old, Action::Delete), count(new, Action::Create));
-        let message = format!("`{alias}` was {old}, is {new}: {lost} numbers lost and {found} new");
+        let lost = counted(lost as u64, "number");
+        let message = format!("`{alias}` was {old}, is {new}: {lost} lost and {found} new");
         let hint = "an alias is the name of a tenant: is the new uuid a slip? Another tenant has \
                     an alias of its own";
         Finding::warning("alias-moved", message).hint(hint)
@@ -87,33 +93,61 @@ fn moved_aliases(plan: &Plan, before: &[(Uuid, String)], after: &[Tenant]) -> Ve
     moved.map(finding).collect()
 }
 
-/// A number that a tenant loses, and a new one of it that differs in one digit.
-fn one_digit_apart(plan: &Plan) -> Option<Finding> {
-    let of = |action: Action| -> Vec<(E164, u32)> {
-        let changes = plan.changes.iter();
-        let of_action = changes.filter(|change| change.action == action);
-        of_action.filter_map(binding).take(COMPARED + 1).collect()
+/// Numbers that a tenant loses, and new ones of it that are the same but for a
+/// typing error: a digit that is another, missing or one too many, or two neighbours
+/// that changed places.
+fn numbers_mistyped(plan: &Plan) -> Option<Finding> {
+    let of = |wanted: &dyn Fn(&Change) -> bool| -> Vec<(&Change, String, u32)> {
+        let changes = plan.changes.iter().filter(|change| wanted(change));
+        let numbers = changes.filter_map(|change| {
+            let (number, tenant) = binding(change)?;
+            Some((change, number.to_string(), tenant))
+        });
+        numbers.take(COMPARED + 1).collect()
     };
-    let (lost, new) = (of(Action::Delete), of(Action::Create));
-    if lost.is_empty() || lost.len().max(new.len()) > COMPARED {
+    let lost = of(&|change| change.action == Action::Delete);
+    if lost.is_empty() {
         return None;
     }
-    let pair = lost.iter().find_map(|(old, tenant)| {
-        let mut alike = new.iter().filter(|(_, of)| of == tenant);
-        alike
-            .find(|(new, _)| differ_by_a_digit(*old, *new))
-            .map(|(new, _)| (old, new))
+    // Also rows of others that are there already.
+    let new = of(&|change| {
+        let mut fields = plan.patch(change).fields.iter();
+        fields.any(|of| of.field == Field::Config && of.before.is_none() && of.after.is_some())
     });
-    let (old, new) = pair?;
-    let message = format!("{old} is lost and {new} is new: they differ by one digit");
+    if lost.len().max(new.len()) > COMPARED {
+        return None;
+    }
+    let mut pairs = lost.iter().filter_map(|(_, old, tenant)| {
+        let mut of_tenant = new.iter().filter(|(.., of)| of == tenant);
+        let (change, new, _) = of_tenant.find(|(_, new, _)| is_slip(old, new))?;
+        Some((old, new, *change))
+    });
+    let (old, new, change) = pairs.next()?;
+    let differ = if strsim::hamming(old, new) == Ok(2) {
+        "two neighbouring digits changed places"
+    } else {
+        "they differ by one digit"
+    };
+    let more = match pairs.count() as u64 {
+        0 => String::new(),
+        1 => "; 1 pair more is as near".to_owned(),
+        more => format!("; {more} pairs more are as near"),
+    };
+    let message = format!("{old} is lost and {new} is new: {differ}{more}");
     let hint = "was it mistyped, now or before? Calls of the lost one find no route";
-    Some(Finding::warning("number-mistyped", message).hint(hint))
+    let finding = Finding::warning("number-mistyped", message).hint(hint);
+    let place = plan.source(change).map(|(file, line)| Place {
+        line,
+        ..Place::file(file)
+    });
+    Some(match place {
+        Some(place) => finding.at(place),
+        None => finding,
+    })
 }
 
-fn differ_by_a_digit(a: E164, b: E164) -> bool {
-    let (a, b) = (a.to_string(), b.to_string());
-    let differ = a.bytes().zip(b.bytes()).filter(|(a, b)| a != b).count();
-    a.len() == b.len() && differ == 1
+fn is_slip(old: &str, new: &str) -> bool {
+    old.len().abs_diff(new.len()) <= 1 && strsim::osa_distance(old, new) == 1
 }
 
 fn binding(change: &Change) -> Option<(E164, u32)> {

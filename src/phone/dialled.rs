@@ -260,6 +260,29 @@ mod tests {
         assert_eq!(argentina.as_deref(), Ok("+5491123456789"));
     }
 
+    /// No number of any country is called with the digits in it that are dialled
+    /// within it alone, where the library knows which number was meant.
+    #[test]
+    fn no_country_is_called_with_its_own_prefix_inside() {
+        let mut called = Vec::new();
+        for example in samples::library_examples() {
+            let code = number(&example).calling_code().to_string();
+            let national = &example[1 + code.len()..];
+            for prefix in ["0", "1", "8", "06", "01", "02", "80", "0015", "015", "9"] {
+                let text = format!("+{code}{prefix}{national}");
+                let Ok(read) = parse_dialled(&text, None) else {
+                    continue;
+                };
+                let guess = library_parse(&text, None).and_then(Result::ok);
+                let meant = guess.filter(|guess| *guess != read && number_doubt(*guess).is_none());
+                if let (Some(meant), Some(_)) = (meant, number_doubt(read)) {
+                    called.push(format!("{read} for {meant}"));
+                }
+            }
+        }
+        assert!(called.is_empty(), "{called:#?}");
+    }
+
     #[test]
     fn what_spreadsheets_and_other_keyboards_make_of_a_number_is_refused() {
         let guess = Some(number("+971545335200"));

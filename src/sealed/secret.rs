@@ -3,6 +3,9 @@
 use subtle::ConstantTimeEq;
 use zeroize::{Zeroize, Zeroizing};
 
+use super::value::{Sealed, SealedError};
+use crate::invisible_chars::first_invisible;
+
 /// What a text that was given as a secret is instead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum OddSecret {
@@ -12,8 +15,10 @@ pub enum OddSecret {
     LineBreak,
     #[error("it begins or ends with a blank")]
     Blank,
-    #[error("it has a control character inside")]
-    Control,
+    #[error("it has a character inside that nobody sees")]
+    Invisible,
+    #[error("it stands in quotes")]
+    Quoted,
     #[error("it is a sealed value, not the secret itself")]
     Sealed,
 }
@@ -27,9 +32,9 @@ impl OddSecret {
                 "a sealed value goes into the files as `{ sealed = \"…\" }`, and opens for the \
                  config that it was sealed for"
             }
-            OddSecret::LineBreak | OddSecret::Blank | OddSecret::Control => {
+            OddSecret::LineBreak | OddSecret::Blank | OddSecret::Invisible | OddSecret::Quoted => {
                 "LiveKit would get another secret than the one that was meant: give it in one \
-                  line, without blanks around it (one line end after it is taken off)"
+                  line, without blanks or quotes around it (one line end after it is taken off)"
             }
         }
     }
@@ -87,10 +92,15 @@ impl Secret {
         if text.trim() != text {
             return Err(OddSecret::Blank);
         }
-        if text.contains(char::is_control) {
-            return Err(OddSecret::Control);
+        // Such as the mark that some editors put before a text.
+        if first_invisible(text).is_some() {
+            return Err(OddSecret::Invisible);
         }
-        if text.starts_with("lkr1:") || text.starts_with("dev-s-t-") {
+        let quoted = |mark: char| text.len() > 1 && text.starts_with(mark) && text.ends_with(mark);
+        if quoted('"') || quoted('\'') {
+            return Err(OddSecret::Quoted);
+        }
+        if !matches!(Sealed::parse(text), Err(SealedError::NotSealed)) {
             return Err(OddSecret::Sealed);
         }
         Ok(self)
@@ -120,7 +130,12 @@ mod tests {
             ("made\nup", OddSecret::LineBreak),
             ("made-up \n", OddSecret::Blank),
             ("\u{a0}made-up", OddSecret::Blank),
-            ("made\u{0}up", OddSecret::Control),
+            ("made\u{0}up", OddSecret::Invisible),
+            ("\u{feff}made-up", OddSecret::Invisible),
+            ("made\u{200b}up", OddSecret::Invisible),
+            ("\"made-up\"\n", OddSecret::Quoted),
+            ("'made-up'", OddSecret::Quoted),
+            ("lkr2:demo:a8799afa:AAAA", OddSecret::Sealed),
             ("lkr1:demo:a8799afa:AAAA", OddSecret::Sealed),
             ("dev-s-t-gAAAA", OddSecret::Sealed),
         ] {

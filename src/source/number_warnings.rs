@@ -4,6 +4,7 @@
 use super::findings::Findings;
 use super::locate::BindingLocator;
 use super::sources::Sources;
+use crate::count_words::so_are_more;
 use crate::finding::Finding;
 use crate::phone;
 use crate::routing::Routing;
@@ -22,10 +23,7 @@ pub fn doubtful_numbers(routing: &Routing, sources: &dyn Sources) -> Vec<Finding
         };
         let more = doubtful.count();
         findings.add_many("doubtful-number", || {
-            let message = match more {
-                0 => doubt,
-                _ => format!("{doubt}; so are {more} more here"),
-            };
+            let message = doubt + &so_are_more(more as u64);
             Finding::warning("doubtful-number", message).at(relook.place_of(binding))
         });
     }
@@ -52,7 +50,7 @@ mod tests {
         let places: Vec<String> = places.collect();
         assert_eq!(places, ["routing/a.toml:6:29", "routing/a.toml:7:1"]);
         assert!(
-            found[0].message.contains("so are 1 more here"),
+            found[0].message.contains("so is 1 more here"),
             "{}",
             found[0].message
         );

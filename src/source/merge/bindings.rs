@@ -5,6 +5,7 @@ use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 
 use super::merger::Merge;
+use crate::count_words::so_are_more;
 use crate::finding::Finding;
 use crate::list_index::push_indexed;
 use crate::phone::{E164, Prefix, RowKey, shared_countries};
@@ -312,10 +313,7 @@ impl Merge<'_> {
 
     fn add_duplicate(&mut self, binding: &Binding, first: &Binding, more: usize) {
         let relook = &mut self.relook;
-        let and_more = match more {
-            0 => String::new(),
-            more => format!("; so are {more} more here"),
-        };
+        let and_more = so_are_more(more as u64);
         let tenant = self.routing.tenants[binding.tenant as usize].label();
         if first.number == binding.number {
             self.findings.add_many("duplicate-binding", || {

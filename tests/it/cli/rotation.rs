@@ -50,6 +50,143 @@ fn nothing_is_called_rotated_that_does_not_open() {
     run(&lkroute, "secrets rotate --check").expect_code(0);
 }
 
+/// A value that only staging has is under the old key as long as nobody seals
+/// it anew: the key would be taken away from under it.
+#[test]
+fn a_rotation_leaves_no_environment_behind() {
+    let mut lkroute = sample(DEMO);
+    let file = lkroute.read("routing/uae.toml");
+    let sealed = file.lines().find(|line| line.starts_with("api_secret"));
+    let sealed = sealed.expect("a sealed secret").to_owned();
+    lkroute.write(
+        "routing/environments.toml",
+        "[environments.production]\ndatabase = \"A\"\n[environments.staging]\ndatabase = \"B\"\n",
+    );
+    run(
+        &lkroute,
+        "secrets seal --config uae-vm-selfhosted --env staging",
+    )
+    .expect_code(1);
+    let args = ["secrets", "seal", "--config", "uae-vm-selfhosted"];
+    let args = [&args[..], &["--env", "staging"]].concat();
+    lkroute
+        .run_with_input(&args, "made-up-secret-of-staging")
+        .expect_code(0);
+    let file = lkroute.read("routing/uae.toml");
+    assert!(
+        file.contains(&sealed) && file.matches("lkr1:demo:").count() == 2,
+        "{file}"
+    );
+
+    lkroute.env("LKROUTE_KEYS", &format!("{NEW},{DEMO}"));
+    run(&lkroute, "secrets rotate --env production").expect_code(0);
+    let check = run(&lkroute, "secrets rotate --check --env production").expect_code(0);
+    let words = said(&check);
+    assert!(words.contains("every secret that was looked at"), "{words}");
+    let check = run(&lkroute, "secrets rotate --check").expect_code(1);
+    assert!(
+        said(&check).contains("1 secret to be sealed anew"),
+        "{check:?}"
+    );
+    run(&lkroute, "secrets rotate").expect_code(0);
+    assert!(!lkroute.read("routing/uae.toml").contains("lkr1:demo:"));
+    lkroute.env("LKROUTE_KEYS", NEW);
+    run(&lkroute, "secrets rotate --check").expect_code(0);
+    for environment in ["production", "staging"] {
+        let line = format!("secrets list --offline --env {environment}");
+        let listed = said(&run(&lkroute, &line).expect_code(0));
+        assert!(!listed.contains("no key"), "{listed}");
+    }
+}
+
+/// A Fernet value opens for any config, one of `aes-256-gcm` for one id.
+#[test]
+fn a_value_of_two_ids_is_sealed_for_each() {
+    let mut lkroute = sample(DEMO);
+    lkroute.env("LIVEKIT_SECRET_ENCRYPTION_KEY", FERNET_KEY);
+    run(&lkroute, "secrets rotate --format fernet").expect_code(0);
+    lkroute.write(
+        "routing/environments.toml",
+        "[environments.production]\ndatabase = \"A\"\n[environments.staging]\ndatabase = \"B\"\n",
+    );
+    lkroute.edit(
+        "routing/uae.toml",
+        "[[bindings]]",
+        "[configs.uae-vm-selfhosted.env.staging]\n\
+         id = \"0f0c3a5e-58a5-4d0c-9a3b-0f3d2b1c4e5f\"\n\n[[bindings]]",
+    );
+    let rotate = "secrets rotate --format aes-256-gcm";
+    let before = lkroute.read("routing/uae.toml");
+    let refused = run(&lkroute, rotate).expect_code(1);
+    assert!(
+        said(&refused).contains("one sealed value and two ids"),
+        "{refused:?}"
+    );
+    assert_eq!(lkroute.read("routing/uae.toml"), before);
+    let seal = || {
+        let args = ["secrets", "seal", "--config", "uae-vm-selfhosted"];
+        let args = [&args[..], &["--env", "staging"]].concat();
+        lkroute.run_with_input(&args, "made-up-secret-of-staging")
+    };
+    let hinted = refused.told("`lkroute secrets seal` seals it for each of them by itself");
+    hinted.then(seal).expect_code(0);
+    run(&lkroute, rotate).expect_code(0);
+}
+
+/// Nothing is called sealed where nothing is.
+#[test]
+fn secrets_that_are_elsewhere_are_not_called_sealed() {
+    let lkroute = sample(NEW);
+    for file in ["routing/uae.toml", "routing/india.toml"] {
+        let text = lkroute.read(file);
+        let sealed = text.lines().find(|line| line.starts_with("api_secret"));
+        let source = format!("api_secret = {{ env = \"LKROUTE_SECRET_{}\" }}", file.len());
+        lkroute.edit(file, sealed.expect("a secret"), &source);
+    }
+    for command in ["secrets rotate", "secrets rotate --check"] {
+        let words = said(&run(&lkroute, command).expect_code(0));
+        assert!(
+            words.contains("no secret is sealed in the files"),
+            "{words}"
+        );
+        assert!(
+            words.contains("2 secrets from a variable or a file"),
+            "{words}"
+        );
+    }
+}
+
+/// The ring gets another key first; the plan of the pull request has neither key
+/// nor secret.
+#[test]
+fn a_pipeline_plans_without_keys_what_follows_the_ring() {
+    let mut lkroute = sample(DEMO);
+    let text = lkroute.read("routing/uae.toml");
+    let sealed = text.lines().find(|line| line.starts_with("api_secret"));
+    let source = "api_secret = { env = \"LKROUTE_SECRET_UAE\" }";
+    lkroute.edit("routing/uae.toml", sealed.expect("a secret"), source);
+    lkroute.env("LKROUTE_SECRET_UAE", "made-up-secret-of-the-ring");
+    run(&lkroute, "apply --auto-approve").expect_code(0);
+    lkroute.env("LKROUTE_KEYS", &format!("{NEW},{DEMO}"));
+    run(&lkroute, "secrets rotate").expect_code(0);
+    let mut command = lkroute.command(&["plan", "--out", "saved.lkplan"]);
+    let planned = Run::of(
+        command
+            .env_remove("LKROUTE_KEYS")
+            .env_remove("LKROUTE_SECRET_UAE")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("start it"),
+    );
+    planned.expect_code(0);
+    let applied = run(&lkroute, "apply saved.lkplan --auto-approve").expect_code(0);
+    assert!(said(&applied).contains("re-seal"), "{applied:?}");
+    let planned = run(&lkroute, "plan --detailed-exitcode").expect_code(0);
+    assert!(said(&planned).contains("No changes"), "{planned:?}");
+}
+
 #[test]
 fn several_fernet_keys_open_and_the_first_writes() {
     let mut lkroute = sample(DEMO);

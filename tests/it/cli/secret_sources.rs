@@ -250,6 +250,10 @@ fn a_line_end_is_taken_off_and_what_is_no_secret_is_refused() {
         " made-up-secret",
         "made-up-secret\n\n",
         "lkr1:demo:a8799afa:AAAA",
+        // Of a later lkroute; as an editor saves a text; as a line of `.env` has it.
+        "lkr2:demo:a8799afa:AAAA",
+        "\u{feff}made-up-secret",
+        "\"made-up-secret\"",
     ] {
         lkroute.env("LKROUTE_SECRET_UAE", odd);
         let refused = run(&lkroute, "plan").expect_code(4);

@@ -1,6 +1,6 @@
 //! Slips of the pen that `plan` and `diff` name.
 
-use super::run;
+use super::{run, sql};
 use crate::support::{Lkroute, Run};
 
 fn said(run: &Run) -> String {
@@ -65,19 +65,72 @@ fn an_alias_that_means_another_tenant_is_named_with_what_it_costs() {
     let words = said(&planned);
     assert!(
         words.contains(&format!(
-            "`sasya` was {old}, is {new}: 1 numbers lost and 1 new"
+            "`sasya` was {old}, is {new}: 1 number lost and 1 new"
         )),
         "{words}"
     );
 }
 
 #[test]
-fn a_number_that_differs_by_a_digit_from_the_lost_one_is_named() {
+fn a_number_that_is_the_lost_one_but_for_a_slip_is_named() {
+    let one = "they differ by one digit";
+    let lost = "+971545335200";
+    for (new, how) in [
+        ("+971545335700", one),
+        ("+97154533520", one),
+        ("+9715453352002", one),
+        ("+971543535200", "two neighbouring digits changed places"),
+    ] {
+        let lkroute = applied();
+        replace(&lkroute, lost, new);
+        for command in ["plan", "plan --format markdown"] {
+            let words = said(&run(&lkroute, command)).replace('`', "");
+            let sentence = format!("{lost} is lost and {new} is new: {how}");
+            assert!(words.contains(&sentence), "{command}: {words}");
+        }
+        let annotated = said(&run(&lkroute, "plan --format github"));
+        let at = "file=routing/uae.toml,line=";
+        assert!(annotated.contains(at), "{annotated}");
+        assert!(annotated.contains(how), "{annotated}");
+    }
+    // Any other number is another number.
     let lkroute = applied();
+    replace(&lkroute, lost, "+971505335211");
+    let words = said(&run(&lkroute, "plan"));
+    assert!(!words.contains("number-mistyped"), "{words}");
+}
+
+#[test]
+fn a_slip_onto_a_row_of_others_is_named_too() {
+    let lkroute = applied();
+    sql(
+        &lkroute,
+        "INSERT INTO voice_agent_numbers (id, tenant_id, country_code, base_number, status, rules)
+         VALUES ('11111111-1111-4111-8111-111111111111', '734cd516-e252-4728-9c52-4663ee552653',
+           '+971', 545335700, 'active', '{}')",
+    );
     replace(&lkroute, "+971545335200", "+971545335700");
     let words = said(&run(&lkroute, "plan"));
     assert!(
-        words.contains("+971545335200 is lost and +971545335700 is new: they differ by one digit"),
+        words.contains("+971545335200 is lost and +971545335700 is new"),
+        "{words}"
+    );
+}
+
+/// A thousand good numbers before it hide no doubtful one.
+#[test]
+fn a_doubtful_number_behind_many_good_ones_is_named() {
+    let lkroute = applied();
+    lkroute.write(
+        "routing/more.toml",
+        "[[bindings]]\nrange = [\"+971545300000\", \"+971545301999\"]\ntenant = \"sasya\"\n\
+         config = \"uae-vm-selfhosted\"\n\
+         [[bindings]]\nnumbers = [\"+971991111111\", \"+971991111112\"]\ntenant = \"sasya\"\n\
+         config = \"uae-vm-selfhosted\"\n",
+    );
+    let words = said(&run(&lkroute, "plan"));
+    assert!(
+        words.contains("+971991111111 is perhaps not valid") && words.contains("so is 1 more here"),
         "{words}"
     );
 }

@@ -82,7 +82,7 @@ fn odd_secrets_are_answered() {
         |text: &str| lkroute.run_with_input(&["secrets", "seal", "--config", CONFIG], text);
     let two = seal_text("made-up\nof two lines").expect_code(1);
     let hinted = two.told(
-        "LiveKit would get another secret than the one that was meant: give it in one line, without blanks around it (one line end after it is taken off)",
+        "LiveKit would get another secret than the one that was meant: give it in one line, without blanks or quotes around it (one line end after it is taken off)",
     );
     hinted
         .then(|| seal_text("made-up-secret-of-one-line\n"))
