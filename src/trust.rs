@@ -48,6 +48,28 @@ impl Destination {
         }
     }
 
+    /// What an operator names as one: a server and no more, since nothing else
+    /// would be recorded.
+    ///
+    /// # Errors
+    /// It names no server; or more than one, such as a path, and then which.
+    pub fn read_named(text: &str) -> Result<Destination, NotOnlyServer> {
+        let text = text.trim();
+        let named = Destination::read(text).ok_or(NotOnlyServer::NoServer)?;
+        let is_name = |c: char| c.is_ascii_alphanumeric() || "-_.:[]".contains(c);
+        if named.host.is_empty() || named.host.contains("..") || !named.host.chars().all(is_name) {
+            return Err(NotOnlyServer::NoServer);
+        }
+        let (_, rest) = text.split_once("://").unwrap_or(("", text));
+        if rest
+            .trim_end_matches('/')
+            .contains(['/', '\\', '?', '#', '@'])
+        {
+            return Err(NotOnlyServer::More(named));
+        }
+        Ok(named)
+    }
+
     /// Whether a token for `other` goes where this one goes: the same host and
     /// port, and not without TLS where this one has it.
     pub fn covers(&self, other: &Destination) -> bool {
@@ -69,6 +91,14 @@ impl fmt::Display for Destination {
         }
         Ok(())
     }
+}
+
+/// Why a text is not the name of a server alone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NotOnlyServer {
+    NoServer,
+    /// There is more in it than this server: user, path or query.
+    More(Destination),
 }
 
 /// What the database says about whom to trust.
@@ -239,6 +269,43 @@ mod tests {
         let plain = applied("ws://10.0.0.1:7880");
         let up = standing(&asker("wss://10.0.0.1:7880", true), None, &plain);
         assert_eq!(up, Standing::Trusted);
+    }
+
+    #[test]
+    fn a_server_is_named_without_anything_else() {
+        let lk = Destination::read("lk.example").unwrap();
+        for text in [
+            "lk.example",
+            "wss://lk.example/",
+            " LK.example:443 ",
+            "lk.example.",
+        ] {
+            assert_eq!(Destination::read_named(text).as_ref(), Ok(&lk), "{text}");
+        }
+        for text in [
+            "https://lk.example/path?x=y",
+            "lk.example/path",
+            "lk.example?x",
+            "lk.example#x",
+            "wss://user:password@lk.example",
+            "wss://lk.example\\@evil.example",
+        ] {
+            let more = Err(NotOnlyServer::More(lk.clone()));
+            assert_eq!(Destination::read_named(text), more, "{text}");
+        }
+        for text in [
+            "",
+            "*.lk.example",
+            "lk..example",
+            "lk.example;x",
+            "ftp://lk.example",
+        ] {
+            let none = Err(NotOnlyServer::NoServer);
+            assert_eq!(Destination::read_named(text), none, "{text}");
+        }
+        for text in ["ws://10.0.0.7:7880", "[::1]:7880"] {
+            assert!(Destination::read_named(text).is_ok(), "{text}");
+        }
     }
 
     #[test]

@@ -7,8 +7,9 @@ use super::{Context, Stop, database, lookup};
 use crate::dispatch::{CallLook, Dispatched, Limits, Record, Status, look_at_call, phone_in_room};
 use crate::error::{Error, Result};
 use crate::livekit::{Client, end_call};
+use crate::lookup::UnreadableRecord;
 use crate::secrets::KeyRing;
-use crate::store::{CallFilter, Mode};
+use crate::store::{CallFilter, FoundCalls, Mode};
 
 /// The call that a room, a dispatch or a record names.
 ///
@@ -29,8 +30,14 @@ fn named_call(name: &str) -> CallFilter {
     }
 }
 
-fn one_call(records: Vec<Record>, name: &str) -> Result<Record> {
-    records.into_iter().next().ok_or_else(|| {
+fn one_call(found: FoundCalls, name: &str) -> Result<Record> {
+    if let ([], [unreadable, ..]) = (&found.records[..], &found.unreadable[..]) {
+        let UnreadableRecord { record_id, why } = unreadable;
+        return Err(Error::new(format!(
+            "the record {record_id} of this call can't be read here: {why}"
+        )));
+    }
+    found.records.into_iter().next().ok_or_else(|| {
         Error::new(format!("no call is known by `{name}`"))
             .hint("name its room, its dispatch (AD_…) or its record, as `lkroute dispatches` shows")
     })

@@ -18,8 +18,9 @@ use crate::livekit::{Client, Server};
 use crate::phone::E164;
 use crate::resolve;
 use crate::secrets::KeyRing;
-use crate::store::Mode;
+use crate::store::{FoundCalls, Mode};
 
+pub use crate::lookup::UnreadableRecord;
 pub use crate::store::CallFilter;
 
 /// A call that is younger may still be under way: the limits of `dispatch`
@@ -35,6 +36,8 @@ pub struct CallList<T> {
     pub environment: Option<String>,
     /// The latest first.
     pub calls: Vec<T>,
+    /// Records that can't be read here, and are passed over.
+    pub unreadable: Vec<UnreadableRecord>,
 }
 
 /// The records that were asked for.
@@ -47,12 +50,20 @@ pub async fn list_calls(
 ) -> Result<CallList<Record>, Stop> {
     let target = lookup::target(context)?;
     let (mut store, environment) = database::open_and_tell(context, &target, Mode::Look).await?;
-    let calls = store.calls(wanted).await?;
+    let FoundCalls {
+        records: calls,
+        unreadable,
+    } = store.calls(wanted).await?;
     // A config that is gone still has its calls.
-    if let (Some(name), true) = (&wanted.config, calls.is_empty()) {
+    let none = calls.is_empty() && unreadable.is_empty();
+    if let (Some(name), true) = (&wanted.config, none) {
         KnownServers::read(&mut store).await?.id_of(name)?;
     }
-    Ok(CallList { environment, calls })
+    Ok(CallList {
+        environment,
+        calls,
+        unreadable,
+    })
 }
 
 /// How long ago a call that ended in doubt may be, for somebody to be asked
@@ -72,7 +83,7 @@ pub async fn calls_in_doubt(
 ) -> Result<Vec<Record>, Stop> {
     let since = (context.clock)() - IN_DOUBT_FOR;
     let wanted = CallFilter {
-        last: 100,
+        last: u32::MAX,
         number: Some(from),
         status: vec![Status::InQueue, Status::Unknown, Status::NoAgent],
         since: Some(format!("{since:.3}")),
@@ -115,7 +126,10 @@ pub async fn refresh_calls(
 ) -> Result<CallList<Refreshed>, Stop> {
     let target = lookup::target(context)?;
     let (mut store, environment) = database::open_and_tell(context, &target, Mode::Record).await?;
-    let records = store.calls(&request.wanted).await?;
+    let FoundCalls {
+        records,
+        unreadable,
+    } = store.calls(&request.wanted).await?;
     let known = KnownServers::read(&mut store).await?;
     // Side by side: a server takes seconds to say that a room is gone.
     let looks = stream::iter(records).map(|record| look_once(context, request, &known, record));
@@ -123,7 +137,11 @@ pub async fn refresh_calls(
     for refreshed in calls.iter().filter(|refreshed| refreshed.looked) {
         store.complete_call(&refreshed.record).await?;
     }
-    Ok(CallList { environment, calls })
+    Ok(CallList {
+        environment,
+        calls,
+        unreadable,
+    })
 }
 
 async fn look_once(
@@ -284,7 +302,10 @@ async fn adopt_dispatch(
             record.status = Status::Accepted;
             Ok(true)
         }
-        _ if age < UNDER_WAY => Err("it may still be under way".to_owned()),
+        _ if age < UNDER_WAY => {
+            let rest = (UNDER_WAY - age).as_secs() + 1;
+            Err(format!("it may still be under way: look again in {rest} s"))
+        }
         Err(failure) if failure.cause != Cause::RoomMissing => Err(failure.meaning()),
         Ok(None) | Err(_) => {
             settle_gone(record);

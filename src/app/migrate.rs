@@ -221,7 +221,7 @@ fn target(context: &Context<'_>) -> Result<Target, Stop> {
 
 async fn open_store(context: &Context<'_>, mode: Mode) -> Result<Store, Stop> {
     let target = target(context)?;
-    if !target.url.exists() && mode == Mode::Read {
+    if !target.url.exists()? && mode == Mode::Read {
         let message = format!("{} is missing", target.url.label());
         let error = Error::new(message).hint("`lkroute migrate` creates it");
         return Err(error.into());

@@ -209,7 +209,7 @@ async fn read(
     batches: mpsc::Sender<RowBatch>,
 ) -> Result<Besides> {
     let mut besides = Besides::default();
-    if !target.url.exists() {
+    if !target.url.exists()? {
         context
             .progress
             .detail(&format!("{} is not there yet", target.url.label()));

@@ -95,7 +95,7 @@ pub async fn list_secrets(
 /// The rows of configs; none where there is no database yet.
 async fn read_snapshot(context: &Context<'_>) -> Result<Snapshot, Stop> {
     let target = lookup::target(context)?;
-    if !target.url.exists() {
+    if !target.url.exists()? {
         context
             .progress
             .note(&format!("{} is not there yet", target.url.label()));

@@ -74,7 +74,7 @@ impl CancelArgs {
         shell.print(&match self.formatted.format() {
             ReportFormat::Text => {
                 let said = format!("Ended; {}\n", ended.was_running);
-                said + &calls::call_list(&records, shell.width())
+                said + &calls::call_list(&records, 0, shell.width())
             }
             ReportFormat::Json => json::json_text(&DispatchesReport::new(&records))?,
         })?;

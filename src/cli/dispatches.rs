@@ -15,7 +15,7 @@ use super::shell::Shell;
 use super::{Stop, names};
 use crate::app::database::block_on;
 use crate::app::dispatches::{
-    CallFilter, CallList, RefreshRequest, list_calls, look_limits, refresh_calls,
+    CallFilter, CallList, RefreshRequest, UnreadableRecord, list_calls, look_limits, refresh_calls,
 };
 use crate::dispatch::{Record, Status};
 use crate::error::{Error, Exit, Result};
@@ -152,12 +152,14 @@ impl DispatchesArgs {
         let CallList {
             environment,
             calls: refreshed,
+            unreadable,
         } = block_on(refresh_calls(&shell.context(), &request))?;
         let open = refreshed.iter().filter(|r| !r.record.is_settled()).count();
         let records = refreshed.iter().map(|r| r.record.clone());
         let records = CallList {
             environment,
             calls: records.collect(),
+            unreadable,
         };
         let error = (open > 0).then(|| {
             let left = counted(open as u64, "call");
@@ -186,9 +188,18 @@ impl DispatchesArgs {
         error: Option<&Error>,
     ) -> Result<()> {
         let (calls, environment) = (&recorded.calls, recorded.environment.as_deref());
+        for UnreadableRecord { record_id, why } in &recorded.unreadable {
+            shell.warn(&format!(
+                "the record {record_id} of a call is passed over: {why}"
+            ));
+        }
         match self.formatted.format() {
             ReportFormat::Text => {
-                shell.print(&calls::call_list(calls, shell.width()))?;
+                shell.print(&calls::call_list(
+                    calls,
+                    recorded.unreadable.len(),
+                    shell.width(),
+                ))?;
                 if let Some(name) = environment {
                     let count = counted(calls.len() as u64, "call");
                     shell.note(&format!("{count} in {name}"));
@@ -198,6 +209,7 @@ impl DispatchesArgs {
             ReportFormat::Json => shell.print(&json::json_text(&DispatchesReport {
                 environment,
                 error: error.map(Into::into),
+                unreadable: &recorded.unreadable,
                 ..DispatchesReport::new(calls)
             })?),
         }

@@ -3,8 +3,8 @@
 
 use clap::Args;
 
-use super::Stop;
 use super::shell::Shell;
+use super::{Stop, names};
 use crate::app::database::block_on;
 use crate::app::migrate::{
     MigrateRequest, check_schema, migrate_database, missing_sql, prepare_restamp, reset_guards,
@@ -60,7 +60,7 @@ pub(super) struct MigrateArgs {
     reset_guards: bool,
 
     /// Why
-    #[arg(long, value_name = "TEXT", requires = "reset_guards")]
+    #[arg(long, value_name = "TEXT", value_parser = names::reason, requires = "reset_guards")]
     reason: Option<String>,
 }
 

@@ -133,6 +133,16 @@ pub(super) fn object(text: &str) -> Result<Address, String> {
     }
 }
 
+/// Why something is done, for the record: some words.
+pub(super) fn reason(text: &str) -> Result<String, String> {
+    let has_words = text.chars().any(char::is_alphanumeric);
+    if has_words {
+        Ok(text.trim().to_owned())
+    } else {
+        Err("a reason says why, in words".to_owned())
+    }
+}
+
 fn of_kind(address: &Address, wanted: &str) -> String {
     format!(
         "{address} is a {}, and a {wanted} is asked for",

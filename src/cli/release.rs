@@ -44,7 +44,7 @@ pub(super) struct ReleaseArgs {
     auto_approve: bool,
 
     /// Why; kept in the history
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", value_parser = names::reason)]
     reason: Option<String>,
 
     /// Fold nothing: name every object

@@ -10,7 +10,7 @@ use super::apply::{approve, print_apply_report, watcher};
 use super::globals::{Formatted, ReportFormat};
 use super::report::PlanReview;
 use super::shell::Shell;
-use super::{Stop, history};
+use super::{Stop, history, names};
 use crate::app::apply::{Applied, carry_out_plan};
 use crate::app::database::block_on;
 use crate::app::rollback::{
@@ -49,7 +49,7 @@ pub(super) struct RollbackArgs {
     to: Option<ApplyId>,
 
     /// Why; kept in the history
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", value_parser = names::reason)]
     reason: Option<String>,
 
     /// Show what it would do, and do nothing

@@ -3,13 +3,14 @@
 
 use clap::Args;
 
-use super::Stop;
 use super::shell::Shell;
+use super::{Stop, names};
 use crate::app::database::block_on;
 use crate::app::trust::{list_trusted, record_trust, revoke_trust};
 use crate::error::{Error, Exit, Result};
+use crate::invisible_chars::without_user_info;
 use crate::render::escape::visible;
-use crate::trust::{Destination, TrustedHost};
+use crate::trust::{Destination, NotOnlyServer, TrustedHost};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -35,6 +36,7 @@ pub(super) struct TrustArgs {
     #[arg(
         long,
         value_name = "TEXT",
+        value_parser = names::reason,
         requires = "host",
         conflicts_with = "revoke"
     )]
@@ -80,9 +82,19 @@ impl TrustArgs {
 }
 
 fn read(text: &str) -> Result<Destination> {
-    Destination::read(text).ok_or_else(|| {
-        Error::new(format!("`{}` names no server", visible(text)))
-            .hint("write livekit.example, livekit.example:7880 or ws://10.0.0.7:7880")
+    Destination::read_named(text).map_err(|why| match why {
+        NotOnlyServer::NoServer => Error::new(format!("`{text}` names no server"))
+            .hint("write livekit.example, livekit.example:7880 or ws://10.0.0.7:7880"),
+        NotOnlyServer::More(server) => {
+            let server = server.to_text();
+            Error::new(format!(
+                "`{}` is more than a server",
+                without_user_info(text)
+            ))
+            .hint(format!(
+                "host and port are trusted, and nothing else: {server}"
+            ))
+        }
     })
 }
 

@@ -19,7 +19,7 @@ use crate::phone::{E164, parse_dialled};
 )]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
-    /// Written down. If it stays so, lkroute was ended before it knew more.
+    /// Written down. If it stays so, its command was ended before it knew more.
     InQueue,
     /// The server has the dispatch; no agent was waited for.
     Accepted,

@@ -35,7 +35,7 @@ pub fn first_outcome(first: &Record) -> Option<Error> {
     let message = match (&first.detail.message, first.status) {
         (Some(message), _) => message.clone(),
         (None, Status::InQueue) => format!(
-            "lkroute was ended before it knew what became of it; its room would be {}",
+            "its command still runs, or was ended before it knew more; its room would be {}",
             first.room
         ),
         (None, _) => return None,

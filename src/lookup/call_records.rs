@@ -4,6 +4,8 @@
 //! The values of a record travel as one JSON text, and a record comes back as
 //! one, so that no driver's types matter: see [`super`].
 
+use schemars::JsonSchema;
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::dialect::SqlSyntax::{self, Postgres, Sqlite};
@@ -201,6 +203,33 @@ pub fn read_record(text: &str) -> Result<Record, String> {
     let document = read_document(text)?;
     let row = JsonRow::read(&document)?;
     of_row(&row).map_err(|error| format!("lkroute_dispatches: {error}"))
+}
+
+/// A record among others that can't be read here, by its id as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct UnreadableRecord {
+    pub record_id: String,
+    pub why: String,
+}
+
+/// A record of a list: one that can't be read keeps nobody from the others.
+///
+/// # Errors
+/// Says which, and why.
+pub fn read_listed_record(text: &str) -> Result<Record, UnreadableRecord> {
+    let document = read_document(text);
+    let row = document
+        .as_ref()
+        .map_err(Clone::clone)
+        .and_then(JsonRow::read);
+    let read = row.as_ref().map_err(Clone::clone).and_then(of_row);
+    read.map_err(|why| {
+        let id = row.ok().and_then(|row| Some(row.text(0).ok()??.to_owned()));
+        UnreadableRecord {
+            record_id: id.unwrap_or_default(),
+            why,
+        }
+    })
 }
 
 fn of_row(row: &JsonRow<'_>) -> Result<Record, String> {

@@ -24,7 +24,9 @@ mod trust_rows;
 
 use uuid::Uuid;
 
-pub use call_records::{CallStatements, read_record, record_values};
+pub use call_records::{
+    CallStatements, UnreadableRecord, read_listed_record, read_record, record_values,
+};
 pub use columns::{Columns, rfc3339};
 pub use dialect::Dialect;
 pub use found::{LookedUp, hidden};

@@ -12,6 +12,7 @@ use super::json::{ErrorReport, FORMAT_VERSION};
 use crate::dispatch::{Record, Request, Status, Traced};
 use crate::error::Error;
 use crate::invisible_chars::without_user_info;
+use crate::lookup::UnreadableRecord;
 use crate::resolve::{self, Resolution};
 
 /// All that is known of one call.
@@ -166,6 +167,8 @@ pub(crate) struct DispatchesReport<'a> {
     pub dispatches: Vec<DispatchRow<'a>>,
     /// How many of them went by the fallback of their config.
     pub by_fallback: usize,
+    /// Records that can't be read here, and are passed over.
+    pub unreadable: &'a [UnreadableRecord],
     pub error: Option<ErrorReport>,
 }
 
@@ -273,6 +276,7 @@ impl<'a> DispatchesReport<'a> {
             environment: None,
             dispatches: records.iter().map(DispatchRow::from).collect(),
             by_fallback: by_fallback(records),
+            unreadable: &[],
             error: None,
         }
     }

@@ -53,7 +53,9 @@ fn call_headline(record: &Record, repeated: bool) -> String {
         Status::Failed => "No call",
         Status::Unknown => "Unknown: an agent may have been there, or not",
         Status::Cancelled => "Cancelled",
-        Status::InQueue => "Unknown: recorded, and lkroute was ended before it knew more",
+        Status::InQueue => {
+            "Unknown: written down, and no more; its command still runs, or was ended"
+        }
     };
     repeated_at(record, repeated, said)
 }
@@ -188,9 +190,13 @@ fn dry_run(request: &Request, width: usize) -> String {
 }
 
 /// One call in a few lines: what was asked for, and what came of it.
-pub fn call_list(records: &[Record], width: usize) -> String {
+/// `unreadable` are records that are passed over.
+pub fn call_list(records: &[Record], unreadable: usize, width: usize) -> String {
     if records.is_empty() {
-        return "No calls are recorded that fit.\n".to_owned();
+        return match unreadable {
+            0 => "No calls are recorded that fit.\n".to_owned(),
+            _ => "No call that fits can be read.\n".to_owned(),
+        };
     }
     let mut text: String = records
         .iter()
@@ -253,14 +259,15 @@ fn of_the_worker(record: &Record) -> String {
         }
         Some(seen) => format!("taken by {}", visible(seen)),
         None => match record.status {
+            Status::InQueue => {
+                "no more is known: its command still runs, or, after two minutes, was ended"
+            }
             Status::Accepted => "accepted is not called: nobody looked (--refresh does)",
             Status::NotDialled => "not waited for",
             Status::Failed => "no call",
             Status::NoAgent => "taken by nobody",
             Status::PickedUp | Status::Answered => "an agent was in the room",
-            Status::InQueue | Status::Unknown | Status::Cancelled => {
-                "taken by nobody that was seen"
-            }
+            Status::Unknown | Status::Cancelled => "taken by nobody that was seen",
         }
         .to_owned(),
     };

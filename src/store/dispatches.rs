@@ -7,7 +7,7 @@ use super::row_ext::RowExt;
 use super::{Engine, Store};
 use crate::dispatch::{Record, Status};
 use crate::error::{Error, Result};
-use crate::lookup::{read_record, record_values};
+use crate::lookup::{UnreadableRecord, read_listed_record, read_record, record_values};
 use crate::phone::E164;
 
 /// Which records to list.
@@ -54,13 +54,39 @@ impl Store {
         found.map_err(|error| super::error_map::database_error(self.label(), &error))
     }
 
-    /// The records that were asked for, the latest first.
-    pub async fn calls(&mut self, wanted: &CallFilter) -> Result<Vec<Record>> {
+    /// The records that were asked for.
+    pub async fn calls(&mut self, wanted: &CallFilter) -> Result<FoundCalls> {
         if !self.has_own_tables() {
-            return Ok(Vec::new());
+            return Ok(FoundCalls::default());
         }
         let found = on!(self, engine => engine.calls(wanted).await);
         found.map_err(|error| super::error_map::database_error(self.label(), &error))
+    }
+}
+
+/// Records of calls.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct FoundCalls {
+    /// The latest first.
+    pub records: Vec<Record>,
+    /// Those among them that can't be read: of a later lkroute, or damaged.
+    pub unreadable: Vec<UnreadableRecord>,
+}
+
+impl FoundCalls {
+    pub(super) fn of_rows<R: RowExt>(rows: &[R]) -> FoundCalls {
+        let mut found = FoundCalls::default();
+        for row in rows {
+            let text = row.some_text(0).map_err(|error| UnreadableRecord {
+                record_id: String::new(),
+                why: error.to_string(),
+            });
+            match text.and_then(read_listed_record) {
+                Ok(record) => found.records.push(record),
+                Err(unreadable) => found.unreadable.push(unreadable),
+            }
+        }
+        found
     }
 }
 

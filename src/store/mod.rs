@@ -57,7 +57,7 @@ mod write_set;
 pub use crate::lookup::{LookUp, LookedUp, OwnedCredentials, TrustRows};
 pub use batch_decoder::BatchDecoder;
 pub use decode::AgentMismatchRow;
-pub use dispatches::CallFilter;
+pub use dispatches::{CallFilter, FoundCalls};
 pub use error_map::INTERRUPTED;
 pub use history::{EachVersion, VersionFilter};
 pub use ids::RowIds;
@@ -122,7 +122,7 @@ impl Store {
                         "{label} is a SQLite database, which has no schema `{schema}`"
                     )));
                 }
-                if mode != Mode::Write && !path.exists() {
+                if !url.exists()? && mode != Mode::Write {
                     return Err(Error::new(format!("{label} is missing"))
                         .hint("`lkroute apply` creates it; or name another with --database"));
                 }

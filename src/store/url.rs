@@ -73,8 +73,22 @@ impl DatabaseUrl {
 
     /// Whether there is anything to open: false only for a SQLite file that
     /// is not there yet.
-    pub fn exists(&self) -> bool {
-        self.file().is_none_or(Path::exists)
+    ///
+    /// # Errors
+    /// It can't be made either: its directory is not there.
+    pub fn exists(&self) -> Result<bool> {
+        let Some(file) = self.file().filter(|file| !file.exists()) else {
+            return Ok(true);
+        };
+        let dir = file.parent().filter(|dir| !dir.as_os_str().is_empty());
+        match dir.filter(|dir| !dir.is_dir()) {
+            None => Ok(false),
+            Some(dir) => {
+                let (label, dir) = (self.label(), dir.display());
+                let error = Error::new(format!("{label}: there is no directory `{dir}`"));
+                Err(error.hint("make it, or name another file with --database"))
+            }
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use super::PgStore;
 use super::sql::{UNATTENDED, statement};
 use crate::dispatch::Record;
 use crate::lookup::CallStatements;
-use crate::store::dispatches::{CallFilter, record, values};
+use crate::store::dispatches::{CallFilter, FoundCalls, record, values};
 
 impl PgStore {
     fn call_statements(&self) -> CallStatements {
@@ -44,7 +44,7 @@ impl PgStore {
         found.as_ref().map(record).transpose()
     }
 
-    pub(crate) async fn calls(&mut self, wanted: &CallFilter) -> Result<Vec<Record>> {
+    pub(crate) async fn calls(&mut self, wanted: &CallFilter) -> Result<FoundCalls> {
         let list = statement(self.call_statements().list())
             .bind(wanted.number.map(|number| number.digits() as i64))
             .bind(wanted.number.map(|number| number.to_string()))
@@ -57,7 +57,7 @@ impl PgStore {
         self.begin("BEGIN READ ONLY").await?;
         let rows = self.waits.answer(list.fetch_all(&mut self.conn)).await;
         let rows = self.ended(rows).await?;
-        rows.iter().map(record).collect()
+        Ok(FoundCalls::of_rows(&rows))
     }
 
     /// Ends the transaction that the result came from.

@@ -6,7 +6,7 @@ use super::SqliteStore;
 use super::sql::statement;
 use crate::dispatch::Record;
 use crate::lookup::CallStatements;
-use crate::store::dispatches::{CallFilter, record, values};
+use crate::store::dispatches::{CallFilter, FoundCalls, record, values};
 
 impl SqliteStore {
     pub(crate) async fn insert_call(&mut self, record: &Record) -> Result<bool> {
@@ -30,7 +30,7 @@ impl SqliteStore {
         found.as_ref().map(record).transpose()
     }
 
-    pub(crate) async fn calls(&mut self, wanted: &CallFilter) -> Result<Vec<Record>> {
+    pub(crate) async fn calls(&mut self, wanted: &CallFilter) -> Result<FoundCalls> {
         let list = statement(CallStatements::sqlite().list())
             .bind(wanted.number.map(|number| number.digits() as i64))
             .bind(wanted.number.map(|number| number.to_string()))
@@ -41,6 +41,6 @@ impl SqliteStore {
             .bind(wanted.named.clone())
             .bind(i64::from(wanted.last));
         let rows = list.fetch_all(&mut self.conn).await?;
-        rows.iter().map(record).collect()
+        Ok(FoundCalls::of_rows(&rows))
     }
 }

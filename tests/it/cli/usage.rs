@@ -148,6 +148,90 @@ fn commands_that_only_read_make_no_database() {
     run(&lkroute, "migrate --check").expect_code(0);
 }
 
+/// What `plan` finds to be done can be done.
+#[test]
+fn a_database_in_a_directory_that_is_not_there_is_told_by_the_directory() {
+    let lkroute = Lkroute::with_two_regions();
+    for line in [
+        "plan",
+        "apply --auto-approve",
+        "migrate",
+        "resolve --from +971545335200",
+        "secrets list",
+    ] {
+        let line = format!("{line} --database sqlite://nowhere/x.db");
+        let refused = run(&lkroute, &line).expect_code(1);
+        assert!(
+            refused.stderr.contains("there is no directory `nowhere`"),
+            "{line}: {}",
+            refused.stderr
+        );
+        let hinted = refused.told("make it, or name another file with --database");
+        if line.starts_with("secrets") {
+            let made = || {
+                std::fs::create_dir(lkroute.path().join("nowhere")).expect("make it");
+                run(&lkroute, "plan --database sqlite://nowhere/x.db")
+            };
+            hinted.then(made).expect_code(0);
+        }
+    }
+    run(
+        &lkroute,
+        "apply --auto-approve --database sqlite://nowhere/x.db",
+    )
+    .expect_code(0);
+}
+
+/// A reason that says nothing would let a rollback past the budgets.
+#[test]
+fn a_blank_reason_is_no_reason() {
+    let lkroute = Lkroute::with_two_regions();
+    run(&lkroute, "apply --auto-approve").expect_code(0);
+    for command in [
+        &["rollback", "--auto-approve"][..],
+        &["release", "config.uae-vm-selfhosted", "--auto-approve"],
+        &["migrate", "--reset-guards"],
+        &["trust", "livekit.example"],
+    ] {
+        for reason in ["", "  ", "--", "."] {
+            let reason = format!("--reason={reason}");
+            let args = [command, &[reason.as_str()]].concat();
+            let refused = lkroute.run(&args).expect_code(1);
+            assert!(
+                refused.stderr.contains("a reason says why, in words"),
+                "{args:?}: {}",
+                refused.stderr
+            );
+        }
+    }
+}
+
+#[test]
+fn a_server_is_trusted_by_its_name_alone() {
+    let lkroute = Lkroute::with_two_regions();
+    run(&lkroute, "apply --auto-approve").expect_code(0);
+    for (host, said) in [
+        ("https://lk.example/path?x=y", "is more than a server"),
+        ("wss://user:made-up@lk.example", "is more than a server"),
+        ("*.lk.example", "names no server"),
+    ] {
+        let args = ["trust", host, "--reason", "failover"];
+        let refused = lkroute.run(&args).expect_code(1);
+        assert!(refused.stderr.contains(said), "{host}: {}", refused.stderr);
+        assert!(!refused.stderr.contains("made-up"), "{}", refused.stderr);
+    }
+    assert_eq!(run(&lkroute, "trust").expect_code(0).stdout, "");
+    let args = ["trust", "lk.example/path", "--reason", "failover"];
+    let refused = lkroute.run(&args).expect_code(1);
+    let named = "wss://lk.example:443";
+    let hint = "host and port are trusted, and nothing else: {server}";
+    let args = ["trust", named, "--reason", "failover"];
+    refused
+        .told(hint)
+        .then(|| lkroute.run(&args))
+        .expect_code(0);
+}
+
 #[test]
 fn migrate_says_what_is_missing_and_does_it_once() {
     let lkroute = Lkroute::new();

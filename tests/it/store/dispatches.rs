@@ -14,6 +14,7 @@ super::on_both!(
     a_key_that_was_given_back_may_be_used_again,
     records_are_listed_by_number_and_config,
     a_record_that_is_gone_is_an_error,
+    a_record_that_cannot_be_read_hides_no_other,
 );
 
 pub(super) fn call(n: u16, key: Option<&str>) -> Record {
@@ -47,6 +48,12 @@ fn all() -> CallFilter {
     }
 }
 
+async fn listed(store: &mut Store) -> Vec<Record> {
+    let found = store.calls(&all()).await.expect("records");
+    assert!(found.unreadable.is_empty(), "{found:?}");
+    found.records
+}
+
 /// Writes it; where its key has a record already, that one.
 async fn write(store: &mut Store, call: &Record) -> Result<Option<Record>> {
     match (store.insert_call(call).await?, &call.idempotency_key) {
@@ -67,7 +74,7 @@ async fn a_record_is_read_back_as_it_was_written(base: Base) {
     let mut store = recorder(&base).await;
     let mut record = call(1, Some("k'1"));
     assert_eq!(write(&mut store, &record).await.unwrap(), None);
-    assert_eq!(store.calls(&all()).await.unwrap(), [record.clone()]);
+    assert_eq!(listed(&mut store).await, [record.clone()]);
 
     record.status = Status::PickedUp;
     record.finished_at = Some("2026-01-01T00:00:59.250Z".to_owned());
@@ -89,7 +96,7 @@ async fn a_record_is_read_back_as_it_was_written(base: Base) {
         ..call(2, None)
     };
     write(&mut store, &bare).await.unwrap();
-    assert_eq!(store.calls(&all()).await.unwrap()[0], bare);
+    assert_eq!(listed(&mut store).await[0], bare);
 }
 
 async fn a_key_has_one_record_and_the_second_caller_gets_it(base: Base) {
@@ -101,7 +108,7 @@ async fn a_key_has_one_record_and_the_second_caller_gets_it(base: Base) {
     for n in 3..5 {
         assert_eq!(write(&mut store, &call(n, None)).await.unwrap(), None);
     }
-    assert_eq!(store.calls(&all()).await.unwrap().len(), 3);
+    assert_eq!(listed(&mut store).await.len(), 3);
 }
 
 async fn two_at_once_write_one_record(base: Base) {
@@ -113,7 +120,7 @@ async fn two_at_once_write_one_record(base: Base) {
         let found = [first.unwrap(), second.unwrap()];
         assert_eq!(found.iter().flatten().count(), 1, "{found:?}");
     }
-    assert_eq!(one.calls(&all()).await.unwrap().len(), 10);
+    assert_eq!(listed(&mut one).await.len(), 10);
 }
 
 async fn a_key_that_was_given_back_may_be_used_again(base: Base) {
@@ -123,7 +130,7 @@ async fn a_key_that_was_given_back_may_be_used_again(base: Base) {
     first.idempotency_key = None;
     complete(&mut store, &first).await.unwrap();
     assert_eq!(write(&mut store, &call(2, Some("k"))).await.unwrap(), None);
-    assert_eq!(store.calls(&all()).await.unwrap().len(), 2);
+    assert_eq!(listed(&mut store).await.len(), 2);
 }
 
 async fn records_are_listed_by_number_and_config(base: Base) {
@@ -137,7 +144,7 @@ async fn records_are_listed_by_number_and_config(base: Base) {
         write(&mut store, &record).await.unwrap();
     }
     let mut listed = async |wanted: CallFilter| -> Vec<Uuid> {
-        let found = store.calls(&wanted).await.unwrap();
+        let found = store.calls(&wanted).await.unwrap().records;
         found.iter().map(|record| record.id).collect()
     };
     let latest = CallFilter { last: 2, ..all() };
@@ -160,4 +167,35 @@ async fn a_record_that_is_gone_is_an_error(base: Base) {
     let mut store = recorder(&base).await;
     let error = complete(&mut store, &call(1, None)).await.unwrap_err();
     assert!(error.message.contains("is gone"), "{error}");
+}
+
+/// That of a later lkroute, whose status is not known here, and one that was
+/// damaged.
+async fn a_record_that_cannot_be_read_hides_no_other(base: Base) {
+    let mut store = recorder(&base).await;
+    for n in 1..4 {
+        write(&mut store, &call(n, None)).await.unwrap();
+    }
+    let (later, damaged) = (id(1), id(2));
+    base.sql(&format!(
+        "UPDATE {{lkroute_dispatches}} SET status = 'on_hold' WHERE id = '{later}'"
+    ))
+    .await;
+    base.sql(&format!(
+        "UPDATE {{lkroute_dispatches}} SET detail = 'none' WHERE id = '{damaged}'"
+    ))
+    .await;
+    let found = store.calls(&all()).await.unwrap();
+    assert_eq!(found.records, [call(3, None)]);
+    let ids = found.unreadable.iter().map(|of| of.record_id.clone());
+    assert_eq!(
+        ids.collect::<Vec<_>>(),
+        [damaged.to_string(), later.to_string()]
+    );
+    assert!(
+        found.unreadable[1]
+            .why
+            .contains("`on_hold` is not known here"),
+        "{found:?}"
+    );
 }
