@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, Awaitable, Callable, Mapping, Optional, Sequence, Union
+from typing import TYPE_CHECKING, Any, Coroutine, Mapping, Optional, Sequence, Union
 from uuid import UUID
 
 from . import _core
 from ._core import Question, Route
-from ._router import BaseRouter
+from ._router import Answer, BaseRouter, blocking
 from .errors import RecordFailed, UsageError
 
 if TYPE_CHECKING:
-    from ._dispatch import Call, Execute
+    from ._dispatch import Call
 
 Id = Union[str, UUID]
 
@@ -39,12 +39,14 @@ _OF_PLACING = (
 class Calls(BaseRouter):
     """What a router needs to place calls."""
 
-    async def _place(
-        self,
-        asked: "dict[str, Any]",
-        resolve: Callable[[Question], Awaitable[Route]],
-        execute: "Execute",
-    ) -> "Call":
+    # What the drivers differ in.
+    async def _resolve(self, question: Question, connection: Any = None) -> Route:
+        raise NotImplementedError
+
+    async def _execute(self, statement: str, value: str) -> Optional[str]:
+        raise NotImplementedError
+
+    async def _place(self, asked: "dict[str, Any]") -> "Call":
         """``asked`` are the keywords of ``dispatch``."""
         try:
             from . import _client, _dispatch
@@ -65,13 +67,14 @@ class Calls(BaseRouter):
         # A repeat is answered even where the number can't be resolved any more.
         if asked["idempotency_key"] is not None:
             of_key = _core.statement_of_key(schema)
-            first = await execute(of_key, asked["idempotency_key"])
+            first = await self._execute(of_key, asked["idempotency_key"])
             if first is not None:
                 return _dispatch.end(_core.repeated(question, first))
-        route = await resolve(question)
+        route = await self._resolve(question)
         request = route.call(**{name: asked[name] for name in _OF_REQUEST})
         if request.deployment is not None and not _client.knows_deployments():
-            message = f"the livekit-api here can't name the deployment `{request.deployment}`"
+            deployment = _core.visible(request.deployment)
+            message = f"the livekit-api here can't name the deployment `{deployment}`"
             raise UsageError(message, hint="pip install -U livekit-api")
         allow, headers = asked["allow"], asked["sip_headers"] or {}
         keywords = {name: asked[name] for name in _OF_PLACING}
@@ -80,18 +83,11 @@ class Calls(BaseRouter):
         keywords["actor"] = _dispatch.actor()
         keywords["now"] = _dispatch.now()
         placing = _core.place_call(route, request, schema, keywords)
-        return await _dispatch.place(placing, execute)
+        return await _dispatch.place(placing, self._execute)
 
 
 class DispatchingRouter(Calls):
     """``dispatch`` of a router that is async."""
-
-    # What the drivers differ in.
-    async def _resolve(self, question: Question) -> Route:
-        raise NotImplementedError
-
-    async def _execute(self, statement: str, value: str) -> Optional[str]:
-        raise NotImplementedError
 
     async def dispatch(
         self,
@@ -128,6 +124,10 @@ class DispatchingRouter(Calls):
         ``ring`` seconds at most.  ``timeout``: seconds for each request,
         ``settle``: for the search after a lost answer.
 
+        A router that blocks returns when the call has an outcome.  It runs an
+        event loop of its own for that, and so is called outside of one: in a
+        script, a thread, a worker process.
+
         :raises lkroute.CallFailed: there is no call; the same key may try again
         :raises lkroute.TrunkLacksNumber: the same, and its trunk is why
         :raises lkroute.NoAgent: the server has it, and no agent took it
@@ -139,69 +139,27 @@ class DispatchingRouter(Calls):
         :raises lkroute.RecordFailed: it can't be recorded; nothing was sent
         """
         asked = {name: value for name, value in locals().items() if name != "self"}
-        return await self._place(asked, self._resolve, self._execute)
+        return await self._place(asked)
+
+
+def _in_a_loop(work: "Coroutine[Any, Any, Answer]") -> Answer:
+    """Nothing else runs in the loop: a statement may hold it."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(work)
+    work.close()
+    message = "dispatch of this router can't be called within a running event loop"
+    raise UsageError(message, hint="use an async router, or asyncio.to_thread")
 
 
 class BlockingDispatchingRouter(Calls):
     """``dispatch`` of a router that is not."""
 
-    # What the drivers differ in.
-    def _resolve(self, question: Question) -> Route:
-        raise NotImplementedError
-
-    def _execute(self, statement: str, value: str) -> Optional[str]:
-        raise NotImplementedError
-
-    def dispatch(
-        self,
-        from_number: str,
-        *,
-        to: str,
-        tenant: Optional[Id] = None,
-        initiated_by: Optional[Id] = None,
-        agent_id: Optional[int] = None,
-        voice_id: Optional[str] = None,
-        context: Optional[str] = None,
-        call_log_id: Optional[Id] = None,
-        metadata: Optional[Mapping[str, Any]] = None,
-        worker: Optional[str] = None,
-        strict: Optional[bool] = None,
-        idempotency_key: Optional[str] = None,
-        wait_for_agent: Optional[float] = None,
-        allow: Sequence[str] = (),
-        sip: bool = False,
-        ring: float = 45.0,
-        sip_headers: Optional[Mapping[str, str]] = None,
-        display_name: Optional[str] = None,
-        timeout: float = 10.0,
-        settle: float = 20.0,
-    ) -> "Call":
-        """Places one call, and returns when it has an outcome: see
-        :meth:`lkroute.asyncpg.Router.dispatch`.
-
-        It runs an event loop of its own, so it is called outside of one: in a
-        script, a thread, a worker process.
-        """
-        asked = {name: value for name, value in locals().items() if name != "self"}
-        try:
-            asyncio.get_running_loop()
-        except RuntimeError:
-            pass
-        else:
-            message = "dispatch of this router can't be called within a running event loop"
-            raise UsageError(message, hint="use an async router, or asyncio.to_thread")
-
-        # Nothing else runs in the loop: a statement may hold it.
-        async def resolve(question: Question) -> Route:
-            return self._resolve(question)
-
-        async def execute(statement: str, value: str) -> Optional[str]:
-            return self._execute(statement, value)
-
-        return asyncio.run(self._place(asked, resolve, execute))
+    dispatch = blocking(DispatchingRouter.dispatch, _in_a_loop)
 
 
 def not_recorded(error: Exception) -> RecordFailed:
     """The record can't be written or read."""
-    message = str(error).split("\n", 1)[0] or type(error).__name__
+    message = _core.visible(str(error).split("\n", 1)[0] or type(error).__name__)
     return RecordFailed(f"the record of calls can't be written or read: {message}")

@@ -1,16 +1,32 @@
 """What Rust decides. Use it through the routers."""
 
-from typing import Any, Mapping, Optional, Union
+from typing import Any, Mapping, NoReturn, Optional, Union, final
 from uuid import UUID
 
+@final
 class Keys:
-    def __init__(
-        self,
+    def __new__(
+        cls,
         ring: Optional[tuple[str, str]] = None,
         fernet_keys: Optional[str] = None,
         fernet: Optional[str] = None,
-    ) -> None: ...
+    ) -> Keys: ...
 
+@final
+class Environ:
+    """Where the routing variables of each look-up are read."""
+
+    def __new__(cls, environ: Mapping[str, str]) -> Environ: ...
+    def read(self) -> Variables: ...
+
+@final
+class Variables:
+    """The routing variables of one look-up."""
+
+    @property
+    def table_enabled(self) -> bool: ...
+
+@final
 class Tables:
     @staticmethod
     def postgres(schema: str, document: str) -> Tables: ...
@@ -21,9 +37,10 @@ class Tables:
     @property
     def trust(self) -> str: ...
 
+@final
 class Question:
-    def __init__(
-        self,
+    def __new__(
+        cls,
         from_number: str,
         *,
         tenant: Optional[str] = None,
@@ -33,9 +50,10 @@ class Question:
         strict: bool = False,
         environment: Optional[str] = None,
         for_call: bool = False,
-    ) -> None: ...
+    ) -> Question: ...
     def values(self, tables: Tables) -> list[Optional[str]]: ...
 
+@final
 class CalledNumber:
     """A called number."""
 
@@ -52,6 +70,7 @@ class CalledNumber:
     def number(self) -> Optional[str]:
         """E.164, where it could be read."""
 
+@final
 class CallRequest:
     """All that is sent for one call; its ids are drawn anew for each."""
 
@@ -76,6 +95,7 @@ class CallRequest:
     @property
     def formatted(self) -> str: ...
 
+@final
 class Route:
     """Where one call goes, and why."""
 
@@ -130,6 +150,8 @@ class Route:
     @property
     def trace(self) -> list[tuple[str, str, str]]:
         """The steps that led here: step, outcome, detail."""
+    def __copy__(self) -> NoReturn: ...
+    def __deepcopy__(self, _memo: Any = None) -> NoReturn: ...
     @property
     def needs_trust(self) -> bool: ...
     def judge(self, document: str) -> None: ...
@@ -156,11 +178,13 @@ def sqlite_inspection() -> str: ...
 def resolve(
     question: Question,
     found: Optional[tuple[Tables, str]],
-    environment: dict[str, str],
+    variables: Variables,
     keys: Keys,
 ) -> Optional[Route]: ...
+def visible(text: str) -> str: ...
 def failed(question: Question, message: str, hint: Optional[str] = None) -> Exception: ...
 
+@final
 class Placing:
     """One call that is being placed."""
 

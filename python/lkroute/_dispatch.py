@@ -136,7 +136,8 @@ class UnderWay:
                 stopped = error
             if stopped is not None:
                 await self._write_down(answer)
-                raise stopped
+                # Its frames hold what was sent: a token.
+                raise stopped.with_traceback(None)
             step = self._step(answer)
 
     async def _write_down(self, answer: "Optional[dict[str, Any]]") -> None:

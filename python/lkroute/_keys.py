@@ -3,21 +3,32 @@
 from __future__ import annotations
 
 import os
-from typing import Mapping, Optional
+from typing import Mapping, Optional, Union
 
-from . import _core
+from ._core import Keys
 from .errors import Error
 
 # A ring has some hundred bytes.
 _LONGEST_RING = 1 << 20
 
 
-def find_keys(environ: Mapping[str, str], keys: Optional[str] = None) -> _core.Keys:
+def find_keys(environ: Mapping[str, str], keys: Optional[str]) -> Union[Keys, Error]:
     """``keys`` is the text of a ring; else ``LKROUTE_KEYS``, else the file that
-    ``LKROUTE_KEYS_FILE`` names. The Fernet keys come from their variables."""
+    ``LKROUTE_KEYS_FILE`` names. The Fernet keys come from their variables.
 
+    An error is returned, to be raised from where no variable holds a key: some
+    loggers show the variables of each frame."""
+    try:
+        return _read_keys(environ, keys)
+    except Error as error:
+        return error.with_traceback(None)
+
+
+def _read_keys(environ: Mapping[str, str], keys: Optional[str]) -> Keys:
     def read(name: str) -> Optional[str]:
         value = environ.get(name, "")
+        if not value.isascii() and any("\ud800" <= char <= "\udfff" for char in value):
+            raise Error(f"{name} can't be read: it is not UTF-8", code="keys", hint="set it again, from a text file")
         return value if value.strip() else None
 
     ring = None
@@ -27,7 +38,7 @@ def find_keys(environ: Mapping[str, str], keys: Optional[str] = None) -> _core.K
         ring = ("LKROUTE_KEYS", text)
     elif (path := read("LKROUTE_KEYS_FILE")) is not None:
         ring = ("LKROUTE_KEYS_FILE", _read_ring(path))
-    return _core.Keys(ring, read("LKROUTE_FERNET_KEYS"), read("LIVEKIT_SECRET_ENCRYPTION_KEY"))
+    return Keys(ring, read("LKROUTE_FERNET_KEYS"), read("LIVEKIT_SECRET_ENCRYPTION_KEY"))
 
 
 def _read_ring(path: str) -> str:

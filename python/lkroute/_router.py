@@ -1,40 +1,34 @@
-"""What every router does, without a way to send: the steps of a look-up as
-statements that somebody else sends, and their answers.
+"""What every router does, without a way to send: a look-up as statements that
+somebody else sends, and their answers.
 
-A step is a pair: the statement, and its values, all of them texts.  It gives
-one text.  The drivers for asyncpg, psycopg and sqlite3 are some lines each.
+A statement has values, all of them texts, and gives one text.
+:mod:`lkroute._postgres` sends them with a driver.  All of it is written once, as
+coroutines; a router that blocks runs them to their end, as they never wait there.
 """
 
 from __future__ import annotations
 
+import functools
 import logging
-import os
-from typing import Any, Callable, Generator, Mapping, Optional, Sequence, TypeVar
+from typing import Any, Awaitable, Callable, Concatenate, Coroutine, Mapping, Optional, ParamSpec, Sequence, TypeVar
 from uuid import UUID
 
 from . import _core
-from ._core import Question, Route, Tables
-from ._keys import find_keys
+from ._core import Environ, Keys, Question, Route, Tables
+from .errors import UsageError
 
 _log = logging.getLogger("lkroute")
 
 Values = Sequence[Optional[str]]
-Steps = Generator["tuple[str, Values]", str, Route]
+Send = Callable[[str, Values], Awaitable[str]]
 
-_VARIABLES = (
-    "USE_SELFHOST_ROUTING_TABLE",
-    "LIVEKIT_URL",
-    "LIVEKIT_API_KEY",
-    "LIVEKIT_API_SECRET",
-    "OUTBOUND_TRUNK_ID",
-    "VOICE_AGENT_NAME",
-)
+Answer = TypeVar("Answer")
+Asked = ParamSpec("Asked")
 
 
 class TablesChanged(Exception):
     """The database refused a statement: its tables are of another shape than
-    they were. Thrown into the steps by a driver, with what to raise where it is
-    not that."""
+    they were. Raised by a driver, with what to raise where it is not that."""
 
     def __init__(self, failed: Exception) -> None:
         super().__init__()
@@ -44,17 +38,20 @@ class TablesChanged(Exception):
 class BaseRouter:
     """The settings of a router, and the steps of a look-up."""
 
+    #: As messages name it.
+    _engine: str
+
     def __init__(
         self,
-        *,
-        keys: Optional[str] = None,
-        environment: Optional[str] = None,
-        strict: bool = False,
-        environ: Optional[Mapping[str, str]] = None,
+        keys: Keys,
+        environment: Optional[str],
+        strict: bool,
+        environ: Mapping[str, str],
     ) -> None:
-        self._environ: Mapping[str, str] = os.environ if environ is None else environ
-        self._keys = find_keys(self._environ, keys)
-        self._environment = environment or self._environ.get("LKROUTE_ENV", "").strip() or None
+        self._keys = keys
+        # Not the mapping itself: `vars()` of a router would show it.
+        self._environ = Environ(environ)
+        self._environment = environment or environ.get("LKROUTE_ENV", "").strip() or None
         self._strict = strict
         # With the statement, which is the same text for each call.
         self._known: "Optional[tuple[Tables, str]]" = None
@@ -76,21 +73,27 @@ class BaseRouter:
         strict: Optional[bool],
         for_call: bool = False,
     ) -> Question:
-        return Question(
-            from_number,
-            tenant=None if tenant is None else str(tenant),
-            initiated_by=None if initiated_by is None else str(initiated_by),
-            to=to,
-            agent_id=agent_id,
-            strict=self._strict if strict is None else strict,
-            environment=self._environment,
-            for_call=for_call,
-        )
+        try:
+            return Question(
+                from_number,
+                tenant=None if tenant is None else str(tenant),
+                initiated_by=None if initiated_by is None else str(initiated_by),
+                to=to,
+                agent_id=agent_id,
+                strict=self._strict if strict is None else strict,
+                environment=self._environment,
+                for_call=for_call,
+            )
+        except UnicodeEncodeError:
+            raise UsageError("a number, or a tenant, is no text of Unicode") from None
+        except OverflowError:
+            raise UsageError(f"agent_id is too large: {agent_id}") from None
 
-    def _steps(self, question: Question) -> Steps:
-        """The look-up of one call."""
-        variables = self._variables()
-        if variables.get("USE_SELFHOST_ROUTING_TABLE", "true").lower() != "true":
+    async def _look_up(self, question: Question, send: Send) -> Route:
+        """The look-up of one call. No variable holds what the database answered:
+        loggers that show those of each frame would show it."""
+        variables = self._environ.read()
+        if not variables.table_enabled:
             route = _core.resolve(question, None, variables, self._keys)
             assert route is not None
             return self._told(route)
@@ -98,29 +101,28 @@ class BaseRouter:
         fresh = known is None
         for _ in range(3):
             if known is None:
-                tables = self._read_tables((yield self._inspection(), ()))
+                tables = self._read_tables(await send(self._inspection(), ()))
                 self._known = known = (tables, tables.look_up)
             tables, statement = known
             try:
-                document = yield statement, question.values(tables)
+                route = _core.resolve(
+                    question,
+                    (tables, await send(statement, question.values(tables))),
+                    variables,
+                    self._keys,
+                )
             except TablesChanged as changed:
                 # Looked at a moment ago: it is not the shape.
                 if fresh:
-                    raise changed.failed from changed.__cause__
+                    raise changed.failed from changed.failed.__cause__
             else:
-                route = _core.resolve(question, (tables, document), variables, self._keys)
                 if route is not None:
                     if route.needs_trust:
-                        route.judge((yield tables.trust, ()))
+                        route.judge(await send(tables.trust, ()))
                     return self._told(route)
             # lkroute's tables came or went, or a column changed.
             known, fresh = None, True
         raise _core.failed(question, "the tables of the database keep changing")
-
-    def _variables(self) -> dict[str, str]:
-        get = self._environ.get
-        found = ((name, get(name)) for name in _VARIABLES)
-        return {name: value for name, value in found if value is not None}
 
     def _told(self, route: Route) -> Route:
         for warning in route.warnings:
@@ -130,13 +132,32 @@ class BaseRouter:
         _log.debug("%r", route)
         return route
 
+    def _failure(self, question: Question, error: Exception, *, retry: bool) -> Exception:
+        """What to raise for a failure of the driver; ``retry`` where the tables may
+        be looked at once more."""
+        message = str(error).split("\n", 1)[0] or type(error).__name__
+        failed = _core.failed(question, f"{self._engine}: {message}")
+        failed.__cause__ = error
+        if retry and _is_of_shape(getattr(error, "sqlstate", None)):
+            return TablesChanged(failed)
+        return failed
+
 
 class SchemaRouter(BaseRouter):
     """A router on PostgreSQL."""
 
-    def __init__(self, *, schema: Optional[str] = None, **settings: Any) -> None:
-        super().__init__(**settings)
-        self._schema = schema or self._environ.get("LKROUTE_SCHEMA", "").strip() or "public"
+    _engine = "PostgreSQL"
+
+    def __init__(
+        self,
+        keys: Keys,
+        environment: Optional[str],
+        strict: bool,
+        environ: Mapping[str, str],
+        schema: Optional[str],
+    ) -> None:
+        super().__init__(keys, environment, strict, environ)
+        self._schema = schema or environ.get("LKROUTE_SCHEMA", "").strip() or "public"
 
     def _inspection(self) -> str:
         return _core.postgres_inspection(self._schema)
@@ -145,44 +166,29 @@ class SchemaRouter(BaseRouter):
         return Tables.postgres(self._schema, document)
 
 
-def is_of_shape(sqlstate: Optional[str]) -> bool:
+def _is_of_shape(sqlstate: Optional[str]) -> bool:
     """Whether the server says that tables, columns or types are others: or
     that a cached plan is out of date."""
     return sqlstate is not None and sqlstate[:2] in ("42", "0A")
 
 
-Result = TypeVar("Result")
-
-
-def run(steps: Steps, send: Callable[[str, Values], str]) -> Route:
-    """Sends one step after the other."""
+def at_once(work: "Coroutine[Any, Any, Answer]") -> Answer:
+    """The result of a coroutine that waits for no event loop."""
     try:
-        step = next(steps)
-        while True:
-            try:
-                text = send(*step)
-            except TablesChanged as changed:
-                step = steps.throw(changed)
-            else:
-                step = steps.send(text)
+        work.send(None)
     except StopIteration as done:
         return done.value  # type: ignore[no-any-return]
-    finally:
-        steps.close()
+    raise RuntimeError("it waits for an event loop")
 
 
-async def run_async(steps: Steps, send: Callable[[str, Values], Any]) -> Route:
-    """The same, with a coroutine."""
-    try:
-        step = next(steps)
-        while True:
-            try:
-                text = await send(*step)
-            except TablesChanged as changed:
-                step = steps.throw(changed)
-            else:
-                step = steps.send(text)
-    except StopIteration as done:
-        return done.value  # type: ignore[no-any-return]
-    finally:
-        steps.close()
+def blocking(
+    method: "Callable[Concatenate[Any, Asked], Coroutine[Any, Any, Answer]]",
+    run: "Callable[[Coroutine[Any, Any, Answer]], Answer]" = at_once,
+) -> "Callable[Concatenate[Any, Asked], Answer]":
+    """The same method of a router that blocks."""
+
+    def blocks(self: Any, /, *args: Asked.args, **kwargs: Asked.kwargs) -> Answer:
+        return run(method(self, *args, **kwargs))
+
+    functools.update_wrapper(blocks, method)
+    return blocks

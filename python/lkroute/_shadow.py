@@ -12,6 +12,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, Callable, Mapping, Optional
 
+from . import _core
 from .errors import Error
 
 _log = logging.getLogger("lkroute.shadow")
@@ -29,6 +30,10 @@ class LiveKitCredentials:
     worker_name: Optional[str]
     source: Optional[str] = None
 
+
+#: Comparisons under way beside an old resolver that blocks; further calls are not
+#: compared.
+MOST_AT_ONCE = 16
 
 # What is compared, by the name that a difference gets.
 _COMPARED = {
@@ -65,10 +70,11 @@ class Shadow:
         self._timeout = timeout
         self._lock = threading.Lock()
         self._tasks: "set[asyncio.Task[None]]" = set()
+        self._threads: "set[threading.Thread]" = set()
         #: How many calls ended how: ``same``, ``server``, ``api_key``,
         #: ``api_secret``, ``trunk``, ``worker``, ``source``, ``old failed``,
-        #: ``lkroute failed: CODE``, ``both failed``. A call with several
-        #: differences counts under each.
+        #: ``lkroute failed: CODE``, ``both failed``, ``not compared``. A call with
+        #: several differences counts under each.
         self.counts: "Counter[str]" = Counter()
         #: How many calls were compared.
         self.calls = 0
@@ -81,16 +87,48 @@ class Shadow:
 
     def _call(self, args: Any, kwargs: Any) -> Any:
         answer, failure = _attempt(lambda: self._old(*args, **kwargs))
-        try:
-            asked = self._question(*args, **kwargs)
-            theirs = _taken(self._router.resolve(**asked))
-            ours: "tuple[Any, Optional[BaseException]]" = (theirs, None)
-        except Exception as error:  # never the caller's trouble
-            asked, ours = {}, (None, error)
-        self._note(_name(asked, args), (answer, failure), ours)
+        self._begin((answer, failure), args, kwargs)
         if failure is not None:
             raise failure
         return answer
+
+    def _begin(self, old: Any, args: Any, kwargs: Any) -> None:
+        """lkroute is asked on a thread of its own, so that the call is not held up."""
+
+        def ask() -> None:
+            asked: Mapping[str, Any] = {}
+            taken, failure = None, None
+            try:
+                asked = self._question(*args, **kwargs)
+                taken = _taken(self._router.resolve(**asked))
+            except Exception as error:  # never the caller's trouble
+                failure = error
+            self._note(_name(asked, args), old, (taken, failure))
+            with self._lock:
+                self._threads.discard(thread)
+
+        thread = threading.Thread(target=ask, name="lkroute-shadow", daemon=True)
+        with self._lock:
+            if len(self._threads) >= MOST_AT_ONCE:
+                self.calls += 1
+                self.counts["not compared"] += 1
+                return
+            self._threads.add(thread)
+        try:
+            thread.start()
+        except RuntimeError:  # no thread can be had
+            with self._lock:
+                self._threads.discard(thread)
+                self.calls += 1
+                self.counts["not compared"] += 1
+
+    def wait(self, timeout: Optional[float] = None) -> None:
+        """Waits for the comparisons of an old resolver that blocks, ``timeout``
+        seconds for each at most."""
+        with self._lock:
+            under_way = list(self._threads)
+        for thread in under_way:
+            thread.join(timeout)
 
     async def _call_async(self, args: Any, kwargs: Any) -> Any:
         ours = asyncio.ensure_future(self._ours(args, kwargs))
@@ -124,17 +162,20 @@ class Shadow:
         self._note(_name(asked, args), old, (taken, error))
 
     async def settled(self) -> None:
-        """Waits for the comparisons that are under way."""
+        """Waits for the comparisons of an old resolver that is awaited."""
         while self._tasks:
             await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def _note(self, number: str, old: Any, ours: Any) -> None:
-        kinds = list(_differences(old, ours))
+        try:
+            kinds = list(_differences(old, ours))
+        except Exception as error:  # what the old one gave is nothing of this kind
+            kinds = [("not compared", type(error).__name__)]
         with self._lock:
             self.calls += 1
             self.counts.update([kind for kind, _ in kinds] or ["same"])
         for kind, words in kinds:
-            _log.warning("%s: %s: %s", number, kind, words)
+            _log.warning("%s: %s: %s", _visible(number), kind, words)
 
     def report(self) -> str:
         """What was seen so far, for people."""
@@ -159,14 +200,15 @@ def compare(
 
     ``old`` returns something with the attributes of
     :class:`LiveKitCredentials`; ``question`` turns its arguments into those of
-    ``router.resolve``, by default they are the same.  Where both are
-    asynchronous, lkroute's answer is waited for in the background, ``timeout``
-    seconds at most; one that blocks waits for it.  Whatever happens to it, the
-    call is placed as before.  Differences are counted in ``counts`` and
+    ``router.resolve``, by default they are the same.  lkroute's answer is waited
+    for in the background, ``timeout`` seconds at most where it is awaited, on a
+    thread where the old resolver blocks.  Whatever happens to it, the call is
+    placed as before.  Differences are counted in ``counts`` and
     logged by ``lkroute.shadow``, by kind and without secrets.
 
     >>> resolve = lkroute.compare(resolve_livekit, router)
     >>> credentials = await resolve(from_number="+971545335200")
+    >>> await resolve.settled()
     >>> print(resolve.report())
     1 calls compared, 1 the same, 0 not
     """
@@ -210,15 +252,25 @@ def _differences(old: Any, ours: Any) -> "list[tuple[str, str]]":
             continue
         was, now = getattr(theirs, name, None) or None, getattr(taken, name) or None
         if kind == "api_secret":
-            same = hmac.compare_digest(str(was).encode(), str(now).encode())
+            same = hmac.compare_digest(_bytes(was), _bytes(now))
             was = now = "(not shown)"
         else:
             same = was == now
         if not same:
-            found.append((kind, f"{was} -> {now}" if kind != "api_secret" else "another secret"))
+            words = f"{_visible(was)} -> {_visible(now)}"
+            found.append((kind, words if kind != "api_secret" else "another secret"))
     return found
 
 
 def _said(failure: Any) -> str:
     # Texts of others may quote anything; those of lkroute hold no secret.
     return str(failure) if isinstance(failure, Error) else type(failure).__name__
+
+
+def _visible(value: Any) -> str:
+    """On one line, and without the user and password of a URL."""
+    return _core.visible(str(value).encode("utf-8", "backslashreplace").decode())
+
+
+def _bytes(secret: Any) -> bytes:
+    return str(secret).encode("utf-8", "surrogatepass")

@@ -19,7 +19,14 @@ class Step(NamedTuple):
 
 
 class Error(Exception):
-    """Anything that lkroute refuses or can't do."""
+    """Anything that lkroute refuses or can't do.
+
+    >>> try:
+    ...     route = await router.resolve("+919513456728")
+    ... except lkroute.Unresolved as error:
+    ...     error.code, error.exit
+    ('several-tenants', 1)
+    """
 
     code: str = "error"
     exit: int = 1

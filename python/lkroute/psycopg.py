@@ -1,228 +1,108 @@
 """Routers on psycopg 3: a pool, or a connection of the caller's, also within a
-transaction. Sync and async."""
+transaction. Sync and async.
+
+``pool`` is a psycopg pool (anything with ``connection()``) or a connection; the
+router never closes it and sets nothing on it.  On a connection with autocommit a
+look-up is one round trip; else psycopg adds its ``BEGIN`` and ``COMMIT``.  A
+transaction of yours is neither ended nor changed.
+
+The other settings are those of :class:`lkroute.asyncpg.Router`.
+"""
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager, contextmanager
-from typing import Any, AsyncIterator, Iterator, Mapping, Optional
-from uuid import UUID
+import time
+from typing import Any, Optional
 
 import psycopg
 from psycopg import AsyncRawCursor, RawCursor
 from psycopg.pq import TransactionStatus
 
-from . import _core
-from ._core import Question, Route
-from ._calls import BlockingDispatchingRouter, DispatchingRouter, not_recorded
-from ._router import SchemaRouter, TablesChanged, Values, is_of_shape, run, run_async
-from .errors import UsageError
+from . import _postgres
+from ._router import Values
+from ._watch import Watch
 
 
-class Router(BlockingDispatchingRouter, SchemaRouter):
-    """Where calls go, by the tables of a PostgreSQL schema.
+class _Psycopg(_postgres._Driver):
+    _failures = (psycopg.Error, OSError, RuntimeError)
 
-    ``pool`` is a psycopg pool (anything with ``connection()``) or a connection;
-    the router never closes it and sets nothing on it.  On a connection with
-    autocommit a look-up is one round trip; else psycopg adds its ``BEGIN`` and
-    ``COMMIT``.  A transaction of yours is neither ended nor changed.
+    def _in_transaction(self, database: Any) -> bool:
+        # A pool lends connections that are idle.
+        return hasattr(database, "pgconn") and _has_transaction(database)
 
-    The other settings are those of :class:`lkroute.asyncpg.Router`.
+
+class Router(_Psycopg, _postgres.SyncRouter):
+    """Where calls go, by the tables of a PostgreSQL schema, on a pool or
+    connection that blocks.
+
+    >>> from lkroute.psycopg import Router
+    >>> router = Router(connection, schema="lad_dev")
+    >>> router.resolve("+971545335200").worker_name
+    'voag-staging'
     """
 
-    def __init__(
+    async def _fetch(self, database: Any, statement: str, values: Values) -> Optional[str]:
+        if isinstance(database, psycopg.Connection):
+            return self._ask(database, statement, values, self._timeout)
+        if self._timeout is None or not hasattr(database, "timeout"):
+            with database.connection() as connection:
+                return self._ask(connection, statement, values, self._timeout)
+        until = time.monotonic() + self._timeout
+        with database.connection(timeout=self._timeout) as connection:
+            return self._ask(connection, statement, values, until - time.monotonic())
+
+    def _ask(
         self,
-        pool: Any,
-        *,
-        schema: Optional[str] = None,
-        keys: Optional[str] = None,
-        environment: Optional[str] = None,
-        strict: bool = False,
-        environ: Optional[Mapping[str, str]] = None,
-    ) -> None:
-        super().__init__(
-            schema=schema, keys=keys, environment=environment, strict=strict, environ=environ
-        )
-        self._pool = pool
-
-    def resolve(
-        self,
-        from_number: str,
-        *,
-        tenant: Optional[str | UUID] = None,
-        initiated_by: Optional[str | UUID] = None,
-        to: Optional[str] = None,
-        agent_id: Optional[int] = None,
-        strict: Optional[bool] = None,
-        connection: Optional["psycopg.Connection[Any]"] = None,
-    ) -> Route:
-        """Where a call from ``from_number`` goes: see
-        :meth:`lkroute.asyncpg.Router.resolve`."""
-        question = self._question(from_number, tenant, initiated_by, to, agent_id, strict)
-        return run(
-            self._steps(question),
-            lambda statement, values: self._send(connection, question, statement, values),
-        )
-
-    def _resolve(self, question: Question) -> Route:
-        return run(
-            self._steps(question),
-            lambda statement, values: self._send(None, question, statement, values),
-        )
-
-    def _execute(self, statement: str, value: str) -> Optional[str]:
-        try:
-            with _borrowed(self._pool) as borrowed:
-                if _in_transaction(borrowed):
-                    # It would not be there when the process dies.
-                    raise UsageError("dispatch can't record a call within a transaction of yours")
-                with _own_transaction(borrowed), RawCursor(borrowed) as cursor:
-                    row = cursor.execute(statement, [value]).fetchone()
-                return row[0] if row else None
-        except psycopg.Error as error:
-            raise not_recorded(error) from error
-
-    def _send(
-        self,
-        connection: Optional["psycopg.Connection[Any]"],
-        question: Question,
+        connection: "psycopg.Connection[Any]",
         statement: str,
         values: Values,
-    ) -> str:
-        try:
-            with _borrowed(self._pool if connection is None else connection) as borrowed:
-                within = _in_transaction(borrowed)
-                with _own_transaction(borrowed), RawCursor(borrowed) as cursor:
-                    try:
-                        row = cursor.execute(statement, values or None).fetchone()
-                    except psycopg.Error as error:
-                        raise _failed(question, error, within) from error
-            return row[0] if row else ""
-        except psycopg.Error as error:
-            raise _failed(question, error, True) from error
+        limit: Optional[float],
+    ) -> Optional[str]:
+        with Watch(connection, limit):
+            if _is_ready(connection):
+                return _read(connection, statement, values)
+            with connection.transaction():
+                return _read(connection, statement, values)
 
 
-class AsyncRouter(DispatchingRouter, SchemaRouter):
+class AsyncRouter(_Psycopg, _postgres.AsyncRouter):
     """The same on psycopg's async pool or connection."""
 
-    def __init__(
-        self,
-        pool: Any,
-        *,
-        schema: Optional[str] = None,
-        keys: Optional[str] = None,
-        environment: Optional[str] = None,
-        strict: bool = False,
-        environ: Optional[Mapping[str, str]] = None,
-    ) -> None:
-        super().__init__(
-            schema=schema, keys=keys, environment=environment, strict=strict, environ=environ
-        )
-        self._pool = pool
+    async def _fetch(self, database: Any, statement: str, values: Values) -> Optional[str]:
+        if isinstance(database, psycopg.AsyncConnection):
+            return await self._ask(database, statement, values)
+        async with database.connection() as connection:
+            return await self._ask(connection, statement, values)
 
-    async def resolve(
-        self,
-        from_number: str,
-        *,
-        tenant: Optional[str | UUID] = None,
-        initiated_by: Optional[str | UUID] = None,
-        to: Optional[str] = None,
-        agent_id: Optional[int] = None,
-        strict: Optional[bool] = None,
-        connection: Optional["psycopg.AsyncConnection[Any]"] = None,
-    ) -> Route:
-        """Where a call from ``from_number`` goes: see
-        :meth:`lkroute.asyncpg.Router.resolve`."""
-        question = self._question(from_number, tenant, initiated_by, to, agent_id, strict)
-
-        async def send(statement: str, values: Values) -> str:
-            return await self._send(connection, question, statement, values)
-
-        return await run_async(self._steps(question), send)
-
-    async def _resolve(self, question: Question) -> Route:
-        async def send(statement: str, values: Values) -> str:
-            return await self._send(None, question, statement, values)
-
-        return await run_async(self._steps(question), send)
-
-    async def _execute(self, statement: str, value: str) -> Optional[str]:
-        try:
-            async with _borrowed_async(self._pool) as borrowed:
-                if _in_transaction(borrowed):
-                    # It would not be there when the process dies.
-                    raise UsageError("dispatch can't record a call within a transaction of yours")
-                async with _own_transaction_async(borrowed), AsyncRawCursor(borrowed) as cursor:
-                    await cursor.execute(statement, [value])
-                    row = await cursor.fetchone()
-                return row[0] if row else None
-        except psycopg.Error as error:
-            raise not_recorded(error) from error
-
-    async def _send(
-        self,
-        connection: Optional["psycopg.AsyncConnection[Any]"],
-        question: Question,
-        statement: str,
-        values: Values,
-    ) -> str:
-        try:
-            async with _borrowed_async(self._pool if connection is None else connection) as borrowed:
-                within = _in_transaction(borrowed)
-                async with _own_transaction_async(borrowed), AsyncRawCursor(borrowed) as cursor:
-                    try:
-                        await cursor.execute(statement, values or None)
-                        row = await cursor.fetchone()
-                    except psycopg.Error as error:
-                        raise _failed(question, error, within) from error
-            return row[0] if row else ""
-        except psycopg.Error as error:
-            raise _failed(question, error, True) from error
-
-
-@contextmanager
-def _borrowed(pool: Any) -> Iterator["psycopg.Connection[Any]"]:
-    if isinstance(pool, psycopg.Connection):
-        yield pool
-    else:
-        with pool.connection() as connection:
-            yield connection
-
-
-@asynccontextmanager
-async def _borrowed_async(pool: Any) -> AsyncIterator["psycopg.AsyncConnection[Any]"]:
-    if isinstance(pool, psycopg.AsyncConnection):
-        yield pool
-    else:
-        async with pool.connection() as connection:
-            yield connection
-
-
-@contextmanager
-def _own_transaction(connection: "psycopg.Connection[Any]") -> Iterator[None]:
-    """psycopg would begin one by itself, and leave it open."""
-    if connection.autocommit or _in_transaction(connection):
-        yield
-    else:
-        with connection.transaction():
-            yield
-
-
-@asynccontextmanager
-async def _own_transaction_async(connection: "psycopg.AsyncConnection[Any]") -> AsyncIterator[None]:
-    if connection.autocommit or _in_transaction(connection):
-        yield
-    else:
+    async def _ask(
+        self, connection: "psycopg.AsyncConnection[Any]", statement: str, values: Values
+    ) -> Optional[str]:
+        if _is_ready(connection):
+            return await _read_async(connection, statement, values)
         async with connection.transaction():
-            yield
+            return await _read_async(connection, statement, values)
 
 
-def _in_transaction(connection: Any) -> bool:
-    return bool(connection.info.transaction_status != TransactionStatus.IDLE)
+def _is_ready(connection: Any) -> bool:
+    """Else psycopg would begin a transaction by itself, and leave it open."""
+    return bool(connection.autocommit) or _has_transaction(connection)
 
 
-def _failed(question: Question, error: psycopg.Error, final: bool) -> Exception:
-    message = str(error).split("\n", 1)[0] or type(error).__name__
-    failed = _core.failed(question, f"PostgreSQL: {message}")
-    if is_of_shape(error.sqlstate) and not final:
-        return TablesChanged(failed)
-    return failed
+def _has_transaction(connection: Any) -> bool:
+    # A connection that is closed has none.
+    return connection.pgconn.transaction_status not in (TransactionStatus.IDLE, TransactionStatus.UNKNOWN)
+
+
+def _read(connection: "psycopg.Connection[Any]", statement: str, values: Values) -> Optional[str]:
+    with RawCursor(connection) as cursor:
+        row = cursor.execute(statement, values or None).fetchone()
+    return row[0] if row else None
+
+
+async def _read_async(
+    connection: "psycopg.AsyncConnection[Any]", statement: str, values: Values
+) -> Optional[str]:
+    async with AsyncRawCursor(connection) as cursor:
+        await cursor.execute(statement, values or None)
+        row = await cursor.fetchone()
+    return row[0] if row else None

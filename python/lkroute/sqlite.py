@@ -11,15 +11,20 @@ from uuid import UUID
 from . import _core
 from ._core import Question, Route, Tables
 from ._calls import BlockingDispatchingRouter, not_recorded
-from ._router import Steps, Values, run
+from ._keys import find_keys
+from ._router import Values, at_once
+from .errors import Error
 
 
 class Router(BlockingDispatchingRouter):
     """Where calls go, by the tables of a SQLite file.
 
     ``path`` is the file; it is opened for each look-up, to read, and for each
-    record of a call, to write, so that any thread may ask.  The settings are those of :class:`lkroute.asyncpg.Router`.
+    record of a call, to write, so that any thread may ask.  The settings are
+    those of :class:`lkroute.asyncpg.Router`; ``timeout`` is for its lock.
     """
+
+    _engine = "SQLite"
 
     def __init__(
         self,
@@ -28,22 +33,24 @@ class Router(BlockingDispatchingRouter):
         keys: Optional[str] = None,
         environment: Optional[str] = None,
         strict: bool = False,
+        timeout: float = 5.0,
         environ: Optional[Mapping[str, str]] = None,
     ) -> None:
-        super().__init__(keys=keys, environment=environment, strict=strict, environ=environ)
+        environ = os.environ if environ is None else environ
+        found = find_keys(environ, keys)
+        if isinstance(found, Error):
+            keys = environ = None
+            raise found
+        super().__init__(found, environment, strict, environ)
         path = os.path.abspath(os.fspath(path))
         self._uri = f"file:{urllib.parse.quote(path)}?mode="
+        self._timeout = timeout
 
     def _inspection(self) -> str:
         return _core.sqlite_inspection()
 
     def _read_tables(self, document: str) -> Tables:
         return Tables.sqlite(document)
-
-    def _steps(self, question: Question) -> Steps:
-        # A file is at hand: its tables are looked at each time.
-        self._known = None
-        return super()._steps(question)
 
     def resolve(
         self,
@@ -57,29 +64,33 @@ class Router(BlockingDispatchingRouter):
     ) -> Route:
         """Where a call from ``from_number`` goes: see
         :meth:`lkroute.asyncpg.Router.resolve`."""
-        return self._resolve(self._question(from_number, tenant, initiated_by, to, agent_id, strict))
+        question = self._question(from_number, tenant, initiated_by, to, agent_id, strict)
+        return at_once(self._resolve(question))
 
-    def _resolve(self, question: Question) -> Route:
-        opened: list[sqlite3.Connection] = []
+    async def _resolve(self, question: Question, connection: Any = None) -> Route:
+        # A file is at hand: its tables are looked at each time.
+        self._known = None
+        opened: "list[sqlite3.Connection]" = []
 
-        def send(statement: str, values: Values) -> str:
-            if not opened:
-                opened.append(sqlite3.connect(self._uri + "ro", uri=True, timeout=5.0))
-                opened[0].execute("BEGIN")
-            row: Any = opened[0].execute(statement, tuple(values)).fetchone()
-            return str(row[0])
+        async def send(statement: str, values: Values) -> str:
+            try:
+                # Not before it is asked: with the flag off there need be no file.
+                if not opened:
+                    opened.append(sqlite3.connect(self._uri + "ro", uri=True, timeout=self._timeout))
+                    opened[0].execute("BEGIN")
+                return str(opened[0].execute(statement, tuple(values)).fetchone()[0])
+            except sqlite3.Error as error:
+                raise self._failure(question, error, retry=False)
 
         try:
-            return run(self._steps(question), send)
-        except sqlite3.Error as error:
-            raise _core.failed(question, f"SQLite: {error}") from error
+            return await self._look_up(question, send)
         finally:
-            for connection in opened:
-                connection.close()
+            for made in opened:
+                made.close()
 
-    def _execute(self, statement: str, value: str) -> Optional[str]:
+    async def _execute(self, statement: str, value: str) -> Optional[str]:
         try:
-            connection = sqlite3.connect(self._uri + "rw", uri=True, timeout=5.0)
+            connection = sqlite3.connect(self._uri + "rw", uri=True, timeout=self._timeout)
             try:
                 with connection:
                     rows = connection.execute(statement, (value,)).fetchall()

@@ -9,6 +9,7 @@
     reason = "what #[pymodule_export] names has to be public"
 )]
 
+mod hook;
 mod mailbox;
 mod placing;
 mod question;
@@ -16,19 +17,35 @@ mod raise;
 mod request;
 mod route;
 mod tables;
+mod variables;
 
 use pyo3::prelude::*;
 
 #[pymodule]
 mod _core {
+    use pyo3::prelude::*;
+
+    #[cfg(feature = "test-panic")]
+    #[pymodule_export]
+    use super::hook::_panic_next;
     #[pymodule_export]
     use super::placing::{Placing, actor, place_call, repeated, statement_of_key};
     #[pymodule_export]
     use super::question::{Keys, Question, failed, resolve};
+    #[pymodule_export]
+    use super::raise::visible;
     #[pymodule_export]
     use super::request::CallRequest;
     #[pymodule_export]
     use super::route::{CalledNumber, Route};
     #[pymodule_export]
     use super::tables::{Tables, postgres_inspection, sqlite_inspection};
+    #[pymodule_export]
+    use super::variables::{Environ, Variables};
+
+    #[pymodule_init]
+    fn init(_module: &Bound<'_, PyModule>) -> PyResult<()> {
+        super::raise::keep_panics_quiet();
+        Ok(())
+    }
 }

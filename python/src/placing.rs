@@ -3,7 +3,6 @@
 //! a pause; what is asked, and what its answer means, is decided in the core.
 
 use std::collections::HashMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
@@ -21,7 +20,7 @@ use serde_json::{Value, json};
 
 use crate::mailbox::{Mailbox, PythonBook, PythonServer, read_call};
 use crate::question::Question;
-use crate::raise::{misused, raise};
+use crate::raise::{guarded, misused, raise, visible};
 use crate::request::CallRequest;
 use crate::route::Route;
 
@@ -123,8 +122,10 @@ pub fn actor(environ: HashMap<String, String>, host: Option<String>) -> String {
 /// What a repeat of a call is told, by the record of its key.
 #[pyfunction]
 pub fn repeated(py: Python<'_>, question: &Question, record: &str) -> PyResult<String> {
-    let first = read_call(record).map_err(|error| raise(py, &error, None))?;
-    told_again(py, &question.asked, &first)
+    guarded(py, || {
+        let first = read_call(record).map_err(|error| raise(py, &error, None))?;
+        told_again(py, &question.asked, &first)
+    })
 }
 
 fn told_again(
@@ -148,6 +149,7 @@ fn outcome(record: &Record, error: Option<&Error>, warnings: &[String], repeated
             "exit": error.exit as u8,
         })
     });
+    let warnings: Vec<String> = warnings.iter().map(|text| visible(text)).collect();
     json!({
         "id": record.id,
         "status": record.status,
@@ -173,32 +175,34 @@ pub fn place_call(
     schema: Option<&str>,
     keywords: Keywords,
 ) -> PyResult<Placing> {
-    let wrong = |message| misused(py, "usage", message);
-    let (options, limits) = (
-        keywords.options().map_err(wrong)?,
-        keywords.limits().map_err(wrong)?,
-    );
-    let first = credentials(route.get(), &request.request);
-    let first = first.map_err(|error| raise(py, &error, None))?;
-    let (mailbox, second) = (Arc::new(Mailbox::default()), Arc::default());
-    let flow = flow(
-        Server {
-            mailbox: Arc::clone(&mailbox),
-            second: Arc::clone(&second),
-            limits,
-        },
-        route.clone_ref(py),
-        request,
-        statements(schema),
-        options,
-        &keywords,
-    );
-    Ok(Placing {
-        flow: Mutex::new(Progress::Running(flow)),
-        mailbox,
-        first,
-        second,
-        question: route.get().resolve_request.clone(),
+    guarded(py, || {
+        let wrong = |message| misused(py, "usage", message);
+        let (options, limits) = (
+            keywords.options().map_err(wrong)?,
+            keywords.limits().map_err(wrong)?,
+        );
+        let first = credentials(route.get(), &request.request);
+        let first = first.map_err(|error| raise(py, &error, None))?;
+        let (mailbox, second) = (Arc::new(Mailbox::default()), Arc::default());
+        let flow = flow(
+            Server {
+                mailbox: Arc::clone(&mailbox),
+                second: Arc::clone(&second),
+                limits,
+            },
+            route.clone_ref(py),
+            request,
+            statements(schema),
+            options,
+            &keywords,
+        );
+        Ok(Placing {
+            flow: Mutex::new(Progress::Running(flow)),
+            mailbox,
+            first,
+            second,
+            question: route.get().resolve_request.clone(),
+        })
     })
 }
 
@@ -291,17 +295,15 @@ impl Placing {
             return Ok(None);
         };
         let mut context = Context::from_waker(Waker::noop());
-        let polled = catch_unwind(AssertUnwindSafe(|| flow.as_mut().poll(&mut context)));
-        match polled {
-            Ok(Poll::Ready(ended)) => {
+        match guarded(py, || Ok(flow.as_mut().poll(&mut context)))? {
+            Poll::Ready(ended) => {
                 *progress = Progress::Ended(ended);
                 Ok(None)
             }
-            Ok(Poll::Pending) => match self.mailbox.take_wanted() {
+            Poll::Pending => match self.mailbox.take_wanted() {
                 Some(wanted) => Ok(Some(wanted.to_string())),
                 None => Err(misused(py, "internal", "a call waits for nothing")),
             },
-            Err(_) => Err(misused(py, "internal", "placing a call failed by a bug")),
         }
     }
 

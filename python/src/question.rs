@@ -1,20 +1,19 @@
 //! One question, and its answer by what was looked up.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use lkroute::answer::{self, TenantSelector};
 use lkroute::error::{Error, Result};
 use lkroute::lookup::{LookedUp, TrustRows};
 use lkroute::phone::E164;
-use lkroute::resolve::{RoutingEnv, ShellEnv, env};
 use lkroute::secrets::{KeyRing, Secret};
 use pyo3::prelude::*;
 use uuid::Uuid;
 
-use crate::raise::{detached, misused, raise_unresolved};
+use crate::raise::{detached, guarded, misused, raise, raise_unresolved};
 use crate::route::{Approval, Route, Shell};
 use crate::tables::{Kind, Tables};
+use crate::variables::Variables;
 
 /// What is asked of one call.
 #[pyclass(frozen, module = "lkroute._core")]
@@ -41,37 +40,46 @@ impl Question {
         environment: Option<String>,
         for_call: bool,
     ) -> PyResult<Question> {
-        let from = E164::parse(from_number)
-            .map_err(|error| misused(py, "bad-number", format!("the calling number: {error}")))?;
-        let tenant = match (tenant, initiated_by) {
-            (Some(_), Some(_)) => {
-                let message = "say tenant or initiated_by, not both";
-                return Err(misused(py, "usage", message));
-            }
-            (Some(tenant), None) => TenantSelector::Tenant(tenant),
-            (None, Some(user)) => TenantSelector::User(read_uuid(py, "initiated_by", user)?),
-            (None, None) => TenantSelector::Any,
-        };
-        Ok(Question {
-            asked: answer::ResolveRequest {
-                from,
-                tenant,
-                to,
-                agent: agent_id,
-                strict,
-                environment,
-            },
-            for_call,
+        guarded(py, || {
+            let from = E164::parse(from_number).map_err(|error| {
+                misused(py, "bad-number", format!("the calling number: {error}"))
+            })?;
+            let tenant = match (tenant, initiated_by) {
+                (Some(_), Some(_)) => {
+                    let message = "say tenant or initiated_by, not both";
+                    return Err(misused(py, "usage", message));
+                }
+                // PostgreSQL has no text with one.
+                (Some(tenant), None) if tenant.contains('\0') => {
+                    return Err(misused(py, "usage", "tenant: no name holds a NUL"));
+                }
+                (Some(tenant), None) => TenantSelector::Tenant(tenant),
+                (None, Some(user)) => TenantSelector::User(read_uuid(py, "initiated_by", user)?),
+                (None, None) => TenantSelector::Any,
+            };
+            Ok(Question {
+                asked: answer::ResolveRequest {
+                    from,
+                    tenant,
+                    to,
+                    agent: agent_id,
+                    strict,
+                    environment,
+                },
+                for_call,
+            })
         })
     }
 
     /// The values of the statement, in their order.
-    fn values(&self, tables: &Tables) -> [Option<String>; 4] {
-        let asked = self.asked.look_up();
-        match tables.0 {
-            Kind::Postgres(_) => asked.postgres_values(),
-            Kind::Sqlite(_) => asked.sqlite_values(),
-        }
+    fn values(&self, py: Python<'_>, tables: &Tables) -> PyResult<[Option<String>; 4]> {
+        guarded(py, || {
+            let asked = self.asked.look_up();
+            Ok(match tables.0 {
+                Kind::Postgres(_) => asked.postgres_values(),
+                Kind::Sqlite(_) => asked.sqlite_values(),
+            })
+        })
     }
 }
 
@@ -96,20 +104,17 @@ impl Keys {
         fernet_keys: Option<String>,
         fernet: Option<String>,
     ) -> PyResult<Keys> {
-        let ring = ring.map(|(from, text)| (from, Secret::new(text)));
-        let ring = KeyRing::of_texts(
-            ring.as_ref().map(|(from, text)| (from.as_str(), text)),
-            fernet_keys.map(Secret::new).as_ref(),
-            fernet.map(Secret::new).as_ref(),
-        );
-        ring.map(|ring| Keys(Arc::new(ring)))
-            .map_err(|error| crate::raise::raise(py, &error, None))
+        guarded(py, || {
+            let ring = ring.map(|(from, text)| (from, Secret::new(text)));
+            let ring = KeyRing::of_texts(
+                ring.as_ref().map(|(from, text)| (from.as_str(), text)),
+                fernet_keys.map(Secret::new).as_ref(),
+                fernet.map(Secret::new).as_ref(),
+            );
+            ring.map(|ring| Keys(Arc::new(ring)))
+                .map_err(|error| raise(py, &error, None))
+        })
     }
-}
-
-/// The routing variables, as Python's `os.environ` has them.
-fn variables(found: &HashMap<String, String>) -> RoutingEnv {
-    RoutingEnv::Shell(ShellEnv::read(|name| found.get(name).cloned()))
 }
 
 /// Where the call goes. `found` is what the look-up gave, with its tables;
@@ -120,7 +125,7 @@ pub fn resolve(
     py: Python<'_>,
     question: &Question,
     found: Option<(PyRef<'_, Tables>, &str)>,
-    environment: HashMap<String, String>,
+    variables: &Variables,
     keys: &Keys,
 ) -> PyResult<Option<Route>> {
     let asked = &question.asked;
@@ -135,15 +140,14 @@ pub fn resolve(
             },
             _ => LookedUp::default(),
         };
-        let env = variables(&environment);
-        let variable = environment.get(env::API_SECRET).cloned();
-        let variable = variable.filter(|value| !value.trim().is_empty());
-        let answer = answer::answer(found, asked, &env, &ring, variable.map(Secret::new));
+        let secret = variables.secret.clone();
+        let answer = answer::answer(found, asked, &variables.env, &ring, secret);
         let answer = answer.map_err(|error| coded(error, "unknown-tenant"))?;
+        let shell = variables.env.shell();
         let shell = Shell {
             ring,
-            livekit_url: environment.get(env::URL).cloned(),
-            worker: env.shell().and_then(|shell| shell.worker.clone()),
+            livekit_url: variables.livekit_url.clone(),
+            worker: shell.and_then(|shell| shell.worker.clone()),
         };
         let approval = Approval::new(&answer, asked.strict, for_call, shell);
         Ok(Some((answer, approval)))
@@ -194,16 +198,19 @@ fn coded(error: Error, code: &'static str) -> Error {
 #[pyfunction]
 #[pyo3(signature = (question, message, hint=None))]
 pub fn failed(py: Python<'_>, question: &Question, message: &str, hint: Option<String>) -> PyErr {
-    let error = Error::new(message);
-    let error = match hint {
-        Some(hint) => error.hint(hint),
-        None => error,
-    };
-    let resolution = answer::failed(&question.asked, &error);
-    match &resolution.outcome {
-        Err(error) => raise_unresolved(py, error, &resolution.trace),
-        Ok(_) => misused(py, "internal", "a failure that is none"),
-    }
+    let made = guarded(py, || {
+        let error = Error::new(message);
+        let error = match hint {
+            Some(hint) => error.hint(hint),
+            None => error,
+        };
+        let resolution = answer::failed(&question.asked, &error);
+        Ok(match &resolution.outcome {
+            Err(error) => raise_unresolved(py, error, &resolution.trace),
+            Ok(_) => misused(py, "internal", "a failure that is none"),
+        })
+    });
+    made.unwrap_or_else(|broken| broken)
 }
 
 /// Reads what the statement about trust gave.

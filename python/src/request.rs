@@ -2,6 +2,7 @@
 
 use lkroute::answer::draw_ids;
 use lkroute::dispatch::{CallOptions, Extra, Request, read_extra};
+use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
 use uuid::Uuid;
 
@@ -96,10 +97,18 @@ pub fn make_call(py: Python<'_>, route: &Route, options: CallOptions) -> PyResul
 
 /// Further keys of the metadata: a dict, or anything else that is JSON.
 pub fn read_metadata(py: Python<'_>, metadata: &Bound<'_, PyAny>) -> PyResult<Extra> {
-    let text: String = py
-        .import("json")?
-        .call_method1("dumps", (metadata,))?
-        .extract()?;
+    let text = py.import("json")?.call_method1("dumps", (metadata,));
+    let text: String = match text {
+        Err(error) if error.is_instance_of::<PyException>(py) => {
+            // A value that is no JSON, or too deep.
+            return Err(misused(
+                py,
+                "usage",
+                format!("metadata: {}", error.value(py)),
+            ));
+        }
+        text => text?.extract()?,
+    };
     if !text.starts_with('{') {
         return Err(misused(py, "usage", "metadata: say a dict"));
     }

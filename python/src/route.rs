@@ -15,7 +15,7 @@ use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 
 use crate::question::trust_rows;
-use crate::raise::{misused, raise};
+use crate::raise::{guarded, misused, raise, steps_of, visible};
 use crate::request::{CallRequest, make_call, read_id, read_metadata};
 
 /// What the process has beside the database.
@@ -59,6 +59,17 @@ impl Approval {
 }
 
 /// Where one call goes, and why. Made by a `Router`.
+///
+/// >>> route
+/// Route(+919513456728 -> india-techiemaya-cloud, source=database)
+/// >>> route.url, route.trunk_id, route.worker_name, route.region
+/// ('wss://livekit.india.example', 'ST_MmVqEuBMDNf6', 'voag-dev', 'india')
+/// >>> route.to.number, route.to.formatted, route.to.country
+/// ('+918384012345', '08384012345', 'IN')
+/// >>> print(route.explain())
+/// +919513456728 of techiemaya-test: config india-techiemaya-cloud...
+/// >>> len(route.api_secret)
+/// 31
 #[pyclass(frozen, module = "lkroute")]
 pub struct Route {
     pub resolve_request: answer::ResolveRequest,
@@ -181,8 +192,10 @@ impl Route {
     /// The API secret. It is given here and nowhere else.
     #[getter]
     fn api_secret(&self, py: Python<'_>) -> PyResult<String> {
-        let secret = self.secret().map(str::to_owned);
-        secret.map_err(|error| raise(py, &error, Some(&self.answer.resolution.trace)))
+        guarded(py, || {
+            let secret = self.secret().map(str::to_owned);
+            secret.map_err(|error| raise(py, &error, Some(&self.answer.resolution.trace)))
+        })
     }
 
     #[getter]
@@ -280,7 +293,7 @@ impl Route {
     #[getter]
     fn warnings(&self) -> Vec<String> {
         match self.approval.judged.get() {
-            Some(Ok(warnings)) => warnings.clone(),
+            Some(Ok(warnings)) => warnings.iter().map(|text| visible(text)).collect(),
             _ => Vec::new(),
         }
     }
@@ -288,28 +301,25 @@ impl Route {
     /// The steps that led here: step, outcome and detail of each.
     #[getter]
     fn trace(&self) -> Vec<(&'static str, &'static str, String)> {
-        let steps = self.answer.resolution.trace.iter();
-        steps
-            .map(|step| {
-                (
-                    step.topic.as_str(),
-                    step.verdict.as_str(),
-                    step.detail.clone(),
-                )
-            })
-            .collect()
+        steps_of(&self.answer.resolution.trace).collect()
     }
 
     /// The text that `lkroute resolve --explain` prints, for so many columns.
     #[pyo3(signature = (width=80))]
-    fn explain(&self, width: usize) -> String {
-        plain(&explain::text(&self.answer.resolution, true, width))
+    fn explain(&self, py: Python<'_>, width: usize) -> PyResult<String> {
+        guarded(py, || {
+            let text = explain::text(&self.answer.resolution, true, width);
+            Ok(plain(&text))
+        })
     }
 
     /// The JSON that `lkroute resolve --format json` prints.
     fn report(&self, py: Python<'_>) -> PyResult<String> {
-        let report = Report::from(&self.answer.resolution);
-        serde_json::to_string(&report).map_err(|error| misused(py, "internal", error.to_string()))
+        guarded(py, || {
+            let report = Report::from(&self.answer.resolution);
+            let text = serde_json::to_string(&report);
+            text.map_err(|error| misused(py, "internal", error.to_string()))
+        })
     }
 
     /// Whether [`Route::judge`] is needed before the secret is given.
@@ -320,14 +330,23 @@ impl Route {
 
     /// Judges whether a token may be sent, by what the database says of it.
     fn judge(&self, py: Python<'_>, document: &str) -> PyResult<()> {
-        let rows = trust_rows(py, document)?;
-        let strict = self.resolve_request.strict;
-        self.approval.judge(&self.answer, strict, &rows);
-        let _ = self.approval.trust.set(rows);
-        Ok(())
+        guarded(py, || {
+            let rows = trust_rows(py, document)?;
+            let strict = self.resolve_request.strict;
+            self.approval.judge(&self.answer, strict, &rows);
+            let _ = self.approval.trust.set(rows);
+            Ok(())
+        })
     }
 
     /// The request for a call along this route: what `lkroute dispatch` sends.
+    /// `metadata` are further keys for the worker, a dict.
+    ///
+    /// >>> request = route.call(agent_id=33, metadata={"tries": 3})
+    /// >>> request.worker, request.formatted
+    /// ('voag-dev', '08384012345')
+    /// >>> request.room
+    /// 'call-...'
     #[pyo3(signature = (*, agent_id=None, voice_id=None, context=None, initiated_by=None,
                         call_log_id=None, metadata=None, worker=None))]
     #[expect(clippy::too_many_arguments, reason = "Python's keywords")]
@@ -358,7 +377,7 @@ impl Route {
             extra: metadata.transpose()?.unwrap_or_default(),
             worker,
         };
-        make_call(py, self, options)
+        guarded(py, || make_call(py, self, options))
     }
 
     fn __repr__(&self) -> String {
@@ -366,7 +385,7 @@ impl Route {
         format!(
             "Route({} -> {}, source={})",
             self.resolve_request.from,
-            config.unwrap_or_else(|| "environment".to_owned()),
+            visible(config.as_deref().unwrap_or("environment")),
             self.source().unwrap_or_default()
         )
     }

@@ -3,11 +3,11 @@
 use lkroute::lookup::{self, PgTables, SqliteTables};
 use pyo3::prelude::*;
 
-use crate::raise::misused;
+use crate::raise::{guarded, misused};
 
 #[pyfunction]
-pub fn postgres_inspection(schema: &str) -> String {
-    lookup::inspection(schema)
+pub fn postgres_inspection(py: Python<'_>, schema: &str) -> PyResult<String> {
+    guarded(py, || Ok(lookup::inspection(schema)))
 }
 
 #[pyfunction]
@@ -28,34 +28,42 @@ pub enum Kind {
 impl Tables {
     #[staticmethod]
     fn postgres(py: Python<'_>, schema: &str, document: &str) -> PyResult<Tables> {
-        let tables = PgTables::read(schema, document);
-        let tables = tables.map_err(|error| misused(py, "lookup-failed", error))?;
-        Ok(Tables(Kind::Postgres(tables)))
+        guarded(py, || {
+            let tables = PgTables::read(schema, document);
+            let tables = tables.map_err(|error| misused(py, "lookup-failed", error))?;
+            Ok(Tables(Kind::Postgres(tables)))
+        })
     }
 
     #[staticmethod]
     fn sqlite(py: Python<'_>, document: &str) -> PyResult<Tables> {
-        let tables = SqliteTables::read(document);
-        let tables = tables.map_err(|error| misused(py, "lookup-failed", error))?;
-        Ok(Tables(Kind::Sqlite(tables)))
+        guarded(py, || {
+            let tables = SqliteTables::read(document);
+            let tables = tables.map_err(|error| misused(py, "lookup-failed", error))?;
+            Ok(Tables(Kind::Sqlite(tables)))
+        })
     }
 
     /// The statement of a look-up.
     #[getter]
-    fn look_up(&self) -> String {
-        match &self.0 {
-            Kind::Postgres(tables) => tables.statement(),
-            Kind::Sqlite(tables) => tables.statement(true),
-        }
+    fn look_up(&self, py: Python<'_>) -> PyResult<String> {
+        guarded(py, || {
+            Ok(match &self.0 {
+                Kind::Postgres(tables) => tables.statement(),
+                Kind::Sqlite(tables) => tables.statement(true),
+            })
+        })
     }
 
     /// The statement that says whom tokens may be sent to.
     #[getter]
-    fn trust(&self) -> String {
-        match &self.0 {
-            Kind::Postgres(tables) => tables.trust_statement(),
-            Kind::Sqlite(tables) => tables.trust_statement(),
-        }
+    fn trust(&self, py: Python<'_>) -> PyResult<String> {
+        guarded(py, || {
+            Ok(match &self.0 {
+                Kind::Postgres(tables) => tables.trust_statement(),
+                Kind::Sqlite(tables) => tables.trust_statement(),
+            })
+        })
     }
 }
 

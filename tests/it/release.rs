@@ -270,23 +270,37 @@ fn the_wheel_goes_from_nothing_to_a_resolved_call() {
     ];
     run(&venv.join("bin/python"), &pip, dir.path());
     resolves_a_call(&venv.join("bin/lkroute"));
-    // What people read is the same, to the byte.
-    let routing = root().join("routing");
-    let routing = routing.to_str().expect("plain");
-    for command in [
-        "plan --help",
-        "graph",
-        "validate --format json",
-        "resolve --offline --from +971545335200 --to 0501234567 --explain",
-        "plan --database sqlite://none.db",
-        "plan --database sqlite://none.db --format markdown",
-    ] {
-        let mut arguments = vec!["--routing", routing];
-        arguments.extend(command.split(' '));
-        let of_wheel = run(&venv.join("bin/lkroute"), &arguments, dir.path());
-        let of_cargo = run(Path::new(program()), &arguments, dir.path());
-        assert_eq!(of_wheel, of_cargo, "{command}");
+    holds_to_the_golden_files(&venv.join("bin/lkroute"));
+    if let Some(beside) = part("LKROUTE_TEST_PACKAGE_PYTHON") {
+        let uv = beside.with_file_name("uv");
+        let python = beside.to_str().expect("plain");
+        let uvx = ["tool", "run", "--quiet", "--offline", "--no-config"];
+        let from = ["--python", python, "--from", &wheel, "lkroute", "--version"];
+        let said = run(&uv, &[&uvx[..], &from].concat(), dir.path());
+        assert!(said.contains(VERSION), "{said}");
     }
+}
+
+/// What people read is the same, to the byte: the tests that hold the command to
+/// golden files, on another build of it.
+fn holds_to_the_golden_files(program: &Path) {
+    let test = |program: &Path| {
+        let done = Command::new(std::env::current_exe().expect("the tests"))
+            .args(["cli::output::", "review::commands::", "review::number::"])
+            .env("LKROUTE_TEST_PROGRAM", program)
+            .env_remove("LKROUTE_GOLDEN")
+            .output()
+            .expect("run them");
+        let said = String::from_utf8_lossy(&done.stdout).into_owned();
+        (done.status.success(), said)
+    };
+    let (passed, said) = test(program);
+    assert!(passed && said.contains("plan_and_apply ... ok"), "{said}");
+    let (passed, said) = test(Path::new("/bin/false"));
+    assert!(
+        !passed && said.contains("plan_and_apply ... FAILED"),
+        "{said}"
+    );
 }
 
 pub(crate) fn executable(path: &Path, script: &str) {

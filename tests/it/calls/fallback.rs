@@ -4,12 +4,10 @@
 use livekit_protocol::CreateAgentDispatchRequest;
 use serde_json::{Value, json};
 
-use super::world::{FILE, World, said, trunk};
+use super::world::{BACKUP_TRUNK, BACKUP_WORKER, FILE, World, backup, said, trunk};
 use crate::livekit::standin::{Answer, Fault, KEY, SECRET, StandIn, may_have_created};
 use crate::review::schema::assert_valid;
 use crate::support::CONFIG_UAE;
-
-const BACKUP_TRUNK: &str = "ST_backup";
 
 /// A config on one server with a fallback on another.
 struct Pair {
@@ -23,28 +21,17 @@ impl Pair {
         let world = World::of_files("fallback = \"backup\"\n")
             .with("LKROUTE_SECRET_BACKUP", SECRET)
             .with("LKROUTE_SECRET_LAST", SECRET);
-        let backup = StandIn::start();
+        let server = StandIn::start();
         let mut other = trunk();
         other.sip_trunk_id = BACKUP_TRUNK.to_owned();
-        backup.world().trunks.push(other);
-        backup.world().workers.insert("voag-backup".to_owned());
-        let pair = Pair { world, backup };
-        let text = pair.world.lkroute.read(FILE)
-            + &pair.config("backup", CONFIG_UAE, &pair.backup.url())
-            + more;
-        pair.world.lkroute.write(FILE, &text);
-        pair.world.apply();
-        pair
-    }
-
-    fn config(&self, name: &str, id: &str, url: &str) -> String {
-        format!(
-            "\n[configs.{name}]\nid = \"{id}\"\nregion = \"india\"\nurl = \"{url}\"\n\
-             api_key = \"{KEY}\"\napi_secret = {{ env = \"LKROUTE_SECRET_{}\" }}\n\
-             trunk_id = \"{BACKUP_TRUNK}\"\nworker_name = \"voag-backup\"\n\
-             deployment = \"standby\"\n",
-            name.to_uppercase()
-        )
+        server.world().trunks.push(other);
+        server.world().workers.insert(BACKUP_WORKER.to_owned());
+        let config = backup("backup", CONFIG_UAE, &server.url());
+        let text = world.lkroute.read(FILE) + &config + more;
+        world.lkroute.write(FILE, &text);
+        world.apply();
+        let backup = server;
+        Pair { world, backup }
     }
 
     fn edit(&self, from: &str, to: &str) {
@@ -212,7 +199,7 @@ fn a_call_takes_one_step_at_most() {
     let third = "5b0e2d1c-3f5e-4a55-9d55-0d5f5a3a7c11";
     let last = StandIn::start();
     let pair = Pair::new("");
-    let text = pair.config("last", third, &last.url());
+    let text = backup("last", third, &last.url());
     pair.edit(
         "deployment = \"standby\"\n",
         "deployment = \"standby\"\nfallback = \"last\"\n",
@@ -327,7 +314,7 @@ fn a_fallback_is_reviewed_as_what_calls_depend_on() {
 
     // Taken out of the files while it is somebody's fallback, it stays.
     let files = pair.world.lkroute.read(FILE);
-    let config = pair.config("backup", CONFIG_UAE, &pair.backup.url());
+    let config = backup("backup", CONFIG_UAE, &pair.backup.url());
     let without = files
         .replace(&config, "")
         .replace("fallback = \"backup\"\n", "");

@@ -17,6 +17,9 @@ pub const OTHER_RING: &str = "tests:YW5vdGhlciBtYWRlLXVwIGtleSBmb3IgdGhlIHRlc3Q"
 pub const FROM: &str = "+919513456728";
 pub const TO: &str = "+919876543210";
 pub const TRUNK: &str = "ST_MmVqEuBMDNf6";
+/// Of a config that is another's fallback.
+pub const BACKUP_TRUNK: &str = "ST_backup";
+pub const BACKUP_WORKER: &str = "voag-backup";
 
 pub const FILE: &str = "routing/india.toml";
 pub const WORKER: &str = "worker_name = \"voag-dev\"\n";
@@ -181,6 +184,31 @@ pub fn clean(run: Run) -> Run {
 /// Standard error without its line breaks.
 pub fn said(run: &Run) -> String {
     run.stderr.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// The files of a config on one server with a fallback on another.
+pub fn files_with_fallback(url: &str, other: &str) -> String {
+    let fallback = format!("{WORKER}fallback = \"backup\"\n");
+    let text = files(url, TENANT_INDIA, TRUNK).replace(WORKER, &fallback);
+    text + &backup("backup", CONFIG_UAE, other)
+}
+
+/// A config that may be the fallback of another.
+pub fn backup(name: &str, id: &str, url: &str) -> String {
+    let variable = format!("LKROUTE_SECRET_{}", name.to_uppercase());
+    format!(
+        r#"
+[configs.{name}]
+id = "{id}"
+region = "india"
+url = "{url}"
+api_key = "{KEY}"
+api_secret = {{ env = "{variable}" }}
+trunk_id = "{BACKUP_TRUNK}"
+worker_name = "{BACKUP_WORKER}"
+deployment = "standby"
+"#
+    )
 }
 
 /// Routing files with one config on `url`, and one number of `tenant`.

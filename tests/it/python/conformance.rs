@@ -194,7 +194,14 @@ fn as_raised(report: &Value) -> Value {
         Some(error) if report.get("trace").is_none() => {
             json!({ "message": error["message"], "hint": error["hint"] })
         }
-        Some(error) => json!({ "error": error, "trace": report["trace"] }),
+        Some(error) => {
+            let mut trace = report["trace"].clone();
+            for step in trace.as_array_mut().into_iter().flatten() {
+                let detail = step["detail"].as_str().expect("a text");
+                step["detail"] = lkroute::invisible_chars::visible(detail).into();
+            }
+            json!({ "error": error, "trace": trace })
+        }
         None => report.clone(),
     }
 }

@@ -304,6 +304,29 @@ fn a_fallback_takes_the_calls_that_it_takes_for_the_command() {
     assert!(told.message.to_string().contains("plain text"), "{told:?}");
 }
 
+/// No connection comes about: nobody is at the port, or there is no such name.
+#[test]
+fn a_fallback_takes_the_calls_that_reach_nobody() {
+    let Some(mut world) = World::with_fallback("python_nobody") else {
+        return;
+    };
+    let url = world.standin.url();
+    // Its port closes with it.
+    drop(std::mem::replace(&mut world.standin, StandIn::start()));
+    for way in ["refused", "dns"] {
+        if way == "dns" {
+            let elsewhere = "https://no-such-host.invalid";
+            world.lkroute.edit("routing/all.toml", &url, elsewhere);
+            let apply = ["apply", "--auto-approve"];
+            world.lkroute.run(&apply).expect_code(0);
+        }
+        let told = world.both(way, &[], &keywords(plain()), &|_| ());
+        assert_eq!(told.exit, 0, "{told:?}");
+        assert_eq!(told.record["detail"]["fallback"]["name"], "backup");
+        assert_eq!(world.backup.posts("CreateDispatch").len(), 1, "{way}");
+    }
+}
+
 /// Attacker: a server that takes the call and then cuts, hangs or answers
 /// nonsense. Another server must not be asked.
 #[test]

@@ -5,9 +5,11 @@ mod conformance;
 mod dispatch;
 mod package;
 mod page;
+mod robust;
 mod service;
 mod speed;
 mod stopped;
+mod wheel;
 mod world;
 
 use package::package;

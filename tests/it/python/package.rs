@@ -12,24 +12,27 @@ use crate::support::{not_run, part};
 /// The package in an environment of its own.
 pub struct Package {
     dir: TempDir,
+    pub wheel: PathBuf,
 }
 
 /// Built once for all tests; `None`, reported by [`not_run`], without Python.
 pub fn package() -> Option<&'static Package> {
     static PACKAGE: OnceLock<Option<Package>> = OnceLock::new();
-    let package = PACKAGE.get_or_init(|| Package::install("dev")).as_ref();
+    let package = PACKAGE
+        .get_or_init(|| Package::install("dev", &["--features", "test-panic"]))
+        .as_ref();
     if package.is_none() {
         not_run("python package");
     }
     package
 }
 
-fn root() -> &'static Path {
+pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
 #[track_caller]
-fn succeeded(command: &mut Command) -> String {
+pub fn succeeded(command: &mut Command) -> String {
     let done = command.output().expect("run it");
     let said = String::from_utf8_lossy(&done.stderr);
     assert!(done.status.success(), "{command:?}\n{said}");
@@ -37,8 +40,9 @@ fn succeeded(command: &mut Command) -> String {
 }
 
 impl Package {
-    /// Builds the wheel in this profile, and installs it.
-    pub fn install(profile: &str) -> Option<Package> {
+    /// Builds the wheel in this profile, with these options of maturin, and
+    /// installs it.
+    pub fn install(profile: &str, options: &[&str]) -> Option<Package> {
         let maturin = part("LKROUTE_TEST_MATURIN")?;
         // What services have beside it: drivers, LiveKit's library.
         let beside = part("LKROUTE_TEST_PACKAGE_PYTHON")?;
@@ -48,27 +52,20 @@ impl Package {
             .and_then(Path::parent)
             .expect("a target")
             .join("python");
-        succeeded(
-            Command::new(maturin)
-                .args(["build", "--quiet", "--locked", "--profile", profile])
-                .args(["--manifest-path", "python/Cargo.toml", "--target-dir"])
-                .arg(target)
-                .arg("--out")
+        let wheel = succeeded(
+            Command::new(root().join(".github/release/module.sh"))
                 .arg(dir.path())
-                .arg("--interpreter")
-                .arg(&beside)
-                .current_dir(root()),
+                .args(["--quiet", "--profile", profile, "--target-dir"])
+                .arg(target)
+                .args(options)
+                .env("MATURIN", maturin),
         );
-        let wheel = std::fs::read_dir(dir.path())
-            .expect("the directory")
-            .filter_map(|entry| Some(entry.ok()?.path()))
-            .find(|path| path.extension().is_some_and(|ext| ext == "whl"))
-            .expect("a wheel");
+        let wheel = PathBuf::from(wheel.trim());
         let venv = dir.path().join("venv");
         succeeded(Command::new(&beside).args(["-m", "venv"]).arg(&venv));
-        let package = Package { dir };
+        let package = Package { dir, wheel };
         let pip = ["-m", "pip", "install", "--quiet", "--no-index", "--no-deps"];
-        succeeded(Command::new(package.python()).args(pip).arg(wheel));
+        succeeded(Command::new(package.python()).args(pip).arg(&package.wheel));
         // The libraries beside it come from the cache, not from a registry.
         let site = "import site, sysconfig; print(sysconfig.get_path('purelib'))";
         let libraries = succeeded(Command::new(&beside).args(["-c", site]));

@@ -11,7 +11,7 @@ fn beside_the_drivers() {
         return;
     };
     let (db, _lkroute) = world(postgres, "python_speed");
-    let package = Package::install("release").expect("what the package takes");
+    let package = Package::install("release", &[]).expect("what the package takes");
     let done = package
         .script("speed.py")
         .args([&db.url, SCHEMA, "+971545335200"])

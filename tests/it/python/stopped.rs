@@ -13,7 +13,10 @@ use super::package;
 use super::service::SCHEMA;
 use super::world::{BACKUP_WORKER, FROM, Tables, WORKER, World};
 use crate::livekit::standin::{Fault, StandIn};
-use crate::support::{Db, Postgres};
+use crate::support::{Db, Lkroute, Postgres};
+
+/// Where the numbers are that move.
+pub const MOVING: &str = "routing/moved.toml";
 
 /// A phase in which the caller stops, and whether the create was sent by then.
 type Phase = (
@@ -145,8 +148,39 @@ fn called(standin: &StandIn) -> Vec<(String, String)> {
         .collect()
 }
 
+/// False word: "a repeat with the same key places none while that can't be known".
+#[test]
+fn a_bug_in_the_middle_of_a_call_is_told_and_doubles_none() {
+    let Some(world) = World::new("python_bug") else {
+        return;
+    };
+    let mut broke_behind_the_create = 0;
+    for step in 1..8 {
+        world.reset();
+        let key = format!("bug-{step}");
+        let mut asked = json!({"keywords": {"idempotency_key": key}, "break_at": step});
+        let broken = world.by_package(&asked)[0].clone();
+        let sent = world.creates();
+        asked["break_at"] = 0.into();
+        let again = world.by_package(&asked)[0].clone();
+        assert!(world.creates() <= 1, "step {step}");
+        if broken["status"] == "accepted" {
+            assert_eq!(again["repeated"], true, "step {step}: {again}");
+            continue;
+        }
+        assert_eq!(broken["raised"], "InternalError", "step {step}: {broken}");
+        if sent == 1 {
+            broke_behind_the_create += 1;
+            // Unless its record was completed before.
+            let told = again["raised"] == "CallUnknown" || again["repeated"] == true;
+            assert!(told, "step {step}: {again}");
+        }
+    }
+    assert!(broke_behind_the_create > 0);
+}
+
 /// All connections are cut, and the server takes none for a while.
-fn crash(db: &Db) {
+pub fn crash(db: &Db) {
     db.psql("CHECKPOINT");
     let pid = db.psql(
         "SELECT pid FROM pg_stat_activity
@@ -227,7 +261,29 @@ fn a_restart_of_postgresql_among_calls_doubles_none_and_denies_none() {
     );
 }
 
-fn now() -> f64 {
+/// Numbers that go from one config to another.
+pub fn moving_numbers() -> Vec<String> {
+    (0..10).map(|n| format!("+9195134570{n:02}")).collect()
+}
+
+/// They are in [`MOVING`], among more that stay.
+pub fn apply_moving_numbers(lkroute: &Lkroute) {
+    let moved = moving_numbers();
+    let bound = format!(
+        "[[bindings]]\nnumbers = {moved:?}\ntenant = \"techiemaya-test\"\n\
+         config = \"india-techiemaya-cloud\"\nrules = {{ outbound = true }}\n"
+    );
+    lkroute.write(MOVING, &bound);
+    lkroute.write(
+        "routing/kept.toml",
+        "[[bindings]]\nrange = [\"+919513458000\", \"+919513458099\"]\n\
+         tenant = \"techiemaya-test\"\nconfig = \"india-techiemaya-cloud\"\n",
+    );
+    let apply = ["apply", "--auto-approve"];
+    lkroute.run(&apply).expect_code(0);
+}
+
+pub fn now() -> f64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     since.expect("a clock").as_secs_f64()
 }
@@ -242,22 +298,9 @@ fn each_call_goes_by_the_state_before_or_after_an_apply() {
     if package().is_none() {
         return;
     }
-    // Numbers that move, among more that stay.
-    let moved: Vec<String> = (0..10).map(|n| format!("+9195134570{n:02}")).collect();
-    let bound = format!(
-        "[[bindings]]\nnumbers = {moved:?}\ntenant = \"techiemaya-test\"\n\
-         config = \"india-techiemaya-cloud\"\nrules = {{ outbound = true }}\n"
-    );
-    world.lkroute.write("routing/moved.toml", &bound);
-    world.lkroute.write(
-        "routing/kept.toml",
-        "[[bindings]]\nrange = [\"+919513458000\", \"+919513458099\"]\n\
-         tenant = \"techiemaya-test\"\nconfig = \"india-techiemaya-cloud\"\n",
-    );
-    let apply = ["apply", "--auto-approve"];
-    world.lkroute.run(&apply).expect_code(0);
+    apply_moving_numbers(&world.lkroute);
     world.reset();
-    let asked = json!({"from": moved, "seconds": 9, "keywords": {"timeout": 5.0}});
+    let asked = json!({"from": moving_numbers(), "seconds": 9, "keywords": {"timeout": 5.0}});
     let configs = ["india-techiemaya-cloud", "backup"];
     // From when on numbers may go there, and until when.
     let mut states: Vec<(usize, f64, f64)> = vec![(0, 0.0, f64::MAX)];
@@ -270,8 +313,9 @@ fn each_call_goes_by_the_state_before_or_after_an_apply() {
         }
         for round in 0..4 {
             let (from, to) = (configs[round % 2], configs[(round + 1) % 2]);
-            world.lkroute.edit("routing/moved.toml", from, to);
+            world.lkroute.edit(MOVING, from, to);
             let began = now();
+            let apply = ["apply", "--auto-approve"];
             world.lkroute.run(&apply).expect_code(0);
             states.last_mut().expect("one").2 = now();
             states.push(((round + 1) % 2, began, f64::MAX));

@@ -5,16 +5,12 @@ use serde_json::{Value, json};
 
 use super::package;
 use super::service::SCHEMA;
+use crate::calls::world::{BACKUP_TRUNK, RING, TRUNK, files, files_with_fallback, trunk};
+pub use crate::calls::world::{BACKUP_WORKER, FROM, TO};
 use crate::livekit::standin::{KEY, SECRET, StandIn};
-use crate::support::{CONFIG_UAE, Db, Lkroute, Postgres, TENANT_INDIA, block_on};
+use crate::support::{Db, Lkroute, Postgres, TENANT_INDIA, block_on};
 
-pub const KEYS: &str = "tests:bWFkZS11cCBrZXkgZm9yIGxrcm91dGUncyB0ZXN0cyE";
-pub const FROM: &str = "+919513456728";
-pub const TO: &str = "+919876543210";
-pub const TRUNK: &str = "ST_MmVqEuBMDNf6";
 pub const WORKER: &str = "voag-dev";
-const BACKUP_TRUNK: &str = "ST_backup";
-pub const BACKUP_WORKER: &str = "voag-backup";
 
 /// Where the tables are.
 pub enum Tables {
@@ -42,21 +38,11 @@ pub struct Told {
     pub warnings: Vec<String>,
 }
 
-/// The fallback of the config, as files have it.
-fn backup(url: &str) -> String {
-    format!(
-        "\n[configs.backup]\nid = \"{CONFIG_UAE}\"\nregion = \"india\"\nurl = \"{url}\"\n\
-         api_key = \"{KEY}\"\napi_secret = {{ env = \"LKROUTE_SECRET_BACKUP\" }}\n\
-         trunk_id = \"{BACKUP_TRUNK}\"\nworker_name = \"{BACKUP_WORKER}\"\n\
-         deployment = \"standby\"\n"
-    )
-}
-
 /// `lkroute` with this database, and the files applied.
 pub fn routed(tables: &Tables, files: &str) -> Lkroute {
     let mut lkroute = Lkroute::new();
     for (name, value) in [
-        ("LKROUTE_KEYS", KEYS),
+        ("LKROUTE_KEYS", RING),
         ("LKROUTE_SECRET_MADE_UP", SECRET),
         ("LKROUTE_SECRET_BACKUP", SECRET),
         ("USER", "asha"),
@@ -78,7 +64,7 @@ pub fn routed(tables: &Tables, files: &str) -> Lkroute {
 /// What `python/tests/dispatch.py` says of its calls, on this database.
 pub fn by_package(database: &str, schema: Option<&str>, more: &Value) -> Value {
     let mut asked = json!({
-        "database": database, "schema": schema, "keys": KEYS, "from": FROM, "to": TO,
+        "database": database, "schema": schema, "keys": RING, "from": FROM, "to": TO,
     });
     let members = asked.as_object_mut().expect("an object");
     members.extend(more.as_object().expect("an object").clone());
@@ -117,12 +103,10 @@ impl World {
     pub fn on(tables: Tables, fallback: bool) -> Option<World> {
         package()?;
         let (standin, other) = (StandIn::start(), StandIn::start());
-        let mut files = crate::calls::world::files(&standin.url(), TENANT_INDIA, TRUNK);
-        if fallback {
-            let worker = format!("worker_name = \"{WORKER}\"\n");
-            files = files.replace(&worker, &format!("{worker}fallback = \"backup\"\n"));
-            files += &backup(&other.url());
-        }
+        let files = match fallback {
+            true => files_with_fallback(&standin.url(), &other.url()),
+            false => files(&standin.url(), TENANT_INDIA, TRUNK),
+        };
         let world = World {
             lkroute: routed(&tables, &files),
             tables,
@@ -135,12 +119,12 @@ impl World {
 
     /// The servers as they were, with a trunk each and no worker.
     pub fn reset(&self) {
-        for (standin, trunk) in [(&self.standin, TRUNK), (&self.backup, BACKUP_TRUNK)] {
+        for (standin, trunk_id) in [(&self.standin, TRUNK), (&self.backup, BACKUP_TRUNK)] {
             standin.forget();
             standin.mend();
             let mut world = standin.world();
-            world.trunks = vec![crate::calls::world::trunk()];
-            world.trunks[0].sip_trunk_id = trunk.to_owned();
+            world.trunks = vec![trunk()];
+            world.trunks[0].sip_trunk_id = trunk_id.to_owned();
             world.workers.clear();
             world.participants.clear();
             world.posts.clear();

@@ -124,7 +124,10 @@ impl Lkroute {
 
     /// The command, not started yet, for what [`run`](Self::run) does not do.
     pub fn command(&self, args: &[impl AsRef<OsStr>]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_lkroute"));
+        // Another build of it, where that is held to the golden files.
+        let other = std::env::var_os("LKROUTE_TEST_PROGRAM");
+        let program = other.unwrap_or_else(|| env!("CARGO_BIN_EXE_lkroute").into());
+        let mut command = Command::new(program);
         command.args(args).current_dir(self.path()).env_clear();
         command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
         command.env("HOME", self.path()).env("NO_COLOR", "1");

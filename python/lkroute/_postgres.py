@@ -1,0 +1,134 @@
+"""Routers on PostgreSQL: all but the driver, which sends one statement and names
+what it raises."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from typing import Any, Coroutine, Mapping, Optional
+from uuid import UUID
+
+from ._calls import BlockingDispatchingRouter, Calls, DispatchingRouter, not_recorded
+from ._core import Question, Route
+from ._keys import find_keys
+from ._router import Answer, SchemaRouter, Values, blocking
+from .errors import Error, UsageError
+
+
+class _Driver(Calls, SchemaRouter):
+    """What the drivers have in common."""
+
+    #: What the driver raises where the database can't be asked.
+    _failures: "tuple[type[Exception], ...]"
+
+    def __init__(
+        self,
+        pool: Any,
+        *,
+        schema: Optional[str] = None,
+        keys: Optional[str] = None,
+        environment: Optional[str] = None,
+        strict: bool = False,
+        timeout: Optional[float] = 30.0,
+        environ: Optional[Mapping[str, str]] = None,
+    ) -> None:
+        environ = os.environ if environ is None else environ
+        found = find_keys(environ, keys)
+        if isinstance(found, Error):
+            keys = environ = None
+            raise found
+        super().__init__(found, environment, strict, environ, schema)
+        self._pool = pool
+        self._timeout = timeout
+
+    def _in_transaction(self, database: Any) -> bool:
+        """Whether this is a connection of the caller's, within a transaction."""
+        raise NotImplementedError
+
+    def _named(self, error: Exception) -> Exception:
+        """With words, where the driver says no more than that time is up."""
+        if isinstance(error, (TimeoutError, asyncio.TimeoutError)) and not error.args:
+            return TimeoutError(f"no answer within {self._timeout:g} s")
+        return error
+
+    def _refuse_transaction(self) -> None:
+        if self._in_transaction(self._pool):
+            # The record would not be there when the process dies.
+            raise UsageError("dispatch can't record a call within a transaction of yours")
+
+    async def _fetch(self, database: Any, statement: str, values: Values) -> Optional[str]:
+        raise NotImplementedError
+
+    async def _limited(self, asked: "Coroutine[Any, Any, Answer]") -> Answer:
+        """Where the driver has no limit for all that is waited for."""
+        return await asked
+
+    async def _resolve(self, question: Question, connection: Any = None) -> Route:
+        database = self._pool if connection is None else connection
+
+        async def send(statement: str, values: Values) -> str:
+            retry = not self._in_transaction(database)
+            try:
+                return await self._fetch(database, statement, values) or ""
+            except self._failures as error:
+                raise self._failure(question, self._named(error), retry=retry)
+
+        try:
+            return await self._limited(self._look_up(question, send))
+        except asyncio.TimeoutError as error:
+            raise self._failure(question, self._named(error), retry=False) from None
+
+    async def _execute(self, statement: str, value: str) -> Optional[str]:
+        self._refuse_transaction()
+        try:
+            return await self._limited(self._fetch(self._pool, statement, (value,)))
+        except self._failures + (asyncio.TimeoutError,) as error:
+            raise not_recorded(self._named(error)) from error
+
+
+class AsyncRouter(DispatchingRouter, _Driver):
+    """A router that is awaited."""
+
+    async def resolve(
+        self,
+        from_number: str,
+        *,
+        tenant: Optional[str | UUID] = None,
+        initiated_by: Optional[str | UUID] = None,
+        to: Optional[str] = None,
+        agent_id: Optional[int] = None,
+        strict: Optional[bool] = None,
+        connection: Any = None,
+    ) -> Route:
+        """Where a call from ``from_number`` goes.
+
+        ``tenant`` is an alias or uuid; ``initiated_by`` a user, whose tenant
+        counts.  ``to`` is the called number, as typed: the carrier rules are
+        applied to it.  ``connection`` is used in place of the pool, so that the
+        look-up can be part of a transaction of yours.
+
+        >>> route = await router.resolve("+919513456728", tenant="techiemaya-test", to="+918384012345")
+        >>> route.config_name, route.source, route.to.formatted
+        ('india-techiemaya-cloud', 'database', '08384012345')
+
+        :raises lkroute.Refused: the number's rules refuse the call
+        :raises lkroute.Unresolved: it leads nowhere
+        :raises lkroute.LookupFailed: the database can't be asked
+        """
+        question = self._question(from_number, tenant, initiated_by, to, agent_id, strict)
+        return await self._resolve(question, connection)
+
+    async def _limited(self, asked: "Coroutine[Any, Any, Answer]") -> Answer:
+        # Neither a pool that has none left nor a server that is silent holds a
+        # call for longer.
+        if sys.version_info >= (3, 11):
+            async with asyncio.timeout(self._timeout):
+                return await asked
+        return await asyncio.wait_for(asked, self._timeout)
+
+
+class SyncRouter(BlockingDispatchingRouter, _Driver):
+    """A router that blocks."""
+
+    resolve = blocking(AsyncRouter.resolve)

@@ -1,0 +1,652 @@
+"""What an attacker, a slow database or a clumsy caller can do to the package:
+`robust.py CASE`, with DATABASE, SCHEMA, NUMBER and POOLER in the environment."""
+
+import asyncio
+import gc
+import io
+import logging
+import os
+import socket
+import sys
+import threading
+import time
+import traceback
+import uuid
+from contextlib import contextmanager
+
+import asyncpg
+import psycopg
+import psycopg_pool
+
+import lkroute
+import lkroute.asyncpg
+import lkroute.psycopg
+import lkroute.sqlite
+from lkroute import _core, _watch
+
+DATABASE, SCHEMA, NUMBER = (os.environ[name] for name in ("DATABASE", "SCHEMA", "NUMBER"))
+
+
+def raised(call):
+    try:
+        found = call()
+    except Exception as error:
+        return error
+    raise AssertionError(f"nothing was raised: {found!r}")
+
+
+async def raised_by(awaited):
+    try:
+        found = await awaited
+    except Exception as error:
+        return error
+    raise AssertionError(f"nothing was raised: {found!r}")
+
+
+# ---- a bug of the core -----------------------------------------------------
+
+
+def panics():
+    """A panic is an exception for whoever calls, never an abort, and says nothing
+    but where it was."""
+    connection = psycopg.connect(DATABASE, autocommit=True)
+    router = lkroute.psycopg.Router(connection, schema=SCHEMA)
+    route = router.resolve(NUMBER, to="0501234567")
+    question = _core.Question(NUMBER)
+    tables, statement = router._known
+    document = connection.execute("SELECT 1").fetchone() and psycopg.RawCursor(connection).execute(
+        statement, question.values(tables)
+    ).fetchone()[0]
+    variables = _core.Environ({}).read()
+    keywords = {
+        **{"actor": "asha", "now": "2026-01-01T00:00:00Z", "allow": [], "sip": False, "ring": 45.0},
+        **{"sip_headers": [], "timeout": 10.0, "settle": 20.0},
+        **{"idempotency_key": None, "wait_for_agent": None, "display_name": None},
+    }
+
+    def place_call():
+        return _core.place_call(route, route.call(), SCHEMA, keywords)
+
+    placing = place_call()
+    calls = {
+        "Question": lambda: _core.Question(NUMBER),
+        "Question.values": lambda: question.values(tables),
+        "Keys": lambda: _core.Keys(),
+        "Environ.read": lambda: _core.Environ({}).read(),
+        "Tables.postgres": lambda: _core.Tables.postgres(SCHEMA, "[[],[]]"),
+        "Tables.sqlite": lambda: _core.Tables.sqlite("[]"),
+        "Tables.look_up": lambda: tables.look_up,
+        "Tables.trust": lambda: tables.trust,
+        "postgres_inspection": lambda: _core.postgres_inspection(SCHEMA),
+        "resolve": lambda: _core.resolve(question, (tables, document), variables, router._keys),
+        "Route.api_secret": lambda: route.api_secret,
+        "Route.explain": lambda: route.explain(),
+        "Route.report": lambda: route.report(),
+        "Route.judge": lambda: route.judge("[null,null,null,null]"),
+        "Route.call": lambda: route.call(),
+        "repeated": lambda: _core.repeated(question, "[]"),
+        "place_call": lambda: place_call(),
+        "Placing.step": lambda: placing.step(None, 0.0, "2026-01-01T00:00:00Z"),
+        "Router.resolve": lambda: router.resolve(NUMBER),
+    }
+    for name, call in calls.items():
+        _core._panic_next()
+        error = raised(call)
+        assert isinstance(error, lkroute.InternalError), (name, error)
+        assert (error.code, error.exit) == ("internal", 1), name
+        assert "hook.rs:" in error.message and "may be anything" not in str(error), error
+        try:
+            call()  # and the next one works
+        except lkroute.Error as error:
+            assert not isinstance(error, lkroute.InternalError), (name, error)
+    # The exception of a failure is made by the core, too.
+    _core._panic_next()
+    assert isinstance(_core.failed(question, "away"), lkroute.InternalError)
+    assert router.resolve(NUMBER).url == route.url
+
+
+# ---- loggers that show the variables of each frame -------------------------
+
+
+async def frames():
+    ring = "demo:c2VjcmV0IGtleSBvZiBub2JvZHksIG5vdCAzMiBieXRl"
+    plain = "plain-text-of-others"
+    environ = {
+        "LKROUTE_KEYS": os.environ["LKROUTE_KEYS"],
+        "LIVEKIT_URL": "wss://shell.example",
+        "LIVEKIT_API_SECRET": "secret-of-the-shell",
+    }
+    hidden = [environ["LKROUTE_KEYS"].split(":")[1], environ["LIVEKIT_API_SECRET"], ring.split(":")[1], plain]
+    hidden += [os.environ["SECRET"]]
+
+    def check(error):
+        found = traceback.TracebackException.from_exception(error, capture_locals=True)
+        text = "".join(found.format())
+        shown = [secret for secret in hidden if secret in text]
+        assert not shown, (shown, text)
+
+    async with asyncpg.create_pool(DATABASE, min_size=1, max_size=2) as pool:
+        await pool.execute(
+            f"""INSERT INTO {SCHEMA}.voice_agent_livekit (id, name, livekit_url, livekit_api_key, livekit_api_secret, trunk_id)
+                VALUES ('0c000000-0000-4000-8000-000000000009', 'others', 'wss://others.example', 'k', '{plain}', 'ST_o')"""
+        )
+        await pool.execute(
+            f"""INSERT INTO {SCHEMA}.voice_agent_numbers (tenant_id, country_code, base_number, rules) VALUES
+                ('1ead8e68-2375-43bd-91c9-555df2521dec', '+91', 9300000077,
+                 '{{"livekit_config": "0c000000-0000-4000-8000-000000000009", "outbound": false}}')"""
+        )
+        router = lkroute.asyncpg.Router(pool, schema=SCHEMA, environ=environ)
+        refused = await raised_by(router.resolve("+919300000077", to="+919513456728"))
+        assert isinstance(refused, lkroute.Refused), refused
+        check(refused)
+        nowhere = await raised_by(router.resolve("+12025559999"))
+        assert isinstance(nowhere, lkroute.Unresolved) and "LIVEKIT_API_KEY" in str(nowhere), nowhere
+        check(nowhere)
+        other = lkroute.asyncpg.Router(pool, schema=SCHEMA, environ=environ, environment="prod")
+        await pool.execute(f"UPDATE {SCHEMA}.lkroute_state SET environment = 'dev'")
+        check(await raised_by(other.resolve(NUMBER)))
+        check(await raised_by(lkroute.asyncpg.Router(pool, schema="gone", environ=environ).resolve(NUMBER)))
+        for made in (
+            lambda: lkroute.asyncpg.Router(pool, keys=ring),
+            lambda: lkroute.asyncpg.Router(pool, environ={"LKROUTE_KEYS": ring}),
+            lambda: lkroute.sqlite.Router("none.db", environ={"LKROUTE_FERNET_KEYS": ring}),
+        ):
+            error = raised(made)
+            assert isinstance(error, lkroute.Error), error
+            # What is written in this file stands in its lines.
+            assert error.__traceback__.tb_next is not None
+            error.__traceback__ = error.__traceback__.tb_next.tb_next
+            check(error)
+        route = await router.resolve(NUMBER)
+        shown = [repr(vars(router)), repr(router), repr(router._keys), repr(_core.Environ(environ).read())]
+        shown += [str(lkroute.LiveKitCredentials(route.url, route.api_key, route.api_secret, None, None))]
+        text = "\n".join(shown).replace(repr(environ), "")
+        assert not [secret for secret in hidden if secret in text], text
+        for name in ("__dict__", "__getstate__"):
+            assert SECRET not in repr(getattr(route, name, None))
+
+
+SECRET = os.environ.get("SECRET", "?")
+
+
+# ---- clumsy callers --------------------------------------------------------
+
+
+async def odd_values():
+    tenant = uuid.UUID("734cd516-e252-4728-9c52-4663ee552653")
+    async with asyncpg.create_pool(DATABASE, min_size=1, max_size=2) as pool:
+        router = lkroute.asyncpg.Router(pool, schema=SCHEMA)
+        whole = await router.resolve(NUMBER, tenant=tenant)
+        assert whole.tenant == str(tenant) == (await router.resolve(NUMBER, tenant=str(tenant).upper())).tenant
+        for asked, kind, word in (
+            ({"from_number": 971545335200}, TypeError, "from_number"),
+            ({"from_number": None}, TypeError, "from_number"),
+            ({"from_number": b"+971545335200"}, TypeError, "from_number"),
+            ({"from_number": NUMBER + "\0"}, lkroute.BadNumber, "calling number"),
+            ({"from_number": "+971\udc80545335200"}, lkroute.UsageError, "Unicode"),
+            ({"from_number": "9" * 100_000}, lkroute.BadNumber, "calling number"),
+            ({"from_number": ""}, lkroute.BadNumber, "calling number"),
+            ({"tenant": ""}, lkroute.Unresolved, "tenant"),
+            ({"tenant": "sas\0ya"}, lkroute.UsageError, "NUL"),
+            ({"tenant": "sas\udcffya"}, lkroute.UsageError, "Unicode"),
+            ({"tenant": "sasya'; DROP TABLE x; --"}, lkroute.Unresolved, "tenant"),
+            ({"tenant": 7}, lkroute.Unresolved, "tenant"),
+            ({"tenant": tenant, "initiated_by": tenant}, lkroute.UsageError, "not both"),
+            ({"initiated_by": "me"}, lkroute.UsageError, "initiated_by"),
+            ({"to": "05012\x0034567"}, lkroute.Error, ""),
+            ({"to": "\ud800"}, lkroute.UsageError, "Unicode"),
+            ({"to": 501234567}, TypeError, "to"),
+            ({"to": ""}, lkroute.Error, ""),
+            ({"agent_id": 2**70}, lkroute.UsageError, "agent_id"),
+            ({"agent_id": "33"}, TypeError, "agent_id"),
+        ):
+            error = await raised_by(router.resolve(**{"from_number": NUMBER, **asked}))
+            assert isinstance(error, kind), (asked, type(error), error)
+            said = f"{error} {getattr(error, '__notes__', '')}"
+            assert word in said, (asked, said)
+            assert len(str(error)) < 2000, (asked, len(str(error)))
+        whole = await router.resolve(NUMBER, to="0501234567")
+        for metadata, word in (
+            ({"x": float("nan")}, "metadata"),
+            ({"x": "\ud800"}, ""),
+            ({"x": {1, 2}}, "metadata"),
+            ([1], "dict"),
+            ("text", "dict"),
+        ):
+            error = raised(lambda: whole.call(metadata=metadata))
+            assert isinstance(error, lkroute.UsageError), (word, type(error), str(error)[:200])
+            assert word in str(error), (word, str(error)[:200])
+        deep = {}
+        for _ in range(2000):
+            deep = {"x": deep}
+        error = raised(lambda: whole.call(metadata=deep))
+        assert isinstance(error, lkroute.UsageError), error
+        # A row as long as others like to write it.
+        await pool.execute(
+            f"""UPDATE {SCHEMA}.voice_agent_numbers SET rules = rules || jsonb_build_object('notes', repeat('é\\"', 4000000))
+                WHERE base_number = 545335200"""
+        )
+        assert (await router.resolve(NUMBER)).url == whole.url
+        # Broken bytes in a variable read as empty, as the command has it.
+        environ = {"LKROUTE_KEYS": os.environ["LKROUTE_KEYS"], "VOICE_AGENT_NAME": "v\udcff"}
+        assert (await lkroute.asyncpg.Router(pool, schema=SCHEMA, environ=environ).resolve(NUMBER)).url == whole.url
+        error = raised(lambda: lkroute.asyncpg.Router(pool, environ={"LKROUTE_KEYS": "demo:\udcff"}))
+        assert isinstance(error, lkroute.Error) and "not UTF-8" in str(error), error
+
+
+def hostile():
+    """What others wrote into rows reaches a log on one line, and no password does."""
+    logged = io.StringIO()
+    handler = logging.StreamHandler(logged)
+    logging.getLogger("lkroute").addHandler(handler)
+    logging.getLogger("lkroute").setLevel(logging.DEBUG)
+    evil = "a\nERROR forged: paid\x1b[2J\u202e"
+    with psycopg.connect(DATABASE, autocommit=True) as connection:
+        connection.execute(
+            f"""INSERT INTO {SCHEMA}.voice_agent_livekit (id, name, livekit_url, livekit_api_key, livekit_api_secret, trunk_id, worker_name)
+                VALUES ('0c000000-0000-4000-8000-000000000008', %s, 'wss://bob:made-up-pw@evil.example', 'k', 's', 'ST_o', %s)""",
+            [evil, evil],
+        )
+        connection.execute(
+            f"""INSERT INTO {SCHEMA}.voice_agent_numbers (tenant_id, country_code, base_number, provider, rules) VALUES
+                ('1ead8e68-2375-43bd-91c9-555df2521dec', '+91', 9300000078, %s,
+                 '{{"livekit_config": "0c000000-0000-4000-8000-000000000008"}}'),
+                ('1ead8e68-2375-43bd-91c9-555df2521dec', '+91', 9300000079, %s,
+                 '{{"livekit_config": "x\\ny\\u001b[2J"}}')""",
+            [evil, evil],
+        )
+        router = lkroute.psycopg.Router(connection, schema=SCHEMA)
+        said = []
+        for number in ("+919300000078", "+919300000079"):
+            try:
+                route = router.resolve(number, to="+919513456728")
+                said += [repr(route), *(detail for _, _, detail in route.trace), *route.warnings]
+                said += [repr(route.to), repr(route.call())]
+            except lkroute.Error as error:
+                said += [str(error), repr(error), *(step.detail for step in error.trace)]
+
+        def old(from_number):
+            return lkroute.LiveKitCredentials("wss://eve:other-pw@evil.example", "k", "s", "ST", evil, "database")
+
+        beside = lkroute.compare(old, router)
+        for number in ("+919300000078", "+919300000079\nforged"):
+            beside(from_number=number)
+        beside.wait(10)
+        connection.execute(
+            f"""CREATE FUNCTION {SCHEMA}.refuse() RETURNS trigger LANGUAGE plpgsql AS
+                $$ BEGIN RAISE EXCEPTION E'no\\x1b[2J\\r forged'; END $$"""
+        )
+        connection.execute(
+            f"""CREATE TRIGGER refuse BEFORE INSERT ON {SCHEMA}.lkroute_dispatches
+                FOR EACH ROW EXECUTE FUNCTION {SCHEMA}.refuse()"""
+        )
+        refused = raised(lambda: router.dispatch(NUMBER, to="0501234567"))
+        said.append(str(refused))
+    for text in said + logged.getvalue().splitlines():
+        assert not any(ord(char) < 32 or char in "\x7f\u202e" for char in text), repr(text)
+        assert not text.startswith("ERROR forged"), text
+    text = "\n".join(said) + logged.getvalue()
+    assert "made-up-pw" not in text and "other-pw" not in text, text
+    assert "forged" in logged.getvalue(), "the attack was not made"
+    logging.getLogger("lkroute").removeHandler(handler)
+
+
+async def environment():
+    """The variables are those of the moment of each call."""
+    shell = {
+        "LIVEKIT_URL": "wss://shell.example",
+        "LIVEKIT_API_KEY": "shell-key",
+        "LIVEKIT_API_SECRET": "made-up-secret-of-the-shell",
+        "OUTBOUND_TRUNK_ID": "ST_shell",
+    }
+    async with asyncpg.create_pool(DATABASE, min_size=1, max_size=1) as pool:
+        router = lkroute.asyncpg.Router(pool, schema=SCHEMA)
+        url = (await router.resolve(NUMBER)).url
+        for off in ("false", "FALSE", "no"):
+            os.environ.update(shell, USE_SELFHOST_ROUTING_TABLE=off)
+            route = await router.resolve(NUMBER)
+            assert (route.source, route.url, route.worker_name) == ("environment", shell["LIVEKIT_URL"], "inbound-agent")
+        os.environb[b"VOICE_AGENT_NAME"] = b"broken-\xff"
+        assert (await router.resolve(NUMBER)).worker_name == "inbound-agent"
+        os.environ["VOICE_AGENT_NAME"] = "a-worker"
+        assert (await router.resolve(NUMBER)).worker_name == "a-worker"
+        del os.environ["USE_SELFHOST_ROUTING_TABLE"], os.environ["VOICE_AGENT_NAME"]
+        assert (await router.resolve(NUMBER)).url == url
+
+
+# ---- a database that does not answer ---------------------------------------
+
+
+@contextmanager
+def locked():
+    """The tables are being changed by somebody who takes his time."""
+    with psycopg.connect(DATABASE) as other:
+        other.execute(f"LOCK TABLE {SCHEMA}.voice_agent_numbers IN ACCESS EXCLUSIVE MODE")
+        yield
+        other.rollback()
+
+
+class Proxy:
+    """Between a driver and its server, until it falls silent."""
+
+    def __init__(self):
+        info = psycopg.conninfo.conninfo_to_dict(DATABASE)
+        self._there = (info["host"], int(info["port"]))
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.url = DATABASE.replace(f":{info['port']}/", f":{self._listener.getsockname()[1]}/")
+        self.silent = False
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self):
+        while True:
+            here, _ = self._listener.accept()
+            if self.silent:
+                self._kept = here
+                continue
+            there = socket.create_connection(self._there)
+            for pair in ((here, there), (there, here)):
+                threading.Thread(target=self._pump, args=pair, daemon=True).start()
+
+    def _pump(self, one, other):
+        try:
+            while data := one.recv(65536):
+                if self.silent:
+                    return threading.Event().wait()
+                other.sendall(data)
+        except OSError:
+            pass
+
+
+def is_late(error, began, most):
+    assert isinstance(error, lkroute.LookupFailed), error
+    assert "no answer within 0.4 s" in error.message, error
+    assert any("fallen back" in step.detail for step in error.trace), error.trace
+    took = time.monotonic() - began
+    assert 0.3 < took < most, took
+
+
+async def limits():
+    """Nothing waits for longer than the router's limit, in whatever is waited for,
+    and connections are whole behind it."""
+    _watch.GRACE = 0.5
+    async with asyncpg.create_pool(DATABASE, min_size=1, max_size=1) as pool:
+        router = lkroute.asyncpg.Router(pool, schema=SCHEMA, timeout=0.4)
+        url = (await router.resolve(NUMBER)).url
+        with locked():
+            began = time.monotonic()
+            is_late(await raised_by(router.resolve(NUMBER)), began, 5)
+        assert (await router.resolve(NUMBER)).url == url
+        async with pool.acquire():
+            began = time.monotonic()
+            is_late(await raised_by(router.resolve(NUMBER)), began, 5)
+        assert (await router.resolve(NUMBER)).url == url
+    closed = await raised_by(router.resolve(NUMBER))
+    assert isinstance(closed, lkroute.LookupFailed) and "closed" in closed.message, closed
+
+    async with psycopg_pool.AsyncConnectionPool(DATABASE, min_size=1, max_size=1, open=False) as pool:
+        router = lkroute.psycopg.AsyncRouter(pool, schema=SCHEMA, timeout=0.4)
+        assert (await router.resolve(NUMBER)).url == url
+        with locked():
+            began = time.monotonic()
+            is_late(await raised_by(router.resolve(NUMBER)), began, 5)
+        assert (await router.resolve(NUMBER)).url == url
+        async with pool.connection():
+            began = time.monotonic()
+            is_late(await raised_by(router.resolve(NUMBER)), began, 5)
+    closed = await raised_by(router.resolve(NUMBER))
+    assert isinstance(closed, lkroute.LookupFailed), closed
+    connection = psycopg.connect(DATABASE)
+    connection.close()
+    router = lkroute.psycopg.Router(connection, schema=SCHEMA)
+    closed = raised(lambda: router.resolve(NUMBER))
+    assert isinstance(closed, lkroute.LookupFailed) and "closed" in closed.message, closed
+    dispatch = lambda: router.dispatch(NUMBER, to="0501234567", idempotency_key="k")  # noqa: E731
+    closed = await asyncio.to_thread(raised, dispatch)
+    assert isinstance(closed, lkroute.RecordFailed) and "closed" in closed.message, repr(closed)
+
+    with psycopg_pool.ConnectionPool(DATABASE, min_size=1, max_size=1, open=True) as pool:
+        router = lkroute.psycopg.Router(pool, schema=SCHEMA, timeout=0.4)
+        assert router.resolve(NUMBER).url == url
+        with locked():
+            began = time.monotonic()
+            is_late(raised(lambda: router.resolve(NUMBER)), began, 5)
+        assert router.resolve(NUMBER).url == url
+        with pool.connection():
+            began = time.monotonic()
+            error = raised(lambda: router.resolve(NUMBER))
+            assert isinstance(error, lkroute.LookupFailed) and time.monotonic() - began < 5, error
+        assert router.resolve(NUMBER).url == url
+    with psycopg.connect(DATABASE) as connection:
+        router = lkroute.psycopg.Router(connection, schema=SCHEMA, timeout=0.4)
+        assert router.resolve(NUMBER).url == url
+        connection.execute("CREATE TEMP TABLE mine (x int)")
+        with locked():
+            began = time.monotonic()
+            is_late(raised(lambda: router.resolve(NUMBER)), began, 5)
+        # The caller's transaction has failed, and is the caller's to end.
+        assert connection.info.transaction_status == psycopg.pq.TransactionStatus.INERROR
+        connection.rollback()
+        assert router.resolve(NUMBER).url == url
+        after_a_fork(url)
+
+    # The network is gone: no answer to a cancel either.
+    for make in (
+        lambda proxy: psycopg.connect(proxy.url, autocommit=True),
+        lambda proxy: psycopg.connect(proxy.url),
+    ):
+        proxy = Proxy()
+        connection = make(proxy)
+        router = lkroute.psycopg.Router(connection, schema=SCHEMA, timeout=0.4)
+        assert router.resolve(NUMBER).url == url
+        proxy.silent = True
+        began = time.monotonic()
+        is_late(raised(lambda: router.resolve(NUMBER)), began, 8)
+    proxy = Proxy()
+    async with asyncpg.create_pool(proxy.url, min_size=1, max_size=1) as pool:
+        router = lkroute.asyncpg.Router(pool, schema=SCHEMA, timeout=0.4)
+        assert (await router.resolve(NUMBER)).url == url
+        proxy.silent = True
+        began = time.monotonic()
+        is_late(await raised_by(router.resolve(NUMBER)), began, 8)
+        pool.terminate()
+
+
+def after_a_fork(url):
+    """The thread that watches is the parent's."""
+    child = os.fork()
+    if child == 0:
+        try:
+            with psycopg.connect(DATABASE, autocommit=True) as connection:
+                router = lkroute.psycopg.Router(connection, schema=SCHEMA, timeout=0.4)
+                assert router.resolve(NUMBER).url == url
+                with locked():
+                    began = time.monotonic()
+                    is_late(raised(lambda: router.resolve(NUMBER)), began, 5)
+            os._exit(0)
+        except BaseException:
+            traceback.print_exc()
+            os._exit(1)
+    _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == 0, status
+
+
+def another_loop():
+    """A pool belongs to the loop that it was made in."""
+
+    async def make():
+        return await asyncpg.create_pool(DATABASE, min_size=1, max_size=1)
+
+    for alive in (True, False):
+        loop = asyncio.new_event_loop()
+        pool = loop.run_until_complete(make())
+        router = lkroute.asyncpg.Router(pool, schema=SCHEMA, timeout=3)
+        if alive:
+            threading.Thread(target=loop.run_forever, daemon=True).start()
+        else:
+            loop.close()
+        error = asyncio.run(raised_by(router.resolve(NUMBER)))
+        assert isinstance(error, lkroute.LookupFailed) and "loop" in error.message, repr(error)
+
+
+# ---- shadow mode beside a resolver that blocks ------------------------------
+
+
+def shadow():
+    """Whatever lkroute does, the old answer is given as fast as before."""
+    found = lkroute.LiveKitCredentials("wss://a.example", "k", "made-up-old-secret", "ST", "w", "database")
+    logged = io.StringIO()
+    logging.getLogger("lkroute.shadow").addHandler(logging.StreamHandler(logged))
+    stuck = threading.Event()
+
+    class Slow:
+        def resolve(self, **_):
+            stuck.wait(30)
+            raise RuntimeError("made-up-old-secret")
+
+    beside = lkroute.compare(lambda number: found, Slow())
+    began = time.monotonic()
+    for _ in range(50):
+        assert beside(NUMBER) is found
+    assert time.monotonic() - began < 2
+    stuck.set()
+    beside.wait(10)
+    assert beside.calls == 50 and beside.counts["not compared"] == 34, beside.counts
+    assert beside.counts["lkroute failed: RuntimeError"] == 16, beside.counts
+
+    # Answers of every kind are compared, and none of them is the caller's trouble.
+    class Odd:
+        url = api_key = trunk_id = worker_name = property(lambda self: 1 / 0)
+
+    with psycopg.connect(DATABASE, autocommit=True) as connection:
+        router = lkroute.psycopg.Router(connection, schema=SCHEMA)
+        route = router.resolve(NUMBER)
+        odd = lkroute.LiveKitCredentials(route.url, route.api_key, "made-up-old-secret\udcff", None, "w")
+        for answer, kind in ((None, "server"), (Odd(), "not compared"), (odd, "api_secret"), ({}, "server")):
+            beside = lkroute.compare(lambda number: answer, router)
+            assert beside(NUMBER) is answer
+            beside.wait(10)
+            assert beside.counts[kind] == 1, (kind, beside.counts)
+        beside = lkroute.compare(lambda number: 1 / 0, router)
+        assert isinstance(raised(lambda: beside(NUMBER)), ZeroDivisionError)
+        beside.wait(10)
+        assert beside.counts["old failed"] == 1, beside.counts
+    assert "made-up-old-secret" not in logged.getvalue() and route.api_secret not in logged.getvalue()
+
+
+# ---- a pooler in transaction mode ------------------------------------------
+
+
+async def pooler():
+    url = os.environ["POOLER"]
+    numbers = [NUMBER] + [f"+97154600{ix:04}" for ix in range(40)]
+    async with asyncpg.create_pool(url, min_size=8, max_size=8, statement_cache_size=0) as pool:
+        router = lkroute.asyncpg.Router(pool, schema=SCHEMA)
+        asked = numbers * 5
+        routes = await asyncio.gather(*(router.resolve(number) for number in asked))
+        assert [route.from_number for route in routes] == asked
+        assert {route.config_name for route in routes} == {"uae-vm-selfhosted"}
+        async with pool.acquire() as connection, connection.transaction():
+            await connection.execute(f"UPDATE {SCHEMA}.voice_agent_livekit SET worker_name = 'mine'")
+            assert (await router.resolve(NUMBER, connection=connection)).worker_name == "mine"
+            assert (await router.resolve(NUMBER)).worker_name != "mine"
+            await connection.execute("ROLLBACK")
+            await connection.execute("BEGIN")
+    kept = {"prepare_threshold": None}
+    with psycopg_pool.ConnectionPool(url, min_size=4, max_size=4, kwargs=kept, open=True) as pool:
+        router = lkroute.psycopg.Router(pool, schema=SCHEMA)
+        found = []
+
+        def ask():
+            found.extend(router.resolve(number).from_number == number for number in numbers)
+
+        threads = [threading.Thread(target=ask) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+        assert len(found) == 8 * len(numbers) and all(found), len(found)
+    async with psycopg_pool.AsyncConnectionPool(url, min_size=4, max_size=4, kwargs=kept, open=False) as pool:
+        router = lkroute.psycopg.AsyncRouter(pool, schema=SCHEMA)
+        routes = await asyncio.gather(*(router.resolve(number) for number in numbers * 3))
+        assert [route.from_number for route in routes] == numbers * 3
+
+
+# ---- ten thousand calls ----------------------------------------------------
+
+
+def memory():
+    gc.collect()
+    with open("/proc/self/statm", encoding="ascii") as file:
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+async def leaks():
+    logging.getLogger("lkroute").setLevel(logging.ERROR)
+    async with asyncpg.create_pool(DATABASE, min_size=2, max_size=4) as pool:
+        router = lkroute.asyncpg.Router(pool, schema=SCHEMA)
+
+        async def one(ix):
+            route = await router.resolve(NUMBER, to="0501234567")
+            route.api_secret, route.trace, route.explain(), route.report(), route.call(metadata={"ix": ix})
+            try:
+                await router.resolve(NUMBER, to="+919513456728")
+            except lkroute.Refused as error:
+                repr(error), error.trace
+
+        async def some(count):
+            for at in range(0, count, 50):
+                calls = [asyncio.ensure_future(one(ix)) for ix in range(at, at + 25)]
+                dropped = [asyncio.ensure_future(one(ix)) for ix in range(25)]
+                await asyncio.sleep(0)
+                for call in dropped:
+                    call.cancel()
+                await asyncio.gather(*calls)
+                await asyncio.gather(*dropped, return_exceptions=True)
+
+        await some(1000)
+        before = memory()
+        await some(10_000)
+        grown = memory() - before
+    with psycopg.connect(DATABASE, autocommit=True) as connection:
+        sync = lkroute.psycopg.Router(connection, schema=SCHEMA)
+        for _ in range(200):
+            sync.resolve(NUMBER)
+        assert len(_watch._watcher._watches) <= 2, len(_watch._watcher._watches)
+    assert grown < 4, f"{grown:.1f} MB more"
+
+
+# ---- an interpreter that ends ----------------------------------------------
+
+
+def ends_with_threads():
+    def ask():
+        with psycopg.connect(DATABASE, autocommit=True) as connection:
+            router = lkroute.psycopg.Router(connection, schema=SCHEMA)
+            while True:
+                router.resolve(NUMBER, to="0501234567").api_secret
+
+    for _ in range(6):
+        threading.Thread(target=ask, daemon=True).start()
+    time.sleep(0.5)
+
+
+async def ends_with_tasks():
+    pool = await asyncpg.create_pool(DATABASE, min_size=4, max_size=4)
+    router = lkroute.asyncpg.Router(pool, schema=SCHEMA)
+    await router.resolve(NUMBER)
+
+    async def ask():
+        while True:
+            await router.resolve(NUMBER, to="0501234567")
+
+    kept = [asyncio.ensure_future(ask()) for _ in range(50)]
+    await asyncio.sleep(0.3)
+    assert not any(task.done() for task in kept)
+
+
+case = globals()[sys.argv[1]]
+if asyncio.iscoroutinefunction(case):
+    asyncio.run(case())
+else:
+    case()
+print("all well")
