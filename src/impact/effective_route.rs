@@ -120,41 +120,40 @@ impl EffectiveRoute {
     /// nor is a region that was not known before; credentials are compared
     /// where the config is the same.
     pub fn differences(&self, after: &EffectiveRoute) -> Vec<CallField> {
-        let moved = |a: &Option<String>, b: &Option<String>| a.is_some() && b.is_some() && a != b;
-        let config = self.config_id != after.config_id
-            || self.config_id.is_none() && self.config != after.config;
-        let falls_elsewhere = match (&self.fallback, &after.fallback) {
-            (Some(before), Some(after)) => !before.is_same_place(after),
-            (before, after) => before.is_some() != after.is_some(),
-        };
+        let all = CallField::ALL.into_iter();
+        all.filter(|field| self.differs_in(*field, after)).collect()
+    }
+
+    fn differs_in(&self, field: CallField, after: &EffectiveRoute) -> bool {
+        let same_config = self.config_id == after.config_id
+            && (self.config_id.is_some() || self.config == after.config);
         let terms = self.terms_to_compare(after);
         let term = |differs: fn(&Terms, &Terms) -> bool| terms.is_some_and(|(a, b)| differs(a, b));
-        let found = [
-            (
-                CallField::Source,
-                self.source != after.source || self.error != after.error,
-            ),
-            (CallField::Config, config),
-            (CallField::Server, self.server != after.server),
-            (CallField::Trunk, self.trunk != after.trunk),
-            (CallField::Worker, self.worker != after.worker),
-            (CallField::Deployment, self.deployment != after.deployment),
-            (CallField::Region, moved(&self.region, &after.region)),
-            (CallField::ApiKey, !config && self.api_key != after.api_key),
-            (CallField::Secret, !config && self.secret != after.secret),
-            (CallField::Fallback, !config && falls_elsewhere),
-            (CallField::Inbound, term(|a, b| a.inbound != b.inbound)),
-            (CallField::Outbound, term(|a, b| a.outbound != b.outbound)),
-            (
-                CallField::Countries,
-                term(|a, b| a.countries != b.countries),
-            ),
-            (CallField::Dialled, term(|a, b| a.dialled != b.dialled)),
-        ];
-        let found = found.into_iter();
-        found
-            .filter_map(|(field, differs)| differs.then_some(field))
-            .collect()
+        match field {
+            CallField::Source => self.source != after.source || self.error != after.error,
+            CallField::Config => !same_config,
+            CallField::Server => self.server != after.server,
+            CallField::Trunk => self.trunk != after.trunk,
+            CallField::Worker => self.worker != after.worker,
+            CallField::Deployment => self.deployment != after.deployment,
+            CallField::Region => {
+                let regions = self.region.as_ref().zip(after.region.as_ref());
+                regions.is_some_and(|(before, after)| before != after)
+            }
+            CallField::ApiKey => same_config && self.api_key != after.api_key,
+            CallField::Secret => same_config && self.secret != after.secret,
+            CallField::Fallback => {
+                same_config
+                    && match (&self.fallback, &after.fallback) {
+                        (Some(before), Some(after)) => !before.is_same_place(after),
+                        (before, after) => before.is_some() != after.is_some(),
+                    }
+            }
+            CallField::Inbound => term(|a, b| a.inbound != b.inbound),
+            CallField::Outbound => term(|a, b| a.outbound != b.outbound),
+            CallField::Countries => term(|a, b| a.countries != b.countries),
+            CallField::Dialled => term(|a, b| a.dialled != b.dialled),
+        }
     }
 
     /// The terms of both sides; where the route is lost, that says enough.
@@ -216,6 +215,8 @@ fn of_route(configs: &Configs, route: Route) -> EffectiveRoute {
         deployment: route.deployment,
         fallback: route.fallback,
         region: route.region,
-        ..EffectiveRoute::nowhere(source)
+        source,
+        terms: Some(Terms::default()),
+        error: None,
     }
 }

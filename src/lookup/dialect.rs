@@ -185,14 +185,16 @@ impl<'a> Dialect<'a> {
     /// The columns of a config called `c`: id, [`CONFIG_COLUMNS`], updated_at.
     /// `worker_name` came later.
     pub fn config_columns(self, worker_name: bool) -> String {
-        if self.syntax == Postgres {
-            return self.columns.of_configs("c", worker_name);
+        match self.syntax {
+            Postgres => self.columns.of_configs("c", worker_name),
+            Sqlite => {
+                let texts = CONFIG_COLUMNS.map(|column| match column {
+                    "worker_name" if !worker_name => "NULL".to_owned(),
+                    _ => format!("c.{column}"),
+                });
+                format!("c.id, {}, c.updated_at", texts.join(", "))
+            }
         }
-        let texts = CONFIG_COLUMNS.map(|column| match column {
-            "worker_name" if !worker_name => "NULL".to_owned(),
-            _ => format!("c.{column}"),
-        });
-        format!("c.id, {}, c.updated_at", texts.join(", "))
     }
 
     /// The id of a config called `c`.

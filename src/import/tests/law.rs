@@ -67,14 +67,9 @@ fn any_row() -> impl Strategy<Value = Row> {
         json!(""),
         json!("ST_x \"'\n"),
     ];
-    let keys = [
-        "inbound",
-        "outbound",
-        "allowed_outbound",
-        "required_lead_format",
-        "outbound_trunk_id",
-        "number_type",
-    ];
+    let keys = Field::OF_BINDING.into_iter().filter_map(Field::rules_key);
+    let keys = keys.filter(|key| *key != "livekit_config");
+    let keys: Vec<&str> = keys.chain(["number_type"]).collect();
     let providers = [
         None,
         Some("TechieMaya FZE"),
@@ -86,7 +81,7 @@ fn any_row() -> impl Strategy<Value = Row> {
     let rules = (
         prop::option::weighted(0.8, prop::sample::select(configs.to_vec())),
         prop::collection::btree_map(
-            prop::sample::select(keys.to_vec()),
+            prop::sample::select(keys),
             prop::sample::select(values.to_vec()),
             0..3,
         ),

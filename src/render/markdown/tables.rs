@@ -81,10 +81,10 @@ fn route_end(route: &EffectiveRoute, group: &RerouteGroup, new: bool) -> String 
     }
     // The environment has no values of its own to show.
     let shown =
-        |field: &&CallField| is_told(group, **field) && (route.is_database() || !field.is_route());
-    for field in VALUES.iter().filter(shown) {
-        let value = strong(code_span(&moves::field_value(route, *field)), new);
-        text += &format!("<br>{} {value}", moves::field_name(*field));
+        |field: &CallField| is_told(group, *field) && (route.is_database() || !field.is_route());
+    for field in CallField::ALL.into_iter().filter(shown) {
+        let value = strong(code_span(&moves::field_value(route, field)), new);
+        text += &format!("<br>{} {value}", moves::field_name(field));
     }
     if new && group.changed.contains(&CallField::Secret) {
         text += "<br>**another API secret**";
@@ -95,43 +95,27 @@ fn route_end(route: &EffectiveRoute, group: &RerouteGroup, new: bool) -> String 
     text
 }
 
-/// What has a value to show at both ends.
-const VALUES: [CallField; 10] = [
-    CallField::Server,
-    CallField::Trunk,
-    CallField::Worker,
-    CallField::Deployment,
-    CallField::ApiKey,
-    CallField::Fallback,
-    CallField::Inbound,
-    CallField::Outbound,
-    CallField::Countries,
-    CallField::Dialled,
-];
-
-/// Whether a value is shown: it differs, or a new number has terms of its own.
+/// Whether a value is shown at both ends: it differs, or a new number has terms
+/// of its own.
 fn is_told(group: &RerouteGroup, field: CallField) -> bool {
-    if group.before.is_some() {
-        return group.changed.contains(&field);
-    }
-    let (Some(terms), none) = (&group.after.terms, Terms::default()) else {
-        return false;
-    };
+    let changed = group.changed.contains(&field);
+    let new = group.after.terms.as_ref();
+    let new = new.filter(|_| group.before.is_none());
+    let usual = Terms::default();
+    let own = |differs: fn(&Terms, &Terms) -> bool| new.is_some_and(|terms| differs(terms, &usual));
     match field {
-        CallField::Inbound => terms.inbound != none.inbound,
-        CallField::Outbound => terms.outbound != none.outbound,
-        CallField::Countries => terms.countries != none.countries,
-        CallField::Dialled => terms.dialled != none.dialled,
-        CallField::Source
-        | CallField::Config
-        | CallField::Server
+        // Said in words of their own.
+        CallField::Source | CallField::Config | CallField::Region | CallField::Secret => false,
+        CallField::Server
         | CallField::Trunk
         | CallField::Worker
         | CallField::Deployment
-        | CallField::Region
         | CallField::ApiKey
-        | CallField::Secret
-        | CallField::Fallback => false,
+        | CallField::Fallback => changed,
+        CallField::Inbound => changed || own(|new, usual| new.inbound != usual.inbound),
+        CallField::Outbound => changed || own(|new, usual| new.outbound != usual.outbound),
+        CallField::Countries => changed || own(|new, usual| new.countries != usual.countries),
+        CallField::Dialled => changed || own(|new, usual| new.dialled != usual.dialled),
     }
 }
 

@@ -62,14 +62,10 @@ fn value() -> impl Strategy<Value = Value> {
 }
 
 fn fields() -> impl Strategy<Value = Fields> {
-    let among = [
-        Field::Inbound,
-        Field::Outbound,
-        Field::AllowedOutbound,
-        Field::RequiredLeadFormat,
-        Field::OutboundTrunkId,
-    ];
-    let rules = prop::collection::btree_map(prop::sample::select(among.to_vec()), value(), 0..3);
+    let among = Field::OF_BINDING.into_iter();
+    let among = among.filter(|field| field.rules_key().is_some() && *field != Field::Config);
+    let among = prop::sample::select(among.collect::<Vec<_>>());
+    let rules = prop::collection::btree_map(among, value(), 0..3);
     let provider = prop::option::of(prop::sample::select(&["P", "Q é"][..]));
     (rules, provider).prop_map(|(rules, provider)| {
         let mut fields: Fields = rules.into_iter().collect();
