@@ -67,20 +67,16 @@ impl Case {
 
     fn config(mut self, name: &str, id: Option<Uuid>, worker: &str) -> Case {
         let config = ServerConfig {
-            id,
-            formerly: None,
             region: "india".into(),
-            description: None,
             url: format!("wss://{worker}.example"),
             api_key: "key".into(),
-            api_secret: SecretSource::Sealed(CipherText::new("lkr1:k:00000000:AAAA")),
-            trunk_id: None,
             worker_name: Some(worker.into()),
-            deployment: None,
-            fallback: None,
-            adopt: Vec::new(),
-            origin: LINE,
-            lines: Default::default(),
+            ..ServerConfig::of_fields(
+                id,
+                &Fields::new(),
+                SecretSource::Sealed(CipherText::new("lkr1:k:00000000:AAAA")),
+                LINE,
+            )
         };
         self.routing.configs.insert(name.into(), config);
         self

@@ -30,20 +30,16 @@ fn at(line: u32) -> Origin {
 
 fn config(worker: &str, line: u32) -> ServerConfig {
     ServerConfig {
-        id: Some(uuid::Uuid::from_u128(line.into())),
-        formerly: None,
         region: "uae".into(),
-        description: None,
         url: "wss://livekit.uae.example".into(),
         api_key: "APImadeup".into(),
-        api_secret: SecretSource::Env("UAE_SECRET".into()),
-        trunk_id: None,
         worker_name: Some(worker.into()),
-        deployment: None,
-        fallback: None,
-        adopt: Vec::new(),
-        origin: at(line),
-        lines: Default::default(),
+        ..ServerConfig::of_fields(
+            Some(uuid::Uuid::from_u128(line.into())),
+            &Fields::new(),
+            SecretSource::Env("UAE_SECRET".into()),
+            at(line),
+        )
     }
 }
 

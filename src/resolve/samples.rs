@@ -32,20 +32,17 @@ pub fn tree() -> Routing {
         origin: LINE,
     };
     let config = |id: Uuid, region: &str, trunk: &str, worker: &str| ServerConfig {
-        id: Some(id),
-        formerly: None,
         region: region.into(),
-        description: None,
         url: format!("wss://livekit.{region}.example"),
         api_key: format!("API{region}"),
-        api_secret: SecretSource::Sealed(CipherText::new("lkr1:demo")),
         trunk_id: Some(trunk.into()),
         worker_name: Some(worker.into()),
-        deployment: None,
-        fallback: None,
-        adopt: Vec::new(),
-        origin: LINE,
-        lines: Default::default(),
+        ..ServerConfig::of_fields(
+            Some(id),
+            &Fields::new(),
+            SecretSource::Sealed(CipherText::new("lkr1:demo")),
+            LINE,
+        )
     };
     let tenant = |id, alias: Option<&str>| Tenant {
         id,

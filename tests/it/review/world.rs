@@ -51,20 +51,17 @@ impl Files {
         at: (u32, u32),
     ) -> Files {
         let config = ServerConfig {
-            id: Some(id),
-            formerly: None,
             region: region.into(),
-            description: None,
             url: format!("wss://livekit.{region}.example"),
             api_key: "APIexample".into(),
-            api_secret: SecretSource::Sealed(CipherText::new("lkr1:demo:00000000:AAAA")),
             trunk_id: Some(format!("ST_{region}")),
             worker_name: Some(worker.into()),
-            deployment: None,
-            fallback: None,
-            adopt: Vec::new(),
-            origin: origin(at),
-            lines: Default::default(),
+            ..ServerConfig::of_fields(
+                Some(id),
+                &Fields::new(),
+                SecretSource::Sealed(CipherText::new("lkr1:demo:00000000:AAAA")),
+                origin(at),
+            )
         };
         self.0.configs.insert(name.into(), config);
         self

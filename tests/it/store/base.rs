@@ -344,20 +344,17 @@ pub fn files() -> Routing {
 
 pub fn config(id: Option<&str>, region: &str, line: u32) -> ServerConfig {
     ServerConfig {
-        id: id.map(uuid),
-        formerly: None,
         region: region.to_owned(),
-        description: None,
         url: format!("wss://livekit.{region}.example"),
         api_key: format!("APImadeup{region}"),
-        api_secret: SecretSource::Sealed(sealed(region)),
         trunk_id: Some("ST_madeUp".to_owned()),
         worker_name: Some("voag-dev".to_owned()),
-        deployment: None,
-        fallback: None,
-        adopt: Vec::new(),
-        origin: Origin { file: 0, line },
-        lines: BTreeMap::new(),
+        ..ServerConfig::of_fields(
+            id.map(uuid),
+            &Fields::new(),
+            SecretSource::Sealed(sealed(region)),
+            Origin { file: 0, line },
+        )
     }
 }
 
