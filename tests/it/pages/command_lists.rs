@@ -179,7 +179,7 @@ pub(super) const NOT_RUN: [(&str, &str); 24] = [
     ("tests/run --test it -- gate::waits", TESTS),
     ("tests/run --test it -- python::", TESTS),
     (
-        "LKROUTE_GOLDEN=refresh tests/run --test it -- pages:: review::",
+        "LKROUTE_GOLDEN=refresh tests/run --test it -- pages:: review:: source:: cli::output",
         TESTS,
     ),
     (
