@@ -41,6 +41,11 @@ impl E164 {
         .then_some(next)
     }
 
+    /// So many numbers, from this one on, that are those of a range.
+    pub(crate) fn run_of(self, count: u32) -> impl Iterator<Item = E164> {
+        (0..u64::from(count)).map(move |step| E164(self.0 + step))
+    }
+
     /// `None` can't happen: every number was split when it was made.
     pub(super) fn split_code(self) -> Option<Split> {
         plans::split_digits(self.0).ok()

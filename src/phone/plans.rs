@@ -50,6 +50,22 @@ impl Split {
     }
 }
 
+/// The powers of ten that 64 bits hold: to look one up takes less than to reckon it.
+static POWERS_OF_TEN: [u64; 20] = {
+    let mut powers = [1; 20];
+    let mut n = 1;
+    while n < powers.len() {
+        powers[n] = powers[n - 1] * 10;
+        n += 1;
+    }
+    powers
+};
+
+/// 10 to the power of a count of digits of a `u64`.
+pub(super) fn power_of_ten(digits: u32) -> u64 {
+    POWERS_OF_TEN[digits as usize]
+}
+
 /// How many decimal digits `n` has; none for 0.
 pub(super) fn count_digits(n: u64) -> u32 {
     n.checked_ilog10().map_or(0, |log| log + 1)
@@ -61,7 +77,7 @@ pub(super) fn count_digits(n: u64) -> u32 {
 pub(super) fn split_digits(number: u64) -> Result<Split, u16> {
     let digits = count_digits(number);
     let (head, aligned) = if digits >= 3 {
-        let head = (number / 10u64.pow(digits - 3)) as usize;
+        let head = (number / power_of_ten(digits - 3)) as usize;
         (head, head)
     } else {
         (number as usize, number as usize * 10usize.pow(3 - digits))
@@ -74,7 +90,7 @@ pub(super) fn split_digits(number: u64) -> Result<Split, u16> {
             Ok(Split {
                 plan,
                 digits: national_digits,
-                national: number % 10u64.pow(national_digits),
+                national: number % power_of_ten(national_digits),
             })
         }
     }

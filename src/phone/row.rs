@@ -27,8 +27,11 @@ impl E164 {
 impl RowKey {
     pub(super) fn of(number: E164) -> Self {
         let digits = number.split_code().map_or(0, |split| {
-            let scale = 10u64.pow(split.significant());
-            u64::from(split.plan.code) * scale + split.national
+            let significant = split.significant();
+            if significant == split.digits {
+                return number.digits();
+            }
+            u64::from(split.plan.code) * plans::power_of_ten(significant) + split.national
         });
         RowKey(digits)
     }
@@ -122,7 +125,7 @@ fn join_digits(code: u64, national: u64) -> Result<E164, PhoneError> {
             .map_err(|digits| PhoneError::UnknownCallingCode { digits })?;
         return Err(impossible_length(head.plan, head.digits + digits));
     }
-    E164::from_digits(code * 10u64.pow(digits) + national)
+    E164::from_digits(code * plans::power_of_ten(digits) + national)
 }
 
 fn code_digits(text: &str) -> Result<u64, Unreadable> {

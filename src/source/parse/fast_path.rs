@@ -1,10 +1,12 @@
 //! A short way through files of many `[[bindings]]` that differ in `number`
-//! and `tenant` only. Core; imports only its siblings and `phone`.
+//! and `tenant` only, and through long lists of `numbers`. Core; imports only its
+//! siblings and `phone`.
 //!
 //! A block is read as TOML once; the next one with the same lines, but for
-//! these two, is known to be read alike, whatever those lines are. Anything
-//! out of the ordinary, every finding among it, gives the file to the plain
-//! way, so that both ways give the same result.
+//! these two, is known to be read alike, whatever those lines are. Of a list
+//! with a number a line, one is read as TOML, as they differ in their digits only.
+//! Anything out of the ordinary, every finding among it, gives the file to the
+//! plain way, so that both ways give the same result.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -20,13 +22,16 @@ use crate::phone::E164;
 use crate::source::line_index::Lines;
 
 const HEADER: &str = "[[bindings]]";
-/// With fewer blocks the plain way is as good.
+/// With fewer blocks, and less text, the plain way is as good.
 const FEWEST: usize = 16;
+const SHORTEST: usize = 4096;
 
 /// What stands for the two lines in the text of a block. No TOML has these
 /// characters.
 const NUMBER: char = '\0';
 const TENANT: char = '\u{1}';
+/// The same for a list.
+const LIST: char = '\u{2}';
 
 /// Reads a file; `None` if it is not for this way.
 pub(super) fn read_fast(
@@ -60,9 +65,10 @@ pub(super) fn read_fast(
     Some(bulk.reader.into_parsed_file())
 }
 
-/// Whether there are many blocks, and no strings of several lines.
+/// Whether there is much to read, and no strings of several lines.
 fn is_bulk(text: &str) -> bool {
-    text.matches(HEADER).nth(FEWEST).is_some() && !text.contains("\"\"\"") && !text.contains("'''")
+    let is_much = text.len() >= SHORTEST || text.matches(HEADER).nth(FEWEST).is_some();
+    is_much && !text.contains("\"\"\"") && !text.contains("'''")
 }
 
 struct Bulk<'a> {
@@ -82,6 +88,60 @@ struct Block<'a> {
     number: Option<&'a str>,
     number_line: u32,
     tenant: Option<At<&'a str>>,
+    list: Option<NumberList<'a>>,
+}
+
+/// A list of numbers, each on a line of its own.
+struct NumberList<'a> {
+    /// The lines behind the first number, in the file.
+    rest: Range<usize>,
+    /// The numbers in them, each with its line.
+    numbers: Vec<(&'a str, u32)>,
+    has_first: bool,
+    /// Whether its end has not come yet.
+    is_open: bool,
+    /// Whether no line holds anything but a number and a comma.
+    is_plain: bool,
+}
+
+impl<'a> NumberList<'a> {
+    /// Of the list that begins in the line before `at`.
+    fn begin(at: usize) -> NumberList<'a> {
+        NumberList {
+            rest: at..at,
+            numbers: Vec::new(),
+            has_first: false,
+            is_open: true,
+            is_plain: true,
+        }
+    }
+
+    /// Takes in a line; the next one begins at `end`.
+    fn read_line(&mut self, trimmed: &'a str, end: usize, line: u32) {
+        let quoted = trimmed.strip_prefix('"');
+        let quoted = quoted.and_then(|rest| rest.strip_suffix("\","));
+        match quoted.filter(|text| is_number(text)) {
+            Some(_) if !self.has_first => {
+                self.has_first = true;
+                self.rest = end..end;
+            }
+            Some(number) => {
+                self.numbers.push((number, line));
+                self.rest.end = end;
+            }
+            None if trimmed == "]" => self.is_open = false,
+            // As behind the last number: it is read as TOML, or not known here.
+            None => self.is_plain = false,
+        }
+    }
+
+    /// The text of a block that begins at `start`, with blanks for the rest.
+    fn without_rest(&self, block: &str, start: usize) -> Option<String> {
+        let (first, last) = (self.rest.start - start, self.rest.end - start);
+        let (before, after) = (block.get(..first)?, block.get(last..)?);
+        let blanks = " ".repeat(last - first);
+        Some([before, &blanks, after].concat())
+    }
 }
 
 impl<'a> Bulk<'a> {
@@ -116,7 +176,16 @@ impl<'a> Bulk<'a> {
     }
 
     fn read_line(&mut self, full: &'a str, trimmed: &'a str, at: usize, line: u32) -> Option<()> {
+        if let Some(list) = self.block.list.as_mut().filter(|list| list.is_open) {
+            list.read_line(trimmed, at + full.len(), line);
+            return Some(());
+        }
         if trimmed.is_empty() || is_comment(trimmed) {
+            return Some(());
+        }
+        if self.block.list.is_none() && begins_list(trimmed) {
+            self.block.list = Some(NumberList::begin(at + full.len()));
+            self.seen.push(LIST);
             return Some(());
         }
         if let Some(number) = string_of("number", trimmed).filter(|text| is_number(text)) {
@@ -183,16 +252,58 @@ impl<'a> Bulk<'a> {
         let lines = self.reader.lines;
         let start = self.block.bytes.start;
         let text = lines.text().get(self.block.bytes.clone())?;
+        let list = self.block.list.take();
+        let list = list.filter(|list| list.is_plain && !list.is_open && !list.numbers.is_empty());
+        let shorter = match &list {
+            Some(list) => Some(list.without_rest(text, start)?),
+            None => None,
+        };
+        let text = shorter.as_deref().unwrap_or(text);
         let shape = syntax::read_shape(lines.part_from(start), text);
         let before = self.reader.findings.len();
+        let bindings = self.reader.parsed.bindings.len();
         self.reader.lines = lines.part_from(start);
         for binding in &shape.file.bindings {
             self.reader.read_binding(binding);
         }
         self.reader.lines = lines;
         let sound = shape.findings.is_empty() && self.reader.findings.len() == before;
+        if let Some(list) = list.filter(|_| sound) {
+            self.push_rest(&list, bindings)?;
+        }
         sound.then_some(())
     }
+
+    /// Takes in the numbers behind the first one of a list, which is the last
+    /// binding where there are more than `before`, and else left out.
+    fn push_rest(&mut self, list: &NumberList<'_>, before: usize) -> Option<()> {
+        let all = &mut self.reader.parsed.bindings;
+        let Some(first) = all.get(before..).and_then(<[Local]>::last).copied() else {
+            return Some(());
+        };
+        all.reserve(list.numbers.len());
+        for (number, line) in &list.numbers {
+            all.push(Local {
+                first: E164::parse(number).ok()?,
+                line: *line,
+                ..first
+            });
+        }
+        Some(())
+    }
+}
+
+/// Whether a line is `numbers = [` and nothing behind it.
+fn begins_list(line: &str) -> bool {
+    let rest = line
+        .strip_prefix("numbers")
+        .map(|rest| rest.trim_start_matches(is_blank));
+    let rest = rest.and_then(|rest| rest.strip_prefix('='));
+    rest.is_some_and(|rest| rest.trim_start_matches(is_blank) == "[")
+}
+
+fn is_blank(c: char) -> bool {
+    c == ' ' || c == '\t'
 }
 
 /// A whole line of comment, as TOML allows it.
@@ -203,9 +314,8 @@ fn is_comment(line: &str) -> bool {
 
 /// The text between the quotes of `key = "…"`.
 fn string_of<'a>(key: &str, line: &'a str) -> Option<&'a str> {
-    let blank = |c| c == ' ' || c == '\t';
-    let rest = line.strip_prefix(key)?.trim_start_matches(blank);
-    let rest = rest.strip_prefix('=')?.trim_start_matches(blank);
+    let rest = line.strip_prefix(key)?.trim_start_matches(is_blank);
+    let rest = rest.strip_prefix('=')?.trim_start_matches(is_blank);
     rest.strip_prefix('"')?.strip_suffix('"')
 }
 
@@ -266,6 +376,13 @@ mod tests {
         )
     }
 
+    /// A block with so many numbers, one a line.
+    fn listed(numbers: u64) -> String {
+        let lines = (0..numbers).map(|n| format!("    \"+{}\",\n", 919_513_458_000 + n));
+        let lines: String = lines.collect();
+        format!("[[bindings]]\nnumbers = [\n{lines}]\ntenant = \"t1\"\nconfig = \"india\"\n\n")
+    }
+
     #[test]
     fn the_usual_file_goes_this_way() {
         let blocks: String = (0..40).map(usual).collect();
@@ -274,6 +391,14 @@ mod tests {
             blocks.replace('\n', "\r\n"),
             format!("# [[bindings]] below\n[regions.india]\ncountry_codes = [\"+91\"]\n{blocks}"),
             format!("{blocks}[[bindings]]\ntenant = \"t\"\nnumbers = [\n\"+919513457000\",\n]\n"),
+            listed(300),
+            listed(300).replace('\n', "\r\n"),
+            format!("{}{blocks}", listed(3)),
+            listed(300).replace("[[bindings]]\n", "[[bindings]]\nonly = [\"dev\"]\n"),
+            listed(300).replace("[[bindings]]\n", "[[bindings]]\nonly = [\"prod\"]\n"),
+            // Another way to write one than a number a line.
+            listed(300).replace("12\",\n", "12\", # a note\n"),
+            listed(300).replace("299\",\n", "299\"\n"),
             format!(
                 "{blocks}[[bindings]]\nonly = [\"dev\"]\ntenant = \"t\"\nnumber = \"+919513457000\""
             ),
@@ -296,6 +421,13 @@ mod tests {
             "[[bindings]]\ntenant = \"t\"\nnumber = \"+919513459999\"\nprovider = '''\n'''\n",
             "[[bindings]]\ntenant = \"t\"\nnumbers = [\nnumber = \"+919513459999\"\n]\n",
             "# \u{7}\n",
+            &listed(3).replace("+", ""),
+            &listed(3).replace("+919", "+1"),
+            &listed(3).replace("numbers", "numbers = []\nnumbers"),
+            &listed(3).replace("458001", "45"),
+            &listed(3).replace("]\n", ",]\n"),
+            &usual(50).replace("config", &format!("{}config", &listed(3)[13..90])),
+            &listed(3).replace("tenant", "number = \"+919513459999\"\ntenant"),
         ] {
             let text = format!("{blocks}{more}");
             assert!(both(&text).0.is_none(), "{more}");
@@ -306,7 +438,7 @@ mod tests {
     }
 
     prop_compose! {
-        fn line()(kind in 0usize..22, n in 0u64..3) -> String {
+        fn line()(kind in 0usize..25, n in 0u64..3) -> String {
             let number = 919_513_456_000 + n;
             match kind {
                 0..=5 => format!("number = \"+{number}\""),
@@ -322,6 +454,9 @@ mod tests {
                 18 => "env.prod = { provider = \"q\" }".into(),
                 19 => "rules.inbound = true".into(),
                 20 => format!("numbers = [\n\"+{number}\",\n# x\n]"),
+                21 => format!("numbers=[\n\"+{number}\",\n  \"+91951346000{n}\",\t\n\"+91951346001{n}\",\n]"),
+                22 => format!("numbers = [\n\"+{number}\",\n\"+9195134{n}\"\n]\n"),
+                23 => format!("numbers = [\n\"+{number}\",\n\"+{n}\",\n\"+{number}\",\n ]"),
                 _ => ["", "[bindings.rules]", "]", "\"number\" = \"x\""][n as usize].into(),
             }
         }

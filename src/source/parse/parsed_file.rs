@@ -160,8 +160,7 @@ pub(crate) struct Local {
 
 impl Local {
     pub(crate) fn numbers(&self) -> impl Iterator<Item = E164> {
-        let numbers = std::iter::successors(Some(self.first), |number| number.next());
-        numbers.take(self.count as usize)
+        self.first.run_of(self.count)
     }
 }
 
