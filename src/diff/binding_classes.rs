@@ -49,6 +49,8 @@ pub(crate) struct BindingClassifier<'a> {
     pub patches: Vec<Patch>,
     patch_ix: HashMap<Patch, u32, RandomState>,
     cases: HashMap<BindingCase, BindingOutcome, RandomState>,
+    /// The last one: numbers that are alike mostly lie side by side.
+    last: Option<(BindingCase, BindingOutcome)>,
     used_adopt: BTreeSet<(u32, Field)>,
 }
 
@@ -84,11 +86,18 @@ impl<'a> BindingClassifier<'a> {
 
     /// The outcome of a case, classified the first time it is met.
     pub(crate) fn outcome(&mut self, case: BindingCase) -> BindingOutcome {
-        if let Some(outcome) = self.cases.get(&case) {
-            return *outcome;
+        if let Some((last, outcome)) = self.last
+            && last == case
+        {
+            return outcome;
         }
-        let outcome = self.classify(case);
-        self.cases.insert(case, outcome);
+        let known = self.cases.get(&case).copied();
+        let outcome = known.unwrap_or_else(|| {
+            let outcome = self.classify(case);
+            self.cases.insert(case, outcome);
+            outcome
+        });
+        self.last = Some((case, outcome));
         outcome
     }
 

@@ -77,6 +77,8 @@ pub struct RowReader {
     whole: Seen,
     managed: Seen,
     key: Vec<u8>,
+    /// What the row was read as whose key is [`RowReader::key`].
+    last: Option<FieldsIx>,
 }
 
 type Seen = HashMap<Box<[u8]>, FieldsIx, foldhash::fast::RandomState>;
@@ -93,8 +95,14 @@ impl RowReader {
             row.provider.map(str::as_bytes),
             status(row).map(str::as_bytes),
         ];
-        self.name([columns[0], columns[1], row.rules]);
+        let parts = [columns[0], columns[1], row.rules];
+        if let Some(last) = self.last.filter(|_| self.is_named(parts)) {
+            return Ok(last);
+        }
+        self.last = None;
+        self.name(parts);
         if let Some(ix) = self.whole.get(self.key.as_slice()) {
+            self.last = Some(*ix);
             return Ok(*ix);
         }
         let is_kept = self.whole.len() < WHOLE && self.key.len() <= LONGEST;
@@ -114,6 +122,18 @@ impl RowReader {
             self.whole.insert(whole, ix);
         }
         Ok(ix)
+    }
+
+    /// Whether the key is that of these parts.
+    fn is_named(&self, parts: [Option<&[u8]>; 3]) -> bool {
+        let mut key = self.key.as_slice();
+        parts.into_iter().all(|part| {
+            let length = part.map_or(usize::MAX, <[u8]>::len).to_ne_bytes();
+            let rest = key.strip_prefix(&length);
+            let rest = rest.and_then(|rest| rest.strip_prefix(part.unwrap_or_default()));
+            key = rest.unwrap_or_default();
+            rest.is_some()
+        }) && key.is_empty()
     }
 
     /// Makes the key of these parts, each behind its length.
