@@ -124,7 +124,6 @@ pub struct OwnedBinding {
     pub number: E164,
     /// In the pool that the store was given.
     pub fields: FieldsIx,
-    pub since: ApplyId,
     pub source: Option<SourceLine>,
     /// Whether lkroute inserted the row.
     pub inserted: bool,

@@ -113,9 +113,23 @@ async fn begin_rollback(
     let versions = store.versions().await?;
     let mut pool = FieldsPool::default();
     let mut state = AppliedState::after_apply(apply, &versions, &snapshot);
-    let mut take =
-        |pool: &mut FieldsPool, version: BindingVersion| state.add_binding(&version, pool);
-    let select = VersionFilter::After(apply);
+    let mut owned = Vec::new();
+    let mut take = |pool: &mut FieldsPool, version: BindingVersion| {
+        if version.until.is_none() {
+            owned.push(version.owned);
+        }
+        state.add_binding(&version, pool);
+    };
+    // What the last apply left is what is current.
+    let is_last = snapshot
+        .last_apply
+        .as_ref()
+        .is_some_and(|last| last.id == apply);
+    let select = if is_last {
+        VersionFilter::CurrentUnordered
+    } else {
+        VersionFilter::After(apply)
+    };
     store
         .binding_versions(&select, &mut pool, &mut take)
         .await?;
@@ -123,7 +137,8 @@ async fn begin_rollback(
     let earlier = read_earlier(store, snapshot.guards.window(), &applies).await?;
     let mut differ = Differ::new(&state.routing, &snapshot, &facts, new_id);
     differ.since(earlier);
-    store.run_diff(&mut differ, progress).await?;
+    differ.owned_all(owned, &pool);
+    store.numbers(&mut |row| differ.row(row), progress).await?;
     let plan = differ.finish(new_id).giving_back(&state.found, &pool);
     Ok(RollbackPlan {
         snapshot,

@@ -204,9 +204,7 @@ impl Past {
             }
             Address::Binding(..) => {
                 let versions = bindings.iter();
-                versions
-                    .map(|v| (v.owned.since, v.until, v.side(pool)))
-                    .collect()
+                versions.map(|v| (v.since, v.until, v.side(pool))).collect()
             }
         }
     }

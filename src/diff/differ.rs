@@ -28,6 +28,9 @@ mod findings;
 
 type Map<K, V> = HashMap<K, V, RandomState>;
 
+/// Tenant, fields before, fields after.
+type ClassKey = (u32, Option<FieldsIx>, Option<FieldsIx>);
+
 /// How many odd rows are named, rather than counted.
 const EXAMPLES: usize = 3;
 
@@ -55,7 +58,10 @@ pub struct Differ<'a> {
     /// The active rows with the key of a slot, beside the one that is kept.
     rivals: Map<u32, Vec<Uuid>>,
     reader: RowReader,
-    classes: Map<(u32, Option<FieldsIx>, Option<FieldsIx>), u64>,
+    classes: Map<ClassKey, u64>,
+    /// The class that was counted last, and how often since it came: numbers that
+    /// are alike mostly lie side by side.
+    run: (ClassKey, u64),
     /// Rows without a readable number, by their fields.
     held: Map<FieldsIx, u64>,
     foreign: ForeignRows,
@@ -94,6 +100,7 @@ impl<'a> Differ<'a> {
             rivals: Map::default(),
             reader: RowReader::default(),
             classes: Map::default(),
+            run: Default::default(),
             held: Map::default(),
             foreign: ForeignRows::default(),
             earlier: None,
@@ -138,6 +145,20 @@ impl<'a> Differ<'a> {
         let tenant = self.tenant(owned.tenant);
         let slot = self.slots.find_or_add(tenant, owned.number.row_key());
         self.slots.all[slot as usize].owned = push_indexed(&mut self.owned, owned);
+    }
+
+    /// The same for all bindings at once, whose fields are of another pool.
+    pub(crate) fn owned_all(&mut self, mut all: Vec<OwnedBinding>, pool: &FieldsPool) {
+        let mut known: Map<FieldsIx, FieldsIx> = Map::default();
+        for (ix, owned) in (0u32..).zip(&mut all) {
+            owned.fields = *known
+                .entry(owned.fields)
+                .or_insert_with_key(|fields| self.pool().intern(pool.get(*fields).clone()));
+            let tenant = self.tenant(owned.tenant);
+            let slot = self.slots.find_or_add(tenant, owned.number.row_key());
+            self.slots.all[slot as usize].owned = ix;
+        }
+        self.owned = all;
     }
 
     /// Takes in a number row; all that is owned must have been taken in.
@@ -191,7 +212,19 @@ impl<'a> Differ<'a> {
     }
 
     fn count(&mut self, tenant: u32, before: Option<FieldsIx>, after: Option<FieldsIx>) {
-        *self.classes.entry((tenant, before, after)).or_default() += 1;
+        let class = (tenant, before, after);
+        if self.run.0 != class {
+            self.end_run();
+            self.run.0 = class;
+        }
+        self.run.1 += 1;
+    }
+
+    fn end_run(&mut self) {
+        let (class, numbers) = std::mem::take(&mut self.run);
+        if numbers > 0 {
+            *self.classes.entry(class).or_default() += numbers;
+        }
     }
 
     /// A row with the key of a slot: the first, or a better one, or a duplicate.
@@ -244,6 +277,7 @@ impl<'a> Differ<'a> {
         for slot in self.slots.in_order(&ranks) {
             self.compare_slot(slot, &mut plan);
         }
+        self.end_run();
         self.warn_adopt(&mut plan);
         let classes = self.classes.iter();
         plan.classes = classes

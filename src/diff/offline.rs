@@ -45,7 +45,6 @@ pub fn between(before: &Routing, after: &Routing) -> Plan {
             tenant: before.tenant(binding).id,
             number: binding.number,
             fields,
-            since: 1,
             source: Some(line(binding.origin)),
             inserted: false,
             retired: false,

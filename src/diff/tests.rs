@@ -111,10 +111,10 @@ impl Case {
         let fields = live.unwrap().fields.clone();
         self.snapshot.owned_configs.push(OwnedConfig {
             id: row,
+            since: 1,
             fields: fields.with(Field::Region, "india"),
             secret_source: CipherText::new("lkr1:k:00000000:AAAA").digest(),
             fingerprint: None,
-            since: 1,
             source: None,
             inserted: true,
         });
@@ -148,7 +148,6 @@ impl Case {
             tenant: TENANT,
             number: E164::parse("+919513456728").unwrap(),
             fields: crate::fields::FieldsIx(0),
-            since: 1,
             source: None,
             inserted,
             retired,

@@ -187,7 +187,7 @@ pub fn of_apply(
     for of_one in versions.chunk_by(|a, b| key(a) == key(b)) {
         let side = |version: Option<&&BindingVersion>| version.map(|v| v.side(pool));
         let ended = of_one.iter().find(|version| version.until == Some(apply));
-        let began = of_one.iter().find(|version| version.owned.since == apply);
+        let began = of_one.iter().find(|version| version.since == apply);
         changed.extend(of_one.first().map(|version| ChangedBinding {
             number: version.owned.number,
             tenant: version.owned.tenant,

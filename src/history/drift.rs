@@ -48,8 +48,7 @@ impl Drift {
                 let by = match change.object {
                     Object::Binding { .. } => {
                         let versions = of_rows.get(&row).into_iter().flatten().rev();
-                        let each =
-                            versions.map(|v| (v.owned.since, v.until, pool.get(v.owned.fields)));
+                        let each = versions.map(|v| (v.since, v.until, pool.get(v.owned.fields)));
                         set_by(each, field)
                     }
                     Object::Region(_) | Object::Config(_) => {

@@ -48,6 +48,7 @@ pub struct ConfigVersion {
 #[derive(Debug, Clone, Copy)]
 pub struct BindingVersion {
     pub owned: OwnedBinding,
+    pub since: ApplyId,
     pub until: Option<ApplyId>,
     /// As in [`ConfigVersion::found`]; in the same pool as the fields.
     pub found: Option<FieldsIx>,
@@ -80,6 +81,6 @@ impl ConfigVersion {
 impl BindingVersion {
     /// Not of a binding that was removed, and whose row is only remembered.
     pub fn was_current(&self, apply: ApplyId) -> bool {
-        !self.owned.retired && was_current(self.owned.since, self.until, apply)
+        !self.owned.retired && was_current(self.since, self.until, apply)
     }
 }

@@ -70,13 +70,11 @@ impl PreviousValues {
     ) {
         let row = version.owned.row;
         let before = self.last.replace(*version);
-        if version.owned.since <= apply || version.owned.retired {
+        if version.since <= apply || version.owned.retired {
             return;
         }
         let follows = |before: &BindingVersion| {
-            before.owned.row == row
-                && before.until == Some(version.owned.since)
-                && !before.owned.retired
+            before.owned.row == row && before.until == Some(version.since) && !before.owned.retired
         };
         let before = before.filter(follows).map(|before| before.owned.fields);
         let so_far = self.bindings.get(&row).copied();

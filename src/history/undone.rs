@@ -119,12 +119,12 @@ impl Undone {
         let Some(first) = versions.first() else {
             return;
         };
-        let moment = |v: &BindingVersion| (v.owned.since, v.until, v.owned.fields, v.owned.retired);
+        let moment = |v: &BindingVersion| (v.since, v.until, v.owned.fields, v.owned.retired);
         let moments: Vec<Moment> = versions.iter().map(moment).collect();
         let known = self.known.get(&moments).copied();
         let ix = known.unwrap_or_else(|| {
             let versions = versions.iter().map(|version| ObjectVersion {
-                since: version.owned.since,
+                since: version.since,
                 until: version.until,
                 fields: (!version.owned.retired).then(|| pool.get(version.owned.fields)),
             });

@@ -205,7 +205,7 @@ impl WindowReader {
         };
         let row = first.owned.row;
         let all = versions.iter().map(|version| Version {
-            since: version.owned.since,
+            since: version.since,
             until: version.until,
             fields: pool.get(version.owned.fields),
             found: version.found.map(|found| pool.get(found)),
@@ -219,11 +219,12 @@ impl WindowReader {
         let moment = |version: &BindingVersion| {
             let BindingVersion {
                 owned,
+                since,
                 until,
                 found,
             } = *version;
             let kept = (owned.retired, owned.inserted);
-            (owned.since, until, owned.fields, kept, found)
+            (since, until, owned.fields, kept, found)
         };
         let key = (begin, versions.iter().map(moment).collect());
         let known = self.known.get(&key).copied();

@@ -18,7 +18,7 @@ pub struct BatchDecoder {
     label: String,
     tenants: ValuesById<Option<Uuid>>,
     settings: ValuesById<Option<FieldsIx>>,
-    owned: CopyReader<5>,
+    owned: CopyReader<{ postgres::OWNED }>,
     numbers: CopyReader<7>,
 }
 

@@ -1,7 +1,7 @@
 //! Versions of bindings on PostgreSQL.
 
 use super::PgStore;
-use super::copy::CopiedRow;
+use super::copy::{BadStream, CopiedRow};
 use super::read::{OWNED_COLUMNS, owned_binding};
 use crate::error::Result;
 use crate::fields::FieldsPool;
@@ -18,17 +18,20 @@ impl PgStore {
     ) -> Result<()> {
         let settings = self.settings().await?.interned(pool);
         let sql = format!(
-            "COPY (SELECT {OWNED_COLUMNS}, until, found FROM {}.lkroute_bindings WHERE {}
-               ORDER BY number_id, since) TO STDOUT (FORMAT binary)",
+            "COPY (SELECT {OWNED_COLUMNS}, since, until, found FROM {}.lkroute_bindings
+               WHERE {}{}) TO STDOUT (FORMAT binary)",
             self.quoted_schema,
-            select.condition(&format!("{}.", self.quoted_schema))
+            select.condition(&format!("{}.", self.quoted_schema)),
+            select.order()
         );
+        self.share_reading().await?;
         let tenants = std::mem::take(&mut self.tenants);
         let streamed = self
             .stream(&sql, |row: CopiedRow<'_, 7>| {
                 let found = row.int4(6)?.map(i64::from);
                 let version = BindingVersion {
                     owned: owned_binding(row, &tenants, &settings)?,
+                    since: row.int4(4)?.map(i64::from).ok_or(BadStream)?,
                     until: row.int4(5)?.map(i64::from),
                     found: found
                         .and_then(|found| settings.get(found).copied())

@@ -25,7 +25,7 @@ mod records;
 mod sql;
 mod trust;
 
-pub(super) use read::{number_row, owned_binding};
+pub(super) use read::{OWNED, number_row, owned_binding};
 
 pub use copy::copied_rows;
 

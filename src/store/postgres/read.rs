@@ -17,11 +17,15 @@ use crate::store::engine::StoreEngine;
 use crate::store::error_map::{database_error, error_code};
 use crate::store::row_batch::{BatchNames, BatchPart, RawRows, RowBatch};
 
+/// How many columns [`OWNED_COLUMNS`] are.
+pub(crate) const OWNED: usize = 4;
+
 /// The columns that [`owned_binding`] reads, packed into integers: each column
 /// of a row costs as much as its bytes.
-pub(super) const OWNED_COLUMNS: &str = "number_id, number, (since::int8 << 32) | tenant::int8,
-    (coalesce(file, -1)::int8 << 32) | settings::int8,
-    (coalesce(line, 0)::int8 << 2) | (inserted::int4 << 1) | retired::int4";
+pub(super) const OWNED_COLUMNS: &str = "number_id, number,
+    (settings::int8 << 32) | tenant::int8,
+    ((coalesce(file, -1)::int8 + 1) << 33) | (coalesce(line, 0)::int8 << 2)
+      | (inserted::int4 << 1) | retired::int4";
 
 /// Lets one worker share in a COPY, within this transaction: the columns are
 /// texts and numbers, which it can make. A server's own 0 stays, and one that
@@ -72,7 +76,7 @@ impl PgStore {
         each(RowBatch(BatchPart::End)).await
     }
 
-    async fn share_reading(&mut self) -> Result<()> {
+    pub(super) async fn share_reading(&mut self) -> Result<()> {
         let set = self.sets(PARALLEL).await;
         set.map_err(|error| self.database_error(error)).map(|_| ())
     }
@@ -120,7 +124,7 @@ impl PgStore {
         self.share_reading().await?;
         let tenants = std::mem::take(&mut self.tenants);
         let read = self
-            .stream(&owned, |row: CopiedRow<'_, 5>| {
+            .stream(&owned, |row: CopiedRow<'_, OWNED>| {
                 each(owned_binding(row, &tenants, &settings)?);
                 Ok(())
             })
@@ -132,8 +136,7 @@ impl PgStore {
     /// The columns that [`owned_binding`] reads.
     fn owned_sql(&self) -> String {
         if !self.layout.own {
-            return "COPY (SELECT 1, 2, 3, 4, 5, 6, 7, 8, 9 WHERE false) TO STDOUT (FORMAT binary)"
-                .to_owned();
+            return "COPY (SELECT 1, 2, 3, 4 WHERE false) TO STDOUT (FORMAT binary)".to_owned();
         }
         format!(
             "COPY (SELECT {OWNED_COLUMNS} FROM {}.lkroute_bindings WHERE until IS NULL)
@@ -234,24 +237,23 @@ pub(crate) fn owned_binding<const N: usize>(
     tenants: &ValuesById<Option<Uuid>>,
     settings: &ValuesById<Option<FieldsIx>>,
 ) -> Result<OwnedBinding, BadStream> {
-    let pair = |ix| {
-        let packed = row.int8(ix)?.ok_or(BadStream)?;
-        Ok::<_, BadStream>((packed >> 32, packed & i64::from(u32::MAX)))
-    };
-    let (since, tenant) = pair(2)?;
-    let (file, set) = pair(3)?;
-    let flags = row.int8(4)?.ok_or(BadStream)?;
+    fn known<T: Copy>(found: Option<&Option<T>>) -> Result<T, BadStream> {
+        found.copied().flatten().ok_or(BadStream)
+    }
+    let packed = |ix| row.int8(ix)?.ok_or(BadStream);
+    let (names, place) = (packed(2)?, packed(3)?.cast_unsigned());
     let number = row.int8(1)?.and_then(|digits| u64::try_from(digits).ok());
     let number = number.and_then(|digits| E164::from_digits(digits).ok());
-    let source = u32::try_from(file).ok().zip(u32::try_from(flags >> 2).ok());
+    // Of 31 bits each.
+    let (file, line) = ((place >> 33) as u32, (place >> 2) as u32 & (u32::MAX >> 1));
+    let source = file.checked_sub(1).map(|file| SourceLine { file, line });
     Ok(OwnedBinding {
         row: row.uuid(0)?,
         number: number.ok_or(BadStream)?,
-        since,
-        tenant: tenants.get(tenant).copied().flatten().ok_or(BadStream)?,
-        fields: settings.get(set).copied().flatten().ok_or(BadStream)?,
-        source: source.map(|(file, line)| SourceLine { file, line }),
-        inserted: flags & 2 != 0,
-        retired: flags & 1 != 0,
+        tenant: known(tenants.get(names & i64::from(u32::MAX)))?,
+        fields: known(settings.get(names >> 32))?,
+        source,
+        inserted: place & 2 != 0,
+        retired: place & 1 != 0,
     })
 }

@@ -35,15 +35,17 @@ impl SqliteStore {
         each: &mut dyn FnMut(BindingVersion),
     ) -> Result<(), sqlx::Error> {
         let sql = format!(
-            "SELECT number_id, number, since, tenant, settings, file, line, inserted, retired,
-               until, found FROM lkroute_bindings WHERE {} ORDER BY number_id, since",
-            select.condition("")
+            "SELECT number_id, number, tenant, settings, file, line, inserted, retired,
+               since, until, found FROM lkroute_bindings WHERE {}{}",
+            select.condition(""),
+            select.order()
         );
         let mut stream = sqlx::query(AssertSqlSafe(sql)).fetch(&mut self.conn);
         while let Some(row) = stream.try_next().await? {
             let found = row.int(10)?.and_then(|found| settings.get(found).copied());
             let version = BindingVersion {
                 owned: owned_binding(&row, &self.tenants, settings)?,
+                since: row.some_int(8)?,
                 until: row.int(9)?,
                 found: found.flatten(),
             };

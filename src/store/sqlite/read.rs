@@ -24,8 +24,8 @@ const STEP: u64 = 8192;
 const BATCH: usize = 1024;
 
 /// The columns that [`owned_binding`] reads.
-const OWNED: &str = "SELECT number_id, number, since, tenant, settings, file, line, inserted,
-    retired FROM lkroute_bindings WHERE until IS NULL";
+const OWNED: &str = "SELECT number_id, number, tenant, settings, file, line, inserted, retired
+    FROM lkroute_bindings WHERE until IS NULL";
 /// The columns that [`number_row`] reads, of rows called `n`.
 pub(super) fn number_columns() -> String {
     format!(
@@ -200,8 +200,7 @@ pub(crate) fn number_row(row: &SqliteRow, first: usize) -> Result<NumberRow<'_>,
     })
 }
 
-/// Columns: number_id, number, since, tenant, settings, file, line, inserted,
-/// retired.
+/// Columns: number_id, number, tenant, settings, file, line, inserted, retired.
 pub(crate) fn owned_binding(
     row: &SqliteRow,
     tenants: &ValuesById<Option<Uuid>>,
@@ -210,11 +209,10 @@ pub(crate) fn owned_binding(
     let odd = |what: &str| sqlx::Error::Decode(format!("lkroute_bindings: {what}").into());
     let number = u64::try_from(row.some_int(1)?).ok();
     let number = number.and_then(|digits| E164::from_digits(digits).ok());
-    let (tenant, fields) = (row.some_int(3)?, row.some_int(4)?);
+    let (tenant, fields) = (row.some_int(2)?, row.some_int(3)?);
     Ok(OwnedBinding {
         row: row.some_uuid(0)?,
         number: number.ok_or_else(|| odd("not a number"))?,
-        since: row.some_int(2)?,
         tenant: tenants
             .get(tenant)
             .copied()
@@ -225,8 +223,8 @@ pub(crate) fn owned_binding(
             .copied()
             .flatten()
             .ok_or_else(|| odd("unknown settings"))?,
-        source: decode::source(row, 5)?,
-        inserted: row.flag(7)?,
-        retired: row.flag(8)?,
+        source: decode::source(row, 4)?,
+        inserted: row.flag(6)?,
+        retired: row.flag(7)?,
     })
 }

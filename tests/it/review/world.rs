@@ -156,7 +156,6 @@ pub fn plan(before: &Routing, after: &Routing, others: &Others) -> (Plan, Rerout
             tenant: before.tenant(binding).id,
             number: binding.number,
             fields,
-            since: 12,
             source: Some(SourceLine {
                 file: binding.origin.file,
                 line: binding.origin.line,
