@@ -51,7 +51,7 @@ class BaseRouter:
         self._keys = keys
         # Not the mapping itself: `vars()` of a router would show it.
         self._environ = Environ(environ)
-        self._environment = environment or environ.get("LKROUTE_ENV", "").strip() or None
+        self._environment = environment or _unless_blank(environ.get("LKROUTE_ENV"))
         self._strict = strict
         # With the statement, which is the same text for each call.
         self._known: "Optional[tuple[Tables, str]]" = None
@@ -157,13 +157,18 @@ class SchemaRouter(BaseRouter):
         schema: Optional[str],
     ) -> None:
         super().__init__(keys, environment, strict, environ)
-        self._schema = schema or environ.get("LKROUTE_SCHEMA", "").strip() or "public"
+        self._schema = schema or _unless_blank(environ.get("LKROUTE_SCHEMA")) or "public"
 
     def _inspection(self) -> str:
         return _core.postgres_inspection(self._schema)
 
     def _read_tables(self, document: str) -> Tables:
         return Tables.postgres(self._schema, document)
+
+
+def _unless_blank(value: Optional[str]) -> Optional[str]:
+    """Blank is none; else as it is, as the command has it."""
+    return value if value and value.strip() else None
 
 
 def _is_of_shape(sqlstate: Optional[str]) -> bool:
