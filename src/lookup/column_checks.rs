@@ -8,13 +8,14 @@ use super::names::{CONFIG_COLUMNS, CONFIGS, NUMBERS};
 type ExpectedColumn = (&'static str, fn(&ColumnKind) -> bool, &'static str);
 
 impl Columns {
-    /// Whether binary COPY writes the right bytes into the table of numbers.
+    /// Whether binary COPY writes into the table of numbers, and the right bytes.
     pub fn take_copy(&self) -> bool {
         let is = |name: &str, wanted: &[ColumnKind]| {
             self.kind(NUMBERS, name)
                 .is_some_and(|kind| wanted.contains(kind))
         };
-        is("id", &[ColumnKind::Uuid])
+        !self.are_numbers_secured
+            && is("id", &[ColumnKind::Uuid])
             && is("tenant_id", &[ColumnKind::Uuid])
             && is("country_code", &[ColumnKind::Text])
             && is("base_number", &[ColumnKind::Wide])

@@ -42,6 +42,9 @@ pub(super) struct Column {
 #[derive(Debug, Clone, Default)]
 pub struct Columns {
     pub(super) known: BTreeMap<(&'static str, String), Column>,
+    /// Row-level security is active on the table of numbers, which COPY does
+    /// not fill then.
+    pub(super) are_numbers_secured: bool,
 }
 
 const UUID: &str = "^(urn:uuid:)?[{]?[0-9a-f]{4}(-?[0-9a-f]{4}){7}[}]?$";
@@ -124,6 +127,7 @@ impl Columns {
     pub const fn assumed() -> Columns {
         Columns {
             known: BTreeMap::new(),
+            are_numbers_secured: false,
         }
     }
 

@@ -103,7 +103,9 @@ impl PgTables {
             if table.flag(1)? {
                 inspected.readable.insert(name.clone());
             }
-            inspected.row_security |= table.flag(2)?;
+            let is_secured = table.flag(2)?;
+            inspected.row_security |= is_secured;
+            found.columns.are_numbers_secured |= is_secured && name == NUMBERS;
             inspected.tables.insert(name);
         }
         for column in JsonRow::read_all(parts.cell(1)?.ok_or("no columns")?)? {

@@ -203,7 +203,7 @@ pub(super) async fn insert(run: &mut PgAttempt<'_>) -> Result<(), AttemptError> 
     }
 }
 
-/// The same where columns are of other types than binary COPY writes.
+/// The same where COPY does not write, or columns are of other types.
 async fn insert_with_casts(
     run: &mut PgAttempt<'_>,
     inserts: &[&Change],

@@ -67,6 +67,14 @@ fn a_role_that_may_not_see_every_row_reads_nothing() {
     for command in ["list", "plan", "resolve --from +971545335200"] {
         run(&lkroute, command).expect_code(0);
     }
+    // What can be planned can be applied, new numbers too.
+    lkroute.write(
+        "routing/new.toml",
+        "[[bindings]]\nnumber = \"+971545335299\"\ntenant = \"sasya\"\n",
+    );
+    run(&lkroute, "apply --auto-approve").expect_code(0);
+    let added = format!("SELECT count(*) FROM {numbers} WHERE base_number = 545335299");
+    assert_eq!(db.psql(&added), "1");
     db.psql(&format!(
         "CREATE POLICY less ON {numbers} AS RESTRICTIVE USING (status = 'active')"
     ));
