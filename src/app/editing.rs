@@ -40,5 +40,5 @@ pub(super) fn edited(
 
 /// Why a file was not changed; nothing was, then.
 pub(super) fn cannot_edit(file: &str, error: &EditError) -> Error {
-    Error::new(format!("{file}: {error}")).hint("no file was changed")
+    Error::new(format!("{file}: {error}")).hint("edit it by hand; no file was changed")
 }

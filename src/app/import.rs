@@ -50,8 +50,9 @@ pub async fn import_rows(
 fn refuse_to_overwrite(out: &Path) -> Result<()> {
     match Tree::open(out).paths().first() {
         None => Ok(()),
-        Some(path) => Err(Error::new(format!("{path} is there already"))
-            .hint("an import overwrites nothing: name a new directory with --out")),
+        Some(path) => {
+            Err(Error::new(format!("{path} is there already")).hint(files::NEW_DIRECTORY))
+        }
     }
 }
 

@@ -280,9 +280,7 @@ pub(crate) fn prepare(
 }
 
 fn explain(name: &str, error: Error) -> Error {
-    let hint = error.hint.clone();
-    let error = error.within(&format!("the secret of config.{name} can't be written"));
-    error.hint(hint.unwrap_or_else(|| "nothing was changed".to_owned()))
+    error.within(&format!("the secret of config.{name} can't be written"))
 }
 
 fn no_key(error: &impl std::fmt::Display) -> Error {

@@ -81,18 +81,11 @@ impl SourceRules {
 
     fn variable(&self, name: &str) -> Result<Secret, NoSecret> {
         if !is_secret_variable(name) && !self.listed.iter().any(|listed| listed == name) {
-            let whose = if self.stored {
-                "the list of the last apply"
-            } else {
-                "`[secrets] env`"
-            };
-            let message = format!("the variable {name} is not one that {whose} names");
-            let hint = if self.stored {
-                "apply the longer list first, in a change of its own: which variables a \
-                     change may read is for an earlier review to say"
-            } else {
-                "call it LKROUTE_SECRET_…, or list it: `[secrets]` `env = [\"NAME\"]`"
-            };
+            // What the files themselves don't list is a finding.
+            let message =
+                format!("the variable {name} is not one that the list of the last apply names");
+            let hint = "apply the longer list first, in a change of its own: which variables a \
+                        change may read is for an earlier review to say";
             let error = Error::new(message).hint(hint);
             return Err(NoSecret::Refused("secret-variable-not-listed", error));
         }
@@ -133,7 +126,10 @@ impl SourceRules {
         within.extend(secrets_dir.as_deref());
         match files::read_secret(&place, &within) {
             Ok(text) => Ok(Secret::new(text)),
-            Err(files::SecretFileError::Absent(error)) => Err(NoSecret::Absent(error)),
+            Err(files::SecretFileError::Absent(error)) => Err(NoSecret::Absent(error.hint(
+                "nothing was changed: put the secret there, or into the directory that \
+                 LKROUTE_SECRETS_DIR names",
+            ))),
             Err(files::SecretFileError::Refused(error)) => {
                 Err(NoSecret::Refused("secret-file-refused", error))
             }

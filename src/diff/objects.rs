@@ -66,7 +66,9 @@ fn renamed_without_saying(routing: &Routing, found: &mut Objects) {
         .iter()
         .filter(|change| change.action == Action::Delete)
     {
-        let Some(at) = url(gone, true) else { continue };
+        let (Some(at), Some(id)) = (url(gone, true), gone.previous) else {
+            continue;
+        };
         let twin = found.configs.iter().find(|change| {
             change.action == Action::Create && url(change, false).as_ref() == Some(&at)
         });
@@ -75,13 +77,10 @@ fn renamed_without_saying(routing: &Routing, found: &mut Objects) {
             "config `{}` would be deleted and `{}` created at the same URL",
             gone.name, twin.name
         );
-        let hint = match gone.previous {
-            Some(id) => format!(
-                "if it was renamed, write `formerly = \"{}\"` or `id = \"{id}\"` into `{}`, which keeps its row",
-                gone.name, twin.name
-            ),
-            None => format!("if it was renamed, write `formerly = \"{}\"`", gone.name),
-        };
+        let hint = format!(
+            "if it was renamed, write `formerly = \"{}\"` or `id = \"{id}\"` into `{}`, which keeps its row",
+            gone.name, twin.name
+        );
         let finding = Finding::error("rename-without-formerly", message).hint(hint);
         findings.push(match twin.origin {
             Some(origin) => finding.at(place(routing, origin)),

@@ -159,6 +159,9 @@ fn file_beside(path: &Path, text: &str) -> io::Result<NamedTempFile> {
     Ok(file)
 }
 
+/// What helps where new files would stand among others.
+pub const NEW_DIRECTORY: &str = "an import overwrites nothing: name a new directory with --out";
+
 /// Writes new files into a directory, which is made where it is missing.
 ///
 /// # Errors
@@ -168,7 +171,7 @@ pub fn create_files(dir: &Path, files: &[(String, String)]) -> Result<()> {
     let tree = Tree::open(dir);
     if !tree.paths().is_empty() {
         let message = format!("`{}` holds routing files already", shown(dir));
-        return Err(Error::new(message).hint("name a new directory: nothing is overwritten"));
+        return Err(Error::new(message).hint(NEW_DIRECTORY));
     }
     make_directory(dir)?;
     for (name, text) in files {

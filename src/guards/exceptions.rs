@@ -253,7 +253,7 @@ fn refusal(plan: &Plan, violation: &Violation, context: &GuardContext<'_>) -> Fi
         return finding.hint(hint);
     }
     if violation.causes.is_empty() {
-        return finding.hint("nothing in this plan can be named as an exception; split the change");
+        return finding;
     }
     if violation.causes.len() > PASTED {
         return finding.hint(format!(

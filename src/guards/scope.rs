@@ -23,6 +23,8 @@ pub(super) struct Scope<'a> {
     regions: BTreeMap<Uuid, String>,
     /// Configs by id whose change affects the numbers on them: index of it.
     configs: BTreeMap<Uuid, usize>,
+    /// The fallbacks of each config, as of the last apply and of the files.
+    fallbacks: BTreeMap<Uuid, BTreeSet<Uuid>>,
     /// Regions whose change affects the numbers that may call them, or from
     /// whose rule they take something out.
     called: ChangedRegions<'a>,
@@ -58,6 +60,7 @@ impl<'a> Scope<'a> {
             reroutes,
             regions: declared.chain(owned).collect(),
             configs,
+            fallbacks: fallbacks(plan, routing, snapshot),
             called: ChangedRegions::new(plan),
             effects: OnceCell::new(),
         }
@@ -102,14 +105,21 @@ impl<'a> Scope<'a> {
         if lost && matches!(sides, [Some(before), Some(after)] if differ_for_calls(before, after)) {
             return Vec::new();
         }
-        let config = |fields: &Fields| self.configs.get(&fields.text(Field::Config)?.parse().ok()?);
         let sides = sides.into_iter().flatten();
         sides
             .flat_map(|fields| {
                 let regions = self.called.felt_by(fields.text(Field::AllowedOutbound));
-                config(fields).copied().into_iter().chain(regions)
+                self.of_config(fields).into_iter().chain(regions)
             })
             .collect()
+    }
+
+    /// The changes of the config that these fields name, and of its fallbacks.
+    fn of_config(&self, fields: &Fields) -> Vec<usize> {
+        let id = fields.text(Field::Config).and_then(|id| id.parse().ok());
+        let fallbacks = id.and_then(|id: Uuid| self.fallbacks.get(&id));
+        let all = id.iter().chain(fallbacks.into_iter().flatten());
+        all.filter_map(|id| self.configs.get(id).copied()).collect()
     }
 
     pub(super) fn tenants_where(&self, test: impl Fn(&TenantRegionCount) -> bool) -> BTreeSet<u32> {
@@ -148,4 +158,26 @@ impl<'a> Scope<'a> {
     pub(super) fn label(&self, tenant: u32) -> String {
         self.plan.tenants[tenant as usize].label()
     }
+}
+
+fn fallbacks(
+    plan: &Plan,
+    routing: &Routing,
+    snapshot: &Snapshot,
+) -> BTreeMap<Uuid, BTreeSet<Uuid>> {
+    let applied = snapshot.owned_configs.iter().filter_map(|config| {
+        let fallback = config.fields.text(Field::Fallback)?;
+        Some((config.id, fallback.parse().ok()?))
+    });
+    let names = plan.config_names.iter();
+    let ids: BTreeMap<&str, Uuid> = names.map(|(id, name)| (name.as_str(), *id)).collect();
+    let declared = routing.configs.iter().filter_map(|(name, config)| {
+        let fallback = config.fallback.as_deref()?;
+        Some((*ids.get(name.as_str())?, *ids.get(fallback)?))
+    });
+    let mut all: BTreeMap<Uuid, BTreeSet<Uuid>> = BTreeMap::new();
+    for (config, fallback) in applied.chain(declared) {
+        all.entry(config).or_default().insert(fallback);
+    }
+    all
 }

@@ -11,6 +11,17 @@ use crate::error::{Error, Exit};
 /// others: the same may work a moment later.
 pub const INTERRUPTED: &str = "interrupted";
 
+/// What helps where others held a lock for too long.
+pub(super) const WAIT_LONGER: &str =
+    "nothing was changed; try again when it is done, or wait longer with --lock-timeout";
+
+/// The same where something of others is in the way of a migration.
+pub(super) const NAME_TAKEN: &str =
+    "something of others has a name that lkroute needs: rename it; nothing was changed";
+
+/// The same where the database is another than a plan was made for.
+pub(super) const PLAN_AGAIN: &str = "nothing was written; `lkroute plan` shows what has changed";
+
 /// What went wrong with a database named `label`.
 pub(super) fn database_error(label: &str, error: &Sql) -> Error {
     match error {
@@ -71,8 +82,8 @@ fn no_connection(label: &str, io: &std::io::Error) -> Error {
         std::io::ErrorKind::UnexpectedEof if text.contains("got 0 bytes") => closed_at_once(label),
         _ if text.contains("UnsupportedCertVersion") => error.hint(
             "the server's certificate is of X.509 version 1, which is not taken (psql does): \
-             make one of version 3, as `openssl req -x509 -addext subjectAltName=DNS:HOST` does, \
-             or say sslmode=disable where nobody can listen",
+             make one of version 3, as `openssl req -x509 -addext subjectAltName=DNS:HOST -addext \
+             basicConstraints=CA:FALSE` does, or say sslmode=disable where nobody can listen",
         ),
         _ if text.contains("invalid peer certificate") => {
             error.hint("sslmode and sslrootcert in the URL say what is expected of a certificate")
@@ -111,7 +122,9 @@ fn trigger_error(label: &str, code: &str, function: &str, message: &str) -> Erro
             "it finds that by the search_path, which lkroute does not set: let the function bring \
              its own, ALTER FUNCTION … SET search_path = …",
         ),
-        _ => error.hint("nothing was changed; what the trigger is for, its owner knows"),
+        _ => error.hint(
+            "nothing was changed; do what the trigger asks for, or ask its owner to change it",
+        ),
     }
 }
 
@@ -120,13 +133,17 @@ fn postgres_error(label: &str, code: &str, message: &str) -> Error {
     match code {
         "42501" => error.hint("the README lists the GRANTs that each command needs"),
         "42P01" | "42703" | "3F000" => {
-            error.hint("is the schema the right one? `lkroute migrate` brings it up to date")
+            error.hint("is the schema the right one? `lkroute migrate --check` says what it lacks")
         }
         "55P03" => Error::new(format!(
-            "{label}: a row is locked by others: waited for it until --lock-timeout was over"
+            "{label}: a transaction of others holds a row: waited for its end until --lock-timeout was \
+             over"
         ))
-        .hint("a long transaction holds it; nothing was changed, try again"),
-        "25006" => error.hint("this server can't be written to: is it a standby?"),
+        .hint(WAIT_LONGER),
+        "25006" => error.hint(
+            "nothing can be written here: name the primary in the URL, or look at \
+             default_transaction_read_only of the role and the database",
+        ),
         "40001" | "40P01" => Error {
             code: Some(INTERRUPTED),
             ..error.hint(
@@ -138,15 +155,16 @@ fn postgres_error(label: &str, code: &str, message: &str) -> Error {
             "a unique key of that table is gone: `lkroute migrate --check` says which, and \
              `lkroute migrate` brings it back",
         ),
-        "57014" => error.hint("the server ended the statement: a statement_timeout?"),
-        "23505" | "23502" | "23514" | "22001" => {
-            error.hint("the table refused a value; nothing was changed")
-        }
+        "57014" => error.hint(
+            "somebody ended it, or a statement_timeout of the role or the database: give it more \
+             time, and try again",
+        ),
+        "23505" | "23502" | "23514" | "22001" => error.hint(
+            "the table does not take what is declared: write another value, or change its \
+             constraint; nothing was changed",
+        ),
         "28P01" | "28000" => error.hint("check user and password in the database URL"),
         "3D000" => error.hint("check the database's name in the URL"),
-        "0A000" if message.contains("row-level security") => {
-            error.hint("use a role that is exempt from row-level security")
-        }
         _ => error,
     }
 }
@@ -161,19 +179,22 @@ pub(super) fn needs_recovery(error: &Sql) -> bool {
 fn sqlite_error(label: &str, code: &str, message: &str) -> Error {
     let error = Error::new(format!("{label}: {message}"));
     match code.parse::<u32>().unwrap_or(0) & 0xff {
-        5 | 6 => Error::new(format!("{label} is locked by another process"))
-            .hint("another apply is running, or a program has the file open; nothing was changed"),
+        5 | 6 => Error::new(format!("{label} is locked by another process")).hint(
+            "another apply is running, or a program writes to the file: try again when it is \
+                 done; nothing was changed",
+        ),
         8 if matches!(code, "264" | "776") => Error::new(format!(
             "{label}: a program was killed while it wrote, and what it left can't be rolled back"
         ))
         .hint("run a command as a user who may write the file and its directory; that mends it"),
-        8 => error.hint("the file, or its directory, is read-only"),
+        8 => error.hint("run it as a user who may write the file and its directory"),
         11 | 26 => error.hint("this file is no intact SQLite database"),
-        13 => error.hint("the disk is full; nothing was changed"),
+        13 => error.hint("the disk is full: make room, and try again; nothing was changed"),
         10 | 14 => error.hint("check the path, its permissions and the disk: it has to be a file"),
-        1 if message.starts_with("no such") => {
-            error.hint("is it the right file? `lkroute migrate` brings it up to date")
-        }
+        1 if message.starts_with("no such") => error.hint(
+            "`lkroute migrate --check` says whether something of lkroute's is missing; if not, a \
+                 trigger or a view of others names what is not there",
+        ),
         _ => error,
     }
 }
@@ -190,5 +211,5 @@ pub(super) fn is_passing(error: &Sql) -> bool {
 
 /// The schema is not what this version needs.
 pub(super) fn stale_plan(message: impl Into<String>) -> Error {
-    Error::exit(Exit::Stale, message).hint("plan again, and look at what has changed")
+    Error::exit(Exit::Stale, message).hint(PLAN_AGAIN)
 }

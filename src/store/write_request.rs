@@ -192,8 +192,7 @@ impl ApplyError {
     pub(super) fn moved(what: &str, moved: Vec<Address>) -> ApplyError {
         let names = moved.iter().map(Address::to_string);
         let message = format!("{what} since the plan was made: {}", few(names));
-        let error = Error::exit(Exit::Stale, message)
-            .hint("nothing was written; plan again, and look at what has changed");
+        let error = Error::exit(Exit::Stale, message).hint(super::error_map::PLAN_AGAIN);
         ApplyError { error, moved }
     }
 }

@@ -6,7 +6,7 @@ use super::connect::connect;
 use super::sql::literal;
 use crate::error::{Error, Result};
 use crate::lookup::{self, hidden_sql};
-use crate::store::error_map::database_error;
+use crate::store::error_map::{WAIT_LONGER, database_error};
 use crate::store::row_ext::RowExt;
 
 /// The error where there is such a table: columns of [`lookup::hidden_sql`].
@@ -83,10 +83,7 @@ impl PgStore {
                 self.label,
                 self.waits.lock.as_secs_f64()
             ),
-            hint: Some(
-                "nothing was changed; try again when it is done, or wait longer with --lock-timeout"
-                    .to_owned(),
-            ),
+            hint: Some(WAIT_LONGER.to_owned()),
             ..error
         }
     }

@@ -197,7 +197,7 @@ impl PgStore {
                     "{}: another session is building the index",
                     self.label
                 ))
-                .hint("wait for it: nothing is lost"));
+                .hint("wait for it: `lkroute migrate --check --index` says when it is there"));
             }
             // That of a table with partitions is invalid until all are attached.
             Index::Invalid if build.len() == 1 => {

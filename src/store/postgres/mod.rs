@@ -34,7 +34,7 @@ use sqlx::postgres::PgRow;
 
 use connect::connect;
 
-use super::error_map::database_error;
+use super::error_map::{NAME_TAKEN, database_error};
 use super::mode::Mode;
 use super::schema::{DatabaseState, Layout, MigrationStep, SchemaState};
 use super::server_url::ServerUrl;
@@ -156,13 +156,13 @@ impl PgStore {
                 Some("40001" | "40P01") => Ok(false),
                 Some(code @ ("42P06" | "42P07" | "42701" | "42723" | "23505")) => {
                     let hint = if code == "23505" && steps.iter().any(MigrationStep::is_key) {
-                        "rows there are double since the key is gone: one of each has to go"
+                        "rows there are double since the key is gone: one of each has to go; nothing \
+                         was changed"
                     } else {
-                        "something of others has a name that lkroute needs"
+                        NAME_TAKEN
                     };
                     match self.enter(true).await?.state {
                         SchemaState::Behind(left) if left == steps => {
-                            let hint = format!("{hint}; nothing was changed");
                             Err(self.database_error(error).hint(hint))
                         }
                         _ => Ok(false),

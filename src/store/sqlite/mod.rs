@@ -24,7 +24,7 @@ use sqlx::{ConnectOptions, Connection, SqliteConnection};
 
 use super::decode::ValuesById;
 use super::engine::StoreEngine;
-use super::error_map::database_error;
+use super::error_map::{NAME_TAKEN, database_error};
 use super::mode::Mode;
 use super::row_ext::RowExt;
 use super::schema::{DatabaseState, Layout, MigrationStep, SchemaState};
@@ -123,7 +123,9 @@ impl SqliteStore {
             // "table … already exists" has no code of its own.
             Err(error) if super::error_map::error_code(&error).as_deref() == Some("1") => {
                 match self.enter(true).await?.state {
-                    SchemaState::Behind(left) if left == steps => Err(self.database_error(error)),
+                    SchemaState::Behind(left) if left == steps => {
+                        Err(self.database_error(error).hint(NAME_TAKEN))
+                    }
                     _ => Ok(false),
                 }
             }

@@ -88,6 +88,13 @@ fn people_read_room_worker_trunk_and_that_an_id_is_no_proof() {
     ] {
         assert!(run.stdout.contains(part), "{part}: {}", run.stdout);
     }
+    let hinted = run.told(
+        "Accepted by the server; whether an agent takes it was not looked at (--wait-for-agent 10s tells; the id alone is no proof)",
+    );
+    world.standin.world().workers.insert("voag-dev".to_owned());
+    let call = format!("dispatch --from {FROM} --to {TO} --wait-for-agent 10s");
+    let seen = hinted.with(&world.lkroute, &call).expect_code(0).stdout;
+    assert!(seen.contains("an agent took the job"), "{seen}");
     let log = "00000000-0000-4000-8000-00000000000a";
     let run = world.dispatch(&["--call-log-id", log]).expect_code(0);
     assert!(
@@ -147,12 +154,31 @@ fn a_key_means_one_call_and_a_repeat_returns_its_outcome() {
         "{}",
         other.stderr
     );
+    let hinted = other.told("give each call a key of its own");
+    let own = [
+        "dispatch",
+        "--from",
+        FROM,
+        "--to",
+        "+919876543211",
+        "--idempotency-key",
+        "order-4712",
+    ];
+    hinted.then(|| world.run(&own)).expect_code(0);
 
     world.standin.fault("CreateDispatch", 1, Fault::Hang);
     let first = world.json(&["--idempotency-key", "k"], 8);
     let second = world.json(&["--idempotency-key", "k"], 8);
     assert_eq!(first["room"], second["room"]);
-    assert_eq!((world.creates(), world.recorded().len()), (2, 2));
+    assert_eq!((world.creates(), world.recorded().len()), (3, 3));
+    let again = world.dispatch(&["--idempotency-key", "k"]).expect_code(8);
+    let hinted = again.told("`lkroute dispatches --refresh {}` looks again; {TWICE}");
+    let looked = hinted.run(&world.lkroute, &[]);
+    assert!(
+        !looked.stdout.is_empty() && [0, 8].contains(&looked.code),
+        "{}",
+        looked.stderr
+    );
 }
 
 #[test]

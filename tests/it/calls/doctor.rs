@@ -168,6 +168,16 @@ fn what_is_wrong_with_numbers_is_counted_and_named() {
         found,
         ["config-dangling", "duplicate-rows", "number-unreadable"]
     );
+    let doctor = world.run(&["doctor", "--no-probe"]).expect_code(1);
+    let hinted = doctor.told("make all but one inactive in the application");
+    hinted.then(|| {
+        world.sql(
+            "UPDATE voice_agent_numbers SET status = 'inactive' WHERE id = (SELECT min(id)
+               FROM voice_agent_numbers WHERE base_number = 9513456728)",
+        )
+    });
+    let after = checks(&self::report(&world, &["--no-probe"], 1), None);
+    assert!(!after.contains(&"duplicate-rows".to_owned()), "{after:?}");
     world.sql("UPDATE voice_agent_numbers SET rules = '{}'");
     let text = world.run(&["doctor", "--no-probe"]).expect_code(1).stdout;
     assert!(
@@ -218,7 +228,9 @@ fn a_worker_is_tried_only_where_asked_and_no_room_is_left() {
         assert!(!asked.metadata.contains('+') && !asked.metadata.contains("number"));
     }
     let run = world.run(&["doctor", "--probe-worker", "--config", "uae-vm-selfhosted"]);
-    assert!(run.expect_code(0).stderr.contains("entry point runs once"));
+    run.expect_code(0).says(
+        "--probe-worker: each worker's entry point runs once, in a room of its own, with metadata that says lkroute_probe and holds no phone number",
+    );
 }
 
 #[test]
@@ -247,6 +259,11 @@ fn it_works_outside_the_repository_and_names_what_it_does_not_know() {
     world.lkroute.write("routing/a.toml", "[configs.a]\n");
     let report = self::report(&world, &["--no-probe"], 1);
     assert_eq!(checks(&report, None), ["files-invalid"]);
+    let doctor = world.run(&["doctor", "--no-probe"]).expect_code(1);
+    let found = doctor
+        .told("see `lkroute validate`")
+        .run(&world.lkroute, &[]);
+    assert!(found.expect_code(3).stdout.contains("routing/a.toml"));
 }
 
 #[test]
@@ -284,6 +301,13 @@ fn the_switch_of_the_shell_is_mentioned() {
         checks(&report(&world, &[], 0), None),
         ["table-switched-off"]
     );
+    let doctor = world.run(&["doctor"]).expect_code(0);
+    doctor.says("USE_SELFHOST_ROUTING_TABLE is not \"true\" in this shell: calls from here use the environment's credentials");
+    let hinted = doctor.told("unset it, unless that is meant");
+    let mut command = world.lkroute.command(&["doctor"]);
+    let unset = command.env_remove("USE_SELFHOST_ROUTING_TABLE");
+    let after = hinted.then(|| unset.output()).expect("it runs").stdout;
+    assert!(!String::from_utf8_lossy(&after).contains("switched-off"));
 }
 
 #[test]

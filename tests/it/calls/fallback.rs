@@ -369,6 +369,13 @@ fn resolve_doctor_and_a_rename_know_it() {
         "{report}"
     );
     assert_eq!(first["sip"], "not checked");
+    let doctor = pair.world.run(&["doctor"]).expect_code(1);
+    let hinted = doctor
+        .told("add them to that trunk's numbers: else the fallback does not take their calls");
+    let from = super::world::FROM.to_owned();
+    hinted.then(|| pair.backup.world().trunks[0].numbers.push(from));
+    let after = pair.world.run(&["doctor"]).stdout;
+    assert!(!after.contains("fallback-lacks-numbers"), "{after}");
 
     // Under another name it is the same: no call changes.
     pair.edit("[configs.backup]", "[configs.standby]");
@@ -389,4 +396,21 @@ fn resolve_doctor_and_a_rename_know_it() {
         .filter_map(|entry| std::fs::read_to_string(entry.ok()?.path()).ok())
         .collect();
     assert!(text.contains("fallback = \"standby\""), "{text}");
+
+    // Others take its trunk away, and then the whole row.
+    let doctor = || pair.world.run(&["doctor", "--no-probe"]);
+    let standby = "WHERE name = 'standby'";
+    pair.world.sql(&format!(
+        "UPDATE voice_agent_livekit SET trunk_id = NULL {standby}"
+    ));
+    let hinted = doctor().told("set `trunk_id` there");
+    let back = ["apply", "--auto-approve", "--revert-drift"];
+    hinted.then(|| pair.world.run(&back)).expect_code(0);
+    assert!(!doctor().stdout.contains("fallback-without-trunk"));
+    pair.world
+        .sql(&format!("DELETE FROM voice_agent_livekit {standby}"));
+    let hinted = doctor().told("name a config that exists, and apply");
+    hinted.then(|| pair.edit("fallback = \"standby\"\n", ""));
+    pair.world.run(&back).expect_code(0);
+    assert!(!doctor().stdout.contains("fallback-missing"));
 }

@@ -77,7 +77,15 @@ fn a_person_is_asked_before_a_call_that_may_call_somebody_twice() {
         "{shown}"
     );
     assert!(shown.contains("no call was placed"), "{shown}");
-    assert!(shown.contains("dispatches --refresh call-"), "{shown}");
+    let hint = "`lkroute dispatches --refresh {}` looks what became of the other";
+    let looked = crate::support::told(&shown, hint).run(&world.lkroute, &[]);
+    assert!(
+        looked.stdout.contains(TO),
+        "{}{}",
+        looked.stdout,
+        looked.stderr
+    );
+    world.sql("UPDATE lkroute_dispatches SET status = 'unknown' WHERE status <> 'accepted'");
     assert_eq!(world.creates(), creates, "nothing was sent");
 
     // A program goes by the exit code that it got; -y and a yes place the call.

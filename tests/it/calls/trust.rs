@@ -186,6 +186,14 @@ fn a_row_of_others_is_warned_of_and_may_not_borrow_our_credentials() {
         .json()
         .to_string();
     assert!(report.contains("host-not-approved"), "{report}");
+    let doctor = drifted.run(&["doctor"]);
+    let hinted = doctor.told("`lkroute trust {} --reason …`, if it is yours");
+    let trusted = hinted.run(&drifted.world.lkroute, &[("…", "ours")]);
+    trusted.expect_code(0);
+    let after = drifted.run(&["doctor"]).stdout;
+    assert!(!after.contains("host-not-approved"), "{after}");
+    let url = drifted.stranger.url();
+    drifted.run(&["trust", &url, "--revoke"]).expect_code(0);
     let sent = drifted.stranger.world().authorized;
 
     // Our API key; and our secret, which a Fernet value holds for any config.
@@ -254,6 +262,7 @@ fn a_secret_in_plain_text_is_an_error_where_it_is_ours() {
         "{words}"
     );
     let strict = drifted.run(&[&CALL[..], &["--strict"]].concat());
+    strict.says("{message}, and --strict takes none");
     let hinted = strict.expect_code(1).told(
         "`lkroute import` takes the config into files, `lkroute secrets seal` seals its secret, \
          and an apply writes that",

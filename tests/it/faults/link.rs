@@ -23,7 +23,8 @@ pub enum Way {
     Answered,
 }
 
-/// A link that fails once; later connections over it are good.
+/// A link that fails once, where it is not of [`Link::each`]; later connections
+/// over it are good.
 pub struct Link {
     pub url: String,
     port: u16,
@@ -43,6 +44,8 @@ struct Shared {
     fault: Fault,
     way: Way,
     at: u64,
+    /// Each connection fails, by its own bytes.
+    each: bool,
     /// Bytes that passed, by way.
     passed: [AtomicU64; 2],
     failed: AtomicU64,
@@ -51,6 +54,15 @@ struct Shared {
 
 impl Link {
     pub fn new(url: &str, fault: Fault, way: Way, at: u64) -> Link {
+        Link::open(url, fault, way, at, false)
+    }
+
+    /// The same fault on every connection.
+    pub fn each(url: &str, fault: Fault, way: Way, at: u64) -> Link {
+        Link::open(url, fault, way, at, true)
+    }
+
+    fn open(url: &str, fault: Fault, way: Way, at: u64, each: bool) -> Link {
         let rest = url.split_once("127.0.0.1:").expect("a loopback URL").1;
         let target = rest.split('/').next().and_then(|port| port.parse().ok());
         let target = target.expect("a port");
@@ -61,6 +73,7 @@ impl Link {
             fault,
             way,
             at,
+            each,
             passed: Default::default(),
             failed: AtomicU64::new(0),
             over: AtomicBool::new(false),
@@ -108,11 +121,16 @@ impl Shared {
     /// Until either side ends, or the fault comes.
     fn copy(&self, mut from: &TcpStream, mut to: &TcpStream, way: Way) {
         let mut bytes = [0; 8192];
+        let (mut own, mut has_failed) = (0, false);
         while let Ok(read @ 1..) = from.read(&mut bytes) {
-            let before = self.passed[way as usize].fetch_add(read as u64, Ordering::SeqCst);
+            let all = self.passed[way as usize].fetch_add(read as u64, Ordering::SeqCst);
+            let before = if self.each { own } else { all };
+            own += read as u64;
             let due = way == self.way && self.at < before + read as u64;
             let mut whole = read;
-            if due && self.fault != Fault::None && self.failed.fetch_add(1, Ordering::SeqCst) == 0 {
+            let fails = due && self.fault != Fault::None && !has_failed;
+            if fails && (self.failed.fetch_add(1, Ordering::SeqCst) == 0 || self.each) {
+                has_failed = true;
                 match self.fault {
                     Fault::Cut => whole = self.at.saturating_sub(before) as usize,
                     Fault::Stall(millis) => thread::sleep(Duration::from_millis(millis)),

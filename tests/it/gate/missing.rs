@@ -159,13 +159,18 @@ fn unique_keys_of_our_own_tables() {
          VALUES (gen_random_uuid(), now(), 'unknown', 'k', 1, '2', 'r', 'w', 'a', '{}')";
     db.psql(&format!("{call}; {call}"));
     let failed = run(&lkroute, "migrate").expect_code(1);
-    let said_of_it = said(&failed);
-    assert!(said_of_it.contains("rows there are double"), "{said_of_it}");
-    assert!(said_of_it.contains("nothing was changed"), "{said_of_it}");
-    db.psql("DELETE FROM lad_dev.lkroute_dispatches");
+    let hinted = failed.told(
+        "rows there are double since the key is gone: one of each has to go; nothing was changed",
+    );
+    hinted.then(|| {
+        db.psql(
+            "DELETE FROM lad_dev.lkroute_dispatches WHERE id <> (SELECT min(id::text)::uuid
+               FROM lad_dev.lkroute_dispatches)",
+        )
+    });
     run(&lkroute, "migrate").expect_code(0);
     run(&lkroute, "migrate --check").expect_code(0);
-    let twice = db.psql_as(&db.url, &format!("{call}; {call}"));
+    let twice = db.psql_as(&db.url, call);
     let twice = twice.expect_err("the key");
     assert!(
         twice.contains("lkroute_dispatches_idempotency_key_key"),

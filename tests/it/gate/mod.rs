@@ -12,6 +12,8 @@ mod tables;
 mod urls;
 mod waits;
 
+pub use waits::Session;
+
 use crate::support::{Db, Legacy, Lkroute, Postgres, Run};
 
 /// Runs a command given as one line of words.
@@ -44,7 +46,7 @@ pub fn applied(name: &str) -> Option<(Lkroute, Db)> {
 }
 
 /// The same in this cluster.
-fn applied_in(postgres: &'static Postgres, name: &str) -> (Lkroute, Db) {
+pub fn applied_in(postgres: &'static Postgres, name: &str) -> (Lkroute, Db) {
     let (lkroute, db) = world_in(postgres, name);
     run(&lkroute, "migrate").expect_code(0);
     run(&lkroute, "apply --auto-approve").expect_code(0);

@@ -203,5 +203,26 @@ fn a_row_with_broken_bytes_is_passed_over_with_its_id() {
         let ran = run(&lkroute, command);
         assert!(!ran.stderr.contains("error:"), "{command}: {}", ran.stderr);
     }
+    // What is said of the config's row holds.
+    let hinted = crate::support::told(
+        &plan,
+        "\u{fffd} stands for them here; a change of the field replaces them",
+    );
+    let key = run(&lkroute, "secrets keygen").expect_code(0).stdout;
+    lkroute.env("LKROUTE_KEYS", key.trim());
+    lkroute.env("LKROUTE_SECRET_O", "made-up-secret-of-others");
+    lkroute.write(
+        "routing/others.toml",
+        &format!(
+            "[configs.of-others]\nid = \"{config}\"\nregion = \"uae\"\nurl = \"wss://o.example\"\n\
+             api_key = \"APIothers\"\napi_secret = {{ env = \"LKROUTE_SECRET_O\" }}\n\
+             trunk_id = \"ST_new\"\n"
+        ),
+    );
+    run(&lkroute, "migrate").expect_code(0);
+    hinted.then(|| run(&lkroute, "adopt --all")).expect_code(0);
+    run(&lkroute, "apply --auto-approve").expect_code(0);
+    let trunk = "SELECT trunk_id FROM lad_dev.voice_agent_livekit WHERE name = 'of-others'";
+    assert_eq!(db.psql_as(&url, trunk).as_deref(), Ok("ST_new"));
     db.psql(&format!("DROP DATABASE {name} WITH (FORCE)"));
 }

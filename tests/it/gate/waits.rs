@@ -7,13 +7,13 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use super::{applied, run};
 
 /// A session of somebody else's.
-struct Session {
+pub struct Session {
     runtime: tokio::runtime::Runtime,
     conn: PgConnection,
 }
 
 impl Session {
-    fn open(url: &str) -> Session {
+    pub fn open(url: &str) -> Session {
         let mut builder = tokio::runtime::Builder::new_current_thread();
         let runtime = builder.enable_all().build().expect("a runtime");
         let options: sqlx::postgres::PgConnectOptions = url.parse().expect("a URL");
@@ -26,12 +26,12 @@ impl Session {
         }
     }
 
-    fn run(&mut self, sql: &str) {
+    pub fn run(&mut self, sql: &str) {
         let ran = sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&mut self.conn);
         self.runtime.block_on(ran).expect("run");
     }
 
-    fn value(&mut self, sql: &str) -> String {
+    pub fn value(&mut self, sql: &str) -> String {
         let row = sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).fetch_one(&mut self.conn);
         sqlx::Row::get(&self.runtime.block_on(row).expect("run"), 0)
     }

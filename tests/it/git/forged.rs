@@ -124,6 +124,22 @@ fn names_that_git_would_not_write_are_refused() {
         let (code, said) = forgery.diff(&root);
         assert_eq!(code, 1, "{said}");
         assert!(said.contains("that git would not write"), "{said}");
+        let hint = "somebody made it by hand; `git fsck` says what is wrong with it";
+        crate::support::told(&said, hint).then(|| {
+            let mut fsck = Command::new("git");
+            let fsck = fsck
+                .current_dir(forgery.lkroute.path())
+                .args(["fsck", "--strict"]);
+            let fsck = fsck.output().expect("run git");
+            let said = String::from_utf8_lossy(&fsck.stderr).into_owned();
+            let named = ["Duplicate", "fullPathname", "treeNotSorted"];
+            assert!(
+                named
+                    .iter()
+                    .any(|name| said.contains(name) || said.contains(&name.to_lowercase())),
+                "{said}"
+            );
+        });
     }
 }
 

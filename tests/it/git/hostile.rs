@@ -152,6 +152,51 @@ fn assert_nothing_fetched(lkroute: &Lkroute, clone: &Path, ran: &Path) {
     assert!(!ran.exists(), "git fetched");
 }
 
+/// What is said of such a clone helps.
+#[test]
+fn a_clone_without_contents_is_completed_by_git() {
+    let lkroute = Lkroute::with_two_regions();
+    let top = lkroute.path();
+    repository(top);
+    git(top, &["config", "uploadpack.allowFilter", "true"]);
+    git(top, &["config", "uploadpack.allowAnySHA1InWant", "true"]);
+    commit_all(top, "one");
+    lkroute.edit("routing/uae.toml", "a VM in the UAE", "a VM");
+    commit_all(top, "two");
+    let clone = tempfile::tempdir().expect("a directory");
+    let from = format!("file://{}", top.display());
+    git(
+        clone.path(),
+        &["clone", "-q", "--filter=blob:none", &from, "."],
+    );
+    let routing = clone.path().join("routing").display().to_string();
+    let diff = || lkroute.run(&["--routing", &routing, "diff", "HEAD^", "HEAD"]);
+    let hinted = diff().expect_code(1).told(
+        "it was cloned without all contents (`--filter`), and lkroute fetches nothing: clone it without, or run `git checkout` of that commit once",
+    );
+    hinted.then(|| {
+        git(clone.path(), &["checkout", "-q", "HEAD^"]);
+        git(clone.path(), &["checkout", "-q", "-"]);
+    });
+    diff().expect_code(0);
+}
+
+/// A repository that says it has no work tree, or another.
+#[test]
+fn a_work_tree_that_git_does_not_take_for_one() {
+    let lkroute = Lkroute::with_two_regions();
+    let top = lkroute.path();
+    repository(top);
+    commit_all(top, "one");
+    let validate = || lkroute.run(&["plan", "--database", "sqlite://x.db"]);
+    git(top, &["config", "core.bare", "true"]);
+    let hinted = validate()
+        .expect_code(1)
+        .told("look at core.bare and core.worktree in its configuration");
+    hinted.then(|| git(top, &["config", "core.bare", "false"]));
+    validate().expect_code(0);
+}
+
 /// A git that knows no GIT_NO_LAZY_FETCH, as those before 2.45: it is taken
 /// from its environment.
 #[test]

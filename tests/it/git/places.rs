@@ -115,7 +115,15 @@ fn without_git_a_repository_is_an_error_and_other_files_are_not() {
     commit_all(lkroute.path(), "one");
     let text = plan_and_apply(&lkroute, "routing", 1);
     assert!(text.contains("git is not installed"), "{text}");
+    let hinted = crate::support::told(
+        &text,
+        "install git: which commit is applied, and that none undoes a newer one, is read with it; or work on a copy without `.git`",
+    );
     lkroute.run(&["validate"]).expect_code(0);
+    let moved =
+        |from: &str, to: &str| fs::rename(lkroute.path().join(from), lkroute.path().join(to));
+    hinted.then(|| moved(".git", "git")).expect("moved");
+    plan_and_apply(&lkroute, "routing", 0);
 }
 
 #[test]

@@ -7,7 +7,7 @@ mod proxy;
 pub mod real;
 mod server;
 pub mod standin;
-mod tls;
+pub mod tls;
 mod worker;
 
 use std::process::Command;

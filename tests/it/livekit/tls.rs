@@ -11,8 +11,8 @@ use super::standin::{KEY, SECRET, StandIn};
 use super::{CALL, QUICK, URL, again, client};
 use crate::support::block_on;
 
-/// A certificate that signs itself, for 127.0.0.1 alone.
-fn certificate(dir: &TempDir) -> (PathBuf, PathBuf) {
+/// A certificate that signs itself, for this name alone, and its key.
+pub fn certificate(dir: &TempDir, name: &str) -> (PathBuf, PathBuf) {
     let (certificate, key) = (dir.path().join("cert.pem"), dir.path().join("key.pem"));
     let made = Command::new("openssl")
         .args([
@@ -24,7 +24,7 @@ fn certificate(dir: &TempDir) -> (PathBuf, PathBuf) {
             "ec_paramgen_curve:prime256v1",
         ])
         .args(["-nodes", "-days", "2", "-subj", "/CN=lkroute test"])
-        .args(["-addext", "subjectAltName=IP:127.0.0.1"])
+        .args(["-addext", &format!("subjectAltName={name}")])
         .args(["-addext", "basicConstraints=critical,CA:FALSE"])
         .args([Path::new("-keyout"), &key, Path::new("-out"), &certificate])
         .output()
@@ -43,7 +43,7 @@ fn a_private_ca_is_trusted_through_ssl_cert_file() {
         return block_on(with_ssl_cert_file(&url));
     }
     let dir = TempDir::new().unwrap();
-    let (certificate, key) = certificate(&dir);
+    let (certificate, key) = certificate(&dir, "IP:127.0.0.1");
     let standin = StandIn::start_tls(&certificate, &key);
     let variables = [
         ("SSL_CERT_FILE", certificate.to_str().unwrap()),
@@ -75,7 +75,7 @@ async fn with_ssl_cert_file(url: &str) {
 #[tokio::test]
 async fn a_certificate_that_nobody_vouches_for_is_refused_before_anything_is_sent() {
     let dir = TempDir::new().unwrap();
-    let (certificate, key) = certificate(&dir);
+    let (certificate, key) = certificate(&dir, "IP:127.0.0.1");
     let standin = StandIn::start_tls(&certificate, &key);
     let (CallOutcome::Failed(failure) | CallOutcome::NotBegun(failure)) =
         place_call(&client(&standin.url()), &CALL).await
@@ -98,7 +98,7 @@ async fn tls_and_plain_ports_mixed_up_are_named() {
     assert_eq!(failure.cause, Cause::Tls, "{failure}");
 
     let dir = TempDir::new().unwrap();
-    let (certificate, key) = certificate(&dir);
+    let (certificate, key) = certificate(&dir, "IP:127.0.0.1");
     let standin = StandIn::start_tls(&certificate, &key);
     let outcome = place_call(&client(&standin.url_as("http")), &CALL).await;
     assert!(

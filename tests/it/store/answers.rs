@@ -104,7 +104,7 @@ async fn a_server_that_is_too_old_is_told() {
     }
 }
 
-fn stand_in_for_12() -> String {
+pub fn stand_in_for_12() -> String {
     let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
     let port = listener.local_addr().expect("its number").port();
     thread::spawn(move || {

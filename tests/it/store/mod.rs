@@ -1,6 +1,6 @@
 //! The store, on both engines: one suite, run against each.
 
-mod answers;
+pub mod answers;
 mod apply;
 pub mod base;
 mod contention;

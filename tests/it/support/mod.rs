@@ -34,7 +34,7 @@ pub use {
     pgpool::Pgpool,
     plaintexts::{Plaintexts, search_files},
     postgres::{Db, Postgres},
-    server::{Server, free_port, listens, on_free_port, unprivileged},
+    server::{Server, free_port, listens, on_free_port, other_user, unprivileged},
     spreading::SpreadingProxy,
     standby::Standby,
     tcp_cut::{Cut, TcpCut},

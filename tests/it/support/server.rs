@@ -164,7 +164,7 @@ pub fn unprivileged(program: impl AsRef<std::ffi::OsStr>) -> Command {
 }
 
 /// The user and group to run servers as; none where the tests are not root.
-fn other_user() -> Option<(u32, u32)> {
+pub fn other_user() -> Option<(u32, u32)> {
     static USER: OnceLock<Option<(u32, u32)>> = OnceLock::new();
     *USER.get_or_init(|| {
         let id = |args: &[&str]| -> Option<u32> {

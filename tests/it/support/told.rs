@@ -130,6 +130,14 @@ fn is_variable(name: &str) -> bool {
 }
 
 impl Run {
+    /// Asserts that something is said that names an option or a variable, and
+    /// asks nobody to do anything. It is given as the sources have it.
+    #[track_caller]
+    pub fn says(&self, fact: &str) -> &Run {
+        drop(self.told(fact));
+        self
+    }
+
     /// Finds a hint in what was printed.
     #[track_caller]
     pub fn told(&self, hint: &str) -> Told {

@@ -146,6 +146,9 @@ fn a_conflict_is_ended_by_adopt() {
 fn drift_is_kept_or_set_back() {
     let lkroute = applied();
     theirs(&lkroute, "worker_name = 'voag-night'");
+    run(&lkroute, "plan --format markdown").says(
+        "> [!WARNING] > **Drift: {count} changed outside lkroute.** An apply that was seen sets this back; a bare `apply --auto-approve` leaves it alone.",
+    );
     let drift = run(&lkroute, "drift").expect_code(7);
     let kept = drift.told("to keep what is there: lkroute drift --accept {}");
     let back = drift.told("to set it back: lkroute apply --revert-drift");
@@ -262,6 +265,7 @@ fn the_past_is_listed_where_it_is_asked_for_wrongly() {
         .run(&lkroute, &[])
         .expect_code(0);
     let target = run(&lkroute, "plan --target region.none").expect_code(1);
+    target.says("--target {unknown}: neither the files nor the database know it");
     target
         .told("there is `india` and `uae`")
         .then(|| run(&lkroute, "plan --target region.uae"))

@@ -110,6 +110,7 @@ fn what_the_environment_lacks() {
         .env("LIVEKIT_API_KEY", "APImadeup")
         .env("LIVEKIT_API_SECRET", "made-up-secret-env");
     let info = run(&lkroute, "resolve --from +971545339999").expect_code(1);
+    info.says("no credentials: {nothing}, and LIVEKIT_URL of this shell holds user info");
     let hinted = info.told("write wss://HOST alone: LiveKit takes its key from LIVEKIT_API_KEY");
     hinted.then(|| lkroute.env("LIVEKIT_URL", "wss://old.example"));
     let trunk = run(&lkroute, "resolve --from +971545339999").expect_code(1);
@@ -132,7 +133,8 @@ fn what_the_environment_lacks() {
     of_config
         .with(&lkroute, &format!("resolve {FROM}"))
         .expect_code(0);
-    let strict = run(&lkroute, "resolve --from +971545339998 --strict").expect_code(1);
+    let strict = run(&lkroute, "resolve --from +971545339998 --strict --explain").expect_code(1);
+    strict.says("--strict refuses the environment");
     let hinted = strict.told("route the number to a config, or leave --strict out");
     hinted
         .with(&lkroute, "resolve --from +971545339998 --strict")
@@ -173,6 +175,7 @@ fn servers_and_calls_that_are_named_wrongly() {
         .with(&lkroute, "cancel call-x --yes");
     assert!(!done.stderr.contains("say --yes"), "{}", done.stderr);
     let missing = run(&lkroute, "trust other.example").expect_code(1);
+    missing.says("--reason is missing: it is recorded with your name");
     let named = missing
         .told("lkroute trust {} --reason 'why'")
         .run(&lkroute, &[]);

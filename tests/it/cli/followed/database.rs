@@ -91,6 +91,13 @@ fn environments_and_their_databases() {
     let hint =
         "is it the right database? A copy of one is stamped anew by `lkroute migrate --restamp`";
     let other = run(&lkroute, "list --env staging").expect_code(6);
+    other.says("the database belongs to the environment `{stamped}`, not to `{wanted}`, which --env or LKROUTE_ENV names");
+    let unchosen = run(&lkroute, "plan").told("an environment has to be chosen: {listed}");
+    unchosen
+        .then(|| run(&lkroute, "plan --env production"))
+        .expect_code(0);
+    let blank = lkroute.run(&["migrate", "--env", "production", "--restamp", ""]);
+    blank.expect_code(1).says("--restamp names no environment");
     let asked = other
         .told(hint)
         .with(&lkroute, "migrate --env production --restamp staging")
@@ -258,7 +265,7 @@ fn schemas_tables_and_rights() {
     assert!(dry.stdout.contains("CREATE TABLE"), "{}", dry.stdout);
     let migrated = hinted.run(&lkroute, &[]).expect_code(0);
     migrated
-        .told("`lkroute migrate --index` builds")
+        .told("so look-ups read all of it: `lkroute migrate --index` builds one")
         .run(&lkroute, &[])
         .expect_code(0);
     run(&lkroute, "apply --auto-approve").expect_code(0);

@@ -129,6 +129,18 @@ fn a_ring_is_asked_for_and_rotated() {
         &format!("secrets rotate --keys {}", file.display()),
     )
     .expect_code(0);
+    // A sealed text over two lines.
+    let text = lkroute.read(FILE);
+    let folded = text.replacen("sealed = \"lkr1:", "sealed = \"\"\"lkr1:\\\n", 1);
+    let (head, tail) = folded.split_once("\"\"\"lkr1").expect("a sealed text");
+    let folded = format!("{head}\"\"\"lkr1{}", tail.replacen("\" }", "\"\"\" }", 1));
+    lkroute.write(FILE, &folded);
+    let third = run(&lkroute, "secrets keygen").expect_code(0).stdout;
+    let ring = lkroute.write_private("third", &format!("{}\n{}\n", third.trim(), key.trim()));
+    let rotate = format!("secrets rotate --keys {}", ring.display());
+    let two_lines = run(&lkroute, &rotate).expect_code(1);
+    let hinted = two_lines.told("write it on one; no file was changed");
+    hinted.then(|| lkroute.write(FILE, &text));
     let second = run(&lkroute, "secrets keygen").expect_code(0).stdout;
     let both = lkroute.write_private("ring", &format!("{}\n{}\n", second.trim(), key.trim()));
     let keys = format!("--keys {}", both.display());
@@ -197,6 +209,16 @@ fn a_variable_or_a_file_that_is_not_there() {
         .expect_code(0);
     let after = run(&other, "plan").expect_code(0).stdout;
     assert!(!after.contains("secret-variable-listed"), "{after}");
+    // A file that is not there yet.
+    let mut absent = Lkroute::with_two_regions();
+    absent.env("LKROUTE_KEYS", key.trim());
+    secret_line(&absent, "api_secret = { file = \"later\" }");
+    let missing = run(&absent, "apply --auto-approve").expect_code(1);
+    let hinted = missing.told(
+        "nothing was changed: put the secret there, or into the directory that LKROUTE_SECRETS_DIR names",
+    );
+    hinted.then(|| absent.write_private("routing/later", SECRET));
+    run(&absent, "apply --auto-approve").expect_code(0);
     // A file elsewhere.
     secret_line(&lkroute, "api_secret = { file = \"../outside\" }");
     lkroute.write_private("outside", SECRET);

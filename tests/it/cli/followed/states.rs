@@ -63,6 +63,15 @@ fn doctor_on_drift_and_keys() {
 }
 
 #[test]
+fn doctor_on_the_files_alone() {
+    let mut lkroute = applied();
+    let offline = run(&lkroute, "doctor --offline");
+    let hinted = offline.told("run doctor where the database and the keys are at hand");
+    hinted.then(|| lkroute.env("LKROUTE_KEYS", DEMO));
+    sound(&lkroute, "secret-not-checked");
+}
+
+#[test]
 fn doctor_on_plain_text_of_others() {
     let mut lkroute = applied();
     lkroute.env("LKROUTE_KEYS", DEMO);

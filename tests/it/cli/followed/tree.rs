@@ -281,6 +281,10 @@ fn habits_of_other_tools() {
         "it changes nothing: leave the option out",
         run(&lkroute, "plan --dry-run"),
     );
+    run(&lkroute, "plan --dry-run")
+        .told("`lkroute {command}` has no {option}")
+        .then(|| run(&lkroute, "plan"))
+        .expect_code(0);
     hinted.then(|| run(&lkroute, "plan")).expect_code(0);
     run(&lkroute, "plan --dry-run")
         .told("it changes nothing: leave the option out")
@@ -319,6 +323,7 @@ fn habits_of_other_tools() {
         &format!("resolve --from {address} --tenant other"),
     )
     .expect_code(1);
+    both.says("the address is of the tenant `{named}`, --tenant says `{option}`");
     let hinted = both.told("leave --tenant out");
     hinted
         .then(|| run(&lkroute, &format!("resolve --from {address}")))
@@ -328,6 +333,7 @@ fn habits_of_other_tools() {
         &format!("resolve --from {address} --initiated-by 734cd516-e252-4728-9c52-4663ee552653"),
     )
     .expect_code(1);
+    user.says("the address is of the tenant `{named}`, and --initiated-by asks for the user's");
     let hinted = user.told("leave --initiated-by out, or name the number alone");
     hinted
         .then(|| run(&lkroute, &format!("resolve --from {address}")))
