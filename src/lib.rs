@@ -22,6 +22,9 @@
 )]
 #![cfg_attr(test, allow(unreachable_pub, clippy::pedantic, clippy::print_stdout))]
 
+#[macro_use]
+mod enum_words;
+
 // core: values in, values out
 pub mod actor;
 mod address;

@@ -83,20 +83,12 @@ impl Patch {
     }
 }
 
-/// Who moved: the files since the last apply, the database, or both.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum ChangeCause {
-    Files,
-    Drift,
-    Both,
-}
-
-impl ChangeCause {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            ChangeCause::Files => "files",
-            ChangeCause::Drift => "drift",
-            ChangeCause::Both => "both",
-        }
+enum_words! {
+    /// Who moved: the files since the last apply, the database, or both.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+    pub enum ChangeCause {
+        Files = "files",
+        Drift = "drift",
+        Both = "both",
     }
 }

@@ -93,24 +93,16 @@ pub struct Plan {
     pub findings: Vec<Finding>,
 }
 
-/// What is known of a secret that takes the place of another.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum SecretOutcome {
-    /// It is another secret.
-    Changed,
-    /// It is the same secret in another form.
-    Resealed,
-    /// One of the two could not be opened here.
-    NotCompared,
-}
-
-impl SecretOutcome {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            SecretOutcome::Changed => "changed",
-            SecretOutcome::Resealed => "re-sealed",
-            SecretOutcome::NotCompared => "not compared",
-        }
+enum_words! {
+    /// What is known of a secret that takes the place of another.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+    pub enum SecretOutcome {
+        /// It is another secret.
+        Changed = "changed",
+        /// It is the same secret in another form.
+        Resealed = "re-sealed",
+        /// One of the two could not be opened here.
+        NotCompared = "not compared",
     }
 }
 
@@ -136,31 +128,20 @@ pub enum Object {
     },
 }
 
-/// What happens to an object as a whole.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Action {
-    Delete,
-    Create,
-    Update,
-    /// The row holds the declared values already and becomes ours.
-    Adopt,
-    /// The same secret under another key or in another format.
-    Reseal,
-    /// Given back: the row stays and is no longer ours, most often as it is;
-    /// a rollback puts back what it held before it became ours.
-    Release,
-}
-
-impl Action {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Action::Delete => "delete",
-            Action::Create => "create",
-            Action::Update => "update",
-            Action::Adopt => "adopt",
-            Action::Reseal => "reseal",
-            Action::Release => "release",
-        }
+enum_words! {
+    /// What happens to an object as a whole.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+    pub enum Action {
+        Delete = "delete",
+        Create = "create",
+        Update = "update",
+        /// The row holds the declared values already and becomes ours.
+        Adopt = "adopt",
+        /// The same secret under another key or in another format.
+        Reseal = "reseal",
+        /// Given back: the row stays and is no longer ours, most often as it is;
+        /// a rollback puts back what it held before it became ours.
+        Release = "release",
     }
 }
 

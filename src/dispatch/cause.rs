@@ -3,63 +3,79 @@
 
 use std::fmt;
 
-/// A reason that a person can act on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Cause {
-    BadUrl,
-    BadCredentials,
-    Dns,
-    Refused,
-    Tls,
-    Proxy,
-    Timeout,
-    ConnectionLost,
-    NotReady,
-    Redirect,
-    NotLivekit,
-    Unreadable,
-    KeyUnknown,
-    SecretWrong,
-    ClockSkew,
-    NoGrant,
-    RoomMissing,
-    TrunkMissing,
-    SipNeedsRedis,
-    SipNotRunning,
-    SipRefused,
-    SipNoAnswer,
-    Rejected,
-    Unavailable,
+/// Makes [`Cause`] of a table: code, what has happened, what to do about it.
+macro_rules! table_of_causes {
+    ($($cause:ident: $code:literal, $meaning:literal, $remedy:literal;)*) => {
+        /// A reason that a person can act on.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum Cause {
+            $($cause,)*
+        }
+
+        impl Cause {
+            const ALL: [Cause; [$($code),*].len()] = [$(Cause::$cause),*];
+
+            const fn table_entry(self) -> (&'static str, &'static str, &'static str) {
+                match self {
+                    $(Cause::$cause => ($code, $meaning, $remedy),)*
+                }
+            }
+        }
+    };
+}
+
+table_of_causes! {
+    BadUrl: "bad-url", "the URL does not name a LiveKit server",
+        "write scheme, host and port, as in wss://livekit.example:443";
+    BadCredentials: "bad-credentials", "no token can be made of the API key and secret",
+        "put both into the config";
+    Dns: "dns", "the host name has no address",
+        "check its spelling and the DNS of this machine";
+    Refused: "refused", "nothing accepts connections at that host and port",
+        "check that the server runs, its port, and firewalls";
+    Tls: "tls", "no trusted TLS connection",
+        "check scheme, port and certificate; for a private CA point SSL_CERT_FILE at its certificate";
+    Proxy: "proxy", "the proxy did not let the connection through",
+        "check HTTPS_PROXY, HTTP_PROXY and NO_PROXY";
+    Timeout: "timeout", "no answer within the time limit",
+        "check firewalls and the load of the server, or allow more time";
+    ConnectionLost: "connection-lost", "the connection broke before the answer was complete",
+        "check the server's log and what stands between (proxy, load balancer)";
+    NotReady: "not-ready", "LiveKit runs, but says that it is not ready",
+        "look into the server's log; it may be starting or have lost its redis";
+    Redirect: "redirect", "the address redirects elsewhere",
+        "put the final address into the config";
+    NotLivekit: "not-livekit", "something answers there, but it is not LiveKit",
+        "check host and port, and what a proxy there passes on";
+    Unreadable: "unreadable", "the answer could not be read",
+        "check what stands between here and LiveKit (proxy, load balancer)";
+    KeyUnknown: "key-unknown", "the server does not know the API key",
+        "put a key of this server into the config, or add this one to the server";
+    SecretWrong: "secret-wrong", "the server knows the key, but the secret is wrong",
+        "seal the secret that belongs to this key and apply again";
+    ClockSkew: "clock-skew", "key and secret are right, but the clocks differ by more than a minute",
+        "set the clocks of this machine and of the server (NTP)";
+    NoGrant: "no-grant", "key and secret are right, but the server denies this permission",
+        "use a key that has the permission";
+    RoomMissing: "room-missing", "the server has no such room",
+        "look whether it was closed, and whether the server creates rooms";
+    TrunkMissing: "trunk-missing", "the server has no such SIP trunk",
+        "create the trunk there, or correct the id in the config";
+    SipNeedsRedis: "sip-needs-redis", "the server runs without redis and therefore without SIP",
+        "give the server a redis and start the SIP service";
+    SipNotRunning: "sip-not-running", "no SIP service answers behind the server",
+        "start livekit-sip with the same redis";
+    SipRefused: "sip-refused", "the telephone side refused the call",
+        "see the SIP status";
+    SipNoAnswer: "sip-no-answer", "no answer within the ring time, from the person or from the carrier",
+        "call again later, or look whether the trunk's carrier can be reached";
+    Rejected: "rejected", "the server rejected the request",
+        "see its words";
+    Unavailable: "unavailable", "the server could not do it",
+        "look into its log and try again later";
 }
 
 impl Cause {
-    const ALL: [Cause; 24] = [
-        Cause::BadUrl,
-        Cause::BadCredentials,
-        Cause::Dns,
-        Cause::Refused,
-        Cause::Tls,
-        Cause::Proxy,
-        Cause::Timeout,
-        Cause::ConnectionLost,
-        Cause::NotReady,
-        Cause::Redirect,
-        Cause::NotLivekit,
-        Cause::Unreadable,
-        Cause::KeyUnknown,
-        Cause::SecretWrong,
-        Cause::ClockSkew,
-        Cause::NoGrant,
-        Cause::RoomMissing,
-        Cause::TrunkMissing,
-        Cause::SipNeedsRedis,
-        Cause::SipNotRunning,
-        Cause::SipRefused,
-        Cause::SipNoAnswer,
-        Cause::Rejected,
-        Cause::Unavailable,
-    ];
-
     /// The cause of that [`Cause::code`].
     pub fn of_code(code: &str) -> Option<Cause> {
         Cause::ALL.into_iter().find(|cause| cause.code() == code)
@@ -101,131 +117,6 @@ impl Cause {
             self,
             Cause::Dns | Cause::Refused | Cause::KeyUnknown | Cause::SecretWrong
         )
-    }
-
-    const fn table_entry(self) -> (&'static str, &'static str, &'static str) {
-        match self {
-            Cause::BadUrl => (
-                "bad-url",
-                "the URL does not name a LiveKit server",
-                "write scheme, host and port, as in wss://livekit.example:443",
-            ),
-            Cause::BadCredentials => (
-                "bad-credentials",
-                "no token can be made of the API key and secret",
-                "put both into the config",
-            ),
-            Cause::Dns => (
-                "dns",
-                "the host name has no address",
-                "check its spelling and the DNS of this machine",
-            ),
-            Cause::Refused => (
-                "refused",
-                "nothing accepts connections at that host and port",
-                "check that the server runs, its port, and firewalls",
-            ),
-            Cause::Tls => (
-                "tls",
-                "no trusted TLS connection",
-                "check scheme, port and certificate; for a private CA point SSL_CERT_FILE at its certificate",
-            ),
-            Cause::Proxy => (
-                "proxy",
-                "the proxy did not let the connection through",
-                "check HTTPS_PROXY, HTTP_PROXY and NO_PROXY",
-            ),
-            Cause::Timeout => (
-                "timeout",
-                "no answer within the time limit",
-                "check firewalls and the load of the server, or allow more time",
-            ),
-            Cause::ConnectionLost => (
-                "connection-lost",
-                "the connection broke before the answer was complete",
-                "check the server's log and what stands between (proxy, load balancer)",
-            ),
-            Cause::NotReady => (
-                "not-ready",
-                "LiveKit runs, but says that it is not ready",
-                "look into the server's log; it may be starting or have lost its redis",
-            ),
-            Cause::Redirect => (
-                "redirect",
-                "the address redirects elsewhere",
-                "put the final address into the config",
-            ),
-            Cause::NotLivekit => (
-                "not-livekit",
-                "something answers there, but it is not LiveKit",
-                "check host and port, and what a proxy there passes on",
-            ),
-            Cause::Unreadable => (
-                "unreadable",
-                "the answer could not be read",
-                "check what stands between here and LiveKit (proxy, load balancer)",
-            ),
-            Cause::KeyUnknown => (
-                "key-unknown",
-                "the server does not know the API key",
-                "put a key of this server into the config, or add this one to the server",
-            ),
-            Cause::SecretWrong => (
-                "secret-wrong",
-                "the server knows the key, but the secret is wrong",
-                "seal the secret that belongs to this key and apply again",
-            ),
-            Cause::ClockSkew => (
-                "clock-skew",
-                "key and secret are right, but the clocks differ by more than a minute",
-                "set the clocks of this machine and of the server (NTP)",
-            ),
-            Cause::NoGrant => (
-                "no-grant",
-                "key and secret are right, but the server denies this permission",
-                "use a key that has the permission",
-            ),
-            Cause::RoomMissing => (
-                "room-missing",
-                "the server has no such room",
-                "look whether it was closed, and whether the server creates rooms",
-            ),
-            Cause::TrunkMissing => (
-                "trunk-missing",
-                "the server has no such SIP trunk",
-                "create the trunk there, or correct the id in the config",
-            ),
-            Cause::SipNeedsRedis => (
-                "sip-needs-redis",
-                "the server runs without redis and therefore without SIP",
-                "give the server a redis and start the SIP service",
-            ),
-            Cause::SipNotRunning => (
-                "sip-not-running",
-                "no SIP service answers behind the server",
-                "start livekit-sip with the same redis",
-            ),
-            Cause::SipRefused => (
-                "sip-refused",
-                "the telephone side refused the call",
-                "see the SIP status",
-            ),
-            Cause::SipNoAnswer => (
-                "sip-no-answer",
-                "no answer within the ring time, from the person or from the carrier",
-                "call again later, or look whether the trunk's carrier can be reached",
-            ),
-            Cause::Rejected => (
-                "rejected",
-                "the server rejected the request",
-                "see its words",
-            ),
-            Cause::Unavailable => (
-                "unavailable",
-                "the server could not do it",
-                "look into its log and try again later",
-            ),
-        }
     }
 }
 

@@ -13,61 +13,36 @@ use super::server::{JobSeen, JobStatus};
 use crate::error::{Error, Exit};
 use crate::phone::{E164, parse_dialled};
 
-/// How far a call came, as lkroute saw it.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
-)]
-#[serde(rename_all = "snake_case")]
-pub enum Status {
-    /// Written down. If it stays so, its command was ended before it knew more.
-    InQueue,
-    /// The server has the dispatch; no agent was waited for.
-    Accepted,
-    /// An agent took the job.
-    PickedUp,
-    /// The person was dialled from here, and answered.
-    Answered,
-    /// The server listed the dispatch without a job for the whole wait; it does
-    /// not start the job later.
-    NoAgent,
-    /// The person was to be dialled from here, and was not reached.
-    NotDialled,
-    /// No call.
-    Failed,
-    /// An agent may have been there, or not: it can't be known, or not yet.
-    Unknown,
-    /// Ended by `cancel`.
-    Cancelled,
+enum_words! {
+    /// How far a call came, as lkroute saw it.
+    #[derive(
+        Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+    )]
+    #[serde(rename_all = "snake_case")]
+    pub enum Status {
+        /// Written down. If it stays so, its command was ended before it knew more.
+        InQueue = "in_queue",
+        /// The server has the dispatch; no agent was waited for.
+        Accepted = "accepted",
+        /// An agent took the job.
+        PickedUp = "picked_up",
+        /// The person was dialled from here, and answered.
+        Answered = "answered",
+        /// The server listed the dispatch without a job for the whole wait; it does
+        /// not start the job later.
+        NoAgent = "no_agent",
+        /// The person was to be dialled from here, and was not reached.
+        NotDialled = "not_dialled",
+        /// No call.
+        Failed = "failed",
+        /// An agent may have been there, or not: it can't be known, or not yet.
+        Unknown = "unknown",
+        /// Ended by `cancel`.
+        Cancelled = "cancelled",
+    }
 }
 
 impl Status {
-    pub const ALL: [Status; 9] = [
-        Status::InQueue,
-        Status::Accepted,
-        Status::PickedUp,
-        Status::Answered,
-        Status::NoAgent,
-        Status::NotDialled,
-        Status::Failed,
-        Status::Unknown,
-        Status::Cancelled,
-    ];
-
-    /// As it is stored and reported.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Status::InQueue => "in_queue",
-            Status::Accepted => "accepted",
-            Status::PickedUp => "picked_up",
-            Status::Answered => "answered",
-            Status::NoAgent => "no_agent",
-            Status::NotDialled => "not_dialled",
-            Status::Failed => "failed",
-            Status::Unknown => "unknown",
-            Status::Cancelled => "cancelled",
-        }
-    }
-
     /// What `dispatch` ends with. Nothing is known of a call that is only
     /// written down.
     pub fn exit(self) -> Exit {

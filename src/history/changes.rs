@@ -12,30 +12,20 @@ use crate::fields::{Field, Fields, FieldsPool};
 use crate::phone::E164;
 use crate::snapshot::ApplyId;
 
-/// What happened to an object.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum What {
-    /// Inserted, or made active again.
-    Created,
-    /// The row held all that was declared.
-    Adopted,
-    /// Fields were set.
-    Changed,
-    /// Out of the files: taken out of the row, or the row deleted.
-    Removed,
-    /// Given back to others.
-    Released,
-}
-
-impl What {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            What::Created => "created",
-            What::Adopted => "adopted",
-            What::Changed => "changed",
-            What::Removed => "removed",
-            What::Released => "released",
-        }
+enum_words! {
+    /// What happened to an object.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+    pub enum What {
+        /// Inserted, or made active again.
+        Created = "created",
+        /// The row held all that was declared.
+        Adopted = "adopted",
+        /// Fields were set.
+        Changed = "changed",
+        /// Out of the files: taken out of the row, or the row deleted.
+        Removed = "removed",
+        /// Given back to others.
+        Released = "released",
     }
 }
 

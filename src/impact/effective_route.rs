@@ -40,20 +40,12 @@ pub struct EffectiveRoute {
     pub error: Option<(String, String)>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum RouteSource {
-    Database,
-    Environment,
-    Error,
-}
-
-impl RouteSource {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            RouteSource::Database => "database",
-            RouteSource::Environment => "environment",
-            RouteSource::Error => "error",
-        }
+enum_words! {
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+    pub enum RouteSource {
+        Database = "database",
+        Environment = "environment",
+        Error = "error",
     }
 }
 

@@ -21,20 +21,12 @@ const OF_A_KIND: usize = 10;
 /// Below what the runner sends on.
 const LONGEST: usize = 3_000;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Level {
-    Error,
-    Warning,
-    Notice,
-}
-
-impl Level {
-    fn as_str(self) -> &'static str {
-        match self {
-            Level::Error => "error",
-            Level::Warning => "warning",
-            Level::Notice => "notice",
-        }
+enum_words! {
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    enum Level {
+        Error = "error",
+        Warning = "warning",
+        Notice = "notice",
     }
 }
 

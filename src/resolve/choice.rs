@@ -2,27 +2,18 @@
 
 use super::trace::{Topic, Trace, Verdict};
 
-/// Where a trunk or a worker comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum ChoiceSource {
-    /// The config.
-    Config,
-    /// `rules.outbound_trunk_id` of the number.
-    Rules,
-    /// A variable; without a value where the environment is symbolic.
-    Environment,
-    /// Nothing names one: the built-in default.
-    Default,
-}
-
-impl ChoiceSource {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            ChoiceSource::Config => "config",
-            ChoiceSource::Rules => "rules",
-            ChoiceSource::Environment => "environment",
-            ChoiceSource::Default => "default",
-        }
+enum_words! {
+    /// Where a trunk or a worker comes from.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+    pub enum ChoiceSource {
+        /// The config.
+        Config = "config",
+        /// `rules.outbound_trunk_id` of the number.
+        Rules = "rules",
+        /// A variable; without a value where the environment is symbolic.
+        Environment = "environment",
+        /// Nothing names one: the built-in default.
+        Default = "default",
     }
 }
 

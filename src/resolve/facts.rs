@@ -167,27 +167,17 @@ impl fmt::Display for Provenance {
     }
 }
 
-/// Whether the stored secret of a config opens.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum SecretState {
-    Opens,
-    NoKey,
-    Damaged,
-    /// It is no sealed value, but the secret itself.
-    PlainText,
-    #[default]
-    NotChecked,
-}
-
-impl SecretState {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            SecretState::Opens => "opens",
-            SecretState::NoKey => "no key",
-            SecretState::Damaged => "damaged",
-            SecretState::PlainText => "plain text",
-            SecretState::NotChecked => "not checked",
-        }
+enum_words! {
+    /// Whether the stored secret of a config opens.
+    #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+    pub enum SecretState {
+        Opens = "opens",
+        NoKey = "no key",
+        Damaged = "damaged",
+        /// It is no sealed value, but the secret itself.
+        PlainText = "plain text",
+        #[default]
+        NotChecked = "not checked",
     }
 }
 

@@ -14,21 +14,13 @@ use crate::invisible_chars::without_user_info;
 use crate::routing::PRODUCTION;
 use serde_json::Value;
 
-/// Where the credentials come from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Source {
-    Database,
-    Environment,
-    Files,
-}
-
-impl Source {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Source::Database => "database",
-            Source::Environment => "environment",
-            Source::Files => "files",
-        }
+enum_words! {
+    /// Where the credentials come from.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+    pub enum Source {
+        Database = "database",
+        Environment = "environment",
+        Files = "files",
     }
 }
 

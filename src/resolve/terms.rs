@@ -28,13 +28,15 @@ pub struct Terms {
     pub dialled: DialledForm,
 }
 
-/// A rule that is on or off; one that is absent is on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Switch {
-    On,
-    Off,
-    /// Neither `true` nor `false`: it refuses.
-    Unreadable,
+enum_words! {
+    /// A rule that is on or off; one that is absent is on.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+    pub enum Switch {
+        On = "allowed",
+        Off = "refused",
+        /// Neither `true` nor `false`: it refuses.
+        Unreadable = "refused (the rule can't be read)",
+    }
 }
 
 impl Switch {
@@ -43,15 +45,6 @@ impl Switch {
             None | Some(Value::Null | Value::Bool(true)) => Switch::On,
             Some(Value::Bool(false)) => Switch::Off,
             Some(_) => Switch::Unreadable,
-        }
-    }
-
-    /// As reports say it of calls.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Switch::On => "allowed",
-            Switch::Off => "refused",
-            Switch::Unreadable => "refused (the rule can't be read)",
         }
     }
 }

@@ -6,74 +6,45 @@ use std::fmt;
 use crate::error::{Error, Exit};
 use crate::invisible_chars::visible;
 
-/// What a step is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Topic {
-    /// `USE_SELFHOST_ROUTING_TABLE`.
-    Flag,
-    /// Asking the database at all.
-    Lookup,
-    Tenant,
-    Number,
-    Config,
-    Credentials,
-    Trunk,
-    Worker,
-    Agent,
-    /// The carrier rules of the number.
-    Rules,
-}
-
-impl Topic {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Topic::Flag => "flag",
-            Topic::Lookup => "lookup",
-            Topic::Tenant => "tenant",
-            Topic::Number => "number",
-            Topic::Config => "config",
-            Topic::Credentials => "credentials",
-            Topic::Trunk => "trunk",
-            Topic::Worker => "worker",
-            Topic::Agent => "agent",
-            Topic::Rules => "rules",
-        }
+enum_words! {
+    /// What a step is about.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+    pub enum Topic {
+        /// `USE_SELFHOST_ROUTING_TABLE`.
+        Flag = "flag",
+        /// Asking the database at all.
+        Lookup = "lookup",
+        Tenant = "tenant",
+        Number = "number",
+        Config = "config",
+        Credentials = "credentials",
+        Trunk = "trunk",
+        Worker = "worker",
+        Agent = "agent",
+        /// The carrier rules of the number.
+        Rules = "rules",
     }
 }
 
-/// How a step ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Verdict {
-    Found,
-    /// Looked for, and not there.
-    Nothing,
-    /// The environment, or a built-in default, took its place.
-    Fallback,
-    /// Seen and not used.
-    PassedOver,
-    /// There, but something before it in the order wins.
-    Shadowed,
-    /// Not looked for.
-    Skipped,
-    /// Worth knowing; changes nothing.
-    Note,
-    Refused,
-    Failed,
-}
-
-impl Verdict {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Verdict::Found => "found",
-            Verdict::Nothing => "nothing",
-            Verdict::Fallback => "fallback",
-            Verdict::PassedOver => "passed over",
-            Verdict::Shadowed => "shadowed",
-            Verdict::Skipped => "skipped",
-            Verdict::Note => "note",
-            Verdict::Refused => "refused",
-            Verdict::Failed => "failed",
-        }
+enum_words! {
+    /// How a step ended.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+    pub enum Verdict {
+        Found = "found",
+        /// Looked for, and not there.
+        Nothing = "nothing",
+        /// The environment, or a built-in default, took its place.
+        Fallback = "fallback",
+        /// Seen and not used.
+        PassedOver = "passed over",
+        /// There, but something before it in the order wins.
+        Shadowed = "shadowed",
+        /// Not looked for.
+        Skipped = "skipped",
+        /// Worth knowing; changes nothing.
+        Note = "note",
+        Refused = "refused",
+        Failed = "failed",
     }
 }
 

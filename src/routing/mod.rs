@@ -217,19 +217,12 @@ impl SecretSource {
     }
 }
 
-/// How secrets are written to the database.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum SecretFormat {
-    Aes256Gcm,
-    Fernet,
-}
-
-impl SecretFormat {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            SecretFormat::Aes256Gcm => "aes-256-gcm",
-            SecretFormat::Fernet => "fernet",
-        }
+enum_words! {
+    /// How secrets are written to the database.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+    pub enum SecretFormat {
+        Aes256Gcm = "aes-256-gcm",
+        Fernet = "fernet",
     }
 }
 

@@ -35,6 +35,7 @@ const MODEL: &[&str] = &[
     "actor",
     "address",
     "count_words",
+    "enum_words",
     "error",
     "fields",
     "finding",
