@@ -5,7 +5,7 @@ use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use lkroute::secrets::{self, Format, KeyRing, Secret};
+use lkroute::secrets::{self, KeyRing, Secret, SecretFormat};
 
 const TENANTS: u64 = 40;
 /// How many bindings one file holds.
@@ -130,7 +130,7 @@ fn sealed(config: usize) -> String {
     let id = format!("00000000-0000-4000-9000-{config:012}");
     let id = id.parse().expect("a uuid");
     let secret = Secret::new("made up for a benchmark".to_owned());
-    let sealed = secrets::seal(&ring, id, &secret, Format::Aes256Gcm, None).expect("sealed");
+    let sealed = secrets::seal(&ring, id, &secret, SecretFormat::Aes256Gcm, None).expect("sealed");
     sealed.as_str().to_owned()
 }
 

@@ -9,7 +9,7 @@ use super::{Context, Stop, editing, no_such, routing_files};
 use crate::error::{Error, Result};
 use crate::files;
 use crate::routing::{CipherText, Routing, SecretSource};
-use crate::secrets::{Format, KeyRing, Sealed, is_under_current_key, open, seal};
+use crate::secrets::{KeyRing, Sealed, SecretFormat, is_under_current_key, open, seal};
 use crate::source::LoadOptions;
 use crate::source::write::edit::Edits;
 
@@ -55,7 +55,7 @@ struct SealedValue<'a> {
 /// # Errors
 /// A key or a config is not there, or a value does not open.
 pub fn plan_rotation(context: &Context<'_>, request: &RotationRequest) -> Result<Rotation, Stop> {
-    let format: Option<Format> = match request.format.as_deref().map(str::parse) {
+    let format: Option<SecretFormat> = match request.format.as_deref().map(str::parse) {
         Some(format) => Some(format.map_err(|_| Error::new("there is no such format"))?),
         None => None,
     };
@@ -145,7 +145,7 @@ fn sealed_values<'a>(
 fn rotate_all(
     values: &[SealedValue<'_>],
     request: &RotationRequest,
-    format: Option<Format>,
+    format: Option<SecretFormat>,
 ) -> Result<Vec<RotatedSecret>> {
     let mut rotated = Vec::new();
     for value in values {
@@ -172,7 +172,11 @@ impl RotationRequest {
     }
 
     /// The new value; `None` where the old one is as it should be.
-    fn seal_anew(&self, value: &SealedValue<'_>, format: Option<Format>) -> Result<Option<Sealed>> {
+    fn seal_anew(
+        &self,
+        value: &SealedValue<'_>,
+        format: Option<SecretFormat>,
+    ) -> Result<Option<Sealed>> {
         let ring = &self.ring;
         let before = Sealed::parse(value.text.as_stored());
         let before = before.map_err(|error| Error::new(error.to_string()))?;
@@ -181,7 +185,7 @@ impl RotationRequest {
         // Opened also where nothing is to be done: what is said of it was seen.
         let secret = open(ring, id, &before).map_err(|error| Error::new(error.to_string()))?;
         let under_key = match (&self.to, format) {
-            (Some(key), Format::Aes256Gcm) => before.key_id() == Some(key),
+            (Some(key), SecretFormat::Aes256Gcm) => before.key_id() == Some(key),
             _ => is_under_current_key(ring, &before),
         };
         if before.format() == format && under_key {

@@ -10,7 +10,7 @@ use crate::error::{Error, Exit, Result};
 use crate::fields::Field;
 use crate::files::{self, Tree};
 use crate::routing::SecretFormat;
-use crate::secrets::{Format, KeyRing, seal};
+use crate::secrets::{KeyRing, seal};
 use crate::source::Sources;
 use crate::source::write::edit::{Edit, Edits};
 
@@ -42,10 +42,8 @@ pub fn seal_secret(
     ring: &KeyRing,
     key: Option<&str>,
 ) -> Result<SealedSecret> {
-    let format = match routing_files::load_files(context).routing.secret_format {
-        Some(SecretFormat::Fernet) => Format::Fernet,
-        Some(SecretFormat::Aes256Gcm) | None => Format::Aes256Gcm,
-    };
+    let format = routing_files::load_files(context).routing.secret_format;
+    let format = format.unwrap_or(SecretFormat::Aes256Gcm);
     let id = place.id.unwrap_or_else(Uuid::new_v4);
     let sealed = seal(ring, id, secret, format, key).map_err(|error| {
         Error::new(error.to_string())

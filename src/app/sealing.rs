@@ -15,7 +15,7 @@ use crate::finding::{Finding, Place};
 use crate::history::undone::Undone;
 use crate::resolve::SecretState;
 use crate::routing::{CipherText, Routing, SecretFormat, SecretSource, ServerConfig};
-use crate::secrets::{self, Fingerprint, Format, KeyRing, Sealed, Secret, Stored};
+use crate::secrets::{self, Fingerprint, KeyRing, Sealed, Secret, Stored};
 use crate::snapshot::{LiveConfig, OwnedConfig, Snapshot};
 use crate::store::PreparedSecret;
 
@@ -116,8 +116,8 @@ impl<'a> SecretRow<'a> {
         let sealed = self.live.map(|live| Sealed::parse(live.secret.as_stored()));
         let sealed = sealed.and_then(Result::ok).filter(|_| self.is_as_applied());
         let has_key = |sealed: &Sealed| match sealed.format() {
-            Format::Aes256Gcm => ring.current().is_some(),
-            Format::Fernet => ring.has_fernet(),
+            SecretFormat::Aes256Gcm => ring.current().is_some(),
+            SecretFormat::Fernet => ring.has_fernet(),
         };
         let sealed = sealed.filter(has_key);
         sealed.is_some_and(|sealed| !secrets::is_under_current_key(ring, &sealed))
@@ -308,10 +308,7 @@ fn sealed_text(
         }
         SecretSource::Env(_) | SecretSource::File(_) => rules.read(routing, config)?,
     };
-    let format = match wanted.unwrap_or(SecretFormat::Aes256Gcm) {
-        SecretFormat::Aes256Gcm => Format::Aes256Gcm,
-        SecretFormat::Fernet => Format::Fernet,
-    };
+    let format = wanted.unwrap_or(SecretFormat::Aes256Gcm);
     let sealed = secrets::seal(ring, id, &secret, format, None);
     let sealed = sealed.map_err(|error| no_key(&error))?;
     Ok(CipherText::new(sealed.as_str()))

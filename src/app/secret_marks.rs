@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::secret_sources::SourceRules;
 use crate::diff::secret::SecretFacts;
 use crate::routing::{Routing, SecretSource, ServerConfig};
-use crate::secrets::{self, Format, KeyRing, Sealed, Secret};
+use crate::secrets::{self, KeyRing, Sealed, Secret, SecretFormat};
 
 /// Marks configs whose secrets are one file, or one value of which one is in
 /// the form that opens for any config.
@@ -37,7 +37,7 @@ pub(crate) fn mark(
 /// A sealed value that opens for whichever config it is copied to.
 fn fernet(text: &str) -> Option<Sealed> {
     let sealed = Sealed::parse(text).ok()?;
-    (sealed.format() == Format::Fernet).then_some(sealed)
+    (sealed.format() == SecretFormat::Fernet).then_some(sealed)
 }
 
 fn mark_values(facts: &mut SecretFacts, rules: &SourceRules, routing: &Routing, ring: &KeyRing) {
@@ -74,7 +74,7 @@ fn value(
         return Some((rules.read(routing, config).ok()?, false));
     };
     let sealed = Sealed::parse(text.as_stored()).ok()?;
-    let anywhere = sealed.format() == Format::Fernet;
+    let anywhere = sealed.format() == SecretFormat::Fernet;
     // A value of lkroute's own form is never without an id.
     let id = config.id.unwrap_or(Uuid::nil());
     Some((secrets::open(ring, id, &sealed).ok()?, anywhere))

@@ -9,7 +9,7 @@ use crate::address::Address;
 use crate::fields::Field;
 use crate::finding::{Finding, Place};
 use crate::routing::{Routing, SecretSource, ServerConfig};
-use crate::sealed::{Format, Sealed};
+use crate::sealed::{Sealed, SecretFormat};
 
 /// Configs that take one secret to several hosts: whoever adds such a config
 /// lets another server have tokens that the first one takes.
@@ -68,7 +68,7 @@ fn declared(routing: &Routing, config: &ServerConfig) -> Option<String> {
         }
         SecretSource::Sealed(text) => {
             let sealed = Sealed::parse(text.as_stored()).ok()?;
-            (sealed.format() == Format::Fernet)
+            (sealed.format() == SecretFormat::Fernet)
                 .then(|| format!("sealed {}", text.as_stored().trim_end()))
         }
     }

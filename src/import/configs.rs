@@ -11,7 +11,7 @@ use crate::fields::{Field, Fields};
 use crate::finding::Finding;
 use crate::invisible_chars::drop_user_info;
 use crate::routing::SecretSource;
-use crate::sealed::{Format, Stored};
+use crate::sealed::{SecretFormat, Stored};
 use crate::snapshot::LiveConfig;
 use crate::source::{self, LoadOptions, Texts};
 
@@ -140,7 +140,10 @@ fn secret_variable(name: &str) -> String {
 }
 
 /// The formats of the sealed secrets of the wanted configs.
-pub(super) fn secret_formats(configs: &[ImportedConfig], wanted: &[bool]) -> BTreeSet<Format> {
+pub(super) fn secret_formats(
+    configs: &[ImportedConfig],
+    wanted: &[bool],
+) -> BTreeSet<SecretFormat> {
     let wanted = configs.iter().zip(wanted).filter(|(_, wanted)| **wanted);
     let sealed = wanted.filter_map(|(config, _)| config.secret.sealed());
     sealed.map(|sealed| sealed.format()).collect()

@@ -13,7 +13,7 @@ use super::report::{Import, ImportCounts, ImportFile};
 use super::tenants;
 use crate::fields::Field;
 use crate::phone::{self, E164, RowKey};
-use crate::sealed::Format;
+use crate::sealed::SecretFormat;
 
 /// Calling codes whose national numbers may begin with a zero that is part of
 /// the number, and that a `bigint` loses.
@@ -126,9 +126,9 @@ fn common_files(
     let mut files = Vec::new();
     let formats = configs::secret_formats(content.configs, content.wanted);
     // Where formats are mixed, either would be a change to some secret.
-    if formats == BTreeSet::from([Format::Fernet]) {
+    if formats == BTreeSet::from([SecretFormat::Fernet]) {
         let mut text = header.to_owned();
-        emit::secret_format(&mut text, Format::Fernet.name());
+        emit::secret_format(&mut text, SecretFormat::Fernet.as_str());
         files.push(import_file("settings", text));
     }
     if !aliases.is_empty() {

@@ -10,6 +10,7 @@ pub mod window;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::str::FromStr;
 
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
@@ -218,11 +219,33 @@ impl SecretSource {
 }
 
 enum_words! {
-    /// How secrets are written to the database.
-    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+    /// How a secret is sealed, and written to the database.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
     pub enum SecretFormat {
+        /// `lkr1:…`, lkroute's own.
         Aes256Gcm = "aes-256-gcm",
+        /// `dev-s-t-…`, for databases that the Python service still reads.
         Fernet = "fernet",
+    }
+}
+
+impl fmt::Display for SecretFormat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a secret's format is `aes-256-gcm` or `fernet`")]
+pub struct UnknownFormat;
+
+impl FromStr for SecretFormat {
+    type Err = UnknownFormat;
+
+    fn from_str(name: &str) -> Result<SecretFormat, UnknownFormat> {
+        let mut all = SecretFormat::ALL.into_iter();
+        all.find(|format| format.as_str() == name)
+            .ok_or(UnknownFormat)
     }
 }
 

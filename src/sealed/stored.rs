@@ -51,7 +51,7 @@ impl Stored {
     /// For reports: `aes-256-gcm`, `fernet`, `plain text` or `damaged`.
     pub fn format_name(&self) -> &'static str {
         match self {
-            Self::Sealed(sealed) => sealed.format().name(),
+            Self::Sealed(sealed) => sealed.format().as_str(),
             Self::Plain(_) => "plain text",
             Self::Damaged { .. } => "damaged",
         }

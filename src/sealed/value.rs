@@ -1,13 +1,14 @@
 //! [`Sealed`]: a sealed value as text, understood as far as that goes without
 //! a key. Pure; imports no cipher.
 
-use std::{fmt, str::FromStr};
+use std::fmt;
 
 use base64::prelude::{BASE64_URL_SAFE, BASE64_URL_SAFE_NO_PAD, Engine};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::key_id::{is_key_id, is_lower_hex};
+use crate::routing::SecretFormat;
 
 pub(crate) const AES_PREFIX: &str = "lkr1:";
 pub(crate) const FERNET_PREFIX: &str = "dev-s-t-";
@@ -16,46 +17,6 @@ pub(crate) const FERNET_PREFIX: &str = "dev-s-t-";
 const AES_LEAST: usize = 12 + 1 + 16;
 /// Version, time, IV and tag; between IV and tag stand whole blocks of 16.
 const FERNET_FRAME: usize = 1 + 8 + 16 + 32;
-
-/// How a secret is sealed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Format {
-    /// `lkr1:…`, lkroute's own.
-    Aes256Gcm,
-    /// `dev-s-t-…`, for databases that the Python service still reads.
-    Fernet,
-}
-
-impl Format {
-    /// As it is written in files and reports.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Aes256Gcm => "aes-256-gcm",
-            Self::Fernet => "fernet",
-        }
-    }
-}
-
-impl fmt::Display for Format {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
-    }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a secret's format is `aes-256-gcm` or `fernet`")]
-pub struct UnknownFormat;
-
-impl FromStr for Format {
-    type Err = UnknownFormat;
-
-    fn from_str(name: &str) -> Result<Self, UnknownFormat> {
-        [Self::Aes256Gcm, Self::Fernet]
-            .into_iter()
-            .find(|format| format.name() == name)
-            .ok_or(UnknownFormat)
-    }
-}
 
 /// What is wrong with a text that should be a sealed value; never says what
 /// the text was.
@@ -87,7 +48,7 @@ pub enum SealedError {
 #[derive(Clone, PartialEq, Eq)]
 pub struct Sealed {
     text: String,
-    format: Format,
+    format: SecretFormat,
 }
 
 /// The parts of an `lkr1:` value.
@@ -102,10 +63,10 @@ impl Sealed {
     pub fn parse(text: &str) -> Result<Self, SealedError> {
         let format = if text.starts_with(AES_PREFIX) {
             aes_parts(text)?;
-            Format::Aes256Gcm
+            SecretFormat::Aes256Gcm
         } else if let Some(token) = text.strip_prefix(FERNET_PREFIX) {
             check_fernet(token)?;
-            Format::Fernet
+            SecretFormat::Fernet
         } else if is_other_version(text) {
             return Err(SealedError::UnknownVersion);
         } else {
@@ -122,14 +83,14 @@ impl Sealed {
         let data = BASE64_URL_SAFE_NO_PAD.encode(data);
         Self {
             text: format!("{AES_PREFIX}{key_id}:{label}:{data}"),
-            format: Format::Aes256Gcm,
+            format: SecretFormat::Aes256Gcm,
         }
     }
 
     pub(crate) fn from_fernet(token: &str) -> Self {
         Self {
             text: format!("{FERNET_PREFIX}{token}"),
-            format: Format::Fernet,
+            format: SecretFormat::Fernet,
         }
     }
 
@@ -138,15 +99,15 @@ impl Sealed {
         &self.text
     }
 
-    pub fn format(&self) -> Format {
+    pub fn format(&self) -> SecretFormat {
         self.format
     }
 
     /// The name of the key; `None` for Fernet, which names none.
     pub fn key_id(&self) -> Option<&str> {
         match self.format {
-            Format::Aes256Gcm => self.text.split(':').nth(1),
-            Format::Fernet => None,
+            SecretFormat::Aes256Gcm => self.text.split(':').nth(1),
+            SecretFormat::Fernet => None,
         }
     }
 
@@ -154,12 +115,12 @@ impl Sealed {
     /// config in particular, so it passes for any.
     pub fn is_for(&self, config_id: Uuid) -> bool {
         match self.format {
-            Format::Aes256Gcm => self
+            SecretFormat::Aes256Gcm => self
                 .text
                 .split(':')
                 .nth(2)
                 .is_some_and(|found| found == label(config_id)),
-            Format::Fernet => true,
+            SecretFormat::Fernet => true,
         }
     }
 
@@ -241,6 +202,7 @@ fn is_other_version(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::routing::UnknownFormat;
 
     /// 29 bytes, the least there can be.
     const DATA: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
@@ -298,9 +260,9 @@ mod tests {
 
     #[test]
     fn formats_are_read_by_the_names_they_are_written_with() {
-        for format in [Format::Aes256Gcm, Format::Fernet] {
+        for format in [SecretFormat::Aes256Gcm, SecretFormat::Fernet] {
             assert_eq!(format.to_string().parse(), Ok(format));
         }
-        assert_eq!("Fernet".parse::<Format>(), Err(UnknownFormat));
+        assert_eq!("Fernet".parse::<SecretFormat>(), Err(UnknownFormat));
     }
 }

@@ -14,7 +14,9 @@ mod fingerprint;
 mod keygen;
 mod keyring;
 
-pub use crate::sealed::{Format, OddSecret, Sealed, SealedError, Secret, Stored, UnknownFormat};
+pub use crate::sealed::{
+    OddSecret, Sealed, SealedError, Secret, SecretFormat, Stored, UnknownFormat,
+};
 pub use error::{OpenError, SealError};
 pub use fingerprint::{Fingerprint, FingerprintError, fingerprint};
 pub use keygen::{KeygenError, NewKey, keygen};
@@ -30,27 +32,27 @@ pub fn seal(
     ring: &KeyRing,
     config_id: Uuid,
     secret: &Secret,
-    format: Format,
+    format: SecretFormat,
     key_id: Option<&str>,
 ) -> Result<Sealed, SealError> {
     if secret.is_empty() {
         return Err(SealError::Empty);
     }
     match format {
-        Format::Aes256Gcm => {
+        SecretFormat::Aes256Gcm => {
             let mut nonce = [0; aes::NONCE];
             getrandom::fill(&mut nonce).map_err(|e| SealError::Random(e.to_string()))?;
             aes::seal(ring.key(key_id)?, config_id, secret, &nonce)
         }
-        Format::Fernet => Ok(fernet::seal(ring.fernet()?, secret)),
+        SecretFormat::Fernet => Ok(fernet::seal(ring.fernet()?, secret)),
     }
 }
 
 /// Opens a sealed value of the config `config_id`.
 pub fn open(ring: &KeyRing, config_id: Uuid, sealed: &Sealed) -> Result<Secret, OpenError> {
     match sealed.format() {
-        Format::Aes256Gcm => aes::open(ring, config_id, sealed),
-        Format::Fernet => {
+        SecretFormat::Aes256Gcm => aes::open(ring, config_id, sealed),
+        SecretFormat::Fernet => {
             ring.fernet()?;
             fernet::open(ring.fernet_keys(), sealed)
         }
@@ -61,8 +63,8 @@ pub fn open(ring: &KeyRing, config_id: Uuid, sealed: &Sealed) -> Result<Secret, 
 /// without the others. A Fernet value names no key: the first one has to open it.
 pub fn is_under_current_key(ring: &KeyRing, sealed: &Sealed) -> bool {
     match sealed.format() {
-        Format::Aes256Gcm => sealed.key_id() == ring.current(),
-        Format::Fernet => {
+        SecretFormat::Aes256Gcm => sealed.key_id() == ring.current(),
+        SecretFormat::Fernet => {
             let first = ring.fernet_keys().take(1);
             fernet::open(first, sealed).is_ok()
         }

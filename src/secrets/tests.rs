@@ -97,7 +97,7 @@ fn a_missing_a_wrong_and_a_damaged_thing_are_told_apart() {
         &both(),
         uae(),
         &secret(PLAIN),
-        Format::Aes256Gcm,
+        SecretFormat::Aes256Gcm,
         Some("other"),
     );
     let by_other = by_other.unwrap().as_str().to_owned();
@@ -179,14 +179,14 @@ fn sealing_refuses_what_it_cannot_do() {
     };
     let empty = KeyRing::default();
     for (format, error) in [
-        (Format::Aes256Gcm, NoKey::Ring),
-        (Format::Fernet, NoKey::Fernet),
+        (SecretFormat::Aes256Gcm, NoKey::Ring),
+        (SecretFormat::Fernet, NoKey::Fernet),
     ] {
         assert_eq!(seal(&empty, PLAIN, format, None), error.into());
         assert_eq!(seal(&both(), "", format, None), SealError::Empty);
     }
     assert_eq!(
-        seal(&both(), PLAIN, Format::Aes256Gcm, Some("gone")),
+        seal(&both(), PLAIN, SecretFormat::Aes256Gcm, Some("gone")),
         NoKey::Named("gone".into()).into()
     );
 }
@@ -229,7 +229,7 @@ proptest! {
     ) {
         prop_assume!(id != other);
         let (ring, id, other) = (both(), Uuid::from_u128(id), Uuid::from_u128(other));
-        for format in [Format::Aes256Gcm, Format::Fernet] {
+        for format in [SecretFormat::Aes256Gcm, SecretFormat::Fernet] {
             let made = seal(&ring, id, &secret(&text), format, key_id).unwrap();
             let read = sealed(made.as_str());
             prop_assert_eq!(&read, &made);
@@ -239,7 +239,7 @@ proptest! {
             prop_assert_eq!(opened.expose(), &text);
             let again = seal(&ring, id, &secret(&text), format, key_id).unwrap();
             prop_assert_ne!(again.hash(), made.hash());
-            if format == Format::Aes256Gcm {
+            if format == SecretFormat::Aes256Gcm {
                 prop_assert_eq!(read.key_id(), Some(key_id.unwrap_or("kb2843125")));
                 prop_assert!(open(&ring, other, &read).is_err());
             }

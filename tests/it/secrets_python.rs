@@ -10,7 +10,7 @@ use std::{
 };
 
 use lkroute::secrets::{
-    Fingerprint, Format, KeyRing, Sealed, Secret, fingerprint, keygen, open, seal,
+    Fingerprint, KeyRing, Sealed, Secret, SecretFormat, fingerprint, keygen, open, seal,
 };
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -116,9 +116,9 @@ fn the_documented_reader_opens_what_lkroute_seals() {
     let mut values = Vec::new();
     for plain in PLAIN {
         for (format, key_id) in [
-            (Format::Aes256Gcm, None),
-            (Format::Aes256Gcm, Some("by-hand")),
-            (Format::Fernet, None),
+            (SecretFormat::Aes256Gcm, None),
+            (SecretFormat::Aes256Gcm, Some("by-hand")),
+            (SecretFormat::Fernet, None),
         ] {
             let secret = Secret::new(plain.into());
             let sealed = seal(&keys.ring, id(&data), &secret, format, key_id).unwrap();
@@ -143,7 +143,14 @@ fn the_documented_reader_refuses_another_config() {
     let keys = keys();
     let mut data = keys.json();
     let secret = Secret::new(PLAIN[0].into());
-    let sealed = seal(&keys.ring, Uuid::new_v4(), &secret, Format::Aes256Gcm, None).unwrap();
+    let sealed = seal(
+        &keys.ring,
+        Uuid::new_v4(),
+        &secret,
+        SecretFormat::Aes256Gcm,
+        None,
+    )
+    .unwrap();
     data["value"] = json!(sealed.as_str());
     let code = format!(
         "{}\n\

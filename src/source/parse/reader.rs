@@ -217,12 +217,9 @@ impl FileReader<'_> {
     }
 
     pub(super) fn read_format(&mut self, text: &At<Text<'_>>) -> Option<SecretFormat> {
-        let all = [SecretFormat::Aes256Gcm, SecretFormat::Fernet];
-        let found = all
-            .into_iter()
-            .find(|format| format.as_str() == &*text.value);
+        let found = text.value.parse().ok();
         if found.is_none() {
-            let names = all.map(SecretFormat::as_str);
+            let names = SecretFormat::ALL.map(SecretFormat::as_str);
             let finding = Finding::error("bad-value", "no format of secrets");
             let hint = suggest::suggestion_hint(&text.value, names);
             self.findings

@@ -1,7 +1,7 @@
 //! The same on the application's own PostgreSQL: its tables, its schema, a
 //! pooler in between.
 
-use lkroute::secrets::{Format, KeyRing, Secret, seal};
+use lkroute::secrets::{KeyRing, Secret, SecretFormat, seal};
 use uuid::Uuid;
 
 use super::world::{RING, clean, said, trunk};
@@ -34,7 +34,7 @@ fn calls_work_on_a_database_that_others_made_and_through_a_pooler() {
         .unwrap();
     let secret = Secret::new(SECRET.to_owned());
     let id = Uuid::parse_str(CONFIG_INDIA).unwrap();
-    let sealed = seal(&ring, id, &secret, Format::Fernet, None).unwrap();
+    let sealed = seal(&ring, id, &secret, SecretFormat::Fernet, None).unwrap();
     db.psql(&format!(
         "UPDATE {} SET livekit_url = '{}', livekit_api_key = '{KEY}', livekit_api_secret = '{}'
          WHERE id = '{CONFIG_INDIA}'",

@@ -1,6 +1,6 @@
 //! Whom a token is sent to: a row that others changed must not get one.
 
-use lkroute::secrets::{Format, KeyRing, Secret, seal};
+use lkroute::secrets::{KeyRing, Secret, SecretFormat, seal};
 use uuid::Uuid;
 
 use super::world::{FILE, FROM, RING, TO, World, clean, files, said, sealed, trunk};
@@ -202,7 +202,7 @@ fn a_row_of_others_is_warned_of_and_may_not_borrow_our_credentials() {
         .unwrap();
     let secret = Secret::new(SECRET.to_owned());
     let id = Uuid::parse_str(CONFIG_UAE).unwrap();
-    let fernet = seal(&ring, id, &secret, Format::Fernet, None).unwrap();
+    let fernet = seal(&ring, id, &secret, SecretFormat::Fernet, None).unwrap();
     drifted
         .world
         .lkroute

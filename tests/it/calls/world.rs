@@ -1,7 +1,7 @@
 //! A migrated SQLite database with two configs on one stand-in, and a `lkroute`
 //! whose output is looked through for secrets.
 
-use lkroute::secrets::{Format, KeyRing, Secret, seal};
+use lkroute::secrets::{KeyRing, Secret, SecretFormat, seal};
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, Connection, Row, SqliteConnection};
 use uuid::Uuid;
@@ -167,7 +167,7 @@ pub fn sealed(id: &str, secret: &str) -> String {
     let ring = KeyRing::parse(RING).expect("a ring");
     let id = Uuid::parse_str(id).expect("a uuid");
     let secret = Secret::new(secret.to_owned());
-    let sealed = seal(&ring, id, &secret, Format::Aes256Gcm, None).expect("sealed");
+    let sealed = seal(&ring, id, &secret, SecretFormat::Aes256Gcm, None).expect("sealed");
     sealed.as_str().to_owned()
 }
 
