@@ -2,7 +2,7 @@
 //! `secrets`.
 
 use super::credentials::KnownServers;
-use super::dispatches::client_of;
+use super::dispatches::{client_of, settle_gone};
 use super::{Context, Stop, database, lookup};
 use crate::dispatch::{CallLook, Dispatched, Limits, Record, Status, look_at_call, phone_in_room};
 use crate::error::{Error, Result};
@@ -48,6 +48,8 @@ pub struct Ended {
     pub record: Record,
     /// What was there, in a phrase.
     pub was_running: String,
+    /// Whether there was anything to end.
+    pub was_there: bool,
 }
 
 /// Looks at a call before it is ended: what is running, in a phrase.
@@ -65,7 +67,7 @@ pub async fn cancel_call(
     let mut record = one_call(store.calls(&named_call(name)).await?, name)?;
     let known = KnownServers::read(&mut store).await?;
     let client = client_of(&record, &known, ring, limits)?;
-    let was_running = running(&client, &record).await;
+    let (was_there, was_running) = running(&client, &record).await;
     let dispatch = record.dispatch_id.as_deref();
     end_call(&client, &record.room, dispatch)
         .await
@@ -76,22 +78,30 @@ pub async fn cancel_call(
             ))
             .hint(failure.cause.remedy())
         })?;
-    record.status = Status::Cancelled;
-    record.finished_at = Some(context.now());
-    record.detail.message = Some(format!("cancelled: {was_running}"));
-    store.complete_call(&record).await?;
+    if was_there {
+        record.status = Status::Cancelled;
+        record.finished_at = Some(context.now());
+        record.detail.message = Some(format!("cancelled: {was_running}"));
+        store.complete_call(&record).await?;
+    } else if !record.is_settled() {
+        settle_gone(&mut record);
+        store.complete_call(&record).await?;
+    }
     Ok(Ended {
         record,
         was_running,
+        was_there,
     })
 }
 
-async fn running(client: &Client, record: &Record) -> String {
+/// Whether anything of a call is there, and what, in a phrase.
+async fn running(client: &Client, record: &Record) -> (bool, String) {
     let dispatched = Dispatched {
         room: &record.room,
         dispatch_id: record.dispatch_id.as_deref().unwrap_or_default(),
     };
-    let agent = match look_at_call(client, &dispatched).await {
+    let look = look_at_call(client, &dispatched).await;
+    let agent = match look {
         CallLook::There(_) => "an agent was there",
         CallLook::Listed => "no agent had taken it",
         CallLook::Gone => "room or dispatch were gone already",
@@ -100,8 +110,10 @@ async fn running(client: &Client, record: &Record) -> String {
     match phone_in_room(client, &record.room).await {
         Ok(Some(phone)) => {
             let status = phone.call_status.map(|status| format!(" ({status})"));
-            format!("{agent}, and a phone{}", status.unwrap_or_default())
+            let phone = format!("{agent}, and a phone{}", status.unwrap_or_default());
+            (true, phone)
         }
-        _ => agent.to_owned(),
+        Ok(None) => (look != CallLook::Gone, agent.to_owned()),
+        Err(_) => (true, agent.to_owned()),
     }
 }

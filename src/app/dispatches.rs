@@ -314,7 +314,7 @@ async fn adopt_dispatch(
     }
 }
 
-fn settle_gone(record: &mut Record) {
+pub(super) fn settle_gone(record: &mut Record) {
     record.status = Status::Unknown;
     record.detail.settled = true;
     record.detail.cause = Some("gone".to_owned());

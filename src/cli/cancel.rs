@@ -73,7 +73,11 @@ impl CancelArgs {
         let records = [ended.record];
         shell.print(&match self.formatted.format() {
             ReportFormat::Text => {
-                let said = format!("Ended; {}\n", ended.was_running);
+                let said = if ended.was_there {
+                    format!("Ended; {}\n", ended.was_running)
+                } else {
+                    format!("Nothing was there to end: {}\n", ended.was_running)
+                };
                 said + &calls::call_list(&records, 0, shell.width())
             }
             ReportFormat::Json => json::json_text(&DispatchesReport::new(&records))?,

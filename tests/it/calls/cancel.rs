@@ -29,6 +29,21 @@ fn a_call_is_ended_by_its_room_or_its_dispatch() {
     assert!(said(&run).contains("no call is known by"), "{}", run.stderr);
 }
 
+/// What is over is not said to have been ended, and keeps what became of it.
+#[test]
+fn a_call_that_is_over_is_not_ended() {
+    let world = World::new();
+    world.standin.world().workers.insert("voag-dev".to_owned());
+    let call = world.json(&["--sip"], 0);
+    assert_eq!(world.recorded()[0], "answered");
+    world.standin.forget();
+    let room = call["room"].as_str().unwrap();
+    let run = world.run(&["cancel", room, "-y"]).expect_code(0);
+    let words = "Nothing was there to end: room or dispatch were gone already";
+    assert!(run.stdout.contains(words), "{}", run.stdout);
+    assert_eq!(world.recorded()[0], "answered");
+}
+
 #[test]
 fn a_command_gets_the_credentials_of_a_config() {
     // What opens more than this server stays here.
