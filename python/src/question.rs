@@ -42,7 +42,10 @@ impl Question {
     ) -> PyResult<Question> {
         guarded(py, || {
             let from = E164::parse(from_number).map_err(|error| {
-                misused(py, "bad-number", format!("the calling number: {error}"))
+                let guess = error.guess();
+                let guess = guess.map(|guess| format!(": did you mean {guess}?"));
+                let message = format!("the calling number: {error}{}", guess.unwrap_or_default());
+                misused(py, "bad-number", message)
             })?;
             let tenant = match (tenant, initiated_by) {
                 (Some(_), Some(_)) => {
