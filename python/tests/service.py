@@ -1,6 +1,5 @@
-"""A small service as lkroute's users write them: over HTTP it says where a call
-goes, and places calls. `service.py DATABASE SCHEMA`; prints its port, ends with its
-input."""
+"""A small service as lkroute's users write them: it says over HTTP where a call
+goes. `service.py DATABASE SCHEMA`; prints its port, ends with its input."""
 
 import asyncio
 import sys
@@ -10,11 +9,6 @@ from aiohttp import web
 
 import lkroute
 from lkroute.asyncpg import Router
-
-
-def failed(error: lkroute.Error) -> web.Response:
-    is_away = isinstance(error, (lkroute.LookupFailed, lkroute.RecordFailed))
-    return web.json_response({"error": error.code, "message": error.message}, status=503 if is_away else 422)
 
 
 async def main(database: str, schema: str) -> None:
@@ -27,7 +21,8 @@ async def main(database: str, schema: str) -> None:
                 request.match_info["number"], to=request.query.get("to"), tenant=request.query.get("tenant")
             )
         except lkroute.Error as error:
-            return failed(error)
+            body = {"error": error.code, "message": error.message}
+            return web.json_response(body, status=503 if error.code == "lookup-failed" else 422)
         return web.json_response(
             {
                 "config": found.config_name,
@@ -38,17 +33,8 @@ async def main(database: str, schema: str) -> None:
             }
         )
 
-    async def call(request: web.Request) -> web.Response:
-        asked = await request.json()
-        try:
-            placed = await router.dispatch(request.match_info["number"], to=asked["to"])
-        except lkroute.Error as error:
-            return failed(error)
-        return web.json_response({"status": placed.status, "room": placed.room, "worker": placed.worker})
-
     app = web.Application()
     app.router.add_get("/route/{number}", route)
-    app.router.add_post("/call/{number}", call)
     runner = web.AppRunner(app)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)

@@ -8,7 +8,7 @@ use std::process::{Child, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::package;
 use crate::support::pages::blocks_run_by;
@@ -21,21 +21,17 @@ const NUMBER: &str = "+971545335200";
 const MOVED: usize = 40;
 
 /// The service of `python/tests/service.py`.
-pub struct Service {
+struct Service {
     child: Child,
     port: u16,
 }
 
 impl Service {
     fn start(db: &Db) -> Option<Service> {
-        Service::with_keys(db, KEYS)
-    }
-
-    pub fn with_keys(db: &Db, keys: &str) -> Option<Service> {
         let mut child = package()?
             .script("service.py")
             .args([&db.url, SCHEMA])
-            .env("LKROUTE_KEYS", keys)
+            .env("LKROUTE_KEYS", KEYS)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -51,24 +47,13 @@ impl Service {
 
     /// What the service says of a number.
     fn route(&self, number: &str) -> Value {
-        self.ask("GET", &format!("/route/{number}"), "")
-    }
-
-    /// What became of a call that it places.
-    pub fn call(&self, number: &str, to: &str) -> Value {
-        let body = json!({ "to": to }).to_string();
-        self.ask("POST", &format!("/call/{number}"), &body)
-    }
-
-    fn ask(&self, method: &str, path: &str, body: &str) -> Value {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).expect("connect");
         let limit = Some(Duration::from_secs(60));
         stream.set_read_timeout(limit).expect("set it");
-        let (path, length) = (path.replace('+', "%2B"), body.len());
+        let number = number.replace('+', "%2B");
         write!(
             stream,
-            "{method} {path} HTTP/1.0\r\nHost: service.example\r\n\
-             Content-Length: {length}\r\n\r\n{body}"
+            "GET /route/{number} HTTP/1.0\r\nHost: service.example\r\n\r\n"
         )
         .expect("ask");
         let mut answer = String::new();
