@@ -30,7 +30,7 @@ fn alike(text: &str) -> String {
                 let rest = port.trim_start_matches(|c: char| c.is_ascii_digit());
                 format!("{scheme}127.0.0.1:7880{rest}")
             }
-            None if next.starts_with("ms") => "1".to_owned(),
+            None if next.starts_with("ms") || next.trim_end_matches(';') == "s" => "1".to_owned(),
             None => with_known_id(word),
         }
     });
