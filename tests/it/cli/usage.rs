@@ -56,7 +56,7 @@ fn a_file_without_tables_is_no_database_yet() {
     for line in ["resolve --from +971545335200", call] {
         let failed = run(&lkroute, line).expect_code(1);
         assert!(
-            failed.stderr.contains("`lkroute migrate`"),
+            failed.stderr.contains("`lkroute migrate --check`"),
             "{}",
             failed.stderr
         );
