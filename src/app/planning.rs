@@ -87,6 +87,17 @@ impl Planned {
         Some(&found.revision)
     }
 
+    /// The environment that is planned for, where the database was applied before
+    /// its files had any: it is stamped with the next thing that is written.
+    pub fn unstamped_environment(&self) -> Option<&str> {
+        let stamp = &self.snapshot;
+        let applied_without = stamp.last_apply.is_some() && stamp.environment.is_none();
+        self.routing
+            .environment
+            .as_deref()
+            .filter(|_| applied_without)
+    }
+
     /// The guards that are stored when the plan is carried out.
     pub fn guards_after(&self) -> Result<Guards> {
         let mut guards = match (&self.plan.guards, self.snapshot.guards.readable()?) {

@@ -97,7 +97,7 @@ impl ApplyArgs {
         };
         let ready = prepare_apply(&shell.context(), request).await?;
         let planned = &ready.planned;
-        report::tell_uncommitted(shell, planned);
+        report::tell_what_is_unsettled(shell, planned);
         if self.is_text() {
             let text = PlanReview::of(planned).text(shell.view(self.full));
             shell.print(&text)?;

@@ -75,7 +75,7 @@ impl PlanArgs {
         }
         let ring = self.keys.ring()?;
         let planned = block_on(plan_changes(&shell.context(), &ring, &self.request()?))?;
-        report::tell_uncommitted(shell, &planned);
+        report::tell_what_is_unsettled(shell, &planned);
         if let Some(path) = &self.out {
             let digest = save_plan(&planned, &self.target, path)?;
             shell.note(&format!("saved as {} ({digest})", path.display()));

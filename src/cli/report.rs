@@ -39,10 +39,16 @@ pub(super) struct PlanReview<'a> {
     pub saved: bool,
 }
 
-/// Says which of the files are in no commit.
-pub(super) fn tell_uncommitted(shell: &Shell, planned: &Planned) {
+/// Says which of the files are in no commit, and of a database that is nobody's.
+pub(super) fn tell_what_is_unsettled(shell: &Shell, planned: &Planned) {
     if let Some(note) = planned.checked_out.as_ref().and_then(CheckedOut::note) {
         shell.note(&note);
+    }
+    if let (Some(name), true) = (planned.unstamped_environment(), planned.plan.is_empty()) {
+        shell.warn(&format!(
+            "the database belongs to no environment yet, and an apply of no changes leaves it so: \
+             files of another than `{name}` are taken until one writes something"
+        ));
     }
 }
 

@@ -167,6 +167,32 @@ fn told_in_the_history(lkroute: &Lkroute) {
     );
 }
 
+/// The attack: environments come to a database that was applied without, and the
+/// first apply has nothing to write. Then staging's files are taken.
+#[test]
+fn a_database_that_belongs_to_nobody_yet_is_told_of() {
+    let directory = Lkroute::new();
+    let url = format!("sqlite://{}", directory.path().join("old.db").display());
+    let before = Lkroute::with_two_regions();
+    run(&before, &format!("--database {url} apply --auto-approve")).expect_code(0);
+    let lkroute = two_environments(&url);
+    for command in ["plan", "apply --auto-approve"] {
+        let ran = run(&lkroute, &format!("--env production {command}")).expect_code(0);
+        let said = ran.stderr.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(said.contains("belongs to no environment yet"), "{said}");
+        assert!(said.contains("another than `production`"), "{said}");
+    }
+    lkroute.edit("routing/uae.toml", "voag-staging", "voag-production");
+    run(&lkroute, "--env production apply --auto-approve").expect_code(0);
+    let settled = run(&lkroute, "--env production plan").expect_code(0);
+    assert!(
+        !settled.stderr.contains("no environment yet"),
+        "{}",
+        settled.stderr
+    );
+    run(&lkroute, "--env staging plan").expect_code(6);
+}
+
 #[test]
 fn another_owner_is_refused() {
     let Some((lkroute, _db)) = applied("owner") else {
