@@ -30,11 +30,17 @@ fn alike(text: &str) -> String {
                 let rest = port.trim_start_matches(|c: char| c.is_ascii_digit());
                 format!("{scheme}127.0.0.1:7880{rest}")
             }
-            None if next.starts_with("ms") || next.trim_end_matches(';') == "s" => "1".to_owned(),
+            None if next.starts_with("ms") => "1".to_owned(),
+            None if next.starts_with('s') && is_fraction(word) => "0.0".to_owned(),
             None => with_known_id(word),
         }
     });
     shown.collect::<Vec<_>>().join(" ")
+}
+
+/// Of seconds, as an apply says how long it took; limits are whole.
+fn is_fraction(word: &str) -> bool {
+    word.contains('.') && word.parse::<f64>().is_ok()
 }
 
 /// Other ids of the same kind and length become one.
