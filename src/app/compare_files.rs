@@ -100,7 +100,7 @@ pub(crate) fn compare_files(
     let aliases: Vec<_> = aliases
         .filter_map(|tenant| Some((tenant.id, tenant.alias.clone()?)))
         .collect();
-    let slips = slips::find_slips(&plan, &aliases, &new.routing.tenants);
+    let slips = slips::find_slips(&plan, &aliases, &new.routing);
     plan.findings.extend(slips);
     let number = match number {
         Some(asked) => {

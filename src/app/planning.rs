@@ -386,11 +386,8 @@ fn judge_plan(
     plan.findings.splice(0..0, loaded.findings);
     plan.findings.extend(guard_report.warnings);
     plan.findings.extend(rules.own_lists(&routing));
-    plan.findings.extend(slips::find_slips(
-        &plan,
-        &snapshot.tenants,
-        &routing.tenants,
-    ));
+    plan.findings
+        .extend(slips::find_slips(&plan, &snapshot.tenants, &routing));
     let mut refusals = guard_report.refusals;
     refusals.extend_from_slice(facts.refusals());
     let (held, told): (Vec<Finding>, Vec<Finding>) = exceptions::held_back(&plan, day)

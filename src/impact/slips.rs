@@ -1,6 +1,6 @@
-//! Likely typing errors in a change: numbers that are perhaps none, an alias that
-//! means another tenant, a number that is a lost one but for a digit. Core: imports
-//! the model, `phone` and `diff`.
+//! Likely mistakes in a change: numbers that are perhaps none, an alias that means
+//! another tenant, a number that is a lost one but for a digit, one that another
+//! tenant has as well. Core: imports the model, `phone` and `diff`.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -11,7 +11,7 @@ use crate::diff::plan::{Action, Change, Object, Plan};
 use crate::fields::Field;
 use crate::finding::{Finding, Place};
 use crate::phone::{self, E164};
-use crate::routing::Tenant;
+use crate::routing::{Binding, Routing, Tenant};
 
 /// How many numbers are looked at, of one line of the files and in all: a doubt
 /// costs two microseconds, and the first one 15 ms for the library's data.
@@ -20,12 +20,17 @@ const LOOKED_AT: (u32, usize) = (100, 10_000);
 /// Numbers lost and numbers new are compared one with another up to so many.
 const COMPARED: usize = 200;
 
+/// New numbers times tenants that are looked for a second tenant at most, at about
+/// 0.1 microseconds.
+const LOOKED_FOR: usize = 200_000;
+
 /// A warning for each slip that a plan may hold; `before` are the aliases as
-/// they were applied last.
-pub(crate) fn find_slips(plan: &Plan, before: &[(Uuid, String)], after: &[Tenant]) -> Vec<Finding> {
+/// they were applied last, `after` what is declared.
+pub(crate) fn find_slips(plan: &Plan, before: &[(Uuid, String)], after: &Routing) -> Vec<Finding> {
     let mut findings = doubtful_numbers(plan);
-    findings.extend(moved_aliases(plan, before, after));
+    findings.extend(moved_aliases(plan, before, &after.tenants));
     findings.extend(numbers_mistyped(plan));
+    findings.extend(shared_numbers(plan, after));
     findings
 }
 
@@ -136,14 +141,61 @@ fn numbers_mistyped(plan: &Plan) -> Option<Finding> {
     let message = format!("{old} is lost and {new} is new: {differ}{more}");
     let hint = "was it mistyped, now or before? Calls of the lost one find no route";
     let finding = Finding::warning("number-mistyped", message).hint(hint);
-    let place = plan.source(change).map(|(file, line)| Place {
-        line,
-        ..Place::file(file)
-    });
-    Some(match place {
-        Some(place) => finding.at(place),
+    Some(at_source(finding, plan, change))
+}
+
+/// New numbers that are declared for another tenant as well: who calls from one
+/// and names neither tenant nor user has two routes then, and gets none. Rows of
+/// others are not looked at.
+fn shared_numbers(plan: &Plan, after: &Routing) -> Option<Finding> {
+    let tenants: Vec<&[Binding]> = after
+        .bindings
+        .chunk_by(|one, next| one.tenant == next.tenant)
+        .collect();
+    if tenants.len() < 2 {
+        return None;
+    }
+    let new = plan.changes.iter().filter(|change| change.insert);
+    let new = new.filter_map(|change| Some((change, binding(change)?)));
+    let mut shared =
+        new.take(LOOKED_FOR / tenants.len())
+            .filter_map(|(change, (number, tenant))| {
+                let own = plan.tenants.get(tenant as usize)?;
+                let key = number.row_key();
+                let mut with = tenants.iter().filter(|of| {
+                    after.tenant(&of[0]).id != own.id
+                        && of
+                            .binary_search_by_key(&key, |binding| binding.number.row_key())
+                            .is_ok()
+                });
+                let first = after.tenant(&with.next()?[0]);
+                Some((change, number, own, first, with.count() as u64))
+            });
+    let (change, number, own, other, more) = shared.next()?;
+    let others = match more {
+        0 => format!("`{}` has it as well", other.label()),
+        more => format!("`{}` and {more} more have it as well", other.label()),
+    };
+    let message = format!(
+        "{number} is new for `{}`, and {others}{}",
+        own.label(),
+        so_are_more(shared.count() as u64)
+    );
+    let hint = "a call from it that names neither tenant nor user finds several routes and \
+                fails: see that whoever places calls names one of them";
+    let finding = Finding::warning("number-shared", message).hint(hint);
+    Some(at_source(finding, plan, change))
+}
+
+/// A finding at the line that declares what changes.
+fn at_source(finding: Finding, plan: &Plan, change: &Change) -> Finding {
+    match plan.source(change) {
+        Some((file, line)) => finding.at(Place {
+            line,
+            ..Place::file(file)
+        }),
         None => finding,
-    })
+    }
 }
 
 fn is_slip(old: &str, new: &str) -> bool {

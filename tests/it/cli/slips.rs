@@ -134,3 +134,46 @@ fn a_doubtful_number_behind_many_good_ones_is_named() {
         "{words}"
     );
 }
+
+/// Whoever calls from a number that two tenants have, and names neither tenant
+/// nor user, has no route any more: "new" alone would say nothing of that.
+#[test]
+fn a_new_number_that_another_tenant_has_is_named() {
+    let lkroute = applied();
+    let number = "+971545335200";
+    run(&lkroute, &format!("resolve --from {number}")).expect_code(0);
+    let binding = |numbers: &str| {
+        format!(
+            "[[bindings]]\nnumbers = [{numbers}]\ntenant = \"techiemaya-test\"\n\
+             config = \"uae-vm-selfhosted\"\n"
+        )
+    };
+    // Numbers that are this tenant's alone are no news.
+    lkroute.write("routing/more.toml", &binding("\"+971545335277\""));
+    let alone = said(&run(&lkroute, "plan"));
+    assert!(!alone.contains("number-shared"), "{alone}");
+    lkroute.write(
+        "routing/more.toml",
+        &binding(&format!("\"+971545335277\", \"{number}\"")),
+    );
+    let sentence = format!("{number} is new for `techiemaya-test`, and `sasya` has it as well");
+    let planned = run(&lkroute, "plan").expect_code(0);
+    assert!(said(&planned).contains(&sentence), "{planned:?}");
+    let annotated = said(&run(&lkroute, "plan --format github"));
+    assert!(
+        annotated.contains("file=routing/more.toml,line="),
+        "{annotated}"
+    );
+    let hinted = planned.told(
+        "a call from it that names neither tenant nor user finds several routes and fails: see that whoever places calls names one of them",
+    );
+    hinted.then(|| run(&lkroute, "apply --auto-approve").expect_code(0));
+    let ambiguous = run(&lkroute, &format!("resolve --from {number}")).expect_code(1);
+    assert!(
+        said(&ambiguous).contains("belongs to 2 tenants"),
+        "{ambiguous:?}"
+    );
+    run(&lkroute, &format!("resolve --from {number} --tenant sasya")).expect_code(0);
+    let again = said(&run(&lkroute, "plan"));
+    assert!(!again.contains("number-shared"), "{again}");
+}
