@@ -32,13 +32,9 @@ fn edit_database(lkroute: &Lkroute, sql: &'static str) {
 fn a_saved_plan_is_shown_and_applied() {
     let lkroute = changed();
     let planned = lkroute.run(&["plan", "--out", "a.lkplan"]).expect_code(0);
-    assert!(
-        planned.stderr.contains("saved as a.lkplan\n(sha256:"),
-        "{}",
-        planned.stderr
-    );
+    assert_contains!(planned.stderr, "saved as a.lkplan\n(sha256:");
     let shown = lkroute.run(&["show", "a.lkplan"]).expect_code(0);
-    assert!(shown.stdout.contains("voag-production"), "{}", shown.stdout);
+    assert_contains!(shown.stdout, "voag-production");
     let shown = lkroute
         .run(&["show", "a.lkplan", "--format", "json"])
         .expect_code(0)
@@ -68,10 +64,7 @@ fn a_saved_plan_says_all_that_was_said_of_it() {
         };
         let shown = run(&["show", "a.lkplan"]);
         let planned = run(&["plan"]);
-        assert!(
-            shown.contains("route-lost") && shown.contains("plain-http"),
-            "{shown}"
-        );
+        assert_contains!(shown, "route-lost", "plain-http");
         match format {
             "json" => {
                 let read = |text: &str| serde_json::from_str(text).expect("JSON");
@@ -83,7 +76,7 @@ fn a_saved_plan_says_all_that_was_said_of_it() {
             }
             "markdown" => {
                 let (shown, left_out) = shown.rsplit_once(" · The digest covers").expect("it");
-                assert!(left_out.contains("what guards refused"), "{left_out}");
+                assert_contains!(left_out, "what guards refused");
                 assert_eq!(shown, planned.trim_end());
             }
             _ => assert_eq!(shown, planned, "{format}"),
@@ -97,11 +90,7 @@ fn a_plan_that_moved_is_stale_and_the_difference_is_shown() {
     lkroute.run(&["plan", "--out", "a.lkplan"]).expect_code(0);
     lkroute.edit("routing/uae.toml", "voag-production", "voag-dev-v2");
     let stale = lkroute.run(&["apply", "a.lkplan"]).expect_code(5);
-    assert!(
-        stale.stderr.contains("voag-production") && stale.stderr.contains("voag-dev-v2"),
-        "{}",
-        stale.stderr
-    );
+    assert_contains!(stale.stderr, "voag-production", "voag-dev-v2");
     let plan = lkroute
         .run(&["plan", "--format", "json"])
         .expect_code(0)
@@ -154,7 +143,7 @@ fn a_digest_is_enough_and_sees_drift() {
     let stale = lkroute
         .run(&["apply", "--expect", &approved])
         .expect_code(5);
-    assert!(stale.stderr.contains(&approved), "{}", stale.stderr);
+    assert_contains!(stale.stderr, approved);
     let with_drift = digest(&lkroute);
     lkroute
         .run(&["apply", "--expect", &with_drift])
@@ -167,7 +156,7 @@ fn a_file_that_is_no_plan_is_told() {
     let lkroute = changed();
     lkroute.write("a.lkplan", "{}");
     let told = lkroute.run(&["apply", "a.lkplan"]).expect_code(1);
-    assert!(told.stderr.contains("a.lkplan"), "{}", told.stderr);
+    assert_contains!(told.stderr, "a.lkplan");
     lkroute.run(&["show", "gone.lkplan"]).expect_code(1);
 }
 
@@ -186,7 +175,7 @@ fn a_row_that_others_made_inactive_is_taken_over_by_a_line_that_adopt_writes() {
         "in the database  \"inactive\"",
         "to keep what is there: take the number out of the files",
     ] {
-        assert!(refused.stdout.contains(part), "{part}: {}", refused.stdout);
+        assert_contains!(refused.stdout, part);
     }
     lkroute.run(&["adopt", "--all"]).expect_code(0);
     lkroute.run(&["apply", "--auto-approve"]).expect_code(0);
@@ -218,17 +207,9 @@ fn a_secret_source_that_is_missing_says_what_to_set() {
         "[secrets]\nformat = \"aes-256-gcm\"\n[tenants]",
     );
     let refused = lkroute.run(&["apply", "--auto-approve"]);
-    assert!(
-        refused.stderr.contains("LKROUTE_SECRET_MADE_UP is not set"),
-        "{}\n{}",
-        refused.stdout,
-        refused.stderr
-    );
-    assert!(
-        refused
-            .stderr
-            .contains("set LKROUTE_SECRET_MADE_UP for this command"),
-        "{}",
-        refused.stderr
+    assert_contains!(refused.stderr, "LKROUTE_SECRET_MADE_UP is not set");
+    assert_contains!(
+        refused.stderr,
+        "set LKROUTE_SECRET_MADE_UP for this command"
     );
 }

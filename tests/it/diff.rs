@@ -4,7 +4,7 @@
 use std::fs;
 
 use crate::git::git;
-use crate::support::Lkroute;
+use crate::support::{Lkroute, words_of};
 
 const INDIA: &str = "routing/india.toml";
 const UAE: &str = "routing/uae.toml";
@@ -76,17 +76,14 @@ fn revisions_and_the_work_tree_are_compared() {
 
     let pending = lkroute.run(&["diff", "HEAD^1", "--detailed-exitcode"]);
     let pending = pending.expect_code(2);
-    assert!(pending.stdout.contains("+ worker_name = \"voag-dev-v2\""));
-    assert!(pending.stdout.contains("routing/india.toml:"));
+    assert_contains!(pending.stdout, "+ worker_name = \"voag-dev-v2\"");
+    assert_contains!(pending.stdout, "routing/india.toml:");
     lkroute.run(&["diff", "--detailed-exitcode"]).expect_code(0);
     let report = lkroute.run(&["diff", "HEAD^", "HEAD", "--format", "markdown"]);
     let report = report.expect_code(0).stdout;
-    assert!(report.starts_with("<!-- lkroute plan -->\n"), "{report}");
-    assert!(report.contains("changes worker: `voag-dev` → `voag-dev-v2`"));
-    assert!(
-        report.contains(&format!("HEAD ({})", &two[..12])),
-        "{report}"
-    );
+    assert_starts!(report, "<!-- lkroute plan -->\n");
+    assert_contains!(report, "changes worker: `voag-dev` → `voag-dev-v2`");
+    assert_contains!(report, format!("HEAD ({})", &two[..12]));
     assert!(!report.contains("--expect"), "no digest is said: {report}");
     assert!(!lkroute.path().join("lkroute.db").exists());
 }
@@ -100,7 +97,7 @@ fn a_diff_speaks_of_terms_and_of_new_numbers() {
     let new = "[[bindings]]\nnumber = \"+971545335209\"\ntenant = \"sasya\"\n";
     lkroute.write("routing/new.toml", new);
     let said = lkroute.run(&["diff"]).expect_code(0).stdout;
-    let words = said.split_whitespace().collect::<Vec<_>>().join(" ");
+    let words = words_of(&said);
     for told in [
         "1 number of `sasya`: dialled 0… → 0088216…",
         "1 number of `sasya` is new → `uae-vm-selfhosted`",
@@ -122,7 +119,7 @@ fn moving_a_definition_to_another_file_is_no_change() {
     lkroute.write("routing/z.toml", config);
     fs::remove_file(lkroute.path().join(INDIA)).expect("remove it");
     let report = lkroute.run(&["diff", "--detailed-exitcode"]).expect_code(0);
-    assert!(report.stdout.starts_with("No changes"), "{}", report.stdout);
+    assert_starts!(report.stdout, "No changes");
 }
 
 #[test]
@@ -157,21 +154,13 @@ fn guards_and_routing_tests_speak_offline_too() {
 
     lkroute.write(UAE, &format!("{text}{}", EXPECT.replace("ST_", "ST_x")));
     let report = lkroute.run(&["diff"]).expect_code(3);
-    assert!(
-        report.stdout.contains("routing/uae.toml:"),
-        "{}",
-        report.stdout
-    );
+    assert_contains!(report.stdout, "routing/uae.toml:");
     lkroute.write(UAE, &format!("{text}\nnonsense"));
     lkroute.run(&["diff"]).expect_code(3);
     commit(&lkroute);
     lkroute.write(UAE, &text);
     let report = lkroute.run(&["diff"]).expect_code(3);
-    assert!(
-        report.stderr.contains("the files at HEAD ("),
-        "{}",
-        report.stderr
-    );
+    assert_contains!(report.stderr, "the files at HEAD (");
     assert_eq!(changes(&lkroute, &["diff", "HEAD^"]), [""; 0]);
 }
 
@@ -186,16 +175,12 @@ fn a_directory_that_was_not_there_is_told_apart() {
     let new = lkroute
         .run(&[none, "diff", "--detailed-exitcode"])
         .expect_code(2);
-    assert!(new.stderr.contains("everything is new"), "{}", new.stderr);
+    assert_contains!(new.stderr, "everything is new");
     let gone = lkroute.run(&["diff"]).expect_code(3);
-    assert!(gone.stdout.contains("no-directory"), "{}", gone.stdout);
+    assert_contains!(gone.stdout, "no-directory");
     commit(&lkroute);
     let gone = lkroute.run(&["diff", "HEAD^", "HEAD"]).expect_code(3);
-    assert!(
-        gone.stdout.contains("no directory `routing` at HEAD"),
-        "{}",
-        gone.stdout
-    );
+    assert_contains!(gone.stdout, "no directory `routing` at HEAD");
     // From within the directory, and by a whole path.
     let routing = lkroute.path().join("elsewhere/routing");
     let whole = routing.to_str().expect("plain");
@@ -213,22 +198,14 @@ fn a_shallow_clone_says_what_to_set() {
     git(clone.path(), &["clone", "-q", "--depth", "1", &from, "."]);
     clone.run(&["diff"]).expect_code(0);
     let cut = clone.run(&["diff", "HEAD^1", "HEAD"]).expect_code(1);
-    assert!(cut.stderr.contains("fetch-depth: 0"), "{}", cut.stderr);
+    assert_contains!(cut.stderr, "fetch-depth: 0");
     let unknown = lkroute.run(&["diff", "nowhere"]).expect_code(1);
-    assert!(unknown.stderr.contains("git knows no revision nowhere"));
+    assert_contains!(unknown.stderr, "git knows no revision nowhere");
     let option = lkroute.run(&["diff", "--", "--output=x"]).expect_code(1);
-    assert!(
-        option.stderr.contains("git knows no revision"),
-        "{}",
-        option.stderr
-    );
+    assert_contains!(option.stderr, "git knows no revision");
     let outside = Lkroute::with_two_regions();
     let outside = outside.run(&["diff"]).expect_code(1);
-    assert!(
-        outside.stderr.contains("`routing` is in no git repository"),
-        "{}",
-        outside.stderr
-    );
+    assert_contains!(outside.stderr, "`routing` is in no git repository");
 }
 
 #[test]
@@ -238,19 +215,13 @@ fn every_format_of_a_review_is_there() {
     lkroute.write(UAE, &format!("{text}{EXPECT}"));
     let run = |args: &[&str], code: i32| lkroute.run(args).expect_code(code).stdout;
     let broken = run(&["diff", "--format", "github"], 3);
-    assert!(
-        broken.contains("::error file=routing/uae.toml,line="),
-        "{broken}"
-    );
+    assert_contains!(broken, "::error file=routing/uae.toml,line=");
     let broken = run(&["validate", "--format", "markdown"], 3);
-    assert!(broken.contains("### ⛔ Routing files"), "{broken}");
+    assert_contains!(broken, "### ⛔ Routing files");
     lkroute.write(UAE, &text);
     for command in ["diff", "validate"] {
         let noted = run(&[command, "--format", "github"], 0);
-        assert!(
-            noted.contains("::warning file=routing/uae.toml,line=12"),
-            "{noted}"
-        );
+        assert_contains!(noted, "::warning file=routing/uae.toml,line=12");
         assert_eq!(
             noted.contains("::notice file=routing/uae.toml"),
             command == "diff"
@@ -261,7 +232,7 @@ fn every_format_of_a_review_is_there() {
         run(&[command, "--format", "markdown"], 0);
     }
     let failed = run(&["diff", "nowhere", "--format", "markdown"], 1);
-    assert!(failed.contains("git knows no revision nowhere"), "{failed}");
+    assert_contains!(failed, "git knows no revision nowhere");
 }
 
 #[test]

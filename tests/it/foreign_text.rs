@@ -152,7 +152,7 @@ fn rows_forge_no_line_and_drive_no_terminal() {
     let import = ["import", "--out", "imported", "--color", "always"];
     let imported = lkroute.run(&import);
     harmless("import", &imported);
-    assert!(imported.stdout.contains("::error::forged"), "{imported:?}");
+    assert_contains!(imported.stdout, "::error::forged");
     for file in fs::read_dir(lkroute.path().join("imported"))
         .into_iter()
         .flatten()
@@ -176,7 +176,7 @@ fn a_wrapped_name_gives_no_command_to_a_runner() {
             let said = [refused.stdout, refused.stderr].concat();
             let command = |line: &str| line.trim_start().starts_with("::");
             assert!(!said.lines().any(command), "{said}");
-            assert!(!said.contains("##["), "{said}");
+            assert_lacks!(said, "##[");
         }
     }
 }

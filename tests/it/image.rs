@@ -50,7 +50,7 @@ fn the_image_is_the_static_program_and_nobody_in_it_is_root() {
     succeeded(made.expect("run it"));
     let images = with_store(&buildah).arg("images").output();
     let images = succeeded(images.expect("run it"));
-    assert!(images.contains("ghcr.io/owner/lkroute"), "{images}");
+    assert_contains!(images, "ghcr.io/owner/lkroute");
     let layout = dir.path().join("image");
     let to = format!("oci:{}:it", layout.display());
     let push = ["manifest", "push", "--quiet", "--all", "both", &to];
@@ -101,5 +101,5 @@ fn the_image_is_the_static_program_and_nobody_in_it_is_root() {
     processors.sort();
     assert_eq!(processors, ["amd64", "arm64"]);
     let file = fs::read_to_string(root().join(".github/release/Dockerfile")).expect("it");
-    assert!(file.contains("BASE=gcr.io/distroless/static-debian12:nonroot\n"));
+    assert_contains!(file, "BASE=gcr.io/distroless/static-debian12:nonroot\n");
 }

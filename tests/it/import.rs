@@ -163,7 +163,7 @@ async fn what_was_imported_is_adopted(base: Base) {
         ])
     );
     let uae = lkroute.read("routing/uae.toml");
-    assert!(uae.contains(SECRET_UAE), "{uae}");
+    assert_contains!(uae, SECRET_UAE);
 
     let tree = Tree::open(&lkroute.path().join("routing"));
     let loaded = source::load_routing(&tree, &LoadOptions::default());
@@ -214,14 +214,12 @@ async fn part_of_a_database(base: Base) {
         &["--tenant", &first, "--config", "uae-vm-selfhosted"],
     );
     let run = run.expect_code(0);
-    assert!(
-        run.stdout
-            .starts_with("Imported 1 config and 100 numbers of 1 tenant into 3 files\n"),
-        "{}",
-        run.stdout
+    assert_starts!(
+        run.stdout,
+        "Imported 1 config and 100 numbers of 1 tenant into 3 files\n"
     );
     let uae = lkroute.read("routing/uae.toml");
-    assert!(!uae.contains("india"), "{uae}");
+    assert_lacks!(uae, "india");
 
     let other = Lkroute::new();
     for (args, what) in [
@@ -233,7 +231,7 @@ async fn part_of_a_database(base: Base) {
         (["--tenant", "acme"], "no tenant is called `acme`"),
     ] {
         let run = import(&other, &base, &args).expect_code(1);
-        assert!(run.stderr.contains(what), "{}", run.stderr);
+        assert_contains!(run.stderr, what);
         assert!(!other.path().join("routing").exists());
     }
 }
@@ -243,11 +241,7 @@ async fn nothing_is_overwritten(base: Base) {
     let lkroute = Lkroute::new();
     lkroute.write("routing/deep/india.toml", "# mine\n");
     let run = import(&lkroute, &base, &[]).expect_code(1);
-    assert!(
-        run.stderr.contains("routing/deep/india.toml"),
-        "{}",
-        run.stderr
-    );
+    assert_contains!(run.stderr, "routing/deep/india.toml");
     assert_eq!(run.stdout, "");
     assert_eq!(lkroute.read("routing/deep/india.toml"), "# mine\n");
     assert!(!lkroute.path().join("routing/tenants.toml").exists());
@@ -257,15 +251,14 @@ async fn a_plain_secret_stays_where_it_is(base: Base) {
     configs(&base, "made-up-plain-text", SECRET_INDIA).await;
     let lkroute = Lkroute::new();
     let run = import(&lkroute, &base, &[]).expect_code(0);
-    assert!(
-        run.stdout.contains("LKROUTE_SECRET_UAE_VM_SELFHOSTED"),
-        "{}",
-        run.stdout
-    );
+    assert_contains!(run.stdout, "LKROUTE_SECRET_UAE_VM_SELFHOSTED");
     let uae = lkroute.read("routing/uae.toml");
-    assert!(uae.contains("api_secret = { env = \"LKROUTE_SECRET_UAE_VM_SELFHOSTED\" }"));
+    assert_contains!(
+        uae,
+        "api_secret = { env = \"LKROUTE_SECRET_UAE_VM_SELFHOSTED\" }"
+    );
     for text in [&run.stdout, &run.stderr, &uae] {
-        assert!(!text.contains("made-up-plain-text"));
+        assert_lacks!(text, "made-up-plain-text");
     }
 }
 /// The page is followed step by step, and shows what the commands print.

@@ -8,6 +8,9 @@
     clippy::print_stdout
 )]
 
+#[macro_use]
+mod support;
+
 mod action;
 mod approval;
 mod architecture;
@@ -34,4 +37,3 @@ mod secrets_python;
 mod source;
 mod store;
 mod story;
-mod support;

@@ -82,7 +82,7 @@ fn has_extras(man: &Path, completion: &Path) {
         "{text}"
     );
     let completion = fs::read_to_string(completion).expect("the completion");
-    assert!(completion.contains("dispatches"), "{completion}");
+    assert_contains!(completion, "dispatches");
 }
 
 #[test]
@@ -121,7 +121,7 @@ fn the_archive_goes_from_nothing_to_a_resolved_call() {
     let python = Path::new("/usr/bin/env");
     let zip = zip.to_str().expect("plain");
     let listed = run(python, &["python3", "-c", list, zip], dir.path());
-    assert!(listed.contains("/man/lkroute-plan.1"), "{listed}");
+    assert_contains!(listed, "/man/lkroute-plan.1");
     for file in [
         "README.md",
         "CHANGELOG.md",
@@ -205,7 +205,7 @@ fn the_package_goes_from_nothing_to_a_resolved_call() {
         ],
         dir.path(),
     );
-    assert!(installed.contains(VERSION), "{installed}");
+    assert_contains!(installed, VERSION);
     has_extras(
         &scratch.join("usr/share/man/man1/lkroute-plan.1.gz"),
         &scratch.join("usr/share/bash-completion/completions/lkroute"),
@@ -277,7 +277,7 @@ fn the_wheel_goes_from_nothing_to_a_resolved_call() {
         let uvx = ["tool", "run", "--quiet", "--offline", "--no-config"];
         let from = ["--python", python, "--from", &wheel, "lkroute", "--version"];
         let said = run(&uv, &[&uvx[..], &from].concat(), dir.path());
-        assert!(said.contains(VERSION), "{said}");
+        assert_contains!(said, VERSION);
     }
 }
 
@@ -317,10 +317,7 @@ fn a_release_has_one_version_everywhere() {
         String::from_utf8(done.stderr).expect("UTF-8")
     };
     let other = check("v9.9.9");
-    assert!(
-        other.contains(&format!("Cargo.toml says {VERSION}")),
-        "{other}"
-    );
+    assert_contains!(other, format!("Cargo.toml says {VERSION}"));
     // The newest heading is that version, or it is not released yet.
     let changelog = fs::read_to_string(root().join("CHANGELOG.md")).expect("it");
     let newest = changelog

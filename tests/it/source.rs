@@ -179,7 +179,7 @@ fn the_secrets_of_the_sample_open_with_the_demo_key() {
         };
         let sealed = Sealed::parse(text.as_stored()).unwrap();
         let secret = open(&ring, config.id.unwrap(), &sealed).unwrap();
-        assert!(secret.expose().starts_with("demo-secret-of-the-"));
+        assert_starts!(secret.expose(), "demo-secret-of-the-");
     }
 }
 
@@ -205,7 +205,7 @@ fn the_schema_accepts_the_sample_and_refuses_what_is_unknown() {
     for file in 0..tree.paths().len() {
         let bytes = tree.read(file).unwrap();
         let text = std::str::from_utf8(&bytes).unwrap();
-        assert!(text.starts_with("#:schema ../docs/routing.schema.json\n"));
+        assert_starts!(text, "#:schema ../docs/routing.schema.json\n");
         let value: serde_json::Value = toml::from_str(text).unwrap();
         assert!(
             validator.is_valid(&value),
@@ -247,12 +247,7 @@ fn names_with_blanks_at_their_ends_are_errors() {
     let lkroute = Lkroute::with_two_regions();
     lkroute.edit("routing/uae.toml", "\"voag-staging\"", "\"voag-staging \"");
     let refused = lkroute.run(&["validate"]).expect_code(3);
-    assert!(
-        refused
-            .stdout
-            .contains("`worker_name` has blanks at its ends"),
-        "{refused:?}"
-    );
+    assert_contains!(refused.stdout, "`worker_name` has blanks at its ends");
 }
 
 /// On file systems that know no case, `Numbers.TOML` is what somebody meant.
@@ -261,8 +256,5 @@ fn the_ending_counts_in_any_case() {
     let lkroute = Lkroute::with_two_regions();
     lkroute.write("routing/Numbers.TOML", "wrong\n");
     let refused = lkroute.run(&["validate"]).expect_code(3);
-    assert!(
-        refused.stdout.contains("routing/Numbers.TOML"),
-        "{refused:?}"
-    );
+    assert_contains!(refused.stdout, "routing/Numbers.TOML");
 }

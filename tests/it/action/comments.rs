@@ -59,12 +59,15 @@ fn one_comment_for_each_environment_is_updated_in_place() {
     log(&comment(&github, &[("ENVIRONMENT", "")]), true);
     let before = github.bodies(BOT);
     assert_eq!(before.len(), 4);
-    assert!(before[1].starts_with(MARKER), "{}", before[1]);
-    assert!(before[1].contains("Changes, waiting for review"));
-    assert!(before[1].contains("commit 111111111111 "), "{}", before[1]);
-    assert!(before[1].contains("https://github.example/some-team/routing/actions/runs/41"));
-    assert!(before[2].starts_with("<!-- lkroute plan: staging%2D2 -->\n"));
-    assert!(before[3].starts_with("<!-- lkroute plan -->\n"));
+    assert_starts!(before[1], MARKER);
+    assert_contains!(before[1], "Changes, waiting for review");
+    assert_contains!(before[1], "commit 111111111111 ");
+    assert_contains!(
+        before[1],
+        "https://github.example/some-team/routing/actions/runs/41"
+    );
+    assert_starts!(before[2], "<!-- lkroute plan: staging%2D2 -->\n");
+    assert_starts!(before[3], "<!-- lkroute plan -->\n");
 
     log(&comment(&github, &[("EXITCODE", "4")]), true);
     let after = github.bodies(BOT);
@@ -92,8 +95,8 @@ fn the_report_is_the_comment() {
     let applied = [("REPORT", path), ("COMMAND", "apply"), ("EXITCODE", "5")];
     log(&comment(&github, &applied), true);
     let body = github.bodies(BOT).remove(0);
-    assert!(body.starts_with(&format!("{MARKER}\n\n### ⛔ Not applied")));
-    assert!(body.contains("\n~~~\n2 written\n~~~\n"), "{body}");
+    assert_starts!(body, format!("{MARKER}\n\n### ⛔ Not applied"));
+    assert_contains!(body, "\n~~~\n2 written\n~~~\n");
 }
 
 #[test]
@@ -112,12 +115,12 @@ fn every_exit_code_has_its_words() {
         assert!(words("plan", code).contains("⛔ No plan"), "{code}");
         assert!(words("apply", code).contains("⛔ Not applied"), "{code}");
     }
-    assert!(words("diff", "2").contains("waiting for review"));
-    assert!(words("plan", "124").contains("it took too long"));
-    assert!(words("apply", "124").contains("Nobody knows"));
-    assert!(words("apply", "8").contains("Nobody knows"));
-    assert!(words("apply", "0").contains("✅ Applied"));
-    assert!(words("plan", "0").contains("✅ No changes"));
+    assert_contains!(words("diff", "2"), "waiting for review");
+    assert_contains!(words("plan", "124"), "it took too long");
+    assert_contains!(words("apply", "124"), "Nobody knows");
+    assert_contains!(words("apply", "8"), "Nobody knows");
+    assert_contains!(words("apply", "0"), "✅ Applied");
+    assert_contains!(words("plan", "0"), "✅ No changes");
     assert_eq!(github.bodies(BOT).len(), 1);
 }
 
@@ -125,10 +128,10 @@ fn every_exit_code_has_its_words() {
 fn where_nothing_changes_and_nothing_was_said_nothing_is_said() {
     let github = GitHub::start();
     let said = log(&comment(&github, &[("EXITCODE", "0")]), true);
-    assert!(said.contains("no comment"), "{said}");
+    assert_contains!(said, "no comment");
     assert_eq!(github.bodies(BOT).len(), 0);
     let said = log(&comment(&github, &[("PULL_REQUEST", "")]), true);
-    assert!(said.contains("No pull request"), "{said}");
+    assert_contains!(said, "No pull request");
     assert_eq!(github.count("GET"), 1);
 }
 
@@ -144,8 +147,8 @@ fn a_report_that_is_too_long_is_left_to_the_summary() {
     fs::write(file.path(), long(70_000)).expect("write it");
     log(&comment(&github, &[("REPORT", path)]), true);
     let body = github.bodies(BOT).remove(0);
-    assert!(body.starts_with(MARKER), "{body}");
-    assert!(body.contains("too long for a comment"), "{body}");
+    assert_starts!(body, MARKER);
+    assert_contains!(body, "too long for a comment");
 }
 
 #[test]
@@ -169,8 +172,8 @@ fn faults_that_pass_are_waited_for_and_never_give_two_comments() {
         github.fail("GET", Fault::Answer(503, "X-A: b"));
     }
     let said = log(&comment(&github, &[]), false);
-    assert!(said.contains("::error title=lkroute::"), "{said}");
-    assert!(said.contains("GitHub answered 503"), "{said}");
+    assert_contains!(said, "::error title=lkroute::");
+    assert_contains!(said, "GitHub answered 503");
 }
 
 #[test]
@@ -178,12 +181,12 @@ fn a_missing_right_is_named_at_once() {
     let github = GitHub::start();
     github.fail("POST", Fault::Answer(403, "X-A: b"));
     let said = log(&comment(&github, &[]), false);
-    assert!(said.contains("pull-requests: write"), "{said}");
-    assert!(said.contains("Resource not accessible"), "{said}");
+    assert_contains!(said, "pull-requests: write");
+    assert_contains!(said, "Resource not accessible");
     assert_eq!(github.count("POST"), 1);
     let said = log(&comment(&github, &[("GITHUB_TOKEN", "expired")]), false);
-    assert!(said.contains("GitHub answered 401"), "{said}");
-    assert!(!said.contains("expired"), "{said}");
+    assert_contains!(said, "GitHub answered 401");
+    assert_lacks!(said, "expired");
 }
 
 #[test]
@@ -194,7 +197,7 @@ fn nothing_is_waited_for_longer_than_the_limit() {
     }
     let began = Instant::now();
     let said = log(&comment(&github, &[("API_SECONDS", "1")]), false);
-    assert!(said.contains("did not answer in 1 s"), "{said}");
+    assert_contains!(said, "did not answer in 1 s");
     assert!(began.elapsed() < Duration::from_secs(20));
 }
 
@@ -211,7 +214,7 @@ fn hostile_inputs_are_refused() {
         ("PULL_REQUEST", hostile.as_str()),
     ] {
         let said = log(&comment(&github, &[(name, value)]), false);
-        assert!(said.contains("::error title=lkroute::"), "{said}");
+        assert_contains!(said, "::error title=lkroute::");
     }
     let path = mark.to_str().expect("plain");
     log(

@@ -83,7 +83,7 @@ fn installing(github: &GitHub) -> Step {
 
 #[track_caller]
 fn refused(done: &Done, why: &str) {
-    assert!(!done.success && done.log.contains(why), "{}", done.log);
+    done.failed_with(why);
     assert!(!done.outputs.contains_key("lkroute"), "{}", done.log);
 }
 
@@ -99,11 +99,7 @@ fn the_release_of_the_actions_own_commit_is_there_in_seconds() {
         "{:?}",
         began.elapsed()
     );
-    assert!(
-        done.log.contains(&format!("lkroute {VERSION}")),
-        "{}",
-        done.log
-    );
+    assert_contains!(done.log, format!("lkroute {VERSION}"));
     assert!(Path::new(&done.outputs["lkroute"]).is_file());
 
     // The archive is kept; the list of checksums is asked for each time.
@@ -202,11 +198,7 @@ fn the_attestation_has_to_name_archive_repository_workflow_and_commit() {
     with_gh(&step, &attested(&sum, REPOSITORY, "release.yml", COMMIT));
     let done = step.run("install.sh");
     assert!(done.success, "{}", done.log);
-    assert!(
-        !done.log.contains("its attestation was not"),
-        "{}",
-        done.log
-    );
+    assert_lacks!(done.log, "its attestation was not");
     let other = COMMIT.replace('c', "d");
     for attested in [
         attested(&sum, "a-stranger/routing", "release.yml", COMMIT),
@@ -222,7 +214,7 @@ fn the_attestation_has_to_name_archive_repository_workflow_and_commit() {
         with_gh(&step, &attested);
         let done = step.run("install.sh");
         refused(&done, "does not hold");
-        assert!(done.log.contains("::stop-commands::"), "{}", done.log);
+        assert_contains!(done.log, "::stop-commands::");
     }
     // Archive and checksum changed together: the attestation is of another one.
     publish(
@@ -284,11 +276,11 @@ fn a_build_sees_no_secret_and_obeys_no_file_of_the_caller() {
     step.set("PATH", &path);
     let done = step.run("install.sh");
     assert!(done.success, "{}", done.log);
-    assert!(done.log.contains("lkroute 0.0.0-built"), "{}", done.log);
+    assert_contains!(done.log, "lkroute 0.0.0-built");
     assert!(!step.path("shadow").exists());
     let seen = fs::read_to_string(step.path(".cargo/bin/seen")).expect("its environment");
-    assert!(!seen.contains("made-up-secret"), "{seen}");
-    assert!(!seen.contains("/callers/own"), "{seen}");
+    assert_lacks!(seen, "made-up-secret");
+    assert_lacks!(seen, "/callers/own");
     let directory = seen.lines().last().expect("its directory");
     assert!(directory.ends_with("lkroute-program"), "{seen}");
     assert_eq!(github.count(""), 0, "nothing is downloaded");
@@ -339,7 +331,7 @@ fn a_build_is_not_what_the_callers_files_say() {
         .set("BUILD", "true");
     let done = step.run("install.sh");
     assert!(done.success, "{}", done.log);
-    assert!(done.log.contains("lkroute 0.0.0"), "{}", done.log);
+    assert_contains!(done.log, "lkroute 0.0.0");
     assert!(!step.path("ran").exists(), "{}", done.log);
 }
 

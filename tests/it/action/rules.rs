@@ -37,7 +37,7 @@ fn no_script_holds_an_expression() {
         for script in scripts {
             let script = script.as_str().expect("a text");
             assert!(!script.contains("${{"), "{name}: {script}");
-            assert!(script.starts_with("\"$GITHUB_ACTION_PATH/"), "{script}");
+            assert_starts!(script, "\"$GITHUB_ACTION_PATH/");
         }
     }
 }
@@ -74,19 +74,18 @@ fn the_workflows_are_bounded_and_have_few_rights() {
             written.extend(writes.map(|(what, _)| format!("{job}: {what}")));
             let checkout = &about["steps"][0];
             let uses = checkout["uses"].as_str().expect("an action");
-            assert!(uses.starts_with("actions/checkout@"), "{uses}");
+            assert_starts!(uses, "actions/checkout@");
             assert_eq!(checkout["with"]["fetch-depth"], 0);
             assert_eq!(checkout["with"]["persist-credentials"], false);
         }
     }
     assert_eq!(written, ["plan: pull-requests", "apply: pull-requests"]);
     // Secrets reach no job that runs the code of a fork.
-    assert!(
-        !yaml("docs/ci/plan.yml")["jobs"]["diff"]
-            .to_string()
-            .contains("secrets.")
+    assert_lacks!(
+        yaml("docs/ci/plan.yml")["jobs"]["diff"].to_string(),
+        "secrets."
     );
-    assert!(!read("docs/ci/plan.yml").contains("pull_request_target"));
+    assert_lacks!(read("docs/ci/plan.yml"), "pull_request_target");
 }
 
 #[test]

@@ -27,6 +27,15 @@ pub(super) struct Done {
     pub outputs: BTreeMap<String, String>,
 }
 
+impl Done {
+    /// Asserts that it failed, and what its log says.
+    #[track_caller]
+    pub fn failed_with(&self, said: &str) {
+        assert!(!self.success, "{}", self.log);
+        assert_contains!(self.log, said);
+    }
+}
+
 impl Step {
     pub fn new(env: &[(&str, &str)]) -> Step {
         let dir = tempfile::tempdir().expect("a directory");
@@ -104,21 +113,13 @@ impl Step {
 fn a_program_that_is_named_has_to_run() {
     let mut step = Step::new(&[("GIVEN_LKROUTE", env!("CARGO_BIN_EXE_lkroute"))]);
     let done = step.run("install.sh");
-    assert!(done.log.contains("lkroute 0."), "{}", done.log);
+    assert_contains!(done.log, "lkroute 0.");
     let done = step.set("GIVEN_LKROUTE", "nowhere").run("install.sh");
-    assert!(
-        !done.success && done.log.contains("::error title=lkroute::"),
-        "{}",
-        done.log
-    );
+    done.failed_with("::error title=lkroute::");
     let broken = step.program("broken", "exit 3");
     let done = step.set("GIVEN_LKROUTE", broken.to_str().expect("plain"));
     let done = done.run("install.sh");
-    assert!(
-        !done.success && done.log.contains("does not run here"),
-        "{}",
-        done.log
-    );
+    done.failed_with("does not run here");
 }
 
 /// A step that runs a program of ours in place of lkroute.
@@ -158,15 +159,11 @@ fn a_database_is_planned_against_once_for_all_formats() {
         asked,
         ["validate", "migrate", "plan", "show", "show", "show"]
     );
-    assert!(done.log.contains("title=route-lost::"), "{}", done.log);
-    assert!(
-        done.log.contains("title=delete%3A binding."),
-        "{}",
-        done.log
-    );
+    assert_contains!(done.log, "title=route-lost::");
+    assert_contains!(done.log, "title=delete%3A binding.");
     let report = Path::new(&done.outputs["artifact"]).join("report.txt");
     let report = fs::read_to_string(report).expect("the report in full");
-    assert!(report.contains("error[route-lost]"), "{report}");
+    assert_contains!(report, "error[route-lost]");
 }
 
 #[test]
@@ -178,11 +175,7 @@ fn what_takes_too_long_is_ended() {
     assert_eq!(done.outputs["exitcode"], "124");
     assert!(began.elapsed() < Duration::from_secs(30));
     let done = Step::new(&[("EXITCODE", "124")]).run("finish.sh");
-    assert!(
-        !done.success && done.log.contains("longer than time-limit"),
-        "{}",
-        done.log
-    );
+    done.failed_with("longer than time-limit");
 }
 
 #[test]
@@ -206,7 +199,7 @@ fn no_text_of_others_becomes_a_command_of_the_runner() {
     }
     assert_eq!(stopped, None, "{}", done.log);
     let report = fs::read_to_string(step.path("summary")).expect("a summary");
-    assert!(report.contains("lkroute migrate"), "{report}");
+    assert_contains!(report, "lkroute migrate");
 }
 
 #[test]
@@ -218,7 +211,7 @@ fn a_diff_is_given_no_secret() {
     let done = step.run("run.sh");
     assert_eq!(done.outputs["exitcode"], "0", "{}", done.log);
     let seen = fs::read_to_string(step.path("seen")).expect("its environment");
-    assert!(!seen.contains("made-up-secret"), "{seen}");
+    assert_lacks!(seen, "made-up-secret");
 }
 
 #[test]
@@ -228,8 +221,8 @@ fn arguments_stay_what_they_are() {
     step.set("ROUTING", hostile).set("BASE", hostile);
     step.run("run.sh");
     let seen = fs::read_to_string(step.path("seen")).expect("its arguments");
-    assert!(seen.contains(&format!("<--routing><{hostile}>")), "{seen}");
-    assert!(seen.contains(&format!("<{hostile}><HEAD>")), "{seen}");
+    assert_contains!(seen, format!("<--routing><{hostile}>"));
+    assert_contains!(seen, format!("<{hostile}><HEAD>"));
     assert!(!step.path("x").exists());
     for (name, value) in [
         ("ENVIRONMENT", hostile),
@@ -238,11 +231,7 @@ fn arguments_stay_what_they_are() {
     ] {
         let mut step = with_lkroute("diff", "touch ran");
         let done = step.set(name, value).run("run.sh");
-        assert!(
-            !done.success && done.log.contains("::error title="),
-            "{}",
-            done.log
-        );
+        done.failed_with("::error title=");
         assert!(!step.path("ran").exists(), "{name}");
     }
 }
@@ -284,7 +273,7 @@ fn artifact(run: u64, at: &str, digit: char) -> Value {
 
 fn renamed(mut artifact: Value, from: &str, to: &str) -> Value {
     let name = artifact["name"].as_str().expect("a name");
-    assert!(name.contains(from), "{name}");
+    assert_contains!(name, from);
     artifact["name"] = name.replace(from, to).into();
     artifact
 }
@@ -426,18 +415,10 @@ fn a_plan_that_came_after_the_last_approval_is_stale_unless_it_is_the_same() {
         vec![artifact(40, before, '1'), artifact(41, after, '2')],
         approvals(),
     );
-    assert!(
-        !stale.success && stale.log.contains("Stale: the newest plan"),
-        "{}",
-        stale.log
-    );
+    stale.failed_with("Stale: the newest plan");
     assert!(!stale.outputs.contains_key("run"));
     let stale = look(vec![artifact(41, after, '2')], approvals());
-    assert!(
-        !stale.success && stale.log.contains("nobody approved it"),
-        "{}",
-        stale.log
-    );
+    stale.failed_with("nobody approved it");
     let same = look(
         vec![artifact(40, before, '2'), artifact(41, after, '2')],
         approvals(),
@@ -483,60 +464,29 @@ fn a_missing_plan_says_what_to_do_instead() {
     let github = GitHub::start();
     github.state().pulls = vec![pull(7, None, HEAD)];
     let done = looking(&github).run("approved.sh");
-    assert!(
-        !done.success
-            && done
-                .log
-                .contains("No pull request that was merged into main"),
-        "{}",
-        done.log
-    );
+    done.failed_with("No pull request that was merged into main");
     github.state().pulls = vec![pull(7, Some(MERGED), HEAD)];
     let done = looking(&github).run("approved.sh");
-    assert!(
-        !done.success && done.log.contains("it may have expired"),
-        "{}",
-        done.log
-    );
-    assert!(
-        done.log.contains("apply it with its digest"),
-        "{}",
-        done.log
-    );
+    done.failed_with("it may have expired");
+    assert_contains!(done.log, "apply it with its digest");
     assert!(!done.outputs.contains_key("run"));
     github.fail("GET", Fault::Answer(403, "X-A: b"));
     let done = looking(&github).run("approved.sh");
-    assert!(
-        !done.success && done.log.contains("GitHub answered 403"),
-        "{}",
-        done.log
-    );
+    done.failed_with("GitHub answered 403");
     for _ in 0..3 {
         github.fail("GET", Fault::Slow(Duration::from_secs(30)));
     }
     let done = looking(&github).set("API_SECONDS", "1").run("approved.sh");
-    assert!(
-        !done.success && done.log.contains("did not answer in 1 s"),
-        "{}",
-        done.log
-    );
+    done.failed_with("did not answer in 1 s");
 }
 
 #[test]
 fn an_apply_has_to_be_told_what_was_approved() {
     let mut step = with_lkroute("apply", "touch ran");
     let done = step.run("run.sh");
-    assert!(
-        !done.success && done.log.contains("which plan was approved"),
-        "{}",
-        done.log
-    );
+    done.failed_with("which plan was approved");
     let done = step.set("EXPECT", "--auto-approve").run("run.sh");
-    assert!(
-        !done.success && done.log.contains("must be the digest"),
-        "{}",
-        done.log
-    );
+    done.failed_with("must be the digest");
     assert!(!step.path("ran").exists());
 }
 
@@ -562,16 +512,12 @@ fn the_digest_is_that_of_what_the_saved_plan_holds() {
     };
     let other = format!("sha256:{}", "0".repeat(64));
     let done = apply(&other);
-    assert!(!done.success && done.log.contains("Stale"), "{}", done.log);
+    done.failed_with("Stale");
     saved["digest"] = other.clone().into();
     team.write("plan.lkplan", &saved.to_string());
     for approved in [&other, &digest] {
         let done = apply(approved);
-        assert!(
-            !done.success && done.log.contains("is none"),
-            "{}",
-            done.log
-        );
+        done.failed_with("is none");
     }
     assert!(!team.path().join("it.db").exists(), "nothing was applied");
 }

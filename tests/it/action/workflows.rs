@@ -31,16 +31,13 @@ fn plan(world: &mut World, success: bool) -> (Pull, Ran, String) {
     let mut bodies = world.github.bodies(BOT);
     assert_eq!(bodies.len(), 1, "{bodies:?}");
     let body = bodies.remove(0);
-    assert!(
-        body.starts_with("<!-- lkroute plan: production -->\n"),
-        "{body}"
-    );
+    assert_starts!(body, "<!-- lkroute plan: production -->\n");
     (pull, ran, body)
 }
 
 #[track_caller]
 pub(super) fn has(text: &str, part: &str) {
-    assert!(text.contains(part), "no {part:?} in\n{text}");
+    assert_contains!(text, part);
 }
 
 #[test]
@@ -53,11 +50,7 @@ fn a_pull_request_of_a_fork_is_shown_without_a_secret() {
     let ran = world.on_pull("diff", &pull).expect("it runs");
     assert!(ran.success, "{}", ran.log);
     has(&ran.summary, "`voag-dev` → `voag-dev-v2`");
-    assert!(
-        ran.log.contains("::notice file=routing/india.toml"),
-        "{}",
-        ran.log
-    );
+    assert_contains!(ran.log, "::notice file=routing/india.toml");
     let (name, kept) = world.kept();
     assert_eq!(name, format!("lkroute-diff-production-{}", pull.head));
     assert_eq!(kept, ["report.md", "report.txt"]);
@@ -71,21 +64,9 @@ fn a_pull_request_of_a_fork_is_shown_without_a_secret() {
     let pull = world.pull("a-stranger/routing");
     let ran = world.on_pull("diff", &pull).expect("it runs");
     assert!(!ran.success, "{}", ran.log);
-    assert!(
-        ran.log.contains("::error file=routing/india.toml"),
-        "{}",
-        ran.log
-    );
-    assert!(
-        ran.log.contains("exit code 3: the files are invalid"),
-        "{}",
-        ran.log
-    );
-    assert!(
-        ran.summary.contains("there is no tenant `t`"),
-        "{}",
-        ran.summary
-    );
+    assert_contains!(ran.log, "::error file=routing/india.toml");
+    assert_contains!(ran.log, "exit code 3: the files are invalid");
+    assert_contains!(ran.summary, "there is no tenant `t`");
 }
 
 #[test]

@@ -11,22 +11,14 @@ fn a_call_is_ended_by_its_room_or_its_dispatch() {
         let call = world.json(&[], 0);
         let name = call[part].as_str().unwrap();
         let run = world.run(&["cancel", name]).expect_code(1);
-        assert!(
-            said(&run).contains("nobody is there to ask"),
-            "{}",
-            run.stderr
-        );
+        assert_contains!(said(&run), "nobody is there to ask");
         let run = world.run(&["cancel", name, "-y"]).expect_code(0);
-        assert!(
-            run.stdout.contains("Ended; an agent was there"),
-            "{}",
-            run.stdout
-        );
+        assert_contains!(run.stdout, "Ended; an agent was there");
         assert!(world.standin.world().rooms.is_empty());
         assert_eq!(world.recorded()[0], "cancelled");
     }
     let run = world.run(&["cancel", "call-none", "-y"]).expect_code(1);
-    assert!(said(&run).contains("no call is known by"), "{}", run.stderr);
+    assert_contains!(said(&run), "no call is known by");
 }
 
 /// What is over is not said to have been ended, and keeps what became of it.
@@ -40,7 +32,7 @@ fn a_call_that_is_over_is_not_ended() {
     let room = call["room"].as_str().unwrap();
     let run = world.run(&["cancel", room, "-y"]).expect_code(0);
     let words = "Nothing was there to end: room or dispatch were gone already";
-    assert!(run.stdout.contains(words), "{}", run.stdout);
+    assert_contains!(run.stdout, words);
     assert_eq!(world.recorded()[0], "answered");
 }
 
@@ -74,9 +66,5 @@ fn a_command_gets_the_credentials_of_a_config() {
     assert_eq!(run.stdout.trim(), world.standin.url());
     let none = ["env", "--config", "india", "--", "true"];
     let run = world.run(&none).expect_code(1);
-    assert!(
-        said(&run).contains("there is no config `india` here"),
-        "{}",
-        run.stderr
-    );
+    assert_contains!(said(&run), "there is no config `india` here");
 }

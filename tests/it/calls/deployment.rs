@@ -43,11 +43,7 @@ fn a_call_goes_to_the_deployment_of_its_config_and_to_no_other() {
     world.standin.world().workers.insert("voag-dev".to_owned());
     let wait = ["--wait-for-agent", "7s"];
     let run = world.dispatch(&wait).expect_code(10);
-    assert!(
-        said(&run).contains("`voag-dev` in deployment `staging` is running"),
-        "{}",
-        run.stderr
-    );
+    assert_contains!(said(&run), "`voag-dev` in deployment `staging` is running");
     world
         .standin
         .world()
@@ -60,7 +56,7 @@ fn a_call_goes_to_the_deployment_of_its_config_and_to_no_other() {
     assert_eq!(report["resolution"]["deployment"], "staging");
     assert_eq!(sent(&world), ["staging", "staging"]);
     let list = world.run(&["dispatches"]).expect_code(0).stdout;
-    assert!(list.contains("asked for voag-dev (staging)"), "{list}");
+    assert_contains!(list, "asked for voag-dev (staging)");
     for args in [
         &[
             "dispatch",
@@ -73,10 +69,7 @@ fn a_call_goes_to_the_deployment_of_its_config_and_to_no_other() {
         &["resolve", "--from", FROM],
     ] {
         let text = world.run(args).expect_code(0).stdout;
-        assert!(
-            text.contains("deployed") && text.contains("staging"),
-            "{text}"
-        );
+        assert_contains!(text, "deployed", "staging");
     }
     world
         .dispatch(&["--metadata", "deployment=x"])
@@ -97,20 +90,14 @@ fn doctor_tries_the_workers_of_the_deployment() {
     world.standin.world().workers.insert("voag-dev".to_owned());
     let doctor = ["doctor", "--probe-worker"];
     let run = world.run(&doctor).expect_code(1);
-    assert!(
-        run.stdout.contains("`voag-dev` in deployment `staging`"),
-        "{}",
-        run.stdout
-    );
+    assert_contains!(run.stdout, "`voag-dev` in deployment `staging`");
     let hinted = run.told("start the worker under that name, or correct worker_name or deployment");
     let name = "voag-dev/staging".to_owned();
     hinted.then(|| world.standin.world().workers.insert(name));
     let run = world.run(&doctor).expect_code(0);
-    assert!(
-        run.stdout
-            .contains("worker voag-dev in deployment `staging` took a job"),
-        "{}",
-        run.stdout
+    assert_contains!(
+        run.stdout,
+        "worker voag-dev in deployment `staging` took a job"
     );
 }
 
@@ -130,18 +117,15 @@ fn a_plan_says_that_calls_go_to_other_workers() {
     assert_eq!(group["before"]["deployment"], Value::Null);
     assert_eq!(group["after"]["deployment"], "staging");
     let text = world.run(&["plan"]).expect_code(0).stdout;
-    assert!(
-        text.contains("deployment: `production` → `staging`"),
-        "{text}"
-    );
-    assert!(!text.contains("No number is rerouted"), "{text}");
+    assert_contains!(text, "deployment: `production` → `staging`");
+    assert_lacks!(text, "No number is rerouted");
 
     // What protects the config protects this of it.
     let guards = "\n[guards]\nprotected = [\"config.india-techiemaya-cloud\"]\n";
     let text = world.lkroute.read(FILE);
     world.lkroute.write(FILE, &(text.clone() + guards));
     let run = world.run(&["apply", "--auto-approve"]).expect_code(4);
-    assert!(said(&run).contains("protected"), "{}", run.stderr);
+    assert_contains!(said(&run), "protected");
     world.lkroute.write(FILE, &text);
     world.run(&["apply", "--auto-approve"]).expect_code(0);
     world.json(&[], 0);
@@ -178,7 +162,7 @@ fn a_rename_and_an_import_keep_it() {
         .into_iter()
         .filter_map(|entry| std::fs::read_to_string(entry.ok()?.path()).ok())
         .collect();
-    assert!(text.contains("deployment = \"staging\""), "{text}");
+    assert_contains!(text, "deployment = \"staging\"");
 }
 
 /// Only lkroute's tables hold it: what becomes of it there is said.
@@ -189,8 +173,8 @@ fn a_row_that_is_given_back_loses_it_and_that_is_said() {
     let release = ["release", "config.india-techiemaya-cloud", "--auto-approve"];
     let run = world.run(&release).expect_code(0);
     let said = format!("{} {}", run.stdout, run.stderr);
-    let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
-    assert!(said.contains("its calls go to production"), "{said}");
+    let said = crate::support::words_of(&said);
+    assert_contains!(said, "its calls go to production");
     world.json(&[], 0);
     assert_eq!(sent(&world), [""]);
 }
@@ -206,7 +190,7 @@ fn a_row_that_others_write_keeps_it() {
         .expect_code(7)
         .json();
     let text = drift.to_string();
-    assert!(!text.contains("deployment"), "{text}");
+    assert_lacks!(text, "deployment");
     world.json(&[], 0);
     assert_eq!(sent(&world), ["staging"]);
 }
@@ -246,5 +230,5 @@ fn an_environment_overrides_it() {
         validate(odd, 3);
     }
     let said = validate("production", 0);
-    assert!(said.contains("deployment-production"), "{said}");
+    assert_contains!(said, "deployment-production");
 }

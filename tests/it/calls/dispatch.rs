@@ -69,7 +69,7 @@ fn a_call_is_recorded_placed_and_listed() {
         (&json!("voag-dev"), &Value::Null)
     );
     let none = world.run(&["dispatches", "--number", "+971545335200"]);
-    assert!(none.stdout.starts_with("No calls"), "{}", none.stdout);
+    assert_starts!(none.stdout, "No calls");
 }
 
 #[test]
@@ -86,7 +86,7 @@ fn people_read_room_worker_trunk_and_that_an_id_is_no_proof() {
         "lkroute's own record",
         "How",
     ] {
-        assert!(run.stdout.contains(part), "{part}: {}", run.stdout);
+        assert_contains!(run.stdout, part);
     }
     let hinted = run.told(
         "Accepted by the server; whether an agent takes it was not looked at (--wait-for-agent 10s tells; the id alone is no proof)",
@@ -94,14 +94,11 @@ fn people_read_room_worker_trunk_and_that_an_id_is_no_proof() {
     world.standin.world().workers.insert("voag-dev".to_owned());
     let call = format!("dispatch --from {FROM} --to {TO} --wait-for-agent 10s");
     let seen = hinted.with(&world.lkroute, &call).expect_code(0).stdout;
-    assert!(seen.contains("an agent took the job"), "{seen}");
+    assert_contains!(seen, "an agent took the job");
     let log = "00000000-0000-4000-8000-00000000000a";
     let run = world.dispatch(&["--call-log-id", log]).expect_code(0);
-    assert!(
-        run.stdout.contains(log) && !run.stdout.contains("lacks it"),
-        "{}",
-        run.stdout
-    );
+    assert_contains!(run.stdout, log);
+    assert_lacks!(run.stdout, "lacks it");
 }
 
 #[test]
@@ -112,17 +109,10 @@ fn a_dry_run_sends_and_records_nothing() {
     assert_eq!(report["metadata"]["phone_number"], TO);
     assert_eq!(report["worker"], "voag-dev");
     let text = world.dispatch(&["--dry-run"]).expect_code(0).stdout;
-    assert!(
-        text.contains("Dry run") && text.contains("\"call_mode\": \"outbound\""),
-        "{text}"
-    );
+    assert_contains!(text, "Dry run", "\"call_mode\": \"outbound\"");
     let other = world.with("LKROUTE_KEYS", OTHER_RING);
     let run = other.dispatch(&["--dry-run"]).expect_code(0);
-    assert!(
-        said(&run).contains("this call would fail"),
-        "{}",
-        run.stderr
-    );
+    assert_contains!(said(&run), "this call would fail");
     assert!(other.recorded().is_empty() && other.standin.world().posts.is_empty());
 }
 
@@ -149,11 +139,7 @@ fn a_key_means_one_call_and_a_repeat_returns_its_outcome() {
         "order-4711",
     ]);
     let other = other.expect_code(1);
-    assert!(
-        said(&other).contains("belongs to a call from"),
-        "{}",
-        other.stderr
-    );
+    assert_contains!(said(&other), "belongs to a call from");
     let hinted = other.told("give each call a key of its own");
     let own = [
         "dispatch",
@@ -245,13 +231,16 @@ fn what_is_wrong_with_the_server_is_said_in_one_line() {
         said(&run)
     };
     world.standin.world().keys.clear();
-    assert!(line(&world).contains("no call was placed: the server does not know the API key"));
+    assert_contains!(
+        line(&world),
+        "no call was placed: the server does not know the API key"
+    );
     let keys = [(
         crate::livekit::standin::KEY.to_owned(),
         "another-made-up-secret".to_owned(),
     )];
     world.standin.world().keys = keys.into();
-    assert!(line(&world).contains("knows the key, but the secret is wrong"));
+    assert_contains!(line(&world), "knows the key, but the secret is wrong");
     let free = TcpListener::bind("127.0.0.1:0")
         .unwrap()
         .local_addr()
@@ -259,7 +248,10 @@ fn what_is_wrong_with_the_server_is_said_in_one_line() {
     world.sql(&format!(
         "UPDATE voice_agent_livekit SET livekit_url = 'http://{free}'"
     ));
-    assert!(line(&world).contains("nothing accepts connections at that host and port"));
+    assert_contains!(
+        line(&world),
+        "nothing accepts connections at that host and port"
+    );
     assert_eq!(world.recorded(), ["failed"; 3]);
 }
 
@@ -273,14 +265,11 @@ fn rules_refuse_with_their_name_and_nothing_is_sent() {
         said(&run)
     };
     let said = refused("+971545335200", "+919876543210");
-    assert!(
-        said.contains("`allowed_outbound = \"uae\"` refuses +919876543210"),
-        "{said}"
-    );
+    assert_contains!(said, "`allowed_outbound = \"uae\"` refuses +919876543210");
     world
         .sql("UPDATE voice_agent_numbers SET rules = json_set(rules, '$.outbound', json('false'))");
     let said = refused(FROM, TO);
-    assert!(said.contains("`outbound = false`"), "{said}");
+    assert_contains!(said, "`outbound = false`");
     let report = world.json(&[], 9);
     assert_eq!(report["outcome"], "refused");
     assert!(world.standin.world().posts.is_empty() && world.recorded().is_empty());
@@ -313,16 +302,16 @@ fn a_secret_that_does_not_open_is_no_call_and_no_fallback() {
     let world = world.with("LKROUTE_KEYS", OTHER_RING);
     let report = world.json(&[], 1);
     let message = report["error"]["message"].as_str().unwrap();
-    assert!(message.starts_with("the secret of config india-techiemaya-cloud does not open"));
-    let trace = report["resolution"]["trace"].to_string();
-    assert!(
-        trace.contains("today's service would have fallen back"),
-        "{trace}"
+    assert_starts!(
+        message,
+        "the secret of config india-techiemaya-cloud does not open"
     );
+    let trace = report["resolution"]["trace"].to_string();
+    assert_contains!(trace, "today's service would have fallen back");
     assert!(world.standin.world().posts.is_empty() && world.recorded().is_empty());
 
     let text = world.dispatch(&["--explain"]).expect_code(1);
-    assert!(text.stdout.contains("without a word"), "{}", text.stdout);
+    assert_contains!(text.stdout, "without a word");
 }
 
 #[test]
@@ -336,11 +325,7 @@ fn several_tenants_need_a_choice_and_a_user_makes_it() {
     );
     world.json(&["--tenant", TENANT_INDIA], 0);
     let run = world.dispatch(&["--tenant", "nobody"]).expect_code(1);
-    assert!(
-        said(&run).contains("no tenant is called `nobody`"),
-        "{}",
-        run.stderr
-    );
+    assert_contains!(said(&run), "no tenant is called `nobody`");
     assert_eq!(world.creates(), 1);
 }
 
@@ -374,10 +359,7 @@ fn without_a_database_nothing_is_sent_and_the_trace_says_what_today_would_do() {
     let world = World::new();
     let report = world.json(&["--database", "sqlite://not-there.db"], 1);
     let trace = report["resolution"]["trace"].to_string();
-    assert!(
-        trace.contains("today's service would have fallen back"),
-        "{trace}"
-    );
+    assert_contains!(trace, "today's service would have fallen back");
     assert!(world.standin.world().posts.is_empty());
     assert!(!world.lkroute.path().join("not-there.db").exists());
 }
@@ -418,11 +400,7 @@ fn a_call_that_is_interrupted_is_unknown_and_names_its_room() {
     assert_eq!(world.recorded(), ["in_queue"], "written before it was sent");
     signal(&child, "INT");
     let run = clean(Run::of(child)).expect_code(8);
-    assert!(
-        said(&run).contains("interruption") && said(&run).contains("call-"),
-        "{}",
-        run.stderr
-    );
+    assert_contains!(said(&run), "interruption", "call-");
     assert_eq!(world.recorded(), ["unknown"]);
 }
 

@@ -46,14 +46,8 @@ fn all_is_well_and_nothing_on_the_server_has_changed() {
     let world = World::new();
     let text = world.run(&["doctor"]).expect_code(0).stdout;
     assert_eq!(text.matches("ok   ").count(), 2, "{text}");
-    assert!(
-        text.contains("secret opens") && text.contains(" ms"),
-        "{text}"
-    );
-    assert!(
-        text.contains("All is well: 2 configs, 2 active numbers"),
-        "{text}"
-    );
+    assert_contains!(text, "secret opens", " ms");
+    assert_contains!(text, "All is well: 2 configs, 2 active numbers");
     assert_eq!(checks(&report(&world, &[], 0), None), [""; 0]);
     assert!(world.standin.world().rooms.is_empty() && world.creates() == 0);
 }
@@ -81,11 +75,11 @@ fn each_fault_of_a_server_is_one_line_on_its_row() {
     world.standin.world().keys = keys.into();
     assert_eq!(one(&[]), "secret-wrong");
     let text = world.run(&["doctor"]).expect_code(1).stdout;
-    assert!(text.contains("secret-wrong: the server knows the key, but the secret is wrong"));
-    assert!(
-        text.contains("→ seal the secret that belongs to this key"),
-        "{text}"
+    assert_contains!(
+        text,
+        "secret-wrong: the server knows the key, but the secret is wrong"
     );
+    assert_contains!(text, "→ seal the secret that belongs to this key");
     world.standin.world().keys.clear();
     assert_eq!(one(&[]), "key-unknown");
     world.standin.world().ready = false;
@@ -180,10 +174,7 @@ fn what_is_wrong_with_numbers_is_counted_and_named() {
     assert!(!after.contains(&"duplicate-rows".to_owned()), "{after:?}");
     world.sql("UPDATE voice_agent_numbers SET rules = '{}'");
     let text = world.run(&["doctor", "--no-probe"]).expect_code(1).stdout;
-    assert!(
-        text.contains("number-without-config") && text.contains("config-unused"),
-        "{text}"
-    );
+    assert_contains!(text, "number-without-config", "config-unused");
 }
 
 #[test]
@@ -197,10 +188,7 @@ fn agents_of_other_tenants_are_a_note() {
     let report = report(&world, &["--no-probe"], 0);
     assert_eq!(checks(&report, None), ["agent-of-other-tenant"]);
     let message = report["others"][0]["message"].as_str().unwrap();
-    assert!(
-        message.contains("agent 33") && message.contains("+919513456728"),
-        "{message}"
-    );
+    assert_contains!(message, "agent 33", "+919513456728");
 }
 
 #[test]
@@ -238,12 +226,8 @@ fn it_works_outside_the_repository_and_names_what_it_does_not_know() {
     let world = World::new();
     assert!(!world.lkroute.path().join("routing").exists());
     let run = world.run(&["doctor", "--config", "india"]).expect_code(1);
-    assert!(
-        run.stderr.contains("there is no config `india` here"),
-        "{}",
-        run.stderr
-    );
-    assert!(run.stderr.contains(INDIA), "{}", run.stderr);
+    assert_contains!(run.stderr, "there is no config `india` here");
+    assert_contains!(run.stderr, INDIA);
     let report = world.run(&[
         "doctor",
         "--database",
@@ -263,7 +247,7 @@ fn it_works_outside_the_repository_and_names_what_it_does_not_know() {
     let found = doctor
         .told("see `lkroute validate`")
         .run(&world.lkroute, &[]);
-    assert!(found.expect_code(3).stdout.contains("routing/a.toml"));
+    assert_contains!(found.expect_code(3).stdout, "routing/a.toml");
 }
 
 #[test]
@@ -287,11 +271,7 @@ fn offline_looks_into_the_files_and_asks_nobody() {
     let run = lkroute
         .run(&[&dry[..], &["--offline"]].concat())
         .expect_code(0);
-    assert!(
-        run.stdout.contains("Dry run") && run.stdout.contains("voag-staging"),
-        "{}",
-        run.stdout
-    );
+    assert_contains!(run.stdout, "Dry run", "voag-staging");
 }
 
 #[test]
@@ -307,7 +287,7 @@ fn the_switch_of_the_shell_is_mentioned() {
     let mut command = world.lkroute.command(&["doctor"]);
     let unset = command.env_remove("USE_SELFHOST_ROUTING_TABLE");
     let after = hinted.then(|| unset.output()).expect("it runs").stdout;
-    assert!(!String::from_utf8_lossy(&after).contains("switched-off"));
+    assert_lacks!(String::from_utf8_lossy(&after), "switched-off");
 }
 
 #[test]
@@ -320,10 +300,7 @@ fn a_change_behind_lkroutes_back_is_drift() {
     let drifted = report(&world, &[], 1);
     assert_eq!(checks(&drifted, None), ["drift"]);
     let message = drifted["others"][0]["message"].as_str().unwrap();
-    assert!(
-        message.contains("binding.+919513456728@techiemaya-test"),
-        "{message}"
-    );
+    assert_contains!(message, "binding.+919513456728@techiemaya-test");
     world.sql(&format!("{rules}, json('true'))"));
     report(&world, &[], 0);
     world.sql("UPDATE voice_agent_livekit SET trunk_id = NULL");

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::world::{BACKUP_TRUNK, BACKUP_WORKER, FILE, World, backup, said, trunk};
 use crate::livekit::standin::{Answer, Fault, KEY, SECRET, StandIn, may_have_created};
 use crate::review::schema::assert_valid;
-use crate::support::CONFIG_UAE;
+use crate::support::{CONFIG_UAE, words_of};
 
 /// A config on one server with a fallback on another.
 struct Pair {
@@ -109,8 +109,8 @@ fn where_nothing_can_have_been_created_the_fallback_takes_the_call() {
             (&json!("india-techiemaya-cloud"), &json!("backup"))
         );
         let text = pair.world.run(&["dispatches"]).expect_code(0).stdout;
-        assert!(text.contains("1 call went by a fallback."), "{text}");
-        assert!(text.contains("→ backup (fallback): "), "{text}");
+        assert_contains!(text, "1 call went by a fallback.");
+        assert_contains!(text, "→ backup (fallback): ");
         super::table::fits(&text, 80);
         let of = |config: &str| {
             let list = pair.world.run(&["dispatches", "--config", config, "-j"]);
@@ -185,9 +185,9 @@ fn a_fallback_that_may_not_show_the_number_takes_no_call() {
         way(&pair);
         let run = pair.world.dispatch(&[]).expect_code(1);
         let said = said(&run);
-        assert!(said.contains("does not know the API key"), "{said}");
-        assert!(said.contains("its fallback backup took none"), "{said}");
-        assert!(said.contains(words), "{said}");
+        assert_contains!(said, "does not know the API key");
+        assert_contains!(said, "its fallback backup took none");
+        assert_contains!(said, words);
         assert!(pair.taken().is_empty() && pair.backup.world().rooms.is_empty());
     }
     let list = pair.world.run(&["dispatches", "-j"]).expect_code(0).json();
@@ -224,11 +224,7 @@ fn a_fallback_that_drifted_to_a_stranger_gets_no_token() {
         "UPDATE voice_agent_livekit SET livekit_url = '{url}' WHERE id = '{CONFIG_UAE}'"
     ));
     let run = pair.world.dispatch(&[]).expect_code(1);
-    assert!(
-        said(&run).contains("its fallback backup took none"),
-        "{}",
-        run.stderr
-    );
+    assert_contains!(said(&run), "its fallback backup took none");
     assert_eq!(stranger.world().authorized, 0);
     // In plain text, its secret signs nothing either.
     let back = pair.backup.url();
@@ -289,7 +285,7 @@ fn a_fallback_is_reviewed_as_what_calls_depend_on() {
     assert_eq!(report["routing"]["terms_changed"], 1);
     assert_eq!(group["after"]["fallback"]["trunk"], "ST_other");
     let text = pair.world.run(&["plan"]).expect_code(0).stdout;
-    assert!(!text.contains("No number is rerouted"), "{text}");
+    assert_lacks!(text, "No number is rerouted");
     let protected = "\n[guards]\nprotected = [\"binding.*\"]\n";
     let files = pair.world.lkroute.read(FILE);
     pair.world.lkroute.write("routing/guards.toml", protected);
@@ -309,7 +305,7 @@ fn a_fallback_is_reviewed_as_what_calls_depend_on() {
     pair.world.lkroute.write("routing/guards.toml", host);
     let text = pair.world.run(&["plan"]).expect_code(4);
     let all = text.stdout + &text.stderr;
-    assert!(all.contains("falls back to"), "{all}");
+    assert_contains!(all, "falls back to");
     std::fs::remove_file(pair.world.lkroute.path().join("routing/guards.toml")).unwrap();
 
     // Taken out of the files while it is somebody's fallback, it stays.
@@ -322,11 +318,8 @@ fn a_fallback_is_reviewed_as_what_calls_depend_on() {
     let target = ["plan", "--target", "config.backup"];
     let run = pair.world.run(&target).expect_code(4);
     let all = run.stdout + &run.stderr;
-    let all = all.split_whitespace().collect::<Vec<_>>().join(" ");
-    assert!(
-        all.contains("it is the fallback of india-techiemaya-cloud"),
-        "{all}"
-    );
+    let all = words_of(&all);
+    assert_contains!(all, "it is the fallback of india-techiemaya-cloud");
     // Both in one go are no harm, and going back brings both.
     pair.world.run(&["apply", "--auto-approve"]).expect_code(0);
     locks_out(&pair.world.standin, "key-unknown");
@@ -349,7 +342,7 @@ fn resolve_doctor_and_a_rename_know_it() {
         resolve(&["--format", "json"]).json()["fallback"]["name"],
         "backup"
     );
-    assert!(resolve(&[]).stdout.contains("backup"));
+    assert_contains!(resolve(&[]).stdout, "backup");
     let offline = resolve(&["--offline", "--format", "json"]).json();
     assert_eq!(offline["fallback"]["name"], "backup");
 
@@ -375,7 +368,7 @@ fn resolve_doctor_and_a_rename_know_it() {
     let from = super::world::FROM.to_owned();
     hinted.then(|| pair.backup.world().trunks[0].numbers.push(from));
     let after = pair.world.run(&["doctor"]).stdout;
-    assert!(!after.contains("fallback-lacks-numbers"), "{after}");
+    assert_lacks!(after, "fallback-lacks-numbers");
 
     // Under another name it is the same: no call changes.
     pair.edit("[configs.backup]", "[configs.standby]");
@@ -395,7 +388,7 @@ fn resolve_doctor_and_a_rename_know_it() {
         .into_iter()
         .filter_map(|entry| std::fs::read_to_string(entry.ok()?.path()).ok())
         .collect();
-    assert!(text.contains("fallback = \"standby\""), "{text}");
+    assert_contains!(text, "fallback = \"standby\"");
 
     // Others take its trunk away, and then the whole row.
     let doctor = || pair.world.run(&["doctor", "--no-probe"]);
@@ -406,11 +399,11 @@ fn resolve_doctor_and_a_rename_know_it() {
     let hinted = doctor().told("set `trunk_id` there");
     let back = ["apply", "--auto-approve", "--revert-drift"];
     hinted.then(|| pair.world.run(&back)).expect_code(0);
-    assert!(!doctor().stdout.contains("fallback-without-trunk"));
+    assert_lacks!(doctor().stdout, "fallback-without-trunk");
     pair.world
         .sql(&format!("DELETE FROM voice_agent_livekit {standby}"));
     let hinted = doctor().told("name a config that exists, and apply");
     hinted.then(|| pair.edit("fallback = \"standby\"\n", ""));
     pair.world.run(&back).expect_code(0);
-    assert!(!doctor().stdout.contains("fallback-missing"));
+    assert_lacks!(doctor().stdout, "fallback-missing");
 }

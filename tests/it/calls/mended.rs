@@ -162,7 +162,7 @@ fn calls_that_are_placed_again() {
     once(sip, Answer::sip(503, "486", "Busy Here"));
     let busy = world.dispatch(&["--sip"]).expect_code(1);
     let hinted = busy.told("see the SIP status");
-    assert!(busy.stderr.contains("486"), "{}", busy.stderr);
+    assert_contains!(busy.stderr, "486");
     hinted.then(again);
     let over = "twirp error unknown: sip request timed out";
     once(sip, Answer::twirp(408, "canceled", over));
@@ -189,11 +189,7 @@ fn calls_that_are_placed_again() {
     );
     let rejected = world.dispatch(&[]).expect_code(1);
     let hinted = rejected.told("see its words");
-    assert!(
-        rejected.stderr.contains("metadata size"),
-        "{}",
-        rejected.stderr
-    );
+    assert_contains!(rejected.stderr, "metadata size");
     hinted.then(again);
 }
 
@@ -216,7 +212,7 @@ fn rows_that_are_repaired() {
     let doctor = ["doctor", "--no-probe"];
     let is_over = |code: &str| {
         let after = world.run(&doctor).stdout;
-        assert!(!after.contains(code), "{after}");
+        assert_lacks!(after, code);
     };
     world.number(
         TENANT_B,
@@ -283,9 +279,5 @@ fn rows_that_are_repaired() {
     let found = hinted
         .then(|| world.run(&["resolve", "--from", FROM]))
         .expect_code(0);
-    assert!(
-        found.stdout.contains("india-techiemaya-cloud"),
-        "{}",
-        found.stdout
-    );
+    assert_contains!(found.stdout, "india-techiemaya-cloud");
 }

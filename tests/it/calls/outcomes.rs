@@ -28,11 +28,8 @@ fn after_the_create(world: &World, act: impl FnOnce(&World) + Send) {
         assert!([0, 8].contains(&again.code), "{}", again.stderr);
         world.sql("UPDATE lkroute_dispatches SET status = 'unknown'");
         let said = said(&run);
-        assert!(!said.contains("no agent took it"), "{said}");
-        assert!(
-            said.contains(TWICE) && said.contains("dispatches --refresh call-"),
-            "{said}"
-        );
+        assert_lacks!(said, "no agent took it");
+        assert_contains!(said, TWICE, "dispatches --refresh call-");
         assert_eq!(world.recorded(), ["unknown"]);
         assert_eq!(world.creates(), 1);
     });
@@ -60,14 +57,8 @@ fn a_short_wait_is_no_proof_of_no_agent() {
         .dispatch(&["--wait-for-agent", "500ms"])
         .expect_code(8);
     let said = said(&run);
-    assert!(
-        said.contains("too short to say that none came") && said.contains(TWICE),
-        "{said}"
-    );
-    assert!(
-        said.contains("warning: --wait-for-agent is shorter"),
-        "{said}"
-    );
+    assert_contains!(said, "too short to say that none came", TWICE);
+    assert_contains!(said, "warning: --wait-for-agent is shorter");
     run.says("--wait-for-agent is shorter than the {} s that LiveKit may take to list a job: no agent seen proves nothing, and is exit 8");
 }
 
@@ -75,9 +66,9 @@ fn a_short_wait_is_no_proof_of_no_agent() {
 fn a_dispatch_that_was_listed_without_a_job_all_the_time_has_no_agent() {
     let world = World::new();
     let run = world.dispatch(&WAIT).expect_code(10);
-    assert!(said(&run).contains("no worker called"), "{}", run.stderr);
-    assert!(said(&run).contains(TWICE), "{}", run.stderr);
-    assert!(run.stdout.contains("no agent took it"), "{}", run.stdout);
+    assert_contains!(said(&run), "no worker called");
+    assert_contains!(said(&run), TWICE);
+    assert_contains!(run.stdout, "no agent took it");
 
     let hinted = run.told(
         "start the worker under that name, or correct worker_name; a worker that starts later does not take this call (room {room}); should one have been there unseen, {TWICE}",
@@ -89,19 +80,16 @@ fn a_dispatch_that_was_listed_without_a_job_all_the_time_has_no_agent() {
     assert_eq!(report["in_room"], "agent-standin");
     assert_eq!(report["agent"]["worker_id"], "AW_standin");
     let text = world.dispatch(&WAIT).expect_code(0).stdout;
-    assert!(text.contains("took the job, and is in the room"), "{text}");
+    assert_contains!(text, "took the job, and is in the room");
     let list = world.run(&["dispatches"]).expect_code(0).stdout;
-    assert!(
-        list.contains("asked for voag-dev, taken by voag-dev"),
-        "{list}"
-    );
-    assert!(list.contains("taken by nobody"), "{list}");
+    assert_contains!(list, "asked for voag-dev, taken by voag-dev");
+    assert_contains!(list, "taken by nobody");
 
     world.sql(
         "UPDATE lkroute_dispatches SET worker_seen = 'voag-dev-v2' WHERE status = 'picked_up'",
     );
     let list = world.run(&["dispatches"]).expect_code(0).stdout;
-    assert!(list.contains("MISMATCH: taken by voag-dev-v2"), "{list}");
+    assert_contains!(list, "MISMATCH: taken by voag-dev-v2");
 }
 
 #[test]
@@ -110,21 +98,13 @@ fn an_agent_that_took_the_job_and_never_came_is_told() {
     world.standin.world().workers.insert("voag-dev".to_owned());
     world.standin.world().agents_join = false;
     let run = world.dispatch(&WAIT).expect_code(0);
-    assert!(
-        run.stdout.contains("not seen in the room"),
-        "{}",
-        run.stdout
-    );
-    assert!(said(&run).contains("the agent failed"), "{}", run.stderr);
+    assert_contains!(run.stdout, "not seen in the room");
+    assert_contains!(said(&run), "the agent failed");
 
     let run = world
         .dispatch(&[&WAIT[..], &["--sip"]].concat())
         .expect_code(1);
-    assert!(
-        said(&run).contains("so nobody was dialled"),
-        "{}",
-        run.stderr
-    );
+    assert_contains!(said(&run), "so nobody was dialled");
     assert!(world.standin.posts("CreateSIPParticipant").is_empty());
     assert_eq!(world.recorded()[0], "not_dialled");
     let hinted = run.told("look into the worker's log: it raised, died, or does not join the room");
@@ -139,11 +119,11 @@ fn a_trunk_that_is_not_there_is_no_call_and_one_that_cannot_be_seen_is_a_warning
     let world = World::new();
     world.standin.world().trunks.clear();
     let run = world.dispatch(&[]).expect_code(1);
-    assert!(said(&run).contains("no such SIP trunk"), "{}", run.stderr);
+    assert_contains!(said(&run), "no such SIP trunk");
     assert_eq!(world.creates(), 0);
     world.standin.world().redis = false;
     let run = world.dispatch(&[]).expect_code(0);
-    assert!(said(&run).contains("without redis"), "{}", run.stderr);
+    assert_contains!(said(&run), "without redis");
 }
 
 #[test]
@@ -189,13 +169,12 @@ fn variables_that_lk_goes_by_and_this_call_did_not_are_noted() {
         .with("LIVEKIT_URL", "wss://another.example")
         .with("LIVEKIT_API_KEY", "another-key");
     let run = world.dispatch(&[]).expect_code(0);
-    assert!(
-        said(&run).contains("LIVEKIT_URL, LIVEKIT_API_KEY are set and not used"),
-        "{}",
-        run.stderr
+    assert_contains!(
+        said(&run),
+        "LIVEKIT_URL, LIVEKIT_API_KEY are set and not used"
     );
     let run = World::new().dispatch(&[]).expect_code(0);
-    assert!(!run.stderr.contains("set and not used"), "{}", run.stderr);
+    assert_lacks!(run.stderr, "set and not used");
 }
 
 #[test]
@@ -222,5 +201,5 @@ fn an_interruption_of_the_wait_is_no_proof_of_no_agent() {
     assert_eq!(world.recorded(), ["accepted"], "known should it be killed");
     super::dispatch::signal(&child, "INT");
     let run = crate::support::Run::of(child).expect_code(8);
-    assert!(said(&run).contains("was not seen"), "{}", run.stderr);
+    assert_contains!(said(&run), "was not seen");
 }

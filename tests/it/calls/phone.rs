@@ -24,7 +24,7 @@ fn a_person_is_dialled_once_and_the_answer_is_said() {
     ];
     let report = world.json(&[&["--sip"][..], &named].concat(), 0);
     assert_eq!(report["outcome"], "answered");
-    assert!(report["sip_call_id"].as_str().unwrap().starts_with("SCL"));
+    assert_starts!(report["sip_call_id"].as_str().unwrap(), "SCL");
     let [post] = &world.standin.posts("CreateSIPParticipant")[..] else {
         panic!()
     };
@@ -41,7 +41,7 @@ fn a_person_is_dialled_once_and_the_answer_is_said() {
     let list = world.run(&["dispatches", "-j"]).expect_code(0).json();
     assert_eq!(list["dispatches"][0]["dialled_at"], began);
     let text = world.dispatch(&["--sip"]).expect_code(0).stdout;
-    assert!(text.contains("Answered after "), "{text}");
+    assert_contains!(text, "Answered after ");
 }
 
 #[test]
@@ -63,11 +63,8 @@ fn who_was_dialled_and_did_not_answer_is_not_called_nobody() {
             (&json!("not_dialled"), &status)
         );
         let message = report["error"]["message"].as_str().unwrap();
-        assert!(
-            message.contains("was dialled and did not answer"),
-            "{message}"
-        );
-        assert!(message.contains(words), "{message}");
+        assert_contains!(message, "was dialled and did not answer");
+        assert_contains!(message, words);
         assert_eq!(world.standin.posts(sip).len(), before + 1);
     }
     world.standin.fault("CreateSIPParticipant", 1, Fault::Reset);
@@ -88,6 +85,6 @@ fn without_an_agent_nobody_is_dialled() {
 fn a_ring_time_that_the_server_does_not_allow_is_told_before() {
     let world = world();
     let run = world.dispatch(&["--sip", "--ring", "2m"]).expect_code(1);
-    assert!(said(&run).contains("80 s at most"), "{}", run.stderr);
+    assert_contains!(said(&run), "80 s at most");
     assert!(world.standin.world().posts.is_empty());
 }

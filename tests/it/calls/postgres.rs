@@ -54,7 +54,7 @@ fn calls_work_on_a_database_that_others_made_and_through_a_pooler() {
     run(&["migrate"]).expect_code(0);
 
     let several = run(&CALL).expect_code(1);
-    assert!(said(&several).contains(TENANT_UAE), "{}", several.stderr);
+    assert_contains!(said(&several), TENANT_UAE);
     let json = ["--format", "json"];
     let call = run(&[&CALL[..], &["--initiated-by", USER], &json].concat())
         .expect_code(0)
@@ -66,7 +66,7 @@ fn calls_work_on_a_database_that_others_made_and_through_a_pooler() {
         "the number's default agent"
     );
     let trace = call["resolution"]["trace"].to_string();
-    assert!(trace.contains("agent 33"), "{trace}");
+    assert_contains!(trace, "agent 33");
 
     let keyed = ["--tenant", TENANT_INDIA, "--idempotency-key", "k'1"];
     for repeated in [false, true] {

@@ -30,7 +30,7 @@ fn told(lkroute: &Lkroute, check: &str, code: i32, words: &str) {
     let checks: Vec<_> = problems.map(|c| c["check"].as_str().unwrap()).collect();
     assert_eq!(checks, [check], "{report:#}");
     let called = dispatch(lkroute, &WAIT).expect_code(code);
-    assert!(said(&called).contains(words), "{}", called.stderr);
+    assert_contains!(said(&called), words);
 }
 
 pub fn trunk(livekit: &Livekit, number: &str) -> String {
@@ -51,12 +51,8 @@ fn from_the_files_to_the_worker_and_every_loss_is_named() {
     let trunk = trunk(&livekit, FROM);
     let mut lkroute = routed(&files(&livekit.url, TENANT_INDIA, &trunk));
     let well = run(&lkroute, &["doctor", "--probe-worker"]).expect_code(0);
-    assert!(
-        well.stdout.contains("worker voag-dev took a job"),
-        "{}",
-        well.stdout
-    );
-    assert!(well.stdout.contains("All is well"), "{}", well.stdout);
+    assert_contains!(well.stdout, "worker voag-dev took a job");
+    assert_contains!(well.stdout, "All is well");
 
     let context = ["--context", "ünïcode \"quoted\"", "--format", "json"];
     let call = dispatch(&lkroute, &[&WAIT[..], &context].concat())
@@ -113,8 +109,5 @@ fn from_the_files_to_the_worker_and_every_loss_is_named() {
     );
 
     let list = run(&lkroute, &["dispatches"]).expect_code(0).stdout;
-    assert!(
-        list.contains("asked for voag-dev, taken by voag-dev"),
-        "{list}"
-    );
+    assert_contains!(list, "asked for voag-dev, taken by voag-dev");
 }

@@ -40,7 +40,7 @@ fn what_was_accepted_is_settled_by_what_is_there() {
         (&"picked_up".into(), &"voag-dev".into())
     );
     let open = world.run(&["dispatches", "--unsettled"]).expect_code(0);
-    assert!(open.stdout.starts_with("No calls"), "{}", open.stdout);
+    assert_starts!(open.stdout, "No calls");
 }
 
 #[test]
@@ -56,7 +56,7 @@ fn a_call_that_runs_is_told_from_one_that_is_over() {
     );
     assert_eq!(row["sip_call_status"], "active");
     let list = world.run(&["dispatches"]).expect_code(0).stdout;
-    assert!(list.contains("running at "), "{list}");
+    assert_contains!(list, "running at ");
     // Over, it keeps what was seen of it.
     world.standin.forget();
     let row = refresh(&world, &[room], 0)["dispatches"][0].clone();
@@ -65,10 +65,8 @@ fn a_call_that_runs_is_told_from_one_that_is_over() {
         (&false.into(), &"answered".into())
     );
     let list = world.run(&["dispatches"]).expect_code(0).stdout;
-    assert!(
-        list.contains("over at ") && !list.contains("running at "),
-        "{list}"
-    );
+    assert_contains!(list, "over at ");
+    assert_lacks!(list, "running at ");
     // One that was only accepted, and runs.
     let call = world.json(&[], 0);
     let row = refresh(&world, &[call["room"].as_str().unwrap()], 0)["dispatches"][0].clone();
@@ -90,7 +88,7 @@ fn what_is_gone_is_said_to_be_unknown_for_good() {
         (&row["status"], &row["settled"]),
         (&"unknown".into(), &true.into())
     );
-    assert!(row["message"].as_str().unwrap().contains("nobody saw it"));
+    assert_contains!(row["message"].as_str().unwrap(), "nobody saw it");
     assert_eq!(refresh(&world, &[], 0)["dispatches"][0], *row);
 }
 
@@ -102,11 +100,7 @@ fn a_server_that_cannot_be_looked_at_leaves_the_call_open() {
     let away = Answer::html(502);
     world.standin.fault("ListDispatch", 1, Fault::Answer(away));
     let run = world.run(&["dispatches", "--refresh"]).expect_code(8);
-    assert!(
-        said(&run).contains("1 call could not be settled"),
-        "{}",
-        run.stderr
-    );
+    assert_contains!(said(&run), "1 call could not be settled");
     assert_eq!(world.recorded(), ["accepted"]);
     let hinted = run.told("run it again where the servers and the keys are at hand");
     hinted
@@ -146,10 +140,10 @@ fn calls_are_listed_by_room_status_and_time() {
     assert_eq!(count(&["--since", "1h"]), 2);
     assert_eq!(count(&["--since", "2099-01-01"]), 0);
     let list = world.run(&["dispatches"]).expect_code(0).stdout;
-    assert!(list.contains("asked for voag-dev-v2"), "{list}");
-    assert!(list.contains("ST_MmVqEuBMDNf6  AD_standin"), "{list}");
+    assert_contains!(list, "asked for voag-dev-v2");
+    assert_contains!(list, "ST_MmVqEuBMDNf6  AD_standin");
     let run = world
         .run(&["dispatches", "--status", "done"])
         .expect_code(1);
-    assert!(said(&run).contains("one of in_queue"), "{}", run.stderr);
+    assert_contains!(said(&run), "one of in_queue");
 }

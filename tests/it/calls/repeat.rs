@@ -14,7 +14,7 @@ fn at_a_terminal(world: &World, args: &[&str], typed: &str) -> (i32, String) {
     let words = [&["lkroute"], args].concat();
     let words: Vec<String> = words.iter().map(|word| format!("'{word}'")).collect();
     let (code, shown) = shown_at_a_terminal(world, &words.join(" "), typed);
-    (code, shown.split_whitespace().collect::<Vec<_>>().join(" "))
+    (code, crate::support::words_of(&shown))
 }
 
 /// Runs a line of the shell at a terminal of its own (`script` of util-linux);
@@ -65,26 +65,18 @@ fn a_person_is_asked_before_a_call_that_may_call_somebody_twice() {
     // Nothing is in doubt: nothing is asked.
     let (code, shown) = at_a_terminal(&world, &CALL, "");
     assert_eq!(code, 0, "{shown}");
-    assert!(!shown.contains("[y/N]"), "{shown}");
+    assert_lacks!(shown, "[y/N]");
 
     world.standin.fault("CreateDispatch", 1, Fault::Reset);
     world.dispatch(&[]).expect_code(8);
     let creates = world.creates();
     let (code, shown) = at_a_terminal(&world, &CALL, "n\n");
     assert_eq!(code, 1, "{shown}");
-    assert!(
-        shown.contains("ended unknown") && shown.contains(ASKED),
-        "{shown}"
-    );
-    assert!(shown.contains("no call was placed"), "{shown}");
+    assert_contains!(shown, "ended unknown", ASKED);
+    assert_contains!(shown, "no call was placed");
     let hint = "`lkroute dispatches --refresh {}` looks what became of the other";
     let looked = crate::support::told(&shown, hint).run(&world.lkroute, &[]);
-    assert!(
-        looked.stdout.contains(TO),
-        "{}{}",
-        looked.stdout,
-        looked.stderr
-    );
+    assert_contains!(looked.stdout, TO);
     world.sql("UPDATE lkroute_dispatches SET status = 'unknown' WHERE status <> 'accepted'");
     assert_eq!(world.creates(), creates, "nothing was sent");
 
@@ -93,7 +85,7 @@ fn a_person_is_asked_before_a_call_that_may_call_somebody_twice() {
     let yes = [&CALL[..], &["-y"]].concat();
     let (code, shown) = at_a_terminal(&world, &yes, "");
     assert_eq!(code, 0, "{shown}");
-    assert!(!shown.contains("[y/N]"), "{shown}");
+    assert_lacks!(shown, "[y/N]");
     let (code, shown) = at_a_terminal(&world, &CALL, "y\n");
     assert_eq!(code, 0, "{shown}");
     assert_eq!(world.creates(), creates + 3);

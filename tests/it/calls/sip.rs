@@ -124,10 +124,7 @@ fn what_the_person_did_is_what_is_said() {
             clean(lkroute.run(&["cancel", room, "-y"])).expect_code(0);
         } else {
             let message = report["error"]["message"].as_str().unwrap();
-            assert!(
-                message.contains("was dialled and did not answer"),
-                "{message}"
-            );
+            assert_contains!(message, "was dialled and did not answer");
         }
     }
     // Nobody is at that address.

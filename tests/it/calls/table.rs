@@ -31,7 +31,7 @@ fn the_table_of_calls_keeps_its_columns_and_the_width_of_the_terminal() {
     world.dispatch(&["--sip"]).expect_code(0);
     let short = world.run(&["dispatches"]).expect_code(0).stdout;
     fits(&short, 80);
-    assert!(short.contains("dialled at 20"), "{short}");
+    assert_contains!(short, "dialled at 20");
     let columns = |text: &str| {
         let head = text.lines().next().unwrap_or_default().to_owned();
         ["UTC", "answered", "+919513456728", "→"].map(|part| head.find(part))
@@ -55,7 +55,7 @@ fn the_table_of_calls_keeps_its_columns_and_the_width_of_the_terminal() {
         let line = format!("stty rows 24 cols {columns}; lkroute --color never dispatches");
         let (code, shown) = shown_at_a_terminal(&world, &line, "");
         assert_eq!(code, 0, "{shown}");
-        assert!(shown.contains("MISMATCH"), "{shown}");
+        assert_contains!(shown, "MISMATCH");
         fits(&shown.replace('\r', ""), width);
     }
 }

@@ -51,17 +51,14 @@ fn a_row_that_drifted_to_a_stranger_gets_no_token() {
     for args in [&["--dry-run"][..], &[], &["--strict"]] {
         let call = drifted.run(&[&CALL[..], args].concat()).expect_code(6);
         let said = said(&call);
-        assert!(
-            said.contains("never applied") && said.contains("lkroute drift"),
-            "{said}"
-        );
+        assert_contains!(said, "never applied", "lkroute drift");
     }
     assert_eq!(drifted.stranger.world().connections, 0);
     for args in [&[][..], &["--probe-worker"]] {
         let report = drifted.run(&[&["doctor", "--format", "json"], args].concat());
         let report = report.expect_code(1).json();
         let complaints = report["configs"][0]["complaints"].to_string();
-        assert!(complaints.contains("host-not-trusted"), "{complaints}");
+        assert_contains!(complaints, "host-not-trusted");
     }
     assert!(
         drifted.stranger.world().connections > 0,
@@ -100,10 +97,7 @@ fn an_operator_records_a_server_and_takes_it_back() {
     let trust = ["trust", &url, "--reason", "the VM moved\u{1b}[31m"];
     drifted.run(&trust).expect_code(0);
     let list = drifted.run(&["trust"]).expect_code(0).stdout;
-    assert!(
-        list.contains("127.0.0.1") && list.contains("the VM moved\\u001b"),
-        "{list}"
-    );
+    assert_contains!(list, "127.0.0.1", "the VM moved\\u001b");
     drifted.run(&CALL).expect_code(0);
     assert!(drifted.stranger.world().authorized > 0);
     drifted.run(&["trust", &url, "--revoke"]).expect_code(0);
@@ -175,23 +169,19 @@ fn a_row_of_others_is_warned_of_and_may_not_borrow_our_credentials() {
     drifted.stranger.world().keys.extend(keys);
     of_others(&drifted, "their-key", &sealed(CONFIG_UAE, own));
     let call = drifted.run(&CALL).expect_code(0);
-    assert!(
-        said(&call).contains("a server that lkroute never applied"),
-        "{}",
-        call.stderr
-    );
+    assert_contains!(said(&call), "a server that lkroute never applied");
     assert_eq!(drifted.stranger.posts("CreateDispatch").len(), 1);
     let report = drifted
         .run(&["doctor", "--format", "json"])
         .json()
         .to_string();
-    assert!(report.contains("host-not-approved"), "{report}");
+    assert_contains!(report, "host-not-approved");
     let doctor = drifted.run(&["doctor"]);
     let hinted = doctor.told("`lkroute trust {} --reason …`, if it is yours");
     let trusted = hinted.run(&drifted.world.lkroute, &[("…", "ours")]);
     trusted.expect_code(0);
     let after = drifted.run(&["doctor"]).stdout;
-    assert!(!after.contains("host-not-approved"), "{after}");
+    assert_lacks!(after, "host-not-approved");
     let url = drifted.stranger.url();
     drifted.run(&["trust", &url, "--revoke"]).expect_code(0);
     let sent = drifted.stranger.world().authorized;
@@ -214,7 +204,7 @@ fn a_row_of_others_is_warned_of_and_may_not_borrow_our_credentials() {
         of_others(&drifted, api_key, &stored);
         let call = drifted.run(&CALL).expect_code(6);
         let said = said(&call);
-        assert!(said.contains("of config india-techiemaya-cloud"), "{said}");
+        assert_contains!(said, "of config india-techiemaya-cloud");
         drifted
             .run(&["doctor", "--config", "theirs"])
             .expect_code(1);
@@ -241,15 +231,10 @@ fn a_secret_in_plain_text_is_an_error_where_it_is_ours() {
     drifted.set("livekit_api_secret", plain);
     let call = drifted.run(&CALL).expect_code(1);
     let words = said(&call);
-    assert!(
-        words.contains("plain text") && words.contains("secrets seal"),
-        "{words}"
-    );
+    assert_contains!(words, "plain text", "secrets seal");
     let report = drifted.run(&["doctor", "--no-probe"]).expect_code(1).stdout;
-    assert!(
-        report.contains("plain text") && !report.contains(plain),
-        "{report}"
-    );
+    assert_contains!(report, "plain text");
+    assert_lacks!(report, plain);
     assert_eq!(drifted.world.standin.world().authorized, 0);
 
     let keys = [("their-key".to_owned(), plain.to_owned())];
@@ -257,10 +242,7 @@ fn a_secret_in_plain_text_is_an_error_where_it_is_ours() {
     of_others(&drifted, "their-key", plain);
     let call = drifted.run(&CALL).expect_code(0);
     let words = said(&call);
-    assert!(
-        words.contains("plain text") && words.contains("lkroute import"),
-        "{words}"
-    );
+    assert_contains!(words, "plain text", "lkroute import");
     let strict = drifted.run(&[&CALL[..], &["--strict"]].concat());
     strict.says("{message}, and --strict takes none");
     let hinted = strict.expect_code(1).told(
@@ -285,7 +267,7 @@ fn a_database_that_was_never_applied_is_warned_of() {
         .run(&["trust", &world.standin.url(), "--revoke"])
         .expect_code(0);
     let call = world.dispatch(&[]).expect_code(0);
-    assert!(said(&call).contains("never applied"), "{}", call.stderr);
+    assert_contains!(said(&call), "never applied");
 }
 
 #[test]
@@ -303,11 +285,7 @@ fn looking_again_ending_a_call_and_other_programs_go_to_no_stranger_either() {
         "UPDATE lkroute_dispatches SET detail = replace(detail, '{own}', '{stranger}')"
     ));
     let refreshed = drifted.run(&["dispatches", "--refresh"]).expect_code(8);
-    assert!(
-        said(&refreshed).contains("never applied"),
-        "{}",
-        refreshed.stderr
-    );
+    assert_contains!(said(&refreshed), "never applied");
     drifted.run(&["cancel", room, "-y"]).expect_code(6);
     let env = ["env", "--config", "india-techiemaya-cloud", "--", "true"];
     drifted.run(&env).expect_code(6);

@@ -8,7 +8,9 @@ use uuid::Uuid;
 
 use crate::livekit::standin::{KEY, SECRET, StandIn};
 use crate::review::schema::assert_valid;
-use crate::support::{CONFIG_INDIA, CONFIG_UAE, Lkroute, Run, TENANT_INDIA, TENANT_UAE, block_on};
+use crate::support::{
+    CONFIG_INDIA, CONFIG_UAE, Lkroute, Run, TENANT_INDIA, TENANT_UAE, block_on, words_of,
+};
 
 /// `made-up key for lkroute's tests`, and another.
 pub const RING: &str = "tests:bWFkZS11cCBrZXkgZm9yIGxrcm91dGUncyB0ZXN0cyE";
@@ -183,7 +185,7 @@ pub fn clean(run: Run) -> Run {
 
 /// Standard error without its line breaks.
 pub fn said(run: &Run) -> String {
-    run.stderr.split_whitespace().collect::<Vec<_>>().join(" ")
+    words_of(&run.stderr)
 }
 
 /// The files of a config on one server with a fallback on another.

@@ -15,7 +15,10 @@ fn seal_writes_a_value_that_resolve_can_open() {
     let sealed = lkroute
         .run_with_input(&args, "made-up-secret\n")
         .expect_code(0);
-    assert!(!format!("{}{}", sealed.stdout, sealed.stderr).contains("made-up-secret"));
+    assert_lacks!(
+        format!("{}{}", sealed.stdout, sealed.stderr),
+        "made-up-secret"
+    );
     let after = lkroute.read("routing/uae.toml");
     assert_ne!(before, after);
     assert!(
@@ -41,10 +44,7 @@ fn a_new_config_gets_its_secret_and_its_id() {
         .run_with_input(&args, "made-up-secret")
         .expect_code(0);
     let text = lkroute.read("routing/new.toml");
-    assert!(
-        text.contains("id = \"") && text.contains("sealed = \"lkr1:kb2843125:"),
-        "{text}"
-    );
+    assert_contains!(text, "id = \"", "sealed = \"lkr1:kb2843125:");
     run(&lkroute, "validate").expect_code(0);
 }
 
@@ -55,10 +55,13 @@ fn sealing_needs_a_key_a_config_and_a_secret() {
         let run = lkroute.run_with_input(&["secrets", "seal", "--config", name], input);
         run.expect_code(1).stderr
     };
-    assert!(seal(&lkroute, "uae-vm-selfhosted", "made-up").contains("no key ring"));
+    assert_contains!(
+        seal(&lkroute, "uae-vm-selfhosted", "made-up"),
+        "no key ring"
+    );
     lkroute.env("LKROUTE_KEYS", KEYS);
-    assert!(seal(&lkroute, "nope", "made-up").contains("no config `nope`"));
-    assert!(seal(&lkroute, "uae-vm-selfhosted", "\n").contains("is empty"));
+    assert_contains!(seal(&lkroute, "nope", "made-up"), "no config `nope`");
+    assert_contains!(seal(&lkroute, "uae-vm-selfhosted", "\n"), "is empty");
 }
 
 #[test]
@@ -66,12 +69,8 @@ fn a_malformed_key_ring_is_an_error_that_does_not_show_it() {
     let mut lkroute = Lkroute::with_two_regions();
     lkroute.env("LKROUTE_KEYS", "made-up-but-no-ring");
     let failed = run(&lkroute, "plan").expect_code(1);
-    assert!(
-        failed.stderr.contains("LKROUTE_KEYS: key ring, line 1"),
-        "{}",
-        failed.stderr
-    );
-    assert!(!failed.stderr.contains("made-up"), "{}", failed.stderr);
+    assert_contains!(failed.stderr, "LKROUTE_KEYS: key ring, line 1");
+    assert_lacks!(failed.stderr, "made-up");
 }
 
 #[test]
@@ -94,11 +93,7 @@ fn fmt_rewrites_and_check_only_looks() {
     );
     let text = lkroute.read("routing/uae.toml");
     let check = run(&lkroute, "fmt --check").expect_code(1);
-    assert!(
-        check.stdout.contains("+[regions.uae] # here"),
-        "{}",
-        check.stdout
-    );
+    assert_contains!(check.stdout, "+[regions.uae] # here");
     assert_eq!(lkroute.read("routing/uae.toml"), text);
     let fmt = run(&lkroute, "fmt").expect_code(0);
     assert_eq!(fmt.stdout, "routing/uae.toml\n");
@@ -111,11 +106,7 @@ fn fmt_rewrites_and_check_only_looks() {
 fn adopting_what_is_not_in_conflict_is_an_error() {
     let lkroute = Lkroute::with_two_regions();
     let all = run(&lkroute, "adopt --all").expect_code(0);
-    assert!(
-        all.stderr.contains("nothing is in conflict"),
-        "{}",
-        all.stderr
-    );
+    assert_contains!(all.stderr, "nothing is in conflict");
     let one = run(&lkroute, "adopt config.uae-vm-selfhosted").expect_code(1);
-    assert!(one.stderr.contains("is not in conflict"), "{}", one.stderr);
+    assert_contains!(one.stderr, "is not in conflict");
 }

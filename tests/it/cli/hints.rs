@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::run;
-use crate::support::Lkroute;
+use crate::support::{Lkroute, words_of};
 
 const SASYA: &str = "734cd516-e252-4728-9c52-4663ee552653";
 
@@ -129,7 +129,7 @@ fn habits_of_other_tools_are_understood_or_answered() {
     let cancel = run(&lkroute, "cancel call-none --yes")
         .expect_code(1)
         .stderr;
-    assert!(!cancel.contains("unexpected argument"), "{cancel}");
+    assert_lacks!(cancel, "unexpected argument");
 }
 
 #[test]
@@ -172,7 +172,7 @@ fn a_name_and_an_address_are_taken_alike() {
         }
     }
     let listed = both("list --region", "uae", "region.uae");
-    assert!(listed.stdout.contains("+971545335200"), "{}", listed.stdout);
+    assert_contains!(listed.stdout, "+971545335200");
     let none = both("list --region", "uea", "region.uea");
     assert!(
         none.code == 1 && none.stderr.contains("did you mean `uae`?"),
@@ -187,11 +187,11 @@ fn a_name_and_an_address_are_taken_alike() {
     let other = run(&lkroute, "list --config region.uae")
         .expect_code(1)
         .stderr;
-    assert!(other.contains("a config is asked for"), "{other}");
+    assert_contains!(other, "a config is asked for");
     let bare = run(&lkroute, "plan --target +971545335200")
         .expect_code(1)
         .stderr;
-    assert!(bare.contains("binding.+971545335200@TENANT"), "{bare}");
+    assert_contains!(bare, "binding.+971545335200@TENANT");
     run(&lkroute, "plan --target binding.+971545335200@sasya").expect_code(0);
     // An address says whose number it is.
     let number = "+971545335200";
@@ -235,7 +235,7 @@ fn a_name_and_an_address_are_taken_alike() {
     }
     let user = format!("resolve --from {address} --initiated-by {SASYA}");
     let said = run(&lkroute, &user).expect_code(1).stderr;
-    assert!(said.contains("leave --initiated-by out"), "{said}");
+    assert_contains!(said, "leave --initiated-by out");
     let nobody = run(&lkroute, "plan --number binding.+971545335200@nobody");
     assert_eq!(nobody.code, 1, "{}", nobody.stdout);
     both("dispatches --number", number, address);
@@ -255,7 +255,7 @@ fn a_name_and_an_address_are_taken_alike() {
         ("plan --target binding.+971545335200@sasia", "`sasya`?"),
     ] {
         let said = run(&lkroute, line).expect_code(1).stderr;
-        let words = said.split_whitespace().collect::<Vec<_>>().join(" ");
+        let words = words_of(&said);
         assert!(
             words.contains(&format!("did you mean {meant}")),
             "{line}: {said}"
@@ -270,7 +270,7 @@ fn a_name_and_an_address_are_taken_alike() {
     let plus = run(&lkroute, "plan --number 971545335200")
         .expect_code(1)
         .stderr;
-    assert!(plus.contains("+971545335200?"), "{plus}");
+    assert_contains!(plus, "+971545335200?");
 }
 
 #[test]
@@ -300,9 +300,9 @@ fn a_secret_that_is_missing_names_what_writes_it() {
         .collect();
     lkroute.write("routing/uae.toml", &without.join("\n"));
     let said = run(&lkroute, "validate").expect_code(3).stdout;
-    assert!(said.contains("missing-key"), "{said}");
+    assert_contains!(said, "missing-key");
     let command = "lkroute secrets seal --config";
-    let words = said.split_whitespace().collect::<Vec<_>>().join(" ");
+    let words = words_of(&said);
     assert!(words.contains(command), "{said}");
 }
 
@@ -323,10 +323,7 @@ fn a_variable_that_can_not_be_read_is_named() {
             .expect("it runs");
         let said = String::from_utf8_lossy(&ran.stderr);
         assert_eq!(ran.status.code(), Some(1), "{name}: {said}");
-        assert!(
-            said.contains(name) && said.contains("UTF-8"),
-            "{name}: {said}"
-        );
+        assert_contains!(said, name, "UTF-8");
     }
 }
 
@@ -339,7 +336,7 @@ fn files_for_several_environments_name_the_option() {
          [environments.staging]\ndatabase = \"STAGING\"\n",
     );
     let said = run(&lkroute, "validate").expect_code(3).stdout;
-    assert!(said.contains("--env"), "{said}");
+    assert_contains!(said, "--env");
     run(&lkroute, "--env staging validate").expect_code(0);
 }
 
@@ -347,7 +344,7 @@ fn files_for_several_environments_name_the_option() {
 fn refused(lkroute: &Lkroute, line: &str, hint: &str) {
     let ran = run(lkroute, line);
     let said = format!("{}{}", ran.stdout, ran.stderr);
-    let words = said.split_whitespace().collect::<Vec<_>>().join(" ");
+    let words = words_of(&said);
     assert!(
         ran.code != 0 && words.contains(hint),
         "{line}: {hint}\n{said}"
@@ -397,7 +394,7 @@ fn hints_about_the_files_lead_on() {
     let seal = ["secrets", "seal", "--config", "uae-vm-selfhosted"];
     let secret = "made-up-secret-0123456789abcdef";
     let none = lkroute.run_with_input(&seal, secret).expect_code(1).stderr;
-    assert!(none.contains("`lkroute secrets keygen`"), "{none}");
+    assert_contains!(none, "`lkroute secrets keygen`");
     let key = run(&lkroute, "secrets keygen").expect_code(0).stdout;
     lkroute.env("LKROUTE_KEYS", key.trim());
     lkroute.run_with_input(&seal, secret).expect_code(0);
@@ -477,5 +474,5 @@ fn a_config_that_is_held_by_rows_goes_when_they_have_moved() {
         "UPDATE voice_agent_numbers SET rules = '{}' WHERE base_number = 545335301",
     );
     let plan = run(&lkroute, "plan");
-    assert!(!plan.stdout.contains("config-in-use"), "{}", plan.stdout);
+    assert_lacks!(plan.stdout, "config-in-use");
 }

@@ -15,17 +15,9 @@ fn apply_then_plan_is_empty_then_one_field_changes_then_resolve() {
     );
 
     let applied = run(&lkroute, "apply --auto-approve").expect_code(0);
-    assert!(
-        applied.stdout.contains("Applied as 1: 6 created"),
-        "{}",
-        applied.stdout
-    );
+    assert_contains!(applied.stdout, "Applied as 1: 6 created");
     let again = run(&lkroute, "plan --detailed-exitcode").expect_code(0);
-    assert!(
-        again.stdout.starts_with("No changes. 6 objects"),
-        "{}",
-        again.stdout
-    );
+    assert_starts!(again.stdout, "No changes. 6 objects");
 
     lkroute.edit(
         "routing/uae.toml",
@@ -67,16 +59,8 @@ fn apply_then_plan_is_empty_then_one_field_changes_then_resolve() {
 fn nobody_to_approve_means_nothing_is_applied() {
     let lkroute = Lkroute::with_two_regions();
     let refused = run(&lkroute, "apply").expect_code(1);
-    assert!(
-        refused.stderr.contains("--auto-approve"),
-        "{}",
-        refused.stderr
-    );
-    assert!(
-        refused.stdout.starts_with("Plan: 6 to create"),
-        "{}",
-        refused.stdout
-    );
+    assert_contains!(refused.stderr, "--auto-approve");
+    assert_starts!(refused.stdout, "Plan: 6 to create");
     assert!(!lkroute.path().join("lkroute.db").exists());
 }
 
@@ -102,7 +86,7 @@ fn drift_is_left_alone_unless_it_is_asked_for() {
     assert_eq!(plan["drift"], drift);
 
     let bare = run(&lkroute, "apply --auto-approve").expect_code(0);
-    assert!(bare.stdout.contains("Drift, left alone"), "{}", bare.stdout);
+    assert_contains!(bare.stdout, "Drift, left alone");
     assert_eq!(sql(&lkroute, worker), "elsewhere");
     run(&lkroute, "apply --auto-approve --revert-drift").expect_code(0);
     assert_eq!(sql(&lkroute, worker), "voag-staging");
@@ -137,27 +121,16 @@ fn a_conflict_stops_everything_until_it_is_adopted() {
     );
     assert_eq!(plan["error"]["exit"], 6);
     let hint = plan["error"]["hint"].as_str().expect("a hint");
-    assert!(
-        hint.starts_with("`lkroute adopt config.uae-vm-selfhosted`"),
-        "{hint}"
-    );
+    assert_starts!(hint, "`lkroute adopt config.uae-vm-selfhosted`");
     run(&lkroute, "apply --auto-approve").expect_code(6);
 
     run(&lkroute, "adopt config.uae-vm-selfhosted").expect_code(0);
-    assert!(
-        lkroute
-            .read("routing/uae.toml")
-            .contains("adopt = [\"trunk_id\"]")
-    );
+    assert_contains!(lkroute.read("routing/uae.toml"), "adopt = [\"trunk_id\"]");
     run(&lkroute, "apply --auto-approve").expect_code(0);
     let trunk = "SELECT trunk_id FROM voice_agent_livekit WHERE name LIKE 'uae%'";
     assert_eq!(sql(&lkroute, trunk), "ST_ours");
     let settled = run(&lkroute, "plan --detailed-exitcode").expect_code(0);
-    assert!(
-        settled.stdout.contains("adopt-not-needed"),
-        "{}",
-        settled.stdout
-    );
+    assert_contains!(settled.stdout, "adopt-not-needed");
 }
 
 #[test]
@@ -191,11 +164,7 @@ fn a_target_leaves_the_rest_outstanding() {
     )
     .expect_code(0);
     let typo = run(&lkroute, "plan --target config.uae-vm").expect_code(1);
-    assert!(
-        typo.stderr.contains("neither the files nor the database"),
-        "{}",
-        typo.stderr
-    );
+    assert_contains!(typo.stderr, "neither the files nor the database");
 }
 
 #[test]
@@ -230,11 +199,7 @@ fn another_owner_is_turned_away() {
         "owner = \"somebody-else\"",
     );
     let refused = run(&lkroute, "plan").expect_code(6);
-    assert!(
-        refused.stderr.contains("lkroute-sample"),
-        "{}",
-        refused.stderr
-    );
+    assert_contains!(refused.stderr, "lkroute-sample");
 }
 
 /// The answer goes through a terminal, as `script` of util-linux makes one.
@@ -273,13 +238,10 @@ fn on_a_terminal_only_yes_is_a_yes() {
         return crate::support::not_run("script");
     };
     assert_eq!(code, Some(1), "{shown}");
-    assert!(
-        shown.contains("Apply this? Only `yes` is a yes:"),
-        "{shown}"
-    );
+    assert_contains!(shown, "Apply this? Only `yes` is a yes:");
     assert!(!lkroute.path().join("lkroute.db").exists());
     let (code, shown) = answer("yes").expect("script");
     assert_eq!(code, Some(0), "{shown}");
-    assert!(shown.contains("Applied as 1"), "{shown}");
+    assert_contains!(shown, "Applied as 1");
     run(&lkroute, "plan --detailed-exitcode").expect_code(0);
 }

@@ -73,6 +73,6 @@ fn a_name_that_others_wrote_is_found_in_either_form() {
     );
     for name in ["kafe\u{301}", "kaf\u{e9}"] {
         let list = run(&lkroute, &format!("list --config {name}")).expect_code(0);
-        assert!(list.stdout.contains("+919513456728"), "{}", list.stdout);
+        assert_contains!(list.stdout, "+919513456728");
     }
 }

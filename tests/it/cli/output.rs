@@ -41,7 +41,7 @@ config = \"uae-wm\"
         "[regions.uae]\ncountry_codes = [\"+971\"]\n",
     );
     let report = run(&lkroute, "validate").expect_code(3);
-    assert!(!report.stdout.contains("made-up-secret"));
+    assert_lacks!(report.stdout, "made-up-secret");
     golden("cli/findings.txt", &report.stdout);
     fits(&report.stdout);
 }
@@ -57,9 +57,9 @@ fn rows_of_others_that_cannot_be_read_are_few_lines() {
     }
     let plan = run(&lkroute, "plan").expect_code(0).stdout;
     let expected = "5 number rows of others can't be read and never match:\n  row 0000";
-    assert!(plan.contains(expected), "{plan}");
+    assert_contains!(plan, expected);
     assert_eq!(plan.matches("country_code is empty").count(), 3, "{plan}");
-    assert!(plan.contains("  and 2 more: "), "{plan}");
+    assert_contains!(plan, "  and 2 more: ");
 }
 
 #[test]

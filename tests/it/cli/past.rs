@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::{run, sql};
 use crate::review::schema::assert_valid;
-use crate::support::Lkroute;
+use crate::support::{Lkroute, words_of};
 
 /// The sample, applied; then with another worker, applied again.
 fn applied_twice() -> Lkroute {
@@ -34,9 +34,9 @@ fn theirs(lkroute: &Lkroute) {
 fn a_rollback_needs_neither_files_nor_keys() {
     let lkroute = applied_twice();
     let none = run(&lkroute, "rollback --to 9 --auto-approve").expect_code(1);
-    assert!(none.stderr.contains("no apply 9"), "{}", none.stderr);
+    assert_contains!(none.stderr, "no apply 9");
     let dry = run(&lkroute, "rollback --to 1 --dry-run").expect_code(0);
-    assert!(dry.stdout.contains("Back to apply 1 of"), "{}", dry.stdout);
+    assert_contains!(dry.stdout, "Back to apply 1 of");
     run(&lkroute, "rollback --to 1").expect_code(1);
     run(&lkroute, "plan --detailed-exitcode").expect_code(0);
 
@@ -79,7 +79,7 @@ fn a_rollback_needs_neither_files_nor_keys() {
     std::fs::rename(&aside, &routing).expect("put it back");
 
     let held = run(&lkroute, "apply --auto-approve").expect_code(4);
-    assert!(held.stdout.contains("calls fail"), "{}", held.stdout);
+    assert_contains!(held.stdout, "calls fail");
     let worker = "SELECT worker_name FROM voice_agent_livekit WHERE name = 'uae-vm-selfhosted'";
     assert_eq!(sql(&lkroute, worker), "voag-staging");
     new_worker(&lkroute, "voag-production", "voag-staging");
@@ -93,12 +93,9 @@ fn a_rollback_needs_neither_files_nor_keys() {
 fn history_tells_of_applies_and_of_objects() {
     let lkroute = applied_twice();
     let list = run(&lkroute, "history").expect_code(0).stdout;
-    assert!(
-        list.contains("1 updated") && list.contains("asha@desk"),
-        "{list}"
-    );
+    assert_contains!(list, "1 updated", "asha@desk");
     let two = run(&lkroute, "history 2").expect_code(0).stdout;
-    assert!(two.contains("+ worker_name = \"voag-production\""), "{two}");
+    assert_contains!(two, "+ worker_name = \"voag-production\"");
     run(&lkroute, "history 9").expect_code(1);
     let one = run(&lkroute, "history 1 --format json").expect_code(0);
     let one = assert_valid("history", &one.stdout);
@@ -125,9 +122,9 @@ fn drift_is_shown_and_accepted_into_the_files() {
     run(&lkroute, "drift").expect_code(0);
     theirs(&lkroute);
     let text = run(&lkroute, "drift").expect_code(7).stdout;
-    assert!(
-        text.contains("set to           \"sasya UAE Number\"\n        by               apply 1 of"),
-        "{text}"
+    assert_contains!(
+        text,
+        "set to           \"sasya UAE Number\"\n        by               apply 1 of"
     );
     let json = run(&lkroute, "drift --format json").expect_code(7);
     let report = assert_valid("drift", &json.stdout);
@@ -146,16 +143,12 @@ fn drift_is_shown_and_accepted_into_the_files() {
     );
     let accept = "drift --accept binding.+971545335200@sasya";
     let accepted = run(&lkroute, accept).expect_code(0);
-    assert!(accepted.stdout.contains("as the database has it"));
+    assert_contains!(accepted.stdout, "as the database has it");
     // A second time there is nothing to write, which is said.
     let files = lkroute.read("routing/uae.toml");
     let again = run(&lkroute, accept).expect_code(0);
-    assert!(
-        again.stdout.contains("the files say so already") && again.stderr.contains("no file was"),
-        "{}{}",
-        again.stdout,
-        again.stderr
-    );
+    assert_contains!(again.stdout, "the files say so already");
+    assert_contains!(again.stderr, "no file was");
     assert_eq!(lkroute.read("routing/uae.toml"), files);
     run(&lkroute, "drift --accept config.uae-vm-selfhosted").expect_code(1);
     let plan = run(&lkroute, "plan --format json").expect_code(0).json();
@@ -190,12 +183,12 @@ fn what_was_taken_out_of_a_range_by_others_is_split_off() {
          DELETE FROM voice_agent_numbers WHERE base_number = 500000009",
     );
     let text = run(&lkroute, "drift").expect_code(7).stdout;
-    assert!(text.contains("its row is gone"), "{text}");
+    assert_contains!(text, "its row is gone");
     run(&lkroute, "drift --all").expect_code(0);
     let file = lkroute.read("routing/more.toml");
-    assert!(file.starts_with("# a block\n"), "{file}");
-    assert!(file.contains("number = \"+971500000004\""), "{file}");
-    assert!(!file.contains("+971500000009"), "{file}");
+    assert_starts!(file, "# a block\n");
+    assert_contains!(file, "number = \"+971500000004\"");
+    assert_lacks!(file, "+971500000009");
     run(&lkroute, "apply --auto-approve").expect_code(0);
     run(&lkroute, "plan --detailed-exitcode").expect_code(0);
     run(&lkroute, "drift").expect_code(0);
@@ -206,7 +199,7 @@ fn what_the_files_can_not_say_is_not_accepted() {
     let lkroute = applied_twice();
     let accept = |what: &str| {
         let run = run(&lkroute, "drift --all").expect_code(1);
-        assert!(run.stderr.contains(what), "{}", run.stderr);
+        assert_contains!(run.stderr, what);
     };
     let id = "00000000-0000-4000-8000-000000000001";
     sql(
@@ -254,16 +247,12 @@ fn what_is_given_back_stays_as_it_is_and_leaves_the_plan() {
     let address = "binding.+971545335200@sasya";
     let release = format!("release {address} --auto-approve");
     let declared = run(&lkroute, &release).expect_code(1);
-    assert!(
-        declared.stderr.contains("still declared"),
-        "{}",
-        declared.stderr
-    );
+    assert_contains!(declared.stderr, "still declared");
     let file = lkroute.read("routing/uae.toml");
     let (kept, _) = file.split_once("[[bindings]]").expect("a binding");
     lkroute.write("routing/uae.toml", kept);
     let delete = run(&lkroute, "plan").expect_code(4).stdout;
-    assert!(delete.contains("1 to delete"), "{delete}");
+    assert_contains!(delete, "1 to delete");
     run(&lkroute, &format!("release {address}")).expect_code(1);
     let released = run(&lkroute, &format!("{release} --format json")).expect_code(0);
     let report = assert_valid("apply", &released.stdout);
@@ -278,7 +267,7 @@ fn what_is_given_back_stays_as_it_is_and_leaves_the_plan() {
     let ours = "SELECT count(*) || '' FROM lkroute_bindings WHERE until IS NULL";
     assert_eq!(sql(&lkroute, ours), "0");
     let history = run(&lkroute, "history").expect_code(0).stdout;
-    assert!(history.contains("release"), "{history}");
+    assert_contains!(history, "release");
 }
 
 #[test]
@@ -305,11 +294,7 @@ fn what_a_wave_did_and_others_undid_is_not_said_of_it() {
     );
     assert_eq!(rollouts(), (false, false));
     let unwritten = run(&lkroute, "drift --all").expect_code(1);
-    assert!(
-        unwritten.stderr.contains("a rollout"),
-        "{}",
-        unwritten.stderr
-    );
+    assert_contains!(unwritten.stderr, "a rollout");
 }
 
 /// Rows of others that SQLite keeps though nobody can read them, or find them
@@ -338,7 +323,7 @@ fn a_row_with_broken_bytes_or_an_odd_id_is_passed_over() {
         "000000000001: it has broken bytes",
         "000000000002: it has an id in another spelling",
     ] {
-        let words = plan.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+        let words = words_of(&plan.stdout);
         assert!(words.contains(told), "{told}\n{}", plan.stdout);
     }
     for command in ["list", "doctor --no-probe", "drift", "import --out new"] {
@@ -391,7 +376,7 @@ fn ids_that_are_no_uuid_are_passed_over_and_named() {
                  api_key = \"APIothers\"\napi_secret = { env = \"LKROUTE_SECRET_O\" }\n\n[[bindings]]";
     lkroute.write("routing/uae.toml", &uae.replacen("[[bindings]]", other, 1));
     let refused = run(&lkroute, "plan").expect_code(6).stdout;
-    assert!(refused.contains("config-7"), "{refused}");
+    assert_contains!(refused, "config-7");
     let hint = "to take that row over, write its id into the config as `id`; one that is no uuid is changed in the application first";
     let id = "cccccccc-0000-4000-8000-000000000001";
     let hinted = crate::support::told(&refused, hint);
@@ -402,7 +387,7 @@ fn ids_that_are_no_uuid_are_passed_over_and_named() {
         lkroute.edit("routing/uae.toml", "[configs.of-others]", &with_id);
     });
     let plan = run(&lkroute, "plan");
-    assert!(!plan.stdout.contains("config-7"), "{}", plan.stdout);
+    assert_lacks!(plan.stdout, "config-7");
 }
 
 /// A config row of which nobody can read a column: its id is told, everything
@@ -420,11 +405,11 @@ fn a_config_row_with_broken_bytes_is_named_and_no_read_fails() {
                CAST(x'ff41' AS TEXT))"
         ),
     );
-    let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let words = |text: &str| words_of(text);
     let plan = run(&lkroute, "plan --detailed-exitcode").expect_code(0);
     let told = format!("the config row {id} has broken bytes in `trunk_id`");
     let all = words(&format!("{}{}", plan.stdout, plan.stderr));
-    assert!(all.contains(&told), "{all}");
+    assert_contains!(all, told);
     for command in [
         "list",
         "doctor --no-probe",

@@ -171,5 +171,5 @@ fn user_and_password_in_a_url_of_others_are_not_shown() {
     let shown = run(&lkroute, &format!("resolve {from}"))
         .expect_code(0)
         .stdout;
-    assert!(shown.contains("wss://…@theirs.example"), "{shown}");
+    assert_contains!(shown, "wss://…@theirs.example");
 }

@@ -42,7 +42,7 @@ fn an_older_revision_is_stale_unless_the_newer_is_superseded() {
     // What was superseded is undone: its run has something to do again.
     git(lkroute.path(), &["checkout", "-q", &new]);
     let again = run(&lkroute, "apply --auto-approve").expect_code(0).stdout;
-    assert!(again.contains("Applied as 3"), "{again}");
+    assert_contains!(again, "Applied as 3");
     git(lkroute.path(), &["checkout", "-q", &old]);
     let superseding = format!("apply --auto-approve --supersede {}", &new[..12]);
     run(&lkroute, &superseding).expect_code(0);
@@ -55,11 +55,7 @@ fn an_older_revision_is_stale_unless_the_newer_is_superseded() {
     run(&lkroute, "apply --auto-approve").expect_code(0);
     git(lkroute.path(), &["checkout", "-q", &new]);
     let stale = run(&lkroute, "apply --auto-approve").expect_code(5);
-    assert!(
-        !stale.stdout.contains("Already applied"),
-        "{}",
-        stale.stdout
-    );
+    assert_lacks!(stale.stdout, "Already applied");
     run(
         &lkroute,
         &format!("apply --auto-approve --supersede {}", &other[..12]),
@@ -83,11 +79,7 @@ fn the_run_of_a_merge_that_is_applied_has_nothing_to_do_while_nothing_undid_it()
     run(&lkroute, "apply approved.lkplan").expect_code(0);
     // The run of a merge, again: the plan that was approved is carried out.
     let again = run(&lkroute, "apply approved.lkplan").expect_code(0);
-    assert!(
-        again.stdout.contains("Already applied as 2"),
-        "{}",
-        again.stdout
-    );
+    assert_contains!(again.stdout, "Already applied as 2");
     let again = run(&lkroute, "apply --auto-approve --format json").expect_code(0);
     let report = crate::review::schema::assert_valid("apply", &again.stdout);
     assert_eq!(report["applied_already"]["id"], 2);
@@ -95,11 +87,7 @@ fn the_run_of_a_merge_that_is_applied_has_nothing_to_do_while_nothing_undid_it()
     // That of an older one does not undo the newer.
     git(lkroute.path(), &["checkout", "-q", &old]);
     let older = run(&lkroute, "apply --auto-approve").expect_code(0);
-    assert!(
-        older.stdout.contains("Already applied as 1"),
-        "{}",
-        older.stdout
-    );
+    assert_contains!(older.stdout, "Already applied as 1");
     let worker = || {
         let routes = run(&lkroute, "resolve --from +971545335200 --format json");
         routes.json()["worker_name"].clone()
@@ -115,7 +103,7 @@ fn the_run_of_a_merge_that_is_applied_has_nothing_to_do_while_nothing_undid_it()
         .run(&["rollback", "--auto-approve", "--reason", "calls fail"])
         .expect_code(0);
     let undone = run(&lkroute, "apply --auto-approve").expect_code(4);
-    assert!(!undone.stdout.contains("Already"), "{}", undone.stdout);
+    assert_lacks!(undone.stdout, "Already");
     run(&lkroute, "apply approved.lkplan").expect_code(4);
     assert_eq!(worker(), "voag-staging");
 }
@@ -127,5 +115,5 @@ fn a_part_of_a_merge_is_not_the_merge() {
     let _ = commit(&lkroute, "one");
     run(&lkroute, "apply --auto-approve --target region.uae").expect_code(0);
     let rest = run(&lkroute, "apply --auto-approve").expect_code(0);
-    assert!(rest.stdout.contains("Applied as 2"), "{}", rest.stdout);
+    assert_contains!(rest.stdout, "Applied as 2");
 }

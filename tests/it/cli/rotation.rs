@@ -19,31 +19,20 @@ fn sample(keys: &str) -> Lkroute {
     lkroute
 }
 
-fn said(run: &Run) -> String {
-    let text = format!("{} {}", run.stdout, run.stderr);
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
 #[test]
 fn nothing_is_called_rotated_that_does_not_open() {
     let mut lkroute = sample(NOT_DEMO);
     let before = lkroute.read("routing/uae.toml");
     for command in ["secrets rotate", "secrets rotate --check"] {
         let refused = run(&lkroute, command).expect_code(1);
-        assert!(!said(&refused).contains("sealed so already"), "{refused:?}");
+        assert_lacks!(refused.words(), "sealed so already");
     }
     lkroute.env("LKROUTE_KEYS", DEMO);
     let fine = run(&lkroute, "secrets rotate --check").expect_code(0);
-    assert!(
-        said(&fine).contains("sealed so already, and opens"),
-        "{fine:?}"
-    );
+    assert_contains!(fine.words(), "sealed so already, and opens");
     lkroute.env("LKROUTE_KEYS", &format!("{NEW},{DEMO}"));
     let check = run(&lkroute, "secrets rotate --check").expect_code(1);
-    assert!(
-        said(&check).contains("2 secrets to be sealed anew"),
-        "{check:?}"
-    );
+    assert_contains!(check.words(), "2 secrets to be sealed anew");
     assert_eq!(lkroute.read("routing/uae.toml"), before);
     run(&lkroute, "secrets rotate").expect_code(0);
     lkroute.env("LKROUTE_KEYS", NEW);
@@ -81,21 +70,18 @@ fn a_rotation_leaves_no_environment_behind() {
     lkroute.env("LKROUTE_KEYS", &format!("{NEW},{DEMO}"));
     run(&lkroute, "secrets rotate --env production").expect_code(0);
     let check = run(&lkroute, "secrets rotate --check --env production").expect_code(0);
-    let words = said(&check);
-    assert!(words.contains("every secret that was looked at"), "{words}");
+    let words = check.words();
+    assert_contains!(words, "every secret that was looked at");
     let check = run(&lkroute, "secrets rotate --check").expect_code(1);
-    assert!(
-        said(&check).contains("1 secret to be sealed anew"),
-        "{check:?}"
-    );
+    assert_contains!(check.words(), "1 secret to be sealed anew");
     run(&lkroute, "secrets rotate").expect_code(0);
-    assert!(!lkroute.read("routing/uae.toml").contains("lkr1:demo:"));
+    assert_lacks!(lkroute.read("routing/uae.toml"), "lkr1:demo:");
     lkroute.env("LKROUTE_KEYS", NEW);
     run(&lkroute, "secrets rotate --check").expect_code(0);
     for environment in ["production", "staging"] {
         let line = format!("secrets list --offline --env {environment}");
-        let listed = said(&run(&lkroute, &line).expect_code(0));
-        assert!(!listed.contains("no key"), "{listed}");
+        let listed = run(&lkroute, &line).expect_code(0).words();
+        assert_lacks!(listed, "no key");
     }
 }
 
@@ -118,10 +104,7 @@ fn a_value_of_two_ids_is_sealed_for_each() {
     let rotate = "secrets rotate --format aes-256-gcm";
     let before = lkroute.read("routing/uae.toml");
     let refused = run(&lkroute, rotate).expect_code(1);
-    assert!(
-        said(&refused).contains("one sealed value and two ids"),
-        "{refused:?}"
-    );
+    assert_contains!(refused.words(), "one sealed value and two ids");
     assert_eq!(lkroute.read("routing/uae.toml"), before);
     let seal = || {
         let args = ["secrets", "seal", "--config", "uae-vm-selfhosted"];
@@ -144,15 +127,9 @@ fn secrets_that_are_elsewhere_are_not_called_sealed() {
         lkroute.edit(file, sealed.expect("a secret"), &source);
     }
     for command in ["secrets rotate", "secrets rotate --check"] {
-        let words = said(&run(&lkroute, command).expect_code(0));
-        assert!(
-            words.contains("no secret is sealed in the files"),
-            "{words}"
-        );
-        assert!(
-            words.contains("2 secrets from a variable or a file"),
-            "{words}"
-        );
+        let words = run(&lkroute, command).expect_code(0).words();
+        assert_contains!(words, "no secret is sealed in the files");
+        assert_contains!(words, "2 secrets from a variable or a file");
     }
 }
 
@@ -182,9 +159,9 @@ fn a_pipeline_plans_without_keys_what_follows_the_ring() {
     );
     planned.expect_code(0);
     let applied = run(&lkroute, "apply saved.lkplan --auto-approve").expect_code(0);
-    assert!(said(&applied).contains("re-seal"), "{applied:?}");
+    assert_contains!(applied.words(), "re-seal");
     let planned = run(&lkroute, "plan --detailed-exitcode").expect_code(0);
-    assert!(said(&planned).contains("No changes"), "{planned:?}");
+    assert_contains!(planned.words(), "No changes");
 }
 
 #[test]
@@ -203,7 +180,7 @@ fn several_fernet_keys_open_and_the_first_writes() {
     run(&lkroute, "secrets rotate --check").expect_code(1);
     run(&lkroute, "secrets rotate").expect_code(0);
     let planned = run(&lkroute, "plan").expect_code(0);
-    assert!(said(&planned).contains("re-seal"), "{planned:?}");
+    assert_contains!(planned.words(), "re-seal");
     run(&lkroute, "apply --auto-approve").expect_code(0);
 
     let mut lkroute = without_old_keys(&lkroute);
@@ -211,13 +188,10 @@ fn several_fernet_keys_open_and_the_first_writes() {
     run(&lkroute, "secrets rotate --check").expect_code(0);
     lkroute.env("LKROUTE_FERNET_KEYS", "made-up");
     let bad = run(&lkroute, "secrets rotate --check").expect_code(1);
-    assert!(said(&bad).contains("LKROUTE_FERNET_KEYS"), "{bad:?}");
+    assert_contains!(bad.words(), "LKROUTE_FERNET_KEYS");
     let none = without_old_keys(&lkroute);
     let none = run(&none, "secrets rotate --check").expect_code(1);
-    assert!(
-        said(&none).contains("LIVEKIT_SECRET_ENCRYPTION_KEY"),
-        "{none:?}"
-    );
+    assert_contains!(none.words(), "LIVEKIT_SECRET_ENCRYPTION_KEY");
 }
 
 /// The same files, with no key at all.
@@ -269,6 +243,6 @@ fn a_pipeline_plans_a_rotation_without_keys_and_applies_it_with_them() {
     );
     planned.expect_code(0);
     let applied = run(&lkroute, "apply saved.lkplan --auto-approve").expect_code(0);
-    assert!(said(&applied).contains("re-seal"), "{applied:?}");
+    assert_contains!(applied.words(), "re-seal");
     run(&lkroute, "plan --detailed-exitcode").expect_code(0);
 }

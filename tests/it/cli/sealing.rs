@@ -44,7 +44,7 @@ fn where_secrets_live_and_whether_they_open() {
     run(&lkroute, "apply --auto-approve").expect_code(0);
     assert_eq!(listed(&lkroute, 0)["in_database"]["key"], "demo");
     let text = run(&lkroute, "secrets list").expect_code(0).stdout;
-    assert!(text.contains("both   aes-256-gcm  demo  opens"), "{text}");
+    assert_contains!(text, "both   aes-256-gcm  demo  opens");
 
     let sealed = sql(
         &lkroute,
@@ -94,7 +94,7 @@ fn where_secrets_live_and_whether_they_open() {
         (&json!("env LKROUTE_SECRET_MADE_UP"), &json!("not at hand"))
     );
     let offline = run(&lkroute, "secrets list --offline").stdout;
-    assert!(!offline.contains("database"), "{offline}");
+    assert_lacks!(offline, "database");
 }
 
 #[test]
@@ -109,17 +109,13 @@ fn secrets_are_sealed_anew_in_the_files_and_then_in_the_database() {
     };
     let before = files();
     let none = run(&lkroute, "secrets rotate --to none").expect_code(1);
-    assert!(
-        none.stderr.contains("no key named `none`"),
-        "{}",
-        none.stderr
-    );
+    assert_contains!(none.stderr, "no key named `none`");
     let same = run(&lkroute, "secrets rotate").expect_code(0);
-    assert!(same.stderr.contains("sealed so already"), "{}", same.stderr);
+    assert_contains!(same.stderr, "sealed so already");
     run(&lkroute, "secrets rotate --config none").expect_code(1);
     lkroute.env("LKROUTE_KEYS", OTHER);
     let closed = run(&lkroute, "secrets rotate").expect_code(1);
-    assert!(closed.stderr.contains("`demo`"), "{}", closed.stderr);
+    assert_contains!(closed.stderr, "`demo`");
     let files = || {
         (
             lkroute.read("routing/uae.toml"),
@@ -189,10 +185,7 @@ fn an_override_of_an_environment_is_sealed_anew_where_it_stands() {
         below.starts_with("api_secret = { sealed = \"lkr1:other:"),
         "{after}"
     );
-    assert!(
-        after.contains("env = \"LKROUTE_SECRET_MADE_UP\""),
-        "{after}"
-    );
+    assert_contains!(after, "env = \"LKROUTE_SECRET_MADE_UP\"");
     run(&lkroute, "--env test secrets rotate --to demo").expect_code(0);
 }
 
@@ -214,7 +207,7 @@ fn a_secret_from_a_variable_moves_to_the_key_that_is_first_in_the_ring() {
     assert_eq!(summary(&lkroute, "reseal"), 1);
     let rotated = run(&lkroute, "secrets rotate").expect_code(0);
     let said = "1 secret from a variable or a file: `lkroute apply` seals it";
-    assert!(rotated.stderr.contains(said), "{}", rotated.stderr);
+    assert_contains!(rotated.stderr, said);
     run(&lkroute, "apply --auto-approve").expect_code(0);
 
     // The old key has left; another secret is still told from the same.

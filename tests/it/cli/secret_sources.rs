@@ -5,7 +5,7 @@ use std::os::unix::fs::symlink;
 use std::process::Command;
 
 use super::{run, sql};
-use crate::support::{Lkroute, Run};
+use crate::support::Lkroute;
 
 const KEYS: &str = "demo:bGtyb3V0ZSBkZW1vIGtleSwgbmV2ZXIgdXNlIHRoaXM";
 /// Never in a database, an output or a report.
@@ -31,11 +31,6 @@ fn set(lkroute: &Lkroute, source: &str) {
     lkroute.write("routing/uae.toml", &lines.collect::<String>());
 }
 
-fn said(run: &Run) -> String {
-    let text = format!("{} {}", run.stdout, run.stderr);
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
 fn stored(lkroute: &Lkroute) -> String {
     sql(lkroute, "SELECT count(*) FROM lkroute_configs")
 }
@@ -47,20 +42,14 @@ fn a_variable_is_read_only_where_its_name_or_an_earlier_review_says_so() {
         .env("GITHUB_TOKEN", OUTSIDE)
         .env("OTHER_TOKEN", OUTSIDE);
     let invalid = run(&lkroute, "validate").expect_code(3);
-    assert!(
-        said(&invalid).contains("secret-variable-not-listed"),
-        "{invalid:?}"
-    );
+    assert_contains!(invalid.words(), "secret-variable-not-listed");
     run(&lkroute, "plan").expect_code(3);
 
     // Before the first apply the files' own list counts, and is named.
     lkroute.write("routing/own.toml", "[secrets]\nenv = [\"GITHUB_TOKEN\"]\n");
     let planned = run(&lkroute, "plan").expect_code(0);
-    let words = said(&planned);
-    assert!(
-        words.contains("GITHUB_TOKEN, which these files list themselves"),
-        "{words}"
-    );
+    let words = planned.words();
+    assert_contains!(words, "GITHUB_TOKEN, which these files list themselves");
     run(&lkroute, "apply --auto-approve").expect_code(0);
 
     // From then on it is the stored one that counts.
@@ -70,17 +59,17 @@ fn a_variable_is_read_only_where_its_name_or_an_earlier_review_says_so() {
     let before = stored(&lkroute);
     for command in ["plan", "apply --auto-approve"] {
         let refused = run(&lkroute, command).expect_code(4);
-        let words = said(&refused);
-        assert!(
-            words.contains("OTHER_TOKEN is not one that the list of the last apply"),
-            "{words}"
+        let words = refused.words();
+        assert_contains!(
+            words,
+            "OTHER_TOKEN is not one that the list of the last apply"
         );
     }
     assert_eq!(stored(&lkroute), before);
 
     set(&lkroute, "{ env = \"GITHUB_TOKEN\" }");
     let list = run(&lkroute, "apply --auto-approve").expect_code(0);
-    assert!(said(&list).contains("+ secrets.env = "), "{list:?}");
+    assert_contains!(list.words(), "+ secrets.env = ");
     set(&lkroute, "{ env = \"OTHER_TOKEN\" }");
     run(&lkroute, "plan").expect_code(0);
 }
@@ -97,10 +86,7 @@ fn a_file_is_a_regular_one_below_the_directories_for_it() {
         symlink(target, &link).unwrap();
         set(&lkroute, "{ file = \"linked.secret\" }");
         let refused = run(&lkroute, "plan").expect_code(3);
-        assert!(
-            said(&refused).contains("symlink-not-followed"),
-            "{refused:?}"
-        );
+        assert_contains!(refused.words(), "symlink-not-followed");
         std::fs::remove_file(&link).unwrap();
     }
     let pipe = routing.join("pipe.secret");
@@ -123,7 +109,7 @@ fn a_file_is_a_regular_one_below_the_directories_for_it() {
         set(&lkroute, &format!("{{ file = \"{file}\" }}"));
         let refused = run(&lkroute, "plan").expect_code(4);
         assert!(
-            said(&refused).contains("secret-file-refused"),
+            refused.words().contains("secret-file-refused"),
             "{file}: {refused:?}"
         );
         run(&lkroute, "apply --auto-approve").expect_code(4);
@@ -132,7 +118,7 @@ fn a_file_is_a_regular_one_below_the_directories_for_it() {
 
     set(&lkroute, "{ file = \"uae.secret\" }");
     let missing = run(&lkroute, "apply --auto-approve").expect_code(1);
-    assert!(said(&missing).contains("no such file"), "{missing:?}");
+    assert_contains!(missing.words(), "no such file");
     std::fs::write(routing.join("uae.secret"), format!("{PLAIN}\n")).unwrap();
     run(&lkroute, "apply --auto-approve").expect_code(0);
     std::fs::remove_file(routing.join("uae.secret")).unwrap();
@@ -148,7 +134,7 @@ fn a_directory_of_secrets_may_be_elsewhere() {
     lkroute.env("LKROUTE_SECRETS_DIR", secrets.path().to_str().unwrap());
     run(&lkroute, "apply --auto-approve").expect_code(0);
     let same = run(&lkroute, "plan --detailed-exitcode").expect_code(0);
-    assert!(said(&same).contains("No changes"), "{same:?}");
+    assert_contains!(same.words(), "No changes");
 }
 
 #[test]
@@ -160,11 +146,8 @@ fn two_servers_share_a_secret_only_where_an_exception_says_so() {
                   api_secret = { env = \"LKROUTE_SECRET_UAE\" }\n";
     lkroute.write("routing/evil.toml", config);
     let refused = run(&lkroute, "plan").expect_code(4);
-    let words = said(&refused);
-    assert!(
-        words.contains("secret-shared") && words.contains("config `evil`"),
-        "{words}"
-    );
+    let words = refused.words();
+    assert_contains!(words, "secret-shared", "config `evil`");
     run(&lkroute, "apply --auto-approve").expect_code(4);
     let expires = (jiff::Zoned::now().date() + jiff::Span::new().days(3)).to_string();
     let allow = format!(
@@ -193,7 +176,7 @@ fn one_secret_by_another_name_is_shared_all_the_same() {
         );
         lkroute.write("routing/more/evil.toml", &config);
         let refused = run(&lkroute, "plan").expect_code(4);
-        assert!(said(&refused).contains("secret-shared"), "{refused:?}");
+        assert_contains!(refused.words(), "secret-shared");
         run(&lkroute, "apply --auto-approve").expect_code(4);
     };
     evil("uae.secret");
@@ -234,7 +217,7 @@ fn a_fernet_value_that_is_copied_is_shared() {
         );
         lkroute.write("routing/evil.toml", &config);
         let refused = run(&lkroute, "plan").expect_code(4);
-        assert!(said(&refused).contains("secret-shared"), "{refused:?}");
+        assert_contains!(refused.words(), "secret-shared");
     }
 }
 
@@ -258,13 +241,13 @@ fn a_line_end_is_taken_off_and_what_is_no_secret_is_refused() {
         lkroute.env("LKROUTE_SECRET_UAE", odd);
         let refused = run(&lkroute, "plan").expect_code(4);
         assert!(
-            said(&refused).contains("odd-secret"),
+            refused.words().contains("odd-secret"),
             "{odd:?}: {refused:?}"
         );
         run(&lkroute, "apply --auto-approve").expect_code(4);
         let args = ["secrets", "seal", "--config", "india-techiemaya-cloud"];
         let seal = lkroute.run_with_input(&args, odd).expect_code(1);
-        assert!(said(&seal).contains("nothing was sealed"), "{seal:?}");
+        assert_contains!(seal.words(), "nothing was sealed");
     }
 }
 
@@ -293,7 +276,7 @@ fn a_secret_of_a_variable_that_was_undone_is_held_back() {
     lkroute.write("routing/uae.toml", &other);
     let plan = run(&lkroute, "plan").expect_code(0);
     let why = "brings back what apply 2 set and apply 3 undid: calls fail";
-    assert!(said(&plan).contains(why), "{}", plan.stdout);
+    assert_contains!(plan.words(), why);
     run(&lkroute, "apply --auto-approve").expect_code(0);
     assert_eq!(live(&lkroute), good);
     run(&lkroute, "apply --auto-approve").expect_code(4);

@@ -1,12 +1,7 @@
 //! Slips of the pen that `plan` and `diff` name.
 
 use super::{run, sql};
-use crate::support::{Lkroute, Run};
-
-fn said(run: &Run) -> String {
-    let text = format!("{} {}", run.stdout, run.stderr);
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
-}
+use crate::support::Lkroute;
 
 fn applied() -> Lkroute {
     let mut lkroute = Lkroute::with_two_regions();
@@ -36,21 +31,18 @@ fn replace(lkroute: &Lkroute, from: &str, to: &str) {
 fn a_doubtful_number_is_named_where_it_is_created() {
     let lkroute = applied();
     let none = run(&lkroute, "plan").expect_code(0);
-    assert!(!said(&none).contains("doubtful-number"), "{none:?}");
+    assert_lacks!(none.words(), "doubtful-number");
     lkroute.write(
         "routing/more.toml",
         "[[bindings]]\nnumbers = [\n    \"+971111111111\",\n    \"+971545335201\",\n]\n\
          tenant = \"sasya\"\nconfig = \"uae-vm-selfhosted\"\n",
     );
     let planned = run(&lkroute, "plan").expect_code(0);
-    assert!(
-        said(&planned).contains("+971111111111 is perhaps not valid"),
-        "{planned:?}"
-    );
+    assert_contains!(planned.words(), "+971111111111 is perhaps not valid");
     run(&lkroute, "apply --auto-approve").expect_code(0);
     let again = run(&lkroute, "plan").expect_code(0);
     assert!(
-        !said(&again).contains("doubtful-number"),
+        !again.words().contains("doubtful-number"),
         "it changes nothing there"
     );
 }
@@ -62,12 +54,10 @@ fn an_alias_that_means_another_tenant_is_named_with_what_it_costs() {
     let new = "99aad516-e252-4728-9c52-4663ee552653";
     replace(&lkroute, old, new);
     let planned = run(&lkroute, "plan");
-    let words = said(&planned);
-    assert!(
-        words.contains(&format!(
-            "`sasya` was {old}, is {new}: 1 number lost and 1 new"
-        )),
-        "{words}"
+    let words = planned.words();
+    assert_contains!(
+        words,
+        format!("`sasya` was {old}, is {new}: 1 number lost and 1 new")
     );
 }
 
@@ -84,20 +74,20 @@ fn a_number_that_is_the_lost_one_but_for_a_slip_is_named() {
         let lkroute = applied();
         replace(&lkroute, lost, new);
         for command in ["plan", "plan --format markdown"] {
-            let words = said(&run(&lkroute, command)).replace('`', "");
+            let words = run(&lkroute, command).words().replace('`', "");
             let sentence = format!("{lost} is lost and {new} is new: {how}");
             assert!(words.contains(&sentence), "{command}: {words}");
         }
-        let annotated = said(&run(&lkroute, "plan --format github"));
+        let annotated = run(&lkroute, "plan --format github").words();
         let at = "file=routing/uae.toml,line=";
-        assert!(annotated.contains(at), "{annotated}");
-        assert!(annotated.contains(how), "{annotated}");
+        assert_contains!(annotated, at);
+        assert_contains!(annotated, how);
     }
     // Any other number is another number.
     let lkroute = applied();
     replace(&lkroute, lost, "+971505335211");
-    let words = said(&run(&lkroute, "plan"));
-    assert!(!words.contains("number-mistyped"), "{words}");
+    let words = run(&lkroute, "plan").words();
+    assert_lacks!(words, "number-mistyped");
 }
 
 #[test]
@@ -110,11 +100,8 @@ fn a_slip_onto_a_row_of_others_is_named_too() {
            '+971', 545335700, 'active', '{}')",
     );
     replace(&lkroute, "+971545335200", "+971545335700");
-    let words = said(&run(&lkroute, "plan"));
-    assert!(
-        words.contains("+971545335200 is lost and +971545335700 is new"),
-        "{words}"
-    );
+    let words = run(&lkroute, "plan").words();
+    assert_contains!(words, "+971545335200 is lost and +971545335700 is new");
 }
 
 /// A thousand good numbers before it hide no doubtful one.
@@ -128,10 +115,11 @@ fn a_doubtful_number_behind_many_good_ones_is_named() {
          [[bindings]]\nnumbers = [\"+971991111111\", \"+971991111112\"]\ntenant = \"sasya\"\n\
          config = \"uae-vm-selfhosted\"\n",
     );
-    let words = said(&run(&lkroute, "plan"));
-    assert!(
-        words.contains("+971991111111 is perhaps not valid") && words.contains("so is 1 more here"),
-        "{words}"
+    let words = run(&lkroute, "plan").words();
+    assert_contains!(
+        words,
+        "+971991111111 is perhaps not valid",
+        "so is 1 more here"
     );
 }
 

@@ -29,14 +29,12 @@ fn without_the_rights_migrate_prints_what_somebody_else_can_run() {
     let refused = run(&lkroute, "migrate").expect_code(1);
     let then = refused.told("then run `lkroute migrate --check`");
     let refused = refused.stderr;
-    assert!(refused.contains("permission denied"), "{refused}");
+    assert_contains!(refused, "permission denied");
     let (_, sql) = refused.split_once("BEGIN;").expect("the SQL");
     let (sql, _) = sql.split_once("COMMIT;").expect("all of it");
-    assert!(
-        run(&lkroute, "migrate --check")
-            .expect_code(1)
-            .stderr
-            .contains("lacks")
+    assert_contains!(
+        run(&lkroute, "migrate --check").expect_code(1).stderr,
+        "lacks"
     );
     db.psql(&format!("BEGIN; {sql} COMMIT"));
     db.psql(&format!(
@@ -60,12 +58,12 @@ fn a_schema_that_is_not_there_is_told() {
     let told = "the schema \"lad_devv\" has no table voice_agent_numbers, but lad_dev has";
     let behind = run(&lkroute, "plan --format json").expect_code(1).json();
     let message = behind["error"]["message"].as_str().expect("a message");
-    assert!(message.contains(told), "{message}");
+    assert_contains!(message, told);
     run(&lkroute, "migrate --dry-run").expect_code(1);
     run(&lkroute, "migrate").expect_code(1);
     let made = run(&lkroute, "migrate --create-application-tables").expect_code(0);
     let created = "create the schema \"lad_devv\", which is not there";
-    assert!(made.stderr.contains(created), "{}", made.stderr);
+    assert_contains!(made.stderr, created);
 }
 
 #[test]
@@ -85,19 +83,11 @@ fn from_a_live_database_to_an_empty_plan() {
     // A look needs no migration; writing does.
     run(&lkroute, "plan").expect_code(6);
     let behind = run(&lkroute, "apply --auto-approve").expect_code(1);
-    assert!(
-        behind.stderr.contains("run `lkroute migrate`"),
-        "{}",
-        behind.stderr
-    );
+    assert_contains!(behind.stderr, "run `lkroute migrate`");
     let behind = run(&lkroute, "migrate --check").expect_code(1);
-    assert!(
-        behind.stderr.contains("create lkroute's own tables"),
-        "{}",
-        behind.stderr
-    );
+    assert_contains!(behind.stderr, "create lkroute's own tables");
     let sql = run(&lkroute, "migrate --dry-run").expect_code(0);
-    assert!(sql.stdout.contains("lkroute_state"), "{}", sql.stdout);
+    assert_contains!(sql.stdout, "lkroute_state");
     run(&lkroute, "migrate").expect_code(0);
     run(&lkroute, "migrate --check").expect_code(0);
 
@@ -105,11 +95,7 @@ fn from_a_live_database_to_an_empty_plan() {
     let plan = run(&lkroute, "plan --format json").expect_code(6).json();
     assert_eq!(plan["summary"]["conflict"], 2, "{:#}", plan["conflicts"]);
     let adopted = run(&lkroute, "adopt --all").expect_code(0);
-    assert!(
-        adopted.stdout.contains("config.uae-vm-selfhosted: adopt"),
-        "{}",
-        adopted.stdout
-    );
+    assert_contains!(adopted.stdout, "config.uae-vm-selfhosted: adopt");
     run(&lkroute, "validate").expect_code(0);
 
     // The Python service reads this table, so the form of secrets has to be said.
@@ -118,11 +104,7 @@ fn from_a_live_database_to_an_empty_plan() {
     lkroute.write("routing/secrets.toml", "[secrets]\nformat = \"fernet\"\n");
     run(&lkroute, "plan").expect_code(0);
     let keyless = run(&lkroute, "apply --auto-approve").expect_code(1);
-    assert!(
-        keyless.stderr.contains("the secret of config."),
-        "{}",
-        keyless.stderr
-    );
+    assert_contains!(keyless.stderr, "the secret of config.");
     assert_eq!(untouched(), before);
 
     lkroute
@@ -139,11 +121,7 @@ fn from_a_live_database_to_an_empty_plan() {
 
     // One number, five tenants: it has to be said whose it is.
     let several = run(&lkroute, "resolve --from +919513456728").expect_code(1);
-    assert!(
-        several.stderr.contains("techiemaya-test"),
-        "{}",
-        several.stderr
-    );
+    assert_contains!(several.stderr, "techiemaya-test");
     let user = "resolve --from +919513456728 --format json \
                 --initiated-by 00000000-0000-4000-8000-000000000001";
     let route = run(&lkroute, user).expect_code(0).json();

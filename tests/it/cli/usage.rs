@@ -21,12 +21,7 @@ fn usage_errors_end_in_1_and_respect_the_format() {
         let report = run(&lkroute, line).expect_code(1).json();
         assert_eq!(report["format_version"], 1);
         assert_eq!(report["error"]["exit"], 1);
-        assert!(
-            report["error"]["message"]
-                .as_str()
-                .unwrap()
-                .contains("--tagret")
-        );
+        assert_contains!(report["error"]["message"].as_str().unwrap(), "--tagret");
         assert_eq!(report["summary"]["create"], 0, "a report like any other");
     }
     let wide = run(
@@ -51,15 +46,11 @@ fn a_file_without_tables_is_no_database_yet() {
         "resolve --from +971545335200 --database sqlite://routing",
     );
     let said = directory.expect_code(1).stderr;
-    assert!(said.contains("it has to be a file"), "{said}");
+    assert_contains!(said, "it has to be a file");
     let call = "dispatch --from +971545335200 --to +971501234567";
     for line in ["resolve --from +971545335200", call] {
         let failed = run(&lkroute, line).expect_code(1);
-        assert!(
-            failed.stderr.contains("`lkroute migrate --check`"),
-            "{}",
-            failed.stderr
-        );
+        assert_contains!(failed.stderr, "`lkroute migrate --check`");
     }
 }
 
@@ -74,11 +65,7 @@ fn invalid_files_come_before_the_database() {
         format!("adopt --all {away}"),
     ] {
         let invalid = run(&lkroute, &line).expect_code(3);
-        assert!(
-            invalid.stderr.contains("the files are invalid: 1 error"),
-            "{}",
-            invalid.stderr
-        );
+        assert_contains!(invalid.stderr, "the files are invalid: 1 error");
     }
     let report = run(&lkroute, &format!("plan --format json {away}"))
         .expect_code(3)
@@ -100,7 +87,7 @@ fn a_database_that_is_away_is_an_error_without_its_password() {
         "plan --format json",
     ] {
         let failed = run(&lkroute, &format!("{line} {away}")).expect_code(1);
-        assert!(failed.stderr.contains("127.0.0.1:1"), "{}", failed.stderr);
+        assert_contains!(failed.stderr, "127.0.0.1:1");
         assert!(
             !format!("{}{}", failed.stdout, failed.stderr).contains("made-up"),
             "{line}"
@@ -115,7 +102,7 @@ fn a_missing_secret_never_means_the_default_database() {
     let mut lkroute = Lkroute::with_two_regions();
     lkroute.env("CI", "true");
     let failed = run(&lkroute, "apply --auto-approve").expect_code(1);
-    assert!(failed.stderr.contains("CI is set"), "{}", failed.stderr);
+    assert_contains!(failed.stderr, "CI is set");
     run(
         &lkroute,
         "apply --auto-approve --database sqlite://lkroute.db",
@@ -123,16 +110,12 @@ fn a_missing_secret_never_means_the_default_database() {
     .expect_code(0);
     lkroute.env("DATABASE_URL", "");
     let failed = run(&lkroute, "plan").expect_code(1);
-    assert!(
-        failed.stderr.contains("DATABASE_URL is empty"),
-        "{}",
-        failed.stderr
-    );
+    assert_contains!(failed.stderr, "DATABASE_URL is empty");
     // What needs no database does not look at it.
     run(&lkroute, "validate").expect_code(0);
     run(&lkroute, "resolve --offline --from +971545335200").expect_code(0);
     let help = run(&lkroute, "plan --help").expect_code(0);
-    assert!(help.stdout.contains("DATABASE_URL"), "{}", help.stdout);
+    assert_contains!(help.stdout, "DATABASE_URL");
 }
 
 #[test]
@@ -140,7 +123,7 @@ fn commands_that_only_read_make_no_database() {
     let lkroute = Lkroute::with_two_regions();
     for line in ["resolve --from +971545335200", "migrate --check"] {
         let missing = run(&lkroute, line).expect_code(1);
-        assert!(missing.stderr.contains("is missing"), "{}", missing.stderr);
+        assert_contains!(missing.stderr, "is missing");
     }
     run(&lkroute, "plan").expect_code(0);
     assert!(!lkroute.path().join("lkroute.db").exists());
@@ -218,7 +201,7 @@ fn a_server_is_trusted_by_its_name_alone() {
         let args = ["trust", host, "--reason", "failover"];
         let refused = lkroute.run(&args).expect_code(1);
         assert!(refused.stderr.contains(said), "{host}: {}", refused.stderr);
-        assert!(!refused.stderr.contains("made-up"), "{}", refused.stderr);
+        assert_lacks!(refused.stderr, "made-up");
     }
     assert_eq!(run(&lkroute, "trust").expect_code(0).stdout, "");
     let args = ["trust", "lk.example/path", "--reason", "failover"];
@@ -236,15 +219,9 @@ fn a_server_is_trusted_by_its_name_alone() {
 fn migrate_says_what_is_missing_and_does_it_once() {
     let lkroute = Lkroute::new();
     let first = run(&lkroute, "migrate").expect_code(0);
-    assert!(
-        first
-            .stderr
-            .contains("migrated: create lkroute's own tables"),
-        "{}",
-        first.stderr
-    );
+    assert_contains!(first.stderr, "migrated: create lkroute's own tables");
     let second = run(&lkroute, "migrate").expect_code(0);
-    assert!(second.stderr.contains("up to date"), "{}", second.stderr);
+    assert_contains!(second.stderr, "up to date");
 }
 
 #[test]
@@ -254,7 +231,7 @@ fn colour_comes_only_when_asked_for_where_nobody_looks() {
     assert!(!plain.stdout.contains('\u{1b}'));
     let mut colour = lkroute.command(&["plan", "--color", "always"]);
     let output = colour.env_remove("NO_COLOR").output().expect("run lkroute");
-    assert!(String::from_utf8_lossy(&output.stdout).contains("\u{1b}["));
+    assert_contains!(String::from_utf8_lossy(&output.stdout), "\u{1b}[");
 }
 
 #[test]
@@ -271,19 +248,16 @@ fn every_command_has_a_manual_page() {
     let lkroute = Lkroute::new();
     lkroute.write("file", "");
     let no_directory = run(&lkroute, "man --out file/pages").expect_code(1);
-    assert!(
-        no_directory.stderr.contains("file/pages"),
-        "{no_directory:?}"
-    );
+    assert_contains!(no_directory.stderr, "file/pages");
     run(&lkroute, "man --out new/pages").expect_code(0);
     let help = run(&lkroute, "--help").expect_code(0).stdout;
     for command in ["plan", "apply", "secrets-seal", "man"] {
         let page = lkroute.read(format!("new/pages/lkroute-{command}.1"));
         assert!(page.contains(".SH OPTIONS"), "{command}: {page}");
         let first = command.split('-').next().expect("a name");
-        assert!(help.contains(first), "{help}");
+        assert_contains!(help, first);
     }
-    assert!(lkroute.read("new/pages/lkroute.1").contains("plan"));
+    assert_contains!(lkroute.read("new/pages/lkroute.1"), "plan");
 }
 
 #[test]
@@ -295,20 +269,12 @@ fn an_environment_brings_its_own_database_and_no_other() {
     );
     lkroute.env("DATABASE_URL", "sqlite://default.db");
     let without = run(&lkroute, "plan").expect_code(3);
-    assert!(without.stdout.contains("prod"), "{}", without.stdout);
+    assert_contains!(without.stdout, "prod");
     let unset = run(&lkroute, "plan --env prod").expect_code(1);
-    assert!(
-        unset.stderr.contains("PROD_DATABASE_URL"),
-        "{}",
-        unset.stderr
-    );
+    assert_contains!(unset.stderr, "PROD_DATABASE_URL");
     lkroute.env("PROD_DATABASE_URL", "sqlite://prod.db");
     let applied = run(&lkroute, "apply --env prod --auto-approve").expect_code(0);
-    assert!(
-        applied.stdout.starts_with("Plan for prod: 6 to create"),
-        "{}",
-        applied.stdout
-    );
+    assert_starts!(applied.stdout, "Plan for prod: 6 to create");
     assert!(lkroute.path().join("prod.db").exists());
     assert!(!lkroute.path().join("default.db").exists());
     run(&lkroute, "resolve --env prod --from +971545335200").expect_code(0);
@@ -335,7 +301,7 @@ fn with_the_routing_table_switched_off_nothing_is_looked_up() {
     }
     let line = "resolve --from +971545335200 --tenant sasya --format json";
     let route = run(&lkroute, line).expect_code(0);
-    assert!(!route.stdout.contains("made-up-secret"));
+    assert_lacks!(route.stdout, "made-up-secret");
     assert_eq!(route.json()["source"], "environment");
     run(&lkroute, "resolve --from +971545335200 --strict").expect_code(1);
 }
@@ -380,7 +346,7 @@ fn every_report_says_which_environment_it_speaks_of() {
         ("dot", "  label=\"environment prod\"\n"),
     ] {
         let picture = run(&lkroute, &format!("--env prod graph --format {style}"));
-        assert!(picture.stdout.contains(title), "{}", picture.stdout);
+        assert_contains!(picture.stdout, title);
     }
     let other = run(
         &lkroute,
@@ -405,7 +371,7 @@ fn names_are_found_however_a_keyboard_writes_their_letters() {
     lkroute.write("routing/uae.toml", &uae);
     let run = |args: &[&str]| lkroute.run(args).expect_code(0).stdout;
     let target = ["plan", "--target", "region.\"cafe\u{301}\""];
-    assert!(run(&target).contains("+ region.\"caf\u{e9}\""));
+    assert_contains!(run(&target), "+ region.\"caf\u{e9}\"");
     run(&["apply", "--auto-approve"]);
     let from = [
         "resolve",
@@ -414,9 +380,9 @@ fn names_are_found_however_a_keyboard_writes_their_letters() {
         "--tenant",
         "zoe\u{308}",
     ];
-    assert!(run(&from).contains("uae-vm-selfhosted"));
+    assert_contains!(run(&from), "uae-vm-selfhosted");
     let listed = run(&["list", "--region", "cafe\u{301}", "--tenant", "zoe\u{308}"]);
-    assert!(listed.contains("+971545335200"), "{listed}");
+    assert_contains!(listed, "+971545335200");
 }
 
 #[test]

@@ -48,7 +48,7 @@ fn takeovers_of_drift_at_once_are_all_in_the_files() {
                 Some(0) => {}
                 // It says so, and is done again.
                 Some(5) => {
-                    assert!(said(&ended).contains("has changed while it was edited"));
+                    assert_contains!(said(&ended), "has changed while it was edited");
                     left.push(number);
                     late += 1;
                 }

@@ -233,7 +233,7 @@ fn a_commit_is_looked_for_as_long_as_is_said() {
         );
         assert!(there, "{what}: a standby had it");
         assert_eq!(code, Some(expected), "{what}");
-        assert!(what.contains("looking for up to 90 s"), "{what}");
+        assert_contains!(what, "looking for up to 90 s");
     }
 }
 

@@ -19,7 +19,7 @@ fn end_by(name: &str, child: Child) {
     let output = child.wait_with_output().expect("its end");
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{said}");
-    assert!(said.contains("rolled back, nothing was written"), "{said}");
+    assert_contains!(said, "rolled back, nothing was written");
     assert!(start.elapsed() < Duration::from_secs(15), "{name}");
 }
 

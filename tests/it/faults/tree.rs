@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-use crate::support::{CONFIG_UAE, TENANT_UAE};
+use crate::support::{CONFIG_UAE, TENANT_UAE, words_of};
 
 pub struct Tree(tempfile::TempDir);
 
@@ -64,5 +64,5 @@ pub fn program() -> &'static Path {
 /// What it says on standard error, on one line.
 pub fn said(output: &Output) -> String {
     let text = String::from_utf8_lossy(&output.stderr);
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
+    words_of(&text)
 }

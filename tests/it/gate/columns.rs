@@ -81,7 +81,7 @@ fn what_can_not_is_refused_before_a_plan() {
         db.psql(&format!("{NUMBERS} {change}"));
         for command in ["migrate --check", "plan", "apply --auto-approve"] {
             let ran = run(&lkroute, command).expect_code(1);
-            let said = ran.stderr.split_whitespace().collect::<Vec<_>>().join(" ");
+            let said = crate::support::words_of(&ran.stderr);
             assert!(said.contains(told), "{name}: {command}: {said}");
         }
     }
@@ -131,25 +131,18 @@ fn a_config_in_another_spelling_is_the_same_config() {
         run(&lkroute, "plan --detailed-exitcode").expect_code(0);
         run(&lkroute, "drift").expect_code(0);
         let found = run(&lkroute, "resolve --from +971545335200").expect_code(0);
-        assert!(
-            found.stdout.contains("uae-vm-selfhosted"),
-            "{}",
-            found.stdout
-        );
+        assert_contains!(found.stdout, "uae-vm-selfhosted");
         let listed = run(&lkroute, "list --config uae-vm-selfhosted").expect_code(0);
-        assert!(listed.stdout.contains("+971545335200"), "{}", listed.stdout);
+        assert_contains!(listed.stdout, "+971545335200");
         let way = run(&lkroute, "plan --number +971545335200").expect_code(0);
-        assert!(way.stdout.contains("livekit.uae.example"), "{}", way.stdout);
+        assert_contains!(way.stdout, "livekit.uae.example");
         let call = "dispatch --from +971545335200 --to +971501234567 --dry-run";
         let called = run(&lkroute, call);
         let said = format!("{}{}", called.stdout, called.stderr);
         assert!(!said.contains("livekit_config"), "{spelled}: {said}");
         let doctor = run(&lkroute, "doctor --no-probe --format json").json();
         let doctor = doctor.to_string();
-        assert!(
-            !doctor.contains("config-unused") && !doctor.contains("dangling"),
-            "{doctor}"
-        );
+        assert_lacks!(doctor, "config-unused", "dangling");
     }
 }
 
@@ -188,9 +181,9 @@ fn a_table_in_partitions_is_written_and_indexed() {
     run(&lkroute, "migrate --index").expect_code(0);
     run(&lkroute, "migrate --check --index").expect_code(0);
     let again = run(&lkroute, "migrate --index").expect_code(0);
-    assert!(again.stderr.contains("there already"), "{}", again.stderr);
+    assert_contains!(again.stderr, "there already");
     let found = run(&lkroute, "resolve --from +971545335200").expect_code(0);
-    assert!(found.stdout.contains("uae-vm-selfhosted"));
+    assert_contains!(found.stdout, "uae-vm-selfhosted");
 }
 
 #[test]
@@ -209,7 +202,7 @@ fn a_trigger_that_needs_a_search_path_is_named() {
     let ran = run(&lkroute, "apply --auto-approve").expect_code(1);
     let refused = &ran.stderr;
     for told in ["log_number()", "trigger", "numbers_log", "ALTER FUNCTION"] {
-        assert!(refused.contains(told), "{told}: {refused}");
+        assert_contains!(refused, told);
     }
     let hinted = ran.told(
         "it finds that by the search_path, which lkroute does not set: let the function bring its own, ALTER FUNCTION … SET search_path = …",

@@ -7,11 +7,6 @@ use sqlx::{Connection, SqliteConnection};
 use super::{applied, run};
 use crate::support::{Db, Lkroute, Run};
 
-fn said(ran: &Run) -> String {
-    let all = format!("{} {}", ran.stdout, ran.stderr);
-    all.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
 /// Whether both go on; where they don't, both name the thing in one way.
 fn agree(lkroute: &Lkroute, thing: &str) -> bool {
     let (plan, check) = thread::scope(|scope| {
@@ -19,12 +14,12 @@ fn agree(lkroute: &Lkroute, thing: &str) -> bool {
         let check = run(lkroute, "migrate --check");
         (plan.join().expect("its end"), check)
     });
-    let both = format!("{thing}: plan: {}; check: {}", said(&plan), said(&check));
+    let both = format!("{thing}: plan: {}; check: {}", plan.words(), check.words());
     assert!(plan.code <= 1 && check.code <= 1, "{both}");
     assert_eq!(plan.code, check.code, "{both}");
     if plan.code == 1 {
         let error = |ran: &Run| {
-            let said = said(ran);
+            let said = ran.words();
             let from = said.find("error").unwrap_or_default();
             said[from..].to_owned()
         };
@@ -114,7 +109,7 @@ fn constraints_and_indexes() {
          WHERE c.relnamespace = 'lad_dev'::regnamespace
            AND (i.indrelid::regclass::text NOT LIKE '%.lkroute\\_%' OR NOT i.indisunique)",
     );
-    assert!(indexes.contains("lkroute_dispatches_at"), "{indexes}");
+    assert_contains!(indexes, "lkroute_dispatches_at");
     for index in indexes.lines() {
         db.psql(&format!("DROP INDEX lad_dev.\"{index}\""));
         assert!(agree(&lkroute, index));
@@ -143,16 +138,12 @@ fn unique_keys_of_our_own_tables() {
         let (_, table) = table.split_once('.').expect("a schema");
         let check = run(&lkroute, "migrate --check").expect_code(1);
         let missing = format!("the unique key ({key}) of {table}, which is gone");
-        assert!(said(&check).contains(&missing), "{}", said(&check));
+        assert_contains!(check.words(), missing);
         // What only reads goes on, and what writes does not.
         run(&lkroute, "plan").expect_code(0);
     }
     let refused = run(&lkroute, "apply --auto-approve").expect_code(1);
-    assert!(
-        said(&refused).contains("`lkroute migrate`"),
-        "{}",
-        said(&refused)
-    );
+    assert_contains!(refused.words(), "`lkroute migrate`");
     // Behind a call that is in doubt, another one under its key.
     let call = "INSERT INTO lad_dev.lkroute_dispatches
            (id, at, status, idempotency_key, from_number, to_number, room, worker, actor, detail)
@@ -172,10 +163,7 @@ fn unique_keys_of_our_own_tables() {
     run(&lkroute, "migrate --check").expect_code(0);
     let twice = db.psql_as(&db.url, call);
     let twice = twice.expect_err("the key");
-    assert!(
-        twice.contains("lkroute_dispatches_idempotency_key_key"),
-        "{twice}"
-    );
+    assert_contains!(twice, "lkroute_dispatches_idempotency_key_key");
 }
 
 #[test]
@@ -198,7 +186,7 @@ fn a_unique_key_of_our_own_on_sqlite() {
          ALTER TABLE copied RENAME TO lkroute_dispatches");
     let check = run(&lkroute, "migrate --check").expect_code(1);
     let missing = "the unique key (idempotency_key) of lkroute_dispatches, which is gone";
-    assert!(said(&check).contains(missing), "{}", said(&check));
+    assert_contains!(check.words(), missing);
     run(&lkroute, "migrate").expect_code(0);
     run(&lkroute, "migrate --check").expect_code(0);
 }

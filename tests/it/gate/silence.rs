@@ -51,11 +51,6 @@ fn commands() -> Vec<String> {
     plain.chain(calls).collect()
 }
 
-fn said(ran: &Run) -> String {
-    let all = format!("{} {}", ran.stdout, ran.stderr);
-    all.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
 /// Files that differ from what was applied, for one command: some write there.
 fn tree(db: &Db) -> Lkroute {
     let mut lkroute = Lkroute::with_two_regions();
@@ -95,7 +90,7 @@ fn no_command_waits_for_ever_for_an_answer() {
                     let mut ended = 0;
                     for at in [connected + 80, connected + 700, plan / 2] {
                         let (ran, took, failed) = stalled(&lkroute, &db.url, &command, at);
-                        let said = said(&ran);
+                        let said = ran.words();
                         assert!(took < PATIENCE, "{command} at {at}: {took:?}");
                         if !failed {
                             continue;
@@ -137,7 +132,7 @@ fn an_apply_gives_up_a_server_that_is_silent() {
     for part in [20, 50, 80, 90, 94] {
         let at = plan + (apply - plan) * part / 100;
         let (ran, took, failed) = stalled(&lkroute, &db.url, "apply --auto-approve", at);
-        let text = said(&ran);
+        let text = ran.words();
         assert!(failed && took < PATIENCE, "{part}: {took:?}: {text}");
         assert_eq!(ran.code, 1, "{part}: {text}");
         told += &text;
@@ -187,7 +182,7 @@ fn a_server_that_hangs_is_no_server() {
             scope.spawn(move || {
                 let start = Instant::now();
                 let ran = run(lkroute, &format!("--database {url} {command}")).expect_code(1);
-                let said = said(&ran);
+                let said = ran.words();
                 assert!(said.contains("within 1 s"), "{command}: {said}");
                 assert!(start.elapsed() < PATIENCE, "{command}");
             });

@@ -1,7 +1,7 @@
 //! Whose database it is: every command asks, and none takes another's.
 
 use super::{applied, run};
-use crate::support::Lkroute;
+use crate::support::{Lkroute, words_of};
 
 /// Two environments with a variable each, both of which lead to production's
 /// database.
@@ -96,30 +96,18 @@ fn a_copy_is_stamped_anew_and_is_another_database() {
     let lkroute = two_environments(&format!("{}?schema=lad_dev", db.url));
     run(&lkroute, "--env production migrate").expect_code(0);
     let none = run(&lkroute, "--env production migrate --restamp staging").expect_code(1);
-    assert!(
-        none.stderr.contains("no environment yet"),
-        "{}",
-        none.stderr
-    );
+    assert_contains!(none.stderr, "no environment yet");
     run(&lkroute, "--env production apply --auto-approve").expect_code(0);
     let state = || db.psql("SELECT environment, identity FROM lad_dev.lkroute_state");
     let before = state();
     let asked = run(&lkroute, "--env staging migrate --restamp staging").expect_code(1);
-    assert!(
-        asked.stderr.contains("nobody is there to approve"),
-        "{}",
-        asked.stderr
-    );
+    assert_contains!(asked.stderr, "nobody is there to approve");
     assert_eq!(state(), before);
     let done = run(
         &lkroute,
         "--env staging migrate --restamp staging --auto-approve",
     );
-    assert!(
-        done.expect_code(0)
-            .stderr
-            .contains("from `production` to `staging`")
-    );
+    assert_contains!(done.expect_code(0).stderr, "from `production` to `staging`");
     let (environment, identity) = state()
         .split_once('|')
         .map(|(a, b)| (a.to_owned(), b.to_owned()))
@@ -178,18 +166,14 @@ fn a_database_that_belongs_to_nobody_yet_is_told_of() {
     let lkroute = two_environments(&url);
     for command in ["plan", "apply --auto-approve"] {
         let ran = run(&lkroute, &format!("--env production {command}")).expect_code(0);
-        let said = ran.stderr.split_whitespace().collect::<Vec<_>>().join(" ");
-        assert!(said.contains("belongs to no environment yet"), "{said}");
-        assert!(said.contains("another than `production`"), "{said}");
+        let said = words_of(&ran.stderr);
+        assert_contains!(said, "belongs to no environment yet");
+        assert_contains!(said, "another than `production`");
     }
     lkroute.edit("routing/uae.toml", "voag-staging", "voag-production");
     run(&lkroute, "--env production apply --auto-approve").expect_code(0);
     let settled = run(&lkroute, "--env production plan").expect_code(0);
-    assert!(
-        !settled.stderr.contains("no environment yet"),
-        "{}",
-        settled.stderr
-    );
+    assert_lacks!(settled.stderr, "no environment yet");
     run(&lkroute, "--env staging plan").expect_code(6);
 }
 
@@ -205,6 +189,6 @@ fn another_owner_is_refused() {
     );
     for command in ["plan", "apply --auto-approve", "adopt --all"] {
         let ran = run(&lkroute, command).expect_code(6);
-        assert!(ran.stderr.contains("`lkroute-sample`"), "{}", ran.stderr);
+        assert_contains!(ran.stderr, "`lkroute-sample`");
     }
 }

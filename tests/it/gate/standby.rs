@@ -6,13 +6,13 @@ use std::time::{Duration, Instant};
 
 use super::{applied_in, run};
 use crate::faults::link::{Fault, Link, Way};
-use crate::support::{Lkroute, Postgres, Run, Standby};
+use crate::support::{Lkroute, Postgres, Run, Standby, words_of};
 
 const READING: [&str; 5] = ["plan", "drift", "list", "history", "doctor --no-probe"];
 
 /// What it says on standard error, on one line.
 fn said(ran: &Run) -> String {
-    ran.stderr.split_whitespace().collect::<Vec<_>>().join(" ")
+    words_of(&ran.stderr)
 }
 
 fn until(what: &str, done: impl Fn() -> bool) {
@@ -85,7 +85,7 @@ fn an_apply_plans_on_the_primary() {
     let planned = run(&lkroute, "plan --detailed-exitcode");
     assert_eq!(planned.code, 0, "{}", planned.stdout);
     let applied = run(&lkroute, "apply --auto-approve --revert-drift").expect_code(0);
-    assert!(!said(&applied).contains("standby"), "{}", applied.stderr);
+    assert_lacks!(said(&applied), "standby");
     let theirs = "SELECT count(*) FROM lad_dev.voice_agent_numbers
                   WHERE provider = 'others' AND rules ? 'livekit_config'";
     assert_eq!(db.psql(theirs), "0", "{}", applied.stdout);
@@ -103,7 +103,7 @@ fn an_apply_plans_on_the_primary() {
         lkroute.env("DATABASE_URL", &url);
         for command in ["apply --auto-approve", "migrate"] {
             let refused = run(&lkroute, command).expect_code(1);
-            assert!(said(&refused).contains(why), "{}", refused.stderr);
+            assert_contains!(said(&refused), why);
         }
     }
 }

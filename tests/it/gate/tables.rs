@@ -1,7 +1,7 @@
 //! Tables where they are expected, and a database that lkroute never touched.
 
 use super::{run, world};
-use crate::support::Lkroute;
+use crate::support::{Lkroute, words_of};
 
 const SASYA: &str = "734cd516-e252-4728-9c52-4663ee552653";
 
@@ -61,18 +61,14 @@ fn a_look_needs_no_migration() {
         );
     }
     let nobody = run(&lkroute, "dispatches --config nobody").expect_code(1);
-    assert!(
-        nobody.stderr.contains("there is no config `nobody` here"),
-        "{}",
-        nobody.stderr
-    );
+    assert_contains!(nobody.stderr, "there is no config `nobody` here");
     run(&lkroute, "plan --detailed-exitcode").expect_code(2);
     let listed = run(&lkroute, "list").expect_code(0).stdout;
-    assert!(listed.contains("+971545335200"), "{listed}");
+    assert_contains!(listed, "+971545335200");
     let drift = run(&lkroute, "drift").expect_code(1).stderr;
-    assert!(drift.contains("nothing has been applied"), "{drift}");
+    assert_contains!(drift, "nothing has been applied");
     let refused = run(&lkroute, "apply --auto-approve").expect_code(1).stderr;
-    assert!(refused.contains("lkroute migrate"), "{refused}");
+    assert_contains!(refused, "lkroute migrate");
     assert_eq!(
         db.psql("SELECT count(*) FROM pg_tables WHERE tablename LIKE 'lkroute%'"),
         "0"
@@ -90,10 +86,10 @@ fn the_agent_is_found_without_xml() {
                    --explain -v";
     let ran = run(&lkroute, resolve).expect_code(0);
     let all = format!("{}{}", ran.stdout, ran.stderr);
-    assert!(all.contains("33"), "{all}");
+    assert_contains!(all, "33");
     let ran = run(&lkroute, &format!("{resolve} --agent-id 33")).expect_code(0);
     let all = format!("{}{}", ran.stdout, ran.stderr);
-    assert!(!all.contains("not known"), "{all}");
+    assert_lacks!(all, "not known");
     db.psql("DROP TABLE lad_dev.voice_agents");
     run(&lkroute, resolve).expect_code(0);
 }
@@ -129,7 +125,7 @@ fn a_look_into_a_database_of_an_earlier_version_needs_no_migration() {
         assert!(!refused, "{command}: {all}");
     }
     let plan = run(&lkroute, "plan --detailed-exitcode").expect_code(0);
-    assert!(plan.stdout.contains("No changes"), "{}", plan.stdout);
+    assert_contains!(plan.stdout, "No changes");
     for command in ["apply --auto-approve", "migrate --check"] {
         let refused = run(&lkroute, command).expect_code(1).stderr;
         assert!(refused.contains("lkroute migrate"), "{command}: {refused}");
@@ -148,7 +144,7 @@ fn a_table_that_is_missing_is_created_beside_the_other() {
     for command in ["migrate --check", "plan"] {
         let ran = run(&lkroute, command).expect_code(1);
         let all = format!("{} {}", ran.stdout, ran.stderr);
-        let all = all.split_whitespace().collect::<Vec<_>>().join(" ");
+        let all = words_of(&all);
         let missing = "create the application's table of configs";
         assert!(all.contains(missing), "{command}: {all}");
     }
@@ -194,7 +190,7 @@ fn a_row_with_broken_bytes_is_passed_over_with_its_id() {
     ));
     lkroute.env("DATABASE_URL", &url);
     let plan = run(&lkroute, "plan --verbose").expect_code(0).stdout;
-    let words = plan.split_whitespace().collect::<Vec<_>>().join(" ");
+    let words = words_of(&plan);
     let told = format!("row {id}: it has broken bytes");
     assert!(words.contains(&told), "{plan}");
     let told = format!("the config row {config} has broken bytes in `trunk_id`");

@@ -55,15 +55,12 @@ fn livekits_url_with_user_info_is_neither_printed_nor_used() {
         let ran = run(&lkroute, command);
         let all = format!("{}{}", ran.stdout, ran.stderr);
         assert!(!all.contains("REAL"), "{command}\n{all}");
-        assert!(
-            all.contains("LIVEKIT_URL of this shell holds user info"),
-            "{all}"
-        );
+        assert_contains!(all, "LIVEKIT_URL of this shell holds user info");
         ran.expect_code(1);
     }
     // A number with a config of its own goes on; the variable is not needed.
     let own = run(&lkroute, "resolve --from +971545335200 --explain -v").expect_code(0);
-    assert!(!format!("{}{}", own.stdout, own.stderr).contains("REAL"));
+    assert_lacks!(format!("{}{}", own.stdout, own.stderr), "REAL");
 }
 
 #[test]
@@ -89,18 +86,18 @@ fn the_schema_of_the_url_is_the_schema() {
                   WHERE tablename IN ('voice_agent_numbers', 'lkroute_state')";
     assert_eq!(db.psql(tables), "lad_dev lad_dev");
     let other = run(&lkroute, &format!("--database {url} --schema other list"));
-    assert!(other.stderr.contains("other"), "{}", other.stderr);
+    assert_contains!(other.stderr, "other");
     let mut variable = Lkroute::with_two_regions();
     variable.env("LKROUTE_SCHEMA", "public");
     let ran = run(&variable, &format!("--database {url} list")).expect_code(1);
-    assert!(ran.stderr.contains("`lad_dev`") && ran.stderr.contains("`public`"));
+    assert_contains!(ran.stderr, "`lad_dev`", "`public`");
     let unknown = run(&lkroute, &format!("--database {url}&made_up=1 list")).expect_code(1);
-    assert!(!unknown.stderr.contains("made_up"), "{}", unknown.stderr);
+    assert_lacks!(unknown.stderr, "made_up");
     let refused = run(
         &lkroute,
         &format!("--database {url}&channel_binding=require list"),
     );
-    assert!(refused.expect_code(1).stderr.contains("channel_binding"));
+    assert_contains!(refused.expect_code(1).stderr, "channel_binding");
 }
 
 #[test]
@@ -120,7 +117,7 @@ fn of_several_hosts_the_first_that_is_as_wanted_is_used() {
         let url = format!("{}?target_session_attrs={wanted}", db.url);
         let ran = run(&lkroute, &format!("--database {url} history")).expect_code(1);
         let said = format!("is not {wanted}");
-        assert!(ran.stderr.contains(&said), "{}", ran.stderr);
+        assert_contains!(ran.stderr, said);
     }
 }
 

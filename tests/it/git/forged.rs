@@ -94,7 +94,7 @@ fn a_directory_is_one_however_its_mode_is_written() {
     let routing = forgery.tree(&[("0120000", b"a.toml", &link)]);
     let (code, said) = forgery.diff(&forgery.tree(&[("40000", b"routing", &routing)]));
     assert_eq!(code, 3, "{said}");
-    assert!(said.contains("symlink-not-followed"), "{said}");
+    assert_contains!(said, "symlink-not-followed");
 }
 
 /// Git checks out the last of two entries of one name, or both where they are
@@ -123,7 +123,7 @@ fn names_that_git_would_not_write_are_refused() {
     ] {
         let (code, said) = forgery.diff(&root);
         assert_eq!(code, 1, "{said}");
-        assert!(said.contains("that git would not write"), "{said}");
+        assert_contains!(said, "that git would not write");
         let hint = "somebody made it by hand; `git fsck` says what is wrong with it";
         crate::support::told(&said, hint).then(|| {
             let mut fsck = Command::new("git");
@@ -158,7 +158,7 @@ fn files_whose_names_are_no_text_are_all_read() {
     ]);
     let (code, said) = forgery.diff(&forgery.tree(&[("40000", b"routing", &routing)]));
     assert_eq!(code, 3, "{said}");
-    assert!(said.contains("is defined twice"), "{said}");
+    assert_contains!(said, "is defined twice");
 }
 
 /// A tag or a branch that is named like what a reviewer compares with would
@@ -180,10 +180,10 @@ fn a_name_that_git_can_read_in_two_ways_is_no_revision() {
     for name in ["base", &short] {
         let refused = lkroute.run(&["diff", name]).expect_code(1);
         let said = &refused.stderr;
-        assert!(said.contains("more than one"), "{said}");
+        assert_contains!(said, "more than one");
     }
     let diff = lkroute.run(&["diff", "refs/heads/base"]).expect_code(0);
-    assert!(diff.stdout.contains("stranger"), "{}", diff.stdout);
+    assert_contains!(diff.stdout, "stranger");
 }
 
 /// A commit of another history is given an ancestor that it does not have.
@@ -202,10 +202,7 @@ fn a_commit_has_the_parents_that_it_names() {
     lkroute.write(".git/info/grafts", &format!("{new} {old}\n"));
     git(top, &["replace", "--graft", &new, &old]);
     let refused = lkroute.run(&["apply", "--auto-approve"]).expect_code(5);
-    assert!(
-        refused.stderr.contains("not among its ancestors"),
-        "{refused:?}"
-    );
+    assert_contains!(refused.stderr, "not among its ancestors");
 }
 
 /// A pull request that brings a directory named like the revision that CI
@@ -227,7 +224,7 @@ fn a_directory_is_not_taken_for_the_revision_of_its_name() {
     commit_all(top, "two");
     let plan = |against: &str| lkroute.run(&["plan", "--against", against]);
     let refused = plan("base").expect_code(1);
-    assert!(refused.stderr.contains("./base"), "{refused:?}");
-    assert!(plan("refs/heads/base").stdout.contains("stranger"));
-    assert!(plan("./base").stdout.contains("No changes"));
+    assert_contains!(refused.stderr, "./base");
+    assert_contains!(plan("refs/heads/base").stdout, "stranger");
+    assert_contains!(plan("./base").stdout, "No changes");
 }

@@ -54,10 +54,10 @@ fn a_bare_repository_among_the_files_is_refused_and_runs_nothing() {
         let refused = lkroute.run(args).expect_code(3);
         let said = format!("{}{}", refused.stdout, refused.stderr);
         assert!(said.contains("bare-repository"), "{args:?}: {said}");
-        assert!(said.contains("routing` has HEAD, objects"), "{said}");
+        assert_contains!(said, "routing` has HEAD, objects");
     }
     let refused = lkroute.run(&["diff", "HEAD", "HEAD"]).expect_code(1);
-    assert!(refused.stderr.contains("has HEAD, objects"), "{refused:?}");
+    assert_contains!(refused.stderr, "has HEAD, objects");
     assert!(
         !ran.exists(),
         "{}",
@@ -148,7 +148,7 @@ fn assert_nothing_fetched(lkroute: &Lkroute, clone: &Path, ran: &Path) {
     let said = String::from_utf8_lossy(&refused.stderr);
     assert_eq!(refused.status.code(), Some(1), "{said}");
     let lacks = "does not have routing/uae.toml as it was at";
-    assert!(said.contains(lacks), "{said}");
+    assert_contains!(said, lacks);
     assert!(!ran.exists(), "git fetched");
 }
 
@@ -240,12 +240,12 @@ fn git_gets_no_secret_and_obeys_no_variable() {
     );
     lkroute.run(&["apply", "--auto-approve"]).expect_code(0);
     let history = lkroute.run(&["history", "--format", "json"]).expect_code(0);
-    assert!(history.stdout.contains(&commit), "{}", history.stdout);
+    assert_contains!(history.stdout, commit);
     let seen = fs::read_to_string(seen).expect("git ran");
     for secret in ["DATABASE_URL", "DEMO_TOKEN", "GIT_DIR=", "GIT_CONFIG_COUNT"] {
-        assert!(!seen.contains(secret), "{seen}");
+        assert_lacks!(seen, secret);
     }
-    assert!(seen.contains("HOME="), "{seen}");
+    assert_contains!(seen, "HOME=");
 }
 
 /// `git cat-file --batch` was asked by name, one line each: a line break in
@@ -270,17 +270,9 @@ fn a_line_break_in_a_name_moves_nothing() {
     );
     commit_all(top, "two");
     let diff = lkroute.run(&["diff", "before", "HEAD"]).expect_code(0);
-    assert!(
-        diff.stdout.contains("livekit.stranger.example"),
-        "{}",
-        diff.stdout
-    );
+    assert_contains!(diff.stdout, "livekit.stranger.example");
     let plan = lkroute.run(&["plan", "--against", "before"]).expect_code(0);
-    assert!(
-        plan.stdout.contains("livekit.stranger.example"),
-        "{}",
-        plan.stdout
-    );
+    assert_contains!(plan.stdout, "livekit.stranger.example");
 }
 
 #[test]
@@ -297,11 +289,7 @@ fn a_directory_of_64_mib_is_not_read() {
     let root = super::git_with_input(top, &["mktree"], &root);
     let long = git(top, &["commit-tree", &root, "-m", "long"]);
     let diff = lkroute.run(&["diff", "HEAD", &long]).expect_code(1);
-    assert!(
-        diff.stderr.contains("a directory in git is too long"),
-        "{}",
-        diff.stderr
-    );
+    assert_contains!(diff.stderr, "a directory in git is too long");
 }
 
 #[test]
@@ -323,5 +311,5 @@ fn a_directory_that_holds_itself_a_thousand_times_is_told_of_and_left() {
     let root = super::git_with_input(top, &["mktree"], &root);
     let bomb = git(top, &["commit-tree", &root, "-m", "bomb"]);
     let diff = lkroute.run(&["diff", "HEAD", &bomb]).expect_code(3);
-    assert!(diff.stdout.contains("too-many-files"), "{}", diff.stdout);
+    assert_contains!(diff.stdout, "too-many-files");
 }

@@ -92,7 +92,7 @@ fn commit(dir: &TempDir, text: &str) -> String {
 fn a_repository_is_what_git_takes_for_one() {
     let dir = tempfile::tempdir().expect("a directory");
     let error = Repository::open(dir.path()).unwrap_err();
-    assert!(error.message.contains("not a git repository"), "{error}");
+    assert_contains!(error.message, "not a git repository");
     git(dir.path(), &["init", "-q"]);
     assert_eq!(open(dir.path()).head_commit().unwrap(), None, "no commit");
     let commit = commit(&dir, "one");
@@ -101,7 +101,7 @@ fn a_repository_is_what_git_takes_for_one() {
     let inner = dir.path().join("inner");
     fs::create_dir(&inner).expect("make it");
     let error = Repository::open(&inner).unwrap_err();
-    assert!(error.message.contains("not a git repository"), "{error}");
+    assert_contains!(error.message, "not a git repository");
 }
 
 #[test]
@@ -204,7 +204,7 @@ fn revisions_that_are_not_there_are_told_apart() {
     let from = format!("file://{}", dir.path().display());
     git(clone.path(), &["clone", "-q", "--depth", "1", &from, "."]);
     let shallow = open(clone.path()).named_commit(&one).unwrap_err();
-    assert!(shallow.message.contains("shallow"), "{}", shallow.message);
+    assert_contains!(shallow.message, "shallow");
     assert!(
         shallow
             .hint

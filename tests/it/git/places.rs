@@ -64,7 +64,7 @@ fn a_worktree_and_a_submodule_are_repositories_of_their_own() {
     fs::write(around.path().join("a.toml"), region).expect("write it");
     commit_all(around.path(), "a file");
     let text = plan_and_apply(&lkroute, &around.path().display().to_string(), 1);
-    assert!(text.contains("is a submodule in commit"), "{text}");
+    assert_contains!(text, "is a submodule in commit");
 }
 
 #[test]
@@ -100,8 +100,8 @@ fn a_sparse_checkout_that_lacks_routing_files_is_refused() {
     patterns("/routing/*.toml\n!/routing/more/\n");
     assert!(!clone.join("routing/more").exists());
     let text = plan_and_apply(&lkroute, "clone/routing", 1);
-    assert!(text.contains("this checkout is sparse"), "{text}");
-    assert!(text.contains("clone/routing/more/empty.toml"), "{text}");
+    assert_contains!(text, "this checkout is sparse");
+    assert_contains!(text, "clone/routing/more/empty.toml");
     patterns("/routing/\n");
     plan_and_apply(&lkroute, "clone/routing", 0);
 }
@@ -114,7 +114,7 @@ fn without_git_a_repository_is_an_error_and_other_files_are_not() {
     repository(lkroute.path());
     commit_all(lkroute.path(), "one");
     let text = plan_and_apply(&lkroute, "routing", 1);
-    assert!(text.contains("git is not installed"), "{text}");
+    assert_contains!(text, "git is not installed");
     let hinted = crate::support::told(
         &text,
         "install git: which commit is applied, and that none undoes a newer one, is read with it; or work on a copy without `.git`",
@@ -137,8 +137,8 @@ fn a_git_that_is_too_old_is_named() {
         "case \"$*\" in *--version) echo git version 2.11.4 ;; *) exec GIT \"$@\" ;; esac",
     );
     let text = plan_and_apply(&lkroute, "routing", 1);
-    assert!(text.contains("git 2.11.4 is too old"), "{text}");
-    assert!(text.contains("git 2.25 or later"), "{text}");
+    assert_contains!(text, "git 2.11.4 is too old");
+    assert_contains!(text, "git 2.25 or later");
 }
 
 #[test]
@@ -146,7 +146,7 @@ fn a_git_that_is_damaged_is_told_of() {
     let lkroute = Lkroute::with_two_regions();
     fs::create_dir(lkroute.path().join(".git")).expect("make it");
     let text = plan_and_apply(&lkroute, "routing", 1);
-    assert!(text.contains("not a git repository"), "{text}");
+    assert_contains!(text, "not a git repository");
 }
 
 /// In a container the files often belong to somebody else: git's remedy is
@@ -167,8 +167,8 @@ fn dubious_ownership_is_one_error_with_the_remedy_of_git() {
     let text = plan_and_apply(&lkroute, "routing", 1);
     let top = fs::canonicalize(lkroute.path()).expect("it is there");
     let remedy = format!("git config --global --add safe.directory {}", top.display());
-    assert!(text.contains("dubious ownership"), "{text}");
-    assert!(text.contains(&remedy), "{text}");
+    assert_contains!(text, "dubious ownership");
+    assert_contains!(text, remedy);
     // Which was followed, once.
     let mut git = Command::new("git");
     git.args(remedy.split_whitespace().skip(1))
@@ -196,13 +196,13 @@ fn files_that_are_not_committed_are_named() {
     lkroute.write(".gitignore", "local.toml\n");
     commit_all(lkroute.path(), "one");
     let text = plan_and_apply(&lkroute, "routing", 0);
-    assert!(!text.contains("not as in commit"), "{text}");
+    assert_lacks!(text, "not as in commit");
     // Line ends are no difference: git changes them at will.
     let crlf = lkroute.read("routing/uae.toml").replace('\n', "\r\n");
     lkroute.write("routing/uae.toml", &crlf);
     let text = plan_and_apply(&lkroute, "routing", 0);
-    assert!(!text.contains("not as in commit"), "{text}");
+    assert_lacks!(text, "not as in commit");
     lkroute.write("routing/local.toml", "# ignored\n");
     let text = plan_and_apply(&lkroute, "routing", 0);
-    assert!(text.contains("routing/local.toml (not in it)"), "{text}");
+    assert_contains!(text, "routing/local.toml (not in it)");
 }

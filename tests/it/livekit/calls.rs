@@ -95,7 +95,7 @@ async fn ws_and_ipv6_addresses_work_like_http() {
     dispatched(&place_call(&client(&standin.url_as("ws")), &CALL).await);
     let standin = StandIn::start_v6();
     dispatched(&place_call(&client(&standin.url()), &CALL).await);
-    assert!(standin.url().starts_with("http://[::1]:"));
+    assert_starts!(standin.url(), "http://[::1]:");
 }
 
 #[tokio::test]
@@ -322,8 +322,8 @@ async fn refused_keys_and_clocks_are_named_without_the_token() {
         unreachable!()
     };
     let text = failure.to_string();
-    assert!(text.contains("invalid token: <token>, error"), "{text}");
-    assert!(!text.contains("eyJ"), "{text}");
+    assert_contains!(text, "invalid token: <token>, error");
+    assert_lacks!(text, "eyJ");
     assert_eq!(standin.posts("CreateDispatch").len(), 0);
 
     let sent = standin.posts("CreateRoom").len();

@@ -29,7 +29,7 @@ async fn look_as(standin: &StandIn, api_key: &str, api_secret: &str) -> ProbeRep
     )
     .await;
     let text = format!("{report:?}");
-    assert!(!text.contains("eyJ") && !text.contains(SECRET), "{text}");
+    assert_lacks!(text, "eyJ", SECRET);
     assert!(standin.posts("CreateRoom").is_empty() && standin.posts("CreateDispatch").is_empty());
     report
 }

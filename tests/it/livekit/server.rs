@@ -83,7 +83,7 @@ async fn a_call_is_kept_as_it_was_sent_and_no_worker_means_unconfirmed() {
         (dispatch.agent_name.as_str(), dispatch.metadata.as_str()),
         (AGENT, METADATA)
     );
-    assert!(dispatch_id.starts_with("AD_"));
+    assert_starts!(dispatch_id, "AD_");
 
     let sought = Dispatched {
         room: &room,

@@ -83,7 +83,7 @@ async fn a_certificate_that_nobody_vouches_for_is_refused_before_anything_is_sen
         panic!()
     };
     assert_eq!(failure.cause, Cause::Tls, "{failure}");
-    assert!(failure.to_string().contains("SSL_CERT_FILE"));
+    assert_contains!(failure.to_string(), "SSL_CERT_FILE");
     assert!(standin.world().posts.is_empty());
 }
 

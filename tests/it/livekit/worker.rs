@@ -62,7 +62,7 @@ async fn the_worker_of_that_name_has_the_job_and_no_other_does() {
         "{tried:?}"
     );
     let job = worker.job_after(1).expect("the trial");
-    assert!(job["metadata"].as_str().unwrap().contains("lkroute_probe"));
+    assert_contains!(job["metadata"].as_str().unwrap(), "lkroute_probe");
 
     assert_eq!((worker.jobs().len(), other.jobs().len()), (2, 0));
     drop(worker);

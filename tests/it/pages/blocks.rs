@@ -111,15 +111,27 @@ fn a_block_that_nobody_runs_is_found() {
     let found = |text: &str, in_turn| problems(text, in_turn, &source);
     let session = "```console\n$ lkroute plan\n```\n";
     assert_eq!(found(session, true), [""; 0]);
-    assert!(found(session, false)[0].contains("no test runs it"));
+    assert_contains!(found(session, false)[0], "no test runs it");
     let marked = |mark: &str| found(&format!("{mark}\n{session}"), false);
     assert_eq!(marked("<!-- run by a::b::it_runs -->"), [""; 0]);
     assert_eq!(marked("<!-- not run: it needs a phone -->"), [""; 0]);
-    assert!(marked("<!-- run by a::b::it_ran -->")[0].contains("no test a::b::it_ran"));
-    assert!(marked("<!-- not run: -->")[0].contains("why"));
+    assert_contains!(
+        marked("<!-- run by a::b::it_ran -->")[0],
+        "no test a::b::it_ran"
+    );
+    assert_contains!(marked("<!-- not run: -->")[0], "why");
     let gap = format!("<!-- run by a::b::it_runs -->\n\n{session}");
-    assert!(found(&gap, true)[0].contains("right above"));
-    assert!(found("```text\n$ lkroute plan\n```\n", true)[0].contains("say `console`"));
-    assert!(found("```\nlkroute plan\n```\n", true)[0].contains("a block of \"\""));
-    assert!(found("```console\nlkroute plan\n```\n", true)[0].contains("no command"));
+    assert_contains!(found(&gap, true)[0], "right above");
+    assert_contains!(
+        found("```text\n$ lkroute plan\n```\n", true)[0],
+        "say `console`"
+    );
+    assert_contains!(
+        found("```\nlkroute plan\n```\n", true)[0],
+        "a block of \"\""
+    );
+    assert_contains!(
+        found("```console\nlkroute plan\n```\n", true)[0],
+        "no command"
+    );
 }

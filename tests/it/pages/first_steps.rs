@@ -78,7 +78,7 @@ fn the_first_command_goes_from_nothing_to_a_resolved_call() {
         "No changes. 6 objects are as the files say",
         "+971545335200 of sasya: config uae-vm-selfhosted",
     ] {
-        assert!(said.contains(part), "no {part:?} in\n{said}");
+        assert_contains!(said, part);
     }
 }
 
@@ -104,10 +104,10 @@ fn the_commands_for_postgresql_do_what_the_readme_says() {
         "the_commands_for_postgresql_do_what_the_readme_says",
     );
     let invented = "postgres://lkroute@db.internal/voice";
-    assert!(blocks[0].contains(invented), "{}", blocks[0]);
+    assert_contains!(blocks[0], invented);
     let script = blocks[0].replace(invented, &db.url);
     let bin = program().parent().expect("a directory");
     let said = shell(&Lkroute::with_two_regions(), &script, bin);
     assert!(said.contains("CREATE TABLE"), "the SQL: {said}");
-    assert!(said.contains("\nPlan: 6 to create\n"), "{said}");
+    assert_contains!(said, "\nPlan: 6 to create\n");
 }

@@ -213,7 +213,7 @@ fn commands_that_are_run_elsewhere_are_run_there() {
 #[test]
 fn what_ci_runs_is_what_the_pages_say() {
     let ci = std::fs::read_to_string(root().join(".ci/run")).expect("it");
-    assert!(ci.contains("cargo check --locked --lib --no-default-features"));
+    assert_contains!(ci, "cargo check --locked --lib --no-default-features");
     let tests = std::process::Command::new(std::env::current_exe().expect("it"))
         .arg("--list")
         .output();

@@ -109,15 +109,12 @@ fn a_database_that_can_not_be_reached_is_said_in_every_format() {
             .stdout
     };
     let comment = run("markdown");
-    assert!(
-        comment.starts_with("<!-- lkroute plan -->\n### ⛔ Routing plan: not possible\n"),
-        "{comment}"
+    assert_starts!(
+        comment,
+        "<!-- lkroute plan -->\n### ⛔ Routing plan: not possible\n"
     );
     let annotation = run("github");
-    assert!(
-        annotation.starts_with("::error title=not-possible::"),
-        "{annotation}"
-    );
+    assert_starts!(annotation, "::error title=not-possible::");
     let log: Value = serde_json::from_str(&run("sarif")).expect("JSON");
     assert_eq!(log["runs"][0]["results"][0]["ruleId"], "not-possible");
 }
@@ -128,11 +125,7 @@ fn the_sample_routing_is_drawn() {
     let picture = lkroute.run(&["graph"]).expect_code(0);
     golden("commands/graph.mmd", &picture.stdout);
     let picture = lkroute.run(&["graph", "--format", "dot"]).expect_code(0);
-    assert!(
-        picture.stdout.starts_with("digraph routing {"),
-        "{}",
-        picture.stdout
-    );
+    assert_starts!(picture.stdout, "digraph routing {");
 }
 
 #[test]
@@ -145,5 +138,5 @@ fn in_github_actions_a_report_says_which_run_it_is_of() {
         .run(&["plan", "--format", "markdown"])
         .expect_code(0);
     let link = "full report: [open it](https://git.example/acme/routing/actions/runs/42)";
-    assert!(report.stdout.contains(link), "{}", report.stdout);
+    assert_contains!(report.stdout, link);
 }

@@ -74,7 +74,7 @@ fn a_range_is_one_annotation_and_an_empty_plan_none() {
         .filter(|line| line.contains("title=create"))
         .count();
     assert_eq!(created, 1, "{text}");
-    assert!(text.contains("and 19 more"), "{text}");
+    assert_contains!(text, "and 19 more");
 }
 
 #[test]
@@ -112,7 +112,7 @@ fn ten_of_a_kind_the_worst_first_and_the_rest_counted() {
     }));
     let (name, _, last) = read(text.lines().last().expect("a line"));
     assert_eq!(name, "notice");
-    assert!(last.starts_with("and 2 errors, 16 warnings, "), "{last}");
+    assert_starts!(last, "and 2 errors, 16 warnings, ");
     let titles: Vec<&str> = text
         .lines()
         .filter(|line| line.starts_with("::notice"))

@@ -314,7 +314,10 @@ fn assert_bounded(before: &Files, after: &Files, others: &Others) -> String {
     let text = plan_markdown(&plan, &moved, &context);
     assert!(text.len() <= MAX_CHARS, "{} bytes", text.len());
     let report = format!("full report: [open it]({REPORT})");
-    assert!(text.contains(&format!("_Not everything is shown here; the {report}_")));
+    assert_contains!(
+        text,
+        format!("_Not everything is shown here; the {report}_")
+    );
     assert!(text.trim_end().ends_with(&report));
     let (_, wrong) = looked_at(&text);
     assert_eq!(wrong, Vec::<String>::new());
@@ -348,8 +351,8 @@ fn a_hundred_thousand_deletes_fit() {
         );
     }
     let text = assert_bounded(&before, &base(1000), &Others::default());
-    assert!(text.contains("#### Deleted: 100,000\n"));
-    assert!(text.contains("- 100 numbers of `tenant-"));
+    assert_contains!(text, "#### Deleted: 100,000\n");
+    assert_contains!(text, "- 100 numbers of `tenant-");
 }
 
 #[test]
@@ -371,8 +374,8 @@ fn a_hundred_thousand_different_changes_fit() {
         }
     }
     let text = assert_bounded(&before, &after, &Others::default());
-    assert!(text.contains("100,000 to update"));
-    assert!(text.contains(" more objects not shown here."));
+    assert_contains!(text, "100,000 to update");
+    assert_contains!(text, " more objects not shown here.");
 }
 
 #[test]
@@ -392,6 +395,6 @@ fn thousands_of_configs_fit() {
         files
     };
     let text = assert_bounded(&with("old"), &with("new"), &Others::default());
-    assert!(text.contains("more are rerouted"));
-    assert!(text.contains("smaller moves not drawn"));
+    assert_contains!(text, "more are rerouted");
+    assert_contains!(text, "smaller moves not drawn");
 }

@@ -86,19 +86,12 @@ fn looked_at(lkroute: &Lkroute) {
     pending.expect_code(2);
 
     let nobody = run(&["+919513456799"]).expect_code(0).stdout;
-    assert!(
-        nobody.contains("in neither the files nor the database"),
-        "{nobody}"
-    );
+    assert_contains!(nobody, "in neither the files nor the database");
     let nobody = run(&["+919513456799", "--format", "json"]).expect_code(0);
     let nobody = assert_valid("plan", &nobody.stdout);
     assert_eq!(nobody["number"]["tenants"], serde_json::json!([]));
     let unknown = run(&[NUMBER, "--tenant", "nobody"]).expect_code(1);
-    assert!(
-        unknown.stderr.contains("no tenant is called `nobody`"),
-        "{}",
-        unknown.stderr
-    );
+    assert_contains!(unknown.stderr, "no tenant is called `nobody`");
     lkroute.run(&["plan", "--tenant", "sasya"]).expect_code(1);
 }
 
@@ -156,7 +149,7 @@ fn offline_it_is_marked() {
     assert_eq!(lkroute.run(&against).expect_code(0).stdout, text);
     let nobody = lkroute.run(&["diff", "--number", "+971545335299"]);
     let nobody = nobody.expect_code(0).stdout;
-    assert!(nobody.contains("the database was not asked"), "{nobody}");
+    assert_contains!(nobody, "the database was not asked");
 }
 
 #[test]

@@ -143,7 +143,7 @@ fn a_change_is_reviewed_refused_allowed_approved_merged_and_applied() {
         "error[route-lost]",
         "error[tenant-rerouted]",
     ] {
-        assert!(diff.stdout.contains(part), "{part}: {}", diff.stdout);
+        assert_contains!(diff.stdout, part);
     }
 
     let wide = |line: &&str| line.chars().count() > 80;
@@ -160,7 +160,7 @@ fn a_change_is_reviewed_refused_allowed_approved_merged_and_applied() {
         "```mermaid\n",
         "[[guards.allow]]",
     ] {
-        assert!(comment.contains(part), "{part}: {comment}");
+        assert_contains!(comment, part);
     }
     let noted = lkroute.run(&["plan", "--format", "github"]).expect_code(4);
     let noted = annotations(&noted.stdout);
@@ -207,7 +207,7 @@ fn a_change_is_reviewed_refused_allowed_approved_merged_and_applied() {
         "trunk_id",
         "ST_hotfix",
     ] {
-        assert!(stale.stderr.contains(part), "{part}: {}", stale.stderr);
+        assert_contains!(stale.stderr, part);
     }
     let resolved = |from: &str| {
         let found = lkroute.run(&["resolve", "--from", from, "--format", "json"]);

@@ -47,7 +47,7 @@ fn reports(lkroute: &Lkroute, code: i32) -> [String; 4] {
 #[track_caller]
 fn says(lkroute: &Lkroute, code: i32, sentence: &str) {
     for report in reports(lkroute, code) {
-        assert!(!report.contains(NOBODY), "{report}");
+        assert_lacks!(report, NOBODY);
         let plain = report.replace('\n', " ").replace("  ", " ");
         assert!(
             plain.replace("  ", " ").contains(sentence),
@@ -103,10 +103,10 @@ fn new_codes_of_a_region_are_a_change_of_terms_and_widen_them() {
         "401 numbers of `sasya`: calls to +966 refused → allowed",
     );
     let plan = lkroute.run(&["plan"]).expect_code(4).stdout;
-    assert!(plan.contains("warning[terms-widened]"), "{plan}");
+    assert_contains!(plan, "warning[terms-widened]");
     let number = ["plan", "--number", "+971545340000"];
     let number = lkroute.run(&number).expect_code(4).stdout;
-    assert!(number.contains("calls change countries"), "{number}");
+    assert_contains!(number, "calls change countries");
     lkroute.write("routing/policy.toml", "[guards.policy]\nwiden = \"deny\"\n");
     let refused = lkroute.run(&["plan", "--format", "json"]).expect_code(4);
     let report = refused.json();
@@ -170,23 +170,16 @@ fn a_saved_plan_cannot_be_made_to_say_that_nobody_is_rerouted() {
     for format in ["text", "markdown"] {
         let shown = lkroute.run(&["show", "a.lkplan", "--format", format]);
         let shown = shown.expect_code(0).stdout.replace('\n', " ");
-        assert!(!shown.contains(NOBODY), "{shown}");
-        assert!(
-            shown.contains("400 numbers of `sasya`: calls to +971"),
-            "{shown}"
-        );
-        assert!(shown.contains("does not cover"), "{shown}");
+        assert_lacks!(shown, NOBODY);
+        assert_contains!(shown, "400 numbers of `sasya`: calls to +971");
+        assert_contains!(shown, "does not cover");
     }
     // What it was compared with is covered.
     let id = "e3ca4a84-4cc3-4be5-8240-34366fe4d0c5";
     saved["plan"]["basis"]["configs"][id]["api_key"] = "another-key".into();
     lkroute.write("a.lkplan", &saved.to_string());
     let refused = lkroute.run(&["show", "a.lkplan"]).expect_code(1);
-    assert!(
-        refused.stderr.contains("its digest does not fit"),
-        "{}",
-        refused.stderr
-    );
+    assert_contains!(refused.stderr, "its digest does not fit");
 }
 
 /// 400 numbers that may call `us` (`+1`), applied; then Jamaica gets a region
@@ -236,9 +229,9 @@ fn a_longer_prefix_of_a_new_region_takes_calls_away() {
     let protected = "[guards]\nprotected = [\"binding.+971545340000@*\"]\n";
     lkroute.write("routing/guards.toml", protected);
     let refused = lkroute.run(&["plan"]).expect_code(4).stdout;
-    assert!(
-        refused.contains("region.jamaica would change calls of 1 number that"),
-        "{refused}"
+    assert_contains!(
+        refused,
+        "region.jamaica would change calls of 1 number that"
     );
     lkroute.write("routing/guards.toml", "");
     // A call is told what the plan says.
@@ -258,7 +251,7 @@ fn a_longer_prefix_of_a_new_region_takes_calls_away() {
     std::fs::remove_file(lkroute.path().join("routing/jamaica.toml")).expect("removed");
     lkroute.write("routing/exception.toml", "");
     let plan = lkroute.run(&["plan"]).expect_code(4).stdout;
-    assert!(plan.contains("warning[terms-widened]"), "{plan}");
+    assert_contains!(plan, "warning[terms-widened]");
 }
 
 /// A part of the same country takes nothing out, and no plan says that it does.

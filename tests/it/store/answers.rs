@@ -20,7 +20,7 @@ async fn refused(url: &str) -> Error {
 #[track_caller]
 fn says(error: &Error, cause: &str, cure: &str) {
     let hint = error.hint.clone().unwrap_or_default();
-    assert!(error.message.contains(cause), "{error}");
+    assert_contains!(error.message, cause);
     assert!(hint.contains(cure), "{error}: {hint}");
 }
 

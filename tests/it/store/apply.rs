@@ -65,14 +65,8 @@ async fn a_first_apply_creates_what_is_declared(base: Base) {
         address.contains(INDIA).then_some(change.row?)
     });
     let row = base.row(india.next().unwrap()).await;
-    assert!(
-        row.contains(&format!("\"livekit_config\":\"{CONFIG_INDIA}\"")),
-        "{row}"
-    );
-    assert!(
-        row.contains("\"required_lead_format\":[\"0\",\"base_number\"]"),
-        "{row}"
-    );
+    assert_contains!(row, format!("\"livekit_config\":\"{CONFIG_INDIA}\""));
+    assert_contains!(row, "\"required_lead_format\":[\"0\",\"base_number\"]");
     let configs = "SELECT name, livekit_url, livekit_api_secret, trunk_id, worker_name, description
                    FROM {voice_agent_livekit} ORDER BY name";
     assert_eq!(
@@ -134,8 +128,11 @@ async fn claims_adoptions_and_takeovers_touch_their_keys_alone(base: Base) {
     }
     bind(&mut routing, "+919000000003", 0, "india", outbound(true));
     let plan = base.plan(&routing).await;
-    assert!(describe(&plan).contains("adopt binding.+919000000002@tenant-a: config Adopt"));
-    assert!(describe(&plan).contains("rules.outbound Conflict"));
+    assert_contains!(
+        describe(&plan),
+        "adopt binding.+919000000002@tenant-a: config Adopt"
+    );
+    assert_contains!(describe(&plan), "rules.outbound Conflict");
     let error = refused(&base, &plan).await;
     assert_eq!(error.error.exit, Exit::Conflict);
 
@@ -150,7 +147,7 @@ async fn claims_adoptions_and_takeovers_touch_their_keys_alone(base: Base) {
     );
     let untouched = base.row(id(2)).await;
     let plan = base.plan(&routing).await;
-    assert!(describe(&plan).contains("rules.outbound TakeOver"));
+    assert_contains!(describe(&plan), "rules.outbound TakeOver");
     base.apply(&plan).await.unwrap();
     assert_eq!(base.row(id(2)).await, untouched);
     let claimed = base.row(id(1)).await;
@@ -158,12 +155,9 @@ async fn claims_adoptions_and_takeovers_touch_their_keys_alone(base: Base) {
         claimed.contains(&config.replace(": ", ":")) && claimed.ends_with("||P"),
         "{claimed}"
     );
-    assert!(
-        claimed.contains(r#""nothing":null"#) && claimed.contains("“x”"),
-        "{claimed}"
-    );
+    assert_contains!(claimed, r#""nothing":null"#, "“x”");
     let taken = base.row(id(3)).await;
-    assert!(taken.contains(r#""outbound":true"#), "{taken}");
+    assert_contains!(taken, r#""outbound":true"#);
     let plan = base.plan(&routing).await;
     assert_eq!(describe(&plan), "");
     assert_eq!(plan.findings.len(), 1, "the adopt line is no longer needed");
@@ -223,11 +217,7 @@ async fn removal_takes_owned_keys_out_and_retires_own_rows(base: Base) {
     base.sql("UPDATE {voice_agent_numbers} SET status = 'inactive' WHERE base_number = 9000000001")
         .await;
     let plan = base.plan(&routing).await;
-    assert!(
-        describe(&plan).contains("status Conflict"),
-        "{}",
-        describe(&plan)
-    );
+    assert_contains!(describe(&plan), "status Conflict");
 }
 
 async fn odd_shapes_are_patched_in_place(base: Base) {
@@ -261,10 +251,7 @@ async fn odd_shapes_are_patched_in_place(base: Base) {
     assert_eq!(base.sql(codes).await, "91\n 0091 \n+1242\n+3906");
     for n in 1..5 {
         let row = base.row(id(n)).await;
-        assert!(
-            row.contains(r#""outbound":true"#) && row.contains(CONFIG_INDIA),
-            "{row}"
-        );
+        assert_contains!(row, r#""outbound":true"#, CONFIG_INDIA);
     }
     let kept = base.row(id(3)).await;
     assert!(
@@ -377,10 +364,7 @@ async fn drift_is_reverted_only_where_it_was_seen(base: Base) {
 
     let plan = base.plan(&changed).await;
     let drift = describe(&plan);
-    assert!(
-        drift.contains("provider Drift") && drift.contains("worker_name Drift"),
-        "{drift}"
-    );
+    assert_contains!(drift, "provider Drift", "worker_name Drift");
     base.settle(&changed).await;
     assert_eq!(
         base.sql("SELECT provider FROM {voice_agent_numbers}").await,
@@ -568,10 +552,8 @@ async fn what_a_rollback_needs_is_kept(base: Base) {
         third,
         r#"lkr1:made-up:00000000:uae|{"trunk_id":"ST_madeUp"}|"#
     );
-    assert!(
-        !base
-            .sql("SELECT * FROM {lkroute_configs}")
-            .await
-            .contains("plain text")
+    assert_lacks!(
+        base.sql("SELECT * FROM {lkroute_configs}").await,
+        "plain text"
     );
 }

@@ -142,11 +142,8 @@ async fn writers_are_stalled_for_moments_only() {
     };
     let (error, longest) = tokio::join!(patient, writer);
     let message = error.error.to_string();
-    assert!(message.contains("writing numbers"), "{message}");
-    assert!(
-        message.contains("lkroute") && message.contains("process"),
-        "{message}"
-    );
+    assert_contains!(message, "writing numbers");
+    assert_contains!(message, "lkroute", "process");
     println!("the longest stall of a writer: {} ms", longest.as_millis());
     assert!(longest < Duration::from_millis(800), "{longest:?}");
     assert!(longest > Duration::from_millis(50), "the table is locked");
@@ -243,7 +240,7 @@ async fn an_apply_that_is_asked_to_stop_rolls_back() {
     });
     assert!(start.elapsed() < Duration::from_secs(8));
     let message = applied.unwrap_err().error.message;
-    assert!(message.contains("rolled back"), "{message}");
+    assert_contains!(message, "rolled back");
     run(&mut theirs, "ROLLBACK").await;
     assert_eq!(base.everything().await, before);
     let left = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()

@@ -166,7 +166,7 @@ async fn records_are_listed_by_number_and_config(base: Base) {
 async fn a_record_that_is_gone_is_an_error(base: Base) {
     let mut store = recorder(&base).await;
     let error = complete(&mut store, &call(1, None)).await.unwrap_err();
-    assert!(error.message.contains("is gone"), "{error}");
+    assert_contains!(error.message, "is gone");
 }
 
 /// That of a later lkroute, whose status is not known here, and one that was

@@ -24,11 +24,7 @@ async fn of_two_at_once_one_is_stale(base: Base) {
     assert!(one.is_ok() != two.is_ok());
     let error = one.err().or(two.err()).unwrap();
     assert_eq!(error.error.exit, Exit::Stale, "{}", error.error);
-    assert!(
-        error.error.message.contains("apply 1 by a test"),
-        "{}",
-        error.error
-    );
+    assert_contains!(error.error.message, "apply 1 by a test");
     assert_eq!(
         base.sql("SELECT count(*) FROM {lkroute_applies}").await,
         "1"
@@ -64,11 +60,8 @@ async fn a_lock_that_is_held_is_waited_for_and_told(base: Base) {
         Hold::Postgres(_) => "(process ",
         Hold::Sqlite(_) => "another process is writing",
     };
-    assert!(message.contains(holder), "{message}");
-    assert!(
-        message.contains("as an apply does: waited 0 s"),
-        "{message}"
-    );
+    assert_contains!(message, holder);
+    assert_contains!(message, "as an apply does: waited 0 s");
     store.apply(&plan, &request, &mut |_, _| ()).await.unwrap();
 }
 
@@ -89,7 +82,7 @@ async fn a_connection_lost_around_commit_ends_in_the_truth() {
             Cut::Before => {
                 let error = result.unwrap_err().error;
                 assert_eq!((error.exit, there.as_str()), (Exit::Error, "0"), "{error}");
-                assert!(error.message.contains("nothing was written"), "{error}");
+                assert_contains!(error.message, "nothing was written");
                 // The store has found a new connection.
                 store
                     .apply(&plan, &request(&plan), &mut |_, _| ())
@@ -277,8 +270,8 @@ async fn tables_of_another_role_take_the_listed_grants() {
     let mut store = Store::open(&url, Some(SCHEMA), Mode::Write).await.unwrap();
     let result = store.apply(&plan, &request(&plan), &mut |_, _| ()).await;
     let error = result.unwrap_err().error;
-    assert!(error.message.contains("permission denied"), "{error}");
-    assert!(error.hint.unwrap().contains("GRANT"));
+    assert_contains!(error.message, "permission denied");
+    assert_contains!(error.hint.unwrap(), "GRANT");
     db.psql(&grants(schema, &role));
     store
         .apply(&plan, &request(&plan), &mut |_, _| ())

@@ -113,7 +113,7 @@ async fn every_state_can_be_brought_back(base: Base) {
     assert_eq!(retired.await, "1", "the number of apply 2 alone");
     let mut store = base.open(Mode::Read).await;
     let none = read_rollback(&mut store, Some(99), &mut |_| (), Uuid::now_v7).await;
-    assert!(none.unwrap_err().message.contains("no apply 99"));
+    assert_contains!(none.unwrap_err().message, "no apply 99");
 }
 
 fn outbound(value: bool) -> lkroute::fields::Fields {
@@ -175,7 +175,7 @@ async fn what_was_taken_over_is_given_back_as_it_was(base: Base) {
     base.settle(&routing).await;
     roll_back(&base, 4).await;
     let third = base.row(id(3)).await;
-    assert!(third.contains("\"inbound\":null"), "{third}");
+    assert_contains!(third, "\"inbound\":null");
     base.sql("UPDATE {voice_agent_numbers} SET provider = 'theirs' WHERE base_number = 9000000004")
         .await;
     roll_back(&base, 1).await;
@@ -223,7 +223,7 @@ async fn a_config_of_others_is_given_back_whole(base: Base) {
         Field::WorkerName,
     ];
     base.settle(&all).await;
-    assert!(base.sql(&row).await.contains("lkr1:"));
+    assert_contains!(base.sql(&row).await, "lkr1:");
     roll_back(&base, 1).await;
     assert_eq!(base.sql(&row).await, before);
 
@@ -245,7 +245,7 @@ async fn a_config_of_others_is_given_back_whole(base: Base) {
         after.starts_with("old|") && after.contains("lkr1:"),
         "{after}"
     );
-    assert!(!base.everything().await.contains("made-up plain"));
+    assert_lacks!(base.everything().await, "made-up plain");
     drop(uae);
 }
 

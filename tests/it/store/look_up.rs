@@ -251,7 +251,7 @@ async fn a_newer_lkroute_is_refused(base: Base) {
     let mut store = base.open(Mode::Read).await;
     let refused = store.look_up(&LookUp::number(e164("+919000000001"))).await;
     let error = refused.unwrap_err();
-    assert!(error.message.contains("of a newer lkroute"), "{error}");
+    assert_contains!(error.message, "of a newer lkroute");
     assert_eq!(error.hint.as_deref(), Some("use a newer lkroute"));
 }
 
@@ -317,10 +317,7 @@ async fn through_a_pooler_and_with_scant_rights() {
     let found = store.look_up(&LookUp::number(asked.number)).await.unwrap();
     assert_eq!(found.facts.rows.len(), 5);
     let error = store.look_up(&asked).await.unwrap_err();
-    assert!(
-        error.message.contains("permission denied for table users"),
-        "{error}"
-    );
+    assert_contains!(error.message, "permission denied for table users");
     let after = store.look_up(&LookUp::number(asked.number)).await.unwrap();
     assert_eq!(
         after.facts.rows.len(),
@@ -459,7 +456,7 @@ async fn row_security_that_came_since_is_seen() {
         secure("ENABLE ROW LEVEL SECURITY");
         let error = store.look_up(&asked).await.unwrap_err();
         let message = format!("rows of lad_dev.{table} from the role {role}");
-        assert!(error.message.contains(&message), "{error}");
+        assert_contains!(error.message, message);
         // A policy that lets all through hides nothing.
         db.psql(&format!(
             "CREATE POLICY all_rows ON lad_dev.{table} TO {role} USING (true)"

@@ -60,7 +60,7 @@ async fn a_newer_database_is_refused(base: Base) {
     let mut store = base.open(Mode::Write).await;
     assert_eq!(store.schema_state().await.unwrap(), SchemaState::Newer(99));
     let error = store.migrate(false).await.unwrap_err();
-    assert!(error.message.contains("newer lkroute"), "{error}");
+    assert_contains!(error.message, "newer lkroute");
 }
 
 /// What is missing is named alike by all that ask.
@@ -70,8 +70,8 @@ async fn a_table_that_is_gone_is_named(base: Base) {
     let gone = SchemaState::Damaged(vec!["lkroute_files".to_owned()]);
     assert_eq!(store.schema_state().await.unwrap(), gone);
     let error = store.migrate(false).await.unwrap_err();
-    assert!(error.message.contains("lkroute_files"), "{error}");
-    assert!(error.hint.unwrap().contains("backup"));
+    assert_contains!(error.message, "lkroute_files");
+    assert_contains!(error.hint.unwrap(), "backup");
 }
 
 /// That is no other migration.
@@ -83,8 +83,8 @@ async fn a_table_of_others_with_a_name_of_ours_is_told() {
     base.sql("CREATE TABLE {lkroute_files} (a int)").await;
     let mut store = base.open(Mode::Write).await;
     let error = store.migrate(false).await.unwrap_err();
-    assert!(error.message.contains("already exists"), "{error}");
-    assert!(error.hint.unwrap().contains("something of others"));
+    assert_contains!(error.message, "already exists");
+    assert_contains!(error.hint.unwrap(), "something of others");
 }
 
 async fn the_index_is_a_step_of_its_own(base: Base) {
@@ -159,14 +159,13 @@ async fn a_table_of_another_role_with_worker_name_is_not_touched() {
     let mut store = Store::open(&url, Some(SCHEMA), Mode::Write).await.unwrap();
 
     let error = store.migrate(false).await.unwrap_err();
-    assert!(error.message.contains("permission denied"), "{error}");
-    assert!(
-        error
-            .message
-            .contains("CREATE TABLE \"Weird \"\"schema\".lkroute_state")
+    assert_contains!(error.message, "permission denied");
+    assert_contains!(
+        error.message,
+        "CREATE TABLE \"Weird \"\"schema\".lkroute_state"
     );
     let touched = "ALTER TABLE \"Weird \"\"schema\".voice";
-    assert!(!error.message.contains(touched), "{error}");
+    assert_lacks!(error.message, touched);
 
     db.psql(&format!("GRANT CREATE ON SCHEMA {schema} TO {role}"));
     let before = table_checksum(&db, SCHEMA, "voice_agent_numbers", "true");
@@ -176,10 +175,7 @@ async fn a_table_of_another_role_with_worker_name_is_not_touched() {
         before
     );
     let error = store.create_index().await.unwrap_err();
-    assert!(
-        error.message.contains("CREATE INDEX CONCURRENTLY"),
-        "{error}"
-    );
+    assert_contains!(error.message, "CREATE INDEX CONCURRENTLY");
     assert!(store.index_missing().await.unwrap());
 }
 
@@ -205,7 +201,7 @@ async fn worker_name_is_added_where_it_is_absent() {
     let hold = "BEGIN; SELECT 1 FROM lad_dev.voice_agent_livekit";
     sqlx::raw_sql(hold).execute(&mut other).await.unwrap();
     let error = store.migrate(false).await.unwrap_err();
-    assert!(error.message.contains("lock"), "{error}");
+    assert_contains!(error.message, "lock");
     drop(other);
 
     let (_, reader) = db.role("reader");
@@ -254,7 +250,7 @@ async fn a_missing_file_is_told_and_not_made_by_reading() {
     let error = Store::open(&url, Some("public"), Mode::Write)
         .await
         .unwrap_err();
-    assert!(error.message.contains("no schema"), "{error}");
+    assert_contains!(error.message, "no schema");
     Store::open(&url, None, Mode::Write).await.unwrap();
     assert!(url.exists().unwrap());
     std::fs::write(
@@ -277,6 +273,6 @@ async fn no_server_and_a_wrong_password_are_told_without_the_password() {
     let url = format!("postgres://bob:made-up-password@127.0.0.1:{port}/none");
     let url = DatabaseUrl::parse(&url).unwrap();
     let error = Store::open(&url, None, Mode::Read).await.unwrap_err();
-    assert!(error.message.contains(&format!("127.0.0.1:{port}/none")));
-    assert!(!format!("{error:?}").contains("made-up"));
+    assert_contains!(error.message, format!("127.0.0.1:{port}/none"));
+    assert_lacks!(format!("{error:?}"), "made-up");
 }

@@ -96,7 +96,7 @@ async fn an_apply_proves_that_it_reads_what_it_wrote() {
             Err(error) => {
                 assert!(!works, "{}", error.error);
                 let says = "does not show what this transaction has just written";
-                assert!(error.error.message.contains(says), "{}", error.error);
+                assert_contains!(error.error.message, says);
             }
         }
         assert_eq!(base.sql(count).await, if works { "1" } else { "0" });

@@ -35,10 +35,7 @@ async fn a_foreign_edit_of_another_key_does_no_harm(base: Base) {
     base.sql("UPDATE {voice_agent_numbers} SET rules = '{\"ui\": 2, \"new\": true}', provider = 'Q', status = NULL").await;
     base.apply(&plan).await.unwrap();
     let row = base.row(id(1)).await;
-    assert!(
-        row.contains(r#""ui":2"#) && row.contains(r#""new":true"#),
-        "{row}"
-    );
+    assert_contains!(row, r#""ui":2"#, r#""new":true"#);
     assert!(
         row.contains(r#""outbound":true"#) && row.ends_with("||Q"),
         "{row}"
@@ -137,7 +134,7 @@ async fn a_row_of_others_that_appeared_keeps_ours_asleep(base: Base) {
     assert_eq!(error.error.exit, Exit::Stale);
     assert_eq!(error.moved[0].to_string(), "binding.+12425550100@tenant-a");
     let again = base.plan(&routing).await;
-    assert!(describe(&again).contains("status Blocked"));
+    assert_contains!(describe(&again), "status Blocked");
     base.sql(&format!(
         "DELETE FROM {{voice_agent_numbers}} WHERE id = '{}'",
         id(2)
@@ -165,8 +162,11 @@ async fn what_is_recorded_as_adopted_is_so(base: Base) {
         bind(&mut routing, number, 0, "india", outbound(true));
     }
     let plan = base.plan(&routing).await;
-    assert!(describe(&plan).contains("adopt binding.+919000000001@tenant-a"));
-    assert!(describe(&plan).contains("update binding.+919000000002@tenant-a: config Adopt"));
+    assert_contains!(describe(&plan), "adopt binding.+919000000001@tenant-a");
+    assert_contains!(
+        describe(&plan),
+        "update binding.+919000000002@tenant-a: config Adopt"
+    );
     for n in 1..3 {
         let of = |set: &str| {
             format!(
@@ -222,21 +222,16 @@ async fn what_a_trigger_rewrites_is_told(base: Base) {
     base.sql(&rewrite).await;
     let error = refused(&base, &base.plan(&files()).await).await.error;
     assert_eq!(error.exit, Exit::Error);
-    assert!(
-        error.message.contains("config.uae (worker_name)"),
-        "{error}"
-    );
+    assert_contains!(error.message, "config.uae (worker_name)");
     match &base.hold {
         Hold::Postgres(_) => base.sql(&format!("DROP TRIGGER up ON {configs}")).await,
         Hold::Sqlite(_) => base.sql("DROP TRIGGER up").await,
     };
     let inserted = one("+919000000002", outbound(true));
     let error = refused(&base, &base.plan(&inserted).await).await.error;
-    assert!(
-        error
-            .message
-            .contains("binding.+919000000002@tenant-a (rules.outbound)"),
-        "{error}"
+    assert_contains!(
+        error.message,
+        "binding.+919000000002@tenant-a (rules.outbound)"
     );
     let held = "NULL, NULL, '{\"outbound\": false}'";
     base.number(id(2), TENANT_INDIA, "'+91' 9000000002", held)
@@ -251,8 +246,8 @@ async fn what_a_trigger_rewrites_is_told(base: Base) {
         &[Field::Outbound],
     );
     let error = refused(&base, &base.plan(&taken).await).await.error;
-    assert!(error.message.contains("(rules.outbound)"), "{error}");
-    assert!(error.hint.unwrap().contains("trigger"));
+    assert_contains!(error.message, "(rules.outbound)");
+    assert_contains!(error.hint.unwrap(), "trigger");
     // Where nothing is rewritten it goes through.
     base.sql("DELETE FROM {voice_agent_numbers}").await;
     base.settle(&one("+919000000003", outbound(true))).await;
@@ -267,7 +262,7 @@ async fn a_name_that_was_taken_makes_it_stale(base: Base) {
     )).await;
     let error = refused(&base, &plan).await;
     assert_eq!(error.error.exit, Exit::Stale);
-    assert!(error.error.message.contains("taken"), "{}", error.error);
+    assert_contains!(error.error.message, "taken");
     base.sql("DELETE FROM {voice_agent_livekit}").await;
     base.apply(&plan).await.unwrap();
 
@@ -304,11 +299,7 @@ async fn another_owner_is_refused(base: Base) {
     store.apply(&plan, &prod, &mut |_, _| ()).await.unwrap();
     let plan = base.plan(&files()).await;
     let error = base.apply(&plan).await.unwrap_err();
-    assert!(
-        error.error.message.contains("environment `prod`"),
-        "{}",
-        error.error
-    );
+    assert_contains!(error.error.message, "environment `prod`");
 }
 
 async fn a_missing_secret_is_told_before_anything_is_written(base: Base) {
@@ -316,11 +307,7 @@ async fn a_missing_secret_is_told_before_anything_is_written(base: Base) {
     routing.configs.get_mut("uae").unwrap().api_secret = SecretSource::Env("NONE".to_owned());
     let plan = base.plan(&routing).await;
     let error = refused(&base, &plan).await;
-    assert!(
-        error.error.message.contains("config.uae"),
-        "{}",
-        error.error
-    );
+    assert_contains!(error.error.message, "config.uae");
     let mut request = request(&plan);
     let stored = sealed("from-env");
     request.secrets.insert(

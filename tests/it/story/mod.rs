@@ -226,7 +226,7 @@ impl Story {
 
         // Setting it back would stop the number's calls: the guards see that.
         let refused = self.run("plan --detailed-exitcode").expect_code(4);
-        assert!(refused.stdout.contains("route-lost"), "{}", refused.stdout);
+        assert_contains!(refused.stdout, "route-lost");
         // Nobody has looked at it, so nothing happens to it.
         self.run("apply --auto-approve").expect_code(0);
         assert_eq!(
@@ -359,7 +359,7 @@ impl Story {
         let after = self.users_of("india-vm-2").await;
         assert!(after.is_subset(&before) && after.len() < before.len());
         let held = self.run("apply --auto-approve").expect_code(4);
-        assert!(held.stdout.contains("calls fail"), "{}", held.stdout);
+        assert_contains!(held.stdout, "calls fail");
         assert_eq!(self.users_of("india-vm-2").await, after);
         self.lkroute.write("routing/waves.toml", &wave(20));
         self.settled();

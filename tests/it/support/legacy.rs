@@ -293,7 +293,7 @@ fn a_checksum_tells_any_change_of_the_chosen_rows() {
         )
     };
     let before = sum();
-    assert!(before.starts_with("101:"), "{before}");
+    assert_starts!(before, "101:");
 
     let set = |what: &str| {
         db.psql(&format!(

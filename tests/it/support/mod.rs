@@ -6,6 +6,8 @@
 #![allow(dead_code, reason = "one toolbox for many tests, grown ahead of them")]
 
 mod console;
+#[macro_use]
+mod contains;
 pub mod golden;
 mod haproxy;
 mod legacy;
@@ -25,6 +27,7 @@ mod told;
 #[allow(unused_imports)]
 pub use {
     console::{console, console_run_by, console_where, shell},
+    contains::{must_contain, must_lack, must_start},
     golden::golden,
     haproxy::Haproxy,
     legacy::*,

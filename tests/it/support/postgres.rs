@@ -313,5 +313,5 @@ fn a_role_may_only_do_what_is_granted() {
     let refused = db
         .psql_as(&url, "INSERT INTO t VALUES (1)")
         .expect_err("no right to");
-    assert!(refused.contains("permission denied"), "{refused}");
+    assert_contains!(refused, "permission denied");
 }

@@ -209,7 +209,7 @@ fn a_server_that_fails_to_start_tells_why() {
     let mut command = Command::new("sh");
     command.args(["-c", "echo made-up reason >&2; exit 3"]);
     let started = Server::start(Server::dir("lkroute-it-"), &command, "TERM", || false);
-    assert!(started.err().expect("an error").contains("made-up reason"));
+    assert_contains!(started.err().expect("an error"), "made-up reason");
 }
 
 #[test]

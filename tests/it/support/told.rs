@@ -138,9 +138,14 @@ impl Run {
         self
     }
 
+    /// All that was printed, with one blank between the words.
+    pub fn words(&self) -> String {
+        words_of(&format!("{} {}", self.stdout, self.stderr))
+    }
+
     /// Finds a hint in what was printed.
     #[track_caller]
     pub fn told(&self, hint: &str) -> Told {
-        told(&format!("{} {}", self.stdout, self.stderr), hint)
+        told(&self.words(), hint)
     }
 }

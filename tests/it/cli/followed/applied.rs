@@ -94,12 +94,9 @@ fn a_conflict_is_ended_by_adopt() {
         "nothing is applied until the files say what counts; `lkroute plan` shows both values",
     );
     let both = both.run(&lkroute, &[]).expect_code(6).stdout;
-    assert!(
-        both.contains("voag-other") && both.contains("voag-staging"),
-        "{both}"
-    );
+    assert_contains!(both, "voag-other", "voag-staging");
     let json = run(&lkroute, "plan --format json").expect_code(6).stdout;
-    assert!(json.contains(&format!("lkroute adopt {UAE}")), "{json}");
+    assert_contains!(json, format!("lkroute adopt {UAE}"));
     let done = plan.told(hint).run(&lkroute, &[]).expect_code(0);
     let next = done.told("{what} taken over in the files; look at `lkroute plan` next");
     next.run(&lkroute, &[]).expect_code(0);
@@ -134,7 +131,7 @@ fn a_conflict_is_ended_by_adopt() {
         }
     });
     let after = run(&lkroute, "plan").expect_code(0).stdout;
-    assert!(!after.contains("adopt"), "{after}");
+    assert_lacks!(after, "adopt");
     let nothing = run(&lkroute, &format!("adopt {UAE}")).expect_code(1);
     nothing
         .told("`lkroute plan` lists what is")
@@ -179,7 +176,7 @@ fn drift_is_kept_or_set_back() {
         .expect_code(0);
     let shown = accepted.told("written into the files; `lkroute plan` shows them as adoptions");
     let plan = shown.run(&lkroute, &[]).expect_code(0).stdout;
-    assert!(plan.contains("adopt"), "{plan}");
+    assert_contains!(plan, "adopt");
     let again = run(&lkroute, &format!("drift --accept {UAE}")).expect_code(0);
     let records = again
         .told("no file was changed; `lkroute apply` records the adoption, which ends the drift");
@@ -297,7 +294,7 @@ fn rollbacks_say_what_they_need() {
     apply(&lkroute);
     worker(&lkroute, "voag-staging", "voag-two");
     let plan = run(&lkroute, "plan").expect_code(4);
-    assert!(plan.stdout.contains("[[guards.allow]]"), "{}", plan.stdout);
+    assert_contains!(plan.stdout, "[[guards.allow]]");
     // The exception that is to be pasted.
     let words = plan
         .stdout

@@ -84,11 +84,7 @@ fn whose_number_it_is() {
             "resolve --from +971545339999 --tenant 734cd516-e252-4728-9c52-4663ee552653",
         )
     });
-    assert!(
-        !by_uuid.stderr.contains("no tenant is called"),
-        "{}",
-        by_uuid.stderr
-    );
+    assert_lacks!(by_uuid.stderr, "no tenant is called");
     let mine = run(
         &lkroute,
         &format!("resolve {FROM} --strict --tenant {other}"),
@@ -173,7 +169,7 @@ fn servers_and_calls_that_are_named_wrongly() {
     let done = asked
         .told("say --yes")
         .with(&lkroute, "cancel call-x --yes");
-    assert!(!done.stderr.contains("say --yes"), "{}", done.stderr);
+    assert_lacks!(done.stderr, "say --yes");
     let missing = run(&lkroute, "trust other.example").expect_code(1);
     missing.says("--reason is missing: it is recorded with your name");
     let named = missing

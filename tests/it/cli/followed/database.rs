@@ -209,7 +209,7 @@ fn files_of_sqlite() {
     sql(&lkroute, "DROP TABLE voice_agent_livekit");
     let gone = run(&lkroute, "resolve --from +971545335200").expect_code(1);
     let said = format!("{}{}", gone.stdout, gone.stderr);
-    assert!(said.contains("lkroute"), "{said}");
+    assert_contains!(said, "lkroute");
 }
 
 #[test]
@@ -262,7 +262,7 @@ fn schemas_tables_and_rights() {
     let hinted =
         unmigrated.told("run `lkroute migrate`, or `lkroute migrate --dry-run` to see the SQL");
     let dry = hinted.with(&lkroute, "migrate --dry-run").expect_code(0);
-    assert!(dry.stdout.contains("CREATE TABLE"), "{}", dry.stdout);
+    assert_contains!(dry.stdout, "CREATE TABLE");
     let migrated = hinted.run(&lkroute, &[]).expect_code(0);
     migrated
         .told("so look-ups read all of it: `lkroute migrate --index` builds one")

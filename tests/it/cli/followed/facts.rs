@@ -119,7 +119,7 @@ fn names_and_expectations_that_are_wrong() {
     );
     let broken = run(&lkroute, "validate").expect_code(3);
     let hinted = broken.told("how it was resolved:");
-    assert!(broken.stdout.contains("voag-staging"), "{}", broken.stdout);
+    assert_contains!(broken.stdout, "voag-staging");
     hinted.then(|| worker(&lkroute, "voag-staging", "voag-two"));
     run(&lkroute, "validate").expect_code(0);
 }

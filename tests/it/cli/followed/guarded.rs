@@ -37,7 +37,7 @@ fn a_change_of_a_fallback_is_named_as_an_exception() {
     let refused = run(&lkroute, "plan").expect_code(4);
     let hinted = refused.told("if it is meant, paste this into a file under review:");
     let named = "addresses = [\"config.spare\"]";
-    assert!(refused.stdout.contains(named), "{}", refused.stdout);
+    assert_contains!(refused.stdout, named);
     hinted.then(|| paste(&lkroute, &refused.stdout));
     apply(&lkroute);
 }
@@ -220,7 +220,7 @@ fn drift_that_the_files_decide_otherwise() {
     let refused = run(&lkroute, &accept).expect_code(1);
     let hinted = refused.told("`lkroute drift` says which");
     let shown: Run = hinted.run(&lkroute, &[]).expect_code(7);
-    assert!(shown.stdout.contains("status"), "{}", shown.stdout);
+    assert_contains!(shown.stdout, "status");
 }
 
 /// What others named twice is told apart by its uuid.

@@ -31,7 +31,7 @@ fn configs_that_move_or_go() {
     );
     hinted.then(|| lkroute.write(FILE, &kept));
     let plan = run(&lkroute, "plan").expect_code(0).stdout;
-    assert!(!plan.contains("Delete"), "{plan}");
+    assert_lacks!(plan, "Delete");
     lkroute.write(
         FILE,
         &text
@@ -50,7 +50,7 @@ fn configs_that_move_or_go() {
         warned.told("take it out: the config has its row, and another could be renamed so");
     hinted.then(|| lkroute.edit(FILE, "formerly = \"uae-vm-selfhosted\"\n", ""));
     let after = run(&lkroute, "plan").expect_code(0).stdout;
-    assert!(!after.contains("formerly"), "{after}");
+    assert_lacks!(after, "formerly");
 }
 
 #[test]
@@ -78,7 +78,7 @@ fn a_config_that_rows_or_others_hold_stays_until_they_move() {
         )
     });
     let plan = run(&lkroute, "plan").stdout;
-    assert!(!plan.contains("config-in-use"), "{plan}");
+    assert_lacks!(plan, "config-in-use");
     // A fallback is held, too.
     lkroute.write(FILE, &text);
     let india = "routing/india.toml";
@@ -99,7 +99,7 @@ fn a_config_that_rows_or_others_hold_stays_until_they_move() {
     let plan = run(&lkroute, &format!("plan --target {UAE} --target {NUMBER}"));
     let hinted = plan.told("give them another `fallback`, or none, with the same change or before");
     let whole = hinted.then(|| run(&lkroute, "plan")).stdout;
-    assert!(!whole.contains("is the fallback of"), "{whole}");
+    assert_lacks!(whole, "is the fallback of");
 }
 
 #[test]
@@ -123,7 +123,7 @@ fn slips_of_aliases_and_numbers() {
         )
     });
     let plan = run(&lkroute, "plan").expect_code(0).stdout;
-    assert!(plan.contains("No changes"), "{plan}");
+    assert_contains!(plan, "No changes");
     lkroute.edit(FILE, "+971545335200", "+971545335201");
     let plan = run(&lkroute, "plan");
     let hinted = plan.told("was it mistyped, now or before? Calls of the lost one find no route");
@@ -191,11 +191,7 @@ fn saved_plans_and_narrowed_ones() {
     run(&lkroute, "plan --out x.lkplan").expect_code(0);
     run(&lkroute, "apply x.lkplan").expect_code(0);
     let comment = run(&lkroute, "plan --format markdown").expect_code(0);
-    assert!(
-        comment.stdout.contains("nothing to do"),
-        "{}",
-        comment.stdout
-    );
+    assert_contains!(comment.stdout, "nothing to do");
     worker(&lkroute, "voag-two", "voag-three");
     let narrowed = run(&lkroute, "plan --target region.uae").expect_code(0);
     let rest = narrowed.told("left out by --target");
@@ -215,9 +211,9 @@ fn what_is_left_out_of_a_long_report_can_be_had() {
     let full = plan
         .told("Delete (--full names them all)")
         .with(&lkroute, "plan --full");
-    assert!(full.stdout.contains("+971500000399"), "{}", full.stdout);
+    assert_contains!(full.stdout, "+971500000399");
     let comment = run(&lkroute, "plan --format markdown");
     let all = comment.told("Not everything is shown here; `lkroute plan --full` shows it all.");
     let all = all.run(&lkroute, &[]).stdout;
-    assert!(all.contains("+971500000399"), "{all}");
+    assert_contains!(all, "+971500000399");
 }

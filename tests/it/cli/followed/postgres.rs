@@ -168,7 +168,7 @@ fn rows_that_others_hold_are_waited_for_again() {
         ));
         let stale = applying.join().expect("its end").expect_code(5);
         let shown = stale.told(hint).run(&lkroute, &[]).expect_code(6);
-        assert!(shown.stdout.contains("voag-theirs"), "{}", shown.stdout);
+        assert_contains!(shown.stdout, "voag-theirs");
     });
     run(&lkroute, "adopt --all").expect_code(0);
     // Of two applies of one plan the later one is.
@@ -199,7 +199,7 @@ fn a_table_that_goes_while_it_is_read_is_named_by_the_check() {
         let hinted = failed
             .told("is the schema the right one? `lkroute migrate --check` says what it lacks");
         let lacks = hinted.run(&lkroute, &[]).expect_code(1).stderr;
-        assert!(lacks.contains("lkroute_regions"), "{lacks}");
+        assert_contains!(lacks, "lkroute_regions");
     });
     db.psql("ALTER TABLE lad_dev.moved RENAME TO lkroute_regions");
     run(&lkroute, "plan").expect_code(0);
@@ -275,7 +275,7 @@ fn an_earlier_database_is_read_and_brought_up_to_date() {
         plan.told("lkroute's own tables are not all there yet: `lkroute migrate` adds them");
     hinted.run(&lkroute, &[]).expect_code(0);
     let after = run(&lkroute, "plan -v").expect_code(0).stderr;
-    assert!(!after.contains("migrate"), "{after}");
+    assert_lacks!(after, "migrate");
 }
 
 #[test]

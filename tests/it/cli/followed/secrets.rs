@@ -208,7 +208,7 @@ fn a_variable_or_a_file_that_is_not_there() {
         .then(|| run(&other, "apply --auto-approve"))
         .expect_code(0);
     let after = run(&other, "plan").expect_code(0).stdout;
-    assert!(!after.contains("secret-variable-listed"), "{after}");
+    assert_lacks!(after, "secret-variable-listed");
     // A file that is not there yet.
     let mut absent = Lkroute::with_two_regions();
     absent.env("LKROUTE_KEYS", key.trim());

@@ -102,7 +102,7 @@ fn what_is_no_file_or_lacks_something() {
         )
     });
     let after = run(&lkroute, "plan").expect_code(0).stdout;
-    assert!(!after.contains("uuid"), "{after}");
+    assert_lacks!(after, "uuid");
     theirs(&lkroute, "description = description");
 }
 

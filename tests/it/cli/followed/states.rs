@@ -21,7 +21,7 @@ fn theirs(lkroute: &Lkroute, what: &str) {
 
 fn sound(lkroute: &Lkroute, code: &str) {
     let doctor = run(lkroute, "doctor --no-probe");
-    assert!(!doctor.stdout.contains(code), "{}", doctor.stdout);
+    assert_lacks!(doctor.stdout, code);
 }
 
 #[test]
@@ -85,7 +85,7 @@ fn doctor_on_plain_text_of_others() {
     let plain = run(&lkroute, "doctor --no-probe");
     let hinted = plain.told("`lkroute import`, `lkroute secrets seal`, and apply");
     let usage = hinted.run(&lkroute, &[]);
-    assert!(usage.stderr.contains("--out"), "{}", usage.stderr);
+    assert_contains!(usage.stderr, "--out");
     let import = "import --out new --config theirs";
     let import = hinted.then(|| run(&lkroute, import));
     assert!([0, 1, 3].contains(&import.code), "{}", import.stderr);
@@ -98,7 +98,7 @@ fn a_number_is_said_with_its_tenant() {
     let hinted =
         bare.told("say whose number it is: binding.{number}@TENANT (`lkroute list` shows it)");
     let listed = hinted.run(&lkroute, &[]).expect_code(0).stdout;
-    assert!(listed.contains("sasya"), "{listed}");
+    assert_contains!(listed, "sasya");
     run(&lkroute, "plan --target binding.+971545335200@sasya").expect_code(0);
 }
 
@@ -115,7 +115,7 @@ fn an_exception_that_ended_is_taken_out() {
     let old = lkroute.path().join("routing/old.toml");
     hinted.then(|| std::fs::remove_file(old)).expect("removed");
     let after = run(&lkroute, "plan").expect_code(0).stdout;
-    assert!(!after.contains("allowance"), "{after}");
+    assert_lacks!(after, "allowance");
 }
 
 #[test]
@@ -169,7 +169,7 @@ fn a_conflict_that_no_adopt_line_ends() {
         hinted.then(|| lkroute.write("routing/theirs.toml", &config(&format!("id = \"{id}\""))))
     });
     let plan = run(&lkroute, "plan").stdout;
-    assert!(!plan.contains("write its id"), "{plan}");
+    assert_lacks!(plan, "write its id");
 }
 
 #[test]
@@ -180,5 +180,5 @@ fn the_digest_of_a_comment_is_what_is_applied() {
     let plain = comment.stdout.replace('`', " ");
     let told = crate::support::told(&plain, "lkroute apply --expect {digest}");
     let applied = told.run(&lkroute, &[]).expect_code(0).stdout;
-    assert!(applied.contains("Applied as 2"), "{applied}");
+    assert_contains!(applied, "Applied as 2");
 }

@@ -263,7 +263,7 @@ fn files_that_others_have() {
     .expect_code(1);
     let listed = nobody.told("`lkroute list` shows whose numbers there are");
     let listed = listed.run(&lkroute, &[]).expect_code(0);
-    assert!(listed.stdout.contains("sasya"), "{}", listed.stdout);
+    assert_contains!(listed.stdout, "sasya");
     run(&lkroute, "import --out n --tenant sasya").expect_code(0);
 }
 
@@ -301,7 +301,7 @@ fn habits_of_other_tools() {
     release.then(|| {
         for line in ["rollback --dry-run", "migrate --dry-run"] {
             let ran = run(&lkroute, line);
-            assert!(!ran.stderr.contains("has no --dry-run"), "{}", ran.stderr);
+            assert_lacks!(ran.stderr, "has no --dry-run");
         }
         run(
             &lkroute,
@@ -309,11 +309,7 @@ fn habits_of_other_tools() {
         );
     });
     let bare = run(&lkroute, "--format json");
-    assert!(
-        bare.stdout.contains("try `lkroute --help`"),
-        "{}",
-        bare.stdout
-    );
+    assert_contains!(bare.stdout, "try `lkroute --help`");
     bare.told("try `lkroute --help`")
         .run(&lkroute, &[])
         .expect_code(0);

@@ -155,11 +155,7 @@ fn a_worker_left_out_breaks_a_worker_policy() {
     assert!(refusals(&lkroute).is_empty());
     lkroute.edit(UAE, "worker_name = \"voag-staging\"\n", "");
     let plan = run(&lkroute, "plan").expect_code(4);
-    assert!(
-        plan.stdout.contains("worker-not-allowed") && plan.stdout.contains("VOICE_AGENT_NAME"),
-        "{}",
-        plan.stdout
-    );
+    assert_contains!(plan.stdout, "worker-not-allowed", "VOICE_AGENT_NAME");
 }
 
 #[test]

@@ -17,16 +17,8 @@ fn guards_that_change_alone_are_a_change_of_their_own_kind() {
         "[guards]\nprotected = [\"config.uae-*\"]\n\n[guards.reroutes]\nmax = 1\n",
     );
     let plan = run(&lkroute, "plan --detailed-exitcode").expect_code(2);
-    assert!(
-        plan.stdout.starts_with("Plan: 2 guards to change"),
-        "{}",
-        plan.stdout
-    );
-    assert!(
-        plan.stdout.contains("+ reroutes.max = 1"),
-        "{}",
-        plan.stdout
-    );
+    assert_starts!(plan.stdout, "Plan: 2 guards to change");
+    assert_contains!(plan.stdout, "+ reroutes.max = 1");
     let json = run(&lkroute, "plan --format json").expect_code(0);
     let report = assert_valid("plan", &json.stdout);
     assert_eq!(report["summary"]["guards"], 2);
@@ -42,21 +34,17 @@ fn guards_that_change_alone_are_a_change_of_their_own_kind() {
     let markdown = run(&lkroute, "plan --format markdown")
         .expect_code(0)
         .stdout;
-    assert!(markdown.contains("2 guards to change"), "{markdown}");
-    assert!(markdown.contains("reroutes.max"), "{markdown}");
+    assert_contains!(markdown, "2 guards to change");
+    assert_contains!(markdown, "reroutes.max");
     let github = run(&lkroute, "plan --format github").expect_code(0).stdout;
-    assert!(github.contains("title=guards"), "{github}");
+    assert_contains!(github, "title=guards");
 
     let done = run(&lkroute, "apply --auto-approve").expect_code(0);
-    assert!(
-        done.stdout.contains("Applied as 2: 2 guards changed"),
-        "{}",
-        done.stdout
-    );
-    assert!(sql(&lkroute, STORED).contains("config.uae-*"));
+    assert_contains!(done.stdout, "Applied as 2: 2 guards changed");
+    assert_contains!(sql(&lkroute, STORED), "config.uae-*");
     run(&lkroute, "plan --detailed-exitcode").expect_code(0);
     let history = run(&lkroute, "history").expect_code(0).stdout;
-    assert!(history.contains("2 guards changed"), "{history}");
+    assert_contains!(history, "2 guards changed");
 }
 
 #[test]
@@ -84,7 +72,7 @@ fn a_narrowed_apply_leaves_the_stored_guards_alone() {
     lkroute.edit("routing/uae.toml", "a VM in", "one VM in");
     let only = "apply --auto-approve --target config.uae-vm-selfhosted";
     let narrowed = run(&lkroute, only).expect_code(0).stdout;
-    assert!(narrowed.contains("outstanding"), "{narrowed}");
+    assert_contains!(narrowed, "outstanding");
     assert_eq!(sql(&lkroute, STORED), before);
     run(&lkroute, "plan --detailed-exitcode").expect_code(2);
 }
@@ -142,14 +130,14 @@ fn stored_guards_that_cant_be_read_are_an_error_until_they_are_reset() {
         (&json!(2), &json!("reset-guards"), &json!("written by hand"))
     );
     let text = run(&lkroute, "history").expect_code(0).stdout;
-    assert!(text.contains("written by hand"), "{text}");
+    assert_contains!(text, "written by hand");
     // Those of the files hold at once, and are stored by the next apply.
     lkroute.edit("routing/uae.toml", "voag-staging", "voag-production");
     assert_eq!(refusals(&lkroute), ["tenant-rerouted", "budget-reroutes"]);
     lkroute.edit("routing/uae.toml", "voag-production", "voag-staging");
     run(&lkroute, "apply --auto-approve").expect_code(0);
-    assert!(sql(&lkroute, STORED).contains("\"max\":1"));
+    assert_contains!(sql(&lkroute, STORED), "\"max\":1");
     // What can be read is changed in the files, by a review.
     let refused = lkroute.run(&words).expect_code(1);
-    assert!(refused.stderr.contains("can be read"), "{}", refused.stderr);
+    assert_contains!(refused.stderr, "can be read");
 }

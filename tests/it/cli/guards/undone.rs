@@ -39,7 +39,7 @@ fn what_was_undone_is_held_back_and_the_rest_is_applied() {
         "{}",
         plan.stdout
     );
-    assert!(plan.stdout.contains("Held back"), "{}", plan.stdout);
+    assert_contains!(plan.stdout, "Held back");
     let json = run(&lkroute, "plan --format json").expect_code(4);
     let report = assert_valid("plan", &json.stdout);
     assert_eq!(report["changes"], json!([]));
@@ -60,7 +60,7 @@ fn what_was_undone_is_held_back_and_the_rest_is_applied() {
         assert!(text.contains(WHY), "{format}: {text}");
     }
     let refused = run(&lkroute, "apply --auto-approve").expect_code(4);
-    assert!(refused.stderr.contains("undone"), "{}", refused.stderr);
+    assert_contains!(refused.stderr, "undone");
 
     lkroute.edit(UAE, "on a VM in", "on one VM in");
     run(&lkroute, "plan --detailed-exitcode").expect_code(2);
@@ -174,7 +174,7 @@ fn what_a_rollback_brought_back_is_not_deleted_again() {
     let more = lkroute.read("routing/more.toml");
     lkroute.write("routing/more.toml", &more.replace("\"+971500000005\"", ""));
     let plan = run(&lkroute, "plan").expect_code(4).stdout;
-    assert!(plan.contains("route-lost"), "{plan}");
+    assert_contains!(plan, "route-lost");
     lkroute.write(
         "routing/allow.toml",
         &format!(
@@ -209,11 +209,7 @@ fn a_bare_rollback_goes_back_and_never_forward() {
         assert_eq!(sql(&lkroute, WORKER), expected);
     }
     let nothing = run(&lkroute, "rollback --auto-approve").expect_code(0);
-    assert!(
-        nothing.stdout.contains("Nothing to undo") && nothing.stdout.contains("apply 1"),
-        "{}",
-        nothing.stdout
-    );
+    assert_contains!(nothing.stdout, "Nothing to undo", "apply 1");
     assert_eq!(sql(&lkroute, WORKER), "voag-staging");
     // Each of them is remembered, not the last alone.
     for bad in ["voag-three", "voag-two"] {
@@ -233,7 +229,7 @@ fn forward_again_needs_a_reason() {
     let lkroute = undone();
     let refused = run(&lkroute, "rollback --to 2 --auto-approve").expect_code(4);
     let all = refused.stdout + &refused.stderr;
-    assert!(all.contains("--reason") && all.contains("apply 3"), "{all}");
+    assert_contains!(all, "--reason", "apply 3");
     assert_eq!(sql(&lkroute, WORKER), "voag-staging");
     roll_back(&lkroute, &["--to", "2"]);
     assert_eq!(sql(&lkroute, WORKER), "voag-production");
@@ -255,8 +251,8 @@ fn a_refused_rollback_names_the_reason_and_not_the_files() {
     run(&lkroute, "apply --auto-approve").expect_code(0);
     let refused = run(&lkroute, "rollback --auto-approve").expect_code(4);
     let all = refused.stdout + &refused.stderr;
-    assert!(all.contains("--reason"), "{all}");
-    assert!(!all.contains("paste") && !all.contains("[[guards"), "{all}");
+    assert_contains!(all, "--reason");
+    assert_lacks!(all, "paste", "[[guards");
     roll_back(&lkroute, &[]);
 }
 
@@ -265,20 +261,12 @@ fn a_state_that_is_not_there_is_answered_with_those_that_are() {
     let lkroute = undone();
     let none = run(&lkroute, "rollback --to 9 --auto-approve").expect_code(1);
     for expected in ["no apply 9", "1  20", "asha@desk", "calls fail"] {
-        assert!(
-            none.stderr.contains(expected),
-            "{expected}: {}",
-            none.stderr
-        );
+        assert_contains!(none.stderr, expected);
     }
     let empty = Lkroute::with_two_regions();
     run(&empty, "migrate").expect_code(0);
     let nothing = run(&empty, "rollback --auto-approve").expect_code(1);
-    assert!(
-        nothing.stderr.contains("nothing has been applied"),
-        "{}",
-        nothing.stderr
-    );
+    assert_contains!(nothing.stderr, "nothing has been applied");
 }
 
 #[test]

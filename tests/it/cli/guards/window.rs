@@ -60,14 +60,11 @@ fn applies_one_by_one_count_together() {
     let lkroute = one_by_one(3, BUDGET);
     on_cloud(&lkroute, 4, 10);
     let plan = run(&lkroute, "plan").expect_code(4);
-    let text = plan.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+    let text = crate::support::words_of(&plan.stdout);
     let refused = "4 of 12 numbers would be rerouted within 24h, 1 by this plan and the others by \
                    applies 2, 3 and 4; the budget is 3";
-    assert!(text.contains(refused), "{text}");
-    assert!(
-        text.contains("4 numbers within 24h, with applies 2, 3 and 4"),
-        "{text}"
-    );
+    assert_contains!(text, refused);
+    assert_contains!(text, "4 numbers within 24h, with applies 2, 3 and 4");
     assert_eq!(
         window(&lkroute),
         json!({ "window": "24h", "affected": 4, "added": 1, "applies": [2, 3, 4], "uncounted": null })
@@ -75,10 +72,7 @@ fn applies_one_by_one_count_together() {
     let markdown = run(&lkroute, "plan --format markdown")
         .expect_code(4)
         .stdout;
-    assert!(
-        markdown.contains("4 numbers within 24h, with applies 2, 3 and 4"),
-        "{markdown}"
-    );
+    assert_contains!(markdown, "4 numbers within 24h, with applies 2, 3 and 4");
     run(&lkroute, "apply --auto-approve").expect_code(4);
     two_days_later(&lkroute);
     assert_eq!(window(&lkroute), Value::Null);
@@ -90,9 +84,9 @@ fn half_of_a_tenant_is_not_moved_in_small_steps_either() {
     let lkroute = one_by_one(5, "");
     on_cloud(&lkroute, 6, 10);
     let plan = run(&lkroute, "plan").expect_code(4);
-    let text = plan.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+    let text = crate::support::words_of(&plan.stdout);
     let refused = "6 of 11 numbers of tenant sasya would be rerouted within 24h, 1 by this plan";
-    assert!(text.contains(refused), "{text}");
+    assert_contains!(text, refused);
 }
 
 #[test]
