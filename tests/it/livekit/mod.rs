@@ -13,7 +13,7 @@ mod worker;
 use std::process::Command;
 use std::time::Duration;
 
-use lkroute::dispatch::{Call, CallOutcome, Limits};
+use lkroute::dispatch::{Call, CallOutcome, Failure, Limits};
 use lkroute::livekit::{Client, Server};
 use standin::{KEY, SECRET, StandIn};
 
@@ -38,20 +38,47 @@ const CALL: Call<'static> = Call {
     job_id: JOB,
 };
 
+/// A server of these tests, with the key that it knows.
+pub fn server(url: &str) -> Server<'_> {
+    Server {
+        url,
+        api_key: KEY,
+        api_secret: SECRET,
+    }
+}
+
 pub fn client(url: &str) -> Client {
     client_as(url, KEY, SECRET)
 }
 
 pub fn client_as(url: &str, api_key: &str, api_secret: &str) -> Client {
-    Client::new(
-        &Server {
-            url,
-            api_key,
-            api_secret,
-        },
-        QUICK,
-    )
-    .expect("a URL")
+    let server = Server {
+        url,
+        api_key,
+        api_secret,
+    };
+    Client::new(&server, QUICK).expect("a URL")
+}
+
+/// The id of the dispatch, and whether it was found after an unclear answer.
+#[track_caller]
+fn dispatched(outcome: &CallOutcome) -> (&str, bool) {
+    match outcome {
+        CallOutcome::Dispatched {
+            dispatch_id,
+            adopted,
+        } => (dispatch_id, *adopted),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Why nothing was dispatched.
+#[track_caller]
+fn failed(outcome: &CallOutcome) -> &Failure {
+    match outcome {
+        CallOutcome::Failed(failure) | CallOutcome::NotBegun(failure) => failure,
+        other => panic!("{other:?}"),
+    }
 }
 
 async fn place(standin: &StandIn) -> CallOutcome {

@@ -8,7 +8,7 @@ use lkroute::dispatch::Cause;
 use lkroute::livekit::{Check, ProbeReport, Server, WorkerSeen, probe_server, probe_worker};
 
 use super::standin::{Answer, Fault, KEY, SECRET, StandIn};
-use super::{AGENT, QUICK, client};
+use super::{AGENT, QUICK, client, server};
 
 const TRUNK: &str = "ST_made_up";
 
@@ -178,11 +178,7 @@ async fn a_server_that_does_not_answer_is_given_up() {
             format!("reachable={cause} - - - - - -")
         );
     }
-    let server = Server {
-        url: "http://127.0.0.1:1",
-        api_key: KEY,
-        api_secret: SECRET,
-    };
+    let server = server("http://127.0.0.1:1");
     let report = probe_server(&server, None, QUICK).await;
     assert_eq!(said(&report), "reachable=refused - - - - - -");
 }

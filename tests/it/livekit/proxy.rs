@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use lkroute::dispatch::{CallOutcome, Cause, Limits, place_call};
-use lkroute::livekit::{Check, Client, Server, probe_server};
+use lkroute::livekit::{Check, Client, probe_server};
 
-use super::standin::{Answer, Fault, KEY, SECRET, StandIn};
-use super::{CALL, QUICK, URL, again, client};
+use super::standin::{Answer, Fault, StandIn};
+use super::{CALL, QUICK, URL, again, client, dispatched, failed, server};
 use crate::support::block_on;
 
 #[test]
@@ -46,10 +46,7 @@ fn a_server_of_this_machine_is_asked_itself() {
     if let Some(port) = there {
         let url = format!("ws://127.0.0.1:{port}");
         let outcome = block_on(place_call(&client(&url), &CALL));
-        assert!(
-            matches!(outcome, CallOutcome::Dispatched { .. }),
-            "{outcome:?}"
-        );
+        dispatched(&outcome);
         return;
     }
     let (standin, proxy) = (StandIn::start(), StandIn::start());
@@ -73,11 +70,7 @@ fn a_create_is_not_sent_to_another_region() {
             ..QUICK
         };
         let url = format!("http://{host}");
-        let server = Server {
-            url: &url,
-            api_key: KEY,
-            api_secret: SECRET,
-        };
+        let server = server(&url);
         let client = Client::new(&server, patient).unwrap();
         let outcome = block_on(place_call(&client, &CALL));
         assert!(
@@ -105,23 +98,14 @@ fn a_create_is_not_sent_to_another_region() {
 async fn behind_the_proxy(host: &str) {
     let url = format!("http://{host}");
     let outcome = place_call(&client(&url), &CALL).await;
-    assert!(
-        matches!(outcome, CallOutcome::Dispatched { .. }),
-        "{outcome:?}"
-    );
-    let server = Server {
-        url: &url,
-        api_key: KEY,
-        api_secret: SECRET,
-    };
+    dispatched(&outcome);
+    let server = server(&url);
     assert_eq!(
         probe_server(&server, None, QUICK).await.grants,
         Check::Passed
     );
 
     let outcome = place_call(&client(&format!("https://{host}")), &CALL).await;
-    let (CallOutcome::Failed(failure) | CallOutcome::NotBegun(failure)) = outcome else {
-        panic!("{outcome:?}")
-    };
+    let failure = failed(&outcome);
     assert_eq!(failure.cause, Cause::Proxy, "{failure}");
 }

@@ -4,15 +4,14 @@
 use std::time::Duration;
 
 use lkroute::dispatch::{
-    AgentSeen, Call, CallOutcome, Cause, Dispatched, Limits, SipCall, create_sip_participant,
-    place_call, wait_for_agent,
+    AgentSeen, Call, Cause, Dispatched, Limits, SipCall, create_sip_participant, place_call,
+    wait_for_agent,
 };
-use lkroute::livekit::{Check, Server, WorkerSeen, probe_server, probe_worker};
+use lkroute::livekit::{Check, Client, Server, WorkerSeen, probe_server, probe_worker};
 use uuid::Uuid;
 
 use super::real::{Livekit, breaking_after};
-use super::standin::{KEY, SECRET};
-use super::{AGENT, JOB, METADATA};
+use super::{AGENT, JOB, METADATA, dispatched, failed, server};
 
 /// A real server may be slow, on a machine that runs many tests.
 const LIMITS: Limits = Limits {
@@ -22,16 +21,8 @@ const LIMITS: Limits = Limits {
     poll: Duration::from_millis(100),
 };
 
-pub fn client(url: &str, api_key: &str, api_secret: &str) -> lkroute::livekit::Client {
-    lkroute::livekit::Client::new(
-        &Server {
-            url,
-            api_key,
-            api_secret,
-        },
-        LIMITS,
-    )
-    .unwrap()
+pub fn client(url: &str) -> Client {
+    Client::new(&server(url), LIMITS).unwrap()
 }
 
 /// A room name that no other test has.
@@ -49,25 +40,14 @@ pub fn call(room: &str) -> Call<'_> {
     }
 }
 
-fn failed(outcome: CallOutcome) -> Cause {
-    match outcome {
-        CallOutcome::Failed(failure) | CallOutcome::NotBegun(failure) => failure.cause,
-        other => panic!("{other:?}"),
-    }
-}
-
 #[tokio::test]
 async fn a_call_is_kept_as_it_was_sent_and_no_worker_means_unconfirmed() {
     let Some(livekit) = Livekit::shared() else {
         return;
     };
-    let (client, room) = (client(&livekit.url, KEY, SECRET), room());
+    let (client, room) = (client(&livekit.url), room());
     let outcome = place_call(&client, &call(&room)).await;
-    let CallOutcome::Dispatched {
-        dispatch_id,
-        adopted: false,
-    } = outcome
-    else {
+    let (dispatch_id, false) = dispatched(&outcome) else {
         panic!("{outcome:?}")
     };
     let kept = livekit.dispatches(&room).await;
@@ -87,7 +67,7 @@ async fn a_call_is_kept_as_it_was_sent_and_no_worker_means_unconfirmed() {
 
     let sought = Dispatched {
         room: &room,
-        dispatch_id: &dispatch_id,
+        dispatch_id,
     };
     let seen = wait_for_agent(&client, &sought, Duration::from_millis(300)).await;
     assert_eq!(seen, AgentSeen::TooShort);
@@ -98,14 +78,10 @@ async fn a_lost_answer_to_the_create_is_settled_with_one_dispatch() {
     let Some(livekit) = Livekit::shared() else {
         return;
     };
-    let client = client(&breaking_after(livekit, "CreateDispatch"), KEY, SECRET);
+    let client = client(&breaking_after(livekit, "CreateDispatch"));
     let room = room();
     let outcome = place_call(&client, &call(&room)).await;
-    let CallOutcome::Dispatched {
-        dispatch_id,
-        adopted: true,
-    } = outcome
-    else {
+    let (dispatch_id, true) = dispatched(&outcome) else {
         panic!("{outcome:?}")
     };
     let kept = livekit.dispatches(&room).await;
@@ -123,13 +99,21 @@ async fn a_wrong_key_and_a_wrong_secret_are_told_apart() {
         return;
     };
     let room = room();
-    let outcome = place_call(&client(&livekit.url, "other-key", SECRET), &call(&room)).await;
-    assert_eq!(failed(outcome), Cause::KeyUnknown);
+    let ours = server(&livekit.url);
+    let client = |server: &Server<'_>| Client::new(server, LIMITS).unwrap();
+    let stranger = client(&Server {
+        api_key: "other-key",
+        ..ours
+    });
+    let outcome = place_call(&stranger, &call(&room)).await;
+    assert_eq!(failed(&outcome).cause, Cause::KeyUnknown);
     let wrong = "made-up-wrong-secret-of-some-length-0123";
-    let outcome = place_call(&client(&livekit.url, KEY, wrong), &call(&room)).await;
-    let (CallOutcome::Failed(failure) | CallOutcome::NotBegun(failure)) = outcome else {
-        panic!("{outcome:?}")
-    };
+    let mistyped = client(&Server {
+        api_secret: wrong,
+        ..ours
+    });
+    let outcome = place_call(&mistyped, &call(&room)).await;
+    let failure = failed(&outcome);
     assert_eq!(failure.cause, Cause::SecretWrong);
     let text = failure.to_string();
     assert!(
@@ -144,11 +128,7 @@ async fn a_probe_finds_the_trunk_and_its_numbers() {
     let Some(livekit) = Livekit::shared() else {
         return;
     };
-    let server = Server {
-        url: &livekit.url,
-        api_key: KEY,
-        api_secret: SECRET,
-    };
+    let server = server(&livekit.url);
     let numbers = vec!["+14155550100".to_owned(), "+911234567890".to_owned()];
     let trunk = livekit.trunk(&numbers).await;
     let report = probe_server(&server, Some(&trunk), LIMITS).await;
@@ -175,7 +155,7 @@ async fn dialling_fails_with_the_reason() {
     let Some(livekit) = Livekit::shared() else {
         return;
     };
-    let (client, room) = (client(&livekit.url, KEY, SECRET), room());
+    let (client, room) = (client(&livekit.url), room());
     let sip = SipCall {
         trunk_id: "ST_made_up",
         to: "+911234567890",
@@ -212,11 +192,7 @@ async fn a_server_without_redis_has_no_trunks_and_one_that_stopped_is_refused() 
         return;
     };
     let url = livekit.url.clone();
-    let server = Server {
-        url: &url,
-        api_key: KEY,
-        api_secret: SECRET,
-    };
+    let server = server(&url);
     let report = probe_server(&server, Some("ST_made_up"), LIMITS).await;
     let [failure] = &report.failures().collect::<Vec<_>>()[..] else {
         panic!("{report:?}")
@@ -228,7 +204,7 @@ async fn a_server_without_redis_has_no_trunks_and_one_that_stopped_is_refused() 
     assert!(matches!(&report.reachable, Check::Failed(f) if f.cause == Cause::Refused));
     let room = room();
     assert_eq!(
-        failed(place_call(&client(&url, KEY, SECRET), &call(&room)).await),
+        failed(&place_call(&client(&url), &call(&room)).await).cause,
         Cause::Refused
     );
 }
@@ -238,7 +214,7 @@ async fn a_room_that_is_not_there_is_named() {
     let Some(livekit) = Livekit::shared() else {
         return;
     };
-    let client = client(&livekit.url, KEY, SECRET);
+    let client = client(&livekit.url);
     let sought = Dispatched {
         room: &room(),
         dispatch_id: "AD_madeUp",
@@ -252,7 +228,7 @@ async fn a_trial_of_a_worker_that_is_not_there_leaves_no_room() {
     let Some(livekit) = Livekit::shared() else {
         return;
     };
-    let client = client(&livekit.url, KEY, SECRET);
+    let client = client(&livekit.url);
     let tried = probe_worker(&client, "voag-nobody", None, Duration::from_millis(300)).await;
     assert_eq!(tried.seen, WorkerSeen::NoOne);
     assert_eq!(tried.left_behind, None);

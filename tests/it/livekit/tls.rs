@@ -3,12 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use lkroute::dispatch::{CallOutcome, Cause, place_call};
-use lkroute::livekit::{Check, Server, probe_server};
+use lkroute::dispatch::{Cause, place_call};
+use lkroute::livekit::{Check, probe_server};
 use tempfile::TempDir;
 
-use super::standin::{KEY, SECRET, StandIn};
-use super::{CALL, QUICK, URL, again, client};
+use super::standin::StandIn;
+use super::{CALL, QUICK, URL, again, client, dispatched, failed, server};
 use crate::support::block_on;
 
 /// A certificate that signs itself, for this name alone, and its key.
@@ -59,15 +59,8 @@ fn a_private_ca_is_trusted_through_ssl_cert_file() {
 
 async fn with_ssl_cert_file(url: &str) {
     let outcome = place_call(&client(url), &CALL).await;
-    assert!(
-        matches!(outcome, CallOutcome::Dispatched { .. }),
-        "{outcome:?}"
-    );
-    let server = Server {
-        url,
-        api_key: KEY,
-        api_secret: SECRET,
-    };
+    dispatched(&outcome);
+    let server = server(url);
     let report = probe_server(&server, None, QUICK).await;
     assert_eq!(report.grants, Check::Passed, "{report:?}");
 }
@@ -77,11 +70,8 @@ async fn a_certificate_that_nobody_vouches_for_is_refused_before_anything_is_sen
     let dir = TempDir::new().unwrap();
     let (certificate, key) = certificate(&dir, "IP:127.0.0.1");
     let standin = StandIn::start_tls(&certificate, &key);
-    let (CallOutcome::Failed(failure) | CallOutcome::NotBegun(failure)) =
-        place_call(&client(&standin.url()), &CALL).await
-    else {
-        panic!()
-    };
+    let outcome = place_call(&client(&standin.url()), &CALL).await;
+    let failure = failed(&outcome);
     assert_eq!(failure.cause, Cause::Tls, "{failure}");
     assert_contains!(failure.to_string(), "SSL_CERT_FILE");
     assert!(standin.world().posts.is_empty());
@@ -90,20 +80,14 @@ async fn a_certificate_that_nobody_vouches_for_is_refused_before_anything_is_sen
 #[tokio::test]
 async fn tls_and_plain_ports_mixed_up_are_named() {
     let standin = StandIn::start();
-    let (CallOutcome::Failed(failure) | CallOutcome::NotBegun(failure)) =
-        place_call(&client(&standin.url_as("https")), &CALL).await
-    else {
-        panic!()
-    };
+    let outcome = place_call(&client(&standin.url_as("https")), &CALL).await;
+    let failure = failed(&outcome);
     assert_eq!(failure.cause, Cause::Tls, "{failure}");
 
     let dir = TempDir::new().unwrap();
     let (certificate, key) = certificate(&dir, "IP:127.0.0.1");
     let standin = StandIn::start_tls(&certificate, &key);
     let outcome = place_call(&client(&standin.url_as("http")), &CALL).await;
-    assert!(
-        matches!(outcome, CallOutcome::Failed(_) | CallOutcome::NotBegun(_)),
-        "{outcome:?}"
-    );
+    failed(&outcome);
     assert!(standin.world().posts.is_empty());
 }

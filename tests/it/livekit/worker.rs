@@ -2,15 +2,13 @@
 //! a worker of another name does not.
 
 use lkroute::dispatch::{
-    AgentSeen, AgentThere, CallOutcome, Dispatched, JOB_LISTED_WITHIN, JobStatus, place_call,
-    wait_for_agent,
+    AgentSeen, AgentThere, Dispatched, JOB_LISTED_WITHIN, JobStatus, place_call, wait_for_agent,
 };
 use lkroute::livekit::{WorkerSeen, probe_worker};
 
 use super::real::{Livekit, Worker};
 use super::server::{call, client, room};
-use super::standin::{KEY, SECRET};
-use super::{AGENT, METADATA};
+use super::{AGENT, METADATA, dispatched};
 
 #[tokio::test]
 async fn the_worker_of_that_name_has_the_job_and_no_other_does() {
@@ -23,14 +21,10 @@ async fn the_worker_of_that_name_has_the_job_and_no_other_does() {
     let Some(other) = Worker::start(&livekit, "voag-dev-v2") else {
         return;
     };
-    let (client, room) = (client(&livekit.url, KEY, SECRET), room());
+    let (client, room) = (client(&livekit.url), room());
 
     let outcome = place_call(&client, &call(&room)).await;
-    let CallOutcome::Dispatched {
-        dispatch_id,
-        adopted: false,
-    } = outcome
-    else {
+    let (dispatch_id, false) = dispatched(&outcome) else {
         panic!("{outcome:?}")
     };
     let job = worker.job_after(0).expect("a job");
@@ -39,7 +33,7 @@ async fn the_worker_of_that_name_has_the_job_and_no_other_does() {
 
     let sought = Dispatched {
         room: &room,
-        dispatch_id: &dispatch_id,
+        dispatch_id,
     };
     let seen = wait_for_agent(&client, &sought, JOB_LISTED_WITHIN).await;
     let AgentSeen::There(AgentThere {
@@ -83,7 +77,7 @@ async fn a_worker_of_another_deployment_gets_no_job() {
     let Some(staging) = Worker::deployed(&livekit, AGENT, "staging") else {
         return;
     };
-    let client = client(&livekit.url, KEY, SECRET);
+    let client = client(&livekit.url);
     let took = |seen: &WorkerSeen| matches!(seen, WorkerSeen::Took(_));
     let wait = JOB_LISTED_WITHIN * 2;
     let tried = probe_worker(&client, AGENT, Some("staging"), wait).await;
