@@ -138,30 +138,24 @@ fn a_new_number_that_another_tenant_has_is_named() {
     };
     // Numbers that are this tenant's alone are no news.
     lkroute.write("routing/more.toml", &binding("\"+971545335277\""));
-    let alone = said(&run(&lkroute, "plan"));
-    assert!(!alone.contains("number-shared"), "{alone}");
+    let alone = run(&lkroute, "plan").words();
+    assert_lacks!(alone, "number-shared");
     lkroute.write(
         "routing/more.toml",
         &binding(&format!("\"+971545335277\", \"{number}\"")),
     );
     let sentence = format!("{number} is new for `techiemaya-test`, and `sasya` has it as well");
     let planned = run(&lkroute, "plan").expect_code(0);
-    assert!(said(&planned).contains(&sentence), "{planned:?}");
-    let annotated = said(&run(&lkroute, "plan --format github"));
-    assert!(
-        annotated.contains("file=routing/more.toml,line="),
-        "{annotated}"
-    );
+    assert_contains!(planned.words(), sentence);
+    let annotated = run(&lkroute, "plan --format github").words();
+    assert_contains!(annotated, "file=routing/more.toml,line=");
     let hinted = planned.told(
         "a call from it that names neither tenant nor user finds several routes and fails: see that whoever places calls names one of them",
     );
     hinted.then(|| run(&lkroute, "apply --auto-approve").expect_code(0));
     let ambiguous = run(&lkroute, &format!("resolve --from {number}")).expect_code(1);
-    assert!(
-        said(&ambiguous).contains("belongs to 2 tenants"),
-        "{ambiguous:?}"
-    );
+    assert_contains!(ambiguous.words(), "belongs to 2 tenants");
     run(&lkroute, &format!("resolve --from {number} --tenant sasya")).expect_code(0);
-    let again = said(&run(&lkroute, "plan"));
-    assert!(!again.contains("number-shared"), "{again}");
+    let again = run(&lkroute, "plan").words();
+    assert_lacks!(again, "number-shared");
 }
