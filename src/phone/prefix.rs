@@ -70,17 +70,6 @@ impl Prefix {
             .checked_sub(self.len())
             .is_some_and(|rest| number.digits() / 10u64.pow(rest) == u64::from(self.0))
     }
-
-    /// The longest of `prefixes` that begins `number`.
-    pub fn longest_match(
-        number: E164,
-        prefixes: impl IntoIterator<Item = Prefix>,
-    ) -> Option<Prefix> {
-        prefixes
-            .into_iter()
-            .filter(|prefix| prefix.is_prefix_of(number))
-            .max_by_key(|prefix| prefix.len())
-    }
 }
 
 impl E164 {
@@ -156,17 +145,6 @@ mod tests {
                 Err(PhoneError::UnknownCallingCode { digits })
             );
         }
-    }
-
-    #[test]
-    fn the_longest_wins() {
-        let all = ["+971", "+1", "+9714", "+1242", "+91"].map(prefix);
-        let longest = |text: &str| Prefix::longest_match(E164::parse(text).unwrap(), all);
-        assert_eq!(longest("+97141234567"), Some(prefix("+9714")));
-        assert_eq!(longest("+971545335200"), Some(prefix("+971")));
-        assert_eq!(longest("+12423456789"), Some(prefix("+1242")));
-        assert_eq!(longest("+12125550123"), Some(prefix("+1")));
-        assert_eq!(longest("+442079460018"), None);
     }
 
     proptest! {

@@ -11,7 +11,6 @@ use super::fallback::Fallback;
 use super::trace::{ResolveError, Topic, Trace, Verdict};
 use crate::fields::{Field, Fields};
 use crate::invisible_chars::without_user_info;
-use crate::routing::PRODUCTION;
 use serde_json::Value;
 
 enum_words! {
@@ -49,10 +48,6 @@ impl Route {
     /// What to show for the trunk, whether it has a value or not.
     pub fn trunk_label(&self) -> &str {
         self.trunk.value.as_deref().unwrap_or(env::TRUNK)
-    }
-
-    pub fn deployment_label(&self) -> &str {
-        self.deployment.as_deref().unwrap_or(PRODUCTION)
     }
 
     pub fn worker_label(&self) -> &str {

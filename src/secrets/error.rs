@@ -48,16 +48,6 @@ pub enum OpenError {
     NotText,
 }
 
-impl OpenError {
-    /// Whether the value is known to be damaged, whatever key is at hand.
-    pub fn is_damage(&self) -> bool {
-        matches!(
-            self,
-            Self::Malformed(_) | Self::Altered { .. } | Self::NotText
-        )
-    }
-}
-
 fn key_phrase(key_id: &Option<String>) -> String {
     match key_id {
         Some(id) => format!("the key named `{id}`"),

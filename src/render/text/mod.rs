@@ -76,10 +76,6 @@ pub fn plan(plan: &Plan, reroutes: Option<&Reroutes>, refusals: &[Finding], view
 
 /// The first line: `Plan for production: 2 to create, 1 to delete; 412
 /// unchanged`, or `No changes.`
-pub fn plan_headline(plan: &Plan) -> String {
-    headline_of(plan, &plan.summary())
-}
-
 fn headline_of(plan: &Plan, summary: &PlanSummary) -> String {
     let environment = plan.environment.as_deref();
     let with =
