@@ -26,6 +26,18 @@ macro_rules! enum_words {
                     $($name::$variant => $word,)*
                 }
             }
+
+            /// The variant of that word.
+            #[allow(dead_code, reason = "not every enum is read")]
+            $vis fn of_word(word: &str) -> Option<$name> {
+                $name::ALL.into_iter().find(|one| one.as_str() == word)
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.pad(self.as_str())
+            }
         }
     };
 }

@@ -2,8 +2,6 @@
 //! exit codes. A problem *in the files* is a [`crate::finding::Finding`].
 //! Imports `invisible_chars`.
 
-use std::fmt;
-
 use crate::invisible_chars::visible;
 
 /// What a process ends with; each code means one thing (`semantics.md`,
@@ -44,7 +42,8 @@ impl From<Exit> for std::process::ExitCode {
 /// An error with the exit code it ends in, and what to do about it. Message
 /// and hint quote what others wrote: they are one line each, with everything
 /// to be seen, but for what [`Error::lines`] adds.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{message}")]
 pub struct Error {
     pub exit: Exit,
     /// Stable, kebab-case, where programs may want to tell errors apart.
@@ -87,13 +86,5 @@ impl Error {
         self
     }
 }
-
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
-    }
-}
-
-impl std::error::Error for Error {}
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;

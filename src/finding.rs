@@ -9,19 +9,12 @@ use std::fmt;
 use crate::count_words::counted;
 use crate::invisible_chars::visible;
 
-/// How much a finding weighs: an error ends the command, a warning does not.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Severity {
-    Warning,
-    Error,
-}
-
-impl fmt::Display for Severity {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Severity::Warning => "warning",
-            Severity::Error => "error",
-        })
+enum_words! {
+    /// How much a finding weighs: an error ends the command, a warning does not.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+    pub enum Severity {
+        Warning = "warning",
+        Error = "error",
     }
 }
 
@@ -51,6 +44,14 @@ impl Place {
             column: 0,
             width: 0,
             text: String::new(),
+        }
+    }
+
+    /// A line of a file.
+    pub fn line(file: impl Into<String>, line: u32) -> Place {
+        Place {
+            line,
+            ..Place::file(file)
         }
     }
 }
@@ -99,8 +100,9 @@ impl Finding {
         }
     }
 
-    pub fn at(mut self, place: Place) -> Finding {
-        self.place = Some(place);
+    /// At a place, or at the one that is known if any is.
+    pub fn at(mut self, place: impl Into<Option<Place>>) -> Finding {
+        self.place = place.into();
         self
     }
 

@@ -17,8 +17,8 @@ use crate::impact::one_number::OneNumber;
 use crate::impact::reroutes::{self, Reroutes};
 use crate::impact::slips;
 use crate::resolve::Facts;
-use crate::routing::Routing;
 use crate::routing::guards::GuardsChange;
+use crate::routing::{Routing, Tenant};
 use crate::source::{self, LoadOptions, Loaded, Texts};
 
 /// A state of the files.
@@ -96,10 +96,7 @@ pub(crate) fn compare_files(
     };
     let guard_report = evaluate(&plan, &guard_context);
     plan.findings.extend(guard_report.warnings);
-    let aliases = old.tenants.iter();
-    let aliases: Vec<_> = aliases
-        .filter_map(|tenant| Some((tenant.id, tenant.alias.clone()?)))
-        .collect();
+    let aliases: Vec<_> = old.tenants.iter().filter_map(Tenant::aliased).collect();
     let slips = slips::find_slips(&plan, &aliases, &new.routing);
     plan.findings.extend(slips);
     let number = match number {

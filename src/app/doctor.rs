@@ -13,6 +13,7 @@ use super::secret_sources::SourceRules;
 use super::{
     Context, Stop, Total, database, lookup, no_such, routing_files, sealing, trusted_hosts,
 };
+use crate::count_words::counted;
 use crate::dispatch::{Failure, JOB_LISTED_WITHIN};
 use crate::doctor::{
     AgentTenantMismatch, Complaint, DoctorFacts, DoctorFindings, DriftSurvey, Numbers,
@@ -26,6 +27,7 @@ use crate::livekit::{
 };
 use crate::phone;
 use crate::resolve::{Aliases, ConfigFact, Configs};
+use crate::routing::Tenant;
 use crate::secrets::{self, KeyRing, Secret, Stored};
 use crate::snapshot::Snapshot;
 use crate::store::{Mode, Store, TrustRows};
@@ -230,10 +232,7 @@ fn standings(
 /// What the files say; their secrets as far as keys and sources are at hand.
 fn read_files(context: &Context<'_>, ring: &KeyRing) -> Result<Gathered, Stop> {
     let routing = routing_files::load_valid(context)?.routing;
-    let aliases = routing.tenants.iter();
-    let aliases: Aliases = aliases
-        .filter_map(|tenant| Some((tenant.id, tenant.alias.clone()?)))
-        .collect();
+    let aliases: Aliases = routing.tenants.iter().filter_map(Tenant::aliased).collect();
     let rules = SourceRules::new(&context.settings.routing, &routing, None);
     let mut configs = Configs::default();
     for mut fact in Configs::of_files(&routing).iter().cloned() {
@@ -397,10 +396,7 @@ fn add_files(context: &Context<'_>, report: &mut DoctorFindings) {
     let loaded = routing_files::load_files(context);
     if loaded.has_errors() {
         let errors = loaded.findings.iter().filter(|f| f.is_error()).count();
-        let count = match errors {
-            1 => "1 error".to_owned(),
-            many => format!("{many} errors"),
-        };
+        let count = counted(errors as u64, "error");
         report.well = false;
         report.others.push(Complaint {
             check: "files-invalid".to_owned(),

@@ -11,7 +11,7 @@ use crate::diff::plan::{Action, Object, Plan};
 use crate::diff::secret::{SecretFact, SecretFacts, format_of};
 use crate::error::{Error, Result};
 use crate::fields::Field;
-use crate::finding::{Finding, Place};
+use crate::finding::Finding;
 use crate::history::undone::Undone;
 use crate::resolve::SecretState;
 use crate::routing::{CipherText, Routing, SecretFormat, SecretSource, ServerConfig};
@@ -65,17 +65,8 @@ fn refusal(
     error: Error,
 ) -> Finding {
     let message = format!("the secret of config `{name}`: {}", error.message);
-    let file = routing.files.get(config.origin.file as usize);
-    let line = config.lines.get(&Field::ApiSecret);
-    let place = Place {
-        line: *line.unwrap_or(&config.origin.line),
-        ..Place::file(file.cloned().unwrap_or_default())
-    };
-    let finding = Finding::error(code, message).at(place);
-    match error.hint {
-        Some(hint) => finding.hint(hint),
-        None => finding,
-    }
+    let place = routing.field_place(config, Field::ApiSecret);
+    Finding::error(code, message).at(place).hint_of(error.hint)
 }
 
 /// The row of a config, as far as there is one.

@@ -211,10 +211,7 @@ fn all(findings: &[Finding], error: &Error) -> Vec<Finding> {
         return findings.to_vec();
     }
     let finding = Finding::error("not-possible", &error.message);
-    vec![match &error.hint {
-        Some(hint) => finding.hint(hint),
-        None => finding,
-    }]
+    vec![finding.hint_of(error.hint.clone())]
 }
 
 /// Where GitHub Actions keeps what this run prints and saves.

@@ -8,7 +8,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::compare::{Sides, compare, inserted};
-use super::object_change::{ObjectChange, Objects, applied_origin, place};
+use super::object_change::{ObjectChange, Objects, applied_origin};
 use super::plan::{Action, FieldChange, Kind, Unchecked};
 use super::secret::{self, SecretFacts};
 use crate::fields::{Field, Fields};
@@ -171,7 +171,7 @@ fn declared_config(
         patch.fields.retain(|change| change.field != Field::Name);
         patch.fields.push(name_taken(name, &row));
     }
-    let place = place(routing, config.origin);
+    let place = routing.place(config.origin);
     let adopt = config.adopt.iter().copied();
     let unused: Vec<Field> = adopt.filter(|field| !needed.contains(field)).collect();
     if !unused.is_empty() {

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::plan::{Action, FieldChange, Patch, SecretOutcome, Unchecked};
 use crate::fields::Fields;
-use crate::finding::{Finding, Place};
+use crate::finding::Finding;
 use crate::routing::{Origin, Routing};
 
 /// A region or config that changes, before it gets its place in a plan.
@@ -49,12 +49,4 @@ pub(super) fn applied_origin(
         file: offset + source.file,
         line: source.line,
     })
-}
-
-pub(super) fn place(routing: &Routing, origin: Origin) -> Place {
-    let file = routing.files.get(origin.file as usize).cloned();
-    Place {
-        line: origin.line,
-        ..Place::file(file.unwrap_or_default())
-    }
 }

@@ -4,7 +4,7 @@
 use uuid::Uuid;
 
 use super::configs::compare_configs;
-use super::object_change::{ObjectChange, Objects, place};
+use super::object_change::{ObjectChange, Objects};
 use super::plan::Action;
 use super::regions::compare_regions;
 use super::secret::SecretFacts;
@@ -82,10 +82,7 @@ fn renamed_without_saying(routing: &Routing, found: &mut Objects) {
             gone.name, twin.name
         );
         let finding = Finding::error("rename-without-formerly", message).hint(hint);
-        findings.push(match twin.origin {
-            Some(origin) => finding.at(place(routing, origin)),
-            None => finding,
-        });
+        findings.push(finding.at(twin.origin.map(|origin| routing.place(origin))));
     }
     found.findings.extend(findings);
 }

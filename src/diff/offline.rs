@@ -12,7 +12,9 @@ use super::plan::Plan;
 use super::regions::region_fields;
 use super::secret::SecretFacts;
 use crate::fields::{Field, Fields};
-use crate::routing::{BindingSettings, CipherText, Origin, Routing, SecretFormat, SecretSource};
+use crate::routing::{
+    BindingSettings, CipherText, Origin, Routing, SecretFormat, SecretSource, Tenant,
+};
 use crate::snapshot::{
     LiveConfig, NumberRow, OwnedBinding, OwnedConfig, OwnedRegion, Snapshot, SourceLine,
 };
@@ -97,10 +99,7 @@ pub fn applied(routing: &Routing) -> Snapshot {
         files: routing.files.clone(),
         ..Snapshot::default()
     };
-    let aliased = routing.tenants.iter();
-    snapshot.tenants = aliased
-        .filter_map(|tenant| Some((tenant.id, tenant.alias.clone()?)))
-        .collect();
+    snapshot.tenants = routing.tenants.iter().filter_map(Tenant::aliased).collect();
     for (name, region) in &routing.regions {
         snapshot.owned_regions.push(OwnedRegion {
             name: name.clone(),

@@ -16,7 +16,7 @@ use super::earlier::Earlier;
 pub use super::patch::{ChangeCause, FieldChange, Kind, Patch};
 use crate::address::Address;
 use crate::fields::{Field, FieldsIx, FieldsPool};
-use crate::finding::Finding;
+use crate::finding::{Finding, Place};
 use crate::invisible_chars::without_user_info;
 use crate::phone::E164;
 use crate::resolve::CallBasis;
@@ -276,6 +276,12 @@ impl Plan {
         let differing = fields.filter(|field| field.kind != Kind::Adopt);
         let line = differing.filter_map(|field| of_field?.get(&field.field).copied());
         Some((file, line.min().unwrap_or(origin.line)))
+    }
+
+    /// The same as a place.
+    pub fn place(&self, change: &Change) -> Option<Place> {
+        let (file, line) = self.source(change)?;
+        Some(Place::line(file, line))
     }
 
     /// What is known of the secret of this config, where the change writes one

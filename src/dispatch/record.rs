@@ -1,7 +1,6 @@
 //! lkroute's own record of a call: written before anything is sent, completed
 //! with what happened. Core.
 
-use std::fmt;
 use std::str::FromStr;
 
 use schemars::JsonSchema;
@@ -55,20 +54,12 @@ impl Status {
     }
 }
 
-impl fmt::Display for Status {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
-    }
-}
-
 impl FromStr for Status {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Status, Error> {
-        let found = Status::ALL
-            .into_iter()
-            .find(|status| status.as_str() == text);
-        found.ok_or_else(|| Error::new(format!("a call's status `{text}` is not known here")))
+        Status::of_word(text)
+            .ok_or_else(|| Error::new(format!("a call's status `{text}` is not known here")))
     }
 }
 

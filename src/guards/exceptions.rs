@@ -12,7 +12,7 @@ use super::policies::PolicyViolation;
 use super::protection::addresses;
 use super::violation::Violation;
 use crate::diff::plan::{Change, Plan, WhyHeld};
-use crate::finding::{Finding, Place};
+use crate::finding::Finding;
 use crate::invisible_chars::toml_string;
 use crate::routing::guards::Allowance;
 use crate::source::format_text;
@@ -138,14 +138,7 @@ pub fn held_back(plan: &Plan, today: Date) -> Vec<Finding> {
         } else {
             Finding::warning("undone", format!("{subject}; it is held back"))
         };
-        let source = changes.first().and_then(|change| plan.source(change));
-        let finding = match source {
-            Some((file, line)) => finding.at(Place {
-                line,
-                ..Place::file(file)
-            }),
-            None => finding,
-        };
+        let finding = finding.at(changes.first().and_then(|change| plan.place(change)));
         if named.len() > PASTED {
             return finding.hint("take it out of the files, or write another value");
         }
@@ -237,17 +230,9 @@ fn rollback_hint(basis: Basis, guard: &str) -> Option<&'static str> {
 }
 
 fn refusal(plan: &Plan, violation: &Violation, context: &GuardContext<'_>) -> Finding {
-    let mut finding = Finding::error(violation.guard, violation.message.clone());
-    let first = violation
-        .causes
-        .iter()
-        .find_map(|ix| plan.source(&plan.changes[*ix]));
-    if let Some((file, line)) = first {
-        finding = finding.at(Place {
-            line,
-            ..Place::file(file)
-        });
-    }
+    let mut causes = violation.causes.iter();
+    let first = causes.find_map(|ix| plan.place(&plan.changes[*ix]));
+    let finding = Finding::error(violation.guard, violation.message.clone()).at(first);
     let special = rollback_hint(context.basis, violation.guard).or(violation.hint);
     if let Some(hint) = special {
         return finding.hint(hint);

@@ -14,7 +14,7 @@ use super::violation::{Violation, numbers};
 use crate::address::Address;
 use crate::diff::plan::{Action, Object, Plan};
 use crate::fields::Field;
-use crate::finding::{Finding, Place};
+use crate::finding::Finding;
 use crate::impact::effective_route::EffectiveRoute;
 use crate::routing::glob::matches_glob;
 use crate::routing::guards::Policy;
@@ -146,13 +146,7 @@ impl Judged<'_> {
     }
 
     fn broken(&self, code: &'static str, field: Field, message: String) -> PolicyViolation {
-        let line = self.config.lines.get(&field);
-        let origin = self.config.origin;
-        let file = self.routing.files.get(origin.file as usize);
-        let place = Place {
-            line: *line.unwrap_or(&origin.line),
-            ..Place::file(file.cloned().unwrap_or_default())
-        };
+        let place = self.routing.field_place(self.config, field);
         let id = self.id.map(|id| Address::Config(id.to_string()));
         let names = [Some(Address::Config(self.name.to_owned())), id];
         PolicyViolation {
@@ -184,13 +178,9 @@ fn uncovered_regions(context: &GuardContext<'_>) -> Vec<PolicyViolation> {
             "region `{name}` is new and has no line in `[guards.policy.hosts]`, where other \
              regions have one"
         );
-        let file = routing.files.get(region.origin.file as usize);
         PolicyViolation {
             names: vec![Address::Region(name.clone()).to_string()],
-            finding: Finding::error("policy-uncovered", message).at(Place {
-                line: region.origin.line,
-                ..Place::file(file.cloned().unwrap_or_default())
-            }),
+            finding: Finding::error("policy-uncovered", message).at(routing.place(region.origin)),
         }
     });
     broken.collect()

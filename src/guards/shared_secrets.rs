@@ -7,7 +7,7 @@ use super::GuardContext;
 use super::policies::{PolicyViolation, host};
 use crate::address::Address;
 use crate::fields::Field;
-use crate::finding::{Finding, Place};
+use crate::finding::Finding;
 use crate::routing::{Routing, SecretSource, ServerConfig};
 use crate::sealed::{Sealed, SecretFormat};
 
@@ -34,12 +34,7 @@ pub(crate) fn shared_sources(context: &GuardContext<'_>) -> Vec<PolicyViolation>
         }
     }
     let violation = |(name, (config, other)): (&String, (&ServerConfig, &String))| {
-        let file = routing.files.get(config.origin.file as usize);
-        let line = config.lines.get(&Field::ApiSecret);
-        let place = Place {
-            line: *line.unwrap_or(&config.origin.line),
-            ..Place::file(file.cloned().unwrap_or_default())
-        };
+        let place = routing.field_place(config, Field::ApiSecret);
         let message = format!(
             "config `{name}` takes its secret from the same place as config `{other}`, which is \
              on another host"

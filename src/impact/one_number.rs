@@ -27,10 +27,8 @@ pub fn before_and_after(
     rows: Vec<RowFact>,
     number: E164,
 ) -> (Facts, Facts) {
-    let aliased = plan.tenants.iter();
-    let aliases = aliased
-        .filter_map(|tenant| Some((tenant.id, tenant.alias.clone()?)))
-        .chain(snapshot.tenants.iter().cloned());
+    let aliases = plan.tenants.iter().filter_map(Tenant::aliased);
+    let aliases = aliases.chain(snapshot.tenants.iter().cloned());
     let before = Facts {
         side: Side::Database,
         rows,

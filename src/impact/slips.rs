@@ -47,26 +47,17 @@ fn doubtful_numbers(plan: &Plan) -> Vec<Finding> {
         *count += 1;
         *count <= LOOKED_AT.0
     });
-    let mut by_line: BTreeMap<Option<(String, u32)>, (String, usize)> = BTreeMap::new();
+    let mut by_line: BTreeMap<Option<Place>, (String, usize)> = BTreeMap::new();
     for (change, number) in first_of_each_line.take(LOOKED_AT.1) {
         let Some(doubt) = phone::number_doubt(number) else {
             continue;
         };
-        let line = plan.source(change);
-        let line = line.map(|(file, line)| (file.to_owned(), line));
-        let found = by_line.entry(line).or_insert((doubt, 0));
+        let found = by_line.entry(plan.place(change)).or_insert((doubt, 0));
         found.1 += 1;
     }
-    let finding = |(line, (doubt, count)): (Option<(String, u32)>, (String, usize))| {
+    let finding = |(place, (doubt, count)): (Option<Place>, (String, usize))| {
         let message = doubt + &so_are_more(count as u64 - 1);
-        let finding = Finding::warning("doubtful-number", message);
-        match line {
-            Some((file, line)) => finding.at(Place {
-                line,
-                ..Place::file(file)
-            }),
-            None => finding,
-        }
+        Finding::warning("doubtful-number", message).at(place)
     };
     by_line.into_iter().map(finding).collect()
 }
@@ -141,7 +132,7 @@ fn numbers_mistyped(plan: &Plan) -> Option<Finding> {
     let message = format!("{old} is lost and {new} is new: {differ}{more}");
     let hint = "was it mistyped, now or before? Calls of the lost one find no route";
     let finding = Finding::warning("number-mistyped", message).hint(hint);
-    Some(at_source(finding, plan, change))
+    Some(finding.at(plan.place(change)))
 }
 
 /// New numbers that are declared for another tenant as well: who calls from one
@@ -184,18 +175,7 @@ fn shared_numbers(plan: &Plan, after: &Routing) -> Option<Finding> {
     let hint = "a call from it that names neither tenant nor user finds several routes and \
                 fails: see that whoever places calls names one of them";
     let finding = Finding::warning("number-shared", message).hint(hint);
-    Some(at_source(finding, plan, change))
-}
-
-/// A finding at the line that declares what changes.
-fn at_source(finding: Finding, plan: &Plan, change: &Change) -> Finding {
-    match plan.source(change) {
-        Some((file, line)) => finding.at(Place {
-            line,
-            ..Place::file(file)
-        }),
-        None => finding,
-    }
+    Some(finding.at(plan.place(change)))
 }
 
 fn is_slip(old: &str, new: &str) -> bool {

@@ -229,10 +229,7 @@ mod tests {
         }
         assert!(matches!(
             dial("12345", "IN"),
-            Err(PhoneError::ImpossibleLength {
-                calling_code: 91,
-                ..
-            })
+            Err(PhoneError::ImpossibleLength(length)) if length.calling_code == 91
         ));
         assert!(matches!(
             dial("+999123456", "IN"),

@@ -148,6 +148,7 @@ pub(super) fn without_separators(text: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::error::ImpossibleLength;
     use super::super::samples::{self, any_number};
     use super::*;
     use proptest::prelude::*;
@@ -224,11 +225,11 @@ mod tests {
         assert_eq!(E164::parse("+2101234567890123456789"), unknown(210));
         assert_eq!(E164::parse("+9"), unknown(9));
         let length = |calling_code, national_digits, allowed| {
-            Err(PhoneError::ImpossibleLength {
+            Err(PhoneError::ImpossibleLength(ImpossibleLength {
                 calling_code,
                 national_digits,
                 allowed,
-            })
+            }))
         };
         assert_eq!(E164::parse("+9195134"), length(91, 5, 8..=13));
         assert_eq!(E164::parse("+91"), length(91, 0, 8..=13));

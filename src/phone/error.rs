@@ -18,15 +18,8 @@ pub enum PhoneError {
     UnknownCallingCode { digits: u16 },
     /// No national number of that calling code has so many digits. Leading
     /// zeros count, unless the number is long enough only because of them.
-    #[error(
-        "a number of +{calling_code} has {} digits after the calling code, not {national_digits}",
-        length_span(allowed)
-    )]
-    ImpossibleLength {
-        calling_code: u16,
-        national_digits: u8,
-        allowed: RangeInclusive<u8>,
-    },
+    #[error(transparent)]
+    ImpossibleLength(ImpossibleLength),
     /// With the prefix that is dialled within the country, behind the calling
     /// code; without it, it is a number.
     #[error(
@@ -59,11 +52,11 @@ impl PhoneError {
 
 /// The error for a national number of `digits` digits.
 pub(super) fn impossible_length(plan: &NumberingPlan, digits: u32) -> PhoneError {
-    PhoneError::ImpossibleLength {
+    PhoneError::ImpossibleLength(ImpossibleLength {
         calling_code: plan.code,
         national_digits: u8::try_from(digits).unwrap_or(u8::MAX),
         allowed: plan.min..=plan.max,
-    }
+    })
 }
 
 /// Why a row of `voice_agent_numbers` has no number that can be relied on.
@@ -87,15 +80,20 @@ pub enum Unreadable {
     UnknownCallingCode { digits: u16 },
     /// Both columns together have too few or too many digits; see
     /// [`PhoneError::ImpossibleLength`].
-    #[error(
-        "a number of +{calling_code} has {} digits after the calling code, not {national_digits}",
-        length_span(allowed)
-    )]
-    ImpossibleLength {
-        calling_code: u16,
-        national_digits: u8,
-        allowed: RangeInclusive<u8>,
-    },
+    #[error(transparent)]
+    ImpossibleLength(ImpossibleLength),
+}
+
+/// How many digits a number has, and how many it could have.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error(
+    "a number of +{calling_code} has {} digits after the calling code, not {national_digits}",
+    length_span(allowed)
+)]
+pub struct ImpossibleLength {
+    pub calling_code: u16,
+    pub national_digits: u8,
+    pub allowed: RangeInclusive<u8>,
 }
 
 fn length_span(allowed: &RangeInclusive<u8>) -> String {

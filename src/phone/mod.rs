@@ -28,7 +28,7 @@ mod validity;
 
 pub use country::Country;
 pub use dialled::parse_dialled;
-pub use error::{PhoneError, Unreadable};
+pub use error::{ImpossibleLength, PhoneError, Unreadable};
 pub use lead::{BadLeadPart, DEFAULT_LEAD, LeadPart, format_lead};
 pub use number::E164;
 pub use prefix::Prefix;

@@ -103,15 +103,7 @@ pub fn from_row(country_code: Option<&str>, base_number: Option<i64>) -> Result<
         return Err(Unreadable::UnknownCallingCode { digits });
     }
     join_digits(code, national).map_err(|error| match error {
-        PhoneError::ImpossibleLength {
-            calling_code,
-            national_digits,
-            allowed,
-        } => Unreadable::ImpossibleLength {
-            calling_code,
-            national_digits,
-            allowed,
-        },
+        PhoneError::ImpossibleLength(length) => Unreadable::ImpossibleLength(length),
         PhoneError::UnknownCallingCode { digits } => Unreadable::UnknownCallingCode { digits },
         _ => Unreadable::CountryCodeSyntax,
     })
@@ -212,11 +204,11 @@ mod tests {
             assert_eq!(read(code, 9_513_456_728), Err(CountryCodeSyntax), "{code}");
         }
         let length = |calling_code, national_digits, allowed| {
-            Err(ImpossibleLength {
+            Err(ImpossibleLength(crate::phone::ImpossibleLength {
                 calling_code,
                 national_digits,
                 allowed,
-            })
+            }))
         };
         assert_eq!(read("+91", 123), length(91, 3, 8..=13));
         assert_eq!(read("+91", i64::MAX), length(91, 19, 8..=13));

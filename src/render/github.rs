@@ -120,14 +120,6 @@ fn note(finding: &Finding) -> Note {
     }
 }
 
-fn place(plan: &Plan, change: &Change) -> Option<Place> {
-    let (file, line) = plan.source(change)?;
-    Some(Place {
-        line,
-        ..Place::file(file)
-    })
-}
-
 /// The address, and how many more are alike.
 fn group_subject(plan: &Plan, group: &ChangeGroup<'_>) -> String {
     let address = plan.address(group.first.object);
@@ -160,10 +152,7 @@ fn conflict_finding(plan: &Plan, group: &ChangeGroup<'_>) -> Finding {
     let finding = Finding::error("conflict", message).hint(
         "nothing is applied until the files say what counts; `lkroute plan` shows both values",
     );
-    match place(plan, group.first) {
-        Some(place) => finding.at(place),
-        None => finding,
-    }
+    finding.at(plan.place(group.first))
 }
 
 fn guards_note(change: &GuardsChange) -> Note {
@@ -180,7 +169,7 @@ fn guards_note(change: &GuardsChange) -> Note {
 fn drift_note(plan: &Plan, group: &ChangeGroup<'_>) -> Note {
     Note {
         level: Level::Warning,
-        place: place(plan, group.first),
+        place: plan.place(group.first),
         title: format!("drift: {}", group_subject(plan, group)),
         message: format!(
             "changed in the database since the last apply; to be set back:\n{}",
@@ -193,7 +182,7 @@ fn change_note(plan: &Plan, group: &ChangeGroup<'_>) -> Note {
     let action = group.first.action.as_str();
     Note {
         level: Level::Notice,
-        place: place(plan, group.first),
+        place: plan.place(group.first),
         title: format!("{action}: {}", group_subject(plan, group)),
         message: match (group.first.action, change_body(plan, group.first, |_| true)) {
             (_, lines) if lines.is_empty() => format!("{action}, with nothing to write"),

@@ -110,30 +110,14 @@ fn drawn_routing(routing: &Routing, configs: usize, tenants: usize) -> Picture {
 
 fn config_box(id: &str, name: &str, config: &ServerConfig) -> Box {
     let mut lines = vec![name.to_owned()];
-    lines.extend(
-        config
-            .worker_name
-            .as_ref()
-            .map(|worker| format!("worker {worker}")),
-    );
-    lines.extend(
-        config
-            .deployment
-            .as_ref()
-            .map(|name| format!("deployment {name}")),
-    );
-    lines.extend(
-        config
-            .fallback
-            .as_ref()
-            .map(|name| format!("fallback {name}")),
-    );
-    lines.extend(
-        config
-            .trunk_id
-            .as_ref()
-            .map(|trunk| format!("trunk {trunk}")),
-    );
+    let more = [
+        ("worker", &config.worker_name),
+        ("deployment", &config.deployment),
+        ("fallback", &config.fallback),
+        ("trunk", &config.trunk_id),
+    ];
+    let more = more.into_iter();
+    lines.extend(more.filter_map(|(what, name)| Some(format!("{what} {}", name.as_ref()?))));
     Box {
         id: id.to_owned(),
         lines,

@@ -64,14 +64,11 @@ impl Facts {
     /// What the files declare but the bindings; add those to
     /// [`Facts::rows`] from [`rows_of_files`].
     pub fn of_files_without_rows(routing: &Routing) -> Facts {
-        let aliased = routing.tenants.iter();
         Facts {
             side: Side::Files,
             configs: Configs::of_files(routing),
             regions: Regions::of_files(routing),
-            aliases: aliased
-                .filter_map(|tenant| Some((tenant.id, tenant.alias.clone()?)))
-                .collect(),
+            aliases: routing.tenants.iter().filter_map(Tenant::aliased).collect(),
             ..Facts::default()
         }
     }

@@ -83,7 +83,8 @@ impl Trace {
 }
 
 /// Why there is no route, or no call.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
 pub struct ResolveError {
     /// Stable, kebab-case.
     pub code: &'static str,
@@ -115,14 +116,6 @@ impl ResolveError {
         self
     }
 }
-
-impl fmt::Display for ResolveError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
-    }
-}
-
-impl std::error::Error for ResolveError {}
 
 impl From<ResolveError> for Error {
     fn from(error: ResolveError) -> Error {

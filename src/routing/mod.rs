@@ -88,6 +88,11 @@ impl Tenant {
     pub fn label(&self) -> String {
         self.alias.clone().unwrap_or_else(|| self.id.to_string())
     }
+
+    /// The id and the alias, where it has one.
+    pub fn aliased(&self) -> Option<(Uuid, String)> {
+        Some((self.id, self.alias.clone()?))
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -229,12 +234,6 @@ enum_words! {
     }
 }
 
-impl fmt::Display for SecretFormat {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
-    }
-}
-
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a secret's format is `aes-256-gcm` or `fernet`")]
 pub struct UnknownFormat;
@@ -243,9 +242,7 @@ impl FromStr for SecretFormat {
     type Err = UnknownFormat;
 
     fn from_str(name: &str) -> Result<SecretFormat, UnknownFormat> {
-        let mut all = SecretFormat::ALL.into_iter();
-        all.find(|format| format.as_str() == name)
-            .ok_or(UnknownFormat)
+        SecretFormat::of_word(name).ok_or(UnknownFormat)
     }
 }
 
@@ -310,6 +307,21 @@ pub struct Binding {
 impl Routing {
     pub fn tenant(&self, binding: &Binding) -> &Tenant {
         &self.tenants[binding.tenant as usize]
+    }
+
+    /// Where something is declared.
+    pub fn place(&self, origin: Origin) -> Place {
+        let file = self.files.get(origin.file as usize).cloned();
+        Place::line(file.unwrap_or_default(), origin.line)
+    }
+
+    /// Where a field of a config stands; the config itself where it has none.
+    pub fn field_place(&self, config: &ServerConfig, field: Field) -> Place {
+        let line = config.lines.get(&field).copied();
+        self.place(Origin {
+            line: line.unwrap_or(config.origin.line),
+            ..config.origin
+        })
     }
 
     pub fn settings(&self, binding: &Binding) -> &BindingSettings {

@@ -102,10 +102,9 @@ fn read_one(sources: &dyn Sources, file: usize, environment: Option<&str>) -> Pa
         }
         Err((line, column)) => {
             let place = Place {
-                line,
                 column,
                 width: 1,
-                ..Place::file(path)
+                ..Place::line(path, line)
             };
             unread(
                 "not-utf8",

@@ -49,10 +49,7 @@ impl<'a> BindingLocator<'a> {
                     .lines()
                     .find_part(origin.line, &[&number, "range", "number"], last)
             }
-            None => Place {
-                line: origin.line,
-                ..Place::file(path.as_str())
-            },
+            None => Place::line(path.as_str(), origin.line),
         }
     }
 }

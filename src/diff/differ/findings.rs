@@ -37,19 +37,13 @@ impl Differ<'_> {
             "make all but one inactive in the application; besides what is compared here: {}",
             ids.join(", ")
         ));
-        match origin {
-            Some(origin) => finding.at(self.line(origin)),
-            None => finding,
-        }
+        finding.at(origin.map(|origin| self.line(origin)))
     }
 
     fn line(&self, origin: Origin) -> Place {
         let mut files = self.routing.files.iter().chain(&self.snapshot.files);
         let file = files.nth(origin.file as usize).cloned();
-        Place {
-            line: origin.line,
-            ..Place::file(file.unwrap_or_default())
-        }
+        Place::line(file.unwrap_or_default(), origin.line)
     }
 
     /// Warns of `adopt` lines that no binding of their settings needed, at
@@ -68,11 +62,8 @@ impl Differ<'_> {
             *origin = binding.origin.min(*origin);
         }
         for (settings, fields) in unused {
-            let finding = adopt_not_needed(&fields);
-            plan.findings.push(match first.get(&settings) {
-                Some(origin) => finding.at(self.line(*origin)),
-                None => finding,
-            });
+            let place = first.get(&settings).map(|origin| self.line(*origin));
+            plan.findings.push(adopt_not_needed(&fields).at(place));
         }
     }
 }

@@ -246,12 +246,7 @@ impl<'a> Merge<'a> {
             let message = format!(
                 "config `{name}` takes its secret from {variable}, which `[secrets] env` does not name"
             );
-            let line = config.lines.get(&Field::ApiSecret);
-            let file = self.routing.files.get(config.origin.file as usize);
-            let place = Place {
-                line: *line.unwrap_or(&config.origin.line),
-                ..Place::file(file.cloned().unwrap_or_default())
-            };
+            let place = self.routing.field_place(config, Field::ApiSecret);
             self.findings.add(
                 Finding::error("secret-variable-not-listed", message)
                     .at(place)
