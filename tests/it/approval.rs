@@ -2,9 +2,7 @@
 
 use serde_json::Value;
 
-use crate::support::{Lkroute, block_on};
-
-const DATABASE: &str = "lkroute.db";
+use crate::support::Lkroute;
 
 /// The two regions, applied; then one worker changed.
 fn changed() -> Lkroute {
@@ -12,20 +10,6 @@ fn changed() -> Lkroute {
     lkroute.run(&["apply", "--auto-approve"]).expect_code(0);
     lkroute.edit("routing/uae.toml", "voag-staging", "voag-production");
     lkroute
-}
-
-fn edit_database(lkroute: &Lkroute, sql: &'static str) {
-    let url = format!("sqlite://{}", lkroute.path().join(DATABASE).display());
-    block_on(async {
-        use sqlx::Connection;
-        let mut connection = sqlx::SqliteConnection::connect(&url)
-            .await
-            .expect("a database");
-        sqlx::query(sql)
-            .execute(&mut connection)
-            .await
-            .expect("an edit");
-    });
 }
 
 #[test]
@@ -106,19 +90,12 @@ fn a_plan_that_moved_is_stale_and_the_difference_is_shown() {
 fn an_outside_change_of_a_planned_row_is_stale_and_one_elsewhere_is_not() {
     let lkroute = changed();
     lkroute.run(&["plan", "--out", "a.lkplan"]).expect_code(0);
-    edit_database(
-        &lkroute,
-        "UPDATE voice_agent_numbers SET default_agent_id = 7",
-    );
-    edit_database(
-        &lkroute,
+    lkroute.sql("UPDATE voice_agent_numbers SET default_agent_id = 7");
+    lkroute.sql(
         "UPDATE voice_agent_livekit SET worker_name = 'theirs' WHERE name = 'uae-vm-selfhosted'",
     );
     lkroute.run(&["apply", "a.lkplan"]).expect_code(6);
-    edit_database(
-        &lkroute,
-        "UPDATE voice_agent_livekit SET worker_name = 'voag-staging' WHERE name = 'uae-vm-selfhosted'",
-    );
+    lkroute.sql("UPDATE voice_agent_livekit SET worker_name = 'voag-staging' WHERE name = 'uae-vm-selfhosted'");
     lkroute.run(&["apply", "a.lkplan"]).expect_code(0);
 }
 
@@ -136,10 +113,7 @@ fn a_digest_is_enough_and_sees_drift() {
     lkroute
         .run(&["apply", "--expect", "sha256:00"])
         .expect_code(5);
-    edit_database(
-        &lkroute,
-        "UPDATE voice_agent_livekit SET trunk_id = 'ST_theirs'",
-    );
+    lkroute.sql("UPDATE voice_agent_livekit SET trunk_id = 'ST_theirs'");
     let stale = lkroute
         .run(&["apply", "--expect", &approved])
         .expect_code(5);
@@ -164,10 +138,7 @@ fn a_file_that_is_no_plan_is_told() {
 fn a_row_that_others_made_inactive_is_taken_over_by_a_line_that_adopt_writes() {
     let lkroute = Lkroute::with_two_regions();
     lkroute.run(&["apply", "--auto-approve"]).expect_code(0);
-    edit_database(
-        &lkroute,
-        "UPDATE voice_agent_numbers SET status = 'inactive' WHERE base_number = 545335200",
-    );
+    lkroute.sql("UPDATE voice_agent_numbers SET status = 'inactive' WHERE base_number = 545335200");
     let refused = lkroute.run(&["plan", "--quiet"]).expect_code(6);
     for part in [
         "! binding.+971545335200@sasya",
@@ -186,8 +157,7 @@ fn a_row_that_others_made_inactive_is_taken_over_by_a_line_that_adopt_writes() {
 fn a_secret_source_that_is_missing_says_what_to_set() {
     let lkroute = Lkroute::with_two_regions();
     lkroute.run(&["apply", "--auto-approve"]).expect_code(0);
-    edit_database(
-        &lkroute,
+    lkroute.sql(
         "UPDATE voice_agent_livekit SET livekit_api_secret = 'dev-s-t-made-up'
          WHERE name = 'uae-vm-selfhosted'",
     );

@@ -3,7 +3,7 @@
 
 use std::fs;
 
-use crate::support::{Lkroute, Run, block_on};
+use crate::support::{Lkroute, Run};
 
 /// A forged line, a sequence that clears the screen, one that hides what
 /// follows, and a mark that turns the text round.
@@ -23,18 +23,6 @@ fn harmless(what: &str, run: &Run) {
             assert!(!text.contains(evil), "{what}: {evil:?} in {text:?}");
         }
     }
-}
-
-fn sql(lkroute: &Lkroute, sql: &str) {
-    use sqlx::Connection;
-    let url = format!("sqlite://{}/x.db", lkroute.path().display());
-    block_on(async {
-        let conn = sqlx::SqliteConnection::connect(&url).await;
-        let done = sqlx::raw_sql(sqlx::AssertSqlSafe(sql.to_owned()));
-        done.execute(&mut conn.expect("a database"))
-            .await
-            .expect("SQL");
-    });
 }
 
 /// The text columns of the application's and lkroute's tables, with the text
@@ -58,10 +46,7 @@ fn poison(lkroute: &Lkroute) {
     ] {
         for column in columns {
             let own = if *column == "name" { "|| id" } else { "" };
-            sql(
-                lkroute,
-                &format!("UPDATE {table} SET {column} = '{evil}' {own}"),
-            );
+            lkroute.sql(&format!("UPDATE {table} SET {column} = '{evil}' {own}"));
         }
     }
 }
@@ -84,16 +69,11 @@ fn poison_own_tables(lkroute: &Lkroute) {
                 "path" | "alias" => "|| id",
                 _ => "",
             };
-            sql(
-                lkroute,
-                &format!("UPDATE {table} SET {column} = '{evil}' {own}"),
-            );
+            lkroute.sql(&format!("UPDATE {table} SET {column} = '{evil}' {own}"));
         }
     }
-    sql(
-        lkroute,
-        &format!(
-            "INSERT INTO lkroute_trusted_hosts (host, at, actor, reason)
+    lkroute.sql(&format!(
+        "INSERT INTO lkroute_trusted_hosts (host, at, actor, reason)
              VALUES ('{evil}', '{evil}', '{evil}', '{evil}');
              INSERT INTO lkroute_dispatches
                (id, at, status, from_number, to_number, config_name, room, dispatch_id, worker,
@@ -101,8 +81,7 @@ fn poison_own_tables(lkroute: &Lkroute) {
              VALUES (x'00000000000000000000000000000001', '2026-11-26T00:00:00Z', 'dispatched',
                 971545335200, '{evil}', '{evil}', '{evil}', '{evil}', '{evil}', '{evil}', '{evil}',
                 '{evil}')"
-        ),
-    );
+    ));
 }
 
 const COMMANDS: [&str; 22] = [
@@ -132,8 +111,7 @@ const COMMANDS: [&str; 22] = [
 
 #[test]
 fn rows_forge_no_line_and_drive_no_terminal() {
-    let mut lkroute = Lkroute::with_two_regions();
-    lkroute.env("DATABASE_URL", "sqlite://x.db");
+    let lkroute = Lkroute::with_two_regions();
     lkroute.run(&["apply", "--auto-approve"]).expect_code(0);
     let all = || {
         for command in COMMANDS {
@@ -142,10 +120,7 @@ fn rows_forge_no_line_and_drive_no_terminal() {
         }
     };
     poison_own_tables(&lkroute);
-    sql(
-        &lkroute,
-        "UPDATE voice_agent_livekit SET trunk_id = 'ST_other'",
-    );
+    lkroute.sql("UPDATE voice_agent_livekit SET trunk_id = 'ST_other'");
     all();
     poison(&lkroute);
     all();
@@ -166,8 +141,7 @@ fn rows_forge_no_line_and_drive_no_terminal() {
 /// line; a runner looks past the blanks before it.
 #[test]
 fn a_wrapped_name_gives_no_command_to_a_runner() {
-    let mut lkroute = Lkroute::with_two_regions();
-    lkroute.env("DATABASE_URL", "sqlite://x.db");
+    let lkroute = Lkroute::with_two_regions();
     lkroute.run(&["apply", "--auto-approve"]).expect_code(0);
     for length in 0..80 {
         let name = format!("{} ::stop-commands::x ##[error]y", "a".repeat(length));

@@ -9,7 +9,7 @@ use lkroute::routing::SecretSource;
 use lkroute::secrets::{KeyRing, Sealed, open};
 use lkroute::source::{LoadOptions, Loaded, Sources, load_routing, routing_schema};
 
-use crate::support::Lkroute;
+use crate::support::{DEMO_KEYS, Lkroute};
 
 const REGION: &str = "[regions.uae]\ncountry_codes = [\"+971\"]\n";
 
@@ -148,9 +148,6 @@ fn new_files_overwrite_nothing() {
     assert!(create_files(&out, &files).is_err());
 }
 
-/// Published in the README.
-const DEMO_KEY: &str = "demo:bGtyb3V0ZSBkZW1vIGtleSwgbmV2ZXIgdXNlIHRoaXM";
-
 fn sample() -> Loaded {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("routing");
     load_routing(&Tree::open(&dir), &LoadOptions::default())
@@ -172,7 +169,7 @@ fn the_sample_is_sound() {
 
 #[test]
 fn the_secrets_of_the_sample_open_with_the_demo_key() {
-    let ring = KeyRing::parse(DEMO_KEY).unwrap();
+    let ring = KeyRing::parse(DEMO_KEYS).unwrap();
     for (name, config) in sample().routing.configs {
         let SecretSource::Sealed(text) = config.api_secret else {
             panic!("{name} is not sealed");

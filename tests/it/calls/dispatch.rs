@@ -1,7 +1,7 @@
 //! One call, whatever happens to it.
 
 use std::net::TcpListener;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::world::{FROM, OTHER_RING, TO, World, clean, said};
 use crate::livekit::standin::{Answer, Fault};
 use crate::review::schema::assert_valid;
-use crate::support::{CONFIG_INDIA, Run, TENANT_INDIA, TENANT_UAE};
+use crate::support::{CONFIG_INDIA, Run, TENANT_INDIA, TENANT_UAE, spawn_piped};
 
 #[test]
 fn a_call_is_recorded_placed_and_listed() {
@@ -373,11 +373,7 @@ fn hanging_at(world: &World, method: &str, args: &[&str]) -> std::process::Child
     world.standin.fault(method, 1, Fault::Hang);
     let call = ["dispatch", "--from", FROM, "--to", TO, "--timeout", "60s"];
     let mut command = world.lkroute.command(&[&call[..], args].concat());
-    command
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    let child = command.spawn().expect("start lkroute");
+    let child = spawn_piped(&mut command);
     let until = Instant::now() + Duration::from_secs(20);
     while world.standin.posts(method).is_empty() {
         assert!(Instant::now() < until, "no {method} in time");

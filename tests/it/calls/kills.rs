@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -15,7 +15,7 @@ use serde_json::Value;
 use super::world::{FROM, clean, files, routed};
 use crate::livekit::real::{Livekit, Worker};
 use crate::support::pages::blocks_run_by;
-use crate::support::{Lkroute, Run, TENANT_INDIA, block_on};
+use crate::support::{Lkroute, Run, TENANT_INDIA, block_on, spawn_piped};
 
 /// Calls that are under way when the server is killed.
 const CALLS: u64 = 4;
@@ -48,11 +48,7 @@ fn place(lkroute: &Lkroute, to: &str) -> Child {
     ];
     let limits = ["--timeout", "2s", "--settle", "4s", "--format", "json"];
     let mut command = lkroute.command(&[&call[..], &limits].concat());
-    command
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    command.spawn().expect("start lkroute")
+    spawn_piped(&mut command)
 }
 
 #[test]
@@ -156,11 +152,8 @@ fn the_loop_of_the_docs_calls_nobody_twice() {
     command
         .env("PATH", format!("{}:{path}", bin.display()))
         .env("NO_PROXY", "127.0.0.1")
-        .env("FROM", FROM)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    let child = command.spawn().expect("start sh");
+        .env("FROM", FROM);
+    let child = spawn_piped(&mut command);
     assert!(worker.job_after(3).is_some(), "the loop has begun");
     livekit.kill();
     thread::sleep(Duration::from_secs(2));

@@ -2,7 +2,6 @@
 //! phones. `LKROUTE_TEST_LIVEKIT_SIP` names livekit-sip, and `tests/sip` runs
 //! them in a network of their own; without both they are named as not run.
 
-use std::process::Stdio;
 use std::thread;
 use std::time::Duration;
 
@@ -11,7 +10,7 @@ use serde_json::{Value, json};
 use super::world::{FROM, clean, files, routed};
 use crate::livekit::real::{Livekit, Worker};
 use crate::phone::{Manner, Phone};
-use crate::support::{Lkroute, Run, Server, TENANT_INDIA, block_on, left_out, part};
+use crate::support::{Lkroute, Run, Server, TENANT_INDIA, block_on, left_out, part, spawn_piped};
 
 const TO: &str = "+919876543210";
 
@@ -181,11 +180,7 @@ fn a_server_that_is_killed_rings_nobody_twice() {
             "dispatch", "--from", FROM, "--to", TO, "--sip", "--ring", "8s", "-j",
         ];
         let mut command = lkroute.command(&call);
-        command
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        let child = command.spawn().expect("start lkroute");
+        let child = spawn_piped(&mut command);
         thread::sleep(Duration::from_millis(moment));
         telephony.livekit.kill();
         thread::sleep(Duration::from_millis(300));

@@ -3,14 +3,11 @@
 
 use lkroute::secrets::{KeyRing, Secret, SecretFormat, seal};
 use serde_json::Value;
-use sqlx::{AssertSqlSafe, Connection, Row, SqliteConnection};
 use uuid::Uuid;
 
 use crate::livekit::standin::{KEY, SECRET, StandIn};
 use crate::review::schema::assert_valid;
-use crate::support::{
-    CONFIG_INDIA, CONFIG_UAE, Lkroute, Run, TENANT_INDIA, TENANT_UAE, block_on, words_of,
-};
+use crate::support::{CONFIG_INDIA, CONFIG_UAE, Lkroute, Run, TENANT_INDIA, TENANT_UAE, words_of};
 
 /// `made-up key for lkroute's tests`, and another.
 pub const RING: &str = "tests:bWFkZS11cCBrZXkgZm9yIGxrcm91dGUncyB0ZXN0cyE";
@@ -100,17 +97,7 @@ impl World {
 
     /// Runs SQL; the first column of each row.
     pub fn sql(&self, sql: &str) -> Vec<String> {
-        let url = format!("sqlite://{}/lkroute.db", self.lkroute.path().display());
-        block_on(async {
-            let mut conn = SqliteConnection::connect(&url).await.expect("connect");
-            let rows = sqlx::raw_sql(AssertSqlSafe(sql)).fetch_all(&mut conn).await;
-            let rows = rows.unwrap_or_else(|error| panic!("{sql}: {error}"));
-            let text = |row: &sqlx::sqlite::SqliteRow| {
-                let text: Option<String> = row.try_get_unchecked(0).expect("a text");
-                text.unwrap_or_default()
-            };
-            rows.iter().map(text).collect()
-        })
+        self.lkroute.sql_rows(sql)
     }
 
     /// Runs a command, whose output must hold no sealed secret either.

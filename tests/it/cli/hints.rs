@@ -4,9 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::run;
-use crate::support::{Lkroute, words_of};
-
-const SASYA: &str = "734cd516-e252-4728-9c52-4663ee552653";
+use crate::support::{Lkroute, TENANT_UAE, words_of};
 
 /// The text of every file of Rust below the directory.
 fn sources(dir: &std::path::Path, found: &mut Vec<String>) {
@@ -227,13 +225,13 @@ fn a_name_and_an_address_are_taken_alike() {
         "resolve --offline --from",
         "plan --number",
     ] {
-        let both = format!("{line} {address} --tenant {SASYA}");
+        let both = format!("{line} {address} --tenant {TENANT_UAE}");
         run(&lkroute, &both).expect_code(0);
-        let other = both.replace(SASYA, "99999999-e252-4728-9c52-4663ee552653");
+        let other = both.replace(TENANT_UAE, "99999999-e252-4728-9c52-4663ee552653");
         let said = run(&lkroute, &other).expect_code(1).stderr;
         assert!(said.contains("leave --tenant out"), "{line}: {said}");
     }
-    let user = format!("resolve --from {address} --initiated-by {SASYA}");
+    let user = format!("resolve --from {address} --initiated-by {TENANT_UAE}");
     let said = run(&lkroute, &user).expect_code(1).stderr;
     assert_contains!(said, "leave --initiated-by out");
     let nobody = run(&lkroute, "plan --number binding.+971545335200@nobody");
@@ -263,7 +261,7 @@ fn a_name_and_an_address_are_taken_alike() {
     }
     for (line, tenant) in [
         ("import --out one --tenant", "sasya"),
-        ("import --out two --tenant", SASYA),
+        ("import --out two --tenant", TENANT_UAE),
     ] {
         run(&lkroute, &format!("{line} {tenant}")).expect_code(0);
     }
@@ -284,7 +282,7 @@ fn a_wrong_tenant_names_the_tenants_that_have_the_number() {
         let hint = said.split_once("hint:").map_or("", |(_, hint)| hint);
         assert!(hint.contains("sasya"), "{tenant}: {said}");
     }
-    for tenant in ["sasya", SASYA] {
+    for tenant in ["sasya", TENANT_UAE] {
         let line = format!("resolve --from +971545335200 --tenant {tenant}");
         run(&lkroute, &line).expect_code(0);
     }
@@ -454,14 +452,11 @@ fn a_config_that_is_held_by_rows_goes_when_they_have_moved() {
     let lkroute = Lkroute::with_two_regions();
     run(&lkroute, "apply --auto-approve").expect_code(0);
     let id = "e3ca4a84-4cc3-4be5-8240-34366fe4d0c5";
-    super::sql(
-        &lkroute,
-        &format!(
-            "INSERT INTO voice_agent_numbers (id, tenant_id, country_code, base_number, rules)
-             VALUES ('aaaaaaaa-0000-4000-8000-000000000001', '{SASYA}', '+971', 545335301,
+    lkroute.sql(&format!(
+        "INSERT INTO voice_agent_numbers (id, tenant_id, country_code, base_number, rules)
+             VALUES ('aaaaaaaa-0000-4000-8000-000000000001', '{TENANT_UAE}', '+971', 545335301,
                '{{\"livekit_config\": \"{id}\"}}')"
-        ),
-    );
+    ));
     std::fs::remove_file(lkroute.path().join("routing/uae.toml")).expect("removed");
     refused(
         &lkroute,
@@ -469,10 +464,7 @@ fn a_config_that_is_held_by_rows_goes_when_they_have_moved() {
         "1 number row still holds its id (1 of tenant sasya)",
     );
     refused(&lkroute, "plan", "move them to another config first");
-    super::sql(
-        &lkroute,
-        "UPDATE voice_agent_numbers SET rules = '{}' WHERE base_number = 545335301",
-    );
+    lkroute.sql("UPDATE voice_agent_numbers SET rules = '{}' WHERE base_number = 545335301");
     let plan = run(&lkroute, "plan");
     assert_lacks!(plan.stdout, "config-in-use");
 }

@@ -1,6 +1,6 @@
 //! From an empty directory to resolved calls, and back.
 
-use super::{run, sql};
+use super::run;
 use crate::support::Lkroute;
 
 const UAE: &str = "+971545335200";
@@ -68,10 +68,7 @@ fn nobody_to_approve_means_nothing_is_applied() {
 fn drift_is_left_alone_unless_it_is_asked_for() {
     let lkroute = Lkroute::with_two_regions();
     run(&lkroute, "apply --auto-approve").expect_code(0);
-    sql(
-        &lkroute,
-        "UPDATE voice_agent_livekit SET worker_name = 'elsewhere' WHERE name LIKE 'uae%'",
-    );
+    lkroute.sql("UPDATE voice_agent_livekit SET worker_name = 'elsewhere' WHERE name LIKE 'uae%'");
     let worker = "SELECT worker_name FROM voice_agent_livekit WHERE name LIKE 'uae%'";
 
     let plan = run(&lkroute, "plan --detailed-exitcode --format json")
@@ -87,9 +84,9 @@ fn drift_is_left_alone_unless_it_is_asked_for() {
 
     let bare = run(&lkroute, "apply --auto-approve").expect_code(0);
     assert_contains!(bare.stdout, "Drift, left alone");
-    assert_eq!(sql(&lkroute, worker), "elsewhere");
+    assert_eq!(lkroute.sql(worker), "elsewhere");
     run(&lkroute, "apply --auto-approve --revert-drift").expect_code(0);
-    assert_eq!(sql(&lkroute, worker), "voag-staging");
+    assert_eq!(lkroute.sql(worker), "voag-staging");
     run(&lkroute, "plan --detailed-exitcode").expect_code(0);
 }
 
@@ -97,10 +94,7 @@ fn drift_is_left_alone_unless_it_is_asked_for() {
 fn a_conflict_stops_everything_until_it_is_adopted() {
     let lkroute = Lkroute::with_two_regions();
     run(&lkroute, "apply --auto-approve").expect_code(0);
-    sql(
-        &lkroute,
-        "UPDATE voice_agent_livekit SET trunk_id = 'ST_theirs' WHERE name LIKE 'uae%'",
-    );
+    lkroute.sql("UPDATE voice_agent_livekit SET trunk_id = 'ST_theirs' WHERE name LIKE 'uae%'");
     lkroute.edit(
         "routing/uae.toml",
         "trunk_id = \"ST_svHE4RdTc7Ds\"",
@@ -128,7 +122,7 @@ fn a_conflict_stops_everything_until_it_is_adopted() {
     assert_contains!(lkroute.read("routing/uae.toml"), "adopt = [\"trunk_id\"]");
     run(&lkroute, "apply --auto-approve").expect_code(0);
     let trunk = "SELECT trunk_id FROM voice_agent_livekit WHERE name LIKE 'uae%'";
-    assert_eq!(sql(&lkroute, trunk), "ST_ours");
+    assert_eq!(lkroute.sql(trunk), "ST_ours");
     let settled = run(&lkroute, "plan --detailed-exitcode").expect_code(0);
     assert_contains!(settled.stdout, "adopt-not-needed");
 }
@@ -171,8 +165,7 @@ fn a_target_leaves_the_rest_outstanding() {
 fn a_config_in_use_is_not_deleted() {
     let lkroute = Lkroute::with_two_regions();
     run(&lkroute, "apply --auto-approve").expect_code(0);
-    sql(
-        &lkroute,
+    lkroute.sql(
         "INSERT INTO voice_agent_numbers (id, tenant_id, country_code, base_number, rules) VALUES (
            '00000000-0000-0000-0000-000000000001', '926070b5-189b-4682-9279-ea10ca090b84', '971', 1,
            '{\"livekit_config\": \"e3ca4a84-4cc3-4be5-8240-34366fe4d0c5\"}')",

@@ -1,14 +1,13 @@
 //! The reverse look-up, from the files and from the database.
 
-use super::{run, sql};
+use super::run;
 use crate::support::Lkroute;
 
 #[test]
 fn numbers_are_found_by_config_tenant_and_region() {
     let lkroute = Lkroute::with_two_regions();
     run(&lkroute, "apply --auto-approve").expect_code(0);
-    sql(
-        &lkroute,
+    lkroute.sql(
         "INSERT INTO voice_agent_numbers (id, tenant_id, country_code, base_number, status) VALUES
            ('00000000-0000-0000-0000-000000000001', '926070b5-189b-4682-9279-ea10ca090b84',
             '91', 9513456728, 'inactive')",
@@ -62,15 +61,12 @@ fn numbers_are_found_by_config_tenant_and_region() {
 fn a_name_that_others_wrote_is_found_in_either_form() {
     let lkroute = Lkroute::with_two_regions();
     run(&lkroute, "apply --auto-approve").expect_code(0);
-    sql(
-        &lkroute,
-        "INSERT INTO voice_agent_livekit (id, name, livekit_url, livekit_api_key, livekit_api_secret)
+    lkroute.sql("INSERT INTO voice_agent_livekit (id, name, livekit_url, livekit_api_key, livekit_api_secret)
            VALUES ('00000000-0000-0000-0000-000000000002', 'kafe\u{301}', 'wss://cafe.example', 'k', 's');
          INSERT INTO voice_agent_numbers (id, tenant_id, country_code, base_number, rules) VALUES
            ('00000000-0000-0000-0000-000000000001', '926070b5-189b-4682-9279-ea10ca090b84',
             '91', 9513456728,
-            '{\"livekit_config\": \"00000000-0000-0000-0000-000000000002\"}')",
-    );
+            '{\"livekit_config\": \"00000000-0000-0000-0000-000000000002\"}')");
     for name in ["kafe\u{301}", "kaf\u{e9}"] {
         let list = run(&lkroute, &format!("list --config {name}")).expect_code(0);
         assert_contains!(list.stdout, "+919513456728");

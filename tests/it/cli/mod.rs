@@ -26,24 +26,6 @@ fn run(lkroute: &Lkroute, line: &str) -> Run {
     lkroute.run(&words)
 }
 
-/// Changes the database behind lkroute's back.
-fn sql(lkroute: &Lkroute, statement: &str) -> String {
-    let path = lkroute.path().join("lkroute.db");
-    crate::support::block_on(async {
-        use sqlx::{Connection, Row, SqliteConnection};
-        let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path);
-        let mut connection = SqliteConnection::connect_with(&options)
-            .await
-            .expect("open");
-        let rows = sqlx::raw_sql(sqlx::AssertSqlSafe(statement.to_owned()));
-        let rows = rows.fetch_all(&mut connection).await.expect(statement);
-        let texts = rows
-            .iter()
-            .map(|row| row.try_get::<String, _>(0).unwrap_or_default());
-        texts.collect::<Vec<_>>().join("\n")
-    })
-}
-
 /// The text with what differs from run to run masked: durations, dates and
 /// the ids of rows, which are of version 7.
 fn masked(text: &str) -> String {

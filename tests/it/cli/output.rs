@@ -1,6 +1,6 @@
 //! What people read, word for word (`tests/golden/cli`).
 
-use super::{masked, run, sql};
+use super::{masked, run};
 use crate::support::{Lkroute, golden};
 
 fn fits(text: &str) {
@@ -53,7 +53,7 @@ fn rows_of_others_that_cannot_be_read_are_few_lines() {
     for n in 0..5 {
         let tenant = uuid::Uuid::from_u128(n);
         let insert = "INSERT INTO voice_agent_numbers (id, tenant_id, base_number) VALUES";
-        sql(&lkroute, &format!("{insert} ('{tenant}', '{tenant}', 7)"));
+        lkroute.sql(&format!("{insert} ('{tenant}', '{tenant}', 7)"));
     }
     let plan = run(&lkroute, "plan").expect_code(0).stdout;
     let expected = "5 number rows of others can't be read and never match:\n  row 0000";
@@ -95,16 +95,12 @@ fn a_plan_with_everything() {
     lkroute.write("routing/gone.toml", gone);
     run(&lkroute, "apply --auto-approve").expect_code(0);
 
-    sql(
-        &lkroute,
+    lkroute.sql(
         "UPDATE voice_agent_livekit SET trunk_id = 'ST_theirs', worker_name = 'drifted'
            WHERE name LIKE 'uae%'",
     );
     let provider = "UPDATE voice_agent_numbers SET provider = 'Theirs'";
-    sql(
-        &lkroute,
-        &format!("{provider} WHERE base_number = 9513456728"),
-    );
+    lkroute.sql(&format!("{provider} WHERE base_number = 9513456728"));
     std::fs::remove_file(lkroute.path().join("routing/gone.toml")).expect("remove a file");
     many("New");
     lkroute.edit(

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{run, sql};
+use super::run;
 use crate::review::schema::assert_valid;
 use crate::support::{Lkroute, words_of};
 
@@ -22,8 +22,7 @@ fn new_worker(lkroute: &Lkroute, from: &str, to: &str) {
 }
 
 fn theirs(lkroute: &Lkroute) {
-    sql(
-        lkroute,
+    lkroute.sql(
         "UPDATE voice_agent_numbers SET provider = 'Theirs',
            rules = json_set(rules, '$.outbound', json('false'), '$.ui', 7)
          WHERE base_number = 545335200",
@@ -81,12 +80,12 @@ fn a_rollback_needs_neither_files_nor_keys() {
     let held = run(&lkroute, "apply --auto-approve").expect_code(4);
     assert_contains!(held.stdout, "calls fail");
     let worker = "SELECT worker_name FROM voice_agent_livekit WHERE name = 'uae-vm-selfhosted'";
-    assert_eq!(sql(&lkroute, worker), "voag-staging");
+    assert_eq!(lkroute.sql(worker), "voag-staging");
     new_worker(&lkroute, "voag-production", "voag-staging");
     run(&lkroute, "plan --detailed-exitcode").expect_code(0);
     new_worker(&lkroute, "voag-staging", "voag-dev-v2");
     run(&lkroute, "apply --auto-approve").expect_code(0);
-    assert_eq!(sql(&lkroute, worker), "voag-dev-v2");
+    assert_eq!(lkroute.sql(worker), "voag-dev-v2");
 }
 
 #[test]
@@ -137,10 +136,7 @@ fn drift_is_shown_and_accepted_into_the_files() {
         ),
         (&json!("rules.outbound"), &json!(false), &json!(1))
     );
-    let before = sql(
-        &lkroute,
-        "SELECT rules FROM voice_agent_numbers ORDER BY id",
-    );
+    let before = lkroute.sql("SELECT rules FROM voice_agent_numbers ORDER BY id");
     let accept = "drift --accept binding.+971545335200@sasya";
     let accepted = run(&lkroute, accept).expect_code(0);
     assert_contains!(accepted.stdout, "as the database has it");
@@ -159,10 +155,7 @@ fn drift_is_shown_and_accepted_into_the_files() {
     );
     run(&lkroute, "apply --auto-approve").expect_code(0);
     assert_eq!(
-        sql(
-            &lkroute,
-            "SELECT rules FROM voice_agent_numbers ORDER BY id"
-        ),
+        lkroute.sql("SELECT rules FROM voice_agent_numbers ORDER BY id"),
         before
     );
     run(&lkroute, "drift").expect_code(0);
@@ -177,8 +170,7 @@ fn what_was_taken_out_of_a_range_by_others_is_split_off() {
          tenant = \"sasya\"\nprovider = \"P\"\n",
     );
     run(&lkroute, "apply --auto-approve").expect_code(0);
-    sql(
-        &lkroute,
+    lkroute.sql(
         "UPDATE voice_agent_numbers SET provider = 'Q' WHERE base_number = 500000004;
          DELETE FROM voice_agent_numbers WHERE base_number = 500000009",
     );
@@ -202,30 +194,18 @@ fn what_the_files_can_not_say_is_not_accepted() {
         assert_contains!(run.stderr, what);
     };
     let id = "00000000-0000-4000-8000-000000000001";
-    sql(
-        &lkroute,
-        &format!(
-            "UPDATE voice_agent_numbers SET rules = json_set(rules, '$.livekit_config', '{id}')
+    lkroute.sql(&format!(
+        "UPDATE voice_agent_numbers SET rules = json_set(rules, '$.livekit_config', '{id}')
              WHERE base_number = 545335200"
-        ),
-    );
+    ));
     accept("which the files don't declare");
-    sql(
-        &lkroute,
-        "UPDATE voice_agent_numbers SET rules = json_set(rules, '$.livekit_config', null)",
-    );
+    lkroute.sql("UPDATE voice_agent_numbers SET rules = json_set(rules, '$.livekit_config', null)");
     accept("no config any more");
     run(&lkroute, "apply --auto-approve --revert-drift").expect_code(0);
-    sql(
-        &lkroute,
-        "UPDATE voice_agent_livekit SET livekit_api_secret = 'made-up-plain text'",
-    );
+    lkroute.sql("UPDATE voice_agent_livekit SET livekit_api_secret = 'made-up-plain text'");
     accept("plain text");
     run(&lkroute, "apply --auto-approve --revert-drift").expect_code(0);
-    sql(
-        &lkroute,
-        "UPDATE voice_agent_numbers SET status = 'inactive'",
-    );
+    lkroute.sql("UPDATE voice_agent_numbers SET status = 'inactive'");
     accept("the row is in a state");
     assert_eq!(
         run(&lkroute, "drift --full")
@@ -243,7 +223,7 @@ fn what_is_given_back_stays_as_it_is_and_leaves_the_plan() {
     let all = "SELECT name || coalesce(worker_name, '') || updated_at FROM voice_agent_livekit
                UNION ALL SELECT coalesce(rules, '') || updated_at FROM voice_agent_numbers
                ORDER BY 1";
-    let before = sql(&lkroute, all);
+    let before = lkroute.sql(all);
     let address = "binding.+971545335200@sasya";
     let release = format!("release {address} --auto-approve");
     let declared = run(&lkroute, &release).expect_code(1);
@@ -258,14 +238,14 @@ fn what_is_given_back_stays_as_it_is_and_leaves_the_plan() {
     let report = assert_valid("apply", &released.stdout);
     assert_eq!(report["changes"][0]["action"], "release");
     run(&lkroute, "plan --detailed-exitcode").expect_code(0);
-    assert_eq!(sql(&lkroute, all), before);
+    assert_eq!(lkroute.sql(all), before);
     run(&lkroute, &release).expect_code(1);
 
     std::fs::remove_dir_all(lkroute.path().join("routing")).expect("leave the repository");
     run(&lkroute, "release --all --auto-approve").expect_code(0);
-    assert_eq!(sql(&lkroute, all), before);
+    assert_eq!(lkroute.sql(all), before);
     let ours = "SELECT count(*) || '' FROM lkroute_bindings WHERE until IS NULL";
-    assert_eq!(sql(&lkroute, ours), "0");
+    assert_eq!(lkroute.sql(ours), "0");
     let history = run(&lkroute, "history").expect_code(0).stdout;
     assert_contains!(history, "release");
 }
@@ -287,8 +267,7 @@ fn what_a_wave_did_and_others_undid_is_not_said_of_it() {
         (rollout.is_string(), explained.stdout.contains("by rollout"))
     };
     assert_eq!(rollouts(), (true, true));
-    sql(
-        &lkroute,
+    lkroute.sql(
         "UPDATE voice_agent_numbers SET rules = json_set(rules, '$.livekit_config',
            (SELECT id FROM voice_agent_livekit WHERE name = 'uae-vm-selfhosted'))",
     );
@@ -308,15 +287,12 @@ fn a_row_with_broken_bytes_or_an_odd_id_is_passed_over() {
     ];
     let texts = ["CAST(x'ff41' AS TEXT)", "'P'"];
     for (n, (id, provider)) in ids.into_iter().zip(texts).enumerate() {
-        sql(
-            &lkroute,
-            &format!(
-                "INSERT INTO voice_agent_numbers (id, tenant_id, country_code, base_number,
+        lkroute.sql(&format!(
+            "INSERT INTO voice_agent_numbers (id, tenant_id, country_code, base_number,
                    provider, status, rules)
                  VALUES ('{id}', '734cd516-e252-4728-9c52-4663ee552653', '+971', 54533530{n},
                    {provider}, 'active', '{{}}')"
-            ),
-        );
+        ));
     }
     let plan = run(&lkroute, "plan --verbose --detailed-exitcode").expect_code(0);
     for told in [
@@ -340,16 +316,13 @@ fn ids_that_are_no_uuid_are_passed_over_and_named() {
     let columns = "id, name, livekit_url, livekit_api_key, livekit_api_secret";
     let number = "id, tenant_id, country_code, base_number, rules";
     let tenant = "734cd516-e252-4728-9c52-4663ee552653";
-    sql(
-        &lkroute,
-        &format!(
-            "INSERT INTO voice_agent_livekit ({columns})
+    lkroute.sql(&format!(
+        "INSERT INTO voice_agent_livekit ({columns})
              VALUES ('config-7', 'of-others', 'wss://others.example', 'APIothers', 'sealed');
              INSERT INTO voice_agent_numbers ({number})
              VALUES ('row-7', '{tenant}', '+971', 545335307, '{{}}'),
                ('aaaaaaaa-0000-4000-8000-000000000008', 'tenant-7', '+971', 545335308, '{{}}')"
-        ),
-    );
+    ));
     let plan = run(&lkroute, "plan --verbose --detailed-exitcode").expect_code(0);
     let words = crate::support::words_of(&plan.stdout);
     for told in [
@@ -382,7 +355,7 @@ fn ids_that_are_no_uuid_are_passed_over_and_named() {
     let hinted = crate::support::told(&refused, hint);
     hinted.then(|| {
         let change = format!("UPDATE voice_agent_livekit SET id = '{id}' WHERE id = 'config-7'");
-        sql(&lkroute, &change);
+        lkroute.sql(&change);
         let with_id = format!("[configs.of-others]\nid = \"{id}\"");
         lkroute.edit("routing/uae.toml", "[configs.of-others]", &with_id);
     });
@@ -396,15 +369,12 @@ fn ids_that_are_no_uuid_are_passed_over_and_named() {
 fn a_config_row_with_broken_bytes_is_named_and_no_read_fails() {
     let lkroute = applied_twice();
     let id = "bbbbbbbb-0000-4000-8000-000000000001";
-    sql(
-        &lkroute,
-        &format!(
-            "INSERT INTO voice_agent_livekit
+    lkroute.sql(&format!(
+        "INSERT INTO voice_agent_livekit
                (id, name, livekit_url, livekit_api_key, livekit_api_secret, trunk_id)
              VALUES ('{id}', 'of-others', 'wss://others.example', 'APIothers', 'sealed',
                CAST(x'ff41' AS TEXT))"
-        ),
-    );
+    ));
     let words = |text: &str| words_of(text);
     let plan = run(&lkroute, "plan --detailed-exitcode").expect_code(0);
     let told = format!("the config row {id} has broken bytes in `trunk_id`");
@@ -430,8 +400,7 @@ fn a_config_row_with_broken_bytes_is_named_and_no_read_fails() {
         );
     }
     // One of ours: drift as any other, and the files' value replaces it.
-    sql(
-        &lkroute,
+    lkroute.sql(
         "UPDATE voice_agent_livekit SET trunk_id = CAST(x'ff41' AS TEXT)
          WHERE name = 'uae-vm-selfhosted'",
     );

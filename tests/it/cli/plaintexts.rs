@@ -1,13 +1,11 @@
 //! A session in which every secret and key is at hand and every command says
 //! all that it can: [`Lkroute`] itself looks through what they leave.
 
-use super::{run, sql};
-use crate::support::{FERNET_KEY, Lkroute};
+use super::run;
+use crate::support::{DEMO_KEYS, FERNET_KEY, Lkroute};
 
 /// A made-up key.
 const KEYS: &str = "other:bWFkZS11cCBrZXkgb2YgdGhlIHRlc3RzLCBubyAyISE";
-/// The key of the sample.
-const DEMO: &str = "demo:bGtyb3V0ZSBkZW1vIGtleSwgbmV2ZXIgdXNlIHRoaXM";
 
 /// One secret from the environment, one from a file, one sealed; the servers
 /// are not there.
@@ -29,7 +27,7 @@ fn sample() -> Lkroute {
     lkroute.write("routing/india.secret", "made-up-secret-of-a-file\n");
     lkroute
         .env("LKROUTE_SECRET_MADE_UP", "made-up-secret-of-a-variable")
-        .env("LKROUTE_KEYS", &format!("{KEYS},{DEMO}"))
+        .env("LKROUTE_KEYS", &format!("{KEYS},{DEMO_KEYS}"))
         .env("LIVEKIT_SECRET_ENCRYPTION_KEY", FERNET_KEY)
         .env("LIVEKIT_API_SECRET", "made-up-secret-of-the-environment")
         .env("RUST_BACKTRACE", "full")
@@ -77,7 +75,7 @@ fn the_most_talkative_session_gives_no_secret_away() {
         run(&lkroute, &format!("{line} -vv")).expect_code(code);
     }
     let set = "UPDATE voice_agent_livekit SET livekit_api_secret = 'made-up-plain-text'";
-    sql(&lkroute, set);
+    lkroute.sql(set);
     for (line, code) in [
         ("drift --format json", 7),
         ("drift --all", 1),
@@ -126,9 +124,7 @@ fn user_and_password_in_a_url_of_others_are_not_shown() {
     let url = |host: &str| format!("wss://bob:{password}@{host}.example");
     let theirs = "aaaaaaaa-0000-4000-8000-000000000001";
     let rules = format!("{{\"livekit_config\": \"{theirs}\", \"outbound\": true}}");
-    sql(
-        &lkroute,
-        &format!(
+    lkroute.sql(&format!(
             "INSERT INTO voice_agent_livekit
                (id, name, livekit_url, livekit_api_key, livekit_api_secret, trunk_id)
                VALUES ('{theirs}', 'theirs', '{}', 'k', 'dev-s-t-x', 'ST_x');
@@ -138,8 +134,7 @@ fn user_and_password_in_a_url_of_others_are_not_shown() {
              UPDATE voice_agent_livekit SET livekit_url = '{}' WHERE name = 'uae-vm-selfhosted'",
             url("theirs"),
             url("drifted")
-        ),
-    );
+        ));
     let from = "--from +971500000099 --tenant sasya";
     let call = format!("dispatch --dry-run {from} --to +971501234567");
     for line in [

@@ -1,12 +1,9 @@
 //! Another key: what is said to be rotated opens, several keys are at hand for
 //! a while, and a pipeline plans without any.
 
-use std::process::Stdio;
-
 use super::run;
-use crate::support::{FERNET_KEY, Lkroute, Run, console};
+use crate::support::{DEMO_KEYS, FERNET_KEY, Lkroute, Run, console};
 
-const DEMO: &str = "demo:bGtyb3V0ZSBkZW1vIGtleSwgbmV2ZXIgdXNlIHRoaXM";
 /// Made-up keys; the second has the name of the sample's key, and is another.
 const NEW: &str = "new:bWFkZS11cCBrZXkgb2YgdGhlIHRlc3RzLCBubyAyISE";
 const NOT_DEMO: &str = "demo:bWFkZS11cCBrZXkgb2YgdGhlIHRlc3RzLCBubyAyISE";
@@ -27,10 +24,10 @@ fn nothing_is_called_rotated_that_does_not_open() {
         let refused = run(&lkroute, command).expect_code(1);
         assert_lacks!(refused.words(), "sealed so already");
     }
-    lkroute.env("LKROUTE_KEYS", DEMO);
+    lkroute.env("LKROUTE_KEYS", DEMO_KEYS);
     let fine = run(&lkroute, "secrets rotate --check").expect_code(0);
     assert_contains!(fine.words(), "sealed so already, and opens");
-    lkroute.env("LKROUTE_KEYS", &format!("{NEW},{DEMO}"));
+    lkroute.env("LKROUTE_KEYS", &format!("{NEW},{DEMO_KEYS}"));
     let check = run(&lkroute, "secrets rotate --check").expect_code(1);
     assert_contains!(check.words(), "2 secrets to be sealed anew");
     assert_eq!(lkroute.read("routing/uae.toml"), before);
@@ -43,7 +40,7 @@ fn nothing_is_called_rotated_that_does_not_open() {
 /// it anew: the key would be taken away from under it.
 #[test]
 fn a_rotation_leaves_no_environment_behind() {
-    let mut lkroute = sample(DEMO);
+    let mut lkroute = sample(DEMO_KEYS);
     let file = lkroute.read("routing/uae.toml");
     let sealed = file.lines().find(|line| line.starts_with("api_secret"));
     let sealed = sealed.expect("a sealed secret").to_owned();
@@ -67,7 +64,7 @@ fn a_rotation_leaves_no_environment_behind() {
         "{file}"
     );
 
-    lkroute.env("LKROUTE_KEYS", &format!("{NEW},{DEMO}"));
+    lkroute.env("LKROUTE_KEYS", &format!("{NEW},{DEMO_KEYS}"));
     run(&lkroute, "secrets rotate --env production").expect_code(0);
     let check = run(&lkroute, "secrets rotate --check --env production").expect_code(0);
     let words = check.words();
@@ -88,7 +85,7 @@ fn a_rotation_leaves_no_environment_behind() {
 /// A Fernet value opens for any config, one of `aes-256-gcm` for one id.
 #[test]
 fn a_value_of_two_ids_is_sealed_for_each() {
-    let mut lkroute = sample(DEMO);
+    let mut lkroute = sample(DEMO_KEYS);
     lkroute.env("LIVEKIT_SECRET_ENCRYPTION_KEY", FERNET_KEY);
     run(&lkroute, "secrets rotate --format fernet").expect_code(0);
     lkroute.write(
@@ -133,40 +130,38 @@ fn secrets_that_are_elsewhere_are_not_called_sealed() {
     }
 }
 
+/// One job plans without these variables; another, which has them, re-seals.
+fn plan_without_and_apply(lkroute: &Lkroute, unset: &[&str]) {
+    let mut command = lkroute.command(&["plan", "--out", "saved.lkplan"]);
+    for name in unset {
+        command.env_remove(name);
+    }
+    Run::of_command(&mut command).expect_code(0);
+    let applied = run(lkroute, "apply saved.lkplan --auto-approve").expect_code(0);
+    assert_contains!(applied.words(), "re-seal");
+}
+
 /// The ring gets another key first; the plan of the pull request has neither key
 /// nor secret.
 #[test]
 fn a_pipeline_plans_without_keys_what_follows_the_ring() {
-    let mut lkroute = sample(DEMO);
+    let mut lkroute = sample(DEMO_KEYS);
     let text = lkroute.read("routing/uae.toml");
     let sealed = text.lines().find(|line| line.starts_with("api_secret"));
     let source = "api_secret = { env = \"LKROUTE_SECRET_UAE\" }";
     lkroute.edit("routing/uae.toml", sealed.expect("a secret"), source);
     lkroute.env("LKROUTE_SECRET_UAE", "made-up-secret-of-the-ring");
     run(&lkroute, "apply --auto-approve").expect_code(0);
-    lkroute.env("LKROUTE_KEYS", &format!("{NEW},{DEMO}"));
+    lkroute.env("LKROUTE_KEYS", &format!("{NEW},{DEMO_KEYS}"));
     run(&lkroute, "secrets rotate").expect_code(0);
-    let mut command = lkroute.command(&["plan", "--out", "saved.lkplan"]);
-    let planned = Run::of(
-        command
-            .env_remove("LKROUTE_KEYS")
-            .env_remove("LKROUTE_SECRET_UAE")
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("start it"),
-    );
-    planned.expect_code(0);
-    let applied = run(&lkroute, "apply saved.lkplan --auto-approve").expect_code(0);
-    assert_contains!(applied.words(), "re-seal");
+    plan_without_and_apply(&lkroute, &["LKROUTE_KEYS", "LKROUTE_SECRET_UAE"]);
     let planned = run(&lkroute, "plan --detailed-exitcode").expect_code(0);
     assert_contains!(planned.words(), "No changes");
 }
 
 #[test]
 fn several_fernet_keys_open_and_the_first_writes() {
-    let mut lkroute = sample(DEMO);
+    let mut lkroute = sample(DEMO_KEYS);
     lkroute.env("LIVEKIT_SECRET_ENCRYPTION_KEY", FERNET_KEY);
     lkroute.write("routing/format.toml", "[secrets]\nformat = \"fernet\"\n");
     run(&lkroute, "secrets rotate --format fernet").expect_code(0);
@@ -213,7 +208,7 @@ fn the_page_on_what_leaked_is_true() {
     lkroute
         .env("LKROUTE_KEYS_FILE", "keys")
         .env("NEW_SECRET", "made-up-secret-that-nobody-saw");
-    lkroute.write_private("keys", &format!("{DEMO}\n"));
+    lkroute.write_private("keys", &format!("{DEMO_KEYS}\n"));
     run(&lkroute, "apply --auto-approve --quiet").expect_code(0);
     console("docs/leaks.md", &lkroute, |output| {
         let line = |line: &str| match line.split_once(" in ") {
@@ -227,22 +222,10 @@ fn the_page_on_what_leaked_is_true() {
 
 #[test]
 fn a_pipeline_plans_a_rotation_without_keys_and_applies_it_with_them() {
-    let mut lkroute = sample(DEMO);
+    let mut lkroute = sample(DEMO_KEYS);
     run(&lkroute, "apply --auto-approve").expect_code(0);
-    lkroute.env("LKROUTE_KEYS", &format!("{NEW},{DEMO}"));
+    lkroute.env("LKROUTE_KEYS", &format!("{NEW},{DEMO_KEYS}"));
     run(&lkroute, "secrets rotate").expect_code(0);
-    let mut command = lkroute.command(&["plan", "--out", "saved.lkplan"]);
-    let planned = Run::of(
-        command
-            .env_remove("LKROUTE_KEYS")
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("start it"),
-    );
-    planned.expect_code(0);
-    let applied = run(&lkroute, "apply saved.lkplan --auto-approve").expect_code(0);
-    assert_contains!(applied.words(), "re-seal");
+    plan_without_and_apply(&lkroute, &["LKROUTE_KEYS"]);
     run(&lkroute, "plan --detailed-exitcode").expect_code(0);
 }

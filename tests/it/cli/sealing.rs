@@ -2,12 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::{run, sql};
+use super::run;
 use crate::review::schema::assert_valid;
-use crate::support::{FERNET_KEY, Lkroute, SECRET_UAE};
+use crate::support::{DEMO_KEYS, FERNET_KEY, Lkroute, SECRET_UAE};
 
-/// The key that the sample files are sealed with; the README publishes it.
-const DEMO: &str = "demo:bGtyb3V0ZSBkZW1vIGtleSwgbmV2ZXIgdXNlIHRoaXM";
 /// Made-up keys.
 const OTHER: &str = "other:bWFkZS11cCBrZXkgb2YgdGhlIHRlc3RzLCBubyAyISE";
 const NOT_DEMO: &str = "demo:bWFkZS11cCBrZXkgb2YgdGhlIHRlc3RzLCBubyAyISE";
@@ -30,12 +28,12 @@ fn listed(lkroute: &Lkroute, code: i32) -> Value {
 
 fn store(lkroute: &Lkroute, text: &str) {
     let set = format!("UPDATE voice_agent_livekit SET livekit_api_secret = '{text}'");
-    sql(lkroute, &format!("{set} WHERE name = '{UAE}'"));
+    lkroute.sql(&format!("{set} WHERE name = '{UAE}'"));
 }
 
 #[test]
 fn where_secrets_live_and_whether_they_open() {
-    let mut lkroute = sample(DEMO);
+    let mut lkroute = sample(DEMO_KEYS);
     let in_files = listed(&lkroute, 0);
     assert_eq!(
         (&in_files["place"], &in_files["in_files"]["state"]),
@@ -46,10 +44,7 @@ fn where_secrets_live_and_whether_they_open() {
     let text = run(&lkroute, "secrets list").expect_code(0).stdout;
     assert_contains!(text, "both   aes-256-gcm  demo  opens");
 
-    let sealed = sql(
-        &lkroute,
-        "SELECT livekit_api_secret FROM voice_agent_livekit ORDER BY name",
-    );
+    let sealed = lkroute.sql("SELECT livekit_api_secret FROM voice_agent_livekit ORDER BY name");
     let (of_india, of_uae) = sealed.split_once('\n').expect("two");
     let last = if of_uae.ends_with('A') { "B" } else { "A" };
     let altered = format!("{}{last}", &of_uae[..of_uae.len() - 1]);
@@ -77,7 +72,7 @@ fn where_secrets_live_and_whether_they_open() {
     );
     lkroute.env("LKROUTE_KEYS", OTHER);
     assert_eq!(listed(&lkroute, 0)["in_files"]["state"], "no key");
-    lkroute.env("LKROUTE_KEYS", &format!("{NOT_DEMO},x{DEMO}"));
+    lkroute.env("LKROUTE_KEYS", &format!("{NOT_DEMO},x{DEMO_KEYS}"));
     assert_eq!(listed(&lkroute, 1)["in_files"]["state"], "wrong key");
     lkroute.edit("routing/uae.toml", "api_secret = {", "# api_secret = {");
     lkroute.edit(
@@ -99,7 +94,7 @@ fn where_secrets_live_and_whether_they_open() {
 
 #[test]
 fn secrets_are_sealed_anew_in_the_files_and_then_in_the_database() {
-    let mut lkroute = sample(DEMO);
+    let mut lkroute = sample(DEMO_KEYS);
     run(&lkroute, "apply --auto-approve").expect_code(0);
     let files = || {
         (
@@ -124,7 +119,7 @@ fn secrets_are_sealed_anew_in_the_files_and_then_in_the_database() {
     };
     assert_eq!(files(), before, "nothing is written");
 
-    lkroute.env("LKROUTE_KEYS", &format!("{OTHER},{DEMO}"));
+    lkroute.env("LKROUTE_KEYS", &format!("{OTHER},{DEMO_KEYS}"));
     run(&lkroute, &format!("secrets rotate --config {UAE}")).expect_code(0);
     let plan = run(&lkroute, "plan --format json").expect_code(0).json();
     assert_eq!(plan["summary"]["reseal"], 1);
@@ -159,7 +154,7 @@ fn secrets_are_sealed_anew_in_the_files_and_then_in_the_database() {
 
 #[test]
 fn an_override_of_an_environment_is_sealed_anew_where_it_stands() {
-    let mut lkroute = sample(DEMO);
+    let mut lkroute = sample(DEMO_KEYS);
     let file = lkroute.read("routing/uae.toml");
     let sealed = file.lines().find(|line| line.starts_with("api_secret"));
     let sealed = sealed.expect("a sealed secret").to_owned();
@@ -177,7 +172,7 @@ fn an_override_of_an_environment_is_sealed_anew_where_it_stands() {
         "[[bindings]]",
         &format!("[configs.{UAE}.env.prod] # live\n{sealed}\n\n[[bindings]]"),
     );
-    lkroute.env("LKROUTE_KEYS", &format!("{OTHER},{DEMO}"));
+    lkroute.env("LKROUTE_KEYS", &format!("{OTHER},{DEMO_KEYS}"));
     run(&lkroute, "--env prod secrets rotate").expect_code(0);
     let after = lkroute.read("routing/uae.toml");
     let below = after.split_once("# live\n").expect("the override").1;
@@ -191,7 +186,7 @@ fn an_override_of_an_environment_is_sealed_anew_where_it_stands() {
 
 #[test]
 fn a_secret_from_a_variable_moves_to_the_key_that_is_first_in_the_ring() {
-    let mut lkroute = sample(DEMO);
+    let mut lkroute = sample(DEMO_KEYS);
     let file = lkroute.read("routing/uae.toml");
     let sealed = file.lines().find(|line| line.starts_with("api_secret"));
     let sealed = sealed.expect("a sealed secret").to_owned();
@@ -203,7 +198,7 @@ fn a_secret_from_a_variable_moves_to_the_key_that_is_first_in_the_ring() {
         plan["summary"][what].clone()
     };
     run(&lkroute, "apply --auto-approve").expect_code(0);
-    lkroute.env("LKROUTE_KEYS", &format!("{OTHER},{DEMO}"));
+    lkroute.env("LKROUTE_KEYS", &format!("{OTHER},{DEMO_KEYS}"));
     assert_eq!(summary(&lkroute, "reseal"), 1);
     let rotated = run(&lkroute, "secrets rotate").expect_code(0);
     let said = "1 secret from a variable or a file: `lkroute apply` seals it";
@@ -218,7 +213,7 @@ fn a_secret_from_a_variable_moves_to_the_key_that_is_first_in_the_ring() {
     assert_eq!(summary(&lkroute, "update"), 1);
 
     // Without any key of the ring, nothing can be said of it.
-    lkroute.env("LKROUTE_KEYS", DEMO);
+    lkroute.env("LKROUTE_KEYS", DEMO_KEYS);
     assert_eq!(summary(&lkroute, "update"), 0);
     assert_eq!(summary(&lkroute, "unchecked"), 1);
 

@@ -4,10 +4,9 @@
 use std::os::unix::fs::symlink;
 use std::process::Command;
 
-use super::{run, sql};
-use crate::support::Lkroute;
+use super::run;
+use crate::support::{DEMO_KEYS, Lkroute};
 
-const KEYS: &str = "demo:bGtyb3V0ZSBkZW1vIGtleSwgbmV2ZXIgdXNlIHRoaXM";
 /// Never in a database, an output or a report.
 const OUTSIDE: &str = "made-up-outside-0123456789abcdef";
 const PLAIN: &str = "made-up-secret-of-uae-0123456789";
@@ -15,7 +14,7 @@ const PLAIN: &str = "made-up-secret-of-uae-0123456789";
 /// The sample, with the UAE's secret from where `source` says.
 fn with(source: &str) -> Lkroute {
     let mut lkroute = Lkroute::with_two_regions();
-    lkroute.env("LKROUTE_KEYS", KEYS);
+    lkroute.env("LKROUTE_KEYS", DEMO_KEYS);
     set(&lkroute, source);
     lkroute
 }
@@ -32,7 +31,7 @@ fn set(lkroute: &Lkroute, source: &str) {
 }
 
 fn stored(lkroute: &Lkroute) -> String {
-    sql(lkroute, "SELECT count(*) FROM lkroute_configs")
+    lkroute.sql("SELECT count(*) FROM lkroute_configs")
 }
 
 #[test]
@@ -259,7 +258,7 @@ fn a_secret_of_a_variable_that_was_undone_is_held_back() {
     let live = |lkroute: &Lkroute| {
         let stored = "SELECT livekit_api_secret FROM voice_agent_livekit
                       WHERE name = 'uae-vm-selfhosted'";
-        sql(lkroute, stored)
+        lkroute.sql(stored)
     };
     lkroute.env("LKROUTE_SECRET_UAE", PLAIN);
     run(&lkroute, "apply --auto-approve").expect_code(0);

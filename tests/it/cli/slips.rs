@@ -1,14 +1,11 @@
 //! Slips of the pen that `plan` and `diff` name.
 
-use super::{run, sql};
-use crate::support::Lkroute;
+use super::run;
+use crate::support::{DEMO_KEYS, Lkroute};
 
 fn applied() -> Lkroute {
     let mut lkroute = Lkroute::with_two_regions();
-    lkroute.env(
-        "LKROUTE_KEYS",
-        "demo:bGtyb3V0ZSBkZW1vIGtleSwgbmV2ZXIgdXNlIHRoaXM",
-    );
+    lkroute.env("LKROUTE_KEYS", DEMO_KEYS);
     run(&lkroute, "apply --auto-approve").expect_code(0);
     lkroute
 }
@@ -93,8 +90,7 @@ fn a_number_that_is_the_lost_one_but_for_a_slip_is_named() {
 #[test]
 fn a_slip_onto_a_row_of_others_is_named_too() {
     let lkroute = applied();
-    sql(
-        &lkroute,
+    lkroute.sql(
         "INSERT INTO voice_agent_numbers (id, tenant_id, country_code, base_number, status, rules)
          VALUES ('11111111-1111-4111-8111-111111111111', '734cd516-e252-4728-9c52-4663ee552653',
            '+971', 545335700, 'active', '{}')",

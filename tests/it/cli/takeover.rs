@@ -1,10 +1,7 @@
 //! The sample routing on a PostgreSQL that other software made and writes.
 
 use super::run;
-use crate::support::{FERNET_KEY, Legacy, Lkroute, Postgres, table_checksum};
-
-/// The key that the sample files are sealed with; the README publishes it.
-const DEMO_KEYS: &str = "demo:bGtyb3V0ZSBkZW1vIGtleSwgbmV2ZXIgdXNlIHRoaXM";
+use crate::support::{DEMO_KEYS, FERNET_KEY, Legacy, Lkroute, Postgres, table_checksum};
 
 /// What no row of the sample's own is.
 const OTHERS: &str = "NOT (base_number = 545335200 AND provider = 'sasya UAE Number')

@@ -1,9 +1,7 @@
 //! Tables where they are expected, and a database that lkroute never touched.
 
 use super::{run, world};
-use crate::support::{Lkroute, words_of};
-
-const SASYA: &str = "734cd516-e252-4728-9c52-4663ee552653";
+use crate::support::{Lkroute, TENANT_UAE, words_of};
 
 #[test]
 fn a_missing_schema_variable_makes_no_second_set_of_tables() {
@@ -106,7 +104,7 @@ fn a_look_into_a_database_of_an_earlier_version_needs_no_migration() {
          ALTER TABLE lad_dev.lkroute_applies DROP COLUMN account;
          UPDATE lad_dev.lkroute_state SET schema_version = 1",
     );
-    let resolve = format!("resolve --from +971545335200 --tenant {SASYA}");
+    let resolve = format!("resolve --from +971545335200 --tenant {TENANT_UAE}");
     for command in [
         "plan",
         "list",
@@ -168,7 +166,7 @@ fn a_row_with_broken_bytes_is_passed_over_with_its_id() {
     let id = "aaaaaaaa-0000-4000-8000-000000000001";
     let broken = format!(
         "INSERT INTO lad_dev.voice_agent_numbers (id, tenant_id, country_code, base_number,
-           provider, rules) VALUES ('{id}', '{SASYA}', '+971', 545335301, E'\\xff\\x41', '{{}}')"
+           provider, rules) VALUES ('{id}', '{TENANT_UAE}', '+971', 545335301, E'\\xff\\x41', '{{}}')"
     );
     let config = "bbbbbbbb-0000-4000-8000-000000000001";
     let of_config = format!(

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use serde_json::Value;
 
-use crate::support::{Lkroute, words_of};
+use crate::support::{DEMO_KEYS, Lkroute, words_of};
 
 const TENANTS: [(&str, &str); 2] = [
     ("sasya", "734cd516-e252-4728-9c52-4663ee552653"),
@@ -236,10 +236,7 @@ fn world(files: &str) -> Lkroute {
     let mut lkroute = Lkroute::new();
     lkroute.write("routing/all.toml", files);
     for (name, value) in [
-        (
-            "LKROUTE_KEYS",
-            "demo:bGtyb3V0ZSBkZW1vIGtleSwgbmV2ZXIgdXNlIHRoaXM",
-        ),
+        ("LKROUTE_KEYS", DEMO_KEYS),
         ("LKROUTE_SECRET_A", "made-up-secret-a-0123456789"),
         ("LKROUTE_SECRET_B", "made-up-secret-b-0123456789"),
         ("LKROUTE_SECRET_C", "made-up-secret-c-0123456789"),

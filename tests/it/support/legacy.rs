@@ -4,6 +4,8 @@
 
 use super::postgres::Db;
 
+/// The key that the sample files are sealed with; the README publishes it.
+pub const DEMO_KEYS: &str = "demo:bGtyb3V0ZSBkZW1vIGtleSwgbmV2ZXIgdXNlIHRoaXM";
 pub const TENANT_UAE: &str = "734cd516-e252-4728-9c52-4663ee552653";
 pub const TENANT_INDIA: &str = "e0a3e9ca-3f46-4bb0-ac10-a91b5c1d20b5";
 /// Tenants that have India's number too, without a config.

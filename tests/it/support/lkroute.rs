@@ -183,7 +183,12 @@ impl Drop for Lkroute {
 }
 
 impl Run {
-    /// Waits for a command that [`Lkroute::command`] started with piped output.
+    /// Runs a command of [`Lkroute::command`] with nothing to read.
+    pub fn of_command(command: &mut Command) -> Self {
+        Self::of(spawn_piped(command))
+    }
+
+    /// Waits for a command that [`spawn_piped`] started.
     pub fn of(child: Child) -> Self {
         let run = finish(child, "lkroute".to_owned());
         let plaintexts = Plaintexts::all();
@@ -255,6 +260,15 @@ fn a_secret_in_a_column_of_sqlite_is_found() {
                    INSERT INTO voice_agent_livekit VALUES ('made-up-plain', 'of made-up-plain')";
         sqlx::raw_sql(sql).execute(&mut conn).await.expect("write");
     });
+}
+
+/// Starts a command with nothing to read, and pipes for what it prints.
+pub fn spawn_piped(command: &mut Command) -> Child {
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    command.spawn().expect("start it")
 }
 
 fn finish(mut child: Child, shown: String) -> Run {

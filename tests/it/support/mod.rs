@@ -20,6 +20,7 @@ mod plaintexts;
 mod postgres;
 mod server;
 mod spreading;
+mod sqlite;
 mod standby;
 mod tcp_cut;
 mod told;
@@ -31,7 +32,7 @@ pub use {
     golden::golden,
     haproxy::Haproxy,
     legacy::*,
-    lkroute::{Lkroute, Run},
+    lkroute::{Lkroute, Run, spawn_piped},
     patroni::Patroni,
     pgbouncer::Pgbouncer,
     pgpool::Pgpool,

@@ -1,10 +1,9 @@
 //! Hints about what was applied: plans, conflicts, drift, rollbacks, releases.
 
-use super::{Lkroute, run, sql};
-use crate::support::{Run, words_of};
+use super::{Lkroute, run};
+use crate::support::{CONFIG_UAE, Run, words_of};
 
 const UAE: &str = "config.uae-vm-selfhosted";
-const UAE_ID: &str = "e3ca4a84-4cc3-4be5-8240-34366fe4d0c5";
 const FILE: &str = "routing/uae.toml";
 const NUMBER: &str = "binding.+971545335200@sasya";
 
@@ -25,16 +24,15 @@ pub(super) fn worker(lkroute: &Lkroute, from: &str, to: &str) {
 
 /// Others change a field of the row.
 pub(super) fn theirs(lkroute: &Lkroute, what: &str) {
-    sql(
-        lkroute,
-        &format!("UPDATE voice_agent_livekit SET {what} WHERE id = '{UAE_ID}'"),
-    );
+    lkroute.sql(&format!(
+        "UPDATE voice_agent_livekit SET {what} WHERE id = '{CONFIG_UAE}'"
+    ));
 }
 
 /// The rows as if others had made them.
 fn forgotten(lkroute: &Lkroute) {
     for table in ["bindings", "configs", "regions"] {
-        sql(lkroute, &format!("DELETE FROM lkroute_{table}"));
+        lkroute.sql(&format!("DELETE FROM lkroute_{table}"));
     }
 }
 
@@ -107,10 +105,7 @@ fn a_conflict_is_ended_by_adopt() {
         &lkroute,
         "worker_name = 'voag-other', trunk_id = 'ST_other'",
     );
-    sql(
-        &lkroute,
-        "UPDATE voice_agent_numbers SET provider = 'other'",
-    );
+    lkroute.sql("UPDATE voice_agent_numbers SET provider = 'other'");
     let plan = run(&lkroute, "plan").expect_code(6);
     let hint = "`lkroute adopt ADDRESS` (or --all) lets the files win; to keep what is there, write it into the files";
     plan.told(hint)
@@ -194,7 +189,7 @@ fn drift_that_files_can_not_say() {
     let set = |rules: &str| {
         let sql_text =
             format!("UPDATE voice_agent_numbers SET rules = {rules} WHERE base_number = 545335200");
-        sql(&lkroute, &sql_text);
+        lkroute.sql(&sql_text);
     };
     let accept = format!("drift --accept {NUMBER}");
     let revert = "apply --auto-approve --revert-drift";
@@ -347,10 +342,9 @@ fn several_applies_are_undone_one_at_a_time() {
         .with(&lkroute, "rollback --reason why --auto-approve")
         .expect_code(0);
     run(&lkroute, "rollback --reason why --auto-approve").expect_code(0);
-    let worker = sql(
-        &lkroute,
-        &format!("SELECT worker_name FROM voice_agent_livekit WHERE id = '{UAE_ID}'"),
-    );
+    let worker = lkroute.sql(&format!(
+        "SELECT worker_name FROM voice_agent_livekit WHERE id = '{CONFIG_UAE}'"
+    ));
     assert_eq!(worker, "voag-staging");
     // Before the first there was nothing.
     let nothing = run(&lkroute, "rollback --reason why --auto-approve").expect_code(0);

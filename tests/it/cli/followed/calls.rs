@@ -1,11 +1,11 @@
 //! Hints about calls: where they go, and through which server.
 
-use super::{Lkroute, run, sql};
+use super::{Lkroute, run};
+use crate::support::{CONFIG_UAE, DEMO_KEYS};
 
 const FILE: &str = "routing/uae.toml";
 const FROM: &str = "--from +971545335200";
 const RULES: &str = "rules = { outbound = true, allowed_outbound = \"uae\", required_lead_format = [\"0\", \"base_number\"] }";
-const UAE_ID: &str = "e3ca4a84-4cc3-4be5-8240-34366fe4d0c5";
 
 fn applied() -> Lkroute {
     let lkroute = Lkroute::with_two_regions();
@@ -21,7 +21,7 @@ fn apply(lkroute: &Lkroute) {
 fn rules_that_refuse() {
     let lkroute = applied();
     let off = "UPDATE voice_agent_numbers SET rules = json_set(rules, '$.outbound', json('false'))";
-    sql(&lkroute, off);
+    lkroute.sql(off);
     let resolve = format!("resolve {FROM} --to +971501234567");
     let off = run(&lkroute, &resolve).expect_code(9);
     let hinted = off.told("set `outbound = true` in the binding's rules if it may call");
@@ -34,10 +34,7 @@ fn rules_that_refuse() {
     let sheet = run(&lkroute, &format!("resolve {FROM} --to 9.71501E+11"));
     let hinted = sheet.told("write it in E.164 form, such as +971545335200");
     hinted.then(|| run(&lkroute, &meant)).expect_code(0);
-    sql(
-        &lkroute,
-        "UPDATE voice_agent_numbers SET rules = json_set(rules, '$.allowed_outbound', 'atlantis') WHERE base_number = 545335200",
-    );
+    lkroute.sql("UPDATE voice_agent_numbers SET rules = json_set(rules, '$.allowed_outbound', 'atlantis') WHERE base_number = 545335200");
     let unknown = run(&lkroute, &resolve).expect_code(9);
     let hinted = unknown.told("it can be \"global\" or one of: {}");
     hinted.then(|| apply(&lkroute));
@@ -48,9 +45,9 @@ fn rules_that_refuse() {
 fn whose_number_it_is() {
     let lkroute = applied();
     let other = "e0a3e9ca-3f46-4bb0-ac10-a91b5c1d20b5";
-    sql(&lkroute, &format!(
+    lkroute.sql(&format!(
         "INSERT INTO voice_agent_numbers (id, tenant_id, country_code, base_number, rules)
-         VALUES ('aaaaaaaa-0000-4000-8000-000000000001', '{other}', '+971', 545335200, '{{\"livekit_config\": \"{UAE_ID}\"}}')"
+         VALUES ('aaaaaaaa-0000-4000-8000-000000000001', '{other}', '+971', 545335200, '{{\"livekit_config\": \"{CONFIG_UAE}\"}}')"
     ));
     let several = run(&lkroute, &format!("resolve {FROM}")).expect_code(1);
     let hinted = several.told("say which with --tenant or --initiated-by");
@@ -66,10 +63,8 @@ fn whose_number_it_is() {
     hinted
         .with(&lkroute, &format!("resolve {FROM} --tenant sasya"))
         .expect_code(0);
-    sql(
-        &lkroute,
-        "DELETE FROM voice_agent_numbers WHERE id = 'aaaaaaaa-0000-4000-8000-000000000001'",
-    );
+    lkroute
+        .sql("DELETE FROM voice_agent_numbers WHERE id = 'aaaaaaaa-0000-4000-8000-000000000001'");
     let nobody = run(&lkroute, &format!("resolve {FROM} --tenant nobody")).expect_code(1);
     let hinted = nobody.told("the number belongs to {}");
     hinted
@@ -112,7 +107,7 @@ fn what_the_environment_lacks() {
     let trunk = run(&lkroute, "resolve --from +971545339999").expect_code(1);
     let hinted = trunk.told("set the variable OUTBOUND_TRUNK_ID, or bind the number to a config");
     // A row without a config.
-    sql(&lkroute, "INSERT INTO voice_agent_numbers (id, tenant_id, country_code, base_number, rules)
+    lkroute.sql("INSERT INTO voice_agent_numbers (id, tenant_id, country_code, base_number, rules)
          VALUES ('aaaaaaaa-0000-4000-8000-000000000001', '734cd516-e252-4728-9c52-4663ee552653', '+971', 545339998, '{}')");
     let row = run(&lkroute, "resolve --from +971545339998").expect_code(1);
     let of_row = row.told("set `outbound_trunk_id` in the binding's rules or the variable OUTBOUND_TRUNK_ID; or bind the number to a config that has a `trunk_id`");
@@ -136,17 +131,14 @@ fn what_the_environment_lacks() {
         .with(&lkroute, "resolve --from +971545339998 --strict")
         .expect_code(1);
     run(&lkroute, "resolve --from +971545339998").expect_code(0);
-    sql(
-        &lkroute,
-        &format!(
+    lkroute.sql(&format!(
             "UPDATE voice_agent_numbers SET rules = json_set(rules, '$.livekit_config', '{}') WHERE base_number = 545339998",
             "99999999-e252-4728-9c52-4663ee552653"
-        ),
-    );
+        ));
     let dangling = run(&lkroute, "resolve --from +971545339998").expect_code(1);
     let hinted =
         dangling.told("point the number to a config that exists, or take livekit_config out");
-    hinted.then(|| sql(&lkroute, &format!("UPDATE voice_agent_numbers SET rules = json_set(rules, '$.livekit_config', '{UAE_ID}') WHERE base_number = 545339998")));
+    hinted.then(|| lkroute.sql(&format!("UPDATE voice_agent_numbers SET rules = json_set(rules, '$.livekit_config', '{CONFIG_UAE}') WHERE base_number = 545339998")));
     run(&lkroute, "resolve --from +971545339998").expect_code(0);
     assert!(lkroute.read(FILE).contains(RULES));
 }
@@ -158,8 +150,7 @@ fn servers_and_calls_that_are_named_wrongly() {
     let hinted = call
         .told("name its room, its dispatch (AD_…) or its record, as `lkroute dispatches` shows");
     hinted.run(&lkroute, &[]).expect_code(0);
-    sql(
-        &lkroute,
+    lkroute.sql(
         "INSERT INTO lkroute_dispatches
            (id, at, status, from_number, to_number, room, worker, actor, detail)
          VALUES ('aaaaaaaa-0000-4000-8000-000000000001', '2026-11-26T00:00:00Z', 'accepted',
@@ -189,18 +180,12 @@ fn servers_and_calls_that_are_named_wrongly() {
 #[test]
 fn a_server_that_was_never_applied() {
     let mut lkroute = applied();
-    lkroute.env(
-        "LKROUTE_KEYS",
-        "demo:bGtyb3V0ZSBkZW1vIGtleSwgbmV2ZXIgdXNlIHRoaXM",
-    );
+    lkroute.env("LKROUTE_KEYS", DEMO_KEYS);
     let call = format!("dispatch {FROM} --to +971501234567 --dry-run");
     run(&lkroute, &call).expect_code(0);
-    sql(
-        &lkroute,
-        &format!(
-            "UPDATE voice_agent_livekit SET livekit_url = 'http://127.0.0.1:9' WHERE id = '{UAE_ID}'"
-        ),
-    );
+    lkroute.sql(&format!(
+        "UPDATE voice_agent_livekit SET livekit_url = 'http://127.0.0.1:9' WHERE id = '{CONFIG_UAE}'"
+    ));
     let refused = run(&lkroute, &call).expect_code(6);
     let hint = "see `lkroute drift`: who changed the row? If the server is yours, apply it from the files, or say `lkroute trust {to} --reason …`";
     let hinted = refused.told(hint);
@@ -217,10 +202,9 @@ fn a_server_that_was_never_applied() {
     run(&lkroute, &call).expect_code(0);
     let host = trust.split(' ').nth(1).expect("a host");
     run(&lkroute, &format!("trust {host} --revoke")).expect_code(0);
-    sql(
-        &lkroute,
-        &format!("UPDATE voice_agent_livekit SET livekit_url = 'no url' WHERE id = '{UAE_ID}'"),
-    );
+    lkroute.sql(&format!(
+        "UPDATE voice_agent_livekit SET livekit_url = 'no url' WHERE id = '{CONFIG_UAE}'"
+    ));
     let odd = run(&lkroute, &call);
     let hinted = odd.told("correct the URL of that row");
     hinted.then(|| apply(&lkroute));

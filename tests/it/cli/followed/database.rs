@@ -1,6 +1,6 @@
 //! Hints about the database: its URL, its environment, its schema, its rows.
 
-use super::{Lkroute, run, sql};
+use super::{Lkroute, run};
 use crate::gate;
 use crate::support::Run;
 
@@ -173,26 +173,20 @@ fn guards_that_are_stored() {
     let hinted = fine.told("change them in the files: that is reviewed, and applied like the rest");
     hinted.then(|| lkroute.write("routing/guards.toml", "[guards]\nreroutes = { max = 9 }\n"));
     run(&lkroute, "apply --auto-approve").expect_code(0);
-    sql(
-        &lkroute,
-        "UPDATE lkroute_applies SET guards = 'nonsense' WHERE guards <> 'null'",
-    );
+    lkroute.sql("UPDATE lkroute_applies SET guards = 'nonsense' WHERE guards <> 'null'");
     let broken = run(&lkroute, "plan").expect_code(1);
     let hinted = broken.told(
         "a newer lkroute may read them; `lkroute migrate --reset-guards --reason TEXT` forgets them, and keeps a record of it: then only those of the files hold",
     );
     hinted.run(&lkroute, &[("TEXT", "edited")]).expect_code(0);
     run(&lkroute, "plan").expect_code(0);
-    let version = sql(
-        &lkroute,
-        "SELECT CAST(schema_version AS TEXT) FROM lkroute_state",
-    );
-    sql(&lkroute, "UPDATE lkroute_state SET schema_version = 99");
+    let version = lkroute.sql("SELECT CAST(schema_version AS TEXT) FROM lkroute_state");
+    lkroute.sql("UPDATE lkroute_state SET schema_version = 99");
     let newer = run(&lkroute, "plan").expect_code(1);
     let older = format!("UPDATE lkroute_state SET schema_version = {version}");
     newer
         .told("use a newer lkroute")
-        .then(|| sql(&lkroute, &older));
+        .then(|| lkroute.sql(&older));
     run(&lkroute, "plan").expect_code(0);
 }
 
@@ -206,7 +200,7 @@ fn files_of_sqlite() {
         .then(|| std::fs::remove_file(lkroute.path().join("lkroute.db")))
         .expect("removed");
     run(&lkroute, "apply --auto-approve").expect_code(0);
-    sql(&lkroute, "DROP TABLE voice_agent_livekit");
+    lkroute.sql("DROP TABLE voice_agent_livekit");
     let gone = run(&lkroute, "resolve --from +971545335200").expect_code(1);
     let said = format!("{}{}", gone.stdout, gone.stderr);
     assert_contains!(said, "lkroute");

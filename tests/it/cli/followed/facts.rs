@@ -2,10 +2,9 @@
 //! and what else of a plan goes on from there.
 
 use std::os::unix::ffi::OsStrExt;
-use std::process::Stdio;
 
 use super::applied::{applied, apply, worker};
-use super::{Lkroute, run, sql};
+use super::{Lkroute, run};
 use crate::support::Run;
 
 const FILE: &str = "routing/uae.toml";
@@ -53,11 +52,7 @@ fn what_is_taken_from_the_variables_of_a_shell() {
     fallen.says("{fall_back} (LIVEKIT_URL from this shell: {host})");
     let mut command = lkroute.command(&["plan"]);
     command.env("LKROUTE_ENV", std::ffi::OsStr::from_bytes(b"\xff"));
-    command
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    let odd = Run::of(command.spawn().expect("lkroute")).expect_code(1);
+    let odd = Run::of_command(&mut command).expect_code(1);
     odd.says("LKROUTE_ENV is no UTF-8 text");
     let none = run(&lkroute, "plan --env nowhere").told("there is no environment `{name}`");
     none.then(|| run(&lkroute, "plan")).expect_code(0);
@@ -67,8 +62,7 @@ fn what_is_taken_from_the_variables_of_a_shell() {
 #[test]
 fn a_call_of_the_environment_is_looked_at_with_its_variables() {
     let mut lkroute = applied();
-    sql(
-        &lkroute,
+    lkroute.sql(
         "INSERT INTO lkroute_dispatches
            (id, at, status, from_number, to_number, room, worker, actor, detail)
          VALUES ('aaaaaaaa-0000-4000-8000-000000000001', '2026-11-26T00:00:00Z', 'accepted',

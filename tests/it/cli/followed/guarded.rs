@@ -1,13 +1,12 @@
 //! Hints about what guards, conflicts and undone changes stand in the way of.
 
 use super::applied::{applied, apply, theirs, worker};
-use super::{Lkroute, run, sql};
-use crate::support::Run;
+use super::{Lkroute, run};
+use crate::support::{CONFIG_UAE, Run};
 
 const FILE: &str = "routing/uae.toml";
 const MANY: &str = "routing/many.toml";
 const GUARDS: &str = "routing/guards.toml";
-const UAE_ID: &str = "e3ca4a84-4cc3-4be5-8240-34366fe4d0c5";
 const INDIA: &str = "india-techiemaya-cloud";
 const NUMBER: &str = "binding.+971545335200@sasya";
 
@@ -151,7 +150,7 @@ fn what_is_protected_is_protected_from_rollbacks_and_renames() {
 
 fn set(lkroute: &Lkroute, what: &str) {
     let set = format!("UPDATE voice_agent_numbers SET {what} WHERE base_number = 545335200");
-    sql(lkroute, &set);
+    lkroute.sql(&set);
 }
 
 #[test]
@@ -204,7 +203,7 @@ fn drift_that_the_files_decide_otherwise() {
     apply(&lkroute);
     set(
         &lkroute,
-        &format!("rules = json_set(rules, '$.livekit_config', '{UAE_ID}')"),
+        &format!("rules = json_set(rules, '$.livekit_config', '{CONFIG_UAE}')"),
     );
     let accept = format!("drift --accept {NUMBER}");
     let refused = run(&lkroute, &accept).expect_code(1);
@@ -227,7 +226,7 @@ fn drift_that_the_files_decide_otherwise() {
 #[test]
 fn a_tenant_that_has_the_name_of_another() {
     let lkroute = applied();
-    sql(&lkroute, "UPDATE lkroute_tenants SET alias = 'sasya'");
+    lkroute.sql("UPDATE lkroute_tenants SET alias = 'sasya'");
     let resolve = "resolve --from +971545335200 --tenant";
     let unclear = run(&lkroute, &format!("{resolve} sasya")).expect_code(1);
     let hinted = unclear.told("give the tenant's uuid");
@@ -241,15 +240,12 @@ fn a_tenant_that_has_the_name_of_another() {
 fn what_a_report_names_only_some_of_can_be_had() {
     let lkroute = applied();
     for n in 0..9 {
-        sql(
-            &lkroute,
-            &format!(
-                "INSERT INTO voice_agent_numbers (id, tenant_id, country_code, base_number, rules)
+        lkroute.sql(&format!(
+            "INSERT INTO voice_agent_numbers (id, tenant_id, country_code, base_number, rules)
                  VALUES ('aaaaaaaa-0000-4000-8000-00000000000{n}',
                    '734cd516-e252-4728-9c52-4663ee552653', 'India', 90000000{n},
-                   '{{\"livekit_config\": \"{UAE_ID}\"}}')"
-            ),
-        );
+                   '{{\"livekit_config\": \"{CONFIG_UAE}\"}}')"
+        ));
     }
     let all_of = |text: &str| (0..9).all(|n| text.contains(&format!("00000000000{n}")));
     let plan = run(&lkroute, "plan --verbose").expect_code(0);

@@ -21,7 +21,7 @@ use std::path::Path;
 
 use syn::visit::{self, Visit};
 
-use super::{run, sql};
+use super::run;
 use crate::support::{Lkroute, hint_pieces, words_of};
 
 /// Texts of the sources that tell somebody to do something, with the file of

@@ -3,7 +3,7 @@
 
 use std::io::{Read, Write};
 use std::net::TcpListener;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::thread;
 
 use super::applied::worker;
@@ -12,7 +12,8 @@ use crate::faults::link::{Fault, Link, Way};
 use crate::gate;
 use crate::store::answers::stand_in_for_12;
 use crate::support::{
-    Cut, Db, Haproxy, Postgres, Run, Server, SpreadingProxy, Standby, TcpCut, unprivileged,
+    Cut, Db, Haproxy, Postgres, Run, Server, SpreadingProxy, Standby, TcpCut, spawn_piped,
+    unprivileged,
 };
 
 const APPLY: &str = "apply --auto-approve";
@@ -215,11 +216,7 @@ fn an_answer_to_commit_that_is_lost_is_looked_for() {
     worker(&lkroute, "voag-two", "voag-three");
     let proxy = TcpCut::new(&db.url, Cut::During, "lkroute_applies (id").refuse_after();
     let mut command = lkroute.command(&["apply", "--auto-approve", "--database", &proxy.url]);
-    command
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    let child = command.spawn().expect("lkroute");
+    let child = spawn_piped(&mut command);
     while proxy.cuts() == 0 {
         thread::sleep(std::time::Duration::from_millis(20));
     }

@@ -2,10 +2,10 @@
 //! plans, what a long report leaves out.
 
 use super::applied::{applied, apply, worker};
-use super::{Lkroute, run, sql};
+use super::{Lkroute, run};
+use crate::support::CONFIG_UAE;
 
 const UAE: &str = "config.uae-vm-selfhosted";
-const UAE_ID: &str = "e3ca4a84-4cc3-4be5-8240-34366fe4d0c5";
 const FILE: &str = "routing/uae.toml";
 const NUMBER: &str = "binding.+971545335200@sasya";
 
@@ -13,7 +13,7 @@ const NUMBER: &str = "binding.+971545335200@sasya";
 fn configs_that_move_or_go() {
     let lkroute = applied();
     let text = lkroute.read(FILE);
-    let plain = text.replace(&format!("id = \"{UAE_ID}\"\n"), "");
+    let plain = text.replace(&format!("id = \"{CONFIG_UAE}\"\n"), "");
     let lines = plain
         .lines()
         .map(|line| match line.starts_with("api_secret") {
@@ -57,14 +57,11 @@ fn configs_that_move_or_go() {
 fn a_config_that_rows_or_others_hold_stays_until_they_move() {
     let lkroute = applied();
     let sasya = "734cd516-e252-4728-9c52-4663ee552653";
-    sql(
-        &lkroute,
-        &format!(
-            "INSERT INTO voice_agent_numbers (id, tenant_id, country_code, base_number, rules)
+    lkroute.sql(&format!(
+        "INSERT INTO voice_agent_numbers (id, tenant_id, country_code, base_number, rules)
          VALUES ('aaaaaaaa-0000-4000-8000-000000000001', '{sasya}', '+971', 545335301,
-           '{{\"livekit_config\": \"{UAE_ID}\"}}')"
-        ),
-    );
+           '{{\"livekit_config\": \"{CONFIG_UAE}\"}}')"
+    ));
     let text = lkroute.read(FILE);
     std::fs::remove_file(lkroute.path().join(FILE)).expect("removed");
     let plan = run(&lkroute, "plan");
@@ -72,10 +69,7 @@ fn a_config_that_rows_or_others_hold_stays_until_they_move() {
         "move them to another config first; rows of others and inactive rows count, because a call that finds them would find no config",
     );
     hinted.then(|| {
-        sql(
-            &lkroute,
-            "UPDATE voice_agent_numbers SET rules = '{}' WHERE base_number = 545335301",
-        )
+        lkroute.sql("UPDATE voice_agent_numbers SET rules = '{}' WHERE base_number = 545335301")
     });
     let plan = run(&lkroute, "plan").stdout;
     assert_lacks!(plan, "config-in-use");
@@ -140,32 +134,25 @@ fn rows_of_others_that_stand_in_the_way() {
         "INSERT INTO voice_agent_numbers (id, {columns})
          SELECT 'aaaaaaaa-0000-4000-8000-000000000001', {columns} FROM voice_agent_numbers WHERE base_number = 545335200"
     );
-    sql(&lkroute, &twin);
+    lkroute.sql(&twin);
     let plan = run(&lkroute, "plan");
     let hinted = plan
         .told("make all but one inactive in the application; besides what is compared here: {}");
     let resolve = run(&lkroute, "resolve --from +971545335200").expect_code(1);
     let also = resolve.told("make all but one inactive in the application: {}");
     also.then(|| hinted.then(|| {
-        sql(&lkroute, "UPDATE voice_agent_numbers SET status = 'inactive' WHERE id = 'aaaaaaaa-0000-4000-8000-000000000001'")
+        lkroute.sql("UPDATE voice_agent_numbers SET status = 'inactive' WHERE id = 'aaaaaaaa-0000-4000-8000-000000000001'")
     }));
     run(&lkroute, "resolve --from +971545335200").expect_code(0);
     // `rules` that are no object.
-    sql(
-        &lkroute,
-        "UPDATE voice_agent_numbers SET rules = '[]' WHERE base_number = 545335200 AND status = 'active'",
-    );
+    lkroute.sql("UPDATE voice_agent_numbers SET rules = '[]' WHERE base_number = 545335200 AND status = 'active'");
     let plan = run(&lkroute, "plan");
     let mended = plan.told("mend `rules` of that row in the application");
     let resolve = run(&lkroute, "resolve --from +971545335200").expect_code(1);
     let repaired = resolve.told("repair the column in the application");
     repaired.then(|| {
-        mended.then(|| {
-            sql(
-                &lkroute,
-                "UPDATE voice_agent_numbers SET rules = '{}' WHERE rules = '[]'",
-            )
-        })
+        mended
+            .then(|| lkroute.sql("UPDATE voice_agent_numbers SET rules = '{}' WHERE rules = '[]'"))
     });
     run(&lkroute, "apply --auto-approve --revert-drift").expect_code(0);
     run(&lkroute, "resolve --from +971545335200").expect_code(0);

@@ -1,11 +1,11 @@
 //! Hints about keys and secrets.
 
-use super::{Lkroute, run, sql};
+use super::{Lkroute, run};
+use crate::support::{CONFIG_UAE, DEMO_KEYS};
 
 const FILE: &str = "routing/uae.toml";
 const CONFIG: &str = "uae-vm-selfhosted";
 const SECRET: &str = "made-up-secret-0123456789abcdef";
-const UAE_ID: &str = "e3ca4a84-4cc3-4be5-8240-34366fe4d0c5";
 
 fn seal(lkroute: &Lkroute) -> crate::support::Run {
     lkroute.run_with_input(&["secrets", "seal", "--config", CONFIG], SECRET)
@@ -60,7 +60,7 @@ fn a_secret_that_is_missing_broken_or_of_another_is_sealed() {
         .told("seal it anew: `lkroute secrets seal --config NAME`")
         .then(|| seal(&lkroute))
         .expect_code(0);
-    lkroute.edit(FILE, UAE_ID, "99999999-4cc3-4be5-8240-34366fe4d0c5");
+    lkroute.edit(FILE, CONFIG_UAE, "99999999-4cc3-4be5-8240-34366fe4d0c5");
     let other = run(&lkroute, "validate").expect_code(3);
     let anew = other.told("seal it anew: `lkroute secrets seal --config {}`");
     anew.then(|| seal(&lkroute)).expect_code(0);
@@ -106,10 +106,7 @@ fn odd_secrets_are_answered() {
 #[test]
 fn a_ring_is_asked_for_and_rotated() {
     let mut lkroute = Lkroute::with_two_regions();
-    lkroute.env(
-        "LKROUTE_KEYS",
-        "demo:bGtyb3V0ZSBkZW1vIGtleSwgbmV2ZXIgdXNlIHRoaXM",
-    );
+    lkroute.env("LKROUTE_KEYS", DEMO_KEYS);
     let without = run(&lkroute, "secrets rotate --to none").expect_code(1);
     let made = without.told("`lkroute secrets keygen` makes one");
     let key = made.run(&lkroute, &[]).expect_code(0).stdout;
@@ -240,12 +237,9 @@ fn plain_text_in_the_database() {
     lkroute.env("LKROUTE_KEYS", key.trim());
     seal(&lkroute).expect_code(0);
     run(&lkroute, "apply --auto-approve").expect_code(0);
-    sql(
-        &lkroute,
-        &format!(
-            "UPDATE voice_agent_livekit SET livekit_api_secret = 'made-up-secret-in-clear' WHERE id = '{UAE_ID}'"
-        ),
-    );
+    lkroute.sql(&format!(
+            "UPDATE voice_agent_livekit SET livekit_api_secret = 'made-up-secret-in-clear' WHERE id = '{CONFIG_UAE}'"
+        ));
     let listed = run(&lkroute, "secrets list").expect_code(1);
     let hinted =
         listed.told("take it for leaked: get a new one, `lkroute secrets seal` it, `lkroute adopt` it, and apply");
@@ -299,8 +293,7 @@ fn plain_text_in_the_database() {
 fn a_table_of_fernet_values_asks_for_the_form() {
     let mut lkroute = Lkroute::with_two_regions();
     run(&lkroute, "apply --auto-approve").expect_code(0);
-    sql(
-        &lkroute,
+    lkroute.sql(
         "INSERT INTO voice_agent_livekit
            (id, name, livekit_url, livekit_api_key, livekit_api_secret)
          VALUES ('cccccccc-0000-4000-8000-000000000001', 'theirs', 'wss://theirs.example',

@@ -3,10 +3,10 @@
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use super::applied::{applied, theirs, worker};
-use super::{Lkroute, run, sql};
+use super::{Lkroute, run};
 use crate::support::{Run, other_user};
 
 const APPLY: &str = "apply --auto-approve";
@@ -63,18 +63,14 @@ fn what_is_no_file_or_lacks_something() {
     hinted
         .then(|| run(&lkroute, "list --database sqlite://lkroute.db"))
         .expect_code(0);
-    sql(
-        &lkroute,
-        "ALTER TABLE voice_agent_livekit RENAME COLUMN trunk_id TO trunk",
-    );
+    lkroute.sql("ALTER TABLE voice_agent_livekit RENAME COLUMN trunk_id TO trunk");
     let lacks = run(&lkroute, "list").expect_code(1);
     let hinted = lacks.told("lkroute reads and writes the columns that docs/databases.md lists");
     let back = "ALTER TABLE voice_agent_livekit RENAME COLUMN trunk TO trunk_id";
-    hinted.then(|| sql(&lkroute, back));
+    hinted.then(|| lkroute.sql(back));
     run(&lkroute, "list").expect_code(0);
     // A trigger of others that names what is not there.
-    sql(
-        &lkroute,
+    lkroute.sql(
         "CREATE TRIGGER theirs AFTER UPDATE ON voice_agent_livekit
            BEGIN INSERT INTO log_of_theirs VALUES (NEW.id); END",
     );
@@ -84,22 +80,18 @@ fn what_is_no_file_or_lacks_something() {
         "`lkroute migrate --check` says whether something of lkroute's is missing; if not, a trigger or a view of others names what is not there",
     );
     hinted.run(&lkroute, &[]).expect_code(0);
-    sql(&lkroute, "CREATE TABLE log_of_theirs (id text)");
+    lkroute.sql("CREATE TABLE log_of_theirs (id text)");
     run(&lkroute, APPLY).expect_code(0);
     // Rows that are passed over.
-    sql(
-        &lkroute,
-        "INSERT INTO voice_agent_livekit (id, name, livekit_url, livekit_api_key, livekit_api_secret)
-         VALUES ('seven', 'theirs', 'wss://theirs.example', 'APItheirs', 'sealed')",
-    );
+    lkroute.sql("INSERT INTO voice_agent_livekit (id, name, livekit_url, livekit_api_key, livekit_api_secret)
+         VALUES ('seven', 'theirs', 'wss://theirs.example', 'APItheirs', 'sealed')");
     let odd = run(&lkroute, "plan").expect_code(0);
     let hinted = odd.told("give it a uuid in the application");
     let id = "cccccccc-0000-4000-8000-000000000001";
     hinted.then(|| {
-        sql(
-            &lkroute,
-            &format!("UPDATE voice_agent_livekit SET id = '{id}' WHERE id = 'seven'"),
-        )
+        lkroute.sql(&format!(
+            "UPDATE voice_agent_livekit SET id = '{id}' WHERE id = 'seven'"
+        ))
     });
     let after = run(&lkroute, "plan").expect_code(0).stdout;
     assert_lacks!(after, "uuid");
@@ -125,11 +117,7 @@ fn held_back(lkroute: &Lkroute, line: &str) -> Run {
     let path = std::env::var_os("PATH").unwrap_or_default();
     command.args(line.split(' ')).current_dir(lkroute.path());
     command.env_clear().env("PATH", path).env("NO_COLOR", "1");
-    command
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    Run::of(command.spawn().expect("start it"))
+    Run::of_command(&mut command)
 }
 
 fn set_modes(dir: &Path, of_dir: u32, of_files: u32) {
@@ -191,11 +179,7 @@ fn a_disk_that_is_full() {
         let path = std::env::var_os("PATH").unwrap_or_default();
         command.env_clear().env("PATH", path).env("NO_COLOR", "1");
         command.current_dir(lkroute.path());
-        command
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        Run::of(command.spawn().expect("a shell"))
+        Run::of_command(&mut command)
     };
     if script("mountpoint -q disk").code != 0 {
         eprintln!("skipped: no mounts of one's own here");

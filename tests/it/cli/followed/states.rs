@@ -1,10 +1,8 @@
 //! Hints about what a database holds: what `doctor` complains of, exceptions
 //! that ended, a rollback that drift stands in the way of.
 
-use super::{Lkroute, run, sql};
-
-const UAE_ID: &str = "e3ca4a84-4cc3-4be5-8240-34366fe4d0c5";
-const DEMO: &str = "demo:bGtyb3V0ZSBkZW1vIGtleSwgbmV2ZXIgdXNlIHRoaXM";
+use super::{Lkroute, run};
+use crate::support::{CONFIG_UAE, DEMO_KEYS};
 
 fn applied() -> Lkroute {
     let lkroute = Lkroute::with_two_regions();
@@ -13,10 +11,9 @@ fn applied() -> Lkroute {
 }
 
 fn theirs(lkroute: &Lkroute, what: &str) {
-    sql(
-        lkroute,
-        &format!("UPDATE voice_agent_livekit SET {what} WHERE id = '{UAE_ID}'"),
-    );
+    lkroute.sql(&format!(
+        "UPDATE voice_agent_livekit SET {what} WHERE id = '{CONFIG_UAE}'"
+    ));
 }
 
 fn sound(lkroute: &Lkroute, code: &str) {
@@ -33,7 +30,7 @@ fn doctor_on_drift_and_keys() {
     let hinted = closed.told(
         "put that key into LKROUTE_KEYS, or LIVEKIT_SECRET_ENCRYPTION_KEY for `dev-s-t-` values",
     );
-    lkroute.env("LKROUTE_KEYS", DEMO);
+    lkroute.env("LKROUTE_KEYS", DEMO_KEYS);
     hinted.with(&lkroute, "doctor --no-probe");
     sound(&lkroute, "secret-no-key");
     theirs(&lkroute, "worker_name = 'voag-night'");
@@ -67,16 +64,15 @@ fn doctor_on_the_files_alone() {
     let mut lkroute = applied();
     let offline = run(&lkroute, "doctor --offline");
     let hinted = offline.told("run doctor where the database and the keys are at hand");
-    hinted.then(|| lkroute.env("LKROUTE_KEYS", DEMO));
+    hinted.then(|| lkroute.env("LKROUTE_KEYS", DEMO_KEYS));
     sound(&lkroute, "secret-not-checked");
 }
 
 #[test]
 fn doctor_on_plain_text_of_others() {
     let mut lkroute = applied();
-    lkroute.env("LKROUTE_KEYS", DEMO);
-    sql(
-        &lkroute,
+    lkroute.env("LKROUTE_KEYS", DEMO_KEYS);
+    lkroute.sql(
         "INSERT INTO voice_agent_livekit
            (id, name, livekit_url, livekit_api_key, livekit_api_secret, trunk_id)
          VALUES ('cccccccc-0000-4000-8000-000000000001', 'theirs', 'wss://theirs.example',
@@ -138,14 +134,11 @@ fn drift_in_the_way_of_a_rollback_is_set_back_first() {
 fn a_conflict_that_no_adopt_line_ends() {
     let lkroute = applied();
     let id = "cccccccc-0000-4000-8000-000000000001";
-    sql(
-        &lkroute,
-        &format!(
-            "INSERT INTO voice_agent_livekit
+    lkroute.sql(&format!(
+        "INSERT INTO voice_agent_livekit
                (id, name, livekit_url, livekit_api_key, livekit_api_secret)
              VALUES ('{id}', 'theirs', 'wss://theirs.example', 'APItheirs', 'sealed')"
-        ),
-    );
+    ));
     let config = |id_line: &str| {
         let other = "dddddddd-0000-4000-8000-000000000001";
         let id_line = id_line.replace("OTHER", other);

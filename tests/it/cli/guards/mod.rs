@@ -5,7 +5,7 @@ mod stored;
 mod undone;
 mod window;
 
-use crate::cli::{run, sql};
+use crate::cli::run;
 use crate::support::Lkroute;
 
 /// The sample with more numbers of sasya on the VM, applied. `guards` are

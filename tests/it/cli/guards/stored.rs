@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{applied, refusals, run, sql};
+use super::{applied, refusals, run};
 use crate::review::schema::assert_valid;
 
 const STORED: &str = "SELECT guards FROM lkroute_applies WHERE guards <> 'null'
@@ -41,7 +41,7 @@ fn guards_that_change_alone_are_a_change_of_their_own_kind() {
 
     let done = run(&lkroute, "apply --auto-approve").expect_code(0);
     assert_contains!(done.stdout, "Applied as 2: 2 guards changed");
-    assert_contains!(sql(&lkroute, STORED), "config.uae-*");
+    assert_contains!(lkroute.sql(STORED), "config.uae-*");
     run(&lkroute, "plan --detailed-exitcode").expect_code(0);
     let history = run(&lkroute, "history").expect_code(0).stdout;
     assert_contains!(history, "2 guards changed");
@@ -67,24 +67,24 @@ fn a_plan_of_guards_alone_has_a_digest_of_its_own() {
 #[test]
 fn a_narrowed_apply_leaves_the_stored_guards_alone() {
     let lkroute = applied(0, "[guards.reroutes]\nmax = 1\n");
-    let before = sql(&lkroute, STORED);
+    let before = lkroute.sql(STORED);
     lkroute.write("routing/guards.toml", "[guards.reroutes]\nmax = 9\n");
     lkroute.edit("routing/uae.toml", "a VM in", "one VM in");
     let only = "apply --auto-approve --target config.uae-vm-selfhosted";
     let narrowed = run(&lkroute, only).expect_code(0).stdout;
     assert_contains!(narrowed, "outstanding");
-    assert_eq!(sql(&lkroute, STORED), before);
+    assert_eq!(lkroute.sql(STORED), before);
     run(&lkroute, "plan --detailed-exitcode").expect_code(2);
 }
 
 #[test]
 fn neither_a_release_nor_a_rollback_loosens_what_is_stored() {
     let lkroute = applied(0, "[guards.reroutes]\nmax = 1\n");
-    let before = sql(&lkroute, STORED);
+    let before = lkroute.sql(STORED);
     lkroute.edit("routing/uae.toml", "a VM in", "one VM in");
     run(&lkroute, "apply --auto-approve").expect_code(0);
     run(&lkroute, "rollback --to 1 --auto-approve --reason why").expect_code(0);
-    assert_eq!(sql(&lkroute, STORED), before);
+    assert_eq!(lkroute.sql(STORED), before);
     let india = lkroute.read("routing/india.toml");
     let (kept, _) = india.split_once("[[bindings]]").expect("a binding");
     lkroute.write("routing/india.toml", kept);
@@ -93,17 +93,14 @@ fn neither_a_release_nor_a_rollback_loosens_what_is_stored() {
         "release binding.+919513456728@techiemaya-test --auto-approve",
     )
     .expect_code(0);
-    assert_eq!(sql(&lkroute, STORED), before);
+    assert_eq!(lkroute.sql(STORED), before);
 }
 
 #[test]
 fn stored_guards_that_cant_be_read_are_an_error_until_they_are_reset() {
     let lkroute = applied(10, "[guards.reroutes]\nmax = 1\n");
     for broken in ["{\"reroutes\":7}", "{\"unheard\":{}}", "nothing", ""] {
-        sql(
-            &lkroute,
-            &format!("UPDATE lkroute_applies SET guards = '{broken}'"),
-        );
+        lkroute.sql(&format!("UPDATE lkroute_applies SET guards = '{broken}'"));
         for command in [
             "plan",
             "apply --auto-approve",
@@ -136,7 +133,7 @@ fn stored_guards_that_cant_be_read_are_an_error_until_they_are_reset() {
     assert_eq!(refusals(&lkroute), ["tenant-rerouted", "budget-reroutes"]);
     lkroute.edit("routing/uae.toml", "voag-production", "voag-staging");
     run(&lkroute, "apply --auto-approve").expect_code(0);
-    assert_contains!(sql(&lkroute, STORED), "\"max\":1");
+    assert_contains!(lkroute.sql(STORED), "\"max\":1");
     // What can be read is changed in the files, by a review.
     let refused = lkroute.run(&words).expect_code(1);
     assert_contains!(refused.stderr, "can be read");

@@ -2,8 +2,9 @@
 
 use serde_json::json;
 
-use super::{Lkroute, applied, run, sql};
+use super::{Lkroute, applied, run};
 use crate::review::schema::assert_valid;
+use crate::support::DEMO_KEYS;
 
 const UAE: &str = "routing/uae.toml";
 const WORKER: &str = "SELECT worker_name FROM voice_agent_livekit WHERE name = 'uae-vm-selfhosted'";
@@ -24,7 +25,7 @@ fn undone() -> Lkroute {
     worker(&lkroute, "voag-staging", "voag-production");
     run(&lkroute, "apply --auto-approve").expect_code(0);
     roll_back(&lkroute, &[]);
-    assert_eq!(sql(&lkroute, WORKER), "voag-staging");
+    assert_eq!(lkroute.sql(WORKER), "voag-staging");
     lkroute
 }
 
@@ -71,11 +72,11 @@ fn what_was_undone_is_held_back_and_the_rest_is_applied() {
         Some(1)
     );
     assert_eq!(report["held_back"][0]["fields"][0]["set_by"], 2);
-    assert_eq!(sql(&lkroute, WORKER), "voag-staging");
+    assert_eq!(lkroute.sql(WORKER), "voag-staging");
     run(&lkroute, "drift").expect_code(0);
     run(&lkroute, "apply --auto-approve").expect_code(4);
     run(&lkroute, "apply --auto-approve --revert-drift").expect_code(4);
-    assert_eq!(sql(&lkroute, WORKER), "voag-staging");
+    assert_eq!(lkroute.sql(WORKER), "voag-staging");
     // The files follow: nothing is left to hold back.
     worker(&lkroute, "voag-production", "voag-staging");
     run(&lkroute, "plan --detailed-exitcode").expect_code(0);
@@ -93,7 +94,7 @@ fn an_exception_lets_it_pass_and_ends_the_memory() {
         .collect();
     lkroute.write("routing/allow.toml", &block.replace("\"\"", "\"mended\""));
     run(&lkroute, "apply --auto-approve").expect_code(0);
-    assert_eq!(sql(&lkroute, WORKER), "voag-production");
+    assert_eq!(lkroute.sql(WORKER), "voag-production");
     std::fs::remove_file(lkroute.path().join("routing/allow.toml")).expect("take it out");
     for (from, to) in [
         ("voag-production", "voag-staging"),
@@ -102,7 +103,7 @@ fn an_exception_lets_it_pass_and_ends_the_memory() {
         worker(&lkroute, from, to);
         run(&lkroute, "apply --auto-approve").expect_code(0);
     }
-    assert_eq!(sql(&lkroute, WORKER), "voag-production");
+    assert_eq!(lkroute.sql(WORKER), "voag-production");
 }
 
 #[test]
@@ -115,7 +116,7 @@ fn another_value_ends_the_memory() {
         worker(&lkroute, from, to);
         run(&lkroute, "apply --auto-approve").expect_code(0);
     }
-    assert_eq!(sql(&lkroute, WORKER), "voag-production");
+    assert_eq!(lkroute.sql(WORKER), "voag-production");
 }
 
 const NEW: &str = "[regions.gulf]
@@ -141,16 +142,13 @@ fn objects_that_were_taken_away_stay_away_with_what_needs_them() {
     let mut lkroute = applied(0, "");
     lkroute
         .env("LKROUTE_SECRET_GULF", "made-up-secret-of-gulf")
-        .env(
-            "LKROUTE_KEYS",
-            "demo:bGtyb3V0ZSBkZW1vIGtleSwgbmV2ZXIgdXNlIHRoaXM",
-        );
+        .env("LKROUTE_KEYS", DEMO_KEYS);
     lkroute.write("routing/gulf.toml", NEW);
     lkroute.edit(UAE, "tenant =", "config = \"gulf\"\ntenant =");
     run(&lkroute, "apply --auto-approve").expect_code(0);
     roll_back(&lkroute, &[]);
     let configs = "SELECT count(*) || '' FROM voice_agent_livekit";
-    assert_eq!(sql(&lkroute, configs), "2");
+    assert_eq!(lkroute.sql(configs), "2");
     let plan = run(&lkroute, "plan --format json").expect_code(4).json();
     assert_eq!(plan["summary"]["held_back"], 4, "{}", plan["held_back"]);
     // A number that was never undone, on a config that stays away.
@@ -164,8 +162,8 @@ fn objects_that_were_taken_away_stay_away_with_what_needs_them() {
     lkroute.edit("routing/india.toml", "for India", "for all India");
     run(&lkroute, "apply --auto-approve").expect_code(0);
     let dangling = "SELECT count(*) || '' FROM voice_agent_numbers WHERE base_number = 500000078";
-    assert_eq!(sql(&lkroute, dangling), "0");
-    assert_eq!(sql(&lkroute, configs), "2");
+    assert_eq!(lkroute.sql(dangling), "0");
+    assert_eq!(lkroute.sql(configs), "2");
 }
 
 #[test]
@@ -192,7 +190,7 @@ fn what_a_rollback_brought_back_is_not_deleted_again() {
     );
     run(&lkroute, "apply --auto-approve").expect_code(4);
     let active = "SELECT status FROM voice_agent_numbers WHERE base_number = 500000005";
-    assert_eq!(sql(&lkroute, active), "active");
+    assert_eq!(lkroute.sql(active), "active");
 }
 
 #[test]
@@ -206,11 +204,11 @@ fn a_bare_rollback_goes_back_and_never_forward() {
     }
     for expected in ["voag-three", "voag-two", "voag-staging"] {
         roll_back(&lkroute, &[]);
-        assert_eq!(sql(&lkroute, WORKER), expected);
+        assert_eq!(lkroute.sql(WORKER), expected);
     }
     let nothing = run(&lkroute, "rollback --auto-approve").expect_code(0);
     assert_contains!(nothing.stdout, "Nothing to undo", "apply 1");
-    assert_eq!(sql(&lkroute, WORKER), "voag-staging");
+    assert_eq!(lkroute.sql(WORKER), "voag-staging");
     // Each of them is remembered, not the last alone.
     for bad in ["voag-three", "voag-two"] {
         worker(&lkroute, last, bad);
@@ -221,7 +219,7 @@ fn a_bare_rollback_goes_back_and_never_forward() {
     worker(&lkroute, last, "voag-five");
     run(&lkroute, "apply --auto-approve").expect_code(0);
     roll_back(&lkroute, &[]);
-    assert_eq!(sql(&lkroute, WORKER), "voag-staging");
+    assert_eq!(lkroute.sql(WORKER), "voag-staging");
 }
 
 #[test]
@@ -230,9 +228,9 @@ fn forward_again_needs_a_reason() {
     let refused = run(&lkroute, "rollback --to 2 --auto-approve").expect_code(4);
     let all = refused.stdout + &refused.stderr;
     assert_contains!(all, "--reason", "apply 3");
-    assert_eq!(sql(&lkroute, WORKER), "voag-staging");
+    assert_eq!(lkroute.sql(WORKER), "voag-staging");
     roll_back(&lkroute, &["--to", "2"]);
-    assert_eq!(sql(&lkroute, WORKER), "voag-production");
+    assert_eq!(lkroute.sql(WORKER), "voag-production");
     run(&lkroute, "plan --detailed-exitcode").expect_code(0);
 }
 

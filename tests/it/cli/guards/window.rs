@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Lkroute, applied, refusals, run, sql};
+use super::{Lkroute, applied, refusals, run};
 use crate::review::schema::assert_valid;
 
 const UAE: &str = "routing/uae.toml";
@@ -49,10 +49,7 @@ fn one_by_one(moved: usize, guards: &str) -> Lkroute {
 
 /// As if the applies so far had been two days ago.
 fn two_days_later(lkroute: &Lkroute) {
-    sql(
-        lkroute,
-        "UPDATE lkroute_applies SET at = strftime('%Y-%m-%dT%H:%M:%fZ', at, '-2 days')",
-    );
+    lkroute.sql("UPDATE lkroute_applies SET at = strftime('%Y-%m-%dT%H:%M:%fZ', at, '-2 days')");
 }
 
 #[test]
@@ -197,10 +194,7 @@ fn a_history_that_was_cut_or_has_no_accounts_counts_what_is_left() {
     let lkroute = one_by_one(3, BUDGET);
     on_cloud(&lkroute, 4, 10);
     // Applies of an lkroute that kept no account, as far as the second.
-    sql(
-        &lkroute,
-        "UPDATE lkroute_applies SET account = NULL WHERE id <= 2",
-    );
+    lkroute.sql("UPDATE lkroute_applies SET account = NULL WHERE id <= 2");
     assert_eq!(
         window(&lkroute),
         json!({ "window": "24h", "affected": 3, "added": 1, "applies": [3, 4], "uncounted": 2 })
@@ -213,24 +207,15 @@ fn a_history_that_was_cut_or_has_no_accounts_counts_what_is_left() {
         assert!(words.join(" ").contains(said), "{}", plan.stdout);
     }
     // One in between that is gone counts as what it left.
-    sql(&lkroute, "UPDATE lkroute_applies SET account = '{}'");
-    sql(&lkroute, "DELETE FROM lkroute_applies WHERE id = 3");
+    lkroute.sql("UPDATE lkroute_applies SET account = '{}'");
+    lkroute.sql("DELETE FROM lkroute_applies WHERE id = 3");
     assert_eq!(refusals(&lkroute), ["budget-reroutes"]);
     // An account that can't be read exempts nothing.
-    sql(
-        &lkroute,
-        "UPDATE lkroute_applies SET account = 'exempt all'",
-    );
+    lkroute.sql("UPDATE lkroute_applies SET account = 'exempt all'");
     assert_eq!(refusals(&lkroute), ["budget-reroutes"]);
     // A clock that ran ahead hides no apply.
-    sql(
-        &lkroute,
-        "UPDATE lkroute_applies SET at = '2999-01-01T00:00:00.000Z' WHERE id = 4",
-    );
-    sql(
-        &lkroute,
-        "UPDATE lkroute_applies SET at = '2000-01-01T00:00:00.000Z' WHERE id <= 2",
-    );
+    lkroute.sql("UPDATE lkroute_applies SET at = '2999-01-01T00:00:00.000Z' WHERE id = 4");
+    lkroute.sql("UPDATE lkroute_applies SET at = '2000-01-01T00:00:00.000Z' WHERE id <= 2");
     assert_eq!(window(&lkroute)["affected"], 2);
 }
 
@@ -287,16 +272,13 @@ fn new_regions_that_touch_rows_of_others_count_together() {
         .iter()
         .enumerate()
     {
-        sql(
-            &lkroute,
-            &format!(
-                "INSERT INTO voice_agent_numbers (id, tenant_id, country_code, base_number, rules)
+        lkroute.sql(&format!(
+            "INSERT INTO voice_agent_numbers (id, tenant_id, country_code, base_number, rules)
                  VALUES ('aaaaaaaa-0000-4000-8000-00000000000{ix}',
                    '734cd516-e252-4728-9c52-4663ee552653', '+971', 50111111{ix},
                    '{{\"livekit_config\": \"e3ca4a84-4cc3-4be5-8240-34366fe4d0c5\",
                       \"allowed_outbound\": \"{allowed}\"}}')"
-            ),
-        );
+        ));
     }
     lkroute.write("routing/jamaica.toml", &region("jamaica", "+1876"));
     apply(&lkroute);
