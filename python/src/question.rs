@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use lkroute::answer::{self, TenantSelector};
+use lkroute::answer::{self, Answer, TenantSelector};
 use lkroute::error::{Error, Result};
 use lkroute::lookup::{LookedUp, TrustRows};
 use lkroute::phone::E164;
@@ -78,7 +78,7 @@ impl Question {
     fn values(&self, py: Python<'_>, tables: &Tables) -> PyResult<[Option<String>; 4]> {
         guarded(py, || {
             let asked = self.asked.look_up();
-            Ok(match tables.0 {
+            Ok(match tables.kind {
                 Kind::Postgres(_) => asked.postgres_values(),
                 Kind::Sqlite(_) => asked.sqlite_values(),
             })
@@ -122,7 +122,7 @@ impl Keys {
 
 /// Where the call goes. `found` is what the look-up gave, with its tables;
 /// none where nothing was asked, as the flag is off. None is returned where
-/// the tables have changed and have to be inspected again.
+/// the tables have changed, or may have, and have to be inspected again.
 #[pyfunction]
 pub fn resolve(
     py: Python<'_>,
@@ -138,8 +138,9 @@ pub fn resolve(
     let done = detached(py, move || {
         let found = match (tables, document) {
             (Some(tables), Some(document)) => match read_found(asked, tables, document)? {
-                Some(found) => found,
-                None => return Ok(None),
+                Found::All(found) => *found,
+                Found::Outdated => return Ok(Done::Outdated),
+                Found::Refused(error) => return Ok(Done::Refused(error)),
             },
             _ => LookedUp::default(),
         };
@@ -153,10 +154,15 @@ pub fn resolve(
             worker: shell.and_then(|shell| shell.worker.clone()),
         };
         let approval = Approval::new(&answer, asked.strict, for_call, shell);
-        Ok(Some((answer, approval)))
+        Ok(Done::Answered(Box::new((answer, approval))))
     })?;
-    let Some((answer, approval)) = done else {
-        return Ok(None);
+    let (answer, approval) = match done {
+        Done::Answered(answered) => *answered,
+        Done::Outdated => return Ok(None),
+        Done::Refused(error) => {
+            let trace = answer::failed(asked, &error).trace;
+            return Err(raise(py, &coded(error, "wrong-database"), Some(&trace)));
+        }
     };
     match &answer.resolution.outcome {
         Ok(_) => Ok(Some(Route::new(asked.clone(), answer, approval))),
@@ -164,12 +170,28 @@ pub fn resolve(
     }
 }
 
-fn read_found(
-    asked: &answer::ResolveRequest,
-    tables: &Tables,
-    document: &str,
-) -> Result<Option<LookedUp>> {
+/// What came of a question.
+enum Done {
+    Answered(Box<(Answer, Approval)>),
+    Outdated,
+    Refused(Error),
+}
+
+/// What a document says.
+enum Found {
+    All(Box<LookedUp>),
+    /// The tables have to be inspected again.
+    Outdated,
+    /// It may not be all, or is what a newer lkroute wrote.
+    Refused(Error),
+}
+
+fn read_found(asked: &answer::ResolveRequest, tables: &Tables, document: &str) -> Result<Found> {
+    let was_used = tables.note_use();
     if tables.are_users_denied() && matches!(asked.tenant, TenantSelector::User(_)) {
+        if was_used {
+            return Ok(Found::Outdated);
+        }
         return Err(Error::new(
             "the table users can't be read: it takes SELECT on its id and tenant_id",
         )
@@ -181,12 +203,13 @@ fn read_found(
         ..Error::new(format!("the database gave an unexpected value: {error}"))
     })?;
     if found.is_outdated() {
-        return Ok(None);
+        return Ok(Found::Outdated);
     }
-    let checked = found.check(tables.schema());
-    checked.map_err(|error| coded(error, "wrong-database"))?;
+    if let Err(error) = found.check(tables.schema()) {
+        return Ok(Found::Refused(error));
+    }
     answer::check_environment(asked.environment.as_deref(), found.environment.as_deref())?;
-    Ok(Some(found))
+    Ok(Found::All(Box::new(found)))
 }
 
 fn coded(error: Error, code: &'static str) -> Error {

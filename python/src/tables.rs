@@ -1,5 +1,7 @@
 //! Which tables there are, and the statements that read them.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use lkroute::lookup::{self, PgTables, SqliteTables};
 use pyo3::prelude::*;
 
@@ -17,7 +19,11 @@ pub fn sqlite_inspection() -> &'static str {
 
 /// What an inspection found.
 #[pyclass(frozen, module = "lkroute._core")]
-pub struct Tables(pub Kind);
+pub struct Tables {
+    pub kind: Kind,
+    /// A look-up went by it: what it says may be of long ago.
+    used: AtomicBool,
+}
 
 pub enum Kind {
     Postgres(PgTables),
@@ -31,7 +37,7 @@ impl Tables {
         guarded(py, || {
             let tables = PgTables::read(schema, document);
             let tables = tables.map_err(|error| misused(py, "lookup-failed", error))?;
-            Ok(Tables(Kind::Postgres(tables)))
+            Ok(Tables::new(Kind::Postgres(tables)))
         })
     }
 
@@ -40,7 +46,7 @@ impl Tables {
         guarded(py, || {
             let tables = SqliteTables::read(document);
             let tables = tables.map_err(|error| misused(py, "lookup-failed", error))?;
-            Ok(Tables(Kind::Sqlite(tables)))
+            Ok(Tables::new(Kind::Sqlite(tables)))
         })
     }
 
@@ -48,7 +54,7 @@ impl Tables {
     #[getter]
     fn look_up(&self, py: Python<'_>) -> PyResult<String> {
         guarded(py, || {
-            Ok(match &self.0 {
+            Ok(match &self.kind {
                 Kind::Postgres(tables) => tables.statement(),
                 Kind::Sqlite(tables) => tables.statement(true),
             })
@@ -59,7 +65,7 @@ impl Tables {
     #[getter]
     fn trust(&self, py: Python<'_>) -> PyResult<String> {
         guarded(py, || {
-            Ok(match &self.0 {
+            Ok(match &self.kind {
                 Kind::Postgres(tables) => tables.trust_statement(),
                 Kind::Sqlite(tables) => tables.trust_statement(),
             })
@@ -68,22 +74,34 @@ impl Tables {
 }
 
 impl Tables {
+    fn new(kind: Kind) -> Tables {
+        Tables {
+            kind,
+            used: AtomicBool::new(false),
+        }
+    }
+
+    /// Whether a look-up went by it before this one.
+    pub fn note_use(&self) -> bool {
+        self.used.swap(true, Ordering::Relaxed)
+    }
+
     pub fn has_users(&self) -> bool {
-        match &self.0 {
+        match &self.kind {
             Kind::Postgres(tables) => tables.has_users(),
             Kind::Sqlite(tables) => tables.has_users(),
         }
     }
 
     pub fn are_users_denied(&self) -> bool {
-        match &self.0 {
+        match &self.kind {
             Kind::Postgres(tables) => tables.are_users_denied(),
             Kind::Sqlite(_) => false,
         }
     }
 
     pub fn schema(&self) -> &str {
-        match &self.0 {
+        match &self.kind {
             Kind::Postgres(tables) => tables.schema(),
             Kind::Sqlite(_) => "",
         }

@@ -17,18 +17,24 @@ def as_report(query, route, error):
         return json.loads(route.report())
     if not error.trace:
         return {"message": error.message, "hint": error.hint}
+    # A failed look-up, for the command; of the package it is an exception of its own.
+    code = "lookup-failed" if isinstance(error, lkroute.WrongDatabase) else error.code
     return {
-        "error": {"exit": error.exit, "code": error.code, "message": error.message, "hint": error.hint},
+        "error": {"exit": error.exit, "code": code, "message": error.message, "hint": error.hint},
         "trace": [step._asdict() for step in error.trace],
     }
 
 
+# What a router reads when it is made.
+AT_START = ("LKROUTE_KEYS", "LKROUTE_FERNET_KEYS", "LIVEKIT_SECRET_ENCRYPTION_KEY", "LKROUTE_ENV")
+
+
 async def answer_all(asked, make):
-    environ = {}
-    router = make(environ)
+    environ = {"LKROUTE_KEYS": asked["keys"]}
+    usual = make(environ)
     for query in asked["queries"]:
         environ.clear()
-        environ.update(query.get("env", {}), LKROUTE_KEYS=asked["keys"])
+        environ.update({"LKROUTE_KEYS": asked["keys"], **query.get("env", {})})
         named = {
             key: query[key]
             for key in ("tenant", "initiated_by", "to", "agent_id", "strict")
@@ -36,12 +42,19 @@ async def answer_all(asked, make):
         }
         route = error = None
         try:
+            router = make(environ) if any(name in query.get("env", {}) for name in AT_START) else usual
             route = router.resolve(query["from"], **named)
             if inspect.isawaitable(route):
                 route = await route
+            if query.get("sign"):
+                route.api_secret
         except lkroute.Error as raised:
             error, route = raised, None
-        print(json.dumps(as_report(query, route, error)))
+        if query.get("sign"):
+            report = {"exit": error.exit, "message": error.message} if error else {"signs": True}
+        else:
+            report = as_report(query, route, error)
+        print(json.dumps(report))
 
 
 async def main():
@@ -50,7 +63,7 @@ async def main():
     if driver == "sqlite":
         from lkroute.sqlite import Router
 
-        await answer_all(asked, lambda environ: Router(database, keys=asked["keys"], environ=environ))
+        await answer_all(asked, lambda environ: Router(database, environ=environ))
     elif driver == "asyncpg":
         import asyncpg
 
@@ -58,7 +71,7 @@ async def main():
 
         async with asyncpg.create_pool(database, min_size=1, max_size=2) as pool:
             await answer_all(
-                asked, lambda environ: Router(pool, schema=schema, keys=asked["keys"], environ=environ)
+                asked, lambda environ: Router(pool, schema=schema, environ=environ)
             )
     elif driver == "psycopg":
         import psycopg
@@ -67,7 +80,7 @@ async def main():
 
         with psycopg.connect(database) as connection:
             await answer_all(
-                asked, lambda environ: Router(connection, schema=schema, keys=asked["keys"], environ=environ)
+                asked, lambda environ: Router(connection, schema=schema, environ=environ)
             )
     else:
         import psycopg
@@ -77,7 +90,7 @@ async def main():
         async with await psycopg.AsyncConnection.connect(database, autocommit=True) as connection:
             await answer_all(
                 asked,
-                lambda environ: AsyncRouter(connection, schema=schema, keys=asked["keys"], environ=environ),
+                lambda environ: AsyncRouter(connection, schema=schema, environ=environ),
             )
 
 

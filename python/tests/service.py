@@ -1,5 +1,6 @@
-"""A small service as lkroute's users write them: it says over HTTP where a call
-goes. `service.py DATABASE SCHEMA`; prints its port, ends with its input."""
+"""A small service as lkroute's users write them: over HTTP it says where a call
+goes, and places calls. `service.py DATABASE SCHEMA`; prints its port, ends with its
+input."""
 
 import asyncio
 import sys
@@ -9,6 +10,11 @@ from aiohttp import web
 
 import lkroute
 from lkroute.asyncpg import Router
+
+
+def failed(error: lkroute.Error) -> web.Response:
+    is_away = isinstance(error, (lkroute.LookupFailed, lkroute.RecordFailed))
+    return web.json_response({"error": error.code, "message": error.message}, status=503 if is_away else 422)
 
 
 async def main(database: str, schema: str) -> None:
@@ -21,8 +27,7 @@ async def main(database: str, schema: str) -> None:
                 request.match_info["number"], to=request.query.get("to"), tenant=request.query.get("tenant")
             )
         except lkroute.Error as error:
-            body = {"error": error.code, "message": error.message}
-            return web.json_response(body, status=503 if error.code == "lookup-failed" else 422)
+            return failed(error)
         return web.json_response(
             {
                 "config": found.config_name,
@@ -33,8 +38,17 @@ async def main(database: str, schema: str) -> None:
             }
         )
 
+    async def call(request: web.Request) -> web.Response:
+        asked = await request.json()
+        try:
+            placed = await router.dispatch(request.match_info["number"], to=asked["to"])
+        except lkroute.Error as error:
+            return failed(error)
+        return web.json_response({"status": placed.status, "room": placed.room, "worker": placed.worker})
+
     app = web.Application()
     app.router.add_get("/route/{number}", route)
+    app.router.add_post("/call/{number}", call)
     runner = web.AppRunner(app)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)

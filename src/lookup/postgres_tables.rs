@@ -39,8 +39,9 @@ pub fn inspection(schema: &str) -> String {
         "{HERE}SELECT pg_catalog.json_build_array(
            (SELECT coalesce(pg_catalog.json_agg(pg_catalog.json_build_array(c.relname::text,
                 (SELECT count(*) FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid
-                   AND a.attname IN ('id', 'tenant_id') AND NOT a.attisdropped) = 2
-                AND has_table_privilege(c.oid, 'SELECT'), row_security_active(c.oid))),
+                   AND a.attname IN ('id', 'tenant_id') AND NOT a.attisdropped
+                   AND has_column_privilege(c.oid, a.attnum, 'SELECT')) = 2,
+                row_security_active(c.oid))),
                 '[]'::json)
               FROM pg_catalog.pg_class c
               WHERE c.relnamespace = s.oid AND c.relkind IN ('r', 'p', 'v', 'm', 'f')

@@ -211,7 +211,13 @@ pub fn sqlite_rules_text(row: &str) -> String {
 /// The id of the config that `rules` name, in whatever spelling of a uuid, as
 /// text with hyphens; some other text where it is none.
 pub fn sqlite_config_id(rules: &str) -> String {
-    let held = format!("CASE WHEN json_valid({rules}) THEN {rules} ->> '$.livekit_config' END");
+    // Older libraries, such as a Python may have, don't find a key with escapes by its
+    // path; looking at each key takes longer.
+    let held = format!(
+        "CASE WHEN json_valid({rules}) THEN coalesce({rules} ->> '$.livekit_config',
+           CASE WHEN instr({rules}, '\\u') > 0 THEN (SELECT e.value FROM json_each({rules}) e
+             WHERE e.key = 'livekit_config' LIMIT 1) END) END"
+    );
     let value = sqlite_uuid_digits(&held);
     let parts = [(1, 8), (9, 4), (13, 4), (17, 4), (21, 12)];
     let parts = parts.map(|(from, length)| format!("substr(h, {from}, {length})"));

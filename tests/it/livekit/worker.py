@@ -11,12 +11,13 @@ NAME = os.environ["WORKER_NAME"]
 JOBS = os.environ["WORKER_JOBS"]
 STAYS = os.environ.get("WORKER_STAYS")
 
-# The load of a machine that is busy testing says nothing about a worker.
+# The load of a machine that is busy testing says nothing about a worker. Of the jobs
+# that it has said yes to and not begun, it takes no more than it has idle runners.
 server = AgentServer(
     host="127.0.0.1",
     port=0,
     job_executor_type=JobExecutorType.THREAD,
-    num_idle_processes=1,
+    num_idle_processes=8,
     load_fnc=lambda *_: 0.0,
     load_threshold=0.99,
     drain_timeout=1,

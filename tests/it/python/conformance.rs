@@ -13,17 +13,17 @@ use super::package;
 use crate::support::golden::same_file;
 use crate::support::{Db, Lkroute, Postgres};
 
-const SCHEMA: &str = "lad_dev";
+pub const SCHEMA: &str = "lad_dev";
 /// The key of the README.
 const KEYS: &str = "demo:bGtyb3V0ZSBkZW1vIGtleSwgbmV2ZXIgdXNlIHRoaXM";
 
-fn table() -> std::path::PathBuf {
+pub fn table() -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/conformance")
 }
 
-/// The queries, without their answers.
-fn queries() -> Vec<Map<String, Value>> {
-    let text = fs::read_to_string(table().join("queries.jsonl")).expect("the table");
+/// The queries of a file, without their answers.
+pub fn queries(file: &Path) -> Vec<Map<String, Value>> {
+    let text = fs::read_to_string(file).expect("the table");
     let read = |line| serde_json::from_str::<Map<String, Value>>(line).expect("a query");
     let mut queries: Vec<_> = text.lines().map(read).collect();
     queries.iter_mut().for_each(|query| {
@@ -63,9 +63,16 @@ fn text(query: &Map<String, Value>, key: &str) -> Option<String> {
     }
 }
 
-/// What the command says to a query.
+/// What the command says to a query; to one with `sign`, whether a call would
+/// be signed.
 fn ask(lkroute: &Lkroute, query: &Map<String, Value>, place: &[&str]) -> Value {
-    let mut args: Vec<String> = ["resolve", "--format", "json"].map(str::to_owned).to_vec();
+    let sign = query.get("sign") == Some(&Value::Bool(true));
+    let asked: &[&str] = match sign {
+        true => &["dispatch", "--dry-run"],
+        false => &["resolve"],
+    };
+    let asked = asked.iter().chain(&["--format", "json"]);
+    let mut args: Vec<String> = asked.map(|arg| (*arg).to_owned()).collect();
     args.extend(place.iter().map(|arg| (*arg).to_owned()));
     let options = [
         ("from", "--from"),
@@ -92,18 +99,27 @@ fn ask(lkroute: &Lkroute, query: &Map<String, Value>, place: &[&str]) -> Value {
         command.env(name, value.as_str().expect("a text"));
     }
     let done = command.output().expect("run lkroute");
-    match serde_json::from_slice(&done.stdout) {
-        Ok(report) => report,
-        Err(_) => {
-            let said = String::from_utf8_lossy(&done.stderr);
-            let message = said.lines().next().unwrap_or_default();
-            json!({ "message": message.trim_start_matches("error: ") })
+    let mut report: Value = serde_json::from_slice(&done.stdout).expect("JSON");
+    for path in ["/error/message", "/trace/0/detail"] {
+        // Which database it was the package leaves to whoever gave it the pool.
+        if let Some(Value::String(text)) = report.pointer_mut(path)
+            && ["postgres://", "sqlite://"]
+                .iter()
+                .any(|place| text.starts_with(place))
+            && let Some((_, alone)) = text.split_once(": ")
+        {
+            *text = alone.to_owned();
         }
+    }
+    match report.get("error").filter(|error| sign && !error.is_null()) {
+        Some(error) => json!({ "exit": error["exit"], "message": error["message"] }),
+        None if sign => json!({ "signs": true }),
+        None => report,
     }
 }
 
 /// All queries, on two threads, as there are two cores at least.
-fn ask_all(lkroute: &Lkroute, queries: &[Map<String, Value>], place: &[&str]) -> Vec<Value> {
+pub fn ask_all(lkroute: &Lkroute, queries: &[Map<String, Value>], place: &[&str]) -> Vec<Value> {
     let answers = Mutex::new(vec![Value::Null; queries.len()]);
     let next = AtomicUsize::new(0);
     std::thread::scope(|scope| {
@@ -132,7 +148,9 @@ fn short(report: &Value) -> Value {
     };
     let mut answer = Map::new();
     for (name, path) in [
+        ("signs", "/signs"),
         ("message", "/message"),
+        ("exit", "/exit"),
         ("error", "/error/code"),
         ("exit", "/error/exit"),
         ("source", "/source"),
@@ -167,7 +185,7 @@ fn of_files(mut answer: Value) -> Value {
 }
 
 #[track_caller]
-fn same(queries: &[Map<String, Value>], wanted: &[Value], given: &[Value], who: &str) {
+pub fn same(queries: &[Map<String, Value>], wanted: &[Value], given: &[Value], who: &str) {
     let wrong = queries.iter().zip(wanted).zip(given);
     let wrong: Vec<String> = wrong
         .filter(|((_, wanted), given)| wanted != given)
@@ -189,10 +207,20 @@ fn same(queries: &[Map<String, Value>], wanted: &[Value], given: &[Value], who: 
 
 /// What an exception of the package says of a report.
 fn as_raised(report: &Value) -> Value {
+    if report.get("message").is_some() {
+        return short(report);
+    }
     match report.pointer("/error").filter(|error| !error.is_null()) {
         // The question itself was wrong.
         Some(error) if report.get("trace").is_none() => {
-            json!({ "message": error["message"], "hint": error["hint"] })
+            let message = error["message"].as_str().expect("a text");
+            match message.split_once("' for '--from <NUMBER>': ") {
+                // A number as the command line refuses it.
+                Some((_, why)) => {
+                    json!({ "message": format!("the calling number: {why}"), "hint": null })
+                }
+                None => json!({ "message": message, "hint": error["hint"] }),
+            }
         }
         Some(error) => {
             let mut trace = report["trace"].clone();
@@ -207,7 +235,7 @@ fn as_raised(report: &Value) -> Value {
 }
 
 /// What the package says of the same queries, as the command reports them.
-fn package_answers(
+pub fn package_answers(
     driver: &str,
     database: &str,
     queries: &[Map<String, Value>],
@@ -216,15 +244,12 @@ fn package_answers(
         "driver": driver, "database": database, "schema": SCHEMA, "keys": KEYS, "queries": queries,
     });
     let answers = package()?.run("answers.py", &asked);
-    Some(
-        answers
-            .lines()
-            .map(|line| serde_json::from_str(line).expect("JSON"))
-            .collect(),
-    )
+    let answers = answers.lines();
+    let answers = answers.map(|line| serde_json::from_str(line).expect("JSON"));
+    Some(answers.collect())
 }
 
-fn postgres_database() -> Option<(Db, Lkroute)> {
+pub fn postgres_database() -> Option<(Db, Lkroute)> {
     let db = Postgres::shared()?.database("conformance");
     db.psql(&format!("CREATE SCHEMA {SCHEMA}"));
     let lkroute = files();
@@ -239,25 +264,28 @@ fn postgres_database() -> Option<(Db, Lkroute)> {
 
 #[test]
 fn the_command_and_the_package_answer_alike_on_postgresql() {
-    let Some((db, lkroute)) = postgres_database() else {
-        return;
-    };
-    let queries = queries();
-    let place = ["--database", &db.url, "--schema", SCHEMA];
-    let answers = ask_all(&lkroute, &queries, &place);
+    if let Some((db, lkroute)) = postgres_database() {
+        hold_against_postgres("queries.jsonl", &db.url, &lkroute);
+    }
+}
+
+/// All of them answer the queries of a file alike, and as it says.
+pub fn hold_against_postgres(name: &str, url: &str, lkroute: &Lkroute) {
+    let queries = queries(&table().join(name));
+    let place = ["--database", url, "--schema", SCHEMA];
+    let answers = ask_all(lkroute, &queries, &place);
     let lines = queries.iter().zip(&answers).map(|(query, answer)| {
         let mut line = query.clone();
         line.insert("answer".to_owned(), short(answer));
         format!("{}\n", Value::Object(line))
     });
-    let path = table().join("queries.jsonl");
     same_file(
-        &path,
-        "tests/conformance/queries.jsonl",
+        &table().join(name),
+        &format!("tests/conformance/{name}"),
         &lines.collect::<String>(),
     );
     for driver in ["asyncpg", "psycopg", "psycopg-async"] {
-        let Some(given) = package_answers(driver, &db.url, &queries) else {
+        let Some(given) = package_answers(driver, url, &queries) else {
             return;
         };
         let answers: Vec<Value> = answers.iter().map(as_raised).collect();
@@ -265,36 +293,65 @@ fn the_command_and_the_package_answer_alike_on_postgresql() {
     }
 }
 
-#[test]
-fn sqlite_and_the_files_answer_as_the_table_says() {
-    let text = fs::read_to_string(table().join("queries.jsonl")).expect("the table");
-    let wanted = text.lines().map(|line| {
-        let query: Value = serde_json::from_str(line).expect("a query");
-        query["answer"].clone()
-    });
-    let wanted: Vec<Value> = wanted.collect();
-    let queries = queries();
-    let lkroute = files();
-    let place = ["--database", "sqlite://conformance.db"];
-    apply(&lkroute, &place);
-    let path = lkroute.path().join("conformance.db");
+pub fn run_on_sqlite(path: &Path, statements: &str) {
     let script =
         "import sqlite3, sys; sqlite3.connect(sys.argv[1]).executescript(sys.stdin.read())";
     let mut python = std::process::Command::new("python3");
     let mut child = python
         .args(["-c", script])
-        .arg(&path)
+        .arg(path)
         .stdin(std::process::Stdio::piped())
         .spawn()
         .expect("start Python");
     let mut stdin = child.stdin.take().expect("piped");
-    std::io::Write::write_all(&mut stdin, rows().as_bytes()).expect("write the rows");
+    std::io::Write::write_all(&mut stdin, statements.as_bytes()).expect("write them");
     drop(stdin);
     assert!(child.wait().expect("run it").success());
+}
 
-    let answers = ask_all(&lkroute, &queries, &place);
+pub fn sqlite_database() -> (Lkroute, std::path::PathBuf) {
+    let lkroute = files();
+    apply(&lkroute, &ON_SQLITE);
+    let path = lkroute.path().join("conformance.db");
+    run_on_sqlite(&path, &rows());
+    (lkroute, path)
+}
+
+const ON_SQLITE: [&str; 2] = ["--database", "sqlite://conformance.db"];
+
+/// Command and package answer as the file says, and alike.
+pub fn hold_against_sqlite(name: &str, path: &Path, lkroute: &Lkroute) {
+    let wanted = wanted(name);
+    let queries = queries(&table().join(name));
+    let answers = ask_all(lkroute, &queries, &ON_SQLITE);
     let shortened: Vec<Value> = answers.iter().map(short).collect();
     same(&queries, &wanted, &shortened, "SQLite");
+    let path = path.to_str().expect("plain");
+    if let Some(given) = package_answers("sqlite", path, &queries) {
+        let answers: Vec<Value> = answers.iter().map(as_raised).collect();
+        same(&queries, &answers, &given, "the package on SQLite");
+    }
+}
+
+/// The answers of a file.
+fn wanted(name: &str) -> Vec<Value> {
+    let text = fs::read_to_string(table().join(name)).expect("the table");
+    let wanted = text.lines().map(|line| {
+        let query: Value = serde_json::from_str(line).expect("a query");
+        query["answer"].clone()
+    });
+    wanted.collect()
+}
+
+#[test]
+fn sqlite_and_the_files_answer_as_the_table_says() {
+    let (lkroute, path) = sqlite_database();
+    hold_against_sqlite("queries.jsonl", &path, &lkroute);
+
+    let (wanted, queries) = (
+        wanted("queries.jsonl"),
+        queries(&table().join("queries.jsonl")),
+    );
 
     let (of_files_alone, their_answers): (Vec<_>, Vec<_>) = queries
         .iter()
@@ -306,10 +363,4 @@ fn sqlite_and_the_files_answer_as_the_table_says() {
     let given: Vec<Value> = given.iter().map(|given| of_files(short(given))).collect();
     let their_answers: Vec<Value> = their_answers.into_iter().map(of_files).collect();
     same(&of_files_alone, &their_answers, &given, "the files");
-
-    let path = path.to_str().expect("plain");
-    if let Some(given) = package_answers("sqlite", path, &queries) {
-        let answers: Vec<Value> = answers.iter().map(as_raised).collect();
-        same(&queries, &answers, &given, "the package on SQLite");
-    }
 }

@@ -3,11 +3,13 @@
 
 mod conformance;
 mod dispatch;
+mod live;
 mod package;
 mod page;
 mod robust;
 mod service;
 mod speed;
+mod states;
 mod stopped;
 mod wheel;
 mod world;

@@ -8,9 +8,10 @@ use std::process::{Child, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::package;
+use super::package::Package;
 use crate::support::pages::blocks_run_by;
 use crate::support::{Db, Lkroute, Postgres};
 
@@ -21,17 +22,21 @@ const NUMBER: &str = "+971545335200";
 const MOVED: usize = 40;
 
 /// The service of `python/tests/service.py`.
-struct Service {
+pub struct Service {
     child: Child,
     port: u16,
 }
 
 impl Service {
     fn start(db: &Db) -> Option<Service> {
+        Service::with_keys(db, KEYS)
+    }
+
+    pub fn with_keys(db: &Db, keys: &str) -> Option<Service> {
         let mut child = package()?
             .script("service.py")
             .args([&db.url, SCHEMA])
-            .env("LKROUTE_KEYS", KEYS)
+            .env("LKROUTE_KEYS", keys)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -46,14 +51,25 @@ impl Service {
     }
 
     /// What the service says of a number.
-    fn route(&self, number: &str) -> Value {
+    pub fn route(&self, number: &str) -> Value {
+        self.ask("GET", &format!("/route/{number}"), "")
+    }
+
+    /// What became of a call that it places.
+    pub fn call(&self, number: &str, to: &str) -> Value {
+        let body = json!({ "to": to }).to_string();
+        self.ask("POST", &format!("/call/{number}"), &body)
+    }
+
+    fn ask(&self, method: &str, path: &str, body: &str) -> Value {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).expect("connect");
         let limit = Some(Duration::from_secs(60));
         stream.set_read_timeout(limit).expect("set it");
-        let number = number.replace('+', "%2B");
+        let (path, length) = (path.replace('+', "%2B"), body.len());
         write!(
             stream,
-            "GET /route/{number} HTTP/1.0\r\nHost: service.example\r\n\r\n"
+            "{method} {path} HTTP/1.0\r\nHost: service.example\r\n\
+             Content-Length: {length}\r\n\r\n{body}"
         )
         .expect("ask");
         let mut answer = String::new();
@@ -267,13 +283,17 @@ fn a_merge_is_obeyed_by_the_next_call() {
 
 #[test]
 fn secrets_stay_inside_and_forks_threads_and_transactions_work() {
+    if let Some(package) = package() {
+        run_lifecycle(package);
+    }
+}
+
+#[track_caller]
+pub fn run_lifecycle(package: &Package) {
     let Some(postgres) = Postgres::shared() else {
         return;
     };
     let (db, lkroute) = world(postgres, "python_life");
-    let Some(package) = package() else {
-        return;
-    };
     let env = ["env", "--config", "uae-vm-selfhosted", "--", "sh", "-c"];
     let print = ["printf %s \"$LIVEKIT_API_SECRET\" > secret"];
     lkroute.run(&[&env[..], &print[..]].concat()).expect_code(0);

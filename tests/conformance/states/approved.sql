@@ -1,0 +1,2 @@
+-- As it is after an apply.
+SELECT 1;
