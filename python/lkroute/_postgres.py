@@ -68,10 +68,11 @@ class _Driver(Calls, SchemaRouter):
         database = self._pool if connection is None else connection
 
         async def send(statement: str, values: Values) -> str:
-            retry = not self._in_transaction(database)
             try:
                 return await self._fetch(database, statement, values) or ""
             except self._failures as error:
+                # A transaction of the caller's has failed with it.
+                retry = not self._in_transaction(database)
                 raise self._failure(question, self._named(error), retry=retry)
 
         try:

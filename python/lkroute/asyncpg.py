@@ -41,8 +41,16 @@ class Router(AsyncRouter):
         try:
             return await connection.fetchval(statement, *values)  # type: ignore[no-any-return]
         finally:
+            await self._give_back(database, connection)
+
+    async def _give_back(self, pool: Any, connection: Any) -> None:
+        try:
             # For ever, otherwise, where the server is silent.
-            await database.release(connection, timeout=self._timeout)
+            await pool.release(connection, timeout=self._timeout)
+        except Exception:
+            # Of a pool that was closed meanwhile. What was found counts, or how it
+            # ended: a task that was cancelled must not end in another way.
+            pass
 
     def _in_transaction(self, database: Any) -> bool:
         asked = getattr(database, "is_in_transaction", None)

@@ -3,6 +3,7 @@
 
 import asyncio
 import gc
+import importlib.metadata
 import io
 import logging
 import os
@@ -22,7 +23,7 @@ import lkroute
 import lkroute.asyncpg
 import lkroute.psycopg
 import lkroute.sqlite
-from lkroute import _core, _watch
+from lkroute import _client, _core, _watch
 
 DATABASE, SCHEMA, NUMBER = (os.environ[name] for name in ("DATABASE", "SCHEMA", "NUMBER"))
 
@@ -41,6 +42,11 @@ async def raised_by(awaited):
     except Exception as error:
         return error
     raise AssertionError(f"nothing was raised: {found!r}")
+
+
+def told(hint, error):
+    """The error says what to do. What stands behind this does it, and it helps."""
+    assert isinstance(error, lkroute.Error) and hint in (error.hint or ""), (hint, repr(error))
 
 
 # ---- a bug of the core -----------------------------------------------------
@@ -95,6 +101,7 @@ def panics():
         assert isinstance(error, lkroute.InternalError), (name, error)
         assert (error.code, error.exit) == ("internal", 1), name
         assert "hook.rs:" in error.message and "may be anything" not in str(error), error
+        told("please report it", error)
         try:
             call()  # and the next one works
         except lkroute.Error as error:
@@ -231,7 +238,68 @@ async def odd_values():
         environ = {"LKROUTE_KEYS": os.environ["LKROUTE_KEYS"], "VOICE_AGENT_NAME": "v\udcff"}
         assert (await lkroute.asyncpg.Router(pool, schema=SCHEMA, environ=environ).resolve(NUMBER)).url == whole.url
         error = raised(lambda: lkroute.asyncpg.Router(pool, environ={"LKROUTE_KEYS": "demo:\udcff"}))
-        assert isinstance(error, lkroute.Error) and "not UTF-8" in str(error), error
+        assert "not UTF-8" in str(error), error
+        told("set it again, from a text file", error)
+        environ["LKROUTE_KEYS"] = os.environ["LKROUTE_KEYS"]
+        assert (await lkroute.asyncpg.Router(pool, schema=SCHEMA, environ=environ).resolve(NUMBER)).api_secret
+
+
+async def hints():
+    """What a hint of the package tells to do helps."""
+    role = f"{psycopg.conninfo.conninfo_to_dict(DATABASE)['dbname']}_service"
+    with psycopg.connect(DATABASE, autocommit=True) as owner:
+        # A server that nobody approved: no call gets further than that.
+        for sql in (
+            "UPDATE {}.voice_agent_livekit SET livekit_url = 'http://127.0.0.1:9'",
+            """UPDATE {}.lkroute_configs SET fields = (fields::jsonb || '{{"deployment": "standby"}}')::text""",
+            "CREATE TABLE {}.users (id uuid PRIMARY KEY, tenant_id uuid)",
+            f"CREATE ROLE {role} LOGIN",
+            f"GRANT USAGE ON SCHEMA {{}} TO {role}",
+            f"GRANT SELECT ON ALL TABLES IN SCHEMA {{}} TO {role}",
+            f"REVOKE SELECT ON {{}}.users FROM {role}",
+        ):
+            owner.execute(sql.format(SCHEMA))
+        router = lkroute.psycopg.Router(owner, schema=SCHEMA)
+        dispatch = lambda: router.dispatch(NUMBER, to="0501234567")  # noqa: E731
+
+        told("use an async router, or asyncio.to_thread", raised(dispatch))
+        assert isinstance(await asyncio.to_thread(raised, dispatch), lkroute.UntrustedServer)
+        asynchronous = lkroute.psycopg.AsyncRouter(
+            await psycopg.AsyncConnection.connect(DATABASE, autocommit=True), schema=SCHEMA
+        )
+        error = await raised_by(asynchronous.dispatch(NUMBER, to="0501234567"))
+        assert isinstance(error, lkroute.UntrustedServer), repr(error)
+
+        known = _client.knows_deployments
+        _client.knows_deployments = lambda: False
+        error = await asyncio.to_thread(raised, dispatch)
+        told("pip install -U livekit-api", error)
+        assert "standby" in error.message, error
+        _client.knows_deployments = known
+        assert known(), "the newest does"
+
+        kept = {name: module for name, module in sys.modules.items() if name.split(".")[0] == "livekit"}
+        ours = {name: sys.modules.pop(name) for name in ("lkroute._client", "lkroute._dispatch")}
+        sys.modules.update(dict.fromkeys(kept), livekit=None)
+        for name in ours:
+            delattr(lkroute, name.split(".")[1])
+        error = await asyncio.to_thread(raised, dispatch)
+        told("pip install 'lkroute[livekit]'", error)
+        sys.modules.update(kept | ours)
+        assert isinstance(await asyncio.to_thread(raised, dispatch), lkroute.UntrustedServer)
+        brought = [line for line in importlib.metadata.requires("lkroute") if "extra == 'livekit'" in line]
+        assert len(brought) == 1 and brought[0].startswith("livekit-api"), brought
+
+        user = uuid.uuid4()
+        owner.execute(f"INSERT INTO {SCHEMA}.users VALUES ('{user}', '734cd516-e252-4728-9c52-4663ee552653')")
+        with psycopg.connect(DATABASE, user=role, autocommit=True) as connection:
+            router = lkroute.psycopg.Router(connection, schema=SCHEMA)
+            told("GRANT it to the role of this connection, or say tenant", raised(lambda: router.resolve(NUMBER, initiated_by=user)))
+            whole = router.resolve(NUMBER, tenant="sasya")
+            owner.execute(f"GRANT SELECT (id, tenant_id) ON {SCHEMA}.users TO {role}")
+            assert router.resolve(NUMBER, initiated_by=user).tenant == whole.tenant
+        owner.execute(f"DROP OWNED BY {role}")
+        owner.execute(f"DROP ROLE {role}")
 
 
 def hostile():
@@ -486,6 +554,54 @@ def another_loop():
             loop.close()
         error = asyncio.run(raised_by(router.resolve(NUMBER)))
         assert isinstance(error, lkroute.LookupFailed) and "loop" in error.message, repr(error)
+
+
+async def closing():
+    """A service that shuts down: its tasks are cancelled while its pool is closed. A
+    task that was cancelled ends as cancelled; one that was not is told what happened."""
+
+    async def ended_by(router, close, cancel):
+        with locked():
+            task = asyncio.ensure_future(router.resolve(NUMBER))
+            await asyncio.sleep(0.2)
+            assert not task.done()
+            if cancel:
+                task.cancel()
+            await asyncio.wait_for(close(), 10)
+            done, _ = await asyncio.wait([task], timeout=20)
+        assert done, "it hangs"
+        return asyncio.CancelledError() if task.cancelled() else task.exception()
+
+    async def asyncpg_pool():
+        pool = await asyncpg.create_pool(DATABASE, min_size=1, max_size=1)
+        router = lkroute.asyncpg.Router(pool, schema=SCHEMA)
+
+        async def close():
+            pool.terminate()
+
+        return router, close
+
+    async def psycopg_pool_():
+        pool = psycopg_pool.AsyncConnectionPool(DATABASE, min_size=1, max_size=1, open=False)
+        await pool.open(wait=True)
+        router = lkroute.psycopg.AsyncRouter(pool, schema=SCHEMA)
+
+        async def close():
+            await pool.close(timeout=0.5)
+
+        return router, close
+
+    for make in (asyncpg_pool, psycopg_pool_):
+        router, close = await make()
+        await router.resolve(NUMBER)
+        error = await ended_by(router, close, cancel=True)
+        assert isinstance(error, asyncio.CancelledError), (make.__name__, repr(error))
+        error = await raised_by(router.resolve(NUMBER))
+        assert isinstance(error, lkroute.LookupFailed), repr(error)
+    router, close = await asyncpg_pool()
+    await router.resolve(NUMBER)
+    error = await ended_by(router, close, cancel=False)
+    assert isinstance(error, lkroute.LookupFailed), repr(error)
 
 
 # ---- shadow mode beside a resolver that blocks ------------------------------

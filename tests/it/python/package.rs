@@ -61,18 +61,28 @@ impl Package {
                 .env("MATURIN", maturin),
         );
         let wheel = PathBuf::from(wheel.trim());
+        Some(Package::install_wheel(dir, wheel, &beside))
+    }
+
+    /// The same wheel in an environment of another Python.
+    pub fn on_another(&self, beside: &Path) -> Package {
+        let dir = tempfile::tempdir().expect("a directory");
+        Package::install_wheel(dir, self.wheel.clone(), beside)
+    }
+
+    fn install_wheel(dir: TempDir, wheel: PathBuf, beside: &Path) -> Package {
         let venv = dir.path().join("venv");
-        succeeded(Command::new(&beside).args(["-m", "venv"]).arg(&venv));
+        succeeded(Command::new(beside).args(["-m", "venv"]).arg(&venv));
         let package = Package { dir, wheel };
         let pip = ["-m", "pip", "install", "--quiet", "--no-index", "--no-deps"];
         succeeded(Command::new(package.python()).args(pip).arg(&package.wheel));
         // The libraries beside it come from the cache, not from a registry.
         let site = "import site, sysconfig; print(sysconfig.get_path('purelib'))";
-        let libraries = succeeded(Command::new(&beside).args(["-c", site]));
+        let libraries = succeeded(Command::new(beside).args(["-c", site]));
         let own = succeeded(Command::new(package.python()).args(["-c", site]));
         let path = Path::new(own.trim()).join("beside.pth");
         std::fs::write(path, libraries).expect("write it");
-        Some(package)
+        package
     }
 
     pub fn python(&self) -> PathBuf {

@@ -4,12 +4,18 @@
 use std::time::{Duration, Instant};
 
 use super::package;
+use super::package::Package;
 use super::service::{KEYS, SCHEMA, world};
 use crate::support::{Pgbouncer, Postgres};
 
-/// Runs a case on a database of its own; what it wrote to stderr.
 #[track_caller]
 fn run(case: &str, pooled: bool) -> Option<String> {
+    run_on(package()?, case, pooled)
+}
+
+/// Runs a case on a database of its own; what it wrote to stderr.
+#[track_caller]
+pub fn run_on(package: &Package, case: &str, pooled: bool) -> Option<String> {
     let (db, lkroute) = world(Postgres::shared()?, &format!("python_{case}"));
     let shown = ["env", "--config", "uae-vm-selfhosted", "--", "sh", "-c"];
     let secret = ["printf %s \"$LIVEKIT_API_SECRET\" > secret"];
@@ -17,7 +23,7 @@ fn run(case: &str, pooled: bool) -> Option<String> {
         .run(&[&shown[..], &secret[..]].concat())
         .expect_code(0);
     let secret = lkroute.path().join("secret");
-    let mut command = package()?.script("robust.py");
+    let mut command = package.script("robust.py");
     command
         .arg(case)
         .env("DATABASE", &db.url)
@@ -70,6 +76,12 @@ fn odd_values_and_huge_rows_end_in_one_error() {
     alone("odd_values");
 }
 
+/// False word: a hint that does not help. `cli::followed` looks that none is left out.
+#[test]
+fn what_a_hint_of_the_package_tells_helps() {
+    alone("hints");
+}
+
 /// Attacker: somebody who writes rows, and would like a line of the log of his own.
 #[test]
 fn what_others_wrote_forges_no_line_of_a_log() {
@@ -92,6 +104,12 @@ fn no_wait_is_longer_than_the_limit() {
 #[test]
 fn a_pool_of_another_loop_is_an_error() {
     alone("another_loop");
+}
+
+/// False word: "the database is away", of a task that was cancelled.
+#[test]
+fn a_service_that_shuts_down_ends_its_look_ups() {
+    alone("closing");
 }
 
 /// False word: "a call is placed as fast as before".

@@ -288,6 +288,23 @@ fn parse_all(dir: &str, mut visit: impl FnMut(&str, &syn::File)) {
     }
 }
 
+/// The texts behind `opening`, with the file of each.
+fn texts_of_python(dir: &str, opening: &str) -> Vec<(String, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join(dir);
+    let mut found = Vec::new();
+    for entry in fs::read_dir(root).expect("the directory") {
+        let path = entry.expect("an entry").path();
+        if path.extension().is_some_and(|extension| extension == "py") {
+            let text = fs::read_to_string(&path).expect("a text");
+            let pieces = text.split(opening).skip(1);
+            let texts = pieces.filter_map(|piece| Some(words_of(piece.split_once('"')?.0)));
+            found.extend(texts.map(|text| (path.display().to_string(), text)));
+        }
+    }
+    assert!(found.len() > 3, "{found:?}");
+    found
+}
+
 /// What a test may look for instead of the whole hint: a third of it at least.
 fn is_told(hint: &str, told: &[String]) -> bool {
     told.iter()
@@ -298,8 +315,8 @@ fn is_told(hint: &str, told: &[String]) -> bool {
 fn every_hint_is_told_and_followed_in_a_test() {
     let mut hints = HintFinder::default();
     // Constants may stand before or behind the place that names them.
-    for _ in 0..2 {
-        parse_all("src", |name, parsed| {
+    for dir in ["src", "src", "python/src"] {
+        parse_all(dir, |name, parsed| {
             let of_test = ["/tests", "samples", "fuzzing"]
                 .iter()
                 .any(|part| name.contains(part));
@@ -309,8 +326,16 @@ fn every_hint_is_told_and_followed_in_a_test() {
             }
         });
     }
+    // The package's own stand in Python, and are told and followed there.
+    for (file, text) in texts_of_python("python/lkroute", "hint=\"") {
+        let advice = hints.found.entry(text).or_default();
+        (advice.file, advice.is_hint) = (file, true);
+    }
     let mut told = ToldFinder::default();
     parse_all("tests/it", |_, parsed| told.visit_file(parsed));
+    let of_package = texts_of_python("python/tests", "told(\"");
+    told.found
+        .extend(of_package.into_iter().map(|(_, text)| text));
     assert!(hints.found.len() > 200, "{:#?}", hints.found.keys());
     let unfollowed = hints.found.iter().filter(|(text, advice)| {
         let is_said = !advice.is_hint && is_told(text, &told.said);
