@@ -25,7 +25,7 @@ use std::path::Path;
 
 use cluster::Cluster;
 use growth::Growth;
-use measure::{InProcess, Run, lkroute, side_by_side};
+use measure::{InProcess, Pair, Run, lkroute, side_by_side};
 use report::Report;
 use tree::Tree;
 
@@ -74,7 +74,7 @@ fn bench(cluster: &Cluster, size: u64) -> Report {
     bench.report
 }
 
-/// How often what can be repeated is.
+/// How often what takes long is repeated.
 const TIMES: usize = 3;
 
 struct Bench<'a> {
@@ -99,99 +99,113 @@ impl Bench<'_> {
         self.report.ours(&label, run);
     }
 
-    /// The first apply, beside COPY into a table with the same indexes.
+    /// How many pairs of runs there are of what reads all rows: enough for a ratio
+    /// that the next run finds again.
+    fn pairs(&self) -> usize {
+        if self.is_large() { 5 } else { 9 }
+    }
+
+    fn is_large(&self) -> bool {
+        self.tree.size() >= 1_000_000
+    }
+
+    /// The multiple of COPY out to reach. Fixed costs count for more where there is less.
+    fn reading(&self) -> f64 {
+        if self.is_large() { 1.0 } else { 1.05 }
+    }
+
+    /// The first apply, in turn with COPY into a table with the same indexes.
     fn initial(&mut self) {
         let (rows, ids) = (self.dir.join("rows.copy"), self.dir.join("ids.copy"));
-        let (mut applies, mut defaults, mut given) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut defaults, mut given) = (Vec::new(), Vec::new());
         for _ in 0..TIMES {
             self.url = self.cluster.database("bench");
             self.cluster.numbers_table(&self.url);
             self.run(&["migrate", "-q"]);
-            applies.push(self.run(&["apply", "--auto-approve", "-q"]));
+            let apply = self.run(&["apply", "--auto-approve", "-q"]);
             if !rows.exists() {
                 let copy_out = |columns, file| self.cluster.copy_out(&self.url, columns, file);
                 copy_out(cluster::WITHOUT_ID, &rows);
                 copy_out(cluster::WITH_ID, &ids);
             }
-            defaults.push(self.cluster.copy_in(cluster::WITHOUT_ID, &rows));
-            given.push(self.cluster.copy_in(cluster::WITH_ID, &ids));
+            defaults.push((self.cluster.copy_in(cluster::WITHOUT_ID, &rows), apply));
+            given.push((self.cluster.copy_in(cluster::WITH_ID, &ids), apply));
         }
         // What a load leaves to be done would be done beside what follows.
         self.cluster.psql(&self.url, "VACUUM ANALYZE");
         self.cluster.psql(&self.url, "CHECKPOINT");
-        let [apply, default, given] = [applies, defaults, given].map(measure::middle);
+        let [default, given] = [defaults, given].map(Pair::of);
         let empty = self.cluster.database("empty");
         lkroute(self.dir, &empty, &["migrate", "-q"]);
         let plan = lkroute(self.dir, &empty, &["plan", "-q"]);
         let report = &mut self.report;
         report.ours("plan of the initial load", plan);
-        report.floor("psql COPY in, default ids", default);
-        report.floor("psql COPY in, ids made before", given);
-        report.against("apply of the initial load", apply, default, 0.75);
-        report.against("the same", apply, given, 1.3);
+        report.floor("psql COPY in, default ids", default.floor);
+        report.floor("psql COPY in, ids made before", given.floor);
+        report.pair("apply of the initial load", &default, Some(0.75));
+        report.pair("the same, over ids made before", &given, Some(1.3));
         let size = self.cluster.bookkeeping(&self.url);
         report.note("bookkeeping of that apply", &size);
     }
 
-    /// Plans, beside COPY out of the same rows.
+    /// A command in turn with COPY out of the same rows.
+    fn beside_copy_out(&mut self, what: &str, args: &[&str]) {
+        let imported = self.dir.join("imported");
+        let pair = side_by_side(
+            self.pairs(),
+            || self.cluster.time_copy_out(&self.url),
+            || {
+                // What an import wrote before is not written over.
+                let _ = std::fs::remove_dir_all(&imported);
+                self.run(args)
+            },
+        );
+        let target = self.reading();
+        self.report
+            .floor("psql COPY out of the same rows", pair.floor);
+        self.report.pair(what, &pair, Some(target));
+    }
+
+    /// What reads all rows, beside COPY out of them.
     fn plans(&mut self) {
-        for (what, config) in [
-            ("plan, nothing changed", "alpha"),
-            ("plan, 1 % changed", "gamma"),
-        ] {
-            self.tree.move_one_percent(config);
-            let (out, plan) = side_by_side(
-                2 * TIMES - 1,
-                || self.cluster.time_copy_out(&self.url),
-                || self.run(&["plan", "-q"]),
-            );
-            let report = &mut self.report;
-            report.floor("psql COPY out of the same rows", out);
-            // Fixed costs count for more where there is less.
-            let target = if self.tree.size() >= 1_000_000 {
-                1.0
-            } else {
-                1.05
-            };
-            report.against(what, plan, out, target);
-        }
+        self.tree.move_one_percent("alpha");
+        self.beside_copy_out("plan, nothing changed", &["plan", "-q"]);
+        self.tree.move_one_percent("gamma");
+        self.beside_copy_out("plan, 1 % changed", &["plan", "-q"]);
         let (plan, reroutes) = measure::reroutes(&self.dir.join("routing"), &self.url);
         let report = &mut self.report;
         report.ours("that plan in process", plan);
-        report.against("of that, who is rerouted", reroutes, plan, 0.2);
+        report.against("of that, who is rerouted", reroutes, plan, Some(0.2));
     }
 
-    /// The apply of a change to a hundredth, there and back.
+    /// The apply of a change to a hundredth, there and back, and each time the plan
+    /// before it.
     fn one_percent(&mut self) {
-        let (mut plans, mut applies) = (Vec::new(), Vec::new());
         let update = self
             .cluster
-            .update_by_hand(&self.url, self.tree.changed(), TIMES);
-        for config in ["gamma", "alpha", "gamma"] {
+            .update_by_hand(&self.url, self.tree.changed(), self.pairs());
+        let (mut plans, mut applies) = (Vec::new(), Vec::new());
+        for config in ["gamma", "alpha"].into_iter().cycle().take(self.pairs()) {
             self.tree.move_one_percent(config);
-            plans.push(self.run(&["plan", "-q"]));
-            applies.push(self.run(&["apply", "--auto-approve", "-q"]));
+            let plan = self.run(&["plan", "-q"]);
+            let apply = self.run(&["apply", "--auto-approve", "-q"]);
+            plans.push(plan);
+            applies.push((plan.plus(update, 1.3), apply));
         }
-        let [plan, apply] = [plans, applies].map(measure::middle);
         let report = &mut self.report;
         report.floor("the hand-written UPDATE of 1 %", update);
-        report.ours("the plan before it", plan);
-        let target = plan.plus(update, 1.3);
-        let what = "apply of 1 %, against plan + 1.3 UPDATEs";
-        report.against(what, apply, target, 1.0);
+        report.ours("the plan before it", measure::middle(plans));
+        let what = "apply of 1 %, over plan + 1.3 UPDATEs";
+        report.pair(what, &Pair::of(applies), Some(1.0));
     }
 
     /// What reads or brings back what applies have left.
     fn history(&mut self) {
-        let out = self.cluster.time_copy_out(&self.url);
-        let drift = self.run(&["drift", "-q"]);
-        self.report.beside("drift", drift, out);
+        self.beside_copy_out("drift", &["drift", "-q"]);
+        self.beside_copy_out("import", &["import", "--out", "imported", "-q"]);
         let back = ["rollback", "--to", "1", "--auto-approve", "-q"];
         let rollback = self.run(&back);
-        self.report
-            .ours("rollback of that 1 %, by three applies", rollback);
-        let import = self.run(&["import", "--out", "imported", "-q"]);
-        self.report.beside("import", import, out);
+        self.report.ours("rollback to the first apply", rollback);
     }
 
     /// One look-up: beside the same query from PostgreSQL's own tools, and beside
@@ -202,20 +216,20 @@ impl Bench<'_> {
         let mut in_process = InProcess::open(url, number);
         in_process.resolve();
         let query = cluster.last_query(url);
-        let (floor, ours) = side_by_side(
+        let pair = side_by_side(
             5,
             || cluster.pgbench(url, "simple", &query),
             || in_process.resolve(),
         );
         drop(in_process);
-        report.floor("pgbench of the resolver's query", floor);
-        report.against("resolve in process", ours, floor, 1.2);
+        report.floor("pgbench of the resolver's query", pair.floor);
+        report.pair("resolve in process", &pair, Some(1.2));
         let join = Cluster::join(number);
         for (protocol, what) in [("simple", ""), ("prepared", ", prepared")] {
             let least = cluster.pgbench(url, protocol, &join);
             let what = format!("pgbench of a join by tenant and number{what}");
             report.floor(&what, least);
-            report.beside("resolve in process over that", ours, least);
+            report.against("resolve in process over that", pair.ours, least, None);
         }
         let args = [
             "resolve",
@@ -224,13 +238,13 @@ impl Bench<'_> {
             "--tenant",
             &number.tenant,
         ];
-        let (psql, command) = side_by_side(
+        let pair = side_by_side(
             31,
             || cluster.psql_running(url, &query),
             || measure::wall(&mut measure::command(self.dir, url, &args)),
         );
-        report.floor("psql running the resolver's query", psql);
-        report.against("the command resolve", command, psql, 1.2);
+        report.floor("psql running the resolver's query", pair.floor);
+        report.pair("the command resolve", &pair, Some(1.2));
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -22,6 +23,12 @@ pub struct Run {
     pub seconds: f64,
     /// Bytes; 0 where it was not looked at.
     pub peak: u64,
+}
+
+impl Run {
+    fn of(seconds: f64) -> Run {
+        Run { seconds, peak: 0 }
+    }
 }
 
 /// Runs the release binary over a tree and a database; it has to succeed.
@@ -49,10 +56,14 @@ pub fn wall(command: &mut Command) -> Run {
         .expect("the command starts");
     let seconds = start.elapsed().as_secs_f64();
     assert!(status.success(), "{command:?} ended in {status}");
-    Run { seconds, peak: 0 }
+    Run::of(seconds)
 }
 
-/// Runs a command to its end, looking at its memory all the while.
+/// How often the memory of a process is looked at: seldom enough not to be seen
+/// in its time.
+const LOOK: Duration = Duration::from_millis(5);
+
+/// Runs a command to its end; another thread looks at its memory meanwhile.
 pub fn timed(command: &mut Command) -> Run {
     let start = Instant::now();
     let mut child = command
@@ -62,17 +73,22 @@ pub fn timed(command: &mut Command) -> Run {
         .spawn()
         .expect("the command starts");
     let status = format!("/proc/{}/status", child.id());
-    let mut peak = 0;
-    let code = loop {
-        peak = high_water(&status).unwrap_or(0).max(peak);
-        match child.try_wait().expect("a child") {
-            Some(code) => break code,
-            None => thread::sleep(Duration::from_millis(1)),
+    let (done, ended) = mpsc::channel::<()>();
+    let looking = thread::spawn(move || {
+        let mut peak = 0;
+        while let Err(RecvTimeoutError::Timeout) = ended.recv_timeout(LOOK) {
+            peak = high_water(&status).unwrap_or(0).max(peak);
         }
-    };
+        peak
+    });
+    let code = child.wait().expect("a child");
     let seconds = start.elapsed().as_secs_f64();
+    drop(done);
     assert!(code.success(), "{command:?} ended in {code}");
-    Run { seconds, peak }
+    Run {
+        seconds,
+        peak: looking.join().expect("a thread"),
+    }
 }
 
 /// VmHWM, in bytes.
@@ -93,15 +109,53 @@ pub fn middle(mut runs: Vec<Run>) -> Run {
     runs[runs.len() / 2]
 }
 
-/// The middle of several runs of each of two, one after the other, so that
-/// both meet the same weather.
+/// Ours beside a floor: the middle of each, and of the ratios.
+#[derive(Debug, Clone, Copy)]
+pub struct Pair {
+    pub floor: Run,
+    pub ours: Run,
+    pub ratio: f64,
+    /// The middle half of the ratios.
+    pub spread: [f64; 2],
+}
+
+/// Several runs of each of two, in turn and in either order, so that both meet the
+/// same weather; each ratio is of two that ran side by side. The first two, which
+/// find everything cold, don't count.
 pub fn side_by_side(
     times: usize,
-    mut one: impl FnMut() -> Run,
-    mut other: impl FnMut() -> Run,
-) -> (Run, Run) {
-    let (ones, others) = (0..times).map(|_| (one(), other())).unzip();
-    (middle(ones), middle(others))
+    mut floor: impl FnMut() -> Run,
+    mut ours: impl FnMut() -> Run,
+) -> Pair {
+    let mut pairs = Vec::with_capacity(times);
+    for n in 0..=times {
+        let pair = if n % 2 == 0 {
+            let floor = floor();
+            (floor, ours())
+        } else {
+            let ours = ours();
+            (floor(), ours)
+        };
+        pairs.push(pair);
+    }
+    Pair::of(pairs.split_off(1))
+}
+
+impl Pair {
+    /// Of runs that were made in pairs: the floor, and ours.
+    pub fn of(pairs: Vec<(Run, Run)>) -> Pair {
+        let ratio = |(floor, ours): &(Run, Run)| ours.seconds / floor.seconds;
+        let mut ratios: Vec<f64> = pairs.iter().map(ratio).collect();
+        ratios.sort_by(f64::total_cmp);
+        let (floors, ours) = pairs.into_iter().unzip();
+        let (half, quarter) = (ratios.len() / 2, ratios.len() / 4);
+        Pair {
+            floor: middle(floors),
+            ours: middle(ours),
+            ratio: ratios[half],
+            spread: [ratios[quarter], ratios[ratios.len() - 1 - quarter]],
+        }
+    }
 }
 
 /// A whole plan in this process, and what of it goes into who is rerouted.
@@ -128,11 +182,8 @@ pub fn reroutes(routing: &Path, url: &str) -> (Run, Run) {
     let planned = Instant::now();
     let reroutes = reroutes_of(&plan);
     assert!(reroutes.counts.rerouted > 0);
-    let run = |seconds: Duration| Run {
-        seconds: seconds.as_secs_f64(),
-        peak: 0,
-    };
-    (run(start.elapsed()), run(planned.elapsed()))
+    let (all, rerouted) = (start.elapsed(), planned.elapsed());
+    (Run::of(all.as_secs_f64()), Run::of(rerouted.as_secs_f64()))
 }
 
 /// Look-ups by number and tenant on a connection that is warm.
@@ -171,10 +222,7 @@ impl InProcess {
                 assert!(found, "{from} is not found");
             }
             times.sort_by(f64::total_cmp);
-            Run {
-                seconds: times[times.len() / 2],
-                peak: 0,
-            }
+            Run::of(times[times.len() / 2])
         })
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::measure::Run;
+use crate::measure::{Pair, Run};
 
 /// One size: floors, figures of ours, and their ratios.
 pub struct Report {
@@ -45,16 +45,20 @@ impl Report {
         self.row(what, run, String::new(), String::new());
     }
 
-    /// Ours as a multiple of a floor, beside the multiple to reach.
-    pub fn against(&mut self, what: &str, run: Run, floor: Run, target: f64) {
-        let ratio = run.seconds / floor.seconds;
-        self.row(what, run, format!("{ratio:.2}"), format!("≤ {target}"));
+    /// What ran beside a floor, as a multiple of it, with what half of the pairs
+    /// gave; beside the multiple to reach, where there is one.
+    pub fn pair(&mut self, what: &str, pair: &Pair, target: Option<f64>) {
+        let [least, most] = pair.spread;
+        let ratio = format!("{:.2} ({least:.2}–{most:.2})", pair.ratio);
+        let target = target.map_or_else(String::new, |target| format!("≤ {target}"));
+        self.row(what, pair.ours, ratio, target);
     }
 
-    /// The same where there is nothing to reach.
-    pub fn beside(&mut self, what: &str, run: Run, floor: Run) {
-        let ratio = run.seconds / floor.seconds;
-        self.row(what, run, format!("{ratio:.2}"), String::new());
+    /// Ours as a multiple of a floor that ran before it.
+    pub fn against(&mut self, what: &str, run: Run, floor: Run, target: Option<f64>) {
+        let ratio = format!("{:.2}", run.seconds / floor.seconds);
+        let target = target.map_or_else(String::new, |target| format!("≤ {target}"));
+        self.row(what, run, ratio, target);
     }
 
     pub fn note(&mut self, what: &str, text: &str) {

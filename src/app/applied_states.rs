@@ -91,14 +91,17 @@ pub async fn read_rollback(
     progress: &mut dyn FnMut(u64),
     new_id: fn() -> Uuid,
 ) -> Result<RollbackPlan> {
-    let back = begin_rollback(store, apply, progress, new_id).await?;
+    let back = begin_rollback(store, apply, true, progress, new_id).await?;
     store.end_read().await?;
     Ok(back)
 }
 
+/// `is_judged`: the plan is for budgets to judge, and says of which numbers that
+/// changed within their window it is.
 async fn begin_rollback(
     store: &mut Store,
     apply: Option<ApplyId>,
+    is_judged: bool,
     progress: &mut dyn FnMut(u64),
     new_id: fn() -> Uuid,
 ) -> Result<RollbackPlan> {
@@ -134,7 +137,12 @@ async fn begin_rollback(
         .binding_versions(&select, &mut pool, &mut take)
         .await?;
     let facts = SecretFacts::default();
-    let earlier = read_earlier(store, snapshot.guards.window(), &applies).await?;
+    let window = snapshot.guards.window();
+    let earlier = if is_judged {
+        read_earlier(store, window, &applies).await?
+    } else {
+        None
+    };
     let mut differ = Differ::new(&state.routing, &snapshot, &facts, new_id);
     differ.since(earlier);
     differ.owned_all(owned, &pool);
@@ -208,7 +216,7 @@ pub async fn read_drift(
     progress: &mut dyn FnMut(u64),
     new_id: fn() -> Uuid,
 ) -> Result<(Drift, Snapshot)> {
-    let back = begin_rollback(store, None, progress, new_id).await?;
+    let back = begin_rollback(store, None, false, progress, new_id).await?;
     let mut pool = FieldsPool::default();
     let mut bindings = Vec::new();
     let mut touched = HashMap::new();

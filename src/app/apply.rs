@@ -20,7 +20,7 @@ use crate::history::lineage;
 use crate::routing::guards::Guards;
 use crate::secrets::KeyRing;
 use crate::snapshot::ApplyRecord;
-use crate::store::{Mode, SchemaState, WriteRequest};
+use crate::store::{Mode, SchemaState, Store, WriteRequest};
 
 pub use crate::store::Applied;
 
@@ -164,15 +164,19 @@ pub(super) fn guards_value(guards: &Guards) -> Result<Value> {
 }
 
 /// Writes it all in one transaction; a SQLite file is made and brought up to
-/// date first.
+/// date first. `store` is a connection that may write, where there is one: what
+/// the database says of itself is asked again.
 pub async fn carry_out_plan(
     context: &Context<'_>,
-    target: &Target,
+    (target, store): (&Target, Option<Store>),
     plan: &Plan,
     request: WriteRequest,
     watcher: Watcher<impl Future<Output = ()>>,
 ) -> Result<Applied> {
-    let (mut store, entry) = database::open_stamped(context, target, Mode::Write).await?;
+    let (mut store, entry) = match store {
+        Some(store) => database::enter_stamped(context, store).await?,
+        None => database::open_stamped(context, target, Mode::Write).await?,
+    };
     if target.url.is_migrated_by_writing() {
         for step in store.migrate(false).await? {
             let done = format!("{}: {}", target.url.label(), step.name);

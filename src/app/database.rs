@@ -169,7 +169,14 @@ pub(crate) async fn open_stamped(
     target: &Target,
     mode: Mode,
 ) -> Result<(Store, DatabaseState)> {
-    let mut store = open(context, target, mode).await?;
+    enter_stamped(context, open(context, target, mode).await?).await
+}
+
+/// Looks whether an open database is the one asked for, however far it is.
+pub(crate) async fn enter_stamped(
+    context: &Context<'_>,
+    mut store: Store,
+) -> Result<(Store, DatabaseState)> {
     let entry = store.enter().await?;
     same_environment(context, entry.environment.as_deref())?;
     if let Some(lag) = &entry.standby {

@@ -30,13 +30,14 @@ use crate::impact::one_number::{OneNumber, before_and_after};
 use crate::impact::reroutes::{self, Reroutes};
 use crate::impact::slips;
 use crate::impact::window::window_sum;
+use crate::phone;
 use crate::resolve::RowFact;
 use crate::routing::Routing;
 use crate::routing::guards::{Guards, GuardsChange};
 use crate::secrets::KeyRing;
 use crate::snapshot::{ApplyRecord, Snapshot};
 use crate::source::{Loaded, suggest};
-use crate::store::{BatchDecoder, LookUp, Mode, RowBatch, RowIds, check_stamp};
+use crate::store::{BatchDecoder, LookUp, Mode, RowBatch, RowIds, Store, check_stamp};
 
 /// How many batches of rows may wait for the files to be parsed, or for the
 /// comparison: 96 MB. What is owned of a million numbers is 70, and comes in less
@@ -78,6 +79,8 @@ pub struct Planned {
     pub applies: Vec<ApplyRecord>,
     /// What the files are a checkout of.
     pub checked_out: Option<CheckedOut>,
+    /// The connection, where it may write.
+    pub store: Option<Store>,
 }
 
 impl Planned {
@@ -208,6 +211,8 @@ struct Besides {
     undone: Undone,
     /// The rows of the number that was asked for.
     rows: Vec<RowFact>,
+    /// The connection, where it may write.
+    store: Option<Store>,
 }
 
 /// Reads a database, where there is one already: first all but the numbers,
@@ -265,6 +270,7 @@ async fn read(
         besides.rows = store.look_up(&asked).await?.facts.rows;
     }
     store.end_read().await?;
+    besides.store = request.to_write.then_some(store);
     Ok(besides)
 }
 
@@ -310,7 +316,14 @@ async fn compare(
         let mut differ = Differ::new(&loaded.routing, &snapshot, &facts, Uuid::new_v4);
         differ.since(earlier);
         let mut decoder = BatchDecoder::default();
+        let mut is_foreseen = false;
         while let Some(batch) = rows.blocking_recv() {
+            // New and changed numbers are looked at for slips. What is known of them
+            // is loaded while the rows come.
+            if !is_foreseen && batch.is_of_numbers() && differ.foresees_changes() {
+                is_foreseen = true;
+                tokio::task::spawn_blocking(phone::load_metadata);
+            }
             decoder.decode(batch, &mut differ)?;
         }
         let mut ids = RowIds::new()?;
@@ -409,5 +422,6 @@ fn judge_plan(
         digest: loaded.digest,
         applies: besides.applies,
         checked_out: None,
+        store: besides.store,
     })
 }

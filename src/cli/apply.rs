@@ -95,7 +95,9 @@ impl ApplyArgs {
             supersede: self.supersede.clone(),
             ring,
         };
-        let ready = prepare_apply(&shell.context(), request).await?;
+        let mut ready = prepare_apply(&shell.context(), request).await?;
+        // Who is asked may take an hour: then the database is connected to anew.
+        let store = ready.planned.store.take().filter(|_| !asks);
         let planned = &ready.planned;
         report::tell_what_is_unsettled(shell, planned);
         if self.is_text() {
@@ -125,7 +127,8 @@ impl ApplyArgs {
         }
         let start = Instant::now();
         let (context, watcher) = (shell.context(), watcher());
-        let done = carry_out_plan(&context, &planned.target, &planned.plan, request, watcher);
+        let place = (&planned.target, store);
+        let done = carry_out_plan(&context, place, &planned.plan, request, watcher);
         let done = done.await?;
         self.print_json(shell, planned, Some(&done), None)?;
         if self.is_text() {

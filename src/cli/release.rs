@@ -79,7 +79,8 @@ impl ReleaseArgs {
             let start = Instant::now();
             let context = shell.context();
             let request = ready.request(&context, self.reason.clone());
-            let applied = carry_out_plan(&context, &ready.target, plan, request, watcher()).await?;
+            let applied =
+                carry_out_plan(&context, (&ready.target, None), plan, request, watcher()).await?;
             if is_text {
                 let summary = applied::applied_text(plan, applied.id, start.elapsed());
                 shell.print(&format!("\n{summary}"))?;

@@ -117,7 +117,8 @@ impl RollbackArgs {
         approve(shell, "rollback", self.auto_approve, asks)?;
         let start = Instant::now();
         let request = judged.request(&context)?;
-        let done = carry_out_plan(&context, &judged.target, plan, request, watcher()).await?;
+        let done =
+            carry_out_plan(&context, (&judged.target, None), plan, request, watcher()).await?;
         self.print_json(shell, &judged, Some(&done), None)?;
         if is_text {
             let summary = applied::applied_text(plan, done.id, start.elapsed());

@@ -74,6 +74,11 @@ impl<'a> BindingClassifier<'a> {
         classifier
     }
 
+    /// What settings declare.
+    pub(crate) fn declared_fields(&self, settings: u32) -> FieldsIx {
+        self.declared[settings as usize]
+    }
+
     /// The number of a patch, which is kept once.
     pub(crate) fn patch(&mut self, patch: Patch) -> u32 {
         if let Some(ix) = self.patch_ix.get(&patch) {

@@ -52,8 +52,11 @@ pub struct Differ<'a> {
     classifier: BindingClassifier<'a>,
     tenants: Vec<Tenant>,
     tenant_ix: Map<Uuid, u32>,
+    last_tenant: Option<(Uuid, u32)>,
     slots: BindingIndex,
     owned: Vec<OwnedBinding>,
+    /// Whether anything that is owned is declared in another way.
+    is_change_declared: bool,
     lives: Vec<LiveRow>,
     /// The active rows with the key of a slot, beside the one that is kept.
     rivals: Map<u32, Vec<Uuid>>,
@@ -94,8 +97,10 @@ impl<'a> Differ<'a> {
             classifier,
             tenants: routing.tenants.clone(),
             tenant_ix: Map::default(),
+            last_tenant: None,
             slots: BindingIndex::new(declared),
             owned: Vec::with_capacity(routing.bindings.len()),
+            is_change_declared: false,
             lives: Vec::with_capacity(routing.bindings.len()),
             rivals: Map::default(),
             reader: RowReader::default(),
@@ -123,6 +128,18 @@ impl<'a> Differ<'a> {
     }
 
     fn tenant(&mut self, id: Uuid) -> u32 {
+        // Mostly that of the row before.
+        if let Some((last, ix)) = self.last_tenant
+            && last == id
+        {
+            return ix;
+        }
+        let ix = self.find_tenant(id);
+        self.last_tenant = Some((id, ix));
+        ix
+    }
+
+    fn find_tenant(&mut self, id: Uuid) -> u32 {
         if let Some(ix) = self.tenant_ix.get(&id) {
             return *ix;
         }
@@ -144,7 +161,18 @@ impl<'a> Differ<'a> {
     pub fn owned(&mut self, owned: OwnedBinding) {
         let tenant = self.tenant(owned.tenant);
         let slot = self.slots.find_or_add(tenant, owned.number.row_key());
-        self.slots.all[slot as usize].owned = push_indexed(&mut self.owned, owned);
+        let slot = &mut self.slots.all[slot as usize];
+        let declared = self.routing.bindings.get(slot.declared as usize);
+        self.is_change_declared |= declared.is_some_and(|binding| {
+            self.classifier.declared_fields(binding.settings) != owned.fields
+        });
+        slot.owned = push_indexed(&mut self.owned, owned);
+    }
+
+    /// Whether numbers are sure to be created or changed, as far as that is known
+    /// when all that is owned was taken in: some are new, or declared otherwise.
+    pub fn foresees_changes(&self) -> bool {
+        self.is_change_declared || self.owned.len() < self.routing.bindings.len()
     }
 
     /// The same for all bindings at once, whose fields are of another pool.

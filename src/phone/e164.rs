@@ -32,7 +32,7 @@ impl E164 {
         let split = plans::split_digits(digits)
             .map_err(|digits| PhoneError::UnknownCallingCode { digits })?;
         match split.impossible_digits() {
-            None => Ok(E164::from_valid(digits)),
+            None => Ok(E164::from_split(digits, Some(split))),
             Some(national) => Err(impossible_length(split.plan, national)),
         }
     }
@@ -253,6 +253,15 @@ mod tests {
     }
 
     #[test]
+    fn a_zero_that_leads_gives_way_within_a_run() {
+        for number in number("+390999999990").run_of(20) {
+            assert_eq!(E164::parse(&number.to_string()), Ok(number));
+            let lacks = number.row_key().digits() != number.digits();
+            assert_eq!(lacks, number.to_string().starts_with("+390"), "{number}");
+        }
+    }
+
+    #[test]
     fn eight_bytes() {
         assert_eq!(size_of::<E164>(), 8);
     }
@@ -272,6 +281,18 @@ mod tests {
                 if let Some(guess) = error.guess() {
                     prop_assert_eq!(E164::parse(&guess.to_string()), Ok(guess));
                 }
+            }
+        }
+
+        #[test]
+        fn a_run_is_of_the_numbers_as_they_are_read(number in any_number(), count in 1u32..300) {
+            for counted in number.run_of(count) {
+                let read = E164::parse(&counted.to_string());
+                let read = read.ok().filter(|read| read.digits().ilog10() == number.digits().ilog10());
+                let Some(read) = read.filter(|read| read.calling_code() == number.calling_code()) else {
+                    break;
+                };
+                prop_assert_eq!((counted, counted.row_key()), (read, read.row_key()));
             }
         }
 

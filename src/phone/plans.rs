@@ -34,7 +34,17 @@ pub(super) struct Split {
 impl Split {
     /// National digits, leading zeros not counted.
     pub(super) fn significant(&self) -> u32 {
-        count_digits(self.national)
+        if self.leads_with_zero() {
+            count_digits(self.national)
+        } else {
+            self.digits
+        }
+    }
+
+    /// Whether the national number leads with a zero.
+    pub(super) fn leads_with_zero(&self) -> bool {
+        let all = self.digits.checked_sub(1);
+        all.is_some_and(|rest| self.national < power_of_ten(rest))
     }
 
     /// The national digits if their count is impossible: of them all where
@@ -90,7 +100,7 @@ pub(super) fn split_digits(number: u64) -> Result<Split, u16> {
             Ok(Split {
                 plan,
                 digits: national_digits,
-                national: number % power_of_ten(national_digits),
+                national: number - u64::from(plan.code) * power_of_ten(national_digits),
             })
         }
     }

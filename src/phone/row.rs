@@ -26,14 +26,12 @@ impl E164 {
 
 impl RowKey {
     pub(super) fn of(number: E164) -> Self {
-        let digits = number.split_code().map_or(0, |split| {
-            let significant = split.significant();
-            if significant == split.digits {
-                return number.digits();
-            }
-            u64::from(split.plan.code) * plans::power_of_ten(significant) + split.national
-        });
-        RowKey(digits)
+        if !number.leads_with_zero() {
+            return RowKey(number.digits());
+        }
+        RowKey(number.split_code().map_or(0, |split| {
+            u64::from(split.plan.code) * plans::power_of_ten(split.significant()) + split.national
+        }))
     }
 
     /// The key as one integer, for packing.
@@ -43,7 +41,7 @@ impl RowKey {
 
     /// The number of the key; it lacks the leading zero that a row can't hold.
     pub fn number(self) -> E164 {
-        E164::from_valid(self.0)
+        E164::without_zero(self.0)
     }
 
     /// What lkroute writes as `country_code`: `+91`.

@@ -35,7 +35,13 @@ impl<'a> OpenedFile<'a> {
         let text = text.into();
         let after = text.match_indices('\n').map(|(at, _)| at + 1);
         let starts = std::iter::once(0).chain(after).collect();
-        let all = |quotes| text.match_indices(quotes).map(|(at, _)| at).collect();
+        // Most files have none, which takes less than to find where they are.
+        let all = |quotes: &str| -> Vec<usize> {
+            if !text.contains(quotes) {
+                return Vec::new();
+            }
+            text.match_indices(quotes).map(|(at, _)| at).collect()
+        };
         let quotes = ["\"\"\"", "'''"].map(all);
         OpenedFile {
             path,
@@ -82,6 +88,26 @@ impl<'a> Lines<'a> {
     /// The text of the whole file.
     pub(super) fn text(&self) -> &'a str {
         self.text
+    }
+
+    /// The lines from that which begins at `offset` on, each with its end and its
+    /// number.
+    pub(super) fn lines_from(self, offset: usize) -> impl Iterator<Item = (&'a str, u32)> {
+        let first = self.line_of(offset);
+        (first..=index_of(self.starts.len())).filter_map(move |line| {
+            let start = self.starts[line as usize - 1];
+            let end = self.starts.get(line as usize);
+            let line_text = self
+                .text
+                .get(start..end.copied().unwrap_or(self.text.len()))?;
+            (!line_text.is_empty()).then_some((line_text, line))
+        })
+    }
+
+    /// Whether there are strings of several lines from there on.
+    pub(super) fn has_long_strings(self, offset: usize) -> bool {
+        let mut all = self.quotes.iter().filter_map(|places| places.last());
+        all.any(|place| *place >= offset)
     }
 
     fn whole_span(&self, span: &Range<usize>) -> Range<usize> {

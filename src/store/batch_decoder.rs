@@ -81,6 +81,7 @@ mod tests {
     use crate::diff::secret::SecretFacts;
     use crate::routing::Routing;
     use crate::snapshot::Snapshot;
+    use crate::store::row_batch::PooledBuffer;
 
     #[test]
     fn a_stream_that_is_cut_short_is_no_end() {
@@ -91,11 +92,13 @@ mod tests {
         for (length, ends) in [(whole.len(), true), (whole.len() - 2, false), (0, false)] {
             let mut decoder = BatchDecoder::default();
             let mut take = |part| decoder.decode(RowBatch(part), &mut differ);
-            take(BatchPart::Owned(RawRows::Postgres(whole.to_vec()))).unwrap();
-            take(BatchPart::Numbers(RawRows::Postgres(
-                whole[..length].to_vec(),
-            )))
-            .unwrap();
+            let rows = |bytes: &[u8]| {
+                let mut buffer = PooledBuffer::default();
+                buffer.extend(bytes);
+                RawRows::Postgres(buffer)
+            };
+            take(BatchPart::Owned(rows(whole))).unwrap();
+            take(BatchPart::Numbers(rows(&whole[..length]))).unwrap();
             assert_eq!(take(BatchPart::End).is_ok(), ends, "{length} bytes");
         }
     }

@@ -47,7 +47,7 @@ pub(super) fn read_fast(
     };
     let (before, blocks) = text.split_at(first);
     let is_other = |line: &str| line.trim_start().starts_with('#') || !line.contains("bindings");
-    if !is_bulk(blocks) || !before.lines().all(is_other) {
+    if !is_bulk(blocks) || lines.has_long_strings(first) || !before.lines().all(is_other) {
         return None;
     }
     let mut reader = FileReader::new(lines, number, environment);
@@ -61,14 +61,13 @@ pub(super) fn read_fast(
         block: Block::default(),
         seen: String::new(),
     };
-    bulk.read_blocks(blocks, first, lines.line_of(first))?;
+    bulk.read_blocks(lines, first)?;
     Some(bulk.reader.into_parsed_file())
 }
 
-/// Whether there is much to read, and no strings of several lines.
+/// Whether there is much to read.
 fn is_bulk(text: &str) -> bool {
-    let is_much = text.len() >= SHORTEST || text.matches(HEADER).nth(FEWEST).is_some();
-    is_much && !text.contains("\"\"\"") && !text.contains("'''")
+    text.len() >= SHORTEST || text.matches(HEADER).nth(FEWEST).is_some()
 }
 
 struct Bulk<'a> {
@@ -145,10 +144,10 @@ impl<'a> NumberList<'a> {
 }
 
 impl<'a> Bulk<'a> {
-    /// Reads all blocks. `at` and `line` say where in the file they begin.
-    fn read_blocks(&mut self, text: &'a str, mut at: usize, mut line: u32) -> Option<()> {
+    /// Reads all blocks, from `at` on, where a line begins.
+    fn read_blocks(&mut self, lines: Lines<'a>, mut at: usize) -> Option<()> {
         self.block.bytes = at..at;
-        for full in text.split_inclusive('\n') {
+        for (full, line) in lines.lines_from(at) {
             let trimmed = full.trim_ascii();
             if trimmed.starts_with('[') {
                 if trimmed != HEADER {
@@ -162,7 +161,6 @@ impl<'a> Bulk<'a> {
                 self.read_line(full, trimmed, at, line)?;
             }
             at += full.len();
-            line += 1;
         }
         self.end_block(at)
     }

@@ -36,8 +36,7 @@ impl PgStore {
         progress: &mut dyn FnMut(u64, u64),
     ) -> Result<Applied, ApplyError> {
         let write_set = WriteSet::new(plan, request)?;
-        self.refuse_hidden().await?;
-        self.check_columns().await?;
+        self.check_tables().await?;
         let mut pid = None;
         let mut attempt = 1;
         loop {

@@ -21,10 +21,19 @@ impl PgStore {
         Ok(())
     }
 
-    /// Refuses columns of types that can't be written, and ids that are none.
-    pub(super) async fn check_columns(&mut self) -> Result<()> {
+    /// Refuses a role that may not see every row, columns of types that can't be
+    /// written, and ids that are none.
+    pub(super) async fn check_tables(&mut self) -> Result<()> {
         let loaded = self.load_columns().await;
         loaded.map_err(|error| self.database_error(error))?;
+        // What is hidden is asked only where anything may be.
+        if !self.tables.sees_all() {
+            self.refuse_hidden().await?;
+        }
+        self.check_columns().await
+    }
+
+    async fn check_columns(&mut self) -> Result<()> {
         if !self.tables.columns().are_loaded() {
             return Ok(());
         }

@@ -122,8 +122,7 @@ impl PgStore {
         if found.standby.is_some() && self.writes {
             return Err(self.refused_by_standby());
         }
-        self.refuse_hidden().await?;
-        self.check_columns().await?;
+        self.check_tables().await?;
         Ok(DatabaseState {
             standby: found.standby.map(|standby| standby.describe(&self.place)),
             state: self.schema_state(&found, anew),

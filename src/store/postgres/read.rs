@@ -1,7 +1,11 @@
 //! Reading a PostgreSQL database: one snapshot of it, in few round trips, the
 //! numbers as streams of binary rows.
 
-use futures_util::TryStreamExt;
+use std::future::poll_fn;
+use std::ops::{ControlFlow, Deref};
+use std::task::Poll;
+
+use futures_util::stream::BoxStream;
 use uuid::Uuid;
 
 use super::PgStore;
@@ -15,7 +19,8 @@ use crate::snapshot::{BROKEN_BYTES, NumberRow, OwnedBinding, SourceLine};
 use crate::store::decode::ValuesById;
 use crate::store::engine::StoreEngine;
 use crate::store::error_map::{database_error, error_code};
-use crate::store::row_batch::{BatchNames, BatchPart, RawRows, RowBatch};
+use crate::store::row_batch::{BatchNames, BatchPart, BufferPool, RawRows, RowBatch};
+use crate::store::waits::Waits;
 
 /// How many columns [`OWNED_COLUMNS`] are.
 pub(crate) const OWNED: usize = 4;
@@ -37,8 +42,6 @@ const PARALLEL: &str = "SELECT CASE WHEN current_setting(name, true) IS NOT NULL
 
 /// How many rows pass between two reports of progress.
 pub(super) const STEP: u64 = 8192;
-/// Bytes of a stream that are handed on at a time.
-const BATCH: usize = 256 * 1024;
 
 impl PgStore {
     pub(crate) async fn begin_read(&mut self) -> Result<()> {
@@ -68,10 +71,11 @@ impl PgStore {
         };
         each(RowBatch(BatchPart::Names(names))).await?;
         self.share_reading().await?;
+        let pool = BufferPool::default();
         let (owned, numbers) = (self.owned_sql(), self.numbers_sql());
-        self.batches(&owned, BatchPart::Owned, each, &mut |_| ())
+        self.batches((&owned, &pool), BatchPart::Owned, each, &mut |_| ())
             .await?;
-        self.batches(&numbers, BatchPart::Numbers, each, progress)
+        self.batches((&numbers, &pool), BatchPart::Numbers, each, progress)
             .await?;
         each(RowBatch(BatchPart::End)).await
     }
@@ -83,7 +87,7 @@ impl PgStore {
 
     async fn batches(
         &mut self,
-        sql: &str,
+        (sql, pool): (&str, &BufferPool),
         part: fn(RawRows) -> BatchPart,
         each: &mut impl AsyncFnMut(RowBatch) -> Result<()>,
         progress: &mut dyn FnMut(u64),
@@ -95,22 +99,26 @@ impl PgStore {
         };
         let begun = waits.answer(copy_out(&mut self.conn, sql)).await;
         let mut pieces = begun.map_err(database_error)?;
-        let (mut bytes, mut rows) = (Vec::with_capacity(BATCH), 0);
-        while let Some(piece) = waits
-            .answer(pieces.try_next())
-            .await
-            .map_err(database_error)?
-        {
-            if bytes.len() + piece.len() > BATCH {
-                let full = std::mem::replace(&mut bytes, Vec::with_capacity(BATCH));
-                each(RowBatch(part(RawRows::Postgres(full)))).await?;
-                progress(rows);
+        let mut rows = 0;
+        loop {
+            let mut batch = pool.take();
+            let mut take = |piece: &[u8]| {
+                batch.extend(piece);
+                rows += 1;
+                Ok(if batch.is_full() {
+                    ControlFlow::Break(())
+                } else {
+                    ControlFlow::Continue(())
+                })
+            };
+            let taken = take_pieces(waits, &mut pieces, &mut take).await;
+            let is_over = taken.map_err(database_error)?.is_continue();
+            each(RowBatch(part(RawRows::Postgres(batch)))).await?;
+            progress(rows);
+            if is_over {
+                return Ok(());
             }
-            bytes.extend_from_slice(&piece);
-            rows += 1;
         }
-        progress(rows);
-        each(RowBatch(part(RawRows::Postgres(bytes)))).await
     }
 
     /// Hands all that is owned to `each`.
@@ -199,15 +207,48 @@ impl PgStore {
         let waits = self.waits;
         let result = async {
             let mut pieces = waits.answer(copy_out(&mut self.conn, sql)).await?;
-            while let Some(piece) = waits.answer(pieces.try_next()).await? {
-                let read = reader.read(&piece, &mut each);
+            let mut take = |piece: &[u8]| {
+                let read = reader.read(piece, &mut each);
                 read.map_err(|bad| sqlx::Error::Decode(bad.into()))?;
-            }
-            Ok(())
+                Ok(ControlFlow::Continue(()))
+            };
+            take_pieces(waits, &mut pieces, &mut take).await.map(drop)
         };
         let result = result.await;
         result.map_err(|error| self.database_error(error))?;
         Ok(reader.finish()?)
+    }
+}
+
+/// Hands the pieces of a COPY to `take` until it has enough, or there are no more.
+/// A piece is a row, and most are there already: those are taken one after the
+/// other, without a wait for each.
+async fn take_pieces<P: Deref<Target = [u8]>>(
+    waits: Waits,
+    pieces: &mut BoxStream<'_, Result<P, sqlx::Error>>,
+    take: &mut impl FnMut(&[u8]) -> Result<ControlFlow<()>, sqlx::Error>,
+) -> Result<ControlFlow<()>, sqlx::Error> {
+    loop {
+        let mut has_some = false;
+        let at_hand = poll_fn(|context| {
+            loop {
+                match pieces.as_mut().poll_next(context) {
+                    Poll::Ready(Some(piece)) => {
+                        has_some = true;
+                        if take(&piece?)?.is_break() {
+                            return Poll::Ready(Ok(Some(ControlFlow::Break(()))));
+                        }
+                    }
+                    Poll::Ready(None) => return Poll::Ready(Ok(Some(ControlFlow::Continue(())))),
+                    // The silence that is borne begins anew.
+                    Poll::Pending if has_some => return Poll::Ready(Ok(None)),
+                    Poll::Pending => return Poll::Pending,
+                }
+            }
+        });
+        if let Some(taken) = waits.answer(at_hand).await? {
+            return Ok(taken);
+        }
     }
 }
 

@@ -46,6 +46,7 @@ struct Shared {
     at: u64,
     /// Each connection fails, by its own bytes.
     each: bool,
+    connections: AtomicU64,
     /// Bytes that passed, by way.
     passed: [AtomicU64; 2],
     failed: AtomicU64,
@@ -74,6 +75,7 @@ impl Link {
             way,
             at,
             each,
+            connections: AtomicU64::new(0),
             passed: Default::default(),
             failed: AtomicU64::new(0),
             over: AtomicBool::new(false),
@@ -86,6 +88,7 @@ impl Link {
                     break;
                 }
                 let shared = Arc::clone(&of_thread);
+                shared.connections.fetch_add(1, Ordering::SeqCst);
                 thread::spawn(move || shared.pass(&client));
             }
         });
@@ -94,6 +97,11 @@ impl Link {
             port,
             shared,
         }
+    }
+
+    /// How many connections were made over it.
+    pub fn connections(&self) -> u64 {
+        self.shared.connections.load(Ordering::SeqCst)
     }
 
     /// How many bytes have passed that way.

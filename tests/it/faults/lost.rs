@@ -303,3 +303,22 @@ fn fault_on_sqlite(
         }
     }
 }
+
+/// What the database says of itself is asked again before the write, over the
+/// connection that the plan was made with.
+#[test]
+fn an_apply_connects_once() {
+    let Some((mut lkroute, db)) = crate::gate::applied("connects_once") else {
+        return;
+    };
+    lkroute.edit("routing/india.toml", "TechieMaya FZE", "Another carrier");
+    let link = Link::new(&db.url, Fault::None, Way::Sent, 0);
+    lkroute.env("DATABASE_URL", &link.url);
+    let applied = lkroute.run(&["apply", "--auto-approve"]).expect_code(0);
+    assert!(
+        applied.stdout.contains("Applied as 2"),
+        "{}",
+        applied.stdout
+    );
+    assert_eq!(link.connections(), 1);
+}
