@@ -71,6 +71,12 @@ impl Error {
         self
     }
 
+    /// With a stable name, for programs that tell errors apart.
+    pub fn code(mut self, code: &'static str) -> Error {
+        self.code = Some(code);
+        self
+    }
+
     /// More lines of the message, as they are to be shown or copied.
     pub fn lines(mut self, lines: &str) -> Error {
         for line in lines.lines() {

@@ -36,8 +36,6 @@ pub(super) async fn begin_record<B: CallBook>(
             _ => return Ok(None),
         }
     }
-    Err(Error {
-        code: Some("key-in-use"),
-        ..Error::new("the idempotency key is being used by other calls at this moment")
-    })
+    let message = "the idempotency key is being used by other calls at this moment";
+    Err(Error::new(message).code("key-in-use"))
 }

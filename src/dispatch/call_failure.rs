@@ -162,11 +162,8 @@ fn trunk_lacks_number(request: &Request) -> Error {
         "no call was placed: trunk {trunk} does not list {from}, so the call would show another \
          number or go out by the wrong carrier"
     );
-    Error {
-        code: Some(TRUNK_LACKS_NUMBER),
-        ..Error::exit(Exit::CallRefused, message)
-    }
-    .hint(
+    let error = Error::exit(Exit::CallRefused, message).code(TRUNK_LACKS_NUMBER);
+    error.hint(
         "add the number to the trunk's numbers, or bind it to the config that has it; for this one \
          call, `--allow trunk-lacks-number`",
     )

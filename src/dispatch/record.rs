@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::agent::AgentThere;
-use super::server::{JobSeen, JobStatus};
+use super::server::JobSeen;
 use crate::error::{Error, Exit};
 use crate::phone::{E164, parse_dialled};
 
@@ -219,13 +219,7 @@ impl From<JobSeen> for Traced {
             agent_name: job.agent_name,
             worker_id: job.worker_id,
             participant: job.participant_identity,
-            status: match job.status {
-                JobStatus::Pending => "pending",
-                JobStatus::Running => "running",
-                JobStatus::Success => "success",
-                JobStatus::Failed => "failed",
-            }
-            .to_owned(),
+            status: job.status.to_string(),
             error: Some(job.error).filter(|error| !error.is_empty()),
         }
     }

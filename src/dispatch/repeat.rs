@@ -23,11 +23,8 @@ pub fn clash(
     let key = first.idempotency_key.as_deref().unwrap_or_default();
     let (from, to) = (first.from, &first.to);
     let message = format!("the idempotency key `{key}` belongs to a call from {from} to {to}");
-    Err(Error {
-        code: Some("key-clash"),
-        ..Error::new(message)
-    }
-    .hint("give each call a key of its own"))
+    let error = Error::new(message).code("key-clash");
+    Err(error.hint("give each call a key of its own"))
 }
 
 /// Why the first call of a key is none, or none that is sure.

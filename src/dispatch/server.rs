@@ -94,14 +94,16 @@ pub struct JobSeen {
     pub error: String,
 }
 
-/// How far an agent's job was when the server noted it; livekit-server 1.13.5
-/// does not update it afterwards.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum JobStatus {
-    Pending,
-    Running,
-    Success,
-    Failed,
+enum_words! {
+    /// How far an agent's job was when the server noted it; livekit-server 1.13.5
+    /// does not update it afterwards.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub enum JobStatus {
+        Pending = "pending",
+        Running = "running",
+        Success = "success",
+        Failed = "failed",
+    }
 }
 
 /// Somebody in a room, or joining.

@@ -101,9 +101,7 @@ fn refuse_bare_repository(dir: &Path) -> Result<()> {
          obey the configuration in it",
         dir.display()
     );
-    Err(Error {
-        code: Some("bare-repository"),
-        ..Error::new(message)
-    }
-    .hint("remove them, or keep the routing files outside of it"))
+    Err(Error::new(message)
+        .code("bare-repository")
+        .hint("remove them, or keep the routing files outside of it"))
 }

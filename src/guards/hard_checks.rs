@@ -42,18 +42,22 @@ fn format_not_said(plan: &Plan, routing: &Routing, snapshot: &Snapshot) -> Optio
     ))
 }
 
-/// A config is not deleted while any row that is left after the plan, active
-/// or not, ours or not, holds its id.
-fn configs_in_use(plan: &Plan) -> Vec<Finding> {
+fn deleted_configs(plan: &Plan) -> Vec<&Change> {
     let deleted = |change: &&Change| {
         change.action == Action::Delete && matches!(change.object, Object::Config(_))
     };
-    let mut gone = plan.changes.iter().filter(deleted).peekable();
-    if gone.peek().is_none() {
+    plan.changes.iter().filter(deleted).collect()
+}
+
+/// A config is not deleted while any row that is left after the plan, active
+/// or not, ours or not, holds its id.
+fn configs_in_use(plan: &Plan) -> Vec<Finding> {
+    let gone = deleted_configs(plan);
+    if gone.is_empty() {
         return Vec::new();
     }
     let holders = config_holders(plan);
-    let in_use = gone.filter_map(|change| {
+    let in_use = gone.into_iter().filter_map(|change| {
         let holders = holders.get(&change.row?)?;
         Some(in_use(plan, change, holders))
     });
@@ -63,11 +67,8 @@ fn configs_in_use(plan: &Plan) -> Vec<Finding> {
 /// A config is not deleted, either, while another that is left has it as its
 /// fallback.
 fn fallbacks_in_use(plan: &Plan) -> Vec<Finding> {
-    let deleted = |change: &&Change| {
-        change.action == Action::Delete && matches!(change.object, Object::Config(_))
-    };
-    let mut gone = plan.changes.iter().filter(deleted).peekable();
-    if gone.peek().is_none() {
+    let gone = deleted_configs(plan);
+    if gone.is_empty() {
         return Vec::new();
     }
     let after = basis_after(plan).basis;
@@ -79,7 +80,7 @@ fn fallbacks_in_use(plan: &Plan) -> Vec<Finding> {
         users.sort_unstable();
         users
     };
-    let in_use = gone.filter_map(|change| {
+    let in_use = gone.into_iter().filter_map(|change| {
         let users = users(change.row?);
         let message = format!(
             "{} can't be deleted: it is the fallback of {}",

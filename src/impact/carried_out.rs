@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use uuid::Uuid;
 
 use crate::diff::plan::{Action, Change, FieldChange, Kind, Object, Plan, SecretOutcome};
-use crate::fields::{Field, Fields};
+use crate::fields::Field;
 use crate::resolve::facts::codes_of;
-use crate::resolve::{CallBasis, ConfigFact, Configs, Provenance, Regions, SecretState};
+use crate::resolve::{CallBasis, ConfigFact, Configs, Regions};
 
 /// What calls are resolved with after a plan.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -82,9 +82,7 @@ fn config(plan: &Plan, change: &Change, configs: &mut Configs) {
     }
     let mut config = configs.get(id).cloned().unwrap_or_else(|| ConfigFact {
         id: Some(id),
-        fields: Fields::new(),
-        place: Provenance::default(),
-        secret: SecretState::NotChecked,
+        ..ConfigFact::default()
     });
     // The same secret in another form is no other secret; of one that can't
     // be compared nobody knows.
@@ -98,13 +96,8 @@ fn config(plan: &Plan, change: &Change, configs: &mut Configs) {
     for field in patch.fields.iter().filter(set) {
         config.fields.set(field.field, field.after.clone());
     }
-    if let Some((file, line)) = plan.source(change) {
-        // The apply that will set it is still to come.
-        config.place = Provenance {
-            row: config.place.row,
-            line: Some((file.to_owned(), line)),
-            ..Provenance::default()
-        };
+    if let Some(line) = plan.source(change) {
+        config.place = config.place.declared_at(line);
     }
     configs.insert(config);
 }

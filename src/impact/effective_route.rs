@@ -207,8 +207,6 @@ fn of_route(configs: &Configs, route: Route) -> EffectiveRoute {
         deployment: route.deployment,
         fallback: route.fallback,
         region: route.region,
-        source,
-        terms: Some(Terms::default()),
-        error: None,
+        ..EffectiveRoute::nowhere(source)
     }
 }

@@ -82,15 +82,11 @@ fn rows_after(plan: &Plan, routing: &Routing, before: &[RowFact], number: E164) 
 }
 
 fn carry_out(plan: &Plan, change: &Change, row: &mut RowFact) {
-    if let Some((file, line)) = plan.source(change)
+    if let Some(line) = plan.source(change)
         && change.action != Action::Delete
     {
         // The apply that will set it is still to come.
-        row.place = Provenance {
-            row: row.place.row,
-            line: Some((file.to_owned(), line)),
-            ..Provenance::default()
-        };
+        row.place = row.place.declared_at(line);
     }
     let owned = change.owned.map(|owned| plan.pool.get(owned));
     let rollout = owned.and_then(|owned| owned.text(Field::Rollout));

@@ -96,7 +96,7 @@ pub struct RerouteGroup {
 
 /// What a budget is measured against: the numbers of one tenant in one region
 /// that had a database route before.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TenantRegionCount {
     /// Index into [`Plan::tenants`].
     pub tenant: u32,
@@ -249,11 +249,7 @@ pub fn reroutes(plan: &Plan) -> Reroutes {
                 .or_insert_with_key(|(tenant, region)| TenantRegionCount {
                     tenant: *tenant,
                     region: region.clone(),
-                    numbers: 0,
-                    affected: 0,
-                    rerouted: 0,
-                    lost: 0,
-                    widened: 0,
+                    ..TenantRegionCount::default()
                 });
             let if_so = |holds: bool| u64::from(holds) * class.numbers;
             cell.numbers += class.numbers;

@@ -143,15 +143,23 @@ pub struct Provenance {
     pub revision: Option<String>,
 }
 
+impl Provenance {
+    /// The same row, declared in files that no apply has seen.
+    pub(crate) fn declared_at(&self, (file, line): (&str, u32)) -> Provenance {
+        Provenance {
+            row: self.row,
+            line: Some((file.to_owned(), line)),
+            ..Provenance::default()
+        }
+    }
+}
+
 impl fmt::Display for Provenance {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut parts = Vec::new();
         parts.extend(self.row.map(|id| format!("row {id}")));
-        parts.extend(
-            self.line
-                .as_ref()
-                .map(|(file, line)| format!("{file}:{line}")),
-        );
+        let line = self.line.as_ref();
+        parts.extend(line.map(|(file, line)| format!("{file}:{line}")));
         parts.extend(self.apply.map(|apply| format!("apply {apply}")));
         parts.extend(self.revision.as_ref().map(|commit| {
             let short: String = commit.chars().take(12).collect();
@@ -179,7 +187,7 @@ enum_words! {
 }
 
 /// One config row, or one config of the files.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct ConfigFact {
     /// Absent for a config of the files that declares none.
     pub id: Option<Uuid>,

@@ -19,7 +19,7 @@ use crate::finding::{Finding, Place, Severity};
 use crate::impact::window_sum::WindowSum;
 use crate::invisible_chars::visible;
 use crate::phone::{E164, Prefix};
-use crate::resolve::{CallBasis, ConfigFact, Provenance, SecretState};
+use crate::resolve::{CallBasis, ConfigFact};
 use crate::routing::guards::{Guards, GuardsChange};
 use crate::routing::window::Window;
 use crate::routing::{Origin, Tenant};
@@ -273,8 +273,7 @@ impl Frozen<CallBasis> for CallBasisV2 {
             basis.configs.insert(ConfigFact {
                 id: Some(id),
                 fields,
-                place: Provenance::default(),
-                secret: SecretState::NotChecked,
+                ..ConfigFact::default()
             });
         }
         for (name, codes) in self.regions {
@@ -285,15 +284,56 @@ impl Frozen<CallBasis> for CallBasisV2 {
     }
 }
 
-/// A finding. All of it is text of others until it went through [`visible`].
+/// Text of others until it was read: then it went through [`visible`].
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct FindingV2 {
-    code: String,
-    severity: SeverityV2,
-    message: String,
-    place: Option<PlaceV2>,
-    also: Vec<(PlaceV2, String)>,
-    hint: Option<String>,
+#[serde(transparent)]
+pub(super) struct ShownText(String);
+
+impl Frozen<String> for ShownText {
+    fn freeze(live: &String) -> ShownText {
+        ShownText(live.clone())
+    }
+
+    fn thaw(self) -> String {
+        visible(&self.0)
+    }
+}
+
+impl Frozen<Cow<'static, str>> for ShownText {
+    fn freeze(live: &Cow<'static, str>) -> ShownText {
+        ShownText(live.to_string())
+    }
+
+    fn thaw(self) -> Cow<'static, str> {
+        Cow::Owned(visible(&self.0))
+    }
+}
+
+/// The same, of several lines.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(super) struct ShownLines(String);
+
+impl Frozen<String> for ShownLines {
+    fn freeze(live: &String) -> ShownLines {
+        ShownLines(live.clone())
+    }
+
+    fn thaw(self) -> String {
+        let lines = self.0.lines().map(visible);
+        lines.collect::<Vec<_>>().join("\n")
+    }
+}
+
+frozen_struct! {
+    FindingV2 for Finding {
+        code: ShownText = code,
+        severity: SeverityV2 = severity,
+        message: ShownText = message,
+        place: Option<PlaceV2> = place,
+        also: Vec<(PlaceV2, ShownText)> = also,
+        hint: Option<ShownLines> = hint,
+    }
 }
 
 frozen_enum! {
@@ -303,77 +343,15 @@ frozen_enum! {
     }
 }
 
-impl Frozen<Finding> for FindingV2 {
-    fn freeze(live: &Finding) -> FindingV2 {
-        let Finding {
-            code,
-            severity,
-            message,
-            place,
-            also,
-            hint,
-        } = live;
-        FindingV2 {
-            code: code.to_string(),
-            severity: Frozen::freeze(severity),
-            message: message.clone(),
-            place: Frozen::freeze(place),
-            also: Frozen::freeze(also),
-            hint: hint.clone(),
-        }
+frozen_struct! {
+    /// A place, without the text of its line.
+    PlaceV2 for Place {
+        file: ShownText = file,
+        line: u32 = line,
+        column: u32 = column,
+        width: u32 = width,
     }
-
-    fn thaw(self) -> Finding {
-        let lines = |hint: String| hint.lines().map(visible).collect::<Vec<_>>().join("\n");
-        let also = self.also.into_iter();
-        Finding {
-            code: Cow::Owned(visible(&self.code)),
-            severity: self.severity.thaw(),
-            message: visible(&self.message),
-            place: self.place.thaw(),
-            also: also
-                .map(|(place, what)| (place.thaw(), visible(&what)))
-                .collect(),
-            hint: self.hint.map(lines),
-        }
-    }
-}
-
-/// A place, without the text of its line.
-#[derive(Debug, Serialize, Deserialize)]
-pub(super) struct PlaceV2 {
-    file: String,
-    line: u32,
-    column: u32,
-    width: u32,
-}
-
-impl Frozen<Place> for PlaceV2 {
-    fn freeze(live: &Place) -> PlaceV2 {
-        let Place {
-            file,
-            line,
-            column,
-            width,
-            text: _,
-        } = live;
-        PlaceV2 {
-            file: file.clone(),
-            line: *line,
-            column: *column,
-            width: *width,
-        }
-    }
-
-    fn thaw(self) -> Place {
-        Place {
-            file: visible(&self.file),
-            line: self.line,
-            column: self.column,
-            width: self.width,
-            text: String::new(),
-        }
-    }
+    without text
 }
 
 #[cfg(test)]

@@ -6,17 +6,14 @@ use std::collections::BTreeMap;
 use super::merger::Merge;
 use super::objects::is_first_definition;
 use crate::finding::Finding;
-use crate::source::parse::parsed_file::{EnvironmentDef, ParsedFile};
+use crate::source::parse::parsed_file::{EnvironmentDef, ParsedFile, drain_all};
 use crate::source::suggest;
 
 impl Merge<'_> {
     /// Whether the environment is chosen, where there are any.
     pub(super) fn choose_environment(&mut self, parsed_files: &mut [ParsedFile]) -> bool {
         let mut places = BTreeMap::new();
-        for def in parsed_files
-            .iter_mut()
-            .flat_map(|parsed| parsed.environments.drain(..))
-        {
+        for def in drain_all(parsed_files, |parsed| &mut parsed.environments) {
             if is_first_definition(&mut self.findings, &mut places, "environment", &def) {
                 self.environments.insert(def.name, def.value);
             }

@@ -13,7 +13,9 @@ use crate::routing::{BindingSettings, Expect, Routing, SecretSource, is_secret_v
 use crate::source::findings::Findings;
 use crate::source::loaded::{LoadOptions, Loaded};
 use crate::source::locate::BindingLocator;
-use crate::source::parse::parsed_file::{EnvironmentDef, GuardDefs, ParsedFile, Ref, keep_first};
+use crate::source::parse::parsed_file::{
+    EnvironmentDef, GuardDefs, ParsedFile, Ref, drain_all, keep_first,
+};
 use crate::source::sources::Sources;
 use crate::source::suggest;
 
@@ -42,10 +44,7 @@ pub(crate) fn merge_files(
     merge.secret_variables();
     merge.look_up(&defaults);
     merge.take_expects(&mut parsed_files);
-    let rollouts = parsed_files
-        .iter_mut()
-        .flat_map(|parsed| parsed.rollouts.drain(..));
-    let rollouts = rollouts.collect();
+    let rollouts = drain_all(&mut parsed_files, |parsed| &mut parsed.rollouts).collect();
     merge.take_waves(rollouts);
     let prefixes = merge.region_prefixes();
     if !merge.is_within_bounds(&parsed_files) {
@@ -268,10 +267,7 @@ impl<'a> Merge<'a> {
     }
 
     fn take_expects(&mut self, parsed_files: &mut [ParsedFile]) {
-        for def in parsed_files
-            .iter_mut()
-            .flat_map(|parsed| parsed.expects.drain(..))
-        {
+        for def in drain_all(parsed_files, |parsed| &mut parsed.expects) {
             let tenant = self.tenant_index(&def.tenant);
             if let Some(region) = &def.region {
                 self.check_region(region);
@@ -285,17 +281,8 @@ impl<'a> Merge<'a> {
                 }
             }
             self.routing.expects.push(Expect {
-                from: def.from,
                 tenant,
-                to: def.to,
-                config: def.config.map(|config| config.name),
-                worker: def.worker,
-                trunk: def.trunk,
-                region: def.region.map(|region| region.name),
-                outbound: def.outbound,
-                dials: def.dials,
-                refused: def.refused,
-                place: def.place,
+                ..def.expect
             });
         }
     }

@@ -11,17 +11,14 @@ use crate::finding::{Finding, Place};
 use crate::list_index::push_indexed;
 use crate::routing::{ServerConfig, Tenant};
 use crate::source::findings::Findings;
-use crate::source::parse::parsed_file::{ConfigDef, Def, ParsedFile, Ref, RegionDef};
+use crate::source::parse::parsed_file::{ConfigDef, Def, ParsedFile, Ref, RegionDef, drain_all};
 use crate::source::suggest;
 
 impl Merge<'_> {
     pub(super) fn take_tenants(&mut self, parsed_files: &mut [ParsedFile]) {
         let mut places = BTreeMap::new();
         let mut by_id: BTreeMap<Uuid, (String, Place)> = BTreeMap::new();
-        for def in parsed_files
-            .iter_mut()
-            .flat_map(|parsed| parsed.tenants.drain(..))
-        {
+        for def in drain_all(parsed_files, |parsed| &mut parsed.tenants) {
             if Uuid::try_parse(&def.name).is_ok() {
                 let finding = Finding::error("bad-value", "an alias can't be a uuid");
                 self.findings.add(finding.at(def.place.clone()));
@@ -80,10 +77,7 @@ impl Merge<'_> {
     pub(super) fn take_regions(&mut self, parsed_files: &mut [ParsedFile]) -> Vec<Ref> {
         let mut defaults = Vec::new();
         let mut prefixes = BTreeMap::new();
-        for def in parsed_files
-            .iter_mut()
-            .flat_map(|parsed| parsed.regions.drain(..))
-        {
+        for def in drain_all(parsed_files, |parsed| &mut parsed.regions) {
             if !is_first_definition(&mut self.findings, &mut self.region_places, "region", &def) {
                 continue;
             }
@@ -178,10 +172,7 @@ impl Merge<'_> {
         let mut ids: BTreeMap<Uuid, (String, Place)> = BTreeMap::new();
         let mut formers: Vec<(String, Ref)> = Vec::new();
         let mut fallbacks: BTreeMap<String, Ref> = BTreeMap::new();
-        for def in parsed_files
-            .iter_mut()
-            .flat_map(|parsed| parsed.configs.drain(..))
-        {
+        for def in drain_all(parsed_files, |parsed| &mut parsed.configs) {
             if !is_first_definition(&mut self.findings, &mut self.config_places, "config", &def) {
                 continue;
             }

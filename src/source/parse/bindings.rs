@@ -10,6 +10,7 @@ use crate::fields::{Field, Fields};
 use crate::finding::Finding;
 use crate::list_index::push_indexed;
 use crate::phone::{E164, LeadPart, NumberRange, RangeError};
+use crate::routing::Expect;
 use crate::source::suggest;
 
 /// Rules that can refuse a call, by their keys.
@@ -46,7 +47,7 @@ impl FileReader<'_> {
         });
     }
 
-    fn tenant_index(&mut self, name: &At<Text<'_>>) -> u32 {
+    pub(super) fn tenant_index(&mut self, name: &At<Text<'_>>) -> u32 {
         self.parsed.used.tenants.number(name, self.lines)
     }
 
@@ -338,17 +339,22 @@ impl FileReader<'_> {
         };
         let text = |text: &Option<At<Text<'_>>>| text.as_ref().map(|text| text.value.to_string());
         let expect = ExpectDef {
-            from,
             tenant: name_reference(tenant, self.lines),
-            to: text(&raw.to),
             config: refer(&raw.config),
-            worker: text(&raw.worker),
-            trunk: text(&raw.trunk),
             region: refer(&raw.region),
-            outbound: raw.outbound,
-            dials: text(&raw.dials),
-            refused: text(&raw.refused),
-            place: self.place_of(expect),
+            expect: Expect {
+                from,
+                tenant: 0,
+                to: text(&raw.to),
+                config: text(&raw.config),
+                worker: text(&raw.worker),
+                trunk: text(&raw.trunk),
+                region: text(&raw.region),
+                outbound: raw.outbound,
+                dials: text(&raw.dials),
+                refused: text(&raw.refused),
+                place: self.place_of(expect),
+            },
         };
         if included {
             self.parsed.expects.push(expect);

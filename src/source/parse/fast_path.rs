@@ -221,12 +221,7 @@ impl<'a> Bulk<'a> {
             value: Text(Cow::Borrowed(tenant.value)),
             span: tenant.span.clone(),
         };
-        let tenant = self
-            .reader
-            .parsed
-            .used
-            .tenants
-            .number(&name, self.reader.lines);
+        let tenant = self.reader.tenant_index(&name);
         if let Some(spec) = *known {
             self.reader.parsed.bindings.push(Local {
                 first: E164::parse(number).ok()?,

@@ -12,7 +12,7 @@ use crate::list_index::push_indexed;
 use crate::phone::{E164, Prefix};
 use crate::routing::guards::{Allowance, Budget, Guards, Policy};
 use crate::routing::window::Window;
-use crate::routing::{Region, SecretFormat, ServerConfig};
+use crate::routing::{Expect, Region, SecretFormat, ServerConfig};
 use crate::source::line_index::Lines;
 
 /// One file, read for one environment.
@@ -96,17 +96,11 @@ pub(crate) enum Who {
 
 /// A routing test, as written.
 pub(crate) struct ExpectDef {
-    pub from: E164,
     pub tenant: Ref,
-    pub to: Option<String>,
     pub config: Option<Ref>,
-    pub worker: Option<String>,
-    pub trunk: Option<String>,
     pub region: Option<Ref>,
-    pub outbound: Option<bool>,
-    pub dials: Option<String>,
-    pub refused: Option<String>,
-    pub place: Place,
+    /// With no tenant yet.
+    pub expect: Expect,
 }
 
 /// Names that a file uses, each once, at its first place.
@@ -192,24 +186,13 @@ impl GuardDefs {
     /// Takes in the guards of another file; returns what both give.
     pub(crate) fn join_with(&mut self, other: GuardDefs) -> Vec<Twice> {
         let mut twice = Vec::new();
-        keep_first(
-            &mut self.deletes,
-            other.deletes,
-            "guards.deletes",
-            &mut twice,
-        );
-        keep_first(
-            &mut self.updates,
-            other.updates,
-            "guards.updates",
-            &mut twice,
-        );
-        keep_first(
-            &mut self.reroutes,
-            other.reroutes,
-            "guards.reroutes",
-            &mut twice,
-        );
+        for (first, second, what) in [
+            (&mut self.deletes, other.deletes, "guards.deletes"),
+            (&mut self.updates, other.updates, "guards.updates"),
+            (&mut self.reroutes, other.reroutes, "guards.reroutes"),
+        ] {
+            keep_first(first, second, what, &mut twice);
+        }
         keep_first(&mut self.policy, other.policy, "guards.policy", &mut twice);
         keep_first(&mut self.window, other.window, "guards.window", &mut twice);
         self.protected.extend(other.protected);
@@ -249,4 +232,13 @@ pub(crate) fn keep_first<T>(
         Some((_, before)) => twice.push((what, place, before.clone())),
         None => *first = Some((value, place)),
     }
+}
+
+/// Takes the definitions of one kind out of all files, in order.
+pub(crate) fn drain_all<'f, T: 'f>(
+    parsed_files: &'f mut [ParsedFile],
+    definitions: fn(&mut ParsedFile) -> &mut Vec<T>,
+) -> impl Iterator<Item = T> {
+    let files = parsed_files.iter_mut();
+    files.flat_map(move |parsed| definitions(parsed).drain(..))
 }
