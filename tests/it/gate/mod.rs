@@ -52,3 +52,13 @@ pub fn applied_in(postgres: &'static Postgres, name: &str) -> (Lkroute, Db) {
     run(&lkroute, "apply --auto-approve").expect_code(0);
     (lkroute, db)
 }
+
+/// Takes away what later migrations added.
+pub fn as_version_1_left_it(db: &Db) {
+    db.psql(
+        "DROP TABLE lad_dev.lkroute_trusted_hosts;
+         ALTER TABLE lad_dev.lkroute_state DROP COLUMN identity;
+         ALTER TABLE lad_dev.lkroute_applies DROP COLUMN account;
+         UPDATE lad_dev.lkroute_state SET schema_version = 1",
+    );
+}

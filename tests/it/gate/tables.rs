@@ -98,12 +98,7 @@ fn a_look_into_a_database_of_an_earlier_version_needs_no_migration() {
     let Some((lkroute, db)) = super::applied("earlier") else {
         return;
     };
-    db.psql(
-        "DROP TABLE lad_dev.lkroute_trusted_hosts;
-         ALTER TABLE lad_dev.lkroute_state DROP COLUMN identity;
-         ALTER TABLE lad_dev.lkroute_applies DROP COLUMN account;
-         UPDATE lad_dev.lkroute_state SET schema_version = 1",
-    );
+    super::as_version_1_left_it(&db);
     let resolve = format!("resolve --from +971545335200 --tenant {TENANT_UAE}");
     for command in [
         "plan",
@@ -141,8 +136,7 @@ fn a_table_that_is_missing_is_created_beside_the_other() {
     db.psql("DROP TABLE lad_dev.voice_agent_livekit");
     for command in ["migrate --check", "plan"] {
         let ran = run(&lkroute, command).expect_code(1);
-        let all = format!("{} {}", ran.stdout, ran.stderr);
-        let all = words_of(&all);
+        let all = ran.words();
         let missing = "create the application's table of configs";
         assert!(all.contains(missing), "{command}: {all}");
     }

@@ -197,84 +197,39 @@ fn row_of(routing: &Routing, settings: &BindingSettings) -> (Fields, Map<String,
     (fields, rules)
 }
 
-/// The two regions as they were applied.
-pub fn two_regions() -> Files {
+const VM: &str = "uae-vm-selfhosted";
+const CLOUD: &str = "india-techiemaya-cloud";
+const SASYA: Option<&str> = Some("sasya UAE Number");
+const TECHIEMAYA: Option<&str> = Some("TechieMaya FZE");
+
+/// The two regions with their configs and tenants.
+fn with_worker(worker: &str) -> Files {
+    let techiemaya = Some("techiemaya-test");
     Files::new(&["routing/uae.toml", "routing/india.toml"])
         .region("uae", "+971", (0, 5))
         .region("india", "+91", (1, 5))
-        .config("uae-vm-selfhosted", UAE, "uae", "voag-staging", (0, 10))
-        .config(
-            "india-techiemaya-cloud",
-            INDIA,
-            "india",
-            "voag-dev",
-            (1, 10),
-        )
+        .config(VM, UAE, "uae", worker, (0, 10))
+        .config(CLOUD, INDIA, "india", "voag-dev", (1, 10))
         .tenant(0x734cd516_e252_4728_9c52_4663ee552653, Some("sasya"))
-        .tenant(
-            0xe0a3e9ca_3f46_4bb0_ac10_a91b5c1d20b5,
-            Some("techiemaya-test"),
-        )
+        .tenant(0xe0a3e9ca_3f46_4bb0_ac10_a91b5c1d20b5, techiemaya)
         .tenant(0x926070b5_189b_4682_9279_ea10ca090b84, None)
-        .numbers(
-            "+971545335200",
-            400,
-            0,
-            "uae-vm-selfhosted",
-            Some("sasya UAE Number"),
-            (0, 21),
-        )
-        .numbers("+971545339000", 9, 1, "uae-vm-selfhosted", None, (0, 30))
-        .numbers("+971545336500", 3, 2, "uae-vm-selfhosted", None, (0, 36))
-        .numbers(
-            "+919513456728",
-            2,
-            1,
-            "india-techiemaya-cloud",
-            Some("TechieMaya FZE"),
-            (1, 21),
-        )
+}
+
+/// The two regions as they were applied.
+pub fn two_regions() -> Files {
+    with_worker("voag-staging")
+        .numbers("+971545335200", 400, 0, VM, SASYA, (0, 21))
+        .numbers("+971545339000", 9, 1, VM, None, (0, 30))
+        .numbers("+971545336500", 3, 2, VM, None, (0, 36))
+        .numbers("+919513456728", 2, 1, CLOUD, TECHIEMAYA, (1, 21))
 }
 
 /// A worker changes, a number moves across regions, one goes, one comes.
 pub fn changed() -> Files {
-    let mut files = Files::new(&["routing/uae.toml", "routing/india.toml"])
-        .region("uae", "+971", (0, 5))
-        .region("india", "+91", (1, 5))
-        .config("uae-vm-selfhosted", UAE, "uae", "voag-production", (0, 10))
-        .config(
-            "india-techiemaya-cloud",
-            INDIA,
-            "india",
-            "voag-dev",
-            (1, 10),
-        );
-    files.0.tenants = two_regions().0.tenants;
-    files
-        .numbers(
-            "+971545335200",
-            400,
-            0,
-            "uae-vm-selfhosted",
-            Some("sasya UAE Number"),
-            (0, 21),
-        )
-        .numbers("+971545339000", 9, 1, "uae-vm-selfhosted", None, (0, 30))
-        .numbers("+971545336500", 2, 2, "uae-vm-selfhosted", None, (0, 36))
-        .numbers(
-            "+919513456728",
-            1,
-            1,
-            "uae-vm-selfhosted",
-            Some("TechieMaya FZE"),
-            (1, 21),
-        )
-        .numbers(
-            "+919513456800",
-            20,
-            1,
-            "india-techiemaya-cloud",
-            Some("TechieMaya FZE"),
-            (1, 30),
-        )
+    with_worker("voag-production")
+        .numbers("+971545335200", 400, 0, VM, SASYA, (0, 21))
+        .numbers("+971545339000", 9, 1, VM, None, (0, 30))
+        .numbers("+971545336500", 2, 2, VM, None, (0, 36))
+        .numbers("+919513456728", 1, 1, VM, TECHIEMAYA, (1, 21))
+        .numbers("+919513456800", 20, 1, CLOUD, TECHIEMAYA, (1, 30))
 }

@@ -262,6 +262,12 @@ pub fn request(plan: &Plan) -> WriteRequest {
     request
 }
 
+/// A database at that URL.
+pub async fn open_at(url: &str, schema: Option<&str>, mode: Mode) -> Store {
+    let url = DatabaseUrl::parse(url).unwrap();
+    Store::open(&url, schema, mode).await.unwrap()
+}
+
 pub async fn plan(store: &mut Store, routing: &Routing, facts: &SecretFacts) -> Result<Plan> {
     store.begin_read().await?;
     let snapshot = store.snapshot().await?;

@@ -73,8 +73,7 @@ async fn a_connection_lost_around_commit_ends_in_the_truth() {
         };
         let plan = base.plan(&files()).await;
         let proxy = TcpCut::new(&base.db().url, cut, "lkroute_applies (id");
-        let url = DatabaseUrl::parse(&proxy.url).unwrap();
-        let mut store = Store::open(&url, Some(SCHEMA), Mode::Write).await.unwrap();
+        let mut store = open_at(&proxy.url, Some(SCHEMA), Mode::Write).await;
         let result = store.apply(&plan, &request(&plan), &mut |_, _| ()).await;
         assert_eq!(proxy.cuts(), 1);
         let there = base.sql("SELECT count(*) FROM {lkroute_applies}").await;
@@ -103,8 +102,7 @@ async fn an_outcome_that_cannot_be_found_out_is_exit_8() {
     };
     let plan = base.plan(&files()).await;
     let proxy = TcpCut::new(&base.db().url, Cut::During, "lkroute_applies (id").refuse_after();
-    let url = DatabaseUrl::parse(&proxy.url).unwrap();
-    let mut store = Store::open(&url, Some(SCHEMA), Mode::Write).await.unwrap();
+    let mut store = open_at(&proxy.url, Some(SCHEMA), Mode::Write).await;
     let mut request = request(&plan);
     request.find_out = Duration::from_secs(1);
     let result = store.apply(&plan, &request, &mut |_, _| ()).await;
@@ -127,8 +125,7 @@ async fn an_apply_is_looked_for_as_long_as_a_failover_takes() {
     let plan = base.plan(&files()).await;
     let away = Duration::from_secs(9);
     let proxy = TcpCut::new(&base.db().url, Cut::During, "lkroute_applies (id").refuse_for(away);
-    let url = DatabaseUrl::parse(&proxy.url).unwrap();
-    let mut store = Store::open(&url, Some(SCHEMA), Mode::Write).await.unwrap();
+    let mut store = open_at(&proxy.url, Some(SCHEMA), Mode::Write).await;
     let mut request = request(&plan);
     request.notice = |text| TOLD.lock().unwrap().push(text.to_owned());
     let applied = store.apply(&plan, &request, &mut |_, _| ()).await;
@@ -345,10 +342,7 @@ async fn a_database_in_use_keeps_all_that_is_not_ours() {
     };
     let db = postgres.database("in_use");
     Legacy::default().install(&db);
-    let url = DatabaseUrl::parse(&db.url).unwrap();
-    let mut store = Store::open(&url, Some("lad_dev"), Mode::Write)
-        .await
-        .unwrap();
+    let mut store = open_at(&db.url, Some("lad_dev"), Mode::Write).await;
     store.migrate(false).await.unwrap();
     let others = format!("NOT (tenant_id = '{TENANT_INDIA}' AND base_number = 9513456728)");
     let sum = |db: &Db| table_checksum(db, "lad_dev", "voice_agent_numbers", &others);

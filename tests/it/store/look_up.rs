@@ -293,10 +293,7 @@ async fn through_a_pooler_and_with_scant_rights() {
     let Some(pooler) = Pgbouncer::transaction_mode(&db) else {
         return;
     };
-    let pooled = DatabaseUrl::parse(&pooler.url).unwrap();
-    let mut store = Store::open(&pooled, Some("lad_dev"), Mode::Read)
-        .await
-        .unwrap();
+    let mut store = open_at(&pooler.url, Some("lad_dev"), Mode::Read).await;
     let found = store.look_up(&asked).await.unwrap();
     assert_eq!(found.facts.rows.len(), 5);
     assert_eq!(found.facts.user, Some(UserFact::Tenant(uuid(TENANT_INDIA))));
@@ -310,10 +307,7 @@ async fn through_a_pooler_and_with_scant_rights() {
            lad_dev.lkroute_state, lad_dev.lkroute_applies, lad_dev.lkroute_files,
            lad_dev.lkroute_tenants, lad_dev.lkroute_settings, lad_dev.lkroute_regions, lad_dev.lkroute_configs, lad_dev.lkroute_bindings TO {role}"
     ));
-    let url = DatabaseUrl::parse(&url).unwrap();
-    let mut store = Store::open(&url, Some("lad_dev"), Mode::Read)
-        .await
-        .unwrap();
+    let mut store = open_at(&url, Some("lad_dev"), Mode::Read).await;
     let found = store.look_up(&LookUp::number(asked.number)).await.unwrap();
     assert_eq!(found.facts.rows.len(), 5);
     let error = store.look_up(&asked).await.unwrap_err();
@@ -396,10 +390,7 @@ async fn long_rules_are_looked_up_by_their_keys() {
     let asked = LookUp::number(e164("+919000000001"));
     let read = async || {
         let link = Link::new(&base.db().url, Fault::None, Way::Answered, 0);
-        let url = DatabaseUrl::parse(&link.url).unwrap();
-        let mut store = Store::open(&url, base.schema.as_deref(), Mode::Read)
-            .await
-            .unwrap();
+        let mut store = open_at(&link.url, base.schema.as_deref(), Mode::Read).await;
         let found = store.look_up(&asked).await.unwrap();
         assert!(link.passed(Way::Answered) < 100_000);
         found.facts.rows[0].fields.clone()

@@ -4,7 +4,7 @@ use lkroute::store::{DatabaseUrl, Mode, SchemaState, Store};
 
 use sqlx::Connection;
 
-use super::base::{Base, SCHEMA};
+use super::base::{Base, SCHEMA, open_at};
 use super::on_both;
 use crate::support::{Legacy, Postgres, table_checksum};
 
@@ -117,8 +117,7 @@ async fn a_dry_run_changes_nothing() {
     // What it printed does the same.
     let by_hand = postgres.database("by_hand");
     by_hand.psql(&lkroute::store::script(&steps));
-    let url = DatabaseUrl::parse(&by_hand.url).unwrap();
-    let mut store = Store::open(&url, Some("new"), Mode::Read).await.unwrap();
+    let mut store = open_at(&by_hand.url, Some("new"), Mode::Read).await;
     assert_eq!(store.schema_state().await.unwrap(), SchemaState::Current);
     db.psql("INSERT INTO new.voice_agent_numbers (tenant_id) VALUES (gen_random_uuid())");
     db.psql("UPDATE new.voice_agent_numbers SET updated_at = '2001-01-01'");
@@ -155,8 +154,7 @@ async fn a_table_of_another_role_with_worker_name_is_not_touched() {
     let (role, url) = db.role("deploy");
     let schema = "\"Weird \"\"schema\"";
     db.psql(&format!("GRANT USAGE ON SCHEMA {schema} TO {role}"));
-    let url = DatabaseUrl::parse(&url).unwrap();
-    let mut store = Store::open(&url, Some(SCHEMA), Mode::Write).await.unwrap();
+    let mut store = open_at(&url, Some(SCHEMA), Mode::Write).await;
 
     let error = store.migrate(false).await.unwrap_err();
     assert_contains!(error.message, "permission denied");
@@ -205,10 +203,7 @@ async fn worker_name_is_added_where_it_is_absent() {
     drop(other);
 
     let (_, reader) = db.role("reader");
-    let reader = DatabaseUrl::parse(&reader).unwrap();
-    let mut store = Store::open(&reader, Some("lad_dev"), Mode::Read)
-        .await
-        .unwrap();
+    let mut store = open_at(&reader, Some("lad_dev"), Mode::Read).await;
     let SchemaState::Behind(steps) = store.schema_state().await.unwrap() else {
         panic!("the schema is behind");
     };

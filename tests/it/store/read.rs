@@ -78,10 +78,7 @@ async fn long_rules_are_read_by_their_keys() {
     let long = "(SELECT string_agg(md5(i::text), '') FROM generate_series(1, 100000) i)";
     let through = async || {
         let link = Link::new(&base.db().url, Fault::None, Way::Answered, 0);
-        let url = DatabaseUrl::parse(&link.url).unwrap();
-        let mut store = Store::open(&url, base.schema.as_deref(), Mode::Read)
-            .await
-            .unwrap();
+        let mut store = open_at(&link.url, base.schema.as_deref(), Mode::Read).await;
         store.enter().await.unwrap();
         let plan = plan(&mut store, &routing, &SecretFacts::default()).await;
         (plan.unwrap(), link.passed(Way::Answered))

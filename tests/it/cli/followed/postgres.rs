@@ -264,12 +264,7 @@ fn an_earlier_database_is_read_and_brought_up_to_date() {
     let Some((lkroute, db)) = gate::applied("followed_earlier") else {
         return;
     };
-    db.psql(
-        "DROP TABLE lad_dev.lkroute_trusted_hosts;
-         ALTER TABLE lad_dev.lkroute_state DROP COLUMN identity;
-         ALTER TABLE lad_dev.lkroute_applies DROP COLUMN account;
-         UPDATE lad_dev.lkroute_state SET schema_version = 1",
-    );
+    gate::as_version_1_left_it(&db);
     let plan = run(&lkroute, "plan -v").expect_code(0);
     let hinted =
         plan.told("lkroute's own tables are not all there yet: `lkroute migrate` adds them");

@@ -1,7 +1,7 @@
 //! Hints about keys and secrets.
 
 use super::{Lkroute, run};
-use crate::support::{CONFIG_UAE, DEMO_KEYS};
+use crate::support::{CONFIG_UAE, DEMO_KEYS, Run};
 
 const FILE: &str = "routing/uae.toml";
 const CONFIG: &str = "uae-vm-selfhosted";
@@ -258,34 +258,17 @@ fn plain_text_in_the_database() {
     run(&lkroute, "apply --auto-approve").expect_code(0);
     run(&lkroute, call).expect_code(0);
     // Without the key that it is sealed with.
-    let without = lkroute
-        .command(
-            &call
-                .replace(" --dry-run", "")
-                .split(' ')
-                .collect::<Vec<_>>(),
-        )
-        .env_remove("LKROUTE_KEYS")
-        .output()
-        .expect("it runs");
-    let said = String::from_utf8_lossy(&without.stderr);
-    let hinted = crate::support::told(
-        &said,
+    let without = |line: &str| {
+        let mut command = lkroute.command(&line.split(' ').collect::<Vec<_>>());
+        Run::of_command(command.env_remove("LKROUTE_KEYS"))
+    };
+    let hinted = without(&call.replace(" --dry-run", "")).told(
         "put its key into LKROUTE_KEYS (or LIVEKIT_SECRET_ENCRYPTION_KEY), or seal the secret again and apply;",
     );
     hinted.with(&lkroute, call).expect_code(0);
     let env = "env --config uae-vm-selfhosted -- true";
-    let without = lkroute
-        .command(&env.split(' ').collect::<Vec<_>>())
-        .env_remove("LKROUTE_KEYS")
-        .output()
-        .expect("it runs");
-    let said = String::from_utf8_lossy(&without.stderr);
-    let hinted = crate::support::told(
-        &said,
-        "put its key into LKROUTE_KEYS, or LIVEKIT_SECRET_ENCRYPTION_KEY",
-    );
-    hinted.with(&lkroute, env).expect_code(0);
+    let hint = "put its key into LKROUTE_KEYS, or LIVEKIT_SECRET_ENCRYPTION_KEY";
+    without(env).told(hint).with(&lkroute, env).expect_code(0);
 }
 
 /// A table that the Python service reads: the files say in which form.

@@ -18,6 +18,18 @@ fn committed() -> Lkroute {
     lkroute
 }
 
+/// A clone of the last commit of `main-line`, over the same database.
+fn shallow_clone(lkroute: &Lkroute) -> Lkroute {
+    let mut clone = Lkroute::new();
+    let from = format!("file://{}", lkroute.path().display());
+    let depth = ["clone", "-q", "--depth", "1"];
+    let branch = ["--branch", "main-line", &from, "."];
+    git(clone.path(), &[depth, branch].concat());
+    let url = format!("sqlite://{}", lkroute.path().join("lkroute.db").display());
+    clone.env("DATABASE_URL", &url);
+    clone
+}
+
 #[test]
 fn revisions() {
     let lkroute = Lkroute::with_two_regions();
@@ -86,44 +98,14 @@ fn an_older_commit_and_a_clone_that_lacks_the_newer() {
     // A shallow clone that was applied from elsewhere.
     git(lkroute.path(), &["checkout", "-q", &new]);
     git(lkroute.path(), &["branch", "-f", "main-line", &new]);
-    let mut clone = Lkroute::new();
-    let from = format!("file://{}", lkroute.path().display());
-    git(
-        clone.path(),
-        &[
-            "clone",
-            "-q",
-            "--depth",
-            "1",
-            "--branch",
-            "main-line",
-            &from,
-            ".",
-        ],
-    );
-    let url = format!("sqlite://{}", lkroute.path().join("lkroute.db").display());
-    clone.env("DATABASE_URL", &url);
+    let clone = shallow_clone(&lkroute);
     let shallow = run(&clone, "apply --auto-approve").expect_code(5);
     let hinted = shallow.told("fetch the whole history (`git fetch --unshallow`)");
     hinted.then(|| git(clone.path(), &["fetch", "-q", "--unshallow"]));
     run(&clone, "apply --auto-approve").expect_code(0);
     let older = run(&clone, "diff HEAD^1 HEAD").expect_code(0);
     drop(older);
-    let mut other = Lkroute::new();
-    git(
-        other.path(),
-        &[
-            "clone",
-            "-q",
-            "--depth",
-            "1",
-            "--branch",
-            "main-line",
-            &from,
-            ".",
-        ],
-    );
-    other.env("DATABASE_URL", &url);
+    let other = shallow_clone(&lkroute);
     let none = run(&other, "diff HEAD^1 HEAD").expect_code(1);
     let hinted = none.told(
         "in GitHub Actions, give actions/checkout `fetch-depth: 0`; in GitLab, set `GIT_DEPTH: 0`; by hand, run `git fetch --unshallow`",
