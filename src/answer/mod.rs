@@ -145,7 +145,7 @@ pub fn answer(
         choose_tenant(&request.tenant, &found.facts),
         env.table_enabled(),
     ) {
-        // Switched off: no tenant is looked up, so that an alias says nothing.
+        // The table is switched off: no tenant is looked up, and an alias has no meaning.
         (Err(_), false) => TenantChoice::Any,
         (tenant, _) => tenant?,
     };

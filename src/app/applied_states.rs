@@ -123,7 +123,7 @@ async fn begin_rollback(
         }
         state.add_binding(&version, pool);
     };
-    // What the last apply left is what is current.
+    // The versions of the last apply are the current ones.
     let is_last = snapshot
         .last_apply
         .as_ref()

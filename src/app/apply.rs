@@ -197,7 +197,7 @@ pub async fn carry_out_plan(
     let done = tokio::select! {
         done = &mut applying => done,
         () = watcher.stop => {
-            // It rolls back, or has begun to commit and says what became of it.
+            // Then it rolls back; if the commit has begun, it reports how that ended.
             ask.send_replace(true);
             applying.await
         }

@@ -54,7 +54,7 @@ pub async fn list_calls(
         records: calls,
         unreadable,
     } = store.calls(wanted).await?;
-    // A config that is gone still has its calls.
+    // The calls of a deleted config are still listed; only a name without calls is looked up.
     let none = calls.is_empty() && unreadable.is_empty();
     if let (Some(name), true) = (&wanted.config, none) {
         KnownServers::read(&mut store).await?.id_of(name)?;
@@ -193,7 +193,7 @@ pub(super) fn client_of(
         Some(id) => known.credentials(id, ring)?.0,
         None => of_environment()?,
     };
-    // The record keeps no user info; those of before may.
+    // Records leave out the user info of URLs; those of earlier versions may hold it.
     if drop_user_info(&credentials.url) != drop_user_info(url) {
         let message = format!("its credentials are for another server than {url} now");
         return Err(Error::new(message));

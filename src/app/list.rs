@@ -175,7 +175,7 @@ impl NumberFilter {
         if self.config.is_none() && self.region.is_none() {
             return Ok(None);
         }
-        // A row of others may hold its name in another form.
+        // A row that other software wrote may hold the name in another Unicode form.
         let is_named = |config: &ConfigFact, name: &str| in_nfc(config.name()) == name;
         let named = |name: &String| configs.iter().any(|config| is_named(config, name));
         if let Some(name) = self.config.as_ref().filter(|name| !named(name)) {

@@ -178,7 +178,7 @@ async fn read_snapshot(store: &mut Store) -> Result<Snapshot> {
 fn empty_request(context: &Context<'_>, snapshot: &Snapshot, kind: &str) -> WriteRequest {
     let last = snapshot.last_apply.as_ref();
     WriteRequest {
-        // What is there is still of that commit.
+        // The state in the database is still that of the last apply's commit.
         revision: last.and_then(|apply| apply.revision.clone()),
         dirty: last.is_some_and(|apply| apply.dirty),
         owner: snapshot.owner.clone(),

@@ -38,6 +38,7 @@ pub(crate) mod sealing;
 pub mod secret_list;
 pub(crate) mod secret_marks;
 pub(crate) mod secret_sources;
+mod server_probes;
 pub mod trust;
 pub(crate) mod trusted_hosts;
 pub(crate) mod verdict;

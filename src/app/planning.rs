@@ -36,7 +36,7 @@ use crate::routing::Routing;
 use crate::routing::guards::{Guards, GuardsChange};
 use crate::secrets::KeyRing;
 use crate::snapshot::{ApplyRecord, Snapshot};
-use crate::source::{Loaded, suggest};
+use crate::source::Loaded;
 use crate::store::{BatchDecoder, LookUp, Mode, RowBatch, RowIds, Store, check_stamp};
 
 /// How many batches of rows may wait for the files to be parsed, or for the
@@ -154,7 +154,7 @@ pub async fn plan_changes(
         let checked_out = asking.await;
         let checked_out =
             checked_out.map_err(|error| Error::new(format!("asking git failed: {error}")))??;
-        // Nobody waits for it where the database is known without it.
+        // The receiver is gone where the database is known without the files.
         let _ = tell_environment.send(routing_files::environment_database(context, &loaded));
         let Ok(start) = start.await else {
             return Ok(None);
@@ -283,20 +283,6 @@ struct Compared {
     rules: SourceRules,
 }
 
-/// What there is in place of a target that is not known.
-fn like_target(target: &Address, routing: &Routing) -> String {
-    let aliases = routing.tenants.iter();
-    let aliases = aliases.filter_map(|tenant| tenant.alias.as_deref());
-    let (name, known): (_, Vec<&str>) = match target {
-        Address::Region(name) => (name, routing.regions.keys().map(String::as_str).collect()),
-        Address::Config(name) => (name, routing.configs.keys().map(String::as_str).collect()),
-        Address::Binding(_, tenant) => (tenant, aliases.collect()),
-    };
-    let guess = suggest::suggestion_hint(name, known.iter().copied());
-    let guess = guess.filter(|_| !known.contains(&name.as_str()));
-    guess.unwrap_or_else(|| "`lkroute plan` shows what it has, by address".to_owned())
-}
-
 /// Compares the rows as they come, on a thread of its own.
 async fn compare(
     ring: &KeyRing,
@@ -360,7 +346,7 @@ fn judge_plan(
     if let Some(unknown) = target::unknown(&plan, &routing, request.targets).first() {
         let message = format!("--target {unknown}: neither the files nor the database know it");
         return Err(Error::new(message)
-            .hint(like_target(unknown, &routing))
+            .hint(target::like_target(unknown, &routing))
             .into());
     }
     if !request.targets.is_empty() {

@@ -43,7 +43,7 @@ impl ReadyRelease {
     pub fn request(&self, context: &Context<'_>, reason: Option<String>) -> WriteRequest {
         let last = self.snapshot.last_apply.as_ref();
         WriteRequest {
-            // What is left is still of that commit.
+            // The state in the database is still that of the last apply's commit.
             revision: last.and_then(|apply| apply.revision.clone()),
             dirty: last.is_some_and(|apply| apply.dirty),
             owner: self.snapshot.owner.clone(),

@@ -28,7 +28,7 @@ pub async fn resolve_call(
     };
     match found {
         Ok(found) => Ok(lookup::answer(found, request, &env, ring)?.resolution),
-        // The wrong database says nothing of the number.
+        // A database of another environment does not know where this number goes.
         Err(error) if error.exit == Exit::Conflict => Err(error.into()),
         Err(error) => Ok(lookup::failed(request, &error)),
     }

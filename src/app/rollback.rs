@@ -198,7 +198,7 @@ impl JudgedRollback {
         let back = &self.back;
         let restored = self.restored();
         Ok(WriteRequest {
-            // What is there now is what that commit says.
+            // The state that was brought back is that of this commit.
             revision: restored.and_then(|apply| apply.revision.clone()),
             dirty: restored.is_some_and(|apply| apply.dirty),
             owner: back.snapshot.owner.clone(),

@@ -182,7 +182,7 @@ impl RotationRequest {
         let before = before.map_err(|error| Error::new(error.to_string()))?;
         let format = format.unwrap_or(before.format());
         let id = value.id.ok_or_else(|| Error::new("the config has no id"))?;
-        // Opened also where nothing is to be done: what is said of it was seen.
+        // Opened even where nothing is to be done, so that the report is about a secret that opens.
         let secret = open(ring, id, &before).map_err(|error| Error::new(error.to_string()))?;
         let under_key = match (&self.to, format) {
             (Some(key), SecretFormat::Aes256Gcm) => before.key_id() == Some(key),

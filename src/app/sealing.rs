@@ -124,7 +124,7 @@ fn of_plain(secret: &Secret, row: &SecretRow<'_>, ring: &KeyRing) -> SecretFact 
         fingerprint.matches(ring, owned.id, secret).ok()
     });
     SecretFact {
-        // Without the key of the fingerprint, what was stored tells as much.
+        // Where the key of the fingerprint is missing, the stored text is compared.
         same_as_applied: fingerprint.or(live.filter(|_| row.is_as_applied())),
         same_as_live: live,
         under_old_key: row.is_under_old_key(ring),

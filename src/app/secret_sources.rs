@@ -81,7 +81,7 @@ impl SourceRules {
 
     fn variable(&self, name: &str) -> Result<Secret, NoSecret> {
         if !is_secret_variable(name) && !self.listed.iter().any(|listed| listed == name) {
-            // What the files themselves don't list is a finding.
+            // A variable that the files themselves don't list is a finding of `source`.
             let message =
                 format!("the variable {name} is not one that the list of the last apply names");
             let hint = "apply the longer list first, in a change of its own: which variables a \

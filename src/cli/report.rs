@@ -128,7 +128,7 @@ impl<'a> PlanReview<'a> {
         let Some(one) = self.number else {
             return plan(view);
         };
-        // Whoever asks for one number wants no other objects, unless they do.
+        // Other objects are left out for one number, unless --full asks for them.
         let quiet = view.quiet || !view.full;
         let number = number::number_text(one, view.width);
         format!("{}\n{number}", plan(View { quiet, ..view }))

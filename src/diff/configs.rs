@@ -192,7 +192,7 @@ fn declared_config(
         found.unchanged += 1;
         return;
     }
-    // What is in our own table only, a row of others can't hold.
+    // Fields that only lkroute's own table has can't be held by a row of others.
     let holds = |change: &FieldChange| {
         if change.field.is_ours_only() {
             owned.is_none()

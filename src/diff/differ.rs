@@ -81,7 +81,7 @@ impl<'a> Differ<'a> {
         mut new_id: impl FnMut() -> Uuid,
     ) -> Differ<'a> {
         let objects = compare_objects(routing, snapshot, facts, &mut new_id);
-        // Only a state that comes back names a config that is not declared, by its id.
+        // A state that a rollback brings back names undeclared configs by their ids.
         let undeclared = |name: &str| Uuid::parse_str(name).ok();
         let config_id = |name: &str| {
             let id = objects.ids.get(name).copied().or_else(|| undeclared(name));
@@ -288,7 +288,7 @@ impl<'a> Differ<'a> {
             unchecked: std::mem::take(&mut self.objects.unchecked),
             findings: std::mem::take(&mut self.objects.findings),
             declared_secrets: std::mem::take(&mut self.objects.declared_secrets),
-            // Before the first apply, which may have to make it, there is none.
+            // There is none before the first apply, which may have to create it.
             database: self
                 .snapshot
                 .identity
@@ -388,7 +388,7 @@ impl<'a> Differ<'a> {
         let Some(number) = binding.map(|b| b.number).or(owned.map(|o| o.number)) else {
             return;
         };
-        // Another row took the place of ours: it is met as any row of others.
+        // Another row took the place of lkroute's: it is treated as any row of others.
         let replaced = owned
             .zip(live)
             .is_some_and(|(owned, live)| owned.row != live.id);

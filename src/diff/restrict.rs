@@ -127,7 +127,7 @@ impl Plan {
             fields.set(field.field, stays);
             match (field.field, change.row) {
                 (Field::Config, _) => fields.set(Field::Rollout, None),
-                // What is stored keeps its own source.
+                // The stored secret stays, so where the files take theirs from does not matter.
                 (Field::ApiSecret, Some(row)) => {
                     self.config_sources.remove(&row);
                 }

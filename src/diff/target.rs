@@ -9,6 +9,7 @@ use super::plan::{Change, FieldChange, Object, Plan};
 use crate::address::Address;
 use crate::fields::Field;
 use crate::routing::{Routing, Tenant};
+use crate::source::suggest;
 
 /// The plan of these objects alone; all else is outstanding.
 pub(crate) fn narrow(plan: Plan, targets: &[Address]) -> Plan {
@@ -37,6 +38,20 @@ pub(crate) fn unknown<'a>(
     };
     let unknown = |address: &&Address| !declared(address) && !planned(address);
     targets.iter().filter(unknown).collect()
+}
+
+/// What there is in place of a target that is not known.
+pub(crate) fn like_target(target: &Address, routing: &Routing) -> String {
+    let aliases = routing.tenants.iter();
+    let aliases = aliases.filter_map(|tenant| tenant.alias.as_deref());
+    let (name, known): (_, Vec<&str>) = match target {
+        Address::Region(name) => (name, routing.regions.keys().map(String::as_str).collect()),
+        Address::Config(name) => (name, routing.configs.keys().map(String::as_str).collect()),
+        Address::Binding(_, tenant) => (tenant, aliases.collect()),
+    };
+    let guess = suggest::suggestion_hint(name, known.iter().copied());
+    let guess = guess.filter(|_| !known.contains(&name.as_str()));
+    guess.unwrap_or_else(|| "`lkroute plan` shows what it has, by address".to_owned())
 }
 
 /// Whether the text is the tenant's alias or uuid.

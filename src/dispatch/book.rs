@@ -25,7 +25,7 @@ pub(super) async fn begin_record<B: CallBook>(
     book: &mut B,
     record: &Record,
 ) -> Result<Option<Record>> {
-    // A key that another call gives back in between is tried again.
+    // Another call may free the key between the two statements: then it is tried again.
     for _ in 0..3 {
         match (book.insert(record).await?, &record.idempotency_key) {
             (false, Some(key)) => {

@@ -137,8 +137,7 @@ pub struct Failure {
 
 impl Failure {
     pub fn new(cause: Cause, detail: &str) -> Failure {
-        // Where the words of the server or the system say the same once more,
-        // they only make a long line of a short one.
+        // For these two causes the server or the system only repeats the meaning.
         let repeats = matches!(cause, Cause::Refused | Cause::SecretWrong);
         let detail = one_line(detail);
         Failure {

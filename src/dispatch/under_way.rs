@@ -202,7 +202,7 @@ impl<B: CallBook> CallUnderWay<'_, B> {
         let trunk = &self.request.trunk;
         match find_trunk(server, trunk).await {
             Ok(numbers) if lists_number(&numbers, &self.request.from.to_string()) => Ok(None),
-            // Never on the server of another config.
+            // The exception holds for the config's own trunk, never for that of its fallback.
             Ok(_) if self.options.allow_unlisted_number && self.request.fallback.is_none() => {
                 self.record.detail.allowed = Some(TRUNK_LACKS_NUMBER.to_owned());
                 Ok(Some(format!(
@@ -218,7 +218,7 @@ impl<B: CallBook> CallUnderWay<'_, B> {
             Err(failure) if failure.cause == Cause::TrunkMissing => {
                 Err(CallFailure::not_begun(&mut self.record, failure))
             }
-            // What takes another config's calls has to be seen to show the number.
+            // A fallback is used only where its trunk was seen to list the number.
             Err(failure) if self.request.fallback.is_some() => {
                 Err(CallFailure::failed(&mut self.record, failure))
             }

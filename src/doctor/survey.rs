@@ -140,7 +140,7 @@ impl<'a> Survey<'a> {
     fn number(&mut self, tenant: Uuid, number: E164, fields: FieldsIx) {
         let (configs, pool) = (self.configs, &self.pool);
         let known = self.routes.entry(fields);
-        // Where calls go is asked, not on what terms.
+        // Only the route is needed here, so no regions are given: they decide terms alone.
         let route = known
             .or_insert_with(|| EffectiveRoute::new(configs, &Regions::default(), pool.get(fields)));
         let name = || named(self.aliases, tenant, number);

@@ -95,7 +95,7 @@ pub struct FileEdit {
 /// A file that can't be written, or that no longer holds what was read (exit
 /// 5).
 pub fn rewrite_files(edits: &[FileEdit]) -> Result<()> {
-    // From the comparison on nobody else of us writes here.
+    // No other lkroute writes here between the comparison and the end.
     let _locks = lock_directories(edits)?;
     let mut ready = Vec::new();
     for edit in edits {

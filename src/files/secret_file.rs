@@ -47,7 +47,7 @@ pub fn read_secret(path: &Path, within: &[&Path]) -> Result<String, SecretFileEr
             "leads out of the directories that secrets are read from",
         ));
     }
-    // A pipe or a device is not even opened, as far as it is there now.
+    // A pipe or a device is not opened, unless it comes here after this check.
     let is_file = |about: fs::Metadata| {
         if about.is_file() {
             Ok(())

@@ -81,7 +81,7 @@ impl Repository {
     /// The commit that a revision names, in full hex.
     pub fn named_commit(&self, revision: &str) -> Result<String> {
         if let Some((commit, warned)) = self.look_up(revision)? {
-            // Git takes one of them, and a warning is easily lost.
+            // Git would choose one of several and only warn, which nobody sees.
             if !warned.contains("is ambiguous") {
                 return Ok(commit);
             }
@@ -204,7 +204,7 @@ const SWITCHED_OFF: [&str; 13] = [
     "protocol.allow=never",
     "submodule.recurse=false",
     "core.commitGraph=false",
-    // Not switched off, but no configuration may do so: see `Repository::commit`.
+    // No configuration may switch this warning off: `named_commit` relies on it.
     "core.warnAmbiguousRefs=true",
 ];
 
@@ -221,7 +221,7 @@ fn git_command(top: &Path) -> Command {
         .env("LC_ALL", "C")
         .env("GIT_TERMINAL_PROMPT", "0")
         .env("GIT_OPTIONAL_LOCKS", "0")
-        // What says that a commit has other parents than it has.
+        // Replacements and grafts, which give a commit other parents.
         .env("GIT_NO_REPLACE_OBJECTS", "1")
         .env("GIT_GRAFT_FILE", "/dev/null")
         // A partial clone fetches what it lacks, with the program that its

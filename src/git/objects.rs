@@ -53,7 +53,7 @@ impl ObjectReader {
         let (kind, size) = match words[..] {
             [_, kind, size] => (kind, size.parse::<u64>().map_err(|_| broken("no size"))?),
             [_, "missing"] => return Ok(FoundObject::Missing),
-            // It ended: as older versions do where they may not fetch.
+            // The process has ended, as older versions do where fetching is not allowed.
             [""] => {
                 self.process = CatFile::start(&self.top)?;
                 return Ok(FoundObject::Missing);
@@ -61,7 +61,7 @@ impl ObjectReader {
             _ => return Err(broken("an answer that is none")),
         };
         if size > longest {
-            // The bytes are on their way: a new process is faster.
+            // The process is writing the content already: starting anew is faster than reading it.
             self.process = CatFile::start(&self.top)?;
             return Ok(FoundObject::TooLong);
         }

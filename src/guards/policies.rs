@@ -266,7 +266,7 @@ pub(crate) fn moved_numbers(plan: &Plan, context: &GuardContext<'_>) -> Vec<Viol
                 refuse("cross-region", format!("{some} would move {message}"));
             }
         }
-        // A config that stays is judged for itself.
+        // A config that stays the same is judged by its own declaration.
         if before.config_id == after.config_id {
             continue;
         }

@@ -161,7 +161,7 @@ pub(super) fn tenant_share(scope: &Scope<'_>, found: &mut Vec<Violation>) {
     let exceeds = |count: AffectedCount| {
         count.all >= SMALL_TENANT && limit.exceeded(count.affected, count.all)
     };
-    // Tenants that move for the same reasons, with the most that move.
+    // Tenants that move for the same reasons, those with the most numbers first.
     let mut alike: BTreeMap<Reasons, Vec<(AffectedCount, u32, Tally)>> = BTreeMap::new();
     for (tenant, tally) in tallies(scope, |tenant, _| tenant) {
         if let Some(excess) = budget_excess(scope, &tally, exceeds) {

@@ -125,7 +125,7 @@ pub fn objects_of_apply(apply: ApplyId, kind: &str, versions: &Versions) -> Vec<
     }
     let mut configs: Vec<_> = versions.configs.iter().collect();
     configs.sort_by_key(|version| version.owned.since);
-    // One that was renamed goes by its new name.
+    // A config that was renamed is listed under its new name.
     let mut names: HashMap<Uuid, &str> = HashMap::new();
     for version in configs.iter().filter(|v| of_it(v.owned.since, v.until)) {
         let name = version.owned.fields.text(Field::Name).unwrap_or_default();

@@ -183,7 +183,7 @@ mod tests {
             step_back(&applies).map(|(apply, to)| (apply.id, to)),
             Some((1, None))
         );
-        // Another apply goes on from there.
+        // The next apply continues from the state that the rollback brought back.
         applies.insert(0, apply(6, None));
         assert_eq!(ids(&applies), [6, 1]);
         assert_eq!(step_back(&applies).and_then(|(_, to)| to), Some(1));
@@ -239,10 +239,10 @@ mod tests {
     fn what_was_undone_is_not_present_since() {
         assert_eq!(ids_since(1, &[None, None, None]), [2, 3]);
         assert_eq!(ids_since(1, &[None, None, None, Some(2)]), [2]);
-        // Back to what was before the window, the rollback itself is the last word.
+        // A rollback to a state before the window: only the rollback itself counts.
         assert_eq!(ids_since(2, &[None, None, None, Some(1)]), [4]);
         assert_eq!(ids_since(1, &[None, None, Some(1), None, Some(3)]), [3]);
-        // Forward again: what the first rollback undid counts again.
+        // A rollback of a rollback: what the first one undid counts again.
         assert_eq!(ids_since(1, &[None, None, None, Some(2), Some(3)]), [2, 3]);
     }
 }

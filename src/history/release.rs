@@ -152,7 +152,7 @@ impl<'a> ReleasePlan<'a> {
         let lost = Field::OF_CONFIG.into_iter().filter(|f| f.is_ours_only());
         let lost = lost.filter_map(|field| {
             let then = match field.call_field()? {
-                // Calls do not go elsewhere for that: it is what people call the place.
+                // No call changes: a region is only a name for the place.
                 CallField::Region => return None,
                 CallField::Deployment => "its calls go to production",
                 CallField::Fallback => "no other config takes its calls",

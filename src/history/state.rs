@@ -133,7 +133,7 @@ impl AppliedState {
             .and_then(|id| self.configs.get(&id));
         let name = named.and_then(|version| version.owned.fields.text(Field::Name));
         let settings = BindingSettings {
-            // A config that was not ours then is meant by its id.
+            // A config that lkroute did not own at that time has no name here, only its id.
             config: name.unwrap_or(id).to_owned(),
             fields: declared,
             adopt: Vec::new(),

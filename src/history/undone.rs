@@ -139,7 +139,7 @@ impl Undone {
     /// What was undone of an object with these versions.
     fn undone_object(&self, mut versions: Vec<ObjectVersion<'_>>) -> UndoneObject {
         versions.sort_by_key(|version| version.since);
-        // What it was from each apply on that changed it, the oldest first.
+        // The fields after each apply that changed the object, the oldest first.
         let mut moments: Vec<(ApplyId, Option<&Fields>)> = Vec::new();
         for (ix, version) in versions.iter().enumerate() {
             moments.push((version.since, version.fields));

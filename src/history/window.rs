@@ -86,7 +86,7 @@ impl WindowReader {
         applies: &[ApplyRecord],
     ) -> Option<WindowReader> {
         let first = recent.first()?.id;
-        // Those without an account are older than all that have one.
+        // Every apply without an account is older than every apply with one.
         let uncounted = recent.iter().rev().find(|apply| apply.account.is_none());
         let uncounted = uncounted.map(|apply| apply.id);
         let start = uncounted.unwrap_or(first - 1);
@@ -131,7 +131,7 @@ impl WindowReader {
             let exempt = |account: &BudgetAccount| account.exempt_regions.contains(name);
             let Beginning { apply, came } = self.begin(&versions, exempt);
             let mut was = earlier_object(apply, versions);
-            // With the first apply of all everything came.
+            // Everything is new in the first apply of a database, so it is not counted as new.
             if came && apply > 1 {
                 self.earlier.new_regions.insert(name.to_owned(), apply);
                 was.get_or_insert_default().applies.insert(apply);
@@ -286,7 +286,7 @@ fn earlier_object(begin: ApplyId, mut versions: Vec<Version<'_>>) -> Option<Earl
     let since: Vec<&Version<'_>> = versions.iter().filter(|v| v.since > begin).collect();
     let applies = changed_by(&versions, begin);
     let Some(now) = versions.iter().find(|version| version.until.is_none()) else {
-        // Removed: of a region and a config that says what it was.
+        // It was removed: its last version says what a region or a config was.
         let then = then.filter(|then| !then.retired)?;
         let values = then.fields.iter();
         return Some(EarlierObject {
@@ -305,7 +305,7 @@ fn earlier_object(begin: ApplyId, mut versions: Vec<Version<'_>>) -> Option<Earl
         let owned = then.map(|then| then.fields);
         let before = match owned.filter(|then| then.contains(field)) {
             Some(then) => then.get(field),
-            // What it held when it became ours.
+            // The value that the field held when lkroute took it over.
             None => match since.iter().find(|version| version.takes(field)) {
                 Some(first) => first.held(field),
                 None => continue,
@@ -343,7 +343,7 @@ fn changed_by(versions: &[Version<'_>], begin: ApplyId) -> BTreeSet<ApplyId> {
         let before = before.filter(|before| before.until == Some(version.since));
         let alike = match before {
             Some(before) => same(before, version),
-            // Taken over as it was.
+            // It was taken over without a change.
             None => !version.inserted && version.is_as_found(),
         };
         applies.extend((!alike).then_some(version.since));

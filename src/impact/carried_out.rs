@@ -50,7 +50,7 @@ pub(crate) fn basis_after(plan: &Plan) -> BasisAfter {
 
 fn region(plan: &Plan, change: &Change, name: &str, regions: &mut Regions) {
     match change.action {
-        // Regions are in lkroute's tables alone: given back is gone.
+        // Regions are in lkroute's own tables only, so a released one is gone.
         Action::Delete | Action::Release => {
             regions.0.remove(name);
         }
@@ -84,8 +84,8 @@ fn config(plan: &Plan, change: &Change, configs: &mut Configs) {
         id: Some(id),
         ..ConfigFact::default()
     });
-    // The same secret in another form is no other secret; of one that can't
-    // be compared nobody knows.
+    // A secret that was only sealed anew is the same one; one that could not be
+    // compared is not taken for another.
     let same_secret = matches!(
         plan.secret_outcome(change),
         Some(SecretOutcome::Resealed | SecretOutcome::NotCompared)

@@ -16,7 +16,7 @@ use crate::resolve::{Regions, deciding_regions};
 /// Whether a change writes something that calls of numbers which are there
 /// depend on. A secret that is the same, or could not be compared, is none.
 pub(crate) fn changes_calls(plan: &Plan, change: &Change) -> bool {
-    // A region that is new takes the place of what its name meant before.
+    // A new region is no new object to calls: rules may name it already.
     let is_new = change.insert && !matches!(change.object, Object::Region(_));
     if is_new || plan.in_conflict(change) {
         return false;

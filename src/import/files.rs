@@ -125,7 +125,7 @@ fn common_files(
 ) -> Vec<ImportFile> {
     let mut files = Vec::new();
     let formats = configs::secret_formats(content.configs, content.wanted);
-    // Where formats are mixed, either would be a change to some secret.
+    // Of mixed formats none is written: it would change the secrets of the other one.
     if formats == BTreeSet::from([SecretFormat::Fernet]) {
         let mut text = header.to_owned();
         emit::secret_format(&mut text, SecretFormat::Fernet.as_str());

@@ -30,7 +30,7 @@ pub fn parse_dialled(input: &str, home: Option<Country>) -> Result<E164, PhoneEr
         Err(error) => return Err(read_by_library(input).unwrap_or(error)),
     };
     let Some(digits) = without_separators(input) else {
-        // Digits of another script are offered in ours, and never dialled so.
+        // Digits of another script are suggested in Latin ones, and never dialled.
         let latin = latin_digits(input).filter(|latin| latin != input);
         let guess = latin.and_then(|latin| parse_dialled(&latin, home).ok());
         return Err(PhoneError::Syntax { guess });
@@ -359,7 +359,7 @@ mod tests {
             for home in [None, Country::parse("IN"), Country::parse("IT")] {
                 if let Ok(number) = parse_dialled(&input, home) {
                     prop_assert_eq!(E164::parse(&number.to_string()), Ok(number));
-                    // What is dialled once may be dialled again.
+                    // A number that was read is read again as the same one.
                     prop_assert_eq!(parse_dialled(&number.to_string(), home), Ok(number));
                 }
             }

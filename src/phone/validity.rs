@@ -88,7 +88,7 @@ impl Prefix {
                 let Some(rest) = (u32::from(length) + code_digits).checked_sub(digits) else {
                     continue;
                 };
-                // Digits of which no plan makes a rule of their own.
+                // Digits that no numbering plan treats in a special way.
                 let tail = 2_345_678_234_567u64 % 10u64.pow(rest);
                 let number = E164::from_digits(head * 10u64.pow(rest) + tail).ok();
                 let country = number.and_then(E164::iso_country);
@@ -123,7 +123,7 @@ pub fn shared_countries(
             let around = codes.iter().filter(|code| code.contains(area));
             around.map(|code| code.len()).max()
         };
-        // Digits of which no plan makes a rule of their own.
+        // Digits that no numbering plan treats in a special way.
         let number = E164::from_digits(u64::from(area.digits()) * 10_000_000 + 2_345_678).ok();
         let country = number.and_then(E164::iso_country);
         if let Some(country) = country.filter(|country| *country != "US")

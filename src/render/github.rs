@@ -186,7 +186,7 @@ fn change_note(plan: &Plan, group: &ChangeGroup<'_>) -> Note {
         title: format!("{action}: {}", group_subject(plan, group)),
         message: match (group.first.action, change_body(plan, group.first, |_| true)) {
             (_, lines) if lines.is_empty() => format!("{action}, with nothing to write"),
-            // The line is that of the file as it was.
+            // The line number is that of the file at the last apply.
             (Action::Delete, lines) => format!("no longer declared; it was here\n{lines}"),
             (_, lines) => lines,
         },

@@ -89,7 +89,7 @@ impl<'f, 'r> AllowedRegion<'f, 'r> {
         let own = self.codes.iter().map(|code| (*code, true));
         let others = self.others().map(|(_, code)| (code, false));
         let mut codes: Vec<(Prefix, bool)> = own.chain(others).collect();
-        // What is longer decides; of one length, what is the region's own.
+        // The longest prefix decides; of two equally long ones, the region's own.
         codes.sort_by_key(|(code, own)| (code.len(), *own));
         let mut allowed = PrefixSet::default();
         for (code, own) in codes {

@@ -12,7 +12,7 @@ pub(crate) fn closest_name<'a>(
     let wanted = plain(name);
     let scored = candidates.into_iter().map(|candidate| {
         let other = plain(candidate);
-        // A slip of one character is one, however short the name.
+        // One wrong character is taken for a typing error even in a short name.
         let slip = strsim::osa_distance(&wanted, &other) == 1;
         let alike = strsim::jaro_winkler(&wanted, &other);
         (if slip { alike.max(0.9) } else { alike }, candidate)

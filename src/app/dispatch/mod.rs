@@ -37,7 +37,7 @@ pub async fn dispatch_call(
         Err(error) => return Ok(CallResult::lost(&request.resolve_request, error)),
     };
     let found = lookup::find(&mut store, &request.resolve_request, &lookup::environment()).await;
-    // A call of another environment is not the one that is repeated.
+    // The idempotency key of a call in another environment is another key.
     let found = match found {
         Err(error) if error.exit == Exit::Conflict => return Err(error.into()),
         found => found,
@@ -208,7 +208,7 @@ pub async fn rehearse_call(
     } else {
         match look_up(context, asked, &env, &mut result).await {
             Ok(answer) => answer,
-            // The wrong database says nothing of the number.
+            // A database of another environment does not know where this number goes.
             Err(Stop::Error(error)) if error.exit == Exit::Conflict => return Err(error.into()),
             Err(Stop::Error(error)) => return Ok(CallResult::lost(resolve_request, error)),
             Err(invalid) => return Err(invalid),

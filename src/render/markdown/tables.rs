@@ -104,7 +104,7 @@ fn is_told(group: &RerouteGroup, field: CallField) -> bool {
     let usual = Terms::default();
     let own = |differs: fn(&Terms, &Terms) -> bool| new.is_some_and(|terms| differs(terms, &usual));
     match field {
-        // Said in words of their own.
+        // These have sentences of their own in the report.
         CallField::Source | CallField::Config | CallField::Region | CallField::Secret => false,
         CallField::Server
         | CallField::Trunk

@@ -110,7 +110,7 @@ impl Merge<'_> {
                         None => troubled.push((trouble.clone(), binding, 1)),
                     }
                 }
-                // Without a tenant, which is a finding already, it is nobody's.
+                // A tenant that is missing was reported already; such a binding is left out.
                 if tenant.is_none() {
                     continue;
                 }
@@ -181,7 +181,7 @@ impl Merge<'_> {
                     Some(config) => (config.clone(), None),
                     None => (String::new(), Some(BindingProblem::NoDefault(name))),
                 },
-                // Unknown: said where the name stands.
+                // A region that is not declared was reported at the place of its name.
                 None => (String::new(), None),
             },
         };

@@ -34,7 +34,7 @@ pub(crate) fn merge_files(
         merge.findings.extend(std::mem::take(&mut parsed.findings));
     }
     if !merge.choose_environment(&mut parsed_files) {
-        // Without one, what differs by environment would look like a mistake.
+        // Without an environment, values that only some of them set would be errors.
         return merge.into_loaded();
     }
     merge.take_settings(&mut parsed_files);
@@ -276,7 +276,7 @@ impl<'a> Merge<'a> {
                 let used = self.used_configs.contains(&config.name);
                 self.check_config(config);
                 if !used {
-                    // An expectation is no use.
+                    // A config that only an expectation names still counts as unused.
                     self.used_configs.remove(&config.name);
                 }
             }

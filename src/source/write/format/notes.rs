@@ -18,7 +18,7 @@ impl Notes {
 
     pub(super) fn read_notes(raw: &str) -> Notes {
         let mut notes = Notes::default();
-        // What follows the last line break is the margin of the next thing.
+        // What follows the last line break is the indentation of the next item.
         let lines = raw.split_inclusive('\n');
         for line in lines.filter(|line| line.ends_with('\n') || !line.trim().is_empty()) {
             let line = line.trim();
