@@ -1,6 +1,7 @@
 //! The LiveKit room, against a stand-in for what goes wrong and against a real
 //! server and a real worker for what goes right.
 
+mod agents;
 mod calls;
 mod probes;
 mod proxy;
