@@ -304,11 +304,14 @@ async fn compare(
         let mut decoder = BatchDecoder::default();
         let mut is_foreseen = false;
         while let Some(batch) = rows.blocking_recv() {
-            // New and changed numbers are looked at for slips. What is known of them
-            // is loaded while the rows come.
-            if !is_foreseen && batch.is_of_numbers() && differ.foresees_changes() {
+            // New and changed numbers are looked at for slips. What the library knows
+            // of such is loaded while the rows come.
+            if !is_foreseen
+                && batch.is_of_numbers()
+                && let Some(number) = differ.foreseen_change()
+            {
                 is_foreseen = true;
-                tokio::task::spawn_blocking(phone::load_metadata);
+                tokio::task::spawn_blocking(move || phone::number_doubt(number));
             }
             decoder.decode(batch, &mut differ)?;
         }

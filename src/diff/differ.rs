@@ -20,6 +20,7 @@ use super::row_reader::{NoObject, RowReader};
 use super::secret::SecretFacts;
 use crate::fields::{Field, FieldsIx, FieldsPool};
 use crate::list_index::{index_of, push_indexed};
+use crate::phone::E164;
 use crate::resolve::CallBasis;
 use crate::routing::{Routing, Tenant};
 use crate::snapshot::{NumberRow, OwnedBinding, Snapshot};
@@ -55,8 +56,8 @@ pub struct Differ<'a> {
     last_tenant: Option<(Uuid, u32)>,
     slots: BindingIndex,
     owned: Vec<OwnedBinding>,
-    /// Whether anything that is owned is declared in another way.
-    is_change_declared: bool,
+    /// A number that is declared in another way than it is owned.
+    changed: Option<E164>,
     lives: Vec<LiveRow>,
     /// The active rows with the key of a slot, beside the one that is kept.
     rivals: Map<u32, Vec<Uuid>>,
@@ -100,7 +101,7 @@ impl<'a> Differ<'a> {
             last_tenant: None,
             slots: BindingIndex::new(declared),
             owned: Vec::with_capacity(routing.bindings.len()),
-            is_change_declared: false,
+            changed: None,
             lives: Vec::with_capacity(routing.bindings.len()),
             rivals: Map::default(),
             reader: RowReader::default(),
@@ -163,16 +164,22 @@ impl<'a> Differ<'a> {
         let slot = self.slots.find_or_add(tenant, owned.number.row_key());
         let slot = &mut self.slots.all[slot as usize];
         let declared = self.routing.bindings.get(slot.declared as usize);
-        self.is_change_declared |= declared.is_some_and(|binding| {
+        let is_changed = declared.is_some_and(|binding| {
             self.classifier.declared_fields(binding.settings) != owned.fields
         });
+        if is_changed && self.changed.is_none() {
+            self.changed = Some(owned.number);
+        }
         slot.owned = push_indexed(&mut self.owned, owned);
     }
 
-    /// Whether numbers are sure to be created or changed, as far as that is known
-    /// when all that is owned was taken in: some are new, or declared otherwise.
-    pub fn foresees_changes(&self) -> bool {
-        self.is_change_declared || self.owned.len() < self.routing.bindings.len()
+    /// When all that is owned was taken in: a number like those that are sure to
+    /// be created or changed, where there are any.
+    pub fn foreseen_change(&self) -> Option<E164> {
+        let first = self.routing.bindings.first();
+        let is_new = self.owned.len() < self.routing.bindings.len();
+        let new = first.filter(|_| is_new).map(|binding| binding.number);
+        self.changed.or(new)
     }
 
     /// The same for all bindings at once, whose fields are of another pool.

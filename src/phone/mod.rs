@@ -35,4 +35,4 @@ pub use prefix::Prefix;
 pub use prefix_set::PrefixSet;
 pub use range::{NumberRange, RangeError};
 pub use row::{RowKey, from_row};
-pub use validity::{load_metadata, number_doubt, shared_countries};
+pub use validity::{number_doubt, shared_countries};

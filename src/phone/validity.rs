@@ -11,12 +11,6 @@ use super::plans::{self, NumberingPlan};
 use super::prefix::{MAX_PREFIX, Prefix};
 use rlibphonenumber::{PHONE_NUMBER_UTIL, PhoneNumber, ValidationError};
 
-/// Loads libphonenumber's metadata: for a thread that has the time, where it is sure
-/// to be asked for.
-pub fn load_metadata() {
-    LazyLock::force(&PHONE_NUMBER_UTIL);
-}
-
 /// A warning where libphonenumber knows no such number: plans change faster
 /// than its metadata, so this is a doubt and no error. Takes about 2 µs.
 pub fn number_doubt(number: E164) -> Option<String> {

@@ -314,7 +314,14 @@ async fn deadlocks_are_tried_again() {
         .await
         .unwrap();
     let second = async {
-        tokio::time::sleep(Duration::from_millis(300)).await;
+        let waiting = "SELECT count(*) FROM pg_stat_activity
+            WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        for _ in 0..400 {
+            if base.sql(waiting).await == "1" {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
         let sql = format!("UPDATE {configs} SET description = NULL; COMMIT");
         sqlx::raw_sql(sqlx::AssertSqlSafe(sql))
             .execute(&mut other)
