@@ -4,6 +4,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::de::{self, Deserializer, Visitor};
 use serde::{Deserialize, Serialize};
 
 use super::call_field::CallField;
@@ -55,10 +56,8 @@ struct FieldFacts {
 macro_rules! table_of_fields {
     ($($(#[$doc:meta])* $field:ident: $name:literal, $of:expr, $stored:expr, $kind:expr, $call:expr;)*) => {
         /// One managed field, in the order in which people read them.
-        #[derive(
-            Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-        )]
-        #[serde(try_from = "String", into = "&'static str")]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+        #[serde(into = "&'static str")]
         pub enum Field {
             $($(#[$doc])* $field,)*
         }
@@ -67,17 +66,13 @@ macro_rules! table_of_fields {
             /// Every field, in declaration order.
             pub const ALL: [Field; [$($name),*].len()] = [$(Field::$field),*];
 
-            const fn facts(self) -> FieldFacts {
-                match self {
-                    $(Field::$field => FieldFacts {
-                        name: $name,
-                        of: $of,
-                        stored: $stored,
-                        kind: $kind,
-                        call: $call,
-                    },)*
-                }
-            }
+            const FACTS: &[FieldFacts] = &[$(FieldFacts {
+                name: $name,
+                of: $of,
+                stored: $stored,
+                kind: $kind,
+                call: $call,
+            }),*];
         }
     };
 }
@@ -115,6 +110,12 @@ table_of_fields! {
     /// The wave that put a binding on its config. Remembered with what is
     /// ours, for explanations; never compared, and not in any row.
     Rollout: "rollout", 0, Ours, Text, None;
+}
+
+impl Field {
+    const fn facts(self) -> &'static FieldFacts {
+        &Field::FACTS[self as usize]
+    }
 }
 
 const fn has_all(field: Field, bits: u8) -> bool {
@@ -273,11 +274,23 @@ impl FromStr for Field {
     }
 }
 
-impl TryFrom<String> for Field {
-    type Error = UnknownField;
+impl<'de> Deserialize<'de> for Field {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Field, D::Error> {
+        struct NameVisitor;
 
-    fn try_from(text: String) -> Result<Field, UnknownField> {
-        text.parse()
+        impl Visitor<'_> for NameVisitor {
+            type Value = Field;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("the name of a field")
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Field, E> {
+                text.parse().map_err(E::custom)
+            }
+        }
+
+        from.deserialize_str(NameVisitor)
     }
 }
 

@@ -6,7 +6,7 @@
 
 use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::dialect::SqlSyntax::{self, Postgres, Sqlite};
 use super::json_row::{JsonRow, read_document};
@@ -235,7 +235,7 @@ pub fn read_listed_record(text: &str) -> Result<Record, UnreadableRecord> {
 fn of_row(row: &JsonRow<'_>) -> Result<Record, String> {
     let text = |ix| row.text(ix).map(|text| text.map(str::to_owned));
     let some = |ix| row.some_text(ix).map(str::to_owned);
-    let from = row.cell(5)?.and_then(Value::as_u64);
+    let from = row.int(5)?.and_then(|digits| u64::try_from(digits).ok());
     let from = from.and_then(|digits| E164::from_digits(digits).ok());
     let status: Result<Status, Error> = row.some_text(3)?.parse();
     Ok(Record {

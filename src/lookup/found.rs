@@ -2,11 +2,10 @@
 
 use std::collections::HashMap;
 
-use serde_json::Value;
 use uuid::Uuid;
 
 use super::columns::rebuilt_rules;
-use super::json_row::{JsonRow, read_document, read_fields, unfold};
+use super::json_row::{JsonCell, JsonRow, read_document, read_fields, unfold};
 use super::names::SCHEMA_VERSION;
 use super::{CONFIG_COLUMNS, LookUp};
 use crate::diff::row_reader;
@@ -68,7 +67,7 @@ impl LookedUp {
     /// It is not what the statement gives: says which column of which part.
     pub fn read(text: &str, asked: &LookUp, users: bool) -> Result<LookedUp, String> {
         let document = read_document(text)?;
-        let parts = document.as_array().ok_or("the answer is no array")?;
+        let parts = JsonRow::read(&document)?;
         let mut found = LookedUp::default();
         found.facts.agent = asked.agent.map(|id| AgentFact { id, tenant: None });
         let part = |ix: usize| unfold(parts.get(ix)).map(Option::unwrap_or_default);
@@ -101,7 +100,7 @@ impl LookedUp {
         for row in JsonRow::read_all(&*part(AGENT)?)? {
             found.asked_agent(row?.text(0)?);
         }
-        found.outdated = *part(OUTDATED)? == Value::Bool(true);
+        found.outdated = matches!(*part(OUTDATED)?, JsonCell::Flag(true));
         Ok(found)
     }
 
@@ -130,8 +129,8 @@ impl LookedUp {
         Err(hidden(&tables, role))
     }
 
-    fn state(&mut self, state: &Value) -> Result<(), String> {
-        if state.is_null() {
+    fn state(&mut self, state: &JsonCell<'_>) -> Result<(), String> {
+        if matches!(state, JsonCell::Null) {
             return Ok(());
         }
         let state = JsonRow::read(state)?;
@@ -198,8 +197,8 @@ impl LookedUp {
         let mut fields = Fields::new();
         for (field, at) in Field::COLUMNS_OF_CONFIG.into_iter().zip(1..) {
             if field == Field::ApiSecret {
+                // Among the fields would be its digest, which no call depends on.
                 let secret = CipherText::new(config.some_text(at)?);
-                fields.set(field, Some(secret.digest().into()));
                 self.secrets.insert(id, secret);
             } else {
                 fields.set_text(field, config.text(at)?);
@@ -243,7 +242,7 @@ pub fn hidden(tables: &[String], role: &str) -> Error {
 }
 
 /// The tenant of the user asked for; no row is no such user.
-fn user(rows: &Value, table: bool) -> Result<UserFact, String> {
+fn user(rows: &JsonCell<'_>, table: bool) -> Result<UserFact, String> {
     if !table {
         return Ok(UserFact::NoTable);
     }

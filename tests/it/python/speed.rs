@@ -1,6 +1,6 @@
 //! The package beside the drivers, for `benches/README.md`.
 
-use super::package::Package;
+use super::package::{Package, root};
 use super::service::{KEYS, SCHEMA, world};
 use crate::support::Postgres;
 
@@ -21,4 +21,10 @@ fn beside_the_drivers() {
     let said = String::from_utf8_lossy(&done.stderr);
     assert!(done.status.success(), "{said}");
     println!("{}", String::from_utf8_lossy(&done.stdout));
+    // As the page says.
+    let size = std::fs::metadata(&package.wheel).expect("the wheel").len();
+    let size = format!("{}.{} MB", size / 1_000_000, size / 100_000 % 10);
+    let page = std::fs::read_to_string(root().join("docs/python.md")).expect("the page");
+    let words = page.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(words.contains(&format!("The wheel has {size}")), "{size}");
 }
