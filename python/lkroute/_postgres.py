@@ -13,6 +13,7 @@ from ._calls import BlockingDispatchingRouter, Calls, DispatchingRouter, not_rec
 from ._core import Question, Route
 from ._keys import find_keys
 from ._router import Answer, SchemaRouter, Values, blocking
+from ._watch import OutOfTime
 from .errors import Error, UsageError
 
 
@@ -47,9 +48,11 @@ class _Driver(Calls, SchemaRouter):
         raise NotImplementedError
 
     def _named(self, error: Exception) -> Exception:
-        """With words, where the driver says no more than that time is up."""
-        if isinstance(error, (TimeoutError, asyncio.TimeoutError)) and not error.args:
+        """With words, where nothing is said but that time is up."""
+        if isinstance(error, OutOfTime):
             return TimeoutError(f"no answer within {self._timeout:g} s")
+        if isinstance(error, (TimeoutError, asyncio.TimeoutError)) and not error.args:
+            return TimeoutError("the time limit of the driver is over")
         return error
 
     def _refuse_transaction(self) -> None:
@@ -77,14 +80,21 @@ class _Driver(Calls, SchemaRouter):
 
         try:
             return await self._limited(self._look_up(question, send))
-        except asyncio.TimeoutError as error:
+        except OutOfTime as error:
             raise self._failure(question, self._named(error), retry=False) from None
 
     async def _execute(self, statement: str, value: str) -> Optional[str]:
         self._refuse_transaction()
+
+        async def send() -> Optional[str]:
+            try:
+                return await self._fetch(self._pool, statement, (value,))
+            except self._failures as error:
+                raise not_recorded(self._named(error)) from error
+
         try:
-            return await self._limited(self._fetch(self._pool, statement, (value,)))
-        except self._failures + (asyncio.TimeoutError,) as error:
+            return await self._limited(send())
+        except OutOfTime as error:
             raise not_recorded(self._named(error)) from error
 
 
@@ -123,10 +133,13 @@ class AsyncRouter(DispatchingRouter, _Driver):
     async def _limited(self, asked: "Coroutine[Any, Any, Answer]") -> Answer:
         # Neither a pool that has none left nor a server that is silent holds a
         # call for longer.
-        if sys.version_info >= (3, 11):
-            async with asyncio.timeout(self._timeout):
-                return await asked
-        return await asyncio.wait_for(asked, self._timeout)
+        try:
+            if sys.version_info >= (3, 11):
+                async with asyncio.timeout(self._timeout):
+                    return await asked
+            return await asyncio.wait_for(asked, self._timeout)
+        except asyncio.TimeoutError:
+            raise OutOfTime from None
 
 
 class SyncRouter(BlockingDispatchingRouter, _Driver):

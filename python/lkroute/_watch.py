@@ -19,10 +19,14 @@ from typing import Any, Optional
 GRACE = 5.0
 
 
+class OutOfTime(TimeoutError):
+    """The limit of a router is over: not one that its driver has of its own."""
+
+
 class Watch:
     """Ends what is done with a connection after so many seconds.
 
-    :raises TimeoutError: it was
+    :raises OutOfTime: it was
     """
 
     def __init__(self, connection: Any, seconds: Optional[float]) -> None:
@@ -44,7 +48,7 @@ class Watch:
         with self._ending:
             self.is_running = False
         if self._expired and isinstance(error, Exception):
-            raise TimeoutError from error
+            raise OutOfTime from error
 
     def end_it(self) -> None:
         """Cancels the statement, and cuts the connection where that is of no use."""

@@ -28,8 +28,9 @@ class Router(AsyncRouter):
     place of ``os.environ``.
     """
 
-    # A RuntimeError is raised where a pool is of another loop.
-    _failures = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, RuntimeError)
+    # A RuntimeError is raised where a pool is of another loop; before Python 3.11 a
+    # TimeoutError of asyncio is no OSError.
+    _failures = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, RuntimeError, asyncio.TimeoutError)
 
     async def _fetch(self, database: Any, statement: str, values: Values) -> Optional[str]:
         # asyncpg itself would send it, and wait for ever for some of it.
@@ -38,20 +39,28 @@ class Router(AsyncRouter):
         if not isinstance(database, asyncpg.Pool):
             return await database.fetchval(statement, *values)  # type: ignore[no-any-return]
         connection = await database.acquire()
+        limit = None
         try:
             return await connection.fetchval(statement, *values)  # type: ignore[no-any-return]
-        finally:
-            await self._give_back(database, connection)
-
-    async def _give_back(self, pool: Any, connection: Any) -> None:
-        try:
+        except BaseException:
             # For ever, otherwise, where the server is silent.
-            await pool.release(connection, timeout=self._timeout)
-        except Exception:
-            # Of a pool that was closed meanwhile. What was found counts, or how it
-            # ended: a task that was cancelled must not end in another way.
-            pass
+            limit = self._timeout
+            raise
+        finally:
+            await _give_back(database, connection, limit)
 
     def _in_transaction(self, database: Any) -> bool:
         asked = getattr(database, "is_in_transaction", None)
         return bool(asked and asked())
+
+
+async def _give_back(pool: Any, connection: Any, timeout: Optional[float]) -> None:
+    """What was found counts, or how it ended: not that the pool was closed meanwhile."""
+    try:
+        await pool.release(connection, timeout=timeout)
+    except asyncio.CancelledError:
+        # The pool resets it still, and the server may be silent.
+        connection.terminate()
+        raise
+    except Exception:
+        pass

@@ -80,6 +80,17 @@ async def it_explains_as_the_command_does(pool):
     assert "\x1b" not in route.explain()
 
 
+async def a_look_up_is_one_statement(pool):
+    router = Router(pool, schema=SCHEMA)
+    await router.resolve(NUMBER)
+    sent = []
+    async with pool.acquire() as connection:
+        with connection.query_logger(sent.append):
+            for tenant in (None, "sasya"):
+                await router.resolve(NUMBER, tenant=tenant, to="0501234567", connection=connection)
+    assert len(sent) == 2 and sent[0].query == sent[1].query, sent
+
+
 async def a_cancelled_look_up_leaves_the_pool_whole(pool):
     router = Router(pool, schema=SCHEMA)
     await router.resolve(NUMBER)
@@ -239,6 +250,7 @@ async def main():
         await secrets_stay_inside(pool)
         await the_request_is_the_commands(pool)
         await it_explains_as_the_command_does(pool)
+        await a_look_up_is_one_statement(pool)
         await a_cancelled_look_up_leaves_the_pool_whole(pool)
         await a_transaction_of_the_callers_is_left_alone(pool)
         await flag_off_asks_nothing()

@@ -210,7 +210,8 @@ async def odd_values():
             error = await raised_by(router.resolve(**{"from_number": NUMBER, **asked}))
             assert isinstance(error, kind), (asked, type(error), error)
             said = f"{error} {getattr(error, '__notes__', '')}"
-            assert word in said, (asked, said)
+            # Python 3.10 has no notes, which name the argument.
+            assert word in said or (kind is TypeError and sys.version_info < (3, 11)), (asked, said)
             assert len(str(error)) < 2000, (asked, len(str(error)))
         whole = await router.resolve(NUMBER, to="0501234567")
         for metadata, word in (
@@ -403,6 +404,8 @@ class Proxy:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.url = DATABASE.replace(f":{info['port']}/", f":{self._listener.getsockname()[1]}/")
         self.silent = False
+        #: It falls silent with the first packet that holds this.
+        self.swallowed = None
         threading.Thread(target=self._serve, daemon=True).start()
 
     def _serve(self):
@@ -418,6 +421,7 @@ class Proxy:
     def _pump(self, one, other):
         try:
             while data := one.recv(65536):
+                self.silent |= self.swallowed is not None and self.swallowed in data
                 if self.silent:
                     return threading.Event().wait()
                 other.sendall(data)
@@ -425,12 +429,16 @@ class Proxy:
             pass
 
 
+#: Of routers here: longer than any look-up takes, on a machine that is busy.
+LIMIT = 0.8
+
+
 def is_late(error, began, most):
     assert isinstance(error, lkroute.LookupFailed), error
-    assert "no answer within 0.4 s" in error.message, error
+    assert f"no answer within {LIMIT:g} s" in error.message, error
     assert any("fallen back" in step.detail for step in error.trace), error.trace
     took = time.monotonic() - began
-    assert 0.3 < took < most, took
+    assert 0.75 * LIMIT < took < most, took
 
 
 async def limits():
@@ -438,7 +446,7 @@ async def limits():
     and connections are whole behind it."""
     _watch.GRACE = 0.5
     async with asyncpg.create_pool(DATABASE, min_size=1, max_size=1) as pool:
-        router = lkroute.asyncpg.Router(pool, schema=SCHEMA, timeout=0.4)
+        router = lkroute.asyncpg.Router(pool, schema=SCHEMA, timeout=LIMIT)
         url = (await router.resolve(NUMBER)).url
         with locked():
             began = time.monotonic()
@@ -451,8 +459,21 @@ async def limits():
     closed = await raised_by(router.resolve(NUMBER))
     assert isinstance(closed, lkroute.LookupFailed) and "closed" in closed.message, closed
 
+    # Limits of others: the caller's own is the caller's, the driver's is named as such.
+    async with asyncpg.create_pool(DATABASE, min_size=1, max_size=1, command_timeout=LIMIT) as pool:
+        for limit in (None, 20):
+            router = lkroute.asyncpg.Router(pool, schema=SCHEMA, timeout=limit)
+            assert (await router.resolve(NUMBER)).url == url
+            with locked():
+                error = await raised_by(router.resolve(NUMBER))
+                assert isinstance(error, lkroute.LookupFailed), error
+                assert "the time limit of the driver is over" in error.message, error
+                error = await raised_by(asyncio.wait_for(router.resolve(NUMBER), 0.1))
+                assert isinstance(error, asyncio.TimeoutError) and not isinstance(error, lkroute.Error), error
+            assert (await router.resolve(NUMBER)).url == url
+
     async with psycopg_pool.AsyncConnectionPool(DATABASE, min_size=1, max_size=1, open=False) as pool:
-        router = lkroute.psycopg.AsyncRouter(pool, schema=SCHEMA, timeout=0.4)
+        router = lkroute.psycopg.AsyncRouter(pool, schema=SCHEMA, timeout=LIMIT)
         assert (await router.resolve(NUMBER)).url == url
         with locked():
             began = time.monotonic()
@@ -473,7 +494,7 @@ async def limits():
     assert isinstance(closed, lkroute.RecordFailed) and "closed" in closed.message, repr(closed)
 
     with psycopg_pool.ConnectionPool(DATABASE, min_size=1, max_size=1, open=True) as pool:
-        router = lkroute.psycopg.Router(pool, schema=SCHEMA, timeout=0.4)
+        router = lkroute.psycopg.Router(pool, schema=SCHEMA, timeout=LIMIT)
         assert router.resolve(NUMBER).url == url
         with locked():
             began = time.monotonic()
@@ -485,7 +506,7 @@ async def limits():
             assert isinstance(error, lkroute.LookupFailed) and time.monotonic() - began < 5, error
         assert router.resolve(NUMBER).url == url
     with psycopg.connect(DATABASE) as connection:
-        router = lkroute.psycopg.Router(connection, schema=SCHEMA, timeout=0.4)
+        router = lkroute.psycopg.Router(connection, schema=SCHEMA, timeout=LIMIT)
         assert router.resolve(NUMBER).url == url
         connection.execute("CREATE TEMP TABLE mine (x int)")
         with locked():
@@ -504,18 +525,29 @@ async def limits():
     ):
         proxy = Proxy()
         connection = make(proxy)
-        router = lkroute.psycopg.Router(connection, schema=SCHEMA, timeout=0.4)
+        router = lkroute.psycopg.Router(connection, schema=SCHEMA, timeout=LIMIT)
         assert router.resolve(NUMBER).url == url
         proxy.silent = True
         began = time.monotonic()
         is_late(raised(lambda: router.resolve(NUMBER)), began, 8)
     proxy = Proxy()
     async with asyncpg.create_pool(proxy.url, min_size=1, max_size=1) as pool:
-        router = lkroute.asyncpg.Router(pool, schema=SCHEMA, timeout=0.4)
+        router = lkroute.asyncpg.Router(pool, schema=SCHEMA, timeout=LIMIT)
         assert (await router.resolve(NUMBER)).url == url
         proxy.silent = True
         began = time.monotonic()
         is_late(await raised_by(router.resolve(NUMBER)), began, 8)
+        pool.terminate()
+    # Behind its answer, when the pool resets the connection: that is given back.
+    proxy = Proxy()
+    async with asyncpg.create_pool(proxy.url, min_size=1, max_size=1) as pool:
+        router = lkroute.asyncpg.Router(pool, schema=SCHEMA, timeout=LIMIT)
+        assert (await router.resolve(NUMBER)).url == url
+        proxy.swallowed = b"RESET ALL"
+        began = time.monotonic()
+        is_late(await raised_by(router.resolve(NUMBER)), began, 8)
+        proxy.silent, proxy.swallowed = False, None
+        assert (await router.resolve(NUMBER)).url == url
         pool.terminate()
 
 
@@ -525,7 +557,7 @@ def after_a_fork(url):
     if child == 0:
         try:
             with psycopg.connect(DATABASE, autocommit=True) as connection:
-                router = lkroute.psycopg.Router(connection, schema=SCHEMA, timeout=0.4)
+                router = lkroute.psycopg.Router(connection, schema=SCHEMA, timeout=LIMIT)
                 assert router.resolve(NUMBER).url == url
                 with locked():
                     began = time.monotonic()
