@@ -1,7 +1,6 @@
 //! What an import gives: the files, and all that is not in them. Core.
 
 use std::collections::BTreeMap;
-use std::fmt;
 
 use serde_json::Value;
 use uuid::Uuid;
@@ -82,24 +81,28 @@ impl Others {
 }
 
 /// Why a number row was not imported.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, thiserror::Error)]
 pub enum Reason {
     /// Its config is not there, by the id that `rules` holds.
+    #[error("no config has the id {0}")]
     Dangling(String),
     /// `livekit_config` is no id as lkroute writes one: lower case, with
     /// hyphens. Holds the JSON text.
+    #[error("livekit_config is no id as lkroute writes one: {0}")]
     OddConfig(String),
     /// Several active rows of a tenant hold the number.
-    Duplicate {
-        number: E164,
-        tenant: Uuid,
-    },
+    #[error("{number} is there several times for tenant {tenant}")]
+    Duplicate { number: E164, tenant: Uuid },
     /// Its number can't be relied on; says why.
+    #[error("the number can't be read: {0}")]
     Unreadable(String),
     /// Its status is neither NULL nor `active`.
+    #[error("the status is {0:?}")]
     Inactive(String),
+    #[error("rules is no JSON object")]
     RulesNoObject,
     /// Its config was not imported; holds the name.
+    #[error("config {0:?} was not imported")]
     ConfigNotImported(String),
 }
 
@@ -114,24 +117,6 @@ impl Reason {
             Reason::Inactive(_) => "inactive",
             Reason::RulesNoObject => "rules-no-object",
             Reason::ConfigNotImported(_) => "config-not-imported",
-        }
-    }
-}
-
-impl fmt::Display for Reason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Reason::Dangling(id) => write!(f, "no config has the id {id}"),
-            Reason::OddConfig(value) => {
-                write!(f, "livekit_config is no id as lkroute writes one: {value}")
-            }
-            Reason::Duplicate { number, tenant } => {
-                write!(f, "{number} is there several times for tenant {tenant}")
-            }
-            Reason::Unreadable(why) => write!(f, "the number can't be read: {why}"),
-            Reason::Inactive(status) => write!(f, "the status is {status:?}"),
-            Reason::RulesNoObject => f.write_str("rules is no JSON object"),
-            Reason::ConfigNotImported(name) => write!(f, "config {name:?} was not imported"),
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::doctor::{Complaint, ComplaintSeverity, ConfigRow, DoctorFindings};
 use crate::error::Error;
 
 /// `doctor --format json`.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Default, Serialize, JsonSchema)]
 pub struct DoctorReport<'a> {
     pub format_version: u32,
     /// That of `--env`.
@@ -46,12 +46,8 @@ impl<'a> DoctorReport<'a> {
     pub fn failed(error: &Error) -> DoctorReport<'static> {
         DoctorReport {
             format_version: FORMAT_VERSION,
-            environment: None,
-            well: false,
-            numbers: 0,
-            configs: &[],
-            others: &[],
             error: Some(error.into()),
+            ..DoctorReport::default()
         }
     }
 }

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::escape::visible;
 use super::history::{RecordReport, apply_in_words};
-use super::json::{ErrorReport, FORMAT_VERSION, SourceReport};
+use super::json::{ErrorReport, FORMAT_VERSION, SourceReport, shown_value};
 use super::lines::toml_value;
 use super::plan_rows::{self, ChangeGroup, NAMED_ALIKE, alike_words, group_alike, is_binding};
 use super::style::{BOLD, CHANGED, DIM, ERROR, NOTED, counted, paint, wrapped};
@@ -212,15 +212,10 @@ impl<'a> DriftReport<'a> {
 fn drifted_report<'a>(drift: &'a Drift, change: &Change) -> DriftedReport<'a> {
     let plan = &drift.plan;
     let address = plan.address(change.object);
-    let shown = |field: Field, value: &Option<Value>| match (field, value) {
-        (_, None) => Value::Null,
-        (Field::ApiSecret, Some(_)) => "(secret)".into(),
-        (field, Some(value)) => plan.shown(field, value),
-    };
     let fields = plan.patch(change).fields.iter().map(|field| DriftedField {
         name: field.field.as_str(),
-        applied: shown(field.field, &field.after),
-        live: shown(field.field, &field.before),
+        applied: shown_value(plan, field.field, &field.after),
+        live: shown_value(plan, field.field, &field.before),
         by: drift
             .set_by(change, field.field)
             .and_then(|id| drift.applies.get(&id))

@@ -135,7 +135,7 @@ fn field_report(plan: &Plan, change: &Change, field: &FieldChange) -> FieldRepor
     }
 }
 
-pub(super) fn shown_value(plan: &Plan, field: Field, value: &Option<Value>) -> Value {
+pub(crate) fn shown_value(plan: &Plan, field: Field, value: &Option<Value>) -> Value {
     match (field, value) {
         (_, None) => Value::Null,
         (Field::ApiSecret, Some(_)) => "(secret)".into(),

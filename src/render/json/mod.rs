@@ -13,6 +13,7 @@ use serde::Serialize;
 
 pub use crate::format_versions::REPORT as FORMAT_VERSION;
 pub use changes::SourceReport;
+pub(super) use changes::shown_value;
 pub use plan::{AppliedReport, ApplyReport, PlanReport};
 
 use crate::error::Error;

@@ -18,7 +18,7 @@ use crate::render::plan_rows::{self, PlanRows};
 use crate::render::rerouted::RoutingReport;
 
 /// `plan`, and what `apply` planned.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Default, Serialize, JsonSchema)]
 pub struct PlanReport<'a> {
     pub format_version: u32,
     pub environment: Option<&'a str>,
@@ -197,22 +197,9 @@ impl<'a> PlanReport<'a> {
     pub fn failed(findings: &[Finding], error: &Error) -> PlanReport<'static> {
         PlanReport {
             format_version: FORMAT_VERSION,
-            environment: None,
-            base: None,
-            digest: None,
-            summary: PlanSummary::default(),
-            changes: Changes::default(),
-            conflicts: Vec::new(),
-            drift: Vec::new(),
-            held_back: Vec::new(),
-            outstanding: Changes::default(),
             findings: finding_reports(findings),
-            refusals: Vec::new(),
-            foreign: ForeignReport::default(),
-            routing: RoutingReport::default(),
-            number: None,
-            not_covered: Vec::new(),
             error: Some(error.into()),
+            ..PlanReport::default()
         }
     }
 }

@@ -3,7 +3,6 @@
 //!
 //! `LKROUTE_TEST_LIVEKIT_SERVER`, `LKROUTE_TEST_REDIS_SERVER` and
 //! `LKROUTE_TEST_AGENT_PYTHON` name the programs; `tests/run` sets them.
-#![allow(dead_code, reason = "for the tests of commands too")]
 
 use std::fs;
 use std::io::{Read, Write};
@@ -28,7 +27,8 @@ pub struct Livekit {
     port: u16,
     /// Absent while it is killed.
     server: Option<Server>,
-    redis: Option<Server>,
+    /// Runs as long as the server does.
+    _redis: Option<Server>,
     redis_port: Option<u16>,
     program: PathBuf,
     config: String,
@@ -98,7 +98,7 @@ impl Livekit {
             url: format!("http://127.0.0.1:{port}"),
             port,
             server: Some(server),
-            redis: redis.map(|(server, _)| server),
+            _redis: redis.map(|(server, _)| server),
             redis_port,
             program: program.to_owned(),
             config,

@@ -1,5 +1,4 @@
 //! A database of either engine for one test, and routing files built in Rust.
-#![allow(dead_code, reason = "grown ahead of its tests")]
 
 use std::collections::BTreeMap;
 

@@ -3,7 +3,6 @@
 //!
 //! A server that is not installed is reported by [`not_run`]: the test then
 //! returns early, and under `CI` it fails.
-#![allow(dead_code, reason = "one toolbox for many tests, grown ahead of them")]
 
 mod console;
 #[macro_use]
@@ -25,7 +24,6 @@ mod standby;
 mod tcp_cut;
 mod told;
 
-#[allow(unused_imports)]
 pub use {
     console::{console, console_run_by, console_where, shell},
     contains::{must_contain, must_lack, must_start},
@@ -42,7 +40,7 @@ pub use {
     spreading::SpreadingProxy,
     standby::Standby,
     tcp_cut::{Cut, TcpCut},
-    told::{Told, find_hint, hint_pieces, told, words_of},
+    told::{find_hint, hint_pieces, told, words_of},
 };
 
 use std::{env, fs, io::Write, path::PathBuf};
