@@ -4,6 +4,7 @@ transaction."""
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import Any, Optional
 
 import asyncpg
@@ -59,8 +60,9 @@ async def _give_back(pool: Any, connection: Any, timeout: Optional[float]) -> No
     try:
         await pool.release(connection, timeout=timeout)
     except asyncio.CancelledError:
-        # The pool resets it still, and the server may be silent.
-        connection.terminate()
+        # The pool may be resetting it still, and the server be silent; or it is back.
+        with suppress(Exception):
+            connection.terminate()
         raise
     except Exception:
         pass

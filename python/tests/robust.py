@@ -635,6 +635,19 @@ async def closing():
     error = await ended_by(router, close, cancel=False)
     assert isinstance(error, lkroute.LookupFailed), repr(error)
 
+    # The pool takes a connection back in the moment in which its task is cancelled: of
+    # asyncpg's two objects, as no other can be made to meet that moment.
+    class TakenBack:
+        async def release(self, connection, timeout):
+            raise asyncio.CancelledError
+
+        def terminate(self):
+            raise asyncpg.InterfaceError("the connection has been released back to the pool")
+
+    giving = asyncio.ensure_future(lkroute.asyncpg._give_back(TakenBack(), TakenBack(), None))
+    await asyncio.wait([giving])
+    assert giving.cancelled(), giving
+
 
 # ---- shadow mode beside a resolver that blocks ------------------------------
 
