@@ -99,10 +99,10 @@ impl ApplyArgs {
         // Who is asked may take an hour: then the database is connected to anew.
         let store = ready.planned.store.take().filter(|_| !asks);
         let planned = &ready.planned;
+        let (format, review) = (self.formatted.format, PlanReview::of(planned));
         report::tell_what_is_unsettled(shell, planned);
         if self.is_text() {
-            let text = PlanReview::of(planned).text(shell.view(self.full));
-            shell.print(&text)?;
+            shell.print(&review.text(shell.view(self.full)))?;
         }
         let refused = match &ready.check {
             ApplyCheck::AppliedAlready(done) => {
@@ -113,12 +113,12 @@ impl ApplyArgs {
             ApplyCheck::NothingToDo | ApplyCheck::Pending => None,
         };
         if let Some(error) = refused {
-            self.print_json(shell, planned, None, Some(&error))?;
+            print_apply_report(shell, format, &review, None, Some(&error))?;
             shell.complain(&error);
             return Ok(error.exit);
         }
         if matches!(ready.check, ApplyCheck::NothingToDo) {
-            self.print_json(shell, planned, None, None)?;
+            print_apply_report(shell, format, &review, None, None)?;
             return Ok(Exit::Done);
         }
         let request = ready.request(&shell.context())?;
@@ -130,7 +130,7 @@ impl ApplyArgs {
         let place = (&planned.target, store);
         let done = carry_out_plan(&context, place, &planned.plan, request, watcher);
         let done = done.await?;
-        self.print_json(shell, planned, Some(&done), None)?;
+        print_apply_report(shell, format, &review, Some(&done), None)?;
         if self.is_text() {
             let summary = applied::applied_text(&planned.plan, done.id, start.elapsed());
             shell.print(&format!("\n{summary}"))?;
@@ -174,28 +174,20 @@ impl ApplyArgs {
     fn is_text(&self) -> bool {
         self.formatted.format == ReportFormat::Text
     }
-
-    fn print_json(
-        &self,
-        shell: &Shell,
-        planned: &Planned,
-        done: Option<&Applied>,
-        error: Option<&Error>,
-    ) -> Result<()> {
-        match self.formatted.format {
-            ReportFormat::Text => Ok(()),
-            ReportFormat::Json => print_apply_report(shell, &PlanReview::of(planned), done, error),
-        }
-    }
 }
 
-/// The JSON report of what writes: its plan, and the apply where there was one.
+/// The JSON report of what writes, where it is wanted: its plan, and the apply
+/// where there was one.
 pub(super) fn print_apply_report(
     shell: &Shell,
+    format: ReportFormat,
     report: &PlanReview<'_>,
     done: Option<&Applied>,
     error: Option<&Error>,
 ) -> Result<()> {
+    if format == ReportFormat::Text {
+        return Ok(());
+    }
     shell.print(&json::json_text(&json::ApplyReport {
         plan: report.json(error),
         applied: done.map(|done| json::AppliedReport {

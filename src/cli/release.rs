@@ -87,9 +87,7 @@ impl ReleaseArgs {
             }
             done = Some(applied);
         }
-        if !is_text {
-            print_apply_report(shell, &report, done.as_ref(), None)?;
-        }
+        print_apply_report(shell, self.formatted.format, &report, done.as_ref(), None)?;
         Ok(Exit::Done)
     }
 }

@@ -11,7 +11,7 @@ use super::globals::{Formatted, ReportFormat};
 use super::report::PlanReview;
 use super::shell::Shell;
 use super::{Stop, history, names};
-use crate::app::apply::{Applied, carry_out_plan};
+use crate::app::apply::carry_out_plan;
 use crate::app::database::block_on;
 use crate::app::rollback::{
     JudgedRollback, RollbackChoice, RollbackRequest, choose_rollback, judge_rollback,
@@ -101,17 +101,18 @@ impl RollbackArgs {
             leave_drift: !asks && !self.revert_drift && !self.dry_run,
         };
         let judged = judge_rollback(&context, request).await?;
+        let (format, review) = (self.formatted.format, report(&judged));
         if is_text {
             shell.print(&self.text(shell, &judged))?;
         }
         if let Err(error) = judged.verdict() {
-            self.print_json(shell, &judged, None, Some(&error))?;
+            print_apply_report(shell, format, &review, None, Some(&error))?;
             shell.complain(&error);
             return Ok(error.exit);
         }
         let plan = &judged.back.plan;
         if plan.is_empty() || self.dry_run {
-            self.print_json(shell, &judged, None, None)?;
+            print_apply_report(shell, format, &review, None, None)?;
             return Ok(Exit::Done);
         }
         approve(shell, "rollback", self.auto_approve, asks)?;
@@ -119,7 +120,7 @@ impl RollbackArgs {
         let request = judged.request(&context)?;
         let done =
             carry_out_plan(&context, (&judged.target, None), plan, request, watcher()).await?;
-        self.print_json(shell, &judged, Some(&done), None)?;
+        print_apply_report(shell, format, &review, Some(&done), None)?;
         if is_text {
             let summary = applied::applied_text(plan, done.id, start.elapsed());
             shell.print(&format!("\n{summary}"))?;
@@ -137,19 +138,6 @@ impl RollbackArgs {
             ..shell.view(self.full)
         };
         format!("{title}\n{}", report(judged).text(view))
-    }
-
-    fn print_json(
-        &self,
-        shell: &Shell,
-        judged: &JudgedRollback,
-        done: Option<&Applied>,
-        error: Option<&Error>,
-    ) -> Result<()> {
-        match self.formatted.format {
-            ReportFormat::Text => Ok(()),
-            ReportFormat::Json => print_apply_report(shell, &report(judged), done, error),
-        }
     }
 }
 
