@@ -27,6 +27,9 @@ pub struct Snapshot {
     /// Every config row, ours or not.
     pub configs: Vec<LiveConfig>,
     pub odd_configs: Vec<OddConfigRow>,
+    /// Configs that rows of the application point to by a foreign key, each with
+    /// the column, quoted as in SQL.
+    pub referenced_configs: Vec<(Uuid, String)>,
     pub owned_configs: Vec<OwnedConfig>,
     pub owned_regions: Vec<OwnedRegion>,
     /// Paths that [`SourceLine::file`] of owned things index.

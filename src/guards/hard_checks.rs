@@ -15,6 +15,7 @@ use crate::snapshot::{LiveConfig, Snapshot};
 /// Every reason not to apply this plan.
 pub(crate) fn refusals(plan: &Plan, routing: &Routing, snapshot: &Snapshot) -> Vec<Finding> {
     let mut refusals = configs_in_use(plan);
+    refusals.extend(configs_referenced(plan, snapshot));
     refusals.extend(fallbacks_in_use(plan));
     refusals.extend(format_not_said(plan, routing, snapshot));
     refusals
@@ -62,6 +63,31 @@ fn configs_in_use(plan: &Plan) -> Vec<Finding> {
         Some(in_use(plan, change, holders))
     });
     in_use.collect()
+}
+
+/// A config is not deleted, either, while rows point to it by a foreign key of the
+/// application's: they would be deleted or changed with it, or keep it.
+fn configs_referenced(plan: &Plan, snapshot: &Snapshot) -> Vec<Finding> {
+    let gone = deleted_configs(plan);
+    let referenced = gone.iter().filter_map(|change| {
+        let id = change.row?;
+        let columns = snapshot.referenced_configs.iter();
+        let columns = columns.filter(|(config, _)| *config == id);
+        let columns: Vec<&str> = columns.map(|(_, column)| column.as_str()).collect();
+        if columns.is_empty() {
+            return None;
+        }
+        let message = format!(
+            "{} can't be deleted: rows point to it by a foreign key ({})",
+            plan.address(change.object),
+            columns.join(", ")
+        );
+        Some(Finding::error("config-in-use", message).hint(
+            "let them point to another config, or to none, in the application first: they would \
+             be deleted or changed with it",
+        ))
+    });
+    referenced.collect()
 }
 
 /// A config is not deleted, either, while another that is left has it as its

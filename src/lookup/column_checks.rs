@@ -26,6 +26,9 @@ impl Columns {
 
     /// What can't be read or written as it is.
     pub fn problem(&self) -> Option<String> {
+        if self.no_table.is_some() {
+            return self.no_table.clone();
+        }
         let labels = [String::from("active"), String::from("inactive")];
         let numbers: [ExpectedColumn; 7] = [
             ("id", is_id, "uuid or text"),

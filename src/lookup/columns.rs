@@ -27,7 +27,7 @@ pub(super) enum ColumnKind {
     Other,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Column {
     pub(super) kind: ColumnKind,
     /// In quotes, with its schema.
@@ -39,12 +39,14 @@ pub(super) struct Column {
 
 /// The columns of both tables. Before they are loaded, their types are taken
 /// to be those of lkroute's own migrations.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Columns {
     pub(super) known: BTreeMap<(&'static str, String), Column>,
     /// Row-level security is active on the table of numbers, which COPY does
     /// not fill then.
     pub(super) are_numbers_secured: bool,
+    /// What stands where one of the two tables should, in words.
+    pub(super) no_table: Option<String>,
 }
 
 const UUID: &str = "^(urn:uuid:)?[{]?[0-9a-f]{4}(-?[0-9a-f]{4}){7}[}]?$";
@@ -128,11 +130,25 @@ impl Columns {
         Columns {
             known: BTreeMap::new(),
             are_numbers_secured: false,
+            no_table: None,
         }
     }
 
     pub fn are_loaded(&self) -> bool {
         !self.known.is_empty()
+    }
+
+    /// Takes in a table of the catalogue, and what it is (`pg_class.relkind`).
+    pub(super) fn add_table(&mut self, name: &str, kind: &str) {
+        let what = match kind {
+            "v" => "a view",
+            "m" => "a materialized view",
+            "f" => "a foreign table",
+            _ => return,
+        };
+        if [NUMBERS, CONFIGS].contains(&name) {
+            self.no_table = Some(format!("{name} is {what}, and no table"));
+        }
     }
 
     /// Takes in a column of the catalogue: table, column, type and its kind

@@ -182,6 +182,14 @@ impl<'a> Dialect<'a> {
         }
     }
 
+    /// What a SELECT ends with whose rows nobody may delete meanwhile.
+    pub fn kept(self) -> &'static str {
+        match self.syntax {
+            Postgres => " FOR KEY SHARE",
+            Sqlite => "",
+        }
+    }
+
     /// The columns of a config called `c`: id, [`CONFIG_COLUMNS`], updated_at.
     /// `worker_name` came later.
     pub fn config_columns(self, worker_name: bool) -> String {
@@ -215,6 +223,15 @@ impl<'a> Dialect<'a> {
         match self.syntax {
             Postgres => "(v->>'id')::uuid".to_owned(),
             Sqlite => self.under("id"),
+        }
+    }
+
+    /// What follows INSERT and UPDATE: a key of the application's that says ON
+    /// CONFLICT REPLACE would delete rows of others without a word (SQLite).
+    pub fn or_abort(self) -> &'static str {
+        match self.syntax {
+            Postgres => "",
+            Sqlite => " OR ABORT",
         }
     }
 

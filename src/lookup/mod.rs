@@ -35,7 +35,7 @@ pub use names::{
     STATE, literal, quoted,
 };
 pub use postgres::{config_id, hidden_sql};
-pub use postgres_tables::{PgTables, inspection};
+pub use postgres_tables::{ConfigReference, PgTables, inspection};
 pub use sqlite::{
     SqliteTables, sqlite_base_number, sqlite_config_id, sqlite_rules_text, sqlite_uuid_digits,
 };

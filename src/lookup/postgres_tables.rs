@@ -18,6 +18,16 @@ pub struct PgTables {
     pub(super) inspected: Option<Inspected>,
     /// Where nothing was looked at: the table of agents can't be asked.
     pub(super) without_agents: bool,
+    config_references: Vec<ConfigReference>,
+}
+
+/// A column of the application's that points to the id of a config by a foreign
+/// key, in quotes.
+#[derive(Debug, Clone)]
+pub struct ConfigReference {
+    /// With its schema, where there are such.
+    pub table: String,
+    pub column: String,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -41,7 +51,7 @@ pub fn inspection(schema: &str) -> String {
                 (SELECT count(*) FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid
                    AND a.attname IN ('id', 'tenant_id') AND NOT a.attisdropped
                    AND has_column_privilege(c.oid, a.attnum, 'SELECT')) = 2,
-                row_security_active(c.oid))),
+                row_security_active(c.oid), c.relkind::text)),
                 '[]'::json)
               FROM pg_catalog.pg_class c
               WHERE c.relnamespace = s.oid AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
@@ -60,7 +70,19 @@ pub fn inspection(schema: &str) -> String {
                 JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
                 LEFT JOIN pg_catalog.pg_type b ON b.oid = t.typbasetype AND t.typtype = 'd'
               WHERE c.relnamespace = s.oid AND c.relname IN ('{NUMBERS}', '{CONFIGS}', '{USERS}')
-                AND a.attnum > 0 AND NOT a.attisdropped))::text
+                AND a.attnum > 0 AND NOT a.attisdropped),
+           (SELECT coalesce(pg_catalog.json_agg(pg_catalog.json_build_array(
+                quote_ident(n.nspname) || '.' || quote_ident(r.relname), quote_ident(a.attname))),
+                '[]'::json)
+              FROM pg_catalog.pg_constraint f
+                JOIN pg_catalog.pg_class c ON c.oid = f.confrelid
+                JOIN pg_catalog.pg_class r ON r.oid = f.conrelid
+                JOIN pg_catalog.pg_namespace n ON n.oid = r.relnamespace
+                JOIN pg_catalog.pg_attribute a ON a.attrelid = r.oid AND a.attnum = f.conkey[1]
+                JOIN pg_catalog.pg_attribute k ON k.attrelid = c.oid AND k.attnum = f.confkey[1]
+              WHERE f.contype = 'f' AND c.relnamespace = s.oid AND c.relname = '{CONFIGS}'
+                AND f.conparentid = 0 AND cardinality(f.conkey) = 1 AND k.attname = 'id'
+                AND has_column_privilege(r.oid, a.attnum, 'SELECT')))::text
          FROM (SELECT (SELECT oid FROM pg_catalog.pg_namespace WHERE nspname = {schema})) s (oid)"
     )
 }
@@ -75,6 +97,7 @@ impl PgTables {
             columns: Columns::default(),
             inspected: None,
             without_agents: false,
+            config_references: Vec::new(),
         }
     }
 
@@ -107,6 +130,7 @@ impl PgTables {
             let is_secured = table.flag(2)?;
             inspected.row_security |= is_secured;
             found.columns.are_numbers_secured |= is_secured && name == NUMBERS;
+            found.columns.add_table(&name, table.some_text(3)?);
             inspected.tables.insert(name);
         }
         for column in JsonRow::read_all(parts.cell(1)?.ok_or("no columns")?)? {
@@ -114,6 +138,13 @@ impl PgTables {
             found.columns.add(&column)?;
             let is = |ix, text: &str| column.text(ix).map(|found| found == Some(text));
             inspected.user_by_uuid |= is(0, USERS)? && is(1, "id")? && is(2, "uuid")?;
+        }
+        for key in JsonRow::read_all(parts.cell(2)?.ok_or("no foreign keys")?)? {
+            let key = key?;
+            found.config_references.push(ConfigReference {
+                table: key.some_text(0)?.to_owned(),
+                column: key.some_text(1)?.to_owned(),
+            });
         }
         found.inspected = Some(inspected);
         Ok(found)
@@ -125,6 +156,10 @@ impl PgTables {
 
     pub fn columns(&self) -> &Columns {
         &self.columns
+    }
+
+    pub fn config_references(&self) -> &[ConfigReference] {
+        &self.config_references
     }
 
     pub fn schema(&self) -> &str {

@@ -13,6 +13,8 @@ use crate::lookup::Dialect;
 pub(super) struct Attempt<'a, S> {
     pub conn: &'a mut S,
     pub dialect: Dialect<'a>,
+    /// The name of the schema; empty on SQLite.
+    pub schema: &'a str,
     /// The server's process, once it is known; SQLite has none.
     pub pid: &'a mut Option<i64>,
     pub write_set: &'a WriteSet<'a>,
@@ -35,6 +37,7 @@ impl<'a, S: Session> Attempt<'a, S> {
         Attempt {
             conn,
             dialect,
+            schema: "",
             pid,
             write_set,
             request,

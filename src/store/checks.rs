@@ -11,7 +11,6 @@ use super::write_set::{WriteSet, key};
 use crate::address::Address;
 use crate::diff::plan::{Action, Change, FieldChange, Patch};
 use crate::diff::row_reader::read_row;
-use crate::error::Error;
 use crate::fields::{Field, Fields};
 use crate::phone;
 use crate::snapshot::{LiveConfig, NumberRow};
@@ -87,7 +86,7 @@ impl<'a> WriteSet<'a> {
         let found: Vec<(Address, String)> = found.collect();
         match found.is_empty() {
             true if live.len() == written.len() => Ok(()),
-            true => Err(Error::new("configs that were written are not there").into()),
+            true => Err(ApplyError::left_out("configs")),
             false => Err(ApplyError::rewritten(found)),
         }
     }

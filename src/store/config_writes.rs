@@ -43,6 +43,35 @@ pub(super) async fn check<S: Session>(
     Ok(before)
 }
 
+/// Checks that the configs that numbers go to are there, and keeps them from being
+/// deleted by others.
+pub(super) async fn check_gone_to<S: Session>(
+    run: &mut Attempt<'_, S>,
+) -> Result<(), AttemptError> {
+    let mut wanted = run.write_set.configs_gone_to();
+    let ids: Vec<Uuid> = wanted.keys().copied().collect();
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let (dialect, id) = (run.dialect, run.dialect.config_row_id());
+    let sql = format!(
+        "SELECT {id} FROM {}voice_agent_livekit c WHERE {}{}",
+        dialect.schema_prefix(),
+        dialect.among(&id),
+        dialect.kept()
+    );
+    for row in run.conn.read_ids(&sql, &ids).await? {
+        wanted.remove(&row.some_uuid(0)?);
+    }
+    if wanted.is_empty() {
+        return Ok(());
+    }
+    let numbers = wanted.values().map(|change| run.write_set.address(change));
+    let mut numbers: Vec<_> = numbers.collect();
+    numbers.sort_unstable();
+    Err(ApplyError::moved("the configs that numbers go to are gone", numbers).into())
+}
+
 /// The configs with these ids; `locked` ends the statement.
 async fn read<S: Session>(
     run: &mut Attempt<'_, S>,
@@ -62,37 +91,41 @@ async fn read<S: Session>(
         .collect()
 }
 
-/// Deletes, renames, changes and inserts configs, in an order in which names
-/// can be handed on.
-pub(super) async fn write<S: Session>(run: &mut Attempt<'_, S>) -> Result<(), AttemptError> {
-    delete(run).await?;
+/// Renames, changes and inserts configs, before numbers point to them; how many
+/// rows. Names can be handed on: those that give one up get another for a moment.
+pub(super) async fn write<S: Session>(run: &mut Attempt<'_, S>) -> Result<u64, AttemptError> {
     let dialect = run.dialect;
     let table = format!("{}voice_agent_livekit", dialect.schema_prefix());
     let (id, touch) = (dialect.config_row_id(), dialect.touch_config());
     let updates = run.write_set.configs_to(ConfigWrite::Update);
-    let (objects, renamed) = run.write_set.config_rows(&updates)?;
-    if renamed.len() > 1 {
+    let (objects, mut parked) = run.write_set.config_rows(&updates)?;
+    let inserts = run.write_set.configs_to(ConfigWrite::Insert);
+    let or_abort = dialect.or_abort();
+    if !parked.is_empty() || !inserts.is_empty() {
+        let gone = run.write_set.configs_to(ConfigWrite::Delete);
+        parked.extend(gone.iter().filter_map(|change| change.row));
+    }
+    if parked.len() > 1 || (parked.len() == 1 && !inserts.is_empty()) {
         let park = format!(
-            "UPDATE {table} AS c SET name = 'lkroute-' || c.id{touch} WHERE {}",
+            "UPDATE{or_abort} {table} AS c SET name = 'lkroute-' || c.id{touch} WHERE {}",
             dialect.among(&id)
         );
-        run.conn.write_ids(&park, &renamed).await?;
+        run.conn.write_ids(&park, &parked).await?;
     }
     let set = CONFIG_COLUMNS.map(|column| {
         let (has, value) = (dialect.has(column), dialect.under(column));
         format!("{column} = CASE WHEN {has} THEN {value} ELSE c.{column} END")
     });
     let update = format!(
-        "UPDATE {table} AS c SET {}{touch} FROM {} WHERE {id} = {}",
+        "UPDATE{or_abort} {table} AS c SET {}{touch} FROM {} WHERE {id} = {}",
         set.join(", "),
         dialect.rows(),
         dialect.id()
     );
-    store(run, &update, &updates, &objects).await?;
-    let inserts = run.write_set.configs_to(ConfigWrite::Insert);
+    let written = store(run, &update, &updates, &objects).await?;
     let (objects, _) = run.write_set.config_rows(&inserts)?;
     let insert = format!(
-        "INSERT INTO {table} (id, {}) SELECT {}, {} FROM {}",
+        "INSERT{or_abort} INTO {table} (id, {}) SELECT {}, {} FROM {}",
         CONFIG_COLUMNS.join(", "),
         dialect.new_config_id(),
         CONFIG_COLUMNS
@@ -100,7 +133,7 @@ pub(super) async fn write<S: Session>(run: &mut Attempt<'_, S>) -> Result<(), At
             .join(", "),
         dialect.rows()
     );
-    store(run, &insert, &inserts, &objects).await
+    Ok(written + store(run, &insert, &inserts, &objects).await?)
 }
 
 /// Reads back what was written, which triggers may have changed.
@@ -119,26 +152,26 @@ async fn store<S: Session>(
     sql: &str,
     changes: &[&Change],
     objects: &[Value],
-) -> Result<(), AttemptError> {
+) -> Result<u64, AttemptError> {
     let written = run.write(sql, objects).await;
     let moved = |what: &str| {
         let addresses = changes.iter().map(|change| run.write_set.address(change));
         AttemptError::from(ApplyError::moved(what, addresses.collect()))
     };
     match written {
-        Ok(rows) if rows == objects.len() as u64 => Ok(()),
+        Ok(rows) if rows == objects.len() as u64 => Ok(rows),
         Ok(_) => Err(moved("configs have changed")),
         Err(error) if S::is_taken(&error) => Err(moved("a name or id was taken by another config")),
         Err(error) => Err(error.into()),
     }
 }
 
-/// Deletes configs that no number holds.
-async fn delete<S: Session>(run: &mut Attempt<'_, S>) -> Result<(), AttemptError> {
+/// Deletes configs that no number holds any more; how many.
+pub(super) async fn delete<S: Session>(run: &mut Attempt<'_, S>) -> Result<u64, AttemptError> {
     let changes = run.write_set.configs_to(ConfigWrite::Delete);
     let ids: Vec<Uuid> = changes.iter().filter_map(|change| change.row).collect();
     if ids.is_empty() {
-        return Ok(());
+        return Ok(0);
     }
     let (dialect, prefix) = (run.dialect, run.dialect.schema_prefix());
     // One row more than there are: the proof that whoever answers sees what
@@ -167,9 +200,10 @@ async fn delete<S: Session>(run: &mut Attempt<'_, S>) -> Result<(), AttemptError
         "DELETE FROM {prefix}voice_agent_livekit AS c WHERE {}",
         dialect.among(&dialect.config_row_id())
     );
-    if run.conn.write_ids(&delete, &ids).await? != ids.len() as u64 {
+    let deleted = run.conn.write_ids(&delete, &ids).await?;
+    if deleted != ids.len() as u64 {
         let all = changes.iter().map(|change| run.write_set.address(change));
         return Err(ApplyError::moved("configs are gone", all.collect()).into());
     }
-    Ok(())
+    Ok(deleted)
 }

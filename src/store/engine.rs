@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::fields::Fields;
 use crate::history::Versions;
 use crate::history::window::WindowApply;
-use crate::lookup::Dialect;
+use crate::lookup::{ConfigReference, Dialect, literal};
 use crate::routing::guards::StoredGuards;
 use crate::snapshot::{ApplyRecord, Snapshot};
 
@@ -54,6 +54,9 @@ pub(super) trait StoreEngine {
         error
     }
 
+    /// The columns of the application's that point to configs by foreign keys.
+    async fn config_references(&mut self) -> Result<Vec<ConfigReference>, sqlx::Error>;
+
     /// Whether there are agents whose tenant can be read.
     async fn has_agents(&mut self) -> Result<bool, sqlx::Error>;
 
@@ -74,7 +77,21 @@ pub(super) trait StoreEngine {
         let (snapshot, tenants) = self.read(&sql, snapshot_of).await?;
         *self.tenants() = tenants;
         let schema = self.schema().map(str::to_owned);
-        Ok(Snapshot { schema, ..snapshot })
+        let references = self.config_references().await;
+        let references = references.map_err(|error| self.database_error(error))?;
+        let referenced_configs = match references.as_slice() {
+            [] => Vec::new(),
+            some => {
+                let sql = referenced_sql(self.dialect(), some);
+                let of = |row: &Self::Row| Ok((row.some_uuid(0)?, row.some_text(1)?.to_owned()));
+                self.read(&sql, |found| all(found, 0, of)).await?
+            }
+        };
+        Ok(Snapshot {
+            schema,
+            referenced_configs,
+            ..snapshot
+        })
     }
 
     async fn applies(&mut self) -> Result<Vec<ApplyRecord>> {
@@ -237,6 +254,21 @@ fn config_columns(dialect: Dialect<'_>) -> String {
 fn region_columns(dialect: Dialect<'_>) -> String {
     let int = dialect.int();
     format!("name, since{int}, fields, file{int}, line{int}")
+}
+
+/// The configs that rows point to by foreign keys, each with the column.
+fn referenced_sql(dialect: Dialect<'_>, references: &[ConfigReference]) -> String {
+    let prefix = dialect.schema_prefix();
+    let each = references.iter().map(|ConfigReference { table, column }| {
+        format!(
+            "SELECT {id}, {shown} FROM {prefix}voice_agent_livekit c
+             WHERE EXISTS (SELECT 1 FROM {table} r
+               WHERE CAST(r.{column} AS text) = CAST(c.id AS text))",
+            id = dialect.config_row_id(),
+            shown = literal(&format!("{table}.{column}")),
+        )
+    });
+    each.collect::<Vec<_>>().join(" UNION ALL ")
 }
 
 /// What [`snapshot_of`] reads; before anything was applied that is the configs.

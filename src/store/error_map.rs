@@ -15,6 +15,10 @@ pub const INTERRUPTED: &str = "interrupted";
 pub(super) const WAIT_LONGER: &str =
     "nothing was changed; try again when it is done, or wait longer with --lock-timeout";
 
+/// The same where a constraint of the application's refuses a row.
+const NOT_TAKEN: &str = "the table does not take what is declared: write another value, or change \
+     its constraint; nothing was changed";
+
 /// The same where something of others is in the way of a migration.
 pub(super) const NAME_TAKEN: &str =
     "something of others has a name that lkroute needs: rename it; nothing was changed";
@@ -29,8 +33,13 @@ pub(super) fn database_error(label: &str, error: &Sql) -> Error {
             Some(code) => match db.try_downcast_ref::<PgDatabaseError>() {
                 None => sqlite_error(label, code, db.message()),
                 Some(refused) => match trigger_function(refused) {
-                    Some(function) => trigger_error(label, code, &function, db.message()),
-                    None => postgres_error(label, code, db.message()),
+                    // What ends a statement from outside ends it in a trigger, too.
+                    Some(function)
+                        if !matches!(code, "57014" | "55P03" | "40001" | "40P01" | "42501") =>
+                    {
+                        trigger_error(label, code, &function, db.message())
+                    }
+                    _ => postgres_error(label, code, db.message()),
                 },
             },
             None => Error::new(format!("{label}: {}", db.message())),
@@ -107,10 +116,18 @@ fn closed_at_once(label: &str) -> Error {
 /// as lkroute calls none.
 fn trigger_function(error: &PgDatabaseError) -> Option<String> {
     let mut lines = error.r#where()?.lines().rev();
-    lines.find_map(|line| {
-        let rest = line.strip_prefix("PL/pgSQL function ")?;
-        Some(rest[..rest.find(')')? + 1].to_owned())
-    })
+    lines.find_map(named_function).map(str::to_owned)
+}
+
+/// The function in a line of the context, in whatever language the server speaks:
+/// `PL/pgSQL function lad_dev.f(integer) line 1 at RAISE`.
+fn named_function(line: &str) -> Option<&str> {
+    let (before, after) = (line.find("PL/pgSQL")?, line.find('(')?);
+    let is_name = |c: char| c.is_ascii_alphanumeric() || "_.$\"".contains(c);
+    let name = line.get(before + "PL/pgSQL".len()..after)?;
+    let start = after - name.len() + name.trim_end_matches(is_name).len();
+    let end = after + line[after..].find(')')? + 1;
+    (start < after).then(|| &line[start..end])
 }
 
 fn trigger_error(label: &str, code: &str, function: &str, message: &str) -> Error {
@@ -159,10 +176,7 @@ fn postgres_error(label: &str, code: &str, message: &str) -> Error {
             "somebody ended it, or a statement_timeout of the role or the database: give it more \
              time, and try again",
         ),
-        "23505" | "23502" | "23514" | "22001" => error.hint(
-            "the table does not take what is declared: write another value, or change its \
-             constraint; nothing was changed",
-        ),
+        "23505" | "23502" | "23503" | "23514" | "23P01" | "22001" | "22003" => error.hint(NOT_TAKEN),
         "28P01" | "28000" => error.hint("check user and password in the database URL"),
         "3D000" => error.hint("check the database's name in the URL"),
         _ => error,
@@ -189,6 +203,7 @@ fn sqlite_error(label: &str, code: &str, message: &str) -> Error {
         .hint("run a command as a user who may write the file and its directory; that mends it"),
         8 => error.hint("run it as a user who may write the file and its directory"),
         11 | 26 => error.hint("this file is no intact SQLite database"),
+        19 => error.hint(NOT_TAKEN),
         13 => error.hint("the disk is full: make room, and try again; nothing was changed"),
         10 | 14 => error.hint("check the path, its permissions and the disk: it has to be a file"),
         1 if message.starts_with("no such") => error.hint(
@@ -212,4 +227,37 @@ pub(super) fn is_passing(error: &Sql) -> bool {
 /// The schema is not what this version needs.
 pub(super) fn stale_plan(message: impl Into<String>) -> Error {
     Error::exit(Exit::Stale, message).hint(PLAN_AGAIN)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_function_of_a_trigger_is_found_in_every_language() {
+        for (line, name) in [
+            (
+                "PL/pgSQL function lad_dev.f() line 1 at RAISE",
+                Some("lad_dev.f()"),
+            ),
+            (
+                "PL/pgSQL-Funktion lad_dev.f() Zeile 1 bei RAISE",
+                Some("lad_dev.f()"),
+            ),
+            (
+                "fonction PL/pgSQL \"Lad\".f(integer,text), ligne 1 à RAISE",
+                Some("\"Lad\".f(integer,text)"),
+            ),
+            (
+                "PL/pgSQL関数lad_dev.f()の1行目 - RAISE",
+                Some("lad_dev.f()"),
+            ),
+            ("SQL statement \"UPDATE a SET b = f()\"", None),
+            ("PL/pgSQL (", None),
+            ("PL/pgSQL a(", None),
+            ("(PL/pgSQL", None),
+        ] {
+            assert_eq!(named_function(line), name, "{line}");
+        }
+    }
 }

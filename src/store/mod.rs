@@ -43,6 +43,7 @@ mod row_patch;
 mod schema;
 mod server_url;
 mod session;
+mod side_effects;
 mod sqlite;
 mod trust;
 mod try_read;

@@ -100,6 +100,8 @@ pub(super) struct SchemaInspection {
     /// here, each with the table's name.
     pub elsewhere: Vec<(String, String)>,
     pub tables: BTreeSet<String>,
+    /// One of them that is no table (SQLite).
+    pub view: Option<String>,
     /// Of these tables: table and column.
     pub columns: BTreeSet<(String, String)>,
     /// Of these tables: table and the columns of a key that no two rows share.
@@ -218,8 +220,12 @@ impl SchemaInspection {
         self.columns.contains(&column)
     }
 
-    /// A column of the application's tables that is read, and is not there.
+    /// A column of the application's tables that is read, and is not there, or a
+    /// view where a table should be.
     pub(super) fn lacks(&self) -> Option<String> {
+        if let Some(view) = &self.view {
+            return Some(format!("{view} is a view, and no table"));
+        }
         let numbers = NUMBER_COLUMNS.into_iter().map(|column| (NUMBERS, column));
         let configs = CONFIG_COLUMNS.into_iter().chain(["id"]);
         // The one that a migration adds.

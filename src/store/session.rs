@@ -4,13 +4,17 @@
 use uuid::Uuid;
 
 use super::row_ext::RowExt;
+use super::side_effects::RowWatch;
 use crate::lookup::Dialect;
 use crate::snapshot::NumberRow;
 
 /// A connection within the transaction of an apply. A statement has one value,
 /// `$1`, or none.
-pub(super) trait Session {
+pub(super) trait Session: Sized {
     type Row: RowExt;
+
+    /// From where on rows are counted that are written.
+    type Mark;
 
     /// The rows of each of these statements, which have no values.
     async fn sets(&mut self, sql: &str) -> Result<Vec<Vec<Self::Row>>, sqlx::Error>;
@@ -32,9 +36,21 @@ pub(super) trait Session {
         each: &mut dyn FnMut(&NumberRow<'_>),
     ) -> Result<(), sqlx::Error>;
 
-    /// Whether anything but constraints acts on numbers that are written. What
-    /// is deferred happens now, rather than behind our back at COMMIT.
-    async fn are_numbers_rewritten(&mut self, dialect: Dialect<'_>) -> Result<bool, sqlx::Error>;
+    /// Where anything but a check acts on rows of the application's two tables
+    /// that are written, begins to count them.
+    async fn watch(&mut self, dialect: Dialect<'_>) -> Result<Option<RowWatch<Self>>, sqlx::Error>;
+
+    /// How many rows of these tables were written since, by whatever, each counted
+    /// once; where that is no more than `expected`, it may be fewer.
+    async fn rows_written(
+        &mut self,
+        dialect: Dialect<'_>,
+        mark: &Self::Mark,
+        expected: u64,
+    ) -> Result<u64, sqlx::Error>;
+
+    /// Lets happen what is deferred, rather than behind our back at COMMIT.
+    async fn settle(&mut self) -> Result<(), sqlx::Error>;
 
     /// Whether it refused a value that has to be unique and is there already.
     fn is_taken(error: &sqlx::Error) -> bool;

@@ -2,10 +2,11 @@
 //! sqlx's connection options.
 
 use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
-use sqlx::postgres::PgConnectOptions;
+use sqlx::postgres::{PgConnectOptions, PgSslMode};
 
 use crate::error::{Error, Result};
 
@@ -254,8 +255,39 @@ impl UrlParts {
         if !host.starts_with('/') && !v6 && host.contains(odd) {
             return Err(ambiguous("a host is not readable"));
         }
-        PgConnectOptions::from_str(&url).map_err(|_| ambiguous("a parameter has an unknown value"))
+        let options = PgConnectOptions::from_str(&url);
+        let options = options.map_err(|_| ambiguous("a parameter has an unknown value"))?;
+        Ok(self.checked(options, root_certificate().as_deref()))
     }
+
+    /// As in libpq: where there is a root certificate, `require` is `verify-ca`;
+    /// `of_user` is the one that is taken where none is named.
+    fn checked(&self, mut options: PgConnectOptions, of_user: Option<&Path>) -> PgConnectOptions {
+        let mode = options.get_ssl_mode();
+        if matches!(
+            mode,
+            PgSslMode::Disable | PgSslMode::Allow | PgSslMode::Prefer
+        ) {
+            return options;
+        }
+        let is_named = self.passed_on.iter().any(|(name, _)| name == "sslrootcert")
+            || std::env::var_os("PGSSLROOTCERT").is_some();
+        match of_user {
+            Some(file) if !is_named => options = options.ssl_root_cert(file),
+            None if !is_named => return options,
+            _ => {}
+        }
+        if matches!(mode, PgSslMode::Require) {
+            options = options.ssl_mode(PgSslMode::VerifyCa);
+        }
+        options
+    }
+}
+
+/// The root certificate of the user's that libpq takes where the URL names none.
+fn root_certificate() -> Option<PathBuf> {
+    let file = std::env::home_dir()?.join(".postgresql/root.crt");
+    file.is_file().then_some(file)
 }
 
 /// A limit in seconds; zero waits for ever in libpq, and as long as nothing is

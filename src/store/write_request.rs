@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use crate::address::Address;
 use crate::error::{Error, Exit, Result};
+use crate::lookup::SCHEMA_VERSION;
 use crate::routing::CipherText;
 use crate::snapshot::ApplyId;
 
@@ -188,6 +189,13 @@ impl ApplyError {
         .into()
     }
 
+    /// The database took rows, and does not have them.
+    pub(super) fn left_out(what: &str) -> ApplyError {
+        Error::new(format!("{what} that were written are not there"))
+            .hint("nothing was written; a trigger or rule of the table leaves rows out: change it")
+            .into()
+    }
+
     /// Exit 5, naming what moved.
     pub(super) fn moved(what: &str, moved: Vec<Address>) -> ApplyError {
         let names = moved.iter().map(Address::to_string);
@@ -223,6 +231,8 @@ pub(super) struct LockedState {
     pub last_apply: Option<ApplyId>,
     pub owner: Option<String>,
     pub environment: Option<String>,
+    /// Of lkroute's tables.
+    pub version: i64,
     /// Id, actor and time of the last apply.
     pub by: Option<(ApplyId, String, String)>,
 }
@@ -231,6 +241,13 @@ impl LockedState {
     /// Whether the database is the one, and as far, as the plan was made for;
     /// the number of the next apply.
     pub(super) fn next(&self, base: Option<ApplyId>, request: &WriteRequest) -> Result<ApplyId> {
+        if self.version > SCHEMA_VERSION {
+            return Err(super::error_map::stale_plan(format!(
+                "a newer lkroute has migrated the database meanwhile (version {} of its schema)",
+                self.version
+            ))
+            .hint("use a newer lkroute"));
+        }
         if self.last_apply != base {
             let by = match &self.by {
                 Some((id, actor, at)) => format!("apply {id} by {actor} at {at}"),

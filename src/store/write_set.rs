@@ -1,7 +1,7 @@
 //! A plan as the sets of rows that an apply writes, the same for both
 //! engines. Imports core; makes no choices of its own.
 
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
@@ -85,6 +85,19 @@ impl<'a> WriteSet<'a> {
         self.bindings.iter().copied().filter(writes).collect()
     }
 
+    /// The same: first those that become inactive, so that another row of their
+    /// number can become active, then the rest. Each is a statement of its own: a
+    /// key of the application's is looked at row by row.
+    pub(super) fn updates_in_turn(&self) -> [Vec<&'a Change>; 2] {
+        let inactive = Some(Value::from("inactive"));
+        let retires = |change: &&Change| {
+            let mut fields = self.plan.patch(change).fields.iter();
+            fields.any(|field| field.field == Field::Status && field.after == inactive)
+        };
+        let (first, then) = self.updates().into_iter().partition(retires);
+        [first, then]
+    }
+
     /// Number rows of lkroute's own that become inactive and are remembered.
     pub(super) fn retired(&self) -> Vec<Uuid> {
         let own = |change: &&&Change| change.action == Action::Delete && change.inserted;
@@ -117,6 +130,28 @@ impl<'a> WriteSet<'a> {
         let fields = &self.plan.patch(change).fields;
         let status = |field: &FieldChange| field.field == Field::Status && wakes(field);
         change.insert || fields.iter().any(status)
+    }
+
+    /// The configs that numbers go to and that are there before this plan, each
+    /// with a number.
+    pub(super) fn configs_gone_to(&self) -> HashMap<Uuid, &'a Change> {
+        let mut wanted = HashMap::new();
+        let mut seen = HashSet::new();
+        for change in self.bindings.iter().copied() {
+            if change.owned.is_none() || !seen.insert(change.patch) {
+                continue;
+            }
+            let fields = self.plan.patch(change).fields.iter();
+            let mut configs = fields.filter(|field| field.field == Field::Config);
+            let config = configs.find_map(|field| field.after.as_ref()?.as_str());
+            if let Some(id) = config.and_then(|id| Uuid::parse_str(id).ok()) {
+                wanted.entry(id).or_insert(change);
+            }
+        }
+        for change in self.configs_to(ConfigWrite::Insert) {
+            wanted.retain(|id, _| Some(*id) != change.row);
+        }
+        wanted
     }
 
     /// Whether the plan relies on there being no rows but those that it knows.

@@ -15,9 +15,10 @@ use crate::error::Error;
 use crate::lookup::Dialect;
 use crate::store::attempt_error::{AttemptError, stopped_by_signal};
 use crate::store::error_map::is_passing;
+use crate::store::session::Session;
 use crate::store::write_request::{Applied, ApplyError, WriteRequest};
 use crate::store::write_set::WriteSet;
-use crate::store::{config_writes, number_checks as shared_checks, version_writes};
+use crate::store::{config_writes, number_checks as shared_checks, side_effects, version_writes};
 
 /// How often a transaction that the server gave up is tried again.
 const TRIES: u32 = 8;
@@ -78,7 +79,10 @@ impl PgStore {
         (again, pid): (bool, &mut Option<i64>),
     ) -> Result<Applied, AttemptError> {
         let dialect = Dialect::postgres(&self.quoted_schema, self.tables.columns());
-        let mut run = PgAttempt::new((&mut self.conn, dialect), pid, write_set, request, progress);
+        let mut run = PgAttempt {
+            schema: &self.schema,
+            ..PgAttempt::new((&mut self.conn, dialect), pid, write_set, request, progress)
+        };
         let rows = u32::try_from(run.total / 1000).unwrap_or(u32::MAX);
         let limit = request.lock_timeout + self.waits.silence;
         let limit = limit.saturating_add(THOUSAND.saturating_mul(rows));
@@ -126,16 +130,24 @@ async fn write(run: &mut PgAttempt<'_>, again: bool) -> Result<Applied, AttemptE
     lock::prove(run).await?;
     let dictionaries = version_writes::read_dictionaries(run).await?;
     let before = config_writes::check(run).await?;
+    config_writes::check_gone_to(run).await?;
     shared_checks::check_adopted(run).await?;
     number_checks::nothing_appeared(run).await?;
     if again {
         numbers::lock_in_order(run).await?;
     }
+    let numbers = run.write_set.updates().len() + run.write_set.inserts().len();
+    let watch = run.conn.watch(run.dialect).await?;
+    let mut configs = config_writes::write(run).await?;
     numbers::update(run).await?;
-    config_writes::write(run).await?;
     numbers::insert(run).await?;
+    configs += config_writes::delete(run).await?;
+    run.conn.settle().await?;
     config_writes::read_back(run).await?;
-    shared_checks::read_back(run).await?;
+    if let Some(watch) = watch {
+        shared_checks::read_back(run).await?;
+        side_effects::refuse(run, &watch, numbers as u64 + configs).await?;
+    }
     let rows = version_writes::write(run, dictionaries, id, &before).await?;
     records::write_bindings(run, id, &rows.bindings).await?;
     let at = version_writes::finish(run, id).await?;

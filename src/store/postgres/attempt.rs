@@ -7,18 +7,21 @@ use uuid::Uuid;
 
 use super::copy::{BadStream, CopiedRow, CopyReader, Writer};
 use super::read::number_row;
-use super::sql::{copy_out, run, sets, statement};
+use super::sql::{copy_out, literal, run, sets, statement};
 use crate::lookup::Dialect;
 use crate::snapshot::NumberRow;
 use crate::store::attempt::Attempt;
 use crate::store::error_map::error_code;
 use crate::store::row_ext::RowExt;
+use crate::store::schema::{CONFIGS, NUMBERS};
 use crate::store::session::Session;
+use crate::store::side_effects::RowWatch;
 
 pub(super) type PgAttempt<'a> = Attempt<'a, PgConnection>;
 
 impl Session for PgConnection {
     type Row = PgRow;
+    type Mark = RowCounts;
 
     async fn sets(&mut self, sql: &str) -> Result<Vec<Vec<PgRow>>, sqlx::Error> {
         sets(self, sql).await
@@ -61,24 +64,126 @@ impl Session for PgConnection {
         .await
     }
 
-    /// Triggers on INSERT (4) or UPDATE (16), or whatever stands behind a view.
-    async fn are_numbers_rewritten(&mut self, dialect: Dialect<'_>) -> Result<bool, sqlx::Error> {
-        let sql = "SELECT c.relkind <> 'r' OR c.relhasrules OR EXISTS (
-               SELECT FROM pg_catalog.pg_trigger t WHERE t.tgrelid = c.oid AND NOT t.tgisinternal
-                 AND t.tgenabled <> 'D' AND t.tgtype & 20 <> 0)
-             FROM pg_catalog.pg_class c WHERE c.oid = to_regclass($1)";
-        let table = format!("{}.voice_agent_numbers", dialect.quoted_schema);
-        let row = statement(sql).bind(table).fetch_one(&mut *self).await?;
-        let rewritten = row.flag(0)?;
-        if rewritten {
-            run(self, "SET CONSTRAINTS ALL IMMEDIATE").await?;
+    /// Triggers on INSERT (4), DELETE (8) and UPDATE (16), rules, foreign keys that
+    /// change or delete rows, and what stands in for a partition.
+    async fn watch(&mut self, dialect: Dialect<'_>) -> Result<Option<RowWatch<Self>>, sqlx::Error> {
+        let tables = with_tables(dialect);
+        let actors = format!(
+            "{tables}
+             SELECT 'the trigger ' || g.tgname || ' of ' || t.oid::regclass
+               FROM t JOIN pg_catalog.pg_trigger g ON g.tgrelid = t.oid
+               WHERE NOT g.tgisinternal AND g.tgenabled IN ('O', 'A') AND g.tgtype & 28 <> 0
+             UNION SELECT 'the rule ' || r.rulename || ' of ' || t.oid::regclass
+               FROM t JOIN pg_catalog.pg_rewrite r ON r.ev_class = t.oid
+             UNION SELECT 'the foreign key ' || f.conname || ' of ' || f.conrelid::regclass
+               FROM t JOIN pg_catalog.pg_constraint f ON f.confrelid = t.oid
+               WHERE f.contype = 'f'
+                 AND (f.confdeltype NOT IN ('a', 'r') OR f.confupdtype NOT IN ('a', 'r'))
+             UNION SELECT 'the foreign table ' || t.oid::regclass
+               FROM t JOIN pg_catalog.pg_class c ON c.oid = t.oid WHERE c.relkind = 'f'
+             ORDER BY 1"
+        );
+        let found = self.sets(&actors).await?;
+        let actors = found.iter().flatten().map(|row| row.some_text(0));
+        let actors = actors
+            .map(|name| name.map(str::to_owned))
+            .collect::<Result<Vec<String>, _>>()?;
+        if actors.is_empty() {
+            return Ok(None);
         }
-        Ok(rewritten)
+        let mark = RowCounts::read(self, dialect).await?;
+        Ok(Some(RowWatch { actors, mark }))
+    }
+
+    async fn rows_written(
+        &mut self,
+        dialect: Dialect<'_>,
+        mark: &RowCounts,
+        expected: u64,
+    ) -> Result<u64, sqlx::Error> {
+        let now = RowCounts::read(self, dialect).await?;
+        let deleted = now.deleted - mark.deleted;
+        let counted = now.written - mark.written + deleted;
+        let rows = if u64::try_from(counted).is_ok_and(|rows| rows > expected) {
+            new_rows(self, dialect).await? + deleted
+        } else {
+            counted
+        };
+        Ok(u64::try_from(rows).unwrap_or_default())
+    }
+
+    async fn settle(&mut self) -> Result<(), sqlx::Error> {
+        run(self, "SET CONSTRAINTS ALL IMMEDIATE").await
     }
 
     fn is_taken(error: &sqlx::Error) -> bool {
         error_code(error).as_deref() == Some("23505")
     }
+}
+
+/// Begins a statement on the application's two tables and all that is below them,
+/// partitions among it: `t`, with the table that each belongs to.
+fn with_tables(dialect: Dialect<'_>) -> String {
+    let names = [NUMBERS, CONFIGS].map(|table| {
+        let name = format!("{}.{table}", dialect.quoted_schema);
+        format!("to_regclass({})", literal(&name))
+    });
+    format!(
+        "WITH RECURSIVE t (oid, root) AS (
+           SELECT c.oid, c.oid FROM pg_catalog.pg_class c WHERE c.oid IN ({})
+           UNION ALL SELECT i.inhrelid, t.root
+             FROM pg_catalog.pg_inherits i JOIN t ON i.inhparent = t.oid)",
+        names.join(", ")
+    )
+}
+
+/// What this session has written of their rows and not yet reported: what it did
+/// before this transaction may be in it. Nothing where the server does not count
+/// (`track_counts`).
+pub(in crate::store) struct RowCounts {
+    /// Inserted and updated.
+    written: i64,
+    /// A row that goes to another partition is deleted here and inserted there, so
+    /// those of a table in partitions are left out.
+    deleted: i64,
+}
+
+impl RowCounts {
+    async fn read(conn: &mut PgConnection, dialect: Dialect<'_>) -> Result<RowCounts, sqlx::Error> {
+        let sql = format!(
+            "{}
+             SELECT coalesce(sum(pg_stat_get_xact_tuples_inserted(t.oid)
+                 + pg_stat_get_xact_tuples_updated(t.oid)), 0)::int8,
+               coalesce(sum(pg_stat_get_xact_tuples_deleted(t.oid))
+                 FILTER (WHERE r.relkind <> 'p'), 0)::int8
+             FROM t JOIN pg_catalog.pg_class r ON r.oid = t.root",
+            with_tables(dialect)
+        );
+        let row = statement(sql).fetch_one(conn).await?;
+        Ok(RowCounts {
+            written: row.some_int(0)?,
+            deleted: row.some_int(1)?,
+        })
+    }
+}
+
+/// How many rows there are that this transaction wrote, in a pass over both tables:
+/// whatever it wrote once more is counted once. What is visible and not yet
+/// committed is its own, whether in a block with an EXCEPTION or not.
+async fn new_rows(conn: &mut PgConnection, dialect: Dialect<'_>) -> Result<i64, sqlx::Error> {
+    let each = [NUMBERS, CONFIGS].map(|table| {
+        format!(
+            "(SELECT count(*) FROM {schema}.{table} n
+              WHERE n.xmin::text::int8 >= x.id % x.epoch AND pg_xact_status(
+                (x.id - x.id % x.epoch + n.xmin::text::int8)::text::xid8) = 'in progress')",
+            schema = dialect.quoted_schema
+        )
+    });
+    let sql = format!(
+        "SELECT {} FROM (SELECT pg_current_xact_id()::text::int8, 4294967296) x(id, epoch)",
+        each.join(" + ")
+    );
+    statement(sql).fetch_one(conn).await?.some_int(0)
 }
 
 /// Runs a COPY … TO STDOUT and hands each row to `each`.

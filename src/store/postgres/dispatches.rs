@@ -3,7 +3,7 @@
 use sqlx::Result;
 
 use super::PgStore;
-use super::sql::{UNATTENDED, statement};
+use super::sql::{TO_WRITE, UNATTENDED, statement};
 use crate::dispatch::Record;
 use crate::lookup::CallStatements;
 use crate::store::dispatches::{CallFilter, FoundCalls, record, values};
@@ -76,5 +76,5 @@ impl PgStore {
 }
 
 fn to_write() -> String {
-    format!("BEGIN; {UNATTENDED}")
+    format!("{TO_WRITE}; {UNATTENDED}")
 }

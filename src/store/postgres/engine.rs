@@ -7,7 +7,7 @@ use sqlx::postgres::PgRow;
 use super::PgStore;
 use super::sql::literal;
 use crate::error::Error;
-use crate::lookup::Dialect;
+use crate::lookup::{ConfigReference, Dialect};
 use crate::store::engine::{StoreEngine, TenantNumbers};
 use crate::store::row_ext::RowExt;
 use crate::store::schema::Layout;
@@ -53,6 +53,10 @@ impl StoreEngine for PgStore {
         } else {
             error
         }
+    }
+
+    async fn config_references(&mut self) -> Result<Vec<ConfigReference>, sqlx::Error> {
+        Ok(self.tables.config_references().to_vec())
     }
 
     async fn has_agents(&mut self) -> Result<bool, sqlx::Error> {

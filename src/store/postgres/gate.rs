@@ -51,15 +51,20 @@ impl PgStore {
             self.conn = conn;
         }
         let sql = format!(
-            "SELECT a.pid::int8, coalesce(a.usename::text, ''), coalesce(a.application_name, ''),
-               extract(epoch FROM clock_timestamp() - a.xact_start)::int8
-             FROM pg_catalog.pg_locks l JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid
+            "SELECT a.pid::int8, coalesce(a.usename, p.owner, '')::text, coalesce(a.application_name, ''),
+               extract(epoch FROM clock_timestamp() - coalesce(a.xact_start, p.prepared))::int8,
+               quote_literal(p.gid)
+             FROM pg_catalog.pg_locks l
+               LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid
+               LEFT JOIN pg_catalog.pg_locks x ON l.pid IS NULL
+                 AND x.virtualtransaction = l.virtualtransaction AND x.locktype = 'transactionid'
+               LEFT JOIN pg_catalog.pg_prepared_xacts p ON p.transaction = x.transactionid
                JOIN pg_catalog.pg_class c ON c.oid = l.relation
                JOIN pg_catalog.pg_namespace s ON s.oid = c.relnamespace
              WHERE l.locktype = 'relation' AND l.mode = 'AccessExclusiveLock'
                AND l.database = (SELECT oid FROM pg_catalog.pg_database
                  WHERE datname = current_database())
-               AND s.nspname = {} AND l.pid <> pg_backend_pid()
+               AND s.nspname = {} AND l.pid IS DISTINCT FROM pg_backend_pid()
              ORDER BY l.granted DESC, a.xact_start LIMIT 1",
             literal(&self.schema)
         );
@@ -70,6 +75,13 @@ impl PgStore {
                 Some(name) => format!("`{name}`"),
             };
             let since = row.int(3).ok()?.unwrap_or_default();
+            if let Some(prepared) = row.text(4).ok()? {
+                return Some(format!(
+                    " for the prepared transaction {prepared} of the role {} ({since} s old), which \
+                     COMMIT PREPARED or ROLLBACK PREPARED ends",
+                    row.some_text(1).ok()?
+                ));
+            }
             Some(format!(
                 " for {name} of the role {} (process {}, {since} s in its transaction)",
                 row.some_text(1).ok()?,

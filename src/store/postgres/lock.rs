@@ -13,11 +13,12 @@ use sqlx::postgres::PgRow;
 use tokio::time::{Instant, sleep};
 
 use super::attempt::PgAttempt;
-use super::sql::{UNATTENDED, literal, run as run_sql, sets, statement};
+use super::sql::{TO_WRITE, UNATTENDED, literal, run as run_sql, sets, statement};
 use crate::error::Error;
+use crate::lookup::{PgTables, inspection};
 use crate::store::attempt::expect_seen;
 use crate::store::attempt_error::AttemptError;
-use crate::store::error_map::error_code;
+use crate::store::error_map::{error_code, stale_plan};
 use crate::store::row_ext::RowExt;
 use crate::store::write_request::LockedState;
 
@@ -36,18 +37,39 @@ pub(super) async fn begin(run: &mut PgAttempt<'_>) -> Result<i64, AttemptError> 
     if run.write_set.relies_on_numbers() {
         lock_numbers(run, until).await?;
     }
+    check_shape(run).await?;
     Ok(id)
 }
 
+/// Keeps the tables as they are until the end, and checks that they are as they were
+/// looked at: binary COPY would write the bytes of one type into another.
+async fn check_shape(run: &mut PgAttempt<'_>) -> Result<(), AttemptError> {
+    let schema = run.dialect.quoted_schema;
+    let sql = format!(
+        "LOCK TABLE {schema}.voice_agent_numbers, {schema}.voice_agent_livekit IN ROW EXCLUSIVE MODE;
+         {}",
+        inspection(run.schema)
+    );
+    let found = sets(run.conn, &sql).await?;
+    let found = found.iter().flatten().next();
+    let found = found.map(|row| row.some_text(0)).transpose()?;
+    let tables = PgTables::read(run.schema, found.unwrap_or_default());
+    let tables = tables.map_err(|error| sqlx::Error::Decode(error.into()))?;
+    if tables.columns() == run.dialect.columns {
+        return Ok(());
+    }
+    Err(stale_plan("the application's tables have changed since they were looked at").into())
+}
+
 async fn lock_state(run: &mut PgAttempt<'_>) -> Result<LockedState, AttemptError> {
-    let begin = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SELECT pg_backend_pid()::int8";
-    let begun = sets(run.conn, begin).await?;
+    let begin = format!("{TO_WRITE}; SELECT pg_backend_pid()::int8");
+    let begun = sets(run.conn, &begin).await?;
     let begun = begun.iter().flatten().next();
     *run.pid = begun.map(|row| row.some_int(0)).transpose()?;
     let sql = format!(
         "SET LOCAL lock_timeout = {timeout};
          UPDATE {schema}.lkroute_state SET last_apply = last_apply
-           RETURNING last_apply::int8, owner, environment;
+           RETURNING last_apply::int8, owner, environment, schema_version::int8;
          SELECT a.id::int8, a.actor, {at} FROM {schema}.lkroute_applies a
            ORDER BY a.id DESC LIMIT 1;
          {UNATTENDED}",
@@ -75,6 +97,7 @@ async fn lock_state(run: &mut PgAttempt<'_>) -> Result<LockedState, AttemptError
         last_apply: state.int(0)?,
         owner: owned(state.text(1)?),
         environment: owned(state.text(2)?),
+        version: state.some_int(3)?,
         by: row(2).map(by).transpose()?,
     })
 }
@@ -129,7 +152,14 @@ async fn holders(run: &mut PgAttempt<'_>, table: &str) -> String {
              '(process ' || a.pid || ')')
            FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
            WHERE l.relation = to_regclass({table}) AND l.granted AND l.pid <> pg_backend_pid()
-             AND l.mode <> 'AccessShareLock' ORDER BY 1 LIMIT 3"
+             AND l.mode <> 'AccessShareLock'
+         UNION SELECT 'the prepared transaction ' || quote_literal(p.gid) || ' of ' || p.owner
+             || to_char(p.prepared AT TIME ZONE 'UTC', '\" since \"YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')
+             || ' (which COMMIT PREPARED or ROLLBACK PREPARED ends)'
+           FROM pg_locks l JOIN pg_locks x ON x.virtualtransaction = l.virtualtransaction
+             JOIN pg_prepared_xacts p ON p.transaction = x.transactionid
+           WHERE l.relation = to_regclass({table}) AND l.mode <> 'AccessShareLock'
+         ORDER BY 1 LIMIT 3"
     );
     let rows = sets(run.conn, &holders).await.unwrap_or_default();
     let names = rows.iter().flatten();

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use sqlx::postgres::PgRow;
 
 use super::PgStore;
-use super::sql::{literal, quoted};
+use super::sql::{TO_WRITE, literal, quoted};
 use crate::store::row_ext::RowExt;
 use crate::store::schema::{
     CONFIGS, MigrationStep, Migrations, NUMBERS, STATE, SchemaInspection, SchemaState, Standby,
@@ -115,6 +115,7 @@ impl PgStore {
             self.elsewhere().await?
         };
         Ok(SchemaInspection {
+            view: None,
             schema: is_schema_there,
             elsewhere,
             tables,
@@ -147,8 +148,7 @@ impl PgStore {
         &mut self,
         steps: &[MigrationStep],
     ) -> Result<(), sqlx::Error> {
-        let begin =
-            "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL lock_timeout = '3s'";
+        let begin = &format!("{TO_WRITE}; SET LOCAL lock_timeout = '3s'");
         self.run(begin).await?;
         let mut result = Ok(());
         for step in steps {

@@ -8,13 +8,13 @@ use super::attempt::{PgAttempt, write_copy};
 use super::copy::Writer;
 use super::sql::{config_id, statement};
 use crate::diff::plan::{Change, Object};
-use crate::error::Error;
 use crate::phone;
 use crate::store::attempt_error::AttemptError;
 use crate::store::number_checks::{CHUNK, refuse_moved};
 use crate::store::row_ext::RowExt;
 use crate::store::row_patch::RowPatch;
 use crate::store::schema::NUMBERS;
+use crate::store::write_request::ApplyError;
 use crate::store::write_set::{key, row};
 
 /// Changes rows that are there, each as the plan saw it: tenant, status and
@@ -62,7 +62,8 @@ pub(super) async fn update(run: &mut PgAttempt<'_>) -> Result<(), AttemptError> 
         config = config_id("n.rules"),
         base = columns.base_number("n"),
     );
-    for chunk in run.write_set.updates().chunks(CHUNK) {
+    let in_turn = run.write_set.updates_in_turn();
+    for chunk in in_turn.iter().flat_map(|changes| changes.chunks(CHUNK)) {
         update_chunk(run, &sql, chunk).await?;
         run.advance(chunk.len());
     }
@@ -199,7 +200,7 @@ pub(super) async fn insert(run: &mut PgAttempt<'_>) -> Result<(), AttemptError> 
     if written == inserts.len() as u64 {
         Ok(())
     } else {
-        Err(Error::new("not every new number was written").into())
+        Err(ApplyError::left_out("new numbers").into())
     }
 }
 
@@ -248,7 +249,7 @@ async fn insert_with_casts(
             .bind(rows.rules);
         let written = query.execute(&mut *run.conn).await?.rows_affected();
         if written != expected || expected != chunk.len() as u64 {
-            return Err(Error::new("not every new number was written").into());
+            return Err(ApplyError::left_out("new numbers").into());
         }
         run.advance(chunk.len());
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use sqlx::postgres::PgRow;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::sql::sets;
+use super::sql::{TO_WRITE, sets};
 use super::{PgStore, connect};
 use crate::error::{Error, Exit};
 use crate::store::attempt_error::AttemptError;
@@ -96,7 +96,7 @@ impl PgStore {
         let mut conn = connect(&self.server).await?;
         // Written, so that no standby that lags can say that it is absent.
         let sql = format!(
-            "BEGIN; SET LOCAL lock_timeout = '10s';
+            "{TO_WRITE}; SET LOCAL lock_timeout = '10s';
              UPDATE {schema}.lkroute_state SET last_apply = last_apply;
              SELECT id::int8, {at} FROM {schema}.lkroute_applies WHERE token = '{token}';
              ROLLBACK",

@@ -24,6 +24,10 @@ pub(super) const UNATTENDED: &str = "SELECT pg_catalog.set_config(s.name, w.valu
    ) w(name, value) ON w.name = s.name
    WHERE s.setting::int8 NOT BETWEEN 1 AND w.value";
 
+/// Begins a transaction that writes, whatever the role's or the database's own
+/// defaults are.
+pub(super) const TO_WRITE: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
+
 pub(super) use crate::lookup::{HERE, config_id, literal, quoted};
 
 /// Runs statements without values and without rows.

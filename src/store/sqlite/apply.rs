@@ -13,9 +13,10 @@ use crate::error::Error;
 use crate::lookup::Dialect;
 use crate::store::attempt_error::{AttemptError, stopped_by_signal};
 use crate::store::row_ext::RowExt;
+use crate::store::session::Session;
 use crate::store::write_request::{Applied, ApplyError, LockedState, WriteRequest};
 use crate::store::write_set::WriteSet;
-use crate::store::{config_writes, number_checks, version_writes};
+use crate::store::{config_writes, number_checks, side_effects, version_writes};
 
 /// How long the end of a transaction that is given up is waited for.
 const ABANDON: Duration = Duration::from_secs(5);
@@ -86,13 +87,21 @@ async fn write(run: &mut SqliteAttempt<'_>) -> Result<Applied, AttemptError> {
     version_writes::open(run, id).await?;
     let dictionaries = version_writes::read_dictionaries(run).await?;
     let before = config_writes::check(run).await?;
+    config_writes::check_gone_to(run).await?;
     number_checks::check_adopted(run).await?;
     numbers::nothing_appeared(run).await?;
+    let numbers = run.write_set.updates().len() + run.write_set.inserts().len();
+    let watch = run.conn.watch(run.dialect).await?;
+    let mut configs = config_writes::write(run).await?;
     numbers::update(run).await?;
-    config_writes::write(run).await?;
     numbers::insert(run).await?;
+    configs += config_writes::delete(run).await?;
+    run.conn.settle().await?;
     config_writes::read_back(run).await?;
-    number_checks::read_back(run).await?;
+    if let Some(watch) = watch {
+        number_checks::read_back(run).await?;
+        side_effects::refuse(run, &watch, numbers as u64 + configs).await?;
+    }
     let rows = version_writes::write(run, dictionaries, id, &before).await?;
     records::write_bindings(run, id, &rows.bindings).await?;
     let at = version_writes::finish(run, id).await?;
@@ -116,7 +125,7 @@ async fn begin(run: &mut SqliteAttempt<'_>) -> Result<i64, AttemptError> {
             },
         );
     }
-    let state = "SELECT s.last_apply, s.owner, s.environment, a.id, a.actor, a.at
+    let state = "SELECT s.last_apply, s.owner, s.environment, a.id, a.actor, a.at, s.schema_version
                  FROM lkroute_state s LEFT JOIN lkroute_applies a
                    ON a.id = (SELECT max(id) FROM lkroute_applies)";
     let row = sqlx::query(state).fetch_optional(&mut *run.conn).await?;
@@ -134,6 +143,7 @@ async fn begin(run: &mut SqliteAttempt<'_>) -> Result<i64, AttemptError> {
         last_apply: row.int(0)?,
         owner: owned(row.text(1)?),
         environment: owned(row.text(2)?),
+        version: row.some_int(6)?,
         by,
     };
     Ok(locked.next(run.write_set.plan.base, run.request)?)

@@ -1,6 +1,9 @@
 //! One attempt to apply a plan to a SQLite file.
 
+use std::sync::{Arc, Mutex};
+
 use futures_util::TryStreamExt;
+use hashbrown::HashSet;
 use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
 use uuid::Uuid;
@@ -11,12 +14,19 @@ use crate::lookup::Dialect;
 use crate::snapshot::NumberRow;
 use crate::store::attempt::Attempt;
 use crate::store::error_map::error_code;
+use crate::store::row_ext::RowExt;
+use crate::store::schema::{CONFIGS, NUMBERS};
 use crate::store::session::Session;
+use crate::store::side_effects::RowWatch;
 
 pub(super) type SqliteAttempt<'a> = Attempt<'a, SqliteConnection>;
 
+/// Rows of the two tables, by table and `rowid`.
+type WrittenRows = Arc<Mutex<HashSet<(usize, i64)>>>;
+
 impl Session for SqliteConnection {
     type Row = SqliteRow;
+    type Mark = WrittenRows;
 
     async fn sets(&mut self, sql: &str) -> Result<Vec<Vec<SqliteRow>>, sqlx::Error> {
         sets(self, sql).await
@@ -52,10 +62,53 @@ impl Session for SqliteConnection {
         Ok(())
     }
 
-    async fn are_numbers_rewritten(&mut self, _dialect: Dialect<'_>) -> Result<bool, sqlx::Error> {
-        let triggers = "SELECT 1 FROM sqlite_master
-                        WHERE type = 'trigger' AND tbl_name = 'voice_agent_numbers'";
-        Ok(statement(triggers).fetch_optional(self).await?.is_some())
+    async fn watch(
+        &mut self,
+        _dialect: Dialect<'_>,
+    ) -> Result<Option<RowWatch<Self>>, sqlx::Error> {
+        let tables = format!("('{NUMBERS}', '{CONFIGS}')");
+        let actors = format!(
+            "SELECT 'the trigger ' || name || ' of ' || tbl_name FROM sqlite_master
+               WHERE type = 'trigger' AND lower(tbl_name) IN {tables}
+             UNION SELECT 'the foreign key ' || f.\"from\" || ' of ' || m.name
+               FROM sqlite_master m JOIN pragma_foreign_key_list(m.name) f
+               WHERE m.type = 'table' AND lower(f.\"table\") IN {tables}
+                 AND (f.on_delete NOT IN ('NO ACTION', 'RESTRICT')
+                   OR f.on_update NOT IN ('NO ACTION', 'RESTRICT'))
+             ORDER BY 1"
+        );
+        let found = statement(actors).fetch_all(&mut *self).await?;
+        let actors = found.iter().map(|row| row.some_text(0).map(str::to_owned));
+        let actors = actors.collect::<Result<Vec<String>, _>>()?;
+        if actors.is_empty() {
+            return Ok(None);
+        }
+        let mark = Arc::new(Mutex::new(HashSet::new()));
+        let rows = Arc::clone(&mark);
+        self.lock_handle().await?.set_update_hook(move |row| {
+            let table = [NUMBERS, CONFIGS]
+                .iter()
+                .position(|table| row.table.eq_ignore_ascii_case(table));
+            if let (Some(table), Ok(mut rows)) = (table, rows.lock()) {
+                rows.insert((table, row.rowid));
+            }
+        });
+        Ok(Some(RowWatch { actors, mark }))
+    }
+
+    async fn rows_written(
+        &mut self,
+        _dialect: Dialect<'_>,
+        mark: &WrittenRows,
+        _expected: u64,
+    ) -> Result<u64, sqlx::Error> {
+        self.lock_handle().await?.remove_update_hook();
+        Ok(mark.lock().map_or(0, |rows| rows.len() as u64))
+    }
+
+    /// What is deferred here can only refuse, at COMMIT.
+    async fn settle(&mut self) -> Result<(), sqlx::Error> {
+        Ok(())
     }
 
     fn is_taken(error: &sqlx::Error) -> bool {

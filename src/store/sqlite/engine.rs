@@ -5,9 +5,10 @@ use sqlx::sqlite::SqliteRow;
 use super::SqliteStore;
 use super::sql::sets;
 use crate::error::Error;
-use crate::lookup::Dialect;
+use crate::lookup::{ConfigReference, Dialect, quoted};
 use crate::store::engine::{StoreEngine, TenantNumbers};
-use crate::store::schema::Layout;
+use crate::store::row_ext::RowExt;
+use crate::store::schema::{CONFIGS, Layout};
 
 impl StoreEngine for SqliteStore {
     type Row = SqliteRow;
@@ -30,6 +31,22 @@ impl StoreEngine for SqliteStore {
 
     async fn sets(&mut self, sql: &str) -> Result<Vec<Vec<SqliteRow>>, sqlx::Error> {
         sets(&mut self.conn, sql).await
+    }
+
+    async fn config_references(&mut self) -> Result<Vec<ConfigReference>, sqlx::Error> {
+        let sql = format!(
+            "SELECT m.name, f.\"from\" FROM sqlite_master m JOIN pragma_foreign_key_list(m.name) f
+             WHERE m.type = 'table' AND lower(f.\"table\") = '{CONFIGS}'
+               AND lower(coalesce(f.\"to\", 'id')) = 'id'"
+        );
+        let found = sets(&mut self.conn, &sql).await?;
+        let references = found.iter().flatten().map(|row| {
+            Ok(ConfigReference {
+                table: quoted(row.some_text(0)?),
+                column: quoted(row.some_text(1)?),
+            })
+        });
+        references.collect()
     }
 
     async fn has_agents(&mut self) -> Result<bool, sqlx::Error> {

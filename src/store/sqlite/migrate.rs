@@ -47,9 +47,10 @@ pub(super) async fn inspect(conn: &mut SqliteConnection) -> Result<SchemaInspect
         ..SchemaInspection::default()
     };
     let sql = format!(
-        "SELECT m.name, c.name, c.pk FROM sqlite_master m JOIN pragma_table_info(m.name) c
+        "SELECT lower(m.name), lower(c.name), c.pk, m.type FROM sqlite_master m
+           JOIN pragma_table_info(m.name) c
          WHERE m.type IN ('table', 'view')
-           AND (m.name IN ('{CONFIGS}', '{NUMBERS}') OR m.name GLOB 'lkroute_*')"
+           AND (lower(m.name) IN ('{CONFIGS}', '{NUMBERS}') OR m.name GLOB 'lkroute_*')"
     );
     let rows = sqlx::query(AssertSqlSafe(sql))
         .fetch_all(&mut *conn)
@@ -60,6 +61,9 @@ pub(super) async fn inspect(conn: &mut SqliteConnection) -> Result<SchemaInspect
         if row.some_int(2)? > 0 {
             let primary = keys.entry((table.clone(), String::new())).or_default();
             primary.insert(column.clone());
+        }
+        if row.text(3)? == Some("view") {
+            found.view = Some(table.clone());
         }
         found.tables.insert(table.clone());
         found.columns.insert((table, column));

@@ -18,7 +18,8 @@ use crate::store::write_set::row;
 
 /// Changes rows that are there, each as the plan saw it.
 pub(super) async fn update(run: &mut SqliteAttempt<'_>) -> Result<(), AttemptError> {
-    for chunk in run.write_set.updates().chunks(CHUNK) {
+    let in_turn = run.write_set.updates_in_turn();
+    for chunk in in_turn.iter().flat_map(|changes| changes.chunks(CHUNK)) {
         check_as_planned(run, chunk).await?;
         let mut alike: HashMap<(u32, bool), Vec<Uuid>> = HashMap::new();
         for change in chunk {
@@ -55,7 +56,7 @@ async fn write(
         set.push("status = ?2 ->> '$.status'".to_owned());
     }
     let sql = format!(
-        "UPDATE voice_agent_numbers SET {}
+        "UPDATE OR ABORT voice_agent_numbers SET {}
          WHERE ?2 IS NOT NULL AND id IN (SELECT value FROM json_each(?1))",
         set.join(", ")
     );
@@ -83,7 +84,7 @@ pub(super) async fn insert(run: &mut SqliteAttempt<'_>) -> Result<(), AttemptErr
     if inserts.is_empty() {
         return Ok(());
     }
-    let sql = "INSERT INTO voice_agent_numbers
+    let sql = "INSERT OR ABORT INTO voice_agent_numbers
                  (id, tenant_id, country_code, base_number, provider, status, rules)
                SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, 'active',
                  value ->> 5 FROM json_each(?)";

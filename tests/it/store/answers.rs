@@ -8,7 +8,7 @@ use std::thread;
 use lkroute::error::Error;
 use lkroute::store::{DatabaseUrl, Mode, Store};
 
-use crate::support::{Haproxy, Postgres, Server, unprivileged};
+use crate::support::{Db, Haproxy, Postgres, Server, unprivileged};
 
 async fn refused(url: &str) -> Error {
     let url = DatabaseUrl::parse(url).expect("a URL");
@@ -40,40 +40,74 @@ async fn a_proxy_without_a_server_behind_it_is_told() {
     }
 }
 
-#[tokio::test]
-async fn a_certificate_of_version_1_is_told() {
-    let Some(postgres) = Postgres::own() else {
-        return;
-    };
-    let dir = Server::dir("lkroute-v1-");
-    // A request that is signed without extensions gives version 1.
+/// A database whose server has the certificate `crt` that a script makes.
+fn with_certificate(postgres: &'static Postgres, script: &str) -> (Db, tempfile::TempDir) {
+    let dir = Server::dir("lkroute-tls-");
     let made = unprivileged("sh")
         .current_dir(dir.path())
-        .args([
-            "-c",
-            "openssl req -new -nodes -newkey rsa:2048 -subj /CN=localhost -keyout key -out csr &&
-             openssl x509 -req -in csr -signkey key -out crt && chmod 600 key &&
-             openssl x509 -in crt -noout -text | grep -q 'Version: 1 '",
-        ])
+        .args(["-c", &format!("{script} && chmod 600 key")])
         .output()
         .expect("openssl");
-    assert!(
-        made.status.success(),
-        "{}",
-        String::from_utf8_lossy(&made.stderr)
-    );
-    let db = postgres.database("v1");
+    let said = String::from_utf8_lossy(&made.stderr);
+    assert!(made.status.success(), "{said}");
+    let db = postgres.database("tls");
     let at = dir.path().display();
     db.psql(&format!("ALTER SYSTEM SET ssl_cert_file = '{at}/crt'"));
     db.psql(&format!("ALTER SYSTEM SET ssl_key_file = '{at}/key'"));
     db.psql("ALTER SYSTEM SET ssl = on");
     db.psql("SELECT pg_reload_conf()");
-    while db
-        .psql_as(&format!("{}?sslmode=require", db.url), "SELECT 1")
-        .is_err()
-    {
+    let url = format!("{}?sslmode=require", db.url);
+    while db.psql_as(&url, "SELECT 1").is_err() {
         thread::sleep(std::time::Duration::from_millis(20));
     }
+    (db, dir)
+}
+
+/// Who pins a certificate with `require` is protected by libpq; here somebody in
+/// between would get the password and every row.
+#[tokio::test]
+async fn a_pinned_certificate_is_checked_with_require_too() {
+    let Some(postgres) = Postgres::own() else {
+        return;
+    };
+    let make = |name: &str| {
+        format!(
+            "openssl req -x509 -nodes -newkey rsa:2048 -subj /CN={name} -keyout {name}.key \
+             -addext basicConstraints=CA:FALSE -addext subjectAltName=DNS:{name} -out {name}.crt"
+        )
+    };
+    let script = format!(
+        "{} && {} && cp one.key key && cp one.crt crt",
+        make("one"),
+        make("two")
+    );
+    let (db, dir) = with_certificate(postgres, &script);
+    let pinned = |name: &str| {
+        let file = dir.path().join(name);
+        format!("{}?sslmode=require&sslrootcert={}", db.url, file.display())
+    };
+    let psql = db.psql_as(&pinned("two.crt"), "SELECT 1");
+    assert!(psql.is_err(), "psql refuses it");
+    let error = refused(&pinned("two.crt")).await;
+    says(&error, "invalid peer certificate", "sslrootcert");
+    for url in [pinned("one.crt"), format!("{}?sslmode=require", db.url)] {
+        let url = DatabaseUrl::parse(&url).expect("a URL");
+        Store::open(&url, None, Mode::Read).await.expect("opened");
+    }
+}
+
+#[tokio::test]
+async fn a_certificate_of_version_1_is_told() {
+    let Some(postgres) = Postgres::own() else {
+        return;
+    };
+    // A request that is signed without extensions gives version 1.
+    let (db, _dir) = with_certificate(
+        postgres,
+        "openssl req -new -nodes -newkey rsa:2048 -subj /CN=localhost -keyout key -out csr &&
+         openssl x509 -req -in csr -signkey key -out crt &&
+         openssl x509 -in crt -noout -text | grep -q 'Version: 1 '",
+    );
     for mode in ["require", "prefer"] {
         let error = refused(&format!("{}?sslmode={mode}", db.url)).await;
         says(&error, "UnsupportedCertVersion", "X.509 version 1");

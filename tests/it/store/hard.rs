@@ -72,6 +72,13 @@ async fn a_connection_lost_around_commit_ends_in_the_truth() {
             return;
         };
         let plan = base.plan(&files()).await;
+        // Of a role's or a database's defaults none counts, when the apply is looked
+        // for neither.
+        let name = &base.db().name;
+        for default in ["isolation = 'serializable'", "read_only = on"] {
+            let default = format!("ALTER DATABASE {name} SET default_transaction_{default}");
+            base.sql(&default).await;
+        }
         let proxy = TcpCut::new(&base.db().url, cut, "lkroute_applies (id");
         let mut store = open_at(&proxy.url, Some(SCHEMA), Mode::Write).await;
         let result = store.apply(&plan, &request(&plan), &mut |_, _| ()).await;

@@ -18,6 +18,9 @@ on_both!(
     a_row_of_others_that_appeared_keeps_ours_asleep,
     what_is_recorded_as_adopted_is_so,
     what_a_trigger_rewrites_is_told,
+    keys_of_the_application_hold_while_rows_are_written,
+    a_config_that_is_gone_meanwhile_gets_no_number,
+    a_newer_lkroute_that_came_meanwhile_is_told,
     a_name_that_was_taken_makes_it_stale,
     another_owner_is_refused,
     a_missing_secret_is_told_before_anything_is_written,
@@ -190,6 +193,71 @@ async fn what_is_recorded_as_adopted_is_so(base: Base) {
     }
     base.apply(&plan).await.unwrap();
     assert_eq!(describe(&base.plan(&routing).await), "");
+}
+
+/// The application's own key against two active rows, or from numbers to configs,
+/// is looked at row by row: in another order no number could go back to an earlier
+/// tenant, or move to a config that comes with it.
+async fn keys_of_the_application_hold_while_rows_are_written(base: Base) {
+    base.sql(
+        "CREATE UNIQUE INDEX one_active ON {voice_agent_numbers} (country_code, base_number)
+           WHERE status = 'active'",
+    )
+    .await;
+    if let Hold::Postgres(_) = &base.hold {
+        base.sql(
+            "ALTER TABLE {voice_agent_numbers} ADD COLUMN livekit_id uuid
+               GENERATED ALWAYS AS ((rules->>'livekit_config')::uuid) STORED
+               REFERENCES {voice_agent_livekit} (id)",
+        )
+        .await;
+    }
+    let mut before = files();
+    bind(&mut before, "+919000000001", 0, "india", Fields::new());
+    bind(&mut before, "+919000000002", 0, "india", Fields::new());
+    // The first goes to another tenant, and both to a config that takes the other's
+    // place and its name, or has another.
+    let [next, same] = ["next", "india"].map(|name| {
+        let mut after = files();
+        let config = config(None, "india", 10);
+        after.configs.remove("india");
+        after.configs.insert(name.to_owned(), config);
+        after
+            .regions
+            .get_mut("india")
+            .expect("a region")
+            .default_config = Some(name.to_owned());
+        bind(&mut after, "+919000000001", 1, name, Fields::new());
+        bind(&mut after, "+919000000002", 0, name, Fields::new());
+        after
+    });
+    for routing in [&before, &next, &before, &next, &before, &same, &before] {
+        base.settle(routing).await;
+    }
+}
+
+/// The application deletes the config while somebody reads the plan: the number would
+/// point to nothing.
+async fn a_config_that_is_gone_meanwhile_gets_no_number(base: Base) {
+    base.settle(&files()).await;
+    let plan = base.plan(&one(INDIA, Fields::new())).await;
+    base.sql("DELETE FROM {voice_agent_livekit}").await;
+    let error = refused(&base, &plan).await.error;
+    assert_eq!(error.exit, Exit::Stale, "{error}");
+    assert_contains!(
+        error.message,
+        "the configs that numbers go to are gone",
+        INDIA
+    );
+}
+
+async fn a_newer_lkroute_that_came_meanwhile_is_told(base: Base) {
+    let plan = base.plan(&files()).await;
+    base.sql("UPDATE {lkroute_state} SET schema_version = 99")
+        .await;
+    let error = refused(&base, &plan).await.error;
+    assert_eq!(error.exit, Exit::Stale, "{error}");
+    assert_contains!(error.message, "a newer lkroute", "99");
 }
 
 async fn what_a_trigger_rewrites_is_told(base: Base) {

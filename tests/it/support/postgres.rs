@@ -69,6 +69,7 @@ impl Postgres {
                 "synchronous_commit=off",
                 "full_page_writes=off",
                 "autovacuum=off",
+                "max_prepared_transactions=4",
             ] {
                 postgres.args(["-c", setting]);
             }

@@ -34,6 +34,7 @@ impl Standby {
                 "listen_addresses=127.0.0.1",
                 &port_setting,
                 "max_connections=200",
+                "max_prepared_transactions=4",
                 "shared_buffers=16MB",
             ];
             for setting in own.iter().chain(settings) {

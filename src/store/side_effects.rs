@@ -1,0 +1,46 @@
+//! What triggers, rules and foreign keys of the application's tables do beside what
+//! an apply writes to them: counted, named, and refused. Imports the error type.
+
+use super::attempt::Attempt;
+use super::attempt_error::AttemptError;
+use super::session::Session;
+use crate::count_words::counted;
+use crate::error::Error;
+
+/// How many of what acts on rows are named.
+const NAMED: usize = 5;
+
+/// A watch over the rows of the application's two tables.
+pub(super) struct RowWatch<S: Session> {
+    /// What acts on rows that are written, by name.
+    pub actors: Vec<String>,
+    /// What the engine needs to count by.
+    pub mark: S::Mark,
+}
+
+/// Refuses where other rows were written than the `expected` ones: nobody planned
+/// them, and no history would tell of them.
+pub(super) async fn refuse<S: Session>(
+    run: &mut Attempt<'_, S>,
+    watch: &RowWatch<S>,
+    expected: u64,
+) -> Result<(), AttemptError> {
+    let rows = run.conn.rows_written(run.dialect, &watch.mark, expected);
+    let rows = rows.await?;
+    if rows <= expected {
+        return Ok(());
+    }
+    let mut names = watch.actors[..watch.actors.len().min(NAMED)].join(", ");
+    if watch.actors.len() > NAMED {
+        names += &format!(" or {} more", watch.actors.len() - NAMED);
+    }
+    let more = counted(rows - expected, "row");
+    Err(Error::new(format!(
+        "{more} of the application's tables would change beside what the plan says, by {names}"
+    ))
+    .hint(
+        "nothing was written; change what acts on these rows, or write them in the application \
+         first, so that there is nothing left for it to do",
+    )
+    .into())
+}
