@@ -177,6 +177,10 @@ fn postgres_error(label: &str, code: &str, message: &str) -> Error {
              time, and try again",
         ),
         "23505" | "23502" | "23503" | "23514" | "23P01" | "22001" | "22003" => error.hint(NOT_TAKEN),
+        _ if message.contains("statement pooling mode") => error.hint(
+            "pgbouncer hands the server on with every statement: say pool_mode = transaction for \
+             this database there, or name the server itself",
+        ),
         "28P01" | "28000" => error.hint("check user and password in the database URL"),
         "3D000" => error.hint("check the database's name in the URL"),
         _ => error,

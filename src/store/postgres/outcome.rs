@@ -10,7 +10,7 @@ use super::sql::{TO_WRITE, sets};
 use super::{PgStore, connect};
 use crate::error::{Error, Exit};
 use crate::store::attempt_error::AttemptError;
-use crate::store::error_map::database_error;
+use crate::store::error_map::{database_error, error_code};
 use crate::store::row_ext::RowExt;
 use crate::store::waits::Waits;
 use crate::store::write_request::{Applied, WriteRequest};
@@ -104,8 +104,16 @@ impl PgStore {
             at = super::read::time("at"),
             token = request.token.hyphenated(),
         );
-        let found = sets(&mut conn, &sql).await;
-        let found = found.map_err(|error| self.database_error(error))?;
+        let found = match sets(&mut conn, &sql).await {
+            // Nobody else holds this row for so long.
+            Err(error) if error_code(&error).as_deref() == Some("55P03") => {
+                return Err(Error::new(
+                    "the server answers, and COMMIT has not ended there: a synchronous standby \
+                     that has to confirm it may be away",
+                ));
+            }
+            found => found.map_err(|error| self.database_error(error))?,
+        };
         self.conn = conn;
         let row = found.get(3).and_then(|rows| rows.first());
         let applied = |row: &PgRow| {

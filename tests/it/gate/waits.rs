@@ -106,3 +106,21 @@ fn nothing_is_set_for_longer_than_a_transaction() {
         assert_eq!(session.value(&format!("SHOW {setting}")), "0", "{setting}");
     }
 }
+
+#[test]
+fn a_pooler_that_takes_no_transactions_is_told() {
+    let Some((mut lkroute, db)) = applied("statement_mode") else {
+        return;
+    };
+    let Some(pooler) = crate::support::Pgbouncer::in_mode(&db, "statement") else {
+        return;
+    };
+    lkroute.env("DATABASE_URL", &pooler.url);
+    let refused = run(&lkroute, "plan").expect_code(1);
+    let hinted = refused.told(
+        "pgbouncer hands the server on with every statement: say pool_mode = transaction for this database there, or name the server itself",
+    );
+    let pooler = crate::support::Pgbouncer::transaction_mode(&db).expect("pgbouncer");
+    hinted.then(|| lkroute.env("DATABASE_URL", &pooler.url));
+    run(&lkroute, "plan").expect_code(0);
+}

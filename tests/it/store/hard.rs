@@ -121,6 +121,46 @@ async fn an_outcome_that_cannot_be_found_out_is_exit_8() {
     );
 }
 
+/// A synchronous standby is away: the server answers all the time, so that nobody
+/// should look for it in the network.
+#[tokio::test]
+async fn a_commit_that_waits_for_a_standby_is_told() {
+    let Some(postgres) = Postgres::own() else {
+        return;
+    };
+    let base = Base::in_cluster(postgres, "synchronous", SCHEMA);
+    base.migrated().await;
+    let plan = base.plan(&files()).await;
+    let standby = |names: &str| {
+        let set = format!("ALTER SYSTEM SET synchronous_standby_names = '{names}'");
+        [set.as_str(), "SELECT pg_reload_conf()"].map(|sql| base.db().psql(sql))
+    };
+    base.sql("SET synchronous_commit = off; ALTER ROLE lkroute SET synchronous_commit = on")
+        .await;
+    standby("nobody");
+    let url = format!("{}?socket_timeout=1", base.db().url);
+    let mut store = open_at(&url, Some(SCHEMA), Mode::Write).await;
+    let mut request = request(&plan);
+    request.find_out = Duration::from_secs(2);
+    let result = store.apply(&plan, &request, &mut |_, _| ()).await;
+    standby("");
+    let error = result.unwrap_err().error;
+    assert_eq!(error.exit, Exit::Unknown, "{error}");
+    assert_contains!(
+        error.message,
+        "COMMIT has not ended there",
+        "synchronous standby"
+    );
+    let applies = "SELECT count(*) FROM {lkroute_applies}";
+    let start = std::time::Instant::now();
+    while base.sql(applies).await != "1" {
+        assert!(
+            start.elapsed() < Duration::from_secs(20),
+            "it is there in the end"
+        );
+    }
+}
+
 /// The server is away for longer than a glance: it is looked for meanwhile,
 /// and people are told.
 #[tokio::test]

@@ -25,6 +25,11 @@ impl Pgbouncer {
     /// parameters and prepared statements behave as in an ordinary
     /// installation. `None`, reported by [`not_run`], where it is missing.
     pub fn transaction_mode(db: &Db) -> Option<Self> {
+        Self::in_mode(db, "transaction")
+    }
+
+    /// The same in another `pool_mode`.
+    pub fn in_mode(db: &Db, mode: &str) -> Option<Self> {
         let installed = || Some(PathBuf::from("/usr/sbin/pgbouncer")).filter(|path| path.exists());
         let Some(program) = part("LKROUTE_TEST_PGBOUNCER").or_else(installed) else {
             not_run("pgbouncer");
@@ -35,7 +40,7 @@ impl Pgbouncer {
             let users = dir.path().join("users");
             let config = dir.path().join("pgbouncer.ini");
             fs::write(&users, "\"lkroute\" \"\"\n").expect("write the users");
-            fs::write(&config, ini(db, port, &users)).expect("write the configuration");
+            fs::write(&config, ini(db, port, mode, &users)).expect("write the configuration");
             let mut command = Command::new(&program);
             command.arg(&config);
             let server = Server::start(dir, &command, "INT", || server::listens(port))?;
@@ -49,11 +54,11 @@ impl Pgbouncer {
     }
 }
 
-fn ini(db: &Db, port: u16, users: &std::path::Path) -> String {
+fn ini(db: &Db, port: u16, mode: &str, users: &std::path::Path) -> String {
     format!(
         "[databases]\n* = host=127.0.0.1 port={}\n\
          [pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\n\
-         auth_type = trust\nauth_file = {}\npool_mode = transaction\ndefault_pool_size = 4\n",
+         auth_type = trust\nauth_file = {}\npool_mode = {mode}\ndefault_pool_size = 4\n",
         db.postgres().port,
         users.display(),
     )
