@@ -100,8 +100,8 @@ pub(super) struct SchemaInspection {
     /// here, each with the table's name.
     pub elsewhere: Vec<(String, String)>,
     pub tables: BTreeSet<String>,
-    /// One of them that is no table (SQLite).
-    pub view: Option<String>,
+    /// What of the application's can't be written as it is, in words (SQLite).
+    pub unfit: Option<String>,
     /// Of these tables: table and column.
     pub columns: BTreeSet<(String, String)>,
     /// Of these tables: table and the columns of a key that no two rows share.
@@ -220,11 +220,11 @@ impl SchemaInspection {
         self.columns.contains(&column)
     }
 
-    /// A column of the application's tables that is read, and is not there, or a
-    /// view where a table should be.
+    /// A column of the application's tables that is read, and is not there or can't
+    /// be written, or a view where a table should be.
     pub(super) fn lacks(&self) -> Option<String> {
-        if let Some(view) = &self.view {
-            return Some(format!("{view} is a view, and no table"));
+        if self.unfit.is_some() {
+            return self.unfit.clone();
         }
         let numbers = NUMBER_COLUMNS.into_iter().map(|column| (NUMBERS, column));
         let configs = CONFIG_COLUMNS.into_iter().chain(["id"]);

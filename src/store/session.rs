@@ -4,7 +4,7 @@
 use uuid::Uuid;
 
 use super::row_ext::RowExt;
-use super::side_effects::RowWatch;
+use super::side_effects::{RowWatch, WrittenRows};
 use crate::lookup::Dialect;
 use crate::snapshot::NumberRow;
 
@@ -40,14 +40,14 @@ pub(super) trait Session: Sized {
     /// that are written, begins to count them.
     async fn watch(&mut self, dialect: Dialect<'_>) -> Result<Option<RowWatch<Self>>, sqlx::Error>;
 
-    /// How many rows of these tables were written since, by whatever, each counted
-    /// once; where that is no more than `expected`, it may be fewer.
+    /// How many rows of these tables were written since, by whatever; where that is
+    /// no more than `expected`, it may be fewer.
     async fn rows_written(
         &mut self,
         dialect: Dialect<'_>,
         mark: &Self::Mark,
         expected: u64,
-    ) -> Result<u64, sqlx::Error>;
+    ) -> Result<WrittenRows, sqlx::Error>;
 
     /// Lets happen what is deferred, rather than behind our back at COMMIT.
     async fn settle(&mut self) -> Result<(), sqlx::Error>;

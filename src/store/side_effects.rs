@@ -3,6 +3,7 @@
 
 use super::attempt::Attempt;
 use super::attempt_error::AttemptError;
+use super::number_checks;
 use super::session::Session;
 use crate::count_words::counted;
 use crate::error::Error;
@@ -14,19 +15,33 @@ const NAMED: usize = 5;
 pub(super) struct RowWatch<S: Session> {
     /// What acts on rows that are written, by name.
     pub actors: Vec<String>,
+    /// Whether any of it acts on numbers, and so may make another row of one.
+    pub on_numbers: bool,
     /// What the engine needs to count by.
     pub mark: S::Mark,
 }
 
-/// Refuses where other rows were written than the `expected` ones: nobody planned
-/// them, and no history would tell of them.
+/// What was written of the rows that are watched.
+pub(super) struct WrittenRows {
+    /// Each counted once.
+    pub rows: u64,
+    /// Whether some were written more than once.
+    pub again: bool,
+}
+
+/// Refuses where rows hold something else than was written, or other rows were
+/// written than the `expected` ones: nobody planned them, and no history would tell
+/// of them.
 pub(super) async fn refuse<S: Session>(
     run: &mut Attempt<'_, S>,
     watch: &RowWatch<S>,
     expected: u64,
 ) -> Result<(), AttemptError> {
-    let rows = run.conn.rows_written(run.dialect, &watch.mark, expected);
-    let rows = rows.await?;
+    let written = run.conn.rows_written(run.dialect, &watch.mark, expected);
+    let WrittenRows { rows, again } = written.await?;
+    if watch.on_numbers || again {
+        number_checks::read_back(run).await?;
+    }
     if rows <= expected {
         return Ok(());
     }

@@ -145,7 +145,6 @@ async fn write(run: &mut PgAttempt<'_>, again: bool) -> Result<Applied, AttemptE
     run.conn.settle().await?;
     config_writes::read_back(run).await?;
     if let Some(watch) = watch {
-        shared_checks::read_back(run).await?;
         side_effects::refuse(run, &watch, numbers as u64 + configs).await?;
     }
     let rows = version_writes::write(run, dictionaries, id, &before).await?;

@@ -15,7 +15,7 @@ use crate::store::error_map::error_code;
 use crate::store::row_ext::RowExt;
 use crate::store::schema::{CONFIGS, NUMBERS};
 use crate::store::session::Session;
-use crate::store::side_effects::RowWatch;
+use crate::store::side_effects::{RowWatch, WrittenRows};
 
 pub(super) type PgAttempt<'a> = Attempt<'a, PgConnection>;
 
@@ -70,29 +70,37 @@ impl Session for PgConnection {
         let tables = with_tables(dialect);
         let actors = format!(
             "{tables}
-             SELECT 'the trigger ' || g.tgname || ' of ' || t.oid::regclass
+             SELECT 'the trigger ' || g.tgname || ' of ' || t.oid::regclass,
+                 t.root = to_regclass({numbers})
                FROM t JOIN pg_catalog.pg_trigger g ON g.tgrelid = t.oid
                WHERE NOT g.tgisinternal AND g.tgenabled IN ('O', 'A') AND g.tgtype & 28 <> 0
-             UNION SELECT 'the rule ' || r.rulename || ' of ' || t.oid::regclass
+             UNION SELECT 'the rule ' || r.rulename || ' of ' || t.oid::regclass,
+                 t.root = to_regclass({numbers})
                FROM t JOIN pg_catalog.pg_rewrite r ON r.ev_class = t.oid
-             UNION SELECT 'the foreign key ' || f.conname || ' of ' || f.conrelid::regclass
+             UNION SELECT 'the foreign key ' || f.conname || ' of ' || f.conrelid::regclass, false
                FROM t JOIN pg_catalog.pg_constraint f ON f.confrelid = t.oid
                WHERE f.contype = 'f'
                  AND (f.confdeltype NOT IN ('a', 'r') OR f.confupdtype NOT IN ('a', 'r'))
-             UNION SELECT 'the foreign table ' || t.oid::regclass
+             UNION SELECT 'the foreign table ' || t.oid::regclass, true
                FROM t JOIN pg_catalog.pg_class c ON c.oid = t.oid WHERE c.relkind = 'f'
-             ORDER BY 1"
+             ORDER BY 1",
+            numbers = literal(&format!("{}.{NUMBERS}", dialect.quoted_schema))
         );
         let found = self.sets(&actors).await?;
-        let actors = found.iter().flatten().map(|row| row.some_text(0));
-        let actors = actors
-            .map(|name| name.map(str::to_owned))
-            .collect::<Result<Vec<String>, _>>()?;
+        let (mut actors, mut on_numbers) = (Vec::new(), false);
+        for row in found.iter().flatten() {
+            actors.push(row.some_text(0)?.to_owned());
+            on_numbers |= row.flag(1)?;
+        }
         if actors.is_empty() {
             return Ok(None);
         }
         let mark = RowCounts::read(self, dialect).await?;
-        Ok(Some(RowWatch { actors, mark }))
+        Ok(Some(RowWatch {
+            actors,
+            on_numbers,
+            mark,
+        }))
     }
 
     async fn rows_written(
@@ -100,16 +108,20 @@ impl Session for PgConnection {
         dialect: Dialect<'_>,
         mark: &RowCounts,
         expected: u64,
-    ) -> Result<u64, sqlx::Error> {
+    ) -> Result<WrittenRows, sqlx::Error> {
         let now = RowCounts::read(self, dialect).await?;
         let deleted = now.deleted - mark.deleted;
         let counted = now.written - mark.written + deleted;
-        let rows = if u64::try_from(counted).is_ok_and(|rows| rows > expected) {
+        let again = u64::try_from(counted).is_ok_and(|rows| rows > expected);
+        let rows = if again {
             new_rows(self, dialect).await? + deleted
         } else {
             counted
         };
-        Ok(u64::try_from(rows).unwrap_or_default())
+        Ok(WrittenRows {
+            rows: u64::try_from(rows).unwrap_or_default(),
+            again,
+        })
     }
 
     async fn settle(&mut self) -> Result<(), sqlx::Error> {

@@ -115,7 +115,7 @@ impl PgStore {
             self.elsewhere().await?
         };
         Ok(SchemaInspection {
-            view: None,
+            unfit: None,
             schema: is_schema_there,
             elsewhere,
             tables,

@@ -99,7 +99,6 @@ async fn write(run: &mut SqliteAttempt<'_>) -> Result<Applied, AttemptError> {
     run.conn.settle().await?;
     config_writes::read_back(run).await?;
     if let Some(watch) = watch {
-        number_checks::read_back(run).await?;
         side_effects::refuse(run, &watch, numbers as u64 + configs).await?;
     }
     let rows = version_writes::write(run, dictionaries, id, &before).await?;

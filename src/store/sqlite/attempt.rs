@@ -17,16 +17,16 @@ use crate::store::error_map::error_code;
 use crate::store::row_ext::RowExt;
 use crate::store::schema::{CONFIGS, NUMBERS};
 use crate::store::session::Session;
-use crate::store::side_effects::RowWatch;
+use crate::store::side_effects::{RowWatch, WrittenRows};
 
 pub(super) type SqliteAttempt<'a> = Attempt<'a, SqliteConnection>;
 
-/// Rows of the two tables, by table and `rowid`.
-type WrittenRows = Arc<Mutex<HashSet<(usize, i64)>>>;
+/// Rows of the two tables, by table and `rowid`, and how often they were written.
+type SeenRows = Arc<Mutex<(HashSet<(usize, i64)>, u64)>>;
 
 impl Session for SqliteConnection {
     type Row = SqliteRow;
-    type Mark = WrittenRows;
+    type Mark = SeenRows;
 
     async fn sets(&mut self, sql: &str) -> Result<Vec<Vec<SqliteRow>>, sqlx::Error> {
         sets(self, sql).await
@@ -68,9 +68,10 @@ impl Session for SqliteConnection {
     ) -> Result<Option<RowWatch<Self>>, sqlx::Error> {
         let tables = format!("('{NUMBERS}', '{CONFIGS}')");
         let actors = format!(
-            "SELECT 'the trigger ' || name || ' of ' || tbl_name FROM sqlite_master
+            "SELECT 'the trigger ' || name || ' of ' || tbl_name, lower(tbl_name) = '{NUMBERS}'
+               FROM sqlite_master
                WHERE type = 'trigger' AND lower(tbl_name) IN {tables}
-             UNION SELECT 'the foreign key ' || f.\"from\" || ' of ' || m.name
+             UNION SELECT 'the foreign key ' || f.\"from\" || ' of ' || m.name, false
                FROM sqlite_master m JOIN pragma_foreign_key_list(m.name) f
                WHERE m.type = 'table' AND lower(f.\"table\") IN {tables}
                  AND (f.on_delete NOT IN ('NO ACTION', 'RESTRICT')
@@ -78,32 +79,44 @@ impl Session for SqliteConnection {
              ORDER BY 1"
         );
         let found = statement(actors).fetch_all(&mut *self).await?;
-        let actors = found.iter().map(|row| row.some_text(0).map(str::to_owned));
-        let actors = actors.collect::<Result<Vec<String>, _>>()?;
+        let (mut actors, mut on_numbers) = (Vec::new(), false);
+        for row in &found {
+            actors.push(row.some_text(0)?.to_owned());
+            on_numbers |= row.flag(1)?;
+        }
         if actors.is_empty() {
             return Ok(None);
         }
-        let mark = Arc::new(Mutex::new(HashSet::new()));
+        let mark = SeenRows::default();
         let rows = Arc::clone(&mark);
         self.lock_handle().await?.set_update_hook(move |row| {
             let table = [NUMBERS, CONFIGS]
                 .iter()
                 .position(|table| row.table.eq_ignore_ascii_case(table));
             if let (Some(table), Ok(mut rows)) = (table, rows.lock()) {
-                rows.insert((table, row.rowid));
+                rows.0.insert((table, row.rowid));
+                rows.1 += 1;
             }
         });
-        Ok(Some(RowWatch { actors, mark }))
+        Ok(Some(RowWatch {
+            actors,
+            on_numbers,
+            mark,
+        }))
     }
 
     async fn rows_written(
         &mut self,
         _dialect: Dialect<'_>,
-        mark: &WrittenRows,
-        _expected: u64,
-    ) -> Result<u64, sqlx::Error> {
+        mark: &SeenRows,
+        expected: u64,
+    ) -> Result<WrittenRows, sqlx::Error> {
         self.lock_handle().await?.remove_update_hook();
-        Ok(mark.lock().map_or(0, |rows| rows.len() as u64))
+        let seen = mark.lock().map_err(|_| sqlx::Error::WorkerCrashed)?;
+        Ok(WrittenRows {
+            rows: seen.0.len() as u64,
+            again: seen.1 > expected,
+        })
     }
 
     /// What is deferred here can only refuse, at COMMIT.

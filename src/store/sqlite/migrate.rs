@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use sqlx::{AssertSqlSafe, SqliteConnection};
 
 use super::sql::run;
+use crate::lookup::{CONFIG_COLUMNS, NUMBER_COLUMNS};
 use crate::store::row_ext::RowExt;
 use crate::store::schema::{
     CONFIGS, KeyColumns, MigrationStep, Migrations, NUMBERS, STATE, SchemaInspection,
@@ -47,8 +48,8 @@ pub(super) async fn inspect(conn: &mut SqliteConnection) -> Result<SchemaInspect
         ..SchemaInspection::default()
     };
     let sql = format!(
-        "SELECT lower(m.name), lower(c.name), c.pk, m.type FROM sqlite_master m
-           JOIN pragma_table_info(m.name) c
+        "SELECT lower(m.name), lower(c.name), c.pk, m.type, c.hidden FROM sqlite_master m
+           JOIN pragma_table_xinfo(m.name) c
          WHERE m.type IN ('table', 'view')
            AND (lower(m.name) IN ('{CONFIGS}', '{NUMBERS}') OR m.name GLOB 'lkroute_*')"
     );
@@ -63,7 +64,15 @@ pub(super) async fn inspect(conn: &mut SqliteConnection) -> Result<SchemaInspect
             primary.insert(column.clone());
         }
         if row.text(3)? == Some("view") {
-            found.view = Some(table.clone());
+            found.unfit = Some(format!("{table} is a view, and no table"));
+        }
+        // Generated, virtual or stored.
+        let is_read =
+            NUMBER_COLUMNS.contains(&column.as_str()) || CONFIG_COLUMNS.contains(&column.as_str());
+        if is_read && matches!(row.some_int(4)?, 2 | 3) {
+            found.unfit = Some(format!(
+                "{table}.{column} is generated, and can't be written"
+            ));
         }
         found.tables.insert(table.clone());
         found.columns.insert((table, column));

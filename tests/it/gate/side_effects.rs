@@ -211,6 +211,18 @@ fn a_view_in_place_of_a_table_is_refused() {
          CREATE VIEW voice_agent_numbers AS SELECT * FROM numbers",
     );
     refused(&lkroute);
+    let generated = applied_on_sqlite();
+    generated.sql(
+        "ALTER TABLE voice_agent_numbers DROP COLUMN provider;
+         ALTER TABLE voice_agent_numbers ADD COLUMN provider text AS ('made')",
+    );
+    for command in ["migrate --check", "plan"] {
+        let refused = run(&generated, command).expect_code(1);
+        assert_contains!(
+            refused.words(),
+            "provider is generated, and can't be written"
+        );
+    }
     let Some((lkroute, db)) = applied("view") else {
         return;
     };
