@@ -4,7 +4,7 @@
 use uuid::Uuid;
 
 use super::row_ext::RowExt;
-use super::side_effects::{RowWatch, WrittenRows};
+use super::side_effects::WrittenRows;
 use crate::lookup::Dialect;
 use crate::snapshot::NumberRow;
 
@@ -36,9 +36,12 @@ pub(super) trait Session: Sized {
         each: &mut dyn FnMut(&NumberRow<'_>),
     ) -> Result<(), sqlx::Error>;
 
-    /// Where anything but a check acts on rows of the application's two tables
-    /// that are written, begins to count them.
-    async fn watch(&mut self, dialect: Dialect<'_>) -> Result<Option<RowWatch<Self>>, sqlx::Error>;
+    /// The statement that names all but checks that acts on rows of the application's
+    /// two tables that are written, and says whether on numbers.
+    fn actors_sql(dialect: Dialect<'_>) -> String;
+
+    /// Begins to count rows of these tables that are written.
+    async fn begin_count(&mut self, dialect: Dialect<'_>) -> Result<Self::Mark, sqlx::Error>;
 
     /// How many rows of these tables were written since, by whatever; where that is
     /// no more than `expected`, it may be fewer.

@@ -4,6 +4,7 @@
 use super::attempt::Attempt;
 use super::attempt_error::AttemptError;
 use super::number_checks;
+use super::row_ext::RowExt;
 use super::session::Session;
 use crate::count_words::counted;
 use crate::error::Error;
@@ -19,6 +20,27 @@ pub(super) struct RowWatch<S: Session> {
     pub on_numbers: bool,
     /// What the engine needs to count by.
     pub mark: S::Mark,
+}
+
+/// Looks for what acts on rows, before any is written; none, where nothing does.
+pub(super) async fn watch<S: Session>(
+    run: &mut Attempt<'_, S>,
+) -> Result<Option<RowWatch<S>>, sqlx::Error> {
+    let found = run.conn.sets(&S::actors_sql(run.dialect)).await?;
+    let (mut actors, mut on_numbers) = (Vec::new(), false);
+    for row in found.iter().flatten() {
+        actors.push(row.some_text(0)?.to_owned());
+        on_numbers |= row.flag(1)?;
+    }
+    if actors.is_empty() {
+        return Ok(None);
+    }
+    let mark = run.conn.begin_count(run.dialect).await?;
+    Ok(Some(RowWatch {
+        actors,
+        on_numbers,
+        mark,
+    }))
 }
 
 /// What was written of the rows that are watched.

@@ -137,7 +137,7 @@ async fn write(run: &mut PgAttempt<'_>, again: bool) -> Result<Applied, AttemptE
         numbers::lock_in_order(run).await?;
     }
     let numbers = run.write_set.updates().len() + run.write_set.inserts().len();
-    let watch = run.conn.watch(run.dialect).await?;
+    let watch = side_effects::watch(run).await?;
     let mut configs = config_writes::write(run).await?;
     numbers::update(run).await?;
     numbers::insert(run).await?;

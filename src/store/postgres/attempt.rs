@@ -15,7 +15,7 @@ use crate::store::error_map::error_code;
 use crate::store::row_ext::RowExt;
 use crate::store::schema::{CONFIGS, NUMBERS};
 use crate::store::session::Session;
-use crate::store::side_effects::{RowWatch, WrittenRows};
+use crate::store::side_effects::WrittenRows;
 
 pub(super) type PgAttempt<'a> = Attempt<'a, PgConnection>;
 
@@ -66,9 +66,8 @@ impl Session for PgConnection {
 
     /// Triggers on INSERT (4), DELETE (8) and UPDATE (16), rules, foreign keys that
     /// change or delete rows, and what stands in for a partition.
-    async fn watch(&mut self, dialect: Dialect<'_>) -> Result<Option<RowWatch<Self>>, sqlx::Error> {
-        let tables = with_tables(dialect);
-        let actors = format!(
+    fn actors_sql(dialect: Dialect<'_>) -> String {
+        format!(
             "{tables}
              SELECT 'the trigger ' || g.tgname || ' of ' || t.oid::regclass,
                  t.root = to_regclass({numbers})
@@ -84,23 +83,13 @@ impl Session for PgConnection {
              UNION SELECT 'the foreign table ' || t.oid::regclass, true
                FROM t JOIN pg_catalog.pg_class c ON c.oid = t.oid WHERE c.relkind = 'f'
              ORDER BY 1",
+            tables = with_tables(dialect),
             numbers = literal(&format!("{}.{NUMBERS}", dialect.quoted_schema))
-        );
-        let found = self.sets(&actors).await?;
-        let (mut actors, mut on_numbers) = (Vec::new(), false);
-        for row in found.iter().flatten() {
-            actors.push(row.some_text(0)?.to_owned());
-            on_numbers |= row.flag(1)?;
-        }
-        if actors.is_empty() {
-            return Ok(None);
-        }
-        let mark = RowCounts::read(self, dialect).await?;
-        Ok(Some(RowWatch {
-            actors,
-            on_numbers,
-            mark,
-        }))
+        )
+    }
+
+    async fn begin_count(&mut self, dialect: Dialect<'_>) -> Result<RowCounts, sqlx::Error> {
+        RowCounts::read(self, dialect).await
     }
 
     async fn rows_written(

@@ -91,7 +91,7 @@ async fn write(run: &mut SqliteAttempt<'_>) -> Result<Applied, AttemptError> {
     number_checks::check_adopted(run).await?;
     numbers::nothing_appeared(run).await?;
     let numbers = run.write_set.updates().len() + run.write_set.inserts().len();
-    let watch = run.conn.watch(run.dialect).await?;
+    let watch = side_effects::watch(run).await?;
     let mut configs = config_writes::write(run).await?;
     numbers::update(run).await?;
     numbers::insert(run).await?;

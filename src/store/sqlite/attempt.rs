@@ -14,10 +14,9 @@ use crate::lookup::Dialect;
 use crate::snapshot::NumberRow;
 use crate::store::attempt::Attempt;
 use crate::store::error_map::error_code;
-use crate::store::row_ext::RowExt;
 use crate::store::schema::{CONFIGS, NUMBERS};
 use crate::store::session::Session;
-use crate::store::side_effects::{RowWatch, WrittenRows};
+use crate::store::side_effects::WrittenRows;
 
 pub(super) type SqliteAttempt<'a> = Attempt<'a, SqliteConnection>;
 
@@ -62,12 +61,9 @@ impl Session for SqliteConnection {
         Ok(())
     }
 
-    async fn watch(
-        &mut self,
-        _dialect: Dialect<'_>,
-    ) -> Result<Option<RowWatch<Self>>, sqlx::Error> {
+    fn actors_sql(_dialect: Dialect<'_>) -> String {
         let tables = format!("('{NUMBERS}', '{CONFIGS}')");
-        let actors = format!(
+        format!(
             "SELECT 'the trigger ' || name || ' of ' || tbl_name, lower(tbl_name) = '{NUMBERS}'
                FROM sqlite_master
                WHERE type = 'trigger' AND lower(tbl_name) IN {tables}
@@ -77,16 +73,10 @@ impl Session for SqliteConnection {
                  AND (f.on_delete NOT IN ('NO ACTION', 'RESTRICT')
                    OR f.on_update NOT IN ('NO ACTION', 'RESTRICT'))
              ORDER BY 1"
-        );
-        let found = statement(actors).fetch_all(&mut *self).await?;
-        let (mut actors, mut on_numbers) = (Vec::new(), false);
-        for row in &found {
-            actors.push(row.some_text(0)?.to_owned());
-            on_numbers |= row.flag(1)?;
-        }
-        if actors.is_empty() {
-            return Ok(None);
-        }
+        )
+    }
+
+    async fn begin_count(&mut self, _dialect: Dialect<'_>) -> Result<SeenRows, sqlx::Error> {
         let mark = SeenRows::default();
         let rows = Arc::clone(&mark);
         self.lock_handle().await?.set_update_hook(move |row| {
@@ -98,11 +88,7 @@ impl Session for SqliteConnection {
                 rows.1 += 1;
             }
         });
-        Ok(Some(RowWatch {
-            actors,
-            on_numbers,
-            mark,
-        }))
+        Ok(mark)
     }
 
     async fn rows_written(
