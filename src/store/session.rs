@@ -4,9 +4,16 @@
 use uuid::Uuid;
 
 use super::row_ext::RowExt;
-use super::side_effects::WrittenRows;
 use crate::lookup::Dialect;
 use crate::snapshot::NumberRow;
+
+/// What was written of rows since they are counted.
+pub(super) struct WrittenRows {
+    /// Each counted once.
+    pub rows: u64,
+    /// Whether some were written more than once.
+    pub again: bool,
+}
 
 /// A connection within the transaction of an apply. A statement has one value,
 /// `$1`, or none.

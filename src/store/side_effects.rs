@@ -5,7 +5,7 @@ use super::attempt::Attempt;
 use super::attempt_error::AttemptError;
 use super::number_checks;
 use super::row_ext::RowExt;
-use super::session::Session;
+use super::session::{Session, WrittenRows};
 use crate::count_words::counted;
 use crate::error::Error;
 
@@ -41,14 +41,6 @@ pub(super) async fn watch<S: Session>(
         on_numbers,
         mark,
     }))
-}
-
-/// What was written of the rows that are watched.
-pub(super) struct WrittenRows {
-    /// Each counted once.
-    pub rows: u64,
-    /// Whether some were written more than once.
-    pub again: bool,
 }
 
 /// Refuses where rows hold something else than was written, or other rows were

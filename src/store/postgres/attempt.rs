@@ -14,8 +14,7 @@ use crate::store::attempt::Attempt;
 use crate::store::error_map::error_code;
 use crate::store::row_ext::RowExt;
 use crate::store::schema::{CONFIGS, NUMBERS};
-use crate::store::session::Session;
-use crate::store::side_effects::WrittenRows;
+use crate::store::session::{Session, WrittenRows};
 
 pub(super) type PgAttempt<'a> = Attempt<'a, PgConnection>;
 

@@ -15,8 +15,7 @@ use crate::snapshot::NumberRow;
 use crate::store::attempt::Attempt;
 use crate::store::error_map::error_code;
 use crate::store::schema::{CONFIGS, NUMBERS};
-use crate::store::session::Session;
-use crate::store::side_effects::WrittenRows;
+use crate::store::session::{Session, WrittenRows};
 
 pub(super) type SqliteAttempt<'a> = Attempt<'a, SqliteConnection>;
 
