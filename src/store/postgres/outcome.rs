@@ -105,11 +105,12 @@ impl PgStore {
             token = request.token.hyphenated(),
         );
         let found = match sets(&mut conn, &sql).await {
-            // Nobody else holds this row for so long.
+            // This apply itself, or one that came after it.
             Err(error) if error_code(&error).as_deref() == Some("55P03") => {
                 return Err(Error::new(
-                    "the server answers, and COMMIT has not ended there: a synchronous standby \
-                     that has to confirm it may be away",
+                    "the server answers, and lkroute's lock is held there: by another apply, or by \
+                     this one while COMMIT has not ended there, as where a synchronous standby is \
+                     away",
                 ));
             }
             found => found.map_err(|error| self.database_error(error))?,
