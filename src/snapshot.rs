@@ -168,7 +168,11 @@ impl NumberRow<'_> {
         match self.passed_over {
             Some(NO_UUID) => {
                 let what = self.provider.unwrap_or("NULL");
-                Err(format!("its id, or its tenant's, is no uuid: `{what}`"))
+                let number = self.any_number();
+                let number = number.map_or(String::new(), |number| format!(", of {number}"));
+                Err(format!(
+                    "its id, or its tenant's, is no uuid: `{what}`{number}"
+                ))
             }
             Some(what) => Err(format!("it has {what}")),
             None => self.any_number(),

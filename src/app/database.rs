@@ -156,11 +156,8 @@ pub(crate) async fn open(context: &Context<'_>, target: &Target, mode: Mode) -> 
     context
         .progress
         .detail(&format!("database: {}", target.url.label()));
-    let mut store = Store::open(&target.url, target.schema.as_deref(), mode).await?;
-    if let Some(limit) = context.settings.lock_timeout {
-        store.wait_for_locks(limit);
-    }
-    Ok(store)
+    let lock = context.settings.lock_timeout;
+    Store::open_to_wait(&target.url, target.schema.as_deref(), mode, lock).await
 }
 
 /// Connects to a database that is the one asked for, however far it is.

@@ -50,9 +50,9 @@ pub(super) fn live_config(row: &impl RowExt, first: usize) -> Result<LiveConfig,
 }
 
 /// A row of `voice_agent_livekit`, as for [`live_config`], whose id is no uuid:
-/// SQLite takes any text, and none.
+/// SQLite takes any text, and either engine none without a primary key.
 pub(super) fn odd_config(row: &impl RowExt) -> Result<Option<OddConfigRow>, Error> {
-    let id = row.any_text(0)?.unwrap_or_default();
+    let id = row.any_text(0)?.unwrap_or(Cow::Borrowed("NULL"));
     if Uuid::parse_str(&id).is_ok() {
         return Ok(None);
     }

@@ -2,7 +2,6 @@
 //! queries that both share. Imports core.
 
 use std::collections::HashMap;
-use std::time::Duration;
 
 use uuid::Uuid;
 
@@ -45,9 +44,6 @@ pub(super) trait StoreEngine {
     async fn ask(&mut self, sql: &str) -> Result<Vec<Vec<Self::Row>>, sqlx::Error> {
         self.sets(sql).await
     }
-
-    /// How long reads wait for a lock, where a read can wait for one.
-    fn wait_for_locks(&mut self, _limit: Duration) {}
 
     /// The same error; where it is a wait in vain, it says for whom.
     async fn explain(&mut self, error: Error) -> Error {

@@ -15,6 +15,17 @@ pub const INTERRUPTED: &str = "interrupted";
 pub(super) const WAIT_LONGER: &str =
     "nothing was changed; try again when it is done, or wait longer with --lock-timeout";
 
+/// The same where a path leads to no file of SQLite's.
+pub(super) const NO_FILE: &str =
+    "check the path, its permissions and the disk: it has to be a file";
+
+/// The same where the server does not let a user in.
+const CHECK_USER: &str = "check user and password in the database URL";
+
+/// The same where a transaction took longer than it may.
+const TRANSACTION_TIMEOUT: &str = "nothing was changed; give it more time: ALTER ROLE … SET \
+     transaction_timeout = …, or the same of the database";
+
 /// The same where a constraint of the application's refuses a row.
 const NOT_TAKEN: &str = "the table does not take what is declared: write another value, or change \
      its constraint; nothing was changed";
@@ -39,14 +50,15 @@ pub(super) fn database_error(label: &str, error: &Sql) -> Error {
                     {
                         trigger_error(label, code, &function, db.message())
                     }
+                    _ if code == "28000" => turned_away(label, refused),
                     _ => postgres_error(label, code, db.message()),
                 },
             },
             None => Error::new(format!("{label}: {}", db.message())),
         },
         Sql::Io(io) => lost_connection(label, io),
-        Sql::Tls(tls) => Error::new(format!("no TLS with {label}: {tls}"))
-            .hint("sslmode and sslrootcert in the URL say what is expected"),
+        Sql::Tls(tls) => tls_error(label, &tls.to_string()),
+        Sql::Configuration(odd) => own_certificate(label, &odd.to_string()),
         Sql::ColumnDecode { index, source } => Error::new(format!(
             "{label}: a column has an unexpected value (column {index}: {source})"
         )),
@@ -77,6 +89,16 @@ fn lost_connection(label: &str, io: &std::io::Error) -> Error {
     }
 }
 
+/// The same where the transaction had taken longer than the server's
+/// `transaction_timeout`: its word of it can be lost with the connection.
+pub(super) fn transaction_timeout(label: &str, limit: std::time::Duration) -> Error {
+    Error::new(format!(
+        "{label}: the server ended a transaction that took longer than its transaction_timeout of {} s",
+        limit.as_secs_f64()
+    ))
+    .hint(TRANSACTION_TIMEOUT)
+}
+
 /// What an answer holds that its statement does not give.
 pub(super) fn malformed_answer(label: &str, what: &str) -> Error {
     Error::new(format!(
@@ -97,7 +119,52 @@ fn no_connection(label: &str, io: &std::io::Error) -> Error {
         _ if text.contains("invalid peer certificate") => {
             error.hint("sslmode and sslrootcert in the URL say what is expected of a certificate")
         }
+        _ if text.contains("fatal alert") => error.hint(
+            "the server ended the handshake: where it asks for a client certificate, sslcert and \
+             sslkey in the URL have to name one that it trusts",
+        ),
         _ => error.hint("check host, port and network; nothing was changed by this"),
+    }
+}
+
+/// What was wrong before TLS began.
+fn tls_error(label: &str, text: &str) -> Error {
+    if text.contains("does not support TLS") || text.contains("dns name") {
+        return Error::new(format!("no TLS with {label}: {text}"))
+            .hint("sslmode and sslrootcert in the URL say what is expected");
+    }
+    own_certificate(label, text)
+}
+
+/// What is wrong with a certificate of the peer's is told in the handshake; this
+/// came before, of ours.
+fn own_certificate(label: &str, text: &str) -> Error {
+    let text = text.trim_start_matches("invalid peer certificate: ");
+    Error::new(format!(
+        "no TLS with {label}: what sslcert, sslkey or sslrootcert names can't be used: {text}"
+    ))
+    .hint("name files of PEM: certificates of X.509 version 3, and the key of the client's")
+}
+
+/// A connection that the server does not let in, by the function that says so, as
+/// its words are of the server's language.
+fn turned_away(label: &str, refused: &PgDatabaseError) -> Error {
+    let message = refused.message();
+    let error = Error::new(format!("{label}: {message}"));
+    match refused.routine() {
+        Some("InitializeSessionUserId") => {
+            error.hint("name a role in the database URL that is there, and may log in")
+        }
+        Some("ClientAuthentication") if message.contains("pg_hba.conf") => error.hint(
+            "pg_hba.conf of the server has no line that lets this in: say sslmode=require where it \
+             wants TLS, sslmode=disable where it wants none, or let it name this user, database and \
+             address",
+        ),
+        Some("ClientAuthentication") => error.hint(
+            "name a client certificate that the server trusts, and its key: sslcert=FILE&sslkey=FILE \
+             in the URL",
+        ),
+        _ => error.hint(CHECK_USER),
     }
 }
 
@@ -181,7 +248,12 @@ fn postgres_error(label: &str, code: &str, message: &str) -> Error {
             "pgbouncer hands the server on with every statement: say pool_mode = transaction for \
              this database there, or name the server itself",
         ),
-        "28P01" | "28000" => error.hint("check user and password in the database URL"),
+        "28P01" => error.hint(CHECK_USER),
+        "53300" => error.hint(
+            "others have all connections that are allowed: try again in a moment, or raise \
+             max_connections, or the CONNECTION LIMIT of the role or the database",
+        ),
+        "25P04" => error.hint(TRANSACTION_TIMEOUT),
         "3D000" => error.hint("check the database's name in the URL"),
         _ => error,
     }
@@ -193,14 +265,17 @@ pub(super) fn needs_recovery(error: &Sql) -> bool {
     matches!(error_code(error).as_deref(), Some("264" | "776"))
 }
 
+/// Whether others had a SQLite file for too long: SQLITE_BUSY, SQLITE_LOCKED.
+pub(super) fn is_locked(error: &Sql) -> bool {
+    let code = error_code(error).and_then(|code| code.parse::<u32>().ok());
+    code.is_some_and(|code| matches!(code & 0xff, 5 | 6))
+}
+
 /// SQLite's extended result codes, the primary one in the low byte.
 fn sqlite_error(label: &str, code: &str, message: &str) -> Error {
     let error = Error::new(format!("{label}: {message}"));
     match code.parse::<u32>().unwrap_or(0) & 0xff {
-        5 | 6 => Error::new(format!("{label} is locked by another process")).hint(
-            "another apply is running, or a program writes to the file: try again when it is \
-                 done; nothing was changed",
-        ),
+        5 | 6 => Error::new(format!("{label} is locked by another process")).hint(WAIT_LONGER),
         8 if matches!(code, "264" | "776") => Error::new(format!(
             "{label}: a program was killed while it wrote, and what it left can't be rolled back"
         ))
@@ -209,7 +284,7 @@ fn sqlite_error(label: &str, code: &str, message: &str) -> Error {
         11 | 26 => error.hint("this file is no intact SQLite database"),
         19 => error.hint(NOT_TAKEN),
         13 => error.hint("the disk is full: make room, and try again; nothing was changed"),
-        10 | 14 => error.hint("check the path, its permissions and the disk: it has to be a file"),
+        10 | 14 => error.hint(NO_FILE),
         1 if message.starts_with("no such") => error.hint(
             "`lkroute migrate --check` says whether something of lkroute's is missing; if not, a \
                  trigger or a view of others names what is not there",

@@ -24,6 +24,7 @@ macro_rules! on {
 mod attempt;
 mod attempt_error;
 mod batch_decoder;
+mod certificates;
 mod checks;
 mod config_writes;
 mod decode;
@@ -107,6 +108,20 @@ impl Store {
     /// No connection within 15 seconds (5 for each of several hosts), a SQLite file that is missing (to be
     /// read) or can't be made, a schema for SQLite, which has none.
     pub async fn open(url: &DatabaseUrl, schema: Option<&str>, mode: Mode) -> Result<Store> {
+        Store::open_to_wait(url, schema, mode, None).await
+    }
+
+    /// The same, where reads wait for a lock for another time than 5 seconds.
+    ///
+    /// # Errors
+    /// Those of [`Store::open`].
+    pub async fn open_to_wait(
+        url: &DatabaseUrl,
+        schema: Option<&str>,
+        mode: Mode,
+        lock: Option<Duration>,
+    ) -> Result<Store> {
+        let lock = lock.unwrap_or(waits::LOCK);
         let label = url.label();
         match &url.0 {
             url::EngineKind::Postgres(server) => {
@@ -114,7 +129,7 @@ impl Store {
                 if schema.is_empty() || schema.contains('\0') {
                     return Err(Error::new("the schema's name is empty"));
                 }
-                let store = PgStore::open(server, schema, mode).await?;
+                let store = PgStore::open(server, schema, mode, lock).await?;
                 Ok(Store(Engine::Postgres(Box::new(store))))
             }
             url::EngineKind::Sqlite(path) => {
@@ -127,7 +142,7 @@ impl Store {
                     return Err(Error::new(format!("{label} is missing"))
                         .hint("`lkroute apply` creates it; or name another with --database"));
                 }
-                let store = SqliteStore::open(path, label, mode).await?;
+                let store = SqliteStore::open(path, label, mode, lock).await?;
                 Ok(Store(Engine::Sqlite(Box::new(store))))
             }
         }
@@ -136,11 +151,6 @@ impl Store {
     /// [`DatabaseUrl::label`] of what is open.
     pub fn label(&self) -> &str {
         on!(ref self, engine => &engine.label)
-    }
-
-    /// How long reads wait for a lock, other than 5 seconds.
-    pub fn wait_for_locks(&mut self, limit: Duration) {
-        on!(self, engine => engine.wait_for_locks(limit));
     }
 
     /// What the database says of itself: how far it is, whose it is. Comes

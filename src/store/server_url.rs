@@ -32,7 +32,12 @@ pub(super) struct ServerUrl {
 impl ServerUrl {
     /// Reads what follows `postgres://`.
     pub(super) fn parse(rest: &str) -> Result<ServerUrl> {
-        let parts = UrlParts::read(rest)?;
+        ServerUrl::parse_with(rest, &|name| std::env::var(name).ok())
+    }
+
+    /// The same; `variable` gives the value of one of the environment's.
+    fn parse_with(rest: &str, variable: &dyn Fn(&str) -> Option<String>) -> Result<ServerUrl> {
+        let parts = UrlParts::read(rest, variable)?;
         let (mut hosts, mut labels) = (Vec::new(), Vec::new());
         for ix in 0..parts.hosts.len().max(1) {
             let options = parts.options(ix)?;
@@ -59,7 +64,7 @@ impl ServerUrl {
         let wanted = match self.wanted {
             Wanted::Standby | Wanted::ReadOnly => {
                 return Err(Error::new(format!(
-                    "the URL of {} asks for a standby, which can't be written to",
+                    "target_session_attrs for {} asks for a standby, which can't be written to",
                     self.label
                 ))
                 .hint(
@@ -89,6 +94,7 @@ fn place(options: &PgConnectOptions) -> String {
     match options.get_socket() {
         Some(socket) => socket.display().to_string(),
         None if host.starts_with('/') => host.to_owned(),
+        None if host.contains(':') => format!("[{host}]:{}", options.get_port()),
         None => format!("{host}:{}", options.get_port()),
     }
 }
@@ -135,7 +141,7 @@ mod tests {
                 "a.example:1,b.example/lad",
                 "a.example:1,b.example:5432/lad",
             ),
-            ("[::1]:5433/lad", "::1:5433/lad"),
+            ("[::1]:5433/lad", "[::1]:5433/lad"),
             ("/lad?host=/var/run/pg&user=u", "/var/run/pg/lad"),
             ("%2Fvar%2Frun%2Fpg/lad", "/var/run/pg/lad"),
             (
@@ -158,6 +164,86 @@ mod tests {
         // sqlx gives a password away only in its URL.
         let url = sqlx::ConnectOptions::to_url_lossy(&read.hosts[0]);
         assert_eq!(url.password(), Some("a%2Bb%2Bc"));
+    }
+
+    /// A variable that is passed over sends a plan to another server than psql.
+    #[test]
+    fn variables_of_libpq_fill_what_the_url_leaves_out() {
+        let read = |url: &str, set: &[(&str, &str)]| {
+            let variable = |name: &str| {
+                let found = set.iter().find(|(known, _)| *known == name);
+                found.map(|(_, value)| (*value).to_owned())
+            };
+            ServerUrl::parse_with(url, &variable)
+        };
+        let hosts = [("PGHOST", "a.example,::1"), ("PGPORT", "1,2")];
+        for (url, set, label) in [
+            ("/lad", &hosts[..], "a.example:1,[::1]:2/lad"),
+            ("/lad", &hosts[..1], "a.example:5432,[::1]:5432/lad"),
+            ("h:7/lad", &hosts[..], "h:7/lad"),
+            ("h,i/lad", &[("PGPORT", "9")][..], "h:9,i:9/lad"),
+            ("/lad?port=3&host=h", &hosts[..], "h:3/lad"),
+            (
+                "/lad",
+                &[("PGHOSTADDR", "127.0.0.9")][..],
+                "127.0.0.9:5432/lad",
+            ),
+            (
+                "h/lad",
+                &[("PGGSSENCMODE", "disable"), ("PGSERVICE", "")][..],
+                "h:5432/lad",
+            ),
+        ] {
+            let read = read(url, set).unwrap_or_else(|error| panic!("{url}: {error}"));
+            assert_eq!(read.label, format!("postgres://{label}"), "{url}");
+        }
+        let wanted = |url, value| {
+            let set = [("PGTARGETSESSIONATTRS", value)];
+            read(url, &set).map(|read| read.wanted)
+        };
+        assert_eq!(wanted("h/d", "standby").unwrap(), Wanted::Standby);
+        let own = "h/d?target_session_attrs=primary";
+        assert_eq!(wanted(own, "standby").unwrap(), Wanted::Primary);
+        for (name, value) in [
+            ("PGTARGETSESSIONATTRS", "odd"),
+            ("PGSERVICE", "crm"),
+            ("PGPORT", "odd"),
+            ("PGHOSTADDR", "127.0.0.1"),
+            ("PGCHANNELBINDING", "require"),
+            ("PGREQUIREAUTH", "scram-sha-256"),
+            ("PGSSLCRL", "/crl"),
+            ("PGCONNECT_TIMEOUT", "odd"),
+        ] {
+            let error = read("h/d", &[(name, value)]).err().expect(name);
+            assert!(error.message.contains(name), "{error}");
+        }
+        let error = read("h/d", &[("PGSSLMODE", "verify_full")]);
+        assert!(error.is_err(), "a slip is no sslmode=prefer");
+    }
+
+    #[test]
+    fn certificates_are_files_that_are_there() {
+        let read = |url: &str| ServerUrl::parse_with(url, &|_| None);
+        for (url, named) in [
+            (
+                "h/d?sslmode=verify-ca&sslrootcert=/nowhere/ca.pem",
+                "`/nowhere/ca.pem`",
+            ),
+            ("h/d?sslcert=/nowhere/c&sslkey=/nowhere/k", "`/nowhere/c`"),
+            ("h/d?sslcert=/nowhere/c", "belong together"),
+            (
+                "h/d?sslmode=require&sslrootcert=system",
+                "verify-full alone",
+            ),
+        ] {
+            let error = read(url).err().expect(url);
+            assert!(error.message.contains(named), "{url}: {error}");
+        }
+        let system = read("h/d?sslrootcert=system").unwrap();
+        let mode = system.hosts[0].get_ssl_mode();
+        assert!(matches!(mode, sqlx::postgres::PgSslMode::VerifyFull));
+        let unused = read("h/d?sslmode=disable&sslrootcert=/nowhere/ca.pem");
+        assert!(unused.is_ok());
     }
 
     #[test]

@@ -2,12 +2,12 @@
 //! sqlx's connection options.
 
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
-use sqlx::postgres::{PgConnectOptions, PgSslMode};
+use sqlx::postgres::PgConnectOptions;
 
+use super::certificates::with_certificates;
 use crate::error::{Error, Result};
 
 /// Which of several servers is wanted: libpq's `target_session_attrs`.
@@ -69,9 +69,33 @@ const REFUSED: [&str; 28] = [
     "tcp_user_timeout",
 ];
 
+/// Variables of libpq's, with the parameter that each stands for: what it can't
+/// say here, it is refused for. Others are read by sqlx, or say nothing that matters.
+const VARIABLES: [(&str, &str); 17] = [
+    ("PGHOSTADDR", "hostaddr"),
+    ("PGHOST", "host"),
+    ("PGPORT", "port"),
+    ("PGTARGETSESSIONATTRS", "target_session_attrs"),
+    ("PGCONNECT_TIMEOUT", "connect_timeout"),
+    ("PGSSLMODE", "sslmode"),
+    ("PGSSLROOTCERT", "sslrootcert"),
+    ("PGSSLCERT", "sslcert"),
+    ("PGSSLKEY", "sslkey"),
+    ("PGSERVICE", "service"),
+    ("PGCHANNELBINDING", "channel_binding"),
+    ("PGGSSENCMODE", "gssencmode"),
+    ("PGLOADBALANCEHOSTS", "load_balance_hosts"),
+    ("PGREQUIREAUTH", "require_auth"),
+    ("PGREQUIREPEER", "requirepeer"),
+    ("PGSSLCRL", "sslcrl"),
+    ("PGSSLCRLDIR", "sslcrldir"),
+];
+
 /// What the URL says, decoded.
 #[derive(Default)]
 pub(super) struct UrlParts {
+    /// The parameters that it has.
+    told: Vec<String>,
     user: Option<String>,
     password: Option<String>,
     pub hosts: Vec<String>,
@@ -86,7 +110,8 @@ pub(super) struct UrlParts {
 }
 
 impl UrlParts {
-    pub(super) fn read(rest: &str) -> Result<UrlParts> {
+    /// `variable` gives the value of one of the environment's.
+    pub(super) fn read(rest: &str, variable: &dyn Fn(&str) -> Option<String>) -> Result<UrlParts> {
         if rest.contains(|c: char| c.is_control() || c.is_whitespace()) {
             return Err(ambiguous("it holds a blank or a line break"));
         }
@@ -117,8 +142,15 @@ impl UrlParts {
             let (name, value) = parameter
                 .split_once('=')
                 .ok_or_else(|| ambiguous("a parameter has no value"))?;
-            parts.take_parameter(&decoded(name)?, decoded(value)?)?;
+            let name = match decoded(name)?.as_str() {
+                // JDBC's name.
+                "targetServerType" => "target_session_attrs".to_owned(),
+                name => name.to_owned(),
+            };
+            parts.take_parameter(&name, decoded(value)?)?;
+            parts.told.push(name);
         }
+        parts.fill_in(variable)?;
         Ok(parts)
     }
 
@@ -166,10 +198,19 @@ impl UrlParts {
             "host" => self.hosts = list(&value),
             "hostaddr" if self.hosts.is_empty() => self.hosts = list(&value),
             "hostaddr" => return Err(refused("hostaddr", "beside a host")),
-            "port" => self.ports = list(&value),
+            "port" => {
+                self.ports = list(&value);
+                if !self
+                    .ports
+                    .iter()
+                    .all(|port| port.is_empty() || is_port(port))
+                {
+                    return Err(bad_value("port"));
+                }
+            }
             "connect_timeout" => self.connect_timeout = limit("connect_timeout", &value)?,
             "socket_timeout" => self.socket_timeout = limit("socket_timeout", &value)?,
-            "target_session_attrs" | "targetServerType" => {
+            "target_session_attrs" => {
                 self.wanted = match value.as_str() {
                     "any" => Wanted::Any,
                     "read-write" => Wanted::ReadWrite,
@@ -187,6 +228,7 @@ impl UrlParts {
             "channel_binding" if value != "require" => {}
             "load_balance_hosts" if value == "disable" => {}
             "client_encoding" if value.eq_ignore_ascii_case("utf8") => {}
+            "gssencmode" if value != "require" => {}
             _ if WITHOUT_EFFECT.contains(&name) => {}
             _ => {
                 return Err(match REFUSED.iter().find(|known| **known == name) {
@@ -241,10 +283,10 @@ impl UrlParts {
             _ => return Err(ambiguous("there are more or fewer ports than hosts")),
         };
         if let Some(port) = port.filter(|port| !port.is_empty()) {
-            let known: Option<u16> = port.parse().ok().filter(|port| *port > 0);
-            let known = known.filter(|_| port.bytes().all(|byte| byte.is_ascii_digit()));
-            let known = known.ok_or_else(|| ambiguous("a port is no number from 1 to 65535"))?;
-            put("port", &known.to_string());
+            if !is_port(port) {
+                return Err(ambiguous("a port is no number from 1 to 65535"));
+            }
+            put("port", port);
         }
         for (name, value) in &self.passed_on {
             put(name, value);
@@ -257,37 +299,39 @@ impl UrlParts {
         }
         let options = PgConnectOptions::from_str(&url);
         let options = options.map_err(|_| ambiguous("a parameter has an unknown value"))?;
-        Ok(self.checked(options, root_certificate().as_deref()))
+        with_certificates(options, &|name| self.passed_on(name))
     }
 
-    /// As in libpq: where there is a root certificate, `require` is `verify-ca`;
-    /// `of_user` is the one that is taken where none is named.
-    fn checked(&self, mut options: PgConnectOptions, of_user: Option<&Path>) -> PgConnectOptions {
-        let mode = options.get_ssl_mode();
-        if matches!(
-            mode,
-            PgSslMode::Disable | PgSslMode::Allow | PgSslMode::Prefer
-        ) {
-            return options;
+    fn passed_on(&self, name: &str) -> Option<&str> {
+        let mut passed = self.passed_on.iter();
+        let found = passed.find(|(passed, value)| passed == name && !value.is_empty());
+        found.map(|(_, value)| value.as_str())
+    }
+
+    /// What variables of libpq's say of what the URL leaves out.
+    fn fill_in(&mut self, variable: &dyn Fn(&str) -> Option<String>) -> Result<()> {
+        for (variable_name, name) in VARIABLES {
+            let said = match name {
+                "host" => !self.hosts.is_empty(),
+                "port" => self.ports.iter().any(|port| !port.is_empty()),
+                name => self.told.iter().any(|told| told == name),
+            };
+            let Some(value) = variable(variable_name).filter(|value| !said && !value.is_empty())
+            else {
+                continue;
+            };
+            self.take_parameter(name, value).map_err(|_| {
+                Error::new(format!("lkroute can't honour {variable_name} as it is set"))
+                    .hint("unset it for lkroute, and say in the URL what is meant by it")
+            })?;
         }
-        let is_named = self.passed_on.iter().any(|(name, _)| name == "sslrootcert")
-            || std::env::var_os("PGSSLROOTCERT").is_some();
-        match of_user {
-            Some(file) if !is_named => options = options.ssl_root_cert(file),
-            None if !is_named => return options,
-            _ => {}
-        }
-        if matches!(mode, PgSslMode::Require) {
-            options = options.ssl_mode(PgSslMode::VerifyCa);
-        }
-        options
+        Ok(())
     }
 }
 
-/// The root certificate of the user's that libpq takes where the URL names none.
-fn root_certificate() -> Option<PathBuf> {
-    let file = std::env::home_dir()?.join(".postgresql/root.crt");
-    file.is_file().then_some(file)
+fn is_port(text: &str) -> bool {
+    let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
+    is_number && text.parse::<u16>().is_ok_and(|port| port > 0)
 }
 
 /// A limit in seconds; zero waits for ever in libpq, and as long as nothing is

@@ -36,10 +36,10 @@ pub(super) struct Waits {
 
 impl Waits {
     /// Those of what a database is opened for; `silence` is what its URL says.
-    pub(super) fn of(mode: Mode, silence: Option<Duration>) -> Waits {
+    pub(super) fn of(mode: Mode, lock: Duration, silence: Option<Duration>) -> Waits {
         let is_look_up = matches!(mode, Mode::Look | Mode::Record);
         Waits {
-            lock: LOCK,
+            lock,
             statement: is_look_up.then_some(LOOK_UP),
             silence: silence.unwrap_or(if is_look_up { LOOK_UP_ANSWER } else { SILENCE }),
         }

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::attempt::PgAttempt;
 use super::lock::jitter;
@@ -14,7 +14,8 @@ use crate::diff::plan::Plan;
 use crate::error::Error;
 use crate::lookup::Dialect;
 use crate::store::attempt_error::{AttemptError, stopped_by_signal};
-use crate::store::error_map::is_passing;
+use crate::store::error_map::{is_passing, transaction_timeout};
+use crate::store::row_ext::RowExt;
 use crate::store::session::Session;
 use crate::store::write_request::{Applied, ApplyError, WriteRequest};
 use crate::store::write_set::WriteSet;
@@ -41,6 +42,7 @@ impl PgStore {
         let mut pid = None;
         let mut attempt = 1;
         loop {
+            let begun = Instant::now();
             let stop = match self
                 .attempt(&write_set, request, progress, (attempt > 1, &mut pid))
                 .await
@@ -62,6 +64,9 @@ impl PgStore {
                 }
                 // COMMIT was not sent.
                 AttemptError::Sql(error @ sqlx::Error::Io(_)) => {
+                    if let Some(ended) = self.ended_by_limit(begun.elapsed()).await {
+                        return Err(ended.into());
+                    }
                     let hint = "nothing was written; apply again once the server answers";
                     return Err(self.database_error(error).hint(hint).into());
                 }
@@ -94,6 +99,18 @@ impl PgStore {
             () = request.asked_to_stop() => return Err(AttemptError::Stopped),
         };
         self.commit(request, applied).await
+    }
+
+    /// Whether the server ends transactions that take as long as this one did.
+    async fn ended_by_limit(&self, took: Duration) -> Option<Error> {
+        let mut conn = connect(&self.server).await.ok()?;
+        let sql = "SELECT setting::int8 FROM pg_catalog.pg_settings
+                   WHERE name = 'transaction_timeout'";
+        let asked = sets(&mut conn, sql).await.ok()?;
+        let limit = asked.iter().flatten().next()?.some_int(0).ok()?;
+        let limit = Duration::from_millis(u64::try_from(limit).ok()?);
+        let is_over = !limit.is_zero() && took >= limit;
+        is_over.then(|| transaction_timeout(&self.label, limit))
     }
 
     /// Rolls back. A statement that still runs is cancelled over another

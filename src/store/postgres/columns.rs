@@ -46,14 +46,15 @@ impl PgStore {
                 continue;
             }
             let sql = format!(
-                "SELECT left(n.{name}::text, 60) FROM {}.{table} n WHERE {} IS NULL LIMIT 1",
+                "SELECT left(n.{name}::text, 60) FROM {}.{table} n
+                   WHERE n.{name} IS NOT NULL AND {} IS NULL LIMIT 1",
                 self.quoted_schema,
                 self.tables.columns().uuid(table, name, "n")
             );
             let found = self.ask(&sql).await;
             let found = found.map_err(|error| self.database_error(error))?;
             if let Some(row) = found.iter().flatten().next() {
-                let value = row.text(0).ok().flatten().unwrap_or("NULL");
+                let value = row.text(0).ok().flatten().unwrap_or_default();
                 return Err(Error::new(format!(
                     "{}: {table}.{name} is text, and {value:?} in it is no uuid",
                     self.label

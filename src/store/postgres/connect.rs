@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use sqlx::postgres::PgConnectOptions;
+use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use sqlx::{ConnectOptions, Connection, PgConnection};
 use tokio::time::timeout;
 
@@ -80,7 +80,7 @@ async fn connect_to(
     let options = plain(host);
     let label = server.label_of(host);
     let coming_about = async {
-        let conn = PgConnection::connect_with(&options).await;
+        let conn = connect_allowed(options).await;
         let mut conn = conn.map_err(|error| connection_error(&label, &error))?;
         check_version(&conn, &label)?;
         if wanted != Wanted::Any {
@@ -95,6 +95,25 @@ async fn connect_to(
             limit.as_secs()
         ))
         .hint("check host, port and network")),
+    }
+}
+
+/// Connects; with `sslmode=allow` without TLS first, and with it where the server
+/// turns that away, as libpq does.
+async fn connect_allowed(options: PgConnectOptions) -> Result<PgConnection, sqlx::Error> {
+    if !matches!(options.get_ssl_mode(), PgSslMode::Allow) {
+        return PgConnection::connect_with(&options).await;
+    }
+    match PgConnection::connect_with(&options).await {
+        Err(turned_away @ sqlx::Error::Database(_)) => {
+            let with_tls = options.ssl_mode(PgSslMode::Require);
+            match PgConnection::connect_with(&with_tls).await {
+                // Such a server speaks no TLS.
+                Err(sqlx::Error::Tls(_)) => Err(turned_away),
+                connected => connected,
+            }
+        }
+        connected => connected,
     }
 }
 
@@ -132,7 +151,7 @@ async fn check_role(conn: &mut PgConnection, wanted: Wanted, label: &str) -> Res
         Ok(())
     } else {
         Err(Error::new(format!(
-            "{label} is not {name}, as target_session_attrs in the URL asks for"
+            "{label} is not {name}, as target_session_attrs asks for"
         ))
         .hint("name the other servers too: postgres://HOST1,HOST2/DATABASE"))
     }

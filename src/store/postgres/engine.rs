@@ -1,7 +1,5 @@
 //! [`StoreEngine`] on PostgreSQL.
 
-use std::time::Duration;
-
 use sqlx::postgres::PgRow;
 
 use super::PgStore;
@@ -41,10 +39,6 @@ impl StoreEngine for PgStore {
 
     async fn ask(&mut self, sql: &str) -> Result<Vec<Vec<PgRow>>, sqlx::Error> {
         PgStore::ask(self, sql).await
-    }
-
-    fn wait_for_locks(&mut self, limit: Duration) {
-        self.waits.lock = limit;
     }
 
     async fn explain(&mut self, error: Error) -> Error {

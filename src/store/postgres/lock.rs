@@ -20,6 +20,7 @@ use crate::store::attempt::expect_seen;
 use crate::store::attempt_error::AttemptError;
 use crate::store::error_map::{error_code, stale_plan};
 use crate::store::row_ext::RowExt;
+use crate::store::schema::{CONFIGS, NUMBERS, STATE};
 use crate::store::write_request::LockedState;
 
 /// How long an attempt at the lock of a table lasts at most: others who write
@@ -27,6 +28,13 @@ use crate::store::write_request::LockedState;
 const ATTEMPT: Duration = Duration::from_millis(300);
 /// From one attempt to the next, about.
 const PAUSE: Duration = Duration::from_millis(250);
+/// The locks of others beside which rows of a table can be written.
+const HARMLESS: [&str; 4] = [
+    "AccessShareLock",
+    "RowShareLock",
+    "RowExclusiveLock",
+    "ShareUpdateExclusiveLock",
+];
 
 /// Begins, takes the locks, and checks that the database is the one, and as
 /// far, as the plan was made for. The number of this apply.
@@ -46,11 +54,18 @@ pub(super) async fn begin(run: &mut PgAttempt<'_>) -> Result<i64, AttemptError> 
 async fn check_shape(run: &mut PgAttempt<'_>) -> Result<(), AttemptError> {
     let schema = run.dialect.quoted_schema;
     let sql = format!(
-        "LOCK TABLE {schema}.voice_agent_numbers, {schema}.voice_agent_livekit IN ROW EXCLUSIVE MODE;
+        "LOCK TABLE {schema}.{NUMBERS}, {schema}.{CONFIGS} IN ROW EXCLUSIVE MODE;
          {}",
         inspection(run.schema)
     );
-    let found = sets(run.conn, &sql).await?;
+    let found = match sets(run.conn, &sql).await {
+        Err(error) if error_code(&error).as_deref() == Some("55P03") => {
+            run_sql(run.conn, "ROLLBACK").await?;
+            let by = busy_with(&holders(run, &[NUMBERS, CONFIGS], &HARMLESS).await);
+            return Err(LockedState::busy(&by, run.request.lock_timeout).into());
+        }
+        found => found?,
+    };
     let found = found.iter().flatten().next();
     let found = found.map(|row| row.some_text(0)).transpose()?;
     let tables = PgTables::read(run.schema, found.unwrap_or_default());
@@ -80,7 +95,12 @@ async fn lock_state(run: &mut PgAttempt<'_>) -> Result<LockedState, AttemptError
     let found = match sets(run.conn, &sql).await {
         Err(error) if error_code(&error).as_deref() == Some("55P03") => {
             run_sql(run.conn, "ROLLBACK").await?;
-            let by = holders(run, "lkroute_state").await;
+            let held = holders(run, &[STATE], &["AccessShareLock"]).await;
+            let by: Vec<&str> = held.iter().map(|(who, _)| who.as_str()).collect();
+            let by = match by.as_slice() {
+                [] => "others are".to_owned(),
+                some => format!("{} is", some.join(", ")),
+            };
             let by = format!("{by} holding lkroute's lock, as an apply does");
             return Err(LockedState::busy(&by, run.request.lock_timeout).into());
         }
@@ -138,37 +158,70 @@ async fn lock_numbers(run: &mut PgAttempt<'_>, until: Instant) -> Result<(), Att
 async fn numbers_busy(run: &mut PgAttempt<'_>) -> AttemptError {
     // The holders are told where they can be found out.
     let _ = run_sql(run.conn, "ROLLBACK TO SAVEPOINT numbers").await;
-    let by = holders(run, "voice_agent_numbers").await + " writing numbers";
+    let by = busy_with(&holders(run, &[NUMBERS], &["AccessShareLock"]).await);
     LockedState::busy(&by, run.request.lock_timeout).into()
 }
 
-/// Who has written to a table in a transaction that has not ended, with the
-/// verb that follows.
-async fn holders(run: &mut PgAttempt<'_>, table: &str) -> String {
-    let table = literal(&format!("{}.{table}", run.dialect.quoted_schema));
-    let holders = format!(
-        "SELECT DISTINCT pg_catalog.concat_ws(' ', a.usename, 'with ' || nullif(a.application_name, ''),
-             'since ' || to_char(a.xact_start AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'),
-             '(process ' || a.pid || ')')
-           FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
-           WHERE l.relation = to_regclass({table}) AND l.granted AND l.pid <> pg_backend_pid()
-             AND l.mode <> 'AccessShareLock'
-         UNION SELECT 'the prepared transaction ' || quote_literal(p.gid) || ' of ' || p.owner
-             || to_char(p.prepared AT TIME ZONE 'UTC', '\" since \"YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')
-             || ' (which COMMIT PREPARED or ROLLBACK PREPARED ends)'
-           FROM pg_locks l JOIN pg_locks x ON x.virtualtransaction = l.virtualtransaction
-             JOIN pg_prepared_xacts p ON p.transaction = x.transactionid
-           WHERE l.relation = to_regclass({table}) AND l.mode <> 'AccessShareLock'
-         ORDER BY 1 LIMIT 3"
-    );
-    let rows = sets(run.conn, &holders).await.unwrap_or_default();
-    let names = rows.iter().flatten();
-    let names: Vec<&str> = names.filter_map(|row| row.some_text(0).ok()).collect();
-    if names.is_empty() {
-        "others are".to_owned()
+/// Who holds locks, and what they do with a table, as words.
+fn busy_with(holders: &[(String, String)]) -> String {
+    let each = holders.iter().map(|(who, does)| format!("{who} {does}"));
+    let each: Vec<String> = each.collect();
+    if each.is_empty() {
+        "others held a lock of the application's tables".to_owned()
     } else {
-        format!("{} is", names.join(", "))
+        each.join(", ")
     }
+}
+
+/// Whose locks of these tables are none of the `harmless` modes, and what they do
+/// that takes such a lock.
+async fn holders(
+    run: &mut PgAttempt<'_>,
+    tables: &[&str],
+    harmless: &[&str],
+) -> Vec<(String, String)> {
+    let listed = |items: &mut dyn Iterator<Item = String>| items.collect::<Vec<_>>().join(", ");
+    let schema = run.dialect.quoted_schema;
+    let table = |table: &&str| format!("to_regclass({})", literal(&format!("{schema}.{table}")));
+    let time = "'\" since \"YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'";
+    let sql = format!(
+        "SELECT DISTINCT ON (l.pid, l.virtualtransaction, c.relname)
+           coalesce('the prepared transaction ' || quote_literal(p.gid) || ' of ' || p.owner
+               || to_char(p.prepared AT TIME ZONE 'UTC', {time})
+               || ' (which COMMIT PREPARED or ROLLBACK PREPARED ends)',
+             pg_catalog.concat_ws(' ', coalesce(a.usename::text, a.backend_type),
+               'with ' || nullif(a.application_name, ''))
+               || coalesce(to_char(a.xact_start AT TIME ZONE 'UTC', {time}), '')
+               || ' (process ' || l.pid || ')'),
+           CASE WHEN NOT l.granted THEN 'is waiting to change '
+             WHEN l.mode = 'RowShareLock' THEN 'has locked rows of '
+             WHEN l.mode = 'RowExclusiveLock' THEN 'is writing to '
+             WHEN l.mode = 'ShareUpdateExclusiveLock'
+               THEN 'is at VACUUM, ANALYZE or an index of '
+             WHEN l.mode = 'ShareLock' THEN 'is building an index on '
+             ELSE 'has locked ' END || c.relname
+         FROM pg_catalog.pg_locks l
+           JOIN pg_catalog.pg_class c ON c.oid = l.relation
+           LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid
+           LEFT JOIN pg_catalog.pg_locks x ON l.pid IS NULL
+             AND x.virtualtransaction = l.virtualtransaction AND x.locktype = 'transactionid'
+           LEFT JOIN pg_catalog.pg_prepared_xacts p ON p.transaction = x.transactionid
+         WHERE l.locktype = 'relation' AND l.relation IN ({tables})
+           AND l.database = (SELECT oid FROM pg_catalog.pg_database
+             WHERE datname = current_database())
+           AND l.pid IS DISTINCT FROM pg_backend_pid() AND l.mode NOT IN ({harmless})
+         ORDER BY l.pid, l.virtualtransaction, c.relname, l.granted DESC,
+           array_position(ARRAY['RowShareLock', 'RowExclusiveLock', 'ShareUpdateExclusiveLock',
+             'ShareLock'], l.mode) DESC
+         LIMIT 3",
+        tables = listed(&mut tables.iter().map(table)),
+        harmless = listed(&mut harmless.iter().map(|mode| literal(mode))),
+    );
+    let rows = sets(run.conn, &sql).await.unwrap_or_default();
+    let text = |row: &PgRow, ix| row.text(ix).ok().flatten().map(str::to_owned);
+    let each = rows.iter().flatten();
+    each.filter_map(|row| text(row, 0).zip(text(row, 1)))
+        .collect()
 }
 
 /// Proves that this connection reads what it wrote: its own record of the

@@ -29,6 +29,8 @@ pub(super) use read::{OWNED, number_row, owned_binding};
 
 pub use copy::copied_rows;
 
+use std::time::Duration;
+
 use sqlx::PgConnection;
 use sqlx::postgres::PgRow;
 
@@ -64,7 +66,12 @@ pub(super) struct PgStore {
 
 impl PgStore {
     /// Of several servers, that which can be written to, where the mode writes.
-    pub(super) async fn open(server: &ServerUrl, schema: &str, mode: Mode) -> Result<PgStore> {
+    pub(super) async fn open(
+        server: &ServerUrl,
+        schema: &str,
+        mode: Mode,
+        lock: Duration,
+    ) -> Result<PgStore> {
         let writes = matches!(mode, Mode::Record | Mode::Write);
         let server = if writes {
             server.to_write()?
@@ -77,7 +84,7 @@ impl PgStore {
             place,
             writes,
             label: server.label.clone(),
-            waits: Waits::of(mode, server.socket_timeout),
+            waits: Waits::of(mode, lock, server.socket_timeout),
             server,
             quoted_schema: sql::quoted(schema),
             schema: schema.to_owned(),

@@ -15,7 +15,7 @@ use crate::error::Result;
 use crate::fields::{FieldsIx, FieldsPool};
 pub(super) use crate::lookup::rfc3339 as time;
 use crate::phone::E164;
-use crate::snapshot::{BROKEN_BYTES, NumberRow, OwnedBinding, SourceLine};
+use crate::snapshot::{BROKEN_BYTES, NO_UUID, NumberRow, OwnedBinding, SourceLine};
 use crate::store::decode::ValuesById;
 use crate::store::engine::StoreEngine;
 use crate::store::error_map::{database_error, error_code};
@@ -258,18 +258,24 @@ pub(crate) fn number_row<const N: usize>(
     row: CopiedRow<'_, N>,
 ) -> Result<NumberRow<'_>, BadStream> {
     let (code, provider, status) = (row.text(2), row.text(4), row.text(5));
-    // Broken bytes, as a database that checks no encoding may hold them: the
-    // row is passed over.
+    // Broken bytes, as a database that checks no encoding may hold them, or no id
+    // (a column without NOT NULL): the row is passed over.
     let is_broken = code.is_err() || provider.is_err() || status.is_err();
+    let (id, tenant) = (row.any_uuid(0)?, row.any_uuid(1)?);
+    let has_ids = id.is_some() && tenant.is_some();
     Ok(NumberRow {
-        id: row.uuid(0)?,
-        tenant: row.uuid(1)?,
+        id: id.unwrap_or_default(),
+        tenant: tenant.unwrap_or_default(),
         country_code: code.unwrap_or_default(),
         base_number: row.int8(3)?,
-        provider: provider.unwrap_or_default(),
+        provider: provider.unwrap_or_default().filter(|_| has_ids),
         status: status.unwrap_or_default(),
         rules: row.bytes(6),
-        passed_over: is_broken.then_some(BROKEN_BYTES),
+        passed_over: match (has_ids, is_broken) {
+            (false, _) => Some(NO_UUID),
+            (true, true) => Some(BROKEN_BYTES),
+            (true, false) => None,
+        },
     })
 }
 

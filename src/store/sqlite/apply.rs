@@ -12,6 +12,7 @@ use crate::diff::plan::Plan;
 use crate::error::Error;
 use crate::lookup::Dialect;
 use crate::store::attempt_error::{AttemptError, stopped_by_signal};
+use crate::store::error_map::is_locked;
 use crate::store::row_ext::RowExt;
 use crate::store::session::Session;
 use crate::store::write_request::{Applied, ApplyError, LockedState, WriteRequest};
@@ -40,6 +41,11 @@ impl SqliteStore {
         let _ = timeout(ABANDON, run_sql(&mut self.conn, "ROLLBACK")).await;
         match stop {
             AttemptError::Refused(error) => Err(error),
+            // The right to write was there: who reads keeps COMMIT from the file.
+            AttemptError::Sql(error) if is_locked(&error) => {
+                let by = format!("another process reads {}", self.label);
+                Err(LockedState::busy(&by, request.lock_timeout).into())
+            }
             AttemptError::Sql(error) => Err(self.database_error(error).into()),
             AttemptError::Stopped => Err(stopped_by_signal().into()),
         }

@@ -24,7 +24,7 @@ use sqlx::{ConnectOptions, Connection, SqliteConnection};
 
 use super::decode::ValuesById;
 use super::engine::StoreEngine;
-use super::error_map::{NAME_TAKEN, database_error};
+use super::error_map::{NAME_TAKEN, NO_FILE, WAIT_LONGER, database_error, is_locked};
 use super::mode::Mode;
 use super::row_ext::RowExt;
 use super::schema::{DatabaseState, Layout, MigrationStep, SchemaState};
@@ -32,19 +32,27 @@ use crate::error::{Error, Result};
 use crate::lookup::sqlite_uuid_digits;
 use sql::run;
 
-/// How long a command waits for another process, where nothing else is said.
-const BUSY: Duration = Duration::from_secs(5);
-
 pub(super) struct SqliteStore {
     conn: SqliteConnection,
     pub(super) label: String,
+    /// How long another process is waited for.
+    lock: Duration,
     /// What the last snapshot read of lkroute's tenants, by their number.
     tenants: ValuesById<Option<uuid::Uuid>>,
     pub(super) layout: Layout,
 }
 
 impl SqliteStore {
-    pub(super) async fn open(path: &Path, label: String, mode: Mode) -> Result<SqliteStore> {
+    pub(super) async fn open(
+        path: &Path,
+        label: String,
+        mode: Mode,
+        lock: Duration,
+    ) -> Result<SqliteStore> {
+        // A pipe would be waited for for ever.
+        if path.exists() && !path.is_file() {
+            return Err(Error::new(format!("{label} is no file")).hint(NO_FILE));
+        }
         if mode == Mode::Write {
             make_private(path).map_err(|error| {
                 Error::new(format!("{label}: the file can't be made: {}", error.kind()))
@@ -54,7 +62,7 @@ impl SqliteStore {
             .filename(path)
             .read_only(matches!(mode, Mode::Look | Mode::Read))
             .create_if_missing(mode == Mode::Write)
-            .busy_timeout(BUSY)
+            .busy_timeout(lock)
             .row_buffer_size(1024)
             .disable_statement_logging();
         let conn = match mode {
@@ -62,15 +70,16 @@ impl SqliteStore {
             Mode::Record | Mode::Write => SqliteConnection::connect_with(&options).await,
         };
         Ok(SqliteStore {
-            conn: conn.map_err(|error| database_error(&label, &error))?,
+            conn: conn.map_err(|error| file_error(&label, lock, &error))?,
             label,
+            lock,
             tenants: ValuesById::default(),
             layout: Layout::default(),
         })
     }
 
     fn database_error(&self, error: sqlx::Error) -> Error {
-        database_error(&self.label, &error)
+        file_error(&self.label, self.lock, &error)
     }
 
     pub(super) async fn enter(&mut self, anew: bool) -> Result<DatabaseState> {
@@ -152,6 +161,16 @@ impl SqliteStore {
     }
 }
 
+/// What went wrong with a file, and how long it was waited for.
+fn file_error(label: &str, lock: Duration, error: &sqlx::Error) -> Error {
+    let told = database_error(label, error);
+    if is_locked(error) {
+        let waited = format!("{}: waited {} s", told.message, lock.as_secs_f64());
+        return Error::new(waited).hint(WAIT_LONGER);
+    }
+    told
+}
+
 /// Connects for reading. Where a program was killed while it wrote, what it
 /// left in the file has to be rolled back first, which only a connection that
 /// may write does.
@@ -166,22 +185,23 @@ async fn connect_to_read(options: &SqliteConnectOptions) -> Result<SqliteConnect
             recovering.close().await?;
             SqliteConnection::connect_with(options).await
         }
+        // Whoever reads would wait once more.
+        Err(error) if is_locked(&error) => Err(error),
         // Anything else is told by whoever reads.
         _ => Ok(conn),
     }
 }
 
-/// Makes the file where there is none, for its owner alone: whoever reads it
-/// reads all that is in the database. SQLite takes an empty file for an empty
-/// database, and gives the files beside it the same rights.
+/// Makes the file where there is none, also behind a link, for its owner alone:
+/// whoever reads it reads all that is in the database. SQLite takes an empty file
+/// for an empty database, and gives the files beside it the same rights.
 fn make_private(path: &Path) -> std::io::Result<()> {
+    if path.exists() {
+        return Ok(());
+    }
     let mut options = std::fs::OpenOptions::new();
-    options.write(true).create_new(true);
+    options.write(true).create(true).truncate(false);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    match options.open(path) {
-        Ok(_) => Ok(()),
-        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
-        Err(error) => Err(error),
-    }
+    options.open(path).map(drop)
 }

@@ -5,8 +5,8 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{AssertSqlSafe, Row};
 use uuid::Uuid;
 
-use super::SqliteStore;
 use super::sql::run;
+use super::{SqliteStore, file_error};
 use crate::error::Result;
 use crate::fields::{FieldsIx, FieldsPool};
 use crate::lookup::{sqlite_base_number, sqlite_rules_text};
@@ -14,7 +14,6 @@ use crate::phone::E164;
 use crate::snapshot::{BROKEN_BYTES, NO_UUID, NumberRow, OTHER_SPELLING, OwnedBinding};
 use crate::store::decode::{self, ValuesById};
 use crate::store::engine::StoreEngine;
-use crate::store::error_map::database_error;
 use crate::store::row_batch::{BatchNames, BatchPart, RawRows, RowBatch};
 use crate::store::row_ext::RowExt;
 
@@ -80,7 +79,8 @@ impl SqliteStore {
         each: &mut impl AsyncFnMut(RowBatch) -> Result<()>,
         progress: &mut dyn FnMut(u64),
     ) -> Result<()> {
-        let database_error = |error| database_error(&self.label, &error);
+        let (label, lock) = (&self.label, self.lock);
+        let database_error = |error| file_error(label, lock, &error);
         let mut stream = sqlx::query(AssertSqlSafe(sql)).fetch(&mut self.conn);
         let (mut rows, mut done) = (Vec::with_capacity(BATCH), 0);
         while let Some(row) = stream.try_next().await.map_err(database_error)? {
@@ -169,10 +169,10 @@ pub(crate) fn number_row(row: &SqliteRow, first: usize) -> Result<NumberRow<'_>,
             return Ok(NumberRow {
                 id: id.unwrap_or_default(),
                 tenant: tenant.unwrap_or_default(),
-                country_code: None,
-                base_number: None,
+                country_code: text(2).ok().flatten(),
+                base_number: row.int(first + 3)?,
                 provider: id.err().or(tenant.err()).flatten(),
-                status: None,
+                status: text(5).ok().flatten(),
                 rules: row.try_get_unchecked(first + 6)?,
                 passed_over: Some(NO_UUID),
             });

@@ -4,6 +4,7 @@
 mod columns;
 mod hidden;
 mod missing;
+mod odd_rows;
 mod side_effects;
 mod silence;
 mod stamps;

@@ -294,7 +294,7 @@ fn a_prepared_transaction_that_is_in_the_way_is_named() {
     assert_contains!(
         refused.words(),
         named,
-        "ROLLBACK PREPARED ends) is writing numbers"
+        "ROLLBACK PREPARED ends) is writing to voice_agent_numbers"
     );
     db.psql(&format!("ROLLBACK PREPARED '{gid}'"));
     let gid = prepare(

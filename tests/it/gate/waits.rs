@@ -83,6 +83,56 @@ fn a_locked_table_is_waited_for_five_seconds_and_its_holder_is_named() {
     assert!(start.elapsed() >= Duration::from_secs(4));
 }
 
+/// Each does something else that an apply has to wait for: who builds an index
+/// writes no number, and holds no row.
+#[test]
+fn what_an_apply_waits_for_is_told_as_it_is() {
+    let Some((lkroute, db)) = applied("told_waits") else {
+        return;
+    };
+    lkroute.edit("routing/uae.toml", "voag-staging", "voag-two");
+    let url = format!("{}?application_name=backfill", db.url);
+    let more = "[[bindings]]\nnumber = \"+971545335300\"\ntenant = \"sasya\"\n";
+    for (held, told) in [
+        (
+            "CREATE INDEX made_up ON lad_dev.voice_agent_livekit (trunk_id)",
+            "is building an index on voice_agent_livekit",
+        ),
+        (
+            "LOCK TABLE lad_dev.voice_agent_numbers IN SHARE ROW EXCLUSIVE MODE",
+            "has locked voice_agent_numbers",
+        ),
+        (
+            "UPDATE lad_dev.voice_agent_numbers SET provider = provider",
+            "is writing to voice_agent_numbers",
+        ),
+        (
+            "SELECT 1 FROM lad_dev.voice_agent_numbers FOR SHARE",
+            "has locked rows of voice_agent_numbers",
+        ),
+        (
+            "CREATE INDEX made_up ON lad_dev.voice_agent_numbers (provider)",
+            "is building an index on voice_agent_numbers",
+        ),
+    ] {
+        let mut holder = Session::open(&url);
+        holder.run(&format!("BEGIN; {held}"));
+        let ran = run(&lkroute, "--lock-timeout 1 apply --auto-approve").expect_code(1);
+        let said = ran.words();
+        assert_contains!(said, "lkroute with backfill since ");
+        assert!(
+            said.contains(&format!("{told}: waited 1 s for the end of")),
+            "{held}: {said}"
+        );
+        assert_lacks!(said, "a row");
+        holder.run("ROLLBACK");
+        if told.contains("has locked voice") {
+            lkroute.write("routing/more.toml", more);
+        }
+    }
+    run(&lkroute, "apply --auto-approve").expect_code(0);
+}
+
 #[test]
 fn nothing_is_set_for_longer_than_a_transaction() {
     let Some((mut lkroute, db)) = applied("pooled") else {

@@ -6,9 +6,12 @@ use std::net::TcpListener;
 use std::thread;
 
 use lkroute::error::Error;
+use lkroute::fields::Fields;
 use lkroute::store::{DatabaseUrl, Mode, Store};
 
-use crate::support::{Db, Haproxy, Postgres, Server, unprivileged};
+use super::apply::one;
+use super::base::{Base, files};
+use crate::support::{Db, Haproxy, Postgres, Server, told, unprivileged};
 
 async fn refused(url: &str) -> Error {
     let url = DatabaseUrl::parse(url).expect("a URL");
@@ -155,4 +158,37 @@ pub fn stand_in_for_12() -> String {
         }
     });
     format!("postgres://x@127.0.0.1:{port}/x?sslmode=disable")
+}
+
+/// The server's word is lost with the connection where it comes while rows are sent.
+#[tokio::test]
+async fn a_limit_of_transactions_is_told() {
+    let Some(base) = Base::postgres("limits").await else {
+        return;
+    };
+    if base.db().postgres().major() < 17 {
+        return;
+    }
+    base.settle(&files()).await;
+    let name = &base.db().name;
+    base.sql(&format!(
+        "CREATE FUNCTION {slow}() RETURNS trigger LANGUAGE plpgsql AS
+           $$ BEGIN PERFORM pg_sleep(2); RETURN NEW; END $$;
+         CREATE TRIGGER slow BEFORE INSERT ON {numbers} FOR EACH ROW EXECUTE FUNCTION {slow}();
+         ALTER DATABASE \"{name}\" SET transaction_timeout = '1s'",
+        slow = base.table("slow"),
+        numbers = base.table("voice_agent_numbers"),
+    ))
+    .await;
+    let plan = base.plan(&one("+919000000001", Fields::new())).await;
+    let error = base.apply(&plan).await.expect_err("it takes 2 s").error;
+    assert_contains!(error.message, "transaction_timeout of 1 s");
+    let hint = error.hint.clone().unwrap_or_default();
+    let hinted = told(
+        &hint,
+        "nothing was changed; give it more time: ALTER ROLE … SET transaction_timeout = …, or the same of the database",
+    );
+    let reset = format!("ALTER DATABASE \"{name}\" RESET transaction_timeout");
+    hinted.then(|| base.db().psql(&reset));
+    base.apply(&plan).await.expect("applied");
 }

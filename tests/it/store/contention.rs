@@ -142,7 +142,7 @@ async fn writers_are_stalled_for_moments_only() {
     };
     let (error, longest) = tokio::join!(patient, writer);
     let message = error.error.to_string();
-    assert_contains!(message, "writing numbers");
+    assert_contains!(message, "writing to voice_agent_numbers");
     assert_contains!(message, "lkroute", "process");
     println!("the longest stall of a writer: {} ms", longest.as_millis());
     assert!(longest < Duration::from_millis(800), "{longest:?}");

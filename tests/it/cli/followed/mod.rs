@@ -7,6 +7,7 @@ mod database;
 mod facts;
 mod files;
 mod guarded;
+mod logins;
 mod network;
 mod plans;
 mod postgres;

@@ -77,7 +77,7 @@ fn what_listens_there_is_another() {
 
 /// Has a server speak TLS with the certificate that this line of the shell makes
 /// in `crt` and `key` of the directory.
-fn speak_tls(db: &Db, dir: &std::path::Path, line: &str) {
+pub fn speak_tls(db: &Db, dir: &std::path::Path, line: &str) {
     let made = unprivileged("sh")
         .current_dir(dir)
         .args(["-ec", line])

@@ -85,7 +85,7 @@ fn what_a_role_may_not_do() {
     };
     let stranger = db.url.replace("//lkroute@", "//nobody_of_that_name@");
     let unknown = run(&lkroute, &format!("list --database {stranger}")).expect_code(1);
-    let hinted = unknown.told("check user and password in the database URL");
+    let hinted = unknown.told("name a role in the database URL that is there, and may log in");
     hinted.then(|| run(&lkroute, "list")).expect_code(0);
     let (role, url) = db.role("writer");
     db.psql(&format!(

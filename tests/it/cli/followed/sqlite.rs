@@ -4,10 +4,11 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use super::applied::{applied, theirs, worker};
 use super::{Lkroute, run};
-use crate::support::{Run, other_user};
+use crate::support::{Run, other_user, words_of};
 
 const APPLY: &str = "apply --auto-approve";
 
@@ -38,12 +39,35 @@ impl Holder {
 fn a_file_that_others_write_to() {
     let lkroute = applied();
     let mut holder = Holder::begin(&lkroute, "BEGIN EXCLUSIVE");
+    let hint = "nothing was changed; try again when it is done, or wait longer with --lock-timeout";
+    for command in ["list", "plan", "resolve --from +971545335200"] {
+        let start = Instant::now();
+        let locked = run(&lkroute, &format!("{command} --lock-timeout 1")).expect_code(1);
+        let told = format!("{}{}", locked.stdout, locked.stderr);
+        assert_contains!(words_of(&told), "is locked by another process: waited 1 s");
+        assert!(start.elapsed() < Duration::from_secs(4), "{command}");
+    }
     let locked = run(&lkroute, "list").expect_code(1);
-    let hinted = locked.told(
-        "another apply is running, or a program writes to the file: try again when it is done; nothing was changed",
+    assert_contains!(locked.words(), "waited 5 s");
+    let hinted = locked.told(hint);
+    holder.run("ROLLBACK");
+    hinted
+        .with(&lkroute, "list --lock-timeout 20")
+        .expect_code(0);
+    // Who only reads keeps a COMMIT from the file.
+    holder.run("BEGIN; SELECT count(*) FROM voice_agent_numbers");
+    worker(&lkroute, "voag-staging", "voag-read");
+    let read = run(&lkroute, &format!("{APPLY} --lock-timeout 1")).expect_code(1);
+    assert_contains!(
+        read.words(),
+        "another process reads",
+        "waited 1 s for the end"
     );
-    hinted.then(|| holder.run("ROLLBACK"));
-    run(&lkroute, "list").expect_code(0);
+    assert_lacks!(read.words(), "another apply");
+    holder.run("ROLLBACK");
+    run(&lkroute, APPLY).expect_code(0);
+    worker(&lkroute, "voag-read", "voag-staging");
+    run(&lkroute, APPLY).expect_code(0);
     worker(&lkroute, "voag-staging", "voag-two");
     holder.run("BEGIN IMMEDIATE");
     let busy = run(&lkroute, &format!("{APPLY} --lock-timeout 1")).expect_code(1);
@@ -63,6 +87,22 @@ fn what_is_no_file_or_lacks_something() {
     hinted
         .then(|| run(&lkroute, "list --database sqlite://lkroute.db"))
         .expect_code(0);
+    // A pipe that nobody writes to.
+    let pipe = lkroute.path().join("pipe.db");
+    let made = Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.expect("mkfifo").success());
+    for command in ["list", "plan", APPLY] {
+        let refused = run(&lkroute, &format!("{command} --database sqlite://pipe.db"));
+        assert_contains!(
+            refused.expect_code(1).words(),
+            "sqlite://pipe.db is no file"
+        );
+    }
+    // Behind a link that leads nowhere yet.
+    std::os::unix::fs::symlink("behind.db", lkroute.path().join("link.db")).expect("a link");
+    run(&lkroute, &format!("{APPLY} --database sqlite://link.db")).expect_code(0);
+    let made = fs::metadata(lkroute.path().join("behind.db")).expect("the file");
+    assert_eq!(made.permissions().mode() & 0o777, 0o600);
     lkroute.sql("ALTER TABLE voice_agent_livekit RENAME COLUMN trunk_id TO trunk");
     let lacks = run(&lkroute, "list").expect_code(1);
     let hinted = lacks.told("lkroute reads and writes the columns that docs/databases.md lists");
