@@ -5,13 +5,13 @@ from __future__ import annotations
 
 import asyncio
 import os
-import sys
 from typing import Any, Coroutine, Mapping, Optional
 from uuid import UUID
 
 from ._calls import BlockingDispatchingRouter, Calls, DispatchingRouter, not_recorded
 from ._core import Question, Route
 from ._keys import find_keys
+from ._limit import TaskLimits
 from ._router import Answer, SchemaRouter, Values, blocking
 from ._watch import OutOfTime
 from .errors import Error, UsageError
@@ -101,6 +101,9 @@ class _Driver(Calls, SchemaRouter):
 class AsyncRouter(DispatchingRouter, _Driver):
     """A router that is awaited."""
 
+    #: Of the event loop that asked last.
+    _limits: Optional[TaskLimits] = None
+
     async def resolve(
         self,
         from_number: str,
@@ -133,13 +136,13 @@ class AsyncRouter(DispatchingRouter, _Driver):
     async def _limited(self, asked: "Coroutine[Any, Any, Answer]") -> Answer:
         # Neither a pool that has none left nor a server that is silent holds a
         # call for longer.
-        try:
-            if sys.version_info >= (3, 11):
-                async with asyncio.timeout(self._timeout):
-                    return await asked
-            return await asyncio.wait_for(asked, self._timeout)
-        except asyncio.TimeoutError:
-            raise OutOfTime from None
+        if self._timeout is None:
+            return await asked
+        loop = asyncio.get_running_loop()
+        limits = self._limits
+        if limits is None or limits.loop is not loop:
+            self._limits = limits = TaskLimits(loop, self._timeout)
+        return await limits.run(asked)
 
 
 class SyncRouter(BlockingDispatchingRouter, _Driver):

@@ -24,6 +24,8 @@ import lkroute.asyncpg
 import lkroute.psycopg
 import lkroute.sqlite
 from lkroute import _client, _core, _watch
+from lkroute._limit import TaskLimits
+from lkroute._watch import OutOfTime
 
 DATABASE, SCHEMA, NUMBER = (os.environ[name] for name in ("DATABASE", "SCHEMA", "NUMBER"))
 
@@ -774,6 +776,56 @@ async def leaks():
             sync.resolve(NUMBER)
         assert len(_watch._watcher._watches) <= 2, len(_watch._watcher._watches)
     assert grown < 4, f"{grown:.1f} MB more"
+
+
+async def task_limits():
+    """The limit of a task is as ``asyncio.timeout`` has it."""
+    loop = asyncio.get_running_loop()
+    limits = TaskLimits(loop, 0.3)
+
+    async def of_length(seconds):
+        await asyncio.sleep(seconds)
+        return seconds
+
+    async def ended(seconds):
+        began = loop.time()
+        error = await raised_by(limits.run(of_length(seconds)))
+        assert isinstance(error, OutOfTime), error
+        took = loop.time() - began
+        assert 0.29 < took < 2, took
+        return took
+
+    # Each by its own begin, whatever ends before it.
+    late = []
+    for wait in (5, 0.01, 5, 0.01, 5):
+        if wait == 5:
+            late.append(asyncio.ensure_future(ended(wait)))
+        else:
+            assert await limits.run(of_length(wait)) == wait
+        await asyncio.sleep(0.05)
+    await asyncio.gather(*late)
+    # Later ones have a timer as well.
+    await ended(5)
+    assert await limits.run(of_length(0)) == 0 and not limits._waits
+
+    # What others ask for comes before it: a cancellation, also in the same moment ...
+    for delay in (0.1, 0.3):
+        task = asyncio.ensure_future(limits.run(of_length(5)))
+        loop.call_later(delay, task.cancel)
+        done, _ = await asyncio.wait([task], timeout=5)
+        if delay < 0.3 or sys.version_info >= (3, 11):
+            assert done and task.cancelled(), task
+    # ... and a shorter limit of theirs, which leaves nothing behind.
+    began = loop.time()
+    error = await raised_by(asyncio.wait_for(limits.run(of_length(5)), 0.05))
+    assert isinstance(error, asyncio.TimeoutError) and not isinstance(error, OutOfTime), error
+    assert loop.time() - began < 0.25
+    if sys.version_info >= (3, 11):
+        async with asyncio.timeout(5):
+            await ended(5)
+        assert asyncio.current_task().cancelling() == 0
+    await asyncio.sleep(0.01)
+    assert not limits._waits
 
 
 # ---- an interpreter that ends ----------------------------------------------

@@ -101,6 +101,12 @@ fn no_wait_is_longer_than_the_limit() {
     alone("limits");
 }
 
+/// Attackers: a cancellation in the same moment, a limit of the caller's around it.
+#[test]
+fn the_limit_of_a_task_ends_it_and_nothing_else() {
+    alone("task_limits");
+}
+
 #[test]
 fn a_pool_of_another_loop_is_an_error() {
     alone("another_loop");
