@@ -11,6 +11,7 @@
 
 mod hook;
 mod mailbox;
+mod memo;
 mod placing;
 mod question;
 mod raise;

@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
-use lkroute::answer::{self, Answer, TenantSelector};
-use lkroute::error::{Error, Result};
-use lkroute::lookup::{LookedUp, TrustRows};
+use lkroute::answer::{self, Answer, OpenedLookUp, TenantSelector};
+use lkroute::error::Error;
+use lkroute::lookup::{LookUp, LookedUp, TrustRows};
 use lkroute::phone::E164;
 use lkroute::secrets::{KeyRing, Secret};
 use pyo3::prelude::*;
 use uuid::Uuid;
 
+use crate::memo::{Memo, ReadDocument};
 use crate::raise::{detached, guarded, misused, raise, raise_unresolved};
 use crate::route::{Approval, Route, Shell};
 use crate::tables::{Kind, Tables};
@@ -91,9 +92,12 @@ pub fn read_uuid(py: Python<'_>, name: &str, text: &str) -> PyResult<Uuid> {
     id.map_err(|_| misused(py, "usage", format!("{name} is no uuid: {text}")))
 }
 
-/// What opens secrets.
+/// What opens secrets, and what was opened last.
 #[pyclass(frozen, module = "lkroute._core")]
-pub struct Keys(pub Arc<KeyRing>);
+pub struct Keys {
+    ring: Arc<KeyRing>,
+    memo: Memo,
+}
 
 #[pymethods]
 impl Keys {
@@ -114,8 +118,11 @@ impl Keys {
                 fernet_keys.map(Secret::new).as_ref(),
                 fernet.map(Secret::new).as_ref(),
             );
-            ring.map(|ring| Keys(Arc::new(ring)))
-                .map_err(|error| raise(py, &error, None))
+            let ring = ring.map_err(|error| raise(py, &error, None))?;
+            Ok(Keys {
+                ring: Arc::new(ring),
+                memo: Memo::default(),
+            })
         })
     }
 }
@@ -134,22 +141,30 @@ pub fn resolve(
     let asked = &question.asked;
     let tables = found.as_ref().map(|(tables, _)| &**tables);
     let document = found.as_ref().map(|(_, document)| *document);
-    let (ring, for_call) = (keys.0.clone(), question.for_call);
+    let for_call = question.for_call;
     let done = detached(py, move || {
+        let (read, nothing);
         let found = match (tables, document) {
-            (Some(tables), Some(document)) => match read_found(asked, tables, document)? {
-                Found::All(found) => *found,
-                Found::Outdated => return Ok(Done::Outdated),
-                Found::Refused(error) => return Ok(Done::Refused(error)),
+            (Some(tables), Some(document)) => match read_found(asked, tables, document, keys) {
+                Ok(document) => {
+                    read = document;
+                    &read.found
+                }
+                Err(NotRead::Outdated) => return Ok(Done::Outdated),
+                Err(NotRead::Refused(error)) => return Ok(Done::Refused(error)),
+                Err(NotRead::Failed(error)) => return Err(error),
             },
-            _ => LookedUp::default(),
+            _ => {
+                nothing = OpenedLookUp::new(LookedUp::default(), &keys.ring);
+                &nothing
+            }
         };
         let secret = variables.secret.clone();
-        let answer = answer::answer(found, asked, &variables.env, &ring, secret);
+        let answer = answer::answer(found, asked, &variables.env, secret);
         let answer = answer.map_err(|error| coded(error, "unknown-tenant"))?;
         let shell = variables.env.shell();
         let shell = Shell {
-            ring,
+            ring: keys.ring.clone(),
             livekit_url: variables.livekit_url.clone(),
             worker: shell.and_then(|shell| shell.worker.clone()),
         };
@@ -177,39 +192,51 @@ enum Done {
     Refused(Error),
 }
 
-/// What a document says.
-enum Found {
-    All(Box<LookedUp>),
+/// Why a document is not used.
+enum NotRead {
     /// The tables have to be inspected again.
     Outdated,
     /// It may not be all, or is what a newer lkroute wrote.
     Refused(Error),
+    Failed(Error),
 }
 
-fn read_found(asked: &answer::ResolveRequest, tables: &Tables, document: &str) -> Result<Found> {
+fn read_found(
+    asked: &answer::ResolveRequest,
+    tables: &Tables,
+    document: &str,
+    keys: &Keys,
+) -> Result<Arc<ReadDocument>, NotRead> {
     let was_used = tables.note_use();
     if tables.are_users_denied() && matches!(asked.tenant, TenantSelector::User(_)) {
         if was_used {
-            return Ok(Found::Outdated);
+            return Err(NotRead::Outdated);
         }
-        return Err(Error::new(
-            "the table users can't be read: it takes SELECT on its id and tenant_id",
-        )
-        .hint("GRANT it to the role of this connection, or say tenant"));
+        let error =
+            Error::new("the table users can't be read: it takes SELECT on its id and tenant_id");
+        let hint = "GRANT it to the role of this connection, or say tenant";
+        return Err(NotRead::Failed(error.hint(hint)));
     }
-    let found = LookedUp::read(document, &asked.look_up(), tables.has_users());
-    let found = found.map_err(|error| Error {
-        code: Some("lookup-failed"),
-        ..Error::new(format!("the database gave an unexpected value: {error}"))
-    })?;
-    if found.is_outdated() {
-        return Ok(Found::Outdated);
-    }
-    if let Err(error) = found.check(tables.schema()) {
-        return Ok(Found::Refused(error));
-    }
-    answer::check_environment(asked.environment.as_deref(), found.environment.as_deref())?;
-    Ok(Found::All(Box::new(found)))
+    let has_users = tables.has_users();
+    let read = |look_up: &LookUp| {
+        let found = LookedUp::read(document, look_up, has_users).map_err(|error| {
+            NotRead::Failed(Error {
+                code: Some("lookup-failed"),
+                ..Error::new(format!("the database gave an unexpected value: {error}"))
+            })
+        })?;
+        if found.is_outdated() {
+            return Err(NotRead::Outdated);
+        }
+        let complete = found.check(tables.schema());
+        complete.map_err(NotRead::Refused)?;
+        Ok(OpenedLookUp::new(found, &keys.ring))
+    };
+    let memo = &keys.memo;
+    let found = memo.get_or_read(asked.look_up(), has_users, document, read)?;
+    answer::check_environment(asked.environment.as_deref(), found.found.environment())
+        .map_err(NotRead::Failed)?;
+    Ok(found)
 }
 
 fn coded(error: Error, code: &'static str) -> Error {

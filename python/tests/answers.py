@@ -32,7 +32,8 @@ AT_START = ("LKROUTE_KEYS", "LKROUTE_FERNET_KEYS", "LIVEKIT_SECRET_ENCRYPTION_KE
 async def answer_all(asked, make):
     environ = {"LKROUTE_KEYS": asked["keys"]}
     usual = make(environ)
-    for query in asked["queries"]:
+
+    async def report_of(query):
         environ.clear()
         environ.update({"LKROUTE_KEYS": asked["keys"], **query.get("env", {})})
         named = {
@@ -51,9 +52,14 @@ async def answer_all(asked, make):
         except lkroute.Error as raised:
             error, route = raised, None
         if query.get("sign"):
-            report = {"exit": error.exit, "message": error.message} if error else {"signs": True}
-        else:
-            report = as_report(query, route, error)
+            return {"exit": error.exit, "message": error.message} if error else {"signs": True}
+        return as_report(query, route, error)
+
+    reports = [await report_of(query) for query in asked["queries"]]
+    # What was asked before changes no answer.
+    for query, report in zip(reversed(asked["queries"]), reversed(reports)):
+        assert await report_of(query) == report, query
+    for report in reports:
         print(json.dumps(report))
 
 

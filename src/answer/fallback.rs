@@ -2,14 +2,11 @@
 //! config: lkroute applied it, its secret opens, its server is trusted. Imports
 //! core and `secrets`.
 
-use std::collections::HashMap;
-
-use uuid::Uuid;
-
+use super::opened::OpenedLookUp;
 use super::signing::{Signing, signing_standing};
 use crate::dispatch::{CallOptions, Request};
 use crate::error::{Error, Exit, Result};
-use crate::lookup::{LookedUp, TrustRows};
+use crate::lookup::TrustRows;
 use crate::resolve::{Fallback, Resolution};
 use crate::secrets::{KeyRing, OpenError, Secret};
 use crate::trust::Standing;
@@ -30,20 +27,17 @@ pub struct FallbackCall<'a> {
 }
 
 impl FallbackConfig {
-    pub(super) fn of(
-        resolution: &Resolution,
-        found: &LookedUp,
-        opened: &mut HashMap<Uuid, Result<Secret, OpenError>>,
-    ) -> Option<FallbackConfig> {
+    pub(super) fn of(resolution: &Resolution, opened: &OpenedLookUp) -> Option<FallbackConfig> {
         let route = &resolution.outcome.as_ref().ok()?.route;
         let fallback = route.fallback.clone()?;
+        let found = &opened.found;
         let id = fallback.config.id;
         let config = id.and_then(|id| found.facts.configs.get(id));
         let url = id.and_then(|id| found.applied_urls.get(&id));
         Some(FallbackConfig {
             applied: config.is_some_and(|config| config.place.apply.is_some()),
             signing: config.and_then(|config| Signing::of(config, url.map(String::as_str))),
-            secret: id.and_then(|id| opened.remove(&id)),
+            secret: opened.secret(id),
             fallback,
         })
     }

@@ -5,14 +5,14 @@
 
 mod approval;
 mod fallback;
+mod opened;
 mod signing;
-
-use std::collections::HashMap;
 
 use uuid::Uuid;
 
 pub use approval::{SEAL_OF_OTHERS, UNKNOWN_SERVER, approve_signing};
 pub use fallback::{FallbackCall, FallbackConfig};
+pub use opened::{OpenedLookUp, secret_state};
 pub use signing::{Signing, signing_standing};
 
 use crate::dispatch::{Ids, Record, clash};
@@ -20,10 +20,9 @@ use crate::error::{Error, Exit, Result};
 use crate::lookup::{LookUp, LookedUp};
 use crate::phone::E164;
 use crate::resolve::{
-    self, AgentFact, Facts, Query, Resolution, ResolveError, RoutingEnv, SecretState, Source,
-    TenantChoice,
+    self, Facts, Query, Resolution, ResolveError, RoutingEnv, Source, TenantChoice,
 };
-use crate::secrets::{self, KeyRing, OpenError, Secret, Stored};
+use crate::secrets::Secret;
 
 /// Whose number it is, as the caller says it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -134,13 +133,12 @@ pub fn check_environment(wanted: Option<&str>, stamped: Option<&str>) -> Result<
 /// # Errors
 /// The tenant's name is not known.
 pub fn answer(
-    mut found: LookedUp,
+    opened: &OpenedLookUp,
     request: &ResolveRequest,
     env: &RoutingEnv,
-    ring: &KeyRing,
     variable: Option<Secret>,
 ) -> Result<Answer> {
-    let mut opened = open_all(&mut found, ring);
+    let found = &opened.found;
     let tenant = match (
         choose_tenant(&request.tenant, &found.facts),
         env.table_enabled(),
@@ -149,28 +147,25 @@ pub fn answer(
         (Err(_), false) => TenantChoice::Any,
         (tenant, _) => tenant?,
     };
+    let stamped = || found.environment.clone();
     let query = Query {
         to: request.to.clone(),
         strict: request.strict,
-        environment: request.environment.clone().or(found.environment.clone()),
+        environment: request.environment.clone().or_else(stamped),
         ..Query::new(request.from, tenant)
     };
-    let mut resolution = resolve::resolve(&query, &found.facts, env);
-    if let Some(agent) = default_agent(&found, &resolution) {
-        found.facts.agent = Some(agent);
-        resolution = resolve::resolve(&query, &found.facts, env);
-    }
-    let (secret, sealed) = match secret(&resolution, &mut opened, variable) {
+    let resolution = resolve::resolve(&query, &found.facts, env);
+    let (secret, sealed) = match secret(&resolution, opened, variable) {
         Some(Ok(secret)) => (Some(secret), None),
         Some(Err(error)) => (None, Some(error)),
         None => (None, None),
     };
     Ok(Answer {
-        agent: found.facts.agent.map(|agent| agent.id),
+        agent: agent(&resolution, &found.facts),
         secret,
         sealed,
-        signing: signing(&resolution, &found),
-        fallback: FallbackConfig::of(&resolution, &found, &mut opened),
+        signing: signing(&resolution, found),
+        fallback: FallbackConfig::of(&resolution, opened),
         resolution,
     })
 }
@@ -213,54 +208,25 @@ fn signing(resolution: &Resolution, found: &LookedUp) -> Option<Signing> {
     Signing::of(found.facts.configs.get(id)?, applied)
 }
 
-/// The agent of the row that was picked, where none was asked for.
-fn default_agent(found: &LookedUp, resolution: &Resolution) -> Option<AgentFact> {
-    let outcome = resolution.outcome.as_ref().ok()?;
-    let picked = outcome.tenant.as_ref().filter(|_| outcome.row.is_some());
-    match found.facts.agent {
-        None => found.default_agents.get(&picked?.id).copied(),
-        Some(_) => None,
-    }
-}
-
-type Opened = HashMap<Uuid, Result<Secret, OpenError>>;
-
-/// Opens the secrets at hand, and notes with each config whether that worked.
-fn open_all(found: &mut LookedUp, ring: &KeyRing) -> Opened {
-    let mut opened = Opened::new();
-    for (id, text) in &found.secrets {
-        let stored = Stored::read(text.as_stored().to_owned());
-        let secret = secrets::open_stored(ring, *id, &stored);
-        if let Some(config) = found.facts.configs.get_mut(*id) {
-            config.secret = secret_state(&stored, &secret);
-        }
-        opened.insert(*id, secret);
-    }
-    opened
-}
-
-/// How far a stored secret opens.
-pub fn secret_state(stored: &Stored, secret: &Result<Secret, OpenError>) -> SecretState {
-    match secret {
-        Ok(_) if matches!(stored, Stored::Plain(_)) => SecretState::PlainText,
-        Ok(_) => SecretState::Opens,
-        Err(OpenError::NoKey(_)) => SecretState::NoKey,
-        Err(_) => SecretState::Damaged,
-    }
+/// The agent asked for, else that of the row that was picked.
+fn agent(resolution: &Resolution, facts: &Facts) -> Option<i64> {
+    let outcome = resolution.outcome.as_ref().ok();
+    let row = outcome.and_then(|outcome| outcome.row);
+    Some(facts.agent_of(row)?.id)
 }
 
 /// The secret of the credentials that were picked.
 fn secret(
     resolution: &Resolution,
-    opened: &mut Opened,
+    opened: &OpenedLookUp,
     variable: Option<Secret>,
 ) -> Option<Result<Secret, String>> {
     let route = &resolution.outcome.as_ref().ok()?.route;
     match (route.source, route.config.as_ref()) {
         (Source::Environment, _) => variable.map(Ok),
         (Source::Database, Some(config)) => {
-            let opened = opened.remove(&config.id?)?;
-            Some(opened.map_err(|error| error.to_string()))
+            let secret = opened.secret(config.id)?;
+            Some(secret.map_err(|error| error.to_string()))
         }
         _ => None,
     }

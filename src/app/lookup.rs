@@ -3,11 +3,11 @@
 
 use super::database::{self, Target};
 use super::{Context, Stop, keys, process_variable, routing_files};
-use crate::answer::check_environment;
 pub(crate) use crate::answer::{
     Answer, LEAVE_TENANT_OUT, ResolveRequest, Signing, TenantSelector, choose_tenant, failed,
     secret_state,
 };
+use crate::answer::{OpenedLookUp, check_environment};
 use crate::error::Result;
 use crate::resolve::{self, AgentFact, Facts, RoutingEnv, ShellEnv};
 use crate::secrets::KeyRing;
@@ -51,7 +51,7 @@ pub(crate) fn answer(
     ring: &KeyRing,
 ) -> Result<Answer> {
     let variable = keys::variable(resolve::env::API_SECRET);
-    crate::answer::answer(found, request, env, ring, variable)
+    crate::answer::answer(&OpenedLookUp::new(found, ring), request, env, variable)
 }
 
 /// What the database says; with the routing table switched off, nothing is

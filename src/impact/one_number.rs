@@ -35,8 +35,7 @@ pub fn before_and_after(
         configs: plan.basis.configs.clone(),
         regions: plan.basis.regions.clone(),
         aliases: aliases.collect(),
-        user: None,
-        agent: None,
+        ..Facts::default()
     };
     let CallBasis { configs, regions } = basis_after(plan).basis;
     let after = Facts {

@@ -28,8 +28,6 @@ pub struct LookedUp {
     pub secrets: HashMap<Uuid, CipherText>,
     /// The URL that lkroute applied last to those of them that it manages.
     pub applied_urls: HashMap<Uuid, String>,
-    /// The default agent of each row that has one, by the row's tenant.
-    pub default_agents: HashMap<Uuid, AgentFact>,
     /// That the database is stamped with.
     pub environment: Option<String>,
     /// What the statement goes without has come; not told by SQLite, which is
@@ -161,8 +159,8 @@ impl LookedUp {
         }
         if let Some(id) = row.int(7)? {
             let tenant = row.text(8)?.and_then(|text| Uuid::parse_str(text).ok());
-            self.default_agents
-                .insert(live.tenant, AgentFact { id, tenant });
+            let agents = &mut self.facts.default_agents;
+            agents.insert(live.id, AgentFact { id, tenant });
         }
         if let Some(alias) = row.text(9)? {
             self.facts.aliases.insert(live.tenant, alias.to_owned());

@@ -44,7 +44,7 @@ pub use trust_rows::{OwnedCredentials, TrustRows};
 use crate::phone::E164;
 
 /// What to look up.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LookUp {
     pub number: E164,
     /// A tenant by alias, whose id is then among the aliases of the facts.

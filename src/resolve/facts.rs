@@ -36,8 +36,10 @@ pub struct Facts {
     pub aliases: Aliases,
     /// What was found of the user that the query names.
     pub user: Option<UserFact>,
-    /// The agent asked for, else the row's default agent.
+    /// The agent asked for.
     pub agent: Option<AgentFact>,
+    /// The default agents of rows.
+    pub default_agents: HashMap<Uuid, AgentFact>,
 }
 
 impl Facts {
@@ -46,6 +48,12 @@ impl Facts {
             id,
             alias: self.aliases.get(&id).cloned(),
         }
+    }
+
+    /// The agent asked for, else that of the row.
+    pub fn agent_of(&self, row: Option<Uuid>) -> Option<AgentFact> {
+        let default = || self.default_agents.get(&row?).copied();
+        self.agent.or_else(default)
     }
 
     /// The alias, else the uuid.

@@ -216,7 +216,8 @@ fn routed(
         }
     };
     let tenant = row.map(|(row, _)| row.tenant).or(tenant);
-    number::compare_agent(tenant, facts, trace);
+    let id = row.and_then(|(row, _)| row.id);
+    number::compare_agent(id, tenant, facts, trace);
     number::mark_undeclared(row.map(|(_, fields)| fields), facts, trace);
     let to = match &query.to {
         Some(to) => {
@@ -230,7 +231,7 @@ fn routed(
     };
     Ok(Outcome {
         tenant: tenant.map(|id| facts.tenant(id)),
-        row: row.and_then(|(row, _)| row.id),
+        row: id,
         provider: fields.text(Field::Provider).map(str::to_owned),
         route,
         to,

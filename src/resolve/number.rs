@@ -171,8 +171,15 @@ pub(super) fn other_tenants(asked: Option<Uuid>, facts: &Facts) -> Vec<String> {
 }
 
 /// An agent of another tenant decides nothing, but is a known mix-up.
-pub(super) fn compare_agent(tenant: Option<Uuid>, facts: &Facts, trace: &mut Trace) {
-    let Some(agent) = facts.agent else { return };
+pub(super) fn compare_agent(
+    row: Option<Uuid>,
+    tenant: Option<Uuid>,
+    facts: &Facts,
+    trace: &mut Trace,
+) {
+    let Some(agent) = facts.agent_of(row) else {
+        return;
+    };
     let Some(own) = agent.tenant else {
         let detail = format!("agent {} is not known here", agent.id);
         return trace.push(Topic::Agent, Verdict::Note, detail);

@@ -183,7 +183,7 @@ async fn people_may_be_missing(base: Base) {
     assert_eq!(found.facts.rows.len(), 1);
     assert_eq!(found.facts.user, Some(UserFact::NoTable));
     assert_eq!(found.facts.agent.map(|agent| agent.tenant), Some(None));
-    let default = found.default_agents[&uuid(TENANT_B)];
+    let default = found.facts.default_agents[&id(1)];
     assert_eq!((default.id, default.tenant), (33, None));
 
     base.sql("CREATE TABLE {users} (id char(36), tenant_id char(36))")
@@ -220,7 +220,7 @@ async fn people_may_be_missing(base: Base) {
     assert_eq!(found.facts.user, Some(UserFact::Tenant(uuid(TENANT_B))));
     assert_eq!(found.facts.agent.unwrap().tenant, Some(uuid(TENANT_INDIA)));
     assert_eq!(
-        found.default_agents[&uuid(TENANT_B)].tenant,
+        found.facts.default_agents[&id(1)].tenant,
         Some(uuid(TENANT_UAE))
     );
 
@@ -230,7 +230,7 @@ async fn people_may_be_missing(base: Base) {
     if base.schema.is_some() {
         let found = look(&base, &asked).await;
         assert_eq!(found.facts.agent.map(|agent| agent.tenant), Some(None));
-        assert_eq!(found.default_agents[&uuid(TENANT_B)].tenant, None);
+        assert_eq!(found.facts.default_agents[&id(1)].tenant, None);
         assert_eq!(found.facts.user, Some(UserFact::Tenant(uuid(TENANT_B))));
     }
     let mut store = base.open(Mode::Read).await;
@@ -297,7 +297,11 @@ async fn through_a_pooler_and_with_scant_rights() {
     let found = store.look_up(&asked).await.unwrap();
     assert_eq!(found.facts.rows.len(), 5);
     assert_eq!(found.facts.user, Some(UserFact::Tenant(uuid(TENANT_INDIA))));
-    let agent = found.default_agents[&uuid(TENANT_INDIA)];
+    let rows = found.facts.rows.iter();
+    let row = rows
+        .filter(|row| row.tenant == uuid(TENANT_INDIA))
+        .find_map(|row| row.id);
+    let agent = found.facts.agent_of(row).unwrap();
     assert_eq!((agent.id, agent.tenant), (33, Some(uuid(TENANT_UAE))));
 
     let (role, url) = db.role("resolver");
