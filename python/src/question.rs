@@ -176,7 +176,7 @@ pub fn resolve(
         Done::Outdated => return Ok(None),
         Done::Refused(error) => {
             let trace = answer::failed(asked, &error).trace;
-            return Err(raise(py, &coded(error, "wrong-database"), Some(&trace)));
+            return Err(raise(py, &error, Some(&trace)));
         }
     };
     match &answer.resolution.outcome {

@@ -17,10 +17,8 @@ def as_report(query, route, error):
         return json.loads(route.report())
     if not error.trace:
         return {"message": error.message, "hint": error.hint}
-    # A failed look-up, for the command; of the package it is an exception of its own.
-    code = "lookup-failed" if isinstance(error, lkroute.WrongDatabase) else error.code
     return {
-        "error": {"exit": error.exit, "code": code, "message": error.message, "hint": error.hint},
+        "error": {"exit": error.exit, "code": error.code, "message": error.message, "hint": error.hint},
         "trace": [step._asdict() for step in error.trace],
     }
 

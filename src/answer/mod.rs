@@ -17,7 +17,7 @@ pub use signing::{Signing, signing_standing};
 
 use crate::dispatch::{Ids, Record, clash};
 use crate::error::{Error, Exit, Result};
-use crate::lookup::{LookUp, LookedUp};
+use crate::lookup::{LookUp, LookedUp, WRONG_DATABASE};
 use crate::phone::E164;
 use crate::resolve::{
     self, Facts, Query, Resolution, ResolveError, RoutingEnv, Source, TenantChoice,
@@ -106,7 +106,15 @@ pub fn failed(request: &ResolveRequest, error: &Error) -> Resolution {
         environment: request.environment.clone(),
         ..Query::new(request.from, TenantChoice::Any)
     };
-    Resolution::failed(&query, error.message.clone(), error.hint.clone())
+    let code = error.code.filter(|code| *code == WRONG_DATABASE);
+    let failure = ResolveError::new(code.unwrap_or("lookup-failed"), error.message.clone());
+    Resolution::failed(
+        &query,
+        ResolveError {
+            hint: error.hint.clone(),
+            ..failure
+        },
+    )
 }
 
 /// Refuses a database of another environment than the wanted one.

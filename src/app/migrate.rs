@@ -29,6 +29,9 @@ pub async fn check_schema(context: &Context<'_>, index: bool) -> Result<String, 
     let mut store = open_store(context, Mode::Read).await?;
     refuse_old_schema(&mut store).await?;
     store.try_to_read().await?;
+    for needed in store.row_limits().needed() {
+        context.progress.warn(&needed);
+    }
     if index && store.index_missing().await? {
         let error = Error::new("the index on numbers is missing");
         return Err(error.hint("`lkroute migrate --index` builds it").into());

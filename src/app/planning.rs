@@ -37,7 +37,7 @@ use crate::routing::guards::{Guards, GuardsChange};
 use crate::secrets::KeyRing;
 use crate::snapshot::{ApplyRecord, Snapshot};
 use crate::source::Loaded;
-use crate::store::{BatchDecoder, LookUp, Mode, RowBatch, RowIds, Store, check_stamp};
+use crate::store::{BatchDecoder, LookUp, Mode, RowBatch, RowIds, RowLimits, Store, check_stamp};
 
 /// How many batches of rows may wait for the files to be parsed, or for the
 /// comparison: 96 MB. What is owned of a million numbers is 70, and comes in less
@@ -209,6 +209,8 @@ struct Besides {
     /// All applies, the newest first.
     applies: Vec<ApplyRecord>,
     undone: Undone,
+    /// What the tables can hold.
+    limits: RowLimits,
     /// The rows of the number that was asked for.
     rows: Vec<RowFact>,
     /// The connection, where it may write.
@@ -246,6 +248,7 @@ async fn read(
         Mode::Read
     };
     let mut store = database::open_current(context, target, mode).await?;
+    besides.limits = store.row_limits();
     store.begin_read().await?;
     let found = store.snapshot().await?;
     besides.applies = store.applies().await?;
@@ -363,6 +366,7 @@ fn judge_plan(
     if request.leave_drift {
         plan = plan.without_drift();
     }
+    besides.limits.check(&plan)?;
     let mut reroutes = reroutes::reroutes(&plan);
     reroutes.window = window_sum(&mut plan);
     let number = match &request.number {

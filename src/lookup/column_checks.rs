@@ -79,7 +79,7 @@ impl Columns {
                 return Some(format!("{table} has no column {name}"));
             };
             if !fits(&column.kind) {
-                let shown = &column.shown;
+                let shown = &column.limit.shown;
                 return Some(format!("{table}.{name} is {shown}, not {wanted}"));
             }
             if column.generated {
@@ -90,7 +90,15 @@ impl Columns {
             {
                 return Some(format!(
                     "{table}.status is {}, which lacks `{label}`",
-                    column.shown
+                    column.limit.shown
+                ));
+            }
+            if let ("status", Some(longest)) = (name, column.limit.longest)
+                && let Some(label) = labels.iter().find(|label| label.len() as u64 > longest)
+            {
+                return Some(format!(
+                    "{table}.status is {}, too short for `{label}`",
+                    column.limit.shown
                 ));
             }
         }

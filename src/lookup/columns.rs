@@ -32,9 +32,23 @@ pub(super) struct Column {
     pub(super) kind: ColumnKind,
     /// In quotes, with its schema.
     pub(super) type_name: String,
-    /// For people.
-    pub(super) shown: String,
     pub(super) generated: bool,
+    pub(super) limit: ColumnLimit,
+}
+
+/// What a column takes, as far as the catalogue says it plainly.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ColumnLimit {
+    /// Its type, for people.
+    pub shown: String,
+    /// How many characters.
+    pub longest: Option<u64>,
+    /// How many digits of a whole number.
+    pub digits: Option<u64>,
+    /// It takes no NULL, and no trigger can put a value in its place.
+    pub not_null: bool,
+    /// It has a value where none is given.
+    pub has_default: bool,
 }
 
 /// The columns of both tables. Before they are loaded, their types are taken
@@ -153,7 +167,8 @@ impl Columns {
 
     /// Takes in a column of the catalogue: table, column, type and its kind
     /// (those of the base type of a domain), the type in quotes with its
-    /// schema, the type for people, whether it is generated, an enum's labels.
+    /// schema, the type for people, whether it is generated, an enum's labels;
+    /// how many characters and digits, whether it takes no NULL, has a default.
     pub(super) fn add(&mut self, row: &JsonRow<'_>) -> Result<(), String> {
         let table = match row.some_text(0)? {
             NUMBERS => NUMBERS,
@@ -173,15 +188,30 @@ impl Columns {
             (_, "timestamptz" | "timestamp" | "date") => ColumnKind::Time,
             _ => ColumnKind::Other,
         };
+        let number = |ix| Ok::<_, String>(row.int(ix)?.and_then(|most| most.try_into().ok()));
         let column = Column {
             kind,
             type_name: row.some_text(4)?.to_owned(),
-            shown: row.some_text(5)?.to_owned(),
             generated: row.flag(6)?,
+            limit: ColumnLimit {
+                shown: row.some_text(5)?.to_owned(),
+                longest: number(8)?,
+                digits: number(9)?,
+                not_null: row.flag(10)?,
+                has_default: row.flag(11)?,
+            },
         };
         let name = row.some_text(1)?.to_owned();
         self.known.insert((table, name), column);
         Ok(())
+    }
+
+    /// What each column takes, by table and name.
+    pub fn limits(&self) -> impl Iterator<Item = ((String, String), ColumnLimit)> {
+        let known = self.known.iter();
+        known.map(|((table, name), column)| {
+            (((*table).to_owned(), name.clone()), column.limit.clone())
+        })
     }
 
     pub(super) fn kind(&self, table: &'static str, name: &str) -> Option<&ColumnKind> {

@@ -114,6 +114,7 @@ impl LookedUp {
             return Err(Error::new(format!(
                 "the database is of a newer lkroute (version {version} of its schema)"
             ))
+            .code(WRONG_DATABASE)
             .hint("use a newer lkroute"));
         }
         let Some((_, role)) = self.hidden.first() else {
@@ -227,12 +228,16 @@ impl LookedUp {
 
 const _: () = assert!(CONFIG_COLUMNS.len() == Field::COLUMNS_OF_CONFIG.len());
 
+/// The code of an error that this database is none to be asked, whatever it holds.
+pub const WRONG_DATABASE: &str = "wrong-database";
+
 /// The error where rows of tables may be hidden from a role.
 pub fn hidden(tables: &[String], role: &str) -> Error {
     Error::new(format!(
         "row-level security may hide rows of {} from the role {role}",
         tables.join(", ")
     ))
+    .code(WRONG_DATABASE)
     .hint(
         "what is hidden would count as not there; use a role with BYPASSRLS, or give it a policy \
          of its own, and no other: USING (true)",

@@ -27,9 +27,9 @@ use uuid::Uuid;
 pub use call_records::{
     CallStatements, UnreadableRecord, read_listed_record, read_record, record_values,
 };
-pub use columns::{Columns, rfc3339};
+pub use columns::{ColumnLimit, Columns, rfc3339};
 pub use dialect::Dialect;
-pub use found::{LookedUp, hidden};
+pub use found::{LookedUp, WRONG_DATABASE, hidden};
 pub use names::{
     AGENTS, CONFIG_COLUMNS, CONFIGS, HERE, NUMBER_COLUMNS, NUMBERS, OWN_TABLES, SCHEMA_VERSION,
     STATE, literal, quoted,

@@ -42,7 +42,8 @@ pub(super) struct Inspected {
 }
 
 /// The statement that looks at the tables of a schema; a catalogue that
-/// everybody may read. A domain is as its base type.
+/// everybody may read. A domain is as its base type. A trigger before each row
+/// that is inserted (7) may put a value where there is none.
 pub fn inspection(schema: &str) -> String {
     let schema = literal(schema);
     format!(
@@ -62,13 +63,23 @@ pub fn inspection(schema: &str) -> String {
                 quote_ident(n.nspname) || '.' || quote_ident(t.typname),
                 format_type(a.atttypid, a.atttypmod), a.attgenerated <> '',
                 (SELECT string_agg(e.enumlabel, E'\\n' ORDER BY e.enumsortorder)
-                   FROM pg_catalog.pg_enum e WHERE e.enumtypid = coalesce(b.oid, t.oid)))),
+                   FROM pg_catalog.pg_enum e WHERE e.enumtypid = coalesce(b.oid, t.oid)),
+                CASE WHEN coalesce(b.typname, t.typname) IN ('varchar', 'bpchar') AND m.of >= 0
+                  THEN m.of END,
+                CASE WHEN coalesce(b.typname, t.typname) = 'numeric' AND m.of >= 0
+                  THEN (m.of >> 16) - (((m.of & 2047) # 1024) - 1024) END,
+                (a.attnotnull OR t.typnotnull) AND c.relkind = 'r' AND NOT EXISTS (
+                  SELECT FROM pg_catalog.pg_trigger g WHERE g.tgrelid = c.oid
+                    AND g.tgtype & 7 = 7 AND g.tgenabled <> 'D'),
+                a.atthasdef OR a.attidentity <> '' OR t.typdefault IS NOT NULL)),
                 '[]'::json)
               FROM pg_catalog.pg_attribute a
                 JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
                 JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
                 JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
                 LEFT JOIN pg_catalog.pg_type b ON b.oid = t.typbasetype AND t.typtype = 'd'
+                CROSS JOIN LATERAL (SELECT
+                  CASE t.typtype WHEN 'd' THEN t.typtypmod ELSE a.atttypmod END - 4) m (of)
               WHERE c.relnamespace = s.oid AND c.relname IN ('{NUMBERS}', '{CONFIGS}', '{USERS}')
                 AND a.attnum > 0 AND NOT a.attisdropped),
            (SELECT coalesce(pg_catalog.json_agg(pg_catalog.json_build_array(

@@ -129,15 +129,13 @@ impl Resolution {
 
     /// The answer where the look-up itself failed: the database is away, or
     /// what it holds can't be read.
-    pub fn failed(query: &Query, message: impl Into<String>, hint: Option<String>) -> Resolution {
+    pub fn failed(query: &Query, error: ResolveError) -> Resolution {
         let mut trace = Trace::default();
-        let message = message.into();
-        trace.push(Topic::Lookup, Verdict::Failed, &message);
+        trace.push(Topic::Lookup, Verdict::Failed, &error.message);
         trace.push(Topic::Credentials, Verdict::Note, route::TODAY);
-        let error = ResolveError::new("lookup-failed", message);
         Resolution {
             query: query.clone(),
-            outcome: Err(ResolveError { hint, ..error }),
+            outcome: Err(error),
             reached: Reached::default(),
             trace,
         }

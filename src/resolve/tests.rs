@@ -182,7 +182,8 @@ fn a_failed_lookup_never_falls_back() {
         assert_eq!(code(&resolution), expected);
         assert!(says(&resolution, Verdict::Note, "today's service"));
     }
-    let away = Resolution::failed(&given(), "the database does not answer", None);
+    let error = ResolveError::new("lookup-failed", "the database does not answer");
+    let away = Resolution::failed(&given(), error);
     assert!(says(&away, Verdict::Note, "today's service"));
 }
 

@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::decode::{self, AgentMismatchRow, ValuesById};
 use super::row_ext::RowExt;
+use super::row_limits::RowLimits;
 use super::schema::Layout;
 use crate::error::{Error, Result};
 use crate::fields::Fields;
@@ -33,6 +34,9 @@ pub(super) trait StoreEngine {
     fn schema(&self) -> Option<&str> {
         None
     }
+
+    /// What the application's columns take, as the tables were looked at.
+    fn row_limits(&self) -> RowLimits;
 
     /// An error of the database as one that says what to do.
     fn database_error(&self, error: sqlx::Error) -> Error;

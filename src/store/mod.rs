@@ -40,6 +40,7 @@ mod number_checks;
 mod postgres;
 mod row_batch;
 mod row_ext;
+mod row_limits;
 mod row_patch;
 mod schema;
 mod server_url;
@@ -68,6 +69,7 @@ pub use mode::Mode;
 #[doc(hidden)]
 pub use postgres::copied_rows;
 pub use row_batch::RowBatch;
+pub use row_limits::RowLimits;
 pub use schema::{DatabaseState, MigrationStep, SchemaState, script};
 pub use url::DatabaseUrl;
 pub use write_request::{
@@ -161,6 +163,12 @@ impl Store {
     pub async fn enter(&mut self) -> Result<DatabaseState> {
         let entered = on!(self, engine => engine.enter(false).await);
         self.told(entered).await
+    }
+
+    /// What the application's tables can hold, as they were looked at by
+    /// [`Store::enter`].
+    pub fn row_limits(&self) -> RowLimits {
+        on!(ref self, engine => engine.row_limits())
     }
 
     /// How far the database is.
@@ -334,6 +342,7 @@ impl Store {
         request: &WriteRequest,
         progress: &mut dyn FnMut(u64, u64),
     ) -> Result<Applied, ApplyError> {
+        self.row_limits().check(plan)?;
         on!(self, engine => engine.apply(plan, request, progress).await)
     }
 }

@@ -102,6 +102,8 @@ pub(super) struct SchemaInspection {
     pub tables: BTreeSet<String>,
     /// What of the application's can't be written as it is, in words (SQLite).
     pub unfit: Option<String>,
+    /// What the application's columns take (SQLite).
+    pub limits: Vec<((String, String), ColumnLimit)>,
     /// Of these tables: table and column.
     pub columns: BTreeSet<(String, String)>,
     /// Of these tables: table and the columns of a key that no two rows share.
@@ -195,7 +197,7 @@ pub(super) struct Migrations {
     pub own: &'static [(&'static str, &'static str)],
 }
 
-use crate::lookup::{CONFIG_COLUMNS, NUMBER_COLUMNS};
+use crate::lookup::{CONFIG_COLUMNS, ColumnLimit, NUMBER_COLUMNS};
 pub(super) use crate::lookup::{CONFIGS, NUMBERS, STATE};
 
 impl SchemaInspection {

@@ -8,6 +8,7 @@ use crate::error::Error;
 use crate::lookup::{ConfigReference, Dialect};
 use crate::store::engine::{StoreEngine, TenantNumbers};
 use crate::store::row_ext::RowExt;
+use crate::store::row_limits::RowLimits;
 use crate::store::schema::Layout;
 
 impl StoreEngine for PgStore {
@@ -27,6 +28,10 @@ impl StoreEngine for PgStore {
 
     fn schema(&self) -> Option<&str> {
         Some(&self.schema)
+    }
+
+    fn row_limits(&self) -> RowLimits {
+        RowLimits::new(&self.label, self.tables.columns().limits())
     }
 
     fn database_error(&self, error: sqlx::Error) -> Error {

@@ -116,6 +116,7 @@ impl PgStore {
         };
         Ok(SchemaInspection {
             unfit: None,
+            limits: Vec::new(),
             schema: is_schema_there,
             elsewhere,
             tables,

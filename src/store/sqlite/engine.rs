@@ -8,6 +8,7 @@ use crate::error::Error;
 use crate::lookup::{ConfigReference, Dialect, quoted};
 use crate::store::engine::{StoreEngine, TenantNumbers};
 use crate::store::row_ext::RowExt;
+use crate::store::row_limits::RowLimits;
 use crate::store::schema::{CONFIGS, Layout};
 
 impl StoreEngine for SqliteStore {
@@ -23,6 +24,10 @@ impl StoreEngine for SqliteStore {
 
     fn tenants(&mut self) -> &mut TenantNumbers {
         &mut self.tenants
+    }
+
+    fn row_limits(&self) -> RowLimits {
+        self.limits.clone()
     }
 
     fn database_error(&self, error: sqlx::Error) -> Error {

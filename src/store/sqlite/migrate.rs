@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use sqlx::{AssertSqlSafe, SqliteConnection};
 
 use super::sql::run;
-use crate::lookup::{CONFIG_COLUMNS, NUMBER_COLUMNS};
+use crate::lookup::{CONFIG_COLUMNS, ColumnLimit, NUMBER_COLUMNS};
 use crate::store::row_ext::RowExt;
 use crate::store::schema::{
     CONFIGS, KeyColumns, MigrationStep, Migrations, NUMBERS, STATE, SchemaInspection,
@@ -48,8 +48,10 @@ pub(super) async fn inspect(conn: &mut SqliteConnection) -> Result<SchemaInspect
         ..SchemaInspection::default()
     };
     let sql = format!(
-        "SELECT lower(m.name), lower(c.name), c.pk, m.type, c.hidden FROM sqlite_master m
-           JOIN pragma_table_xinfo(m.name) c
+        "SELECT lower(m.name), lower(c.name), c.pk, m.type, c.hidden, c.type, c.\"notnull\",
+           c.dflt_value IS NOT NULL OR c.hidden <> 0,
+           EXISTS (SELECT 1 FROM pragma_table_list l WHERE l.name = m.name AND l.strict)
+         FROM sqlite_master m JOIN pragma_table_xinfo(m.name) c
          WHERE m.type IN ('table', 'view')
            AND (lower(m.name) IN ('{CONFIGS}', '{NUMBERS}') OR m.name GLOB 'lkroute_*')"
     );
@@ -74,6 +76,21 @@ pub(super) async fn inspect(conn: &mut SqliteConnection) -> Result<SchemaInspect
                 "{table}.{column} is generated, and can't be written"
             ));
         }
+        let kind = row.text(5)?.unwrap_or_default().to_uppercase();
+        if is_read && row.flag(8)? && !takes(&column, &kind) {
+            found.unfit = Some(format!(
+                "{table}.{column} is {kind} in a STRICT table, and can't hold what lkroute writes"
+            ));
+        }
+        if [CONFIGS, NUMBERS].contains(&table.as_str()) {
+            let limit = ColumnLimit {
+                not_null: row.flag(6)?,
+                has_default: row.flag(7)?,
+                shown: kind,
+                ..ColumnLimit::default()
+            };
+            found.limits.push(((table.clone(), column.clone()), limit));
+        }
         found.tables.insert(table.clone());
         found.columns.insert((table, column));
     }
@@ -97,6 +114,15 @@ pub(super) async fn inspect(conn: &mut SqliteConnection) -> Result<SchemaInspect
         }
     }
     Ok(found)
+}
+
+/// Whether a column of a STRICT table takes what lkroute writes into it.
+fn takes(column: &str, kind: &str) -> bool {
+    match kind {
+        "TEXT" | "ANY" => true,
+        "INT" | "INTEGER" => matches!(column, "base_number" | "country_code"),
+        _ => false,
+    }
 }
 
 /// Carries the steps out, all or none.

@@ -27,6 +27,7 @@ use super::engine::StoreEngine;
 use super::error_map::{NAME_TAKEN, NO_FILE, WAIT_LONGER, database_error, is_locked};
 use super::mode::Mode;
 use super::row_ext::RowExt;
+use super::row_limits::RowLimits;
 use super::schema::{DatabaseState, Layout, MigrationStep, SchemaState};
 use crate::error::{Error, Result};
 use crate::lookup::sqlite_uuid_digits;
@@ -40,6 +41,7 @@ pub(super) struct SqliteStore {
     /// What the last snapshot read of lkroute's tenants, by their number.
     tenants: ValuesById<Option<uuid::Uuid>>,
     pub(super) layout: Layout,
+    limits: RowLimits,
 }
 
 impl SqliteStore {
@@ -75,6 +77,7 @@ impl SqliteStore {
             lock,
             tenants: ValuesById::default(),
             layout: Layout::default(),
+            limits: RowLimits::default(),
         })
     }
 
@@ -86,6 +89,7 @@ impl SqliteStore {
         let found = migrate::inspect(&mut self.conn).await;
         let found = found.map_err(|error| self.database_error(error))?;
         self.layout = found.layout();
+        self.limits = RowLimits::new(&self.label, found.limits.iter().cloned());
         if let Some(problem) = found.lacks() {
             return Err(Error::new(format!("{}: {problem}", self.label))
                 .hint("lkroute reads and writes the columns that docs/databases.md lists"));

@@ -5,6 +5,7 @@ mod columns;
 mod hidden;
 mod missing;
 mod odd_rows;
+mod row_limits;
 mod side_effects;
 mod silence;
 mod stamps;
