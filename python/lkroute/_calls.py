@@ -8,8 +8,8 @@ from uuid import UUID
 
 from . import _core
 from ._core import Question, Route
-from ._router import Answer, BaseRouter, blocking
-from .errors import RecordFailed, UsageError
+from ._router import Answer, BaseRouter, blocking, without_frames
+from .errors import Error, RecordFailed, UsageError
 
 if TYPE_CHECKING:
     from ._dispatch import Call
@@ -62,15 +62,18 @@ class Calls(BaseRouter):
             asked["strict"],
             for_call=True,
         )
-        # None on SQLite.
-        schema: Optional[str] = getattr(self, "_schema", None)
-        # A repeat is answered even where the number can't be resolved any more.
-        if asked["idempotency_key"] is not None:
-            of_key = _core.statement_of_key(schema)
-            first = await self._execute(of_key, asked["idempotency_key"])
-            if first is not None:
-                return _dispatch.end(_core.repeated(question, first))
-        route = await self._resolve(question)
+        try:
+            route = await self._resolve(question)
+        except Error as error:
+            # A repeat is answered even where the number can't be resolved any more.
+            # The key of a call in another environment is another key.
+            first = None if error.exit == 6 else await self._first_call(question, asked)
+            if first is None:
+                raise
+        else:
+            first = await self._first_call(question, asked)
+        if first is not None:
+            return _dispatch.end(first)
         request = route.call(**{name: asked[name] for name in _OF_REQUEST})
         if request.deployment is not None and not _client.knows_deployments():
             deployment = _core.visible(request.deployment)
@@ -80,10 +83,18 @@ class Calls(BaseRouter):
         keywords = {name: asked[name] for name in _OF_PLACING}
         keywords["allow"] = [allow] if isinstance(allow, str) else list(allow)
         keywords["sip_headers"] = list(headers.items())
-        keywords["actor"] = _dispatch.actor()
+        keywords["actor"] = _dispatch.actor(self._environ)
         keywords["now"] = _dispatch.now()
-        placing = _core.place_call(route, request, schema, keywords)
+        placing = _core.place_call(route, request, self._schema, keywords)
         return await _dispatch.place(placing, self._execute)
+
+    async def _first_call(self, question: Question, asked: "dict[str, Any]") -> Optional[str]:
+        """What became of the first call with this key."""
+        key = asked["idempotency_key"]
+        if key is None:
+            return None
+        first = await self._execute(_core.statement_of_key(self._schema, key), key)
+        return None if first is None else _core.repeated(question, first)
 
 
 class DispatchingRouter(Calls):
@@ -162,4 +173,6 @@ class BlockingDispatchingRouter(Calls):
 def not_recorded(error: Exception) -> RecordFailed:
     """The record can't be written or read."""
     message = _core.visible(str(error).split("\n", 1)[0] or type(error).__name__)
-    return RecordFailed(f"the record of calls can't be written or read: {message}")
+    failed = RecordFailed(f"the record of calls can't be written or read: {message}")
+    failed.__cause__ = without_frames(error)
+    return failed

@@ -6,9 +6,13 @@ What a request is, and what its answer means, says the core."""
 from __future__ import annotations
 
 import asyncio
+import logging
+import socket
 import time
+import urllib.parse
+import urllib.request
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Optional
 
 import aiohttp
 import jwt
@@ -16,6 +20,8 @@ from google.protobuf.json_format import MessageToDict, ParseDict
 from livekit.protocol import agent_dispatch, models, room, sip
 
 from ._core import Placing
+
+_log = logging.getLogger("lkroute")
 
 #: Of a token, in seconds.
 LIFETIME = 300
@@ -37,6 +43,12 @@ _MESSAGES: "dict[str, tuple[Any, Any]]" = {
 }
 
 
+# Older ones have none of its own.
+_DNS_ERRORS: "tuple[type[Exception], ...]" = tuple(
+    getattr(aiohttp, name) for name in ("ClientConnectorDNSError",) if hasattr(aiohttp, name)
+)
+
+
 def knows_deployments() -> bool:
     """Whether the ``livekit-api`` that is installed can name a deployment."""
     fields = agent_dispatch.CreateAgentDispatchRequest.DESCRIPTOR.fields_by_name
@@ -48,8 +60,9 @@ class Client:
 
     def __init__(self, placing: Placing, second: bool) -> None:
         self._base, self._key, self._secret, local = placing.credentials(second)
+        self._session = aiohttp.ClientSession()
         # No proxy is asked for a server of this machine.
-        self._session = aiohttp.ClientSession(trust_env=not local)
+        self._proxy = None if local else _proxy_for(self._base)
 
     async def close(self) -> None:
         await self._session.close()
@@ -62,17 +75,22 @@ class Client:
     async def post(self, wanted: "dict[str, Any]") -> "dict[str, Any]":
         """The answer, as the core reads it."""
         asked, answered = _MESSAGES[wanted["method"]]
+        message = ParseDict(wanted["message"], asked())
         grants = {name: wanted[name] for name in ("video", "sip") if wanted[name]}
         sent = {
             "Authorization": f"Bearer {self._token(grants)}",
             "Content-Type": "application/protobuf",
         }
+        if self._proxy is not None and not self._proxy.startswith(("http://", "https://")):
+            # aiohttp has none of another kind.
+            return {"cause": "proxy", "sent": False}
         try:
             async with self._session.post(
                 f"{self._base}twirp/livekit.{wanted['method']}",
-                data=ParseDict(wanted["message"], asked()).SerializeToString(),
+                data=message.SerializeToString(),
                 headers=sent,
                 allow_redirects=False,
+                proxy=self._proxy,
                 timeout=aiohttp.ClientTimeout(total=wanted["limit"]),
             ) as reply:
                 body = await _read(reply)
@@ -80,24 +98,42 @@ class Client:
             return {"cause": "timeout"}
         except aiohttp.ClientError as error:
             return _not_answered(error)
-        kind = reply.headers.get("Content-Type", "")
+        except Exception as error:
+            ended_by = error.__context__
+            if isinstance(ended_by, (asyncio.CancelledError, GeneratorExit)):
+                raise ended_by from None
+            # What else aiohttp raises: the call goes on as where an answer is lost.
+            _log.warning("a request to LiveKit failed: %s", type(error).__name__)
+            return {"cause": "connection-lost"}
+        kind = _header(reply, "Content-Type")
         if reply.status != 200 or not kind.startswith("application/protobuf"):
             return {
                 "reply": {
                     "status": reply.status,
                     "reason": _reason(reply.status),
                     "content_type": kind,
-                    "location": reply.headers.get("Location", ""),
+                    "location": _header(reply, "Location"),
                     "body": body.decode(errors="replace"),
                 }
             }
         if len(body) > LONGEST_BODY:
             return {"cause": "unreadable", "detail": f"longer than {LONGEST_BODY} bytes"}
         try:
-            message = answered.FromString(body)
+            given = answered.FromString(body)
         except Exception:
             return {"cause": "unreadable"}
-        return {"message": MessageToDict(message, preserving_proto_field_name=True)}
+        return {"message": MessageToDict(given, preserving_proto_field_name=True)}
+
+
+def _proxy_for(url: str) -> Optional[str]:
+    """The proxy of the environment. aiohttp would find it, too, and take a user of
+    ~/.netrc for the server in place of the token."""
+    parts = urllib.parse.urlsplit(url)
+    if urllib.request.proxy_bypass(parts.netloc):
+        return None
+    proxies = urllib.request.getproxies()
+    found = proxies.get(parts.scheme) or proxies.get("all")
+    return found if found is None or "://" in found else f"http://{found}"
 
 
 async def _read(reply: aiohttp.ClientResponse) -> bytes:
@@ -107,6 +143,12 @@ async def _read(reply: aiohttp.ClientResponse) -> bytes:
         if len(body) > LONGEST_BODY:
             break
     return body
+
+
+def _header(reply: aiohttp.ClientResponse, name: str) -> str:
+    """One that is no text counts as none, as the command has it."""
+    value = reply.headers.get(name, "")
+    return value if value.isascii() else ""
 
 
 def _reason(status: int) -> str:
@@ -121,7 +163,7 @@ def _not_answered(error: aiohttp.ClientError) -> "dict[str, Any]":
         return {"cause": "tls", "detail": str(error.certificate_error), "sent": False}
     if isinstance(error, aiohttp.ClientSSLError):
         return {"cause": "tls", "detail": str(error), "sent": False}
-    if isinstance(error, aiohttp.ClientConnectorDNSError):
+    if isinstance(error, _DNS_ERRORS) or isinstance(getattr(error, "os_error", None), socket.gaierror):
         return {"cause": "dns", "sent": False}
     if isinstance(error, (aiohttp.ClientProxyConnectionError, aiohttp.ClientHttpProxyError)):
         return {"cause": "proxy", "sent": False}

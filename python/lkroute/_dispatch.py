@@ -7,7 +7,6 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import os
 import platform
 import time
 from dataclasses import dataclass, field
@@ -16,7 +15,7 @@ from typing import Any, Awaitable, Callable, Coroutine, Optional, TypeVar
 
 from . import _core
 from ._client import Client
-from ._core import Placing
+from ._core import Environ, Placing
 from .errors import Error, make_call_error
 
 _log = logging.getLogger("lkroute")
@@ -28,6 +27,9 @@ Execute = Callable[[str, str], Awaitable[Optional[str]]]
 
 #: How long a call that is cancelled may take to be written down, in seconds.
 WRITTEN_WITHIN = 15.0
+
+#: How often a statement is begun that others cut off.
+MOST_BEGUN = 4
 
 
 @dataclass(frozen=True)
@@ -63,9 +65,9 @@ def now() -> str:
     return datetime.now(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def actor() -> str:
+def actor(environ: Environ) -> str:
     """Who calls, as records name them."""
-    return _core.actor(dict(os.environ), platform.node() or None)
+    return _core.actor(environ, platform.node().encode(errors="replace").decode() or None)
 
 
 def end(outcome: str) -> Call:
@@ -99,8 +101,13 @@ async def place(placing: Placing, execute: Execute) -> Call:
     under_way = UnderWay(placing, execute)
     try:
         await under_way.run()
-    finally:
+    except GeneratorExit:
+        # The loop is gone, and nothing can be waited for.
+        raise
+    except BaseException:
         await under_way.close()
+        raise
+    await under_way.close()
     return end(placing.result())
 
 
@@ -111,6 +118,8 @@ class UnderWay:
         self._placing = placing
         self._execute = execute
         self._clients: "dict[bool, Client]" = {}
+        #: Where the caller waits no longer: when what is done has to end.
+        self._until: Optional[float] = None
 
     async def close(self) -> None:
         for client in self._clients.values():
@@ -125,7 +134,8 @@ class UnderWay:
             try:
                 if wanted["do"] == "execute":
                     # What was begun is known before anything else is done.
-                    answer, stopped = await to_end(self._write(wanted))
+                    answer, stopped = await self._to_end(lambda: self._write(wanted))
+                    answer = answer or {"error": "it was not written in time", "code": "record-failed"}
                 else:
                     answer = await self._send(wanted)
             except GeneratorExit:
@@ -143,23 +153,56 @@ class UnderWay:
     async def _write_down(self, answer: "Optional[dict[str, Any]]") -> None:
         """The last steps of a call that is stopped."""
         self._placing.stop()
+        self._limit()
         try:
-            _, stopped = await to_end(self._last_steps(answer), WRITTEN_WITHIN)
+            step = self._step(answer)
+            while step is not None:
+                wanted = json.loads(step)
+                do = self._write if wanted["do"] == "execute" else self._send
+                answer, _ = await self._to_end(lambda: do(wanted))
+                if answer is None:
+                    _log.warning("a call that was stopped could not be written down in time")
+                    return
+                step = self._step(answer)
         except Error as error:
             _log.warning("a call that was stopped could not be written down: %s", error.message)
-        else:
-            if isinstance(stopped, TimeoutError):
-                _log.warning("a call that was stopped could not be written down in time")
 
-    async def _last_steps(self, answer: "Optional[dict[str, Any]]") -> None:
-        step = self._step(answer)
-        while step is not None:
-            wanted = json.loads(step)
-            execute = wanted["do"] == "execute"
-            step = self._step(await (self._write(wanted) if execute else self._send(wanted)))
+    def _limit(self) -> None:
+        if self._until is None:
+            self._until = time.monotonic() + WRITTEN_WITHIN
+
+    async def _to_end(
+        self, work: "Callable[[], Coroutine[Any, Any, Result]]"
+    ) -> "tuple[Optional[Result], Optional[BaseException]]":
+        """Waits for the end of what must not be left half done, and gives the
+        cancellation that came meanwhile. From then on it has a time limit.
+
+        A loop that ends cancels every task: what it cut off is begun anew."""
+        task = asyncio.ensure_future(work())
+        stopped: Optional[BaseException] = None
+        begun = 1
+        while True:
+            left = None if self._until is None else max(self._until - time.monotonic(), 0)
+            try:
+                done, _ = await asyncio.wait([task], timeout=left)
+            except asyncio.CancelledError as error:
+                stopped = stopped or error
+                self._limit()
+                continue
+            if done and not task.cancelled():
+                return task.result(), stopped
+            if not done or begun == MOST_BEGUN:
+                task.cancel()
+                # Nobody asks how it ended.
+                task.add_done_callback(lambda task: task.cancelled() or task.exception())
+                return None, stopped or asyncio.CancelledError()
+            self._limit()
+            begun += 1
+            task = asyncio.ensure_future(work())
 
     def _step(self, answer: "Optional[dict[str, Any]]") -> Optional[str]:
-        text = None if answer is None else json.dumps(answer)
+        # What is no Unicode text, such as a header of a server's, becomes `?`.
+        text = None if answer is None else json.dumps(answer, ensure_ascii=False).encode(errors="replace").decode()
         return self._placing.step(text, time.monotonic(), now())
 
     async def _write(self, wanted: "dict[str, Any]") -> "dict[str, Any]":
@@ -176,27 +219,3 @@ class UnderWay:
         if second not in self._clients:
             self._clients[second] = Client(self._placing, second)
         return await self._clients[second].post(wanted)
-
-
-async def to_end(
-    work: "Coroutine[Any, Any, Result]", limit: Optional[float] = None
-) -> "tuple[Optional[Result], Optional[BaseException]]":
-    """Waits for the end of what must not be left half done, and gives the
-    cancellation that came meanwhile. From then on it has a time limit."""
-    task = asyncio.ensure_future(work)
-    until = None if limit is None else time.monotonic() + limit
-    stopped: Optional[BaseException] = None
-    while not task.done():
-        left = None if until is None else max(until - time.monotonic(), 0)
-        try:
-            done, _ = await asyncio.wait([task], timeout=left)
-        except asyncio.CancelledError as error:
-            stopped = stopped or error
-            until = until or time.monotonic() + WRITTEN_WITHIN
-            continue
-        if not done:
-            task.cancel()
-            return None, stopped or TimeoutError()
-    if task.cancelled():
-        return None, stopped or asyncio.CancelledError()
-    return task.result(), stopped

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import os
-from typing import Mapping, Optional, Union
+from typing import Optional, Union
 
-from ._core import Keys
-from .errors import Error
+from ._core import Environ, Keys
+from .errors import Error, UsageError
 
 # A ring has some hundred bytes.
 _LONGEST_RING = 1 << 20
 
 
-def find_keys(environ: Mapping[str, str], keys: Optional[str]) -> Union[Keys, Error]:
+def find_keys(environ: Environ, keys: Optional[str]) -> Union[Keys, Exception]:
     """``keys`` is the text of a ring; else ``LKROUTE_KEYS``, else the file that
     ``LKROUTE_KEYS_FILE`` names. The Fernet keys come from their variables.
 
@@ -20,20 +20,29 @@ def find_keys(environ: Mapping[str, str], keys: Optional[str]) -> Union[Keys, Er
     loggers show the variables of each frame."""
     try:
         return _read_keys(environ, keys)
-    except Error as error:
+    except (Error, TypeError) as error:
         return error.with_traceback(None)
+    except Exception as error:
+        # Of a mapping of the service's own; what it says may quote anything.
+        return UsageError(f"the keys can't be looked for: {type(error).__name__}")
 
 
-def _read_keys(environ: Mapping[str, str], keys: Optional[str]) -> Keys:
+def _check_text(name: str, value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{name}: say a text, not {type(value).__name__}")
+    if not value.isascii() and any("\ud800" <= char <= "\udfff" for char in value):
+        raise Error(f"{name} can't be read: it is not UTF-8", code="keys", hint="set it again, from a text file")
+    return value
+
+
+def _read_keys(environ: Environ, keys: Optional[str]) -> Keys:
     def read(name: str) -> Optional[str]:
-        value = environ.get(name, "")
-        if not value.isascii() and any("\ud800" <= char <= "\udfff" for char in value):
-            raise Error(f"{name} can't be read: it is not UTF-8", code="keys", hint="set it again, from a text file")
-        return value if value.strip() else None
+        value = environ.get(name)
+        return None if value is None or not _check_text(name, value).strip() else value
 
     ring = None
     if keys is not None:
-        ring = ("keys", keys)
+        ring = ("keys", _check_text("keys", keys))
     elif (text := read("LKROUTE_KEYS")) is not None:
         ring = ("LKROUTE_KEYS", text)
     elif (path := read("LKROUTE_KEYS_FILE")) is not None:

@@ -9,12 +9,17 @@ from typing import Any, Coroutine, Mapping, Optional
 from uuid import UUID
 
 from ._calls import BlockingDispatchingRouter, Calls, DispatchingRouter, not_recorded
-from ._core import Question, Route
+from ._core import Environ, Question, Route
 from ._keys import find_keys
 from ._limit import TaskLimits
 from ._router import Answer, SchemaRouter, Values, blocking
 from ._watch import OutOfTime
-from .errors import Error, UsageError
+from .errors import UsageError
+
+
+def refuse_transaction() -> UsageError:
+    # The record would not be there when the process dies.
+    return UsageError("dispatch can't record a call within a transaction of yours")
 
 
 class _Driver(Calls, SchemaRouter):
@@ -34,12 +39,13 @@ class _Driver(Calls, SchemaRouter):
         timeout: Optional[float] = 30.0,
         environ: Optional[Mapping[str, str]] = None,
     ) -> None:
-        environ = os.environ if environ is None else environ
-        found = find_keys(environ, keys)
-        if isinstance(found, Error):
-            keys = environ = None
+        shell = Environ(os.environ if environ is None else environ)
+        found = find_keys(shell, keys)
+        # Some loggers show the variables of each frame.
+        keys = environ = None
+        if isinstance(found, Exception):
             raise found
-        super().__init__(found, environment, strict, environ, schema)
+        super().__init__(found, environment, strict, shell, schema)
         self._pool = pool
         self._timeout = timeout
 
@@ -55,12 +61,10 @@ class _Driver(Calls, SchemaRouter):
             return TimeoutError("the time limit of the driver is over")
         return error
 
-    def _refuse_transaction(self) -> None:
-        if self._in_transaction(self._pool):
-            # The record would not be there when the process dies.
-            raise UsageError("dispatch can't record a call within a transaction of yours")
-
-    async def _fetch(self, database: Any, statement: str, values: Values) -> Optional[str]:
+    async def _fetch(
+        self, database: Any, statement: str, values: Values, *, alone: bool = False
+    ) -> Optional[str]:
+        """``alone``: not within a transaction of the caller's, see `refuse_transaction`."""
         raise NotImplementedError
 
     async def _limited(self, asked: "Coroutine[Any, Any, Answer]") -> Answer:
@@ -84,18 +88,16 @@ class _Driver(Calls, SchemaRouter):
             raise self._failure(question, self._named(error), retry=False) from None
 
     async def _execute(self, statement: str, value: str) -> Optional[str]:
-        self._refuse_transaction()
-
         async def send() -> Optional[str]:
             try:
-                return await self._fetch(self._pool, statement, (value,))
+                return await self._fetch(self._pool, statement, (value,), alone=True)
             except self._failures as error:
-                raise not_recorded(self._named(error)) from error
+                raise not_recorded(self._named(error))
 
         try:
             return await self._limited(send())
         except OutOfTime as error:
-            raise not_recorded(self._named(error)) from error
+            raise not_recorded(self._named(error))
 
 
 class AsyncRouter(DispatchingRouter, _Driver):

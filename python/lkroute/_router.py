@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import functools
 import logging
-from typing import Any, Awaitable, Callable, Concatenate, Coroutine, Mapping, Optional, ParamSpec, Sequence, TypeVar
+from typing import Any, Awaitable, Callable, Concatenate, Coroutine, Optional, ParamSpec, Sequence, TypeVar
 from uuid import UUID
 
 from . import _core
@@ -40,17 +40,18 @@ class BaseRouter:
 
     #: As messages name it.
     _engine: str
+    _schema: Optional[str] = None
 
     def __init__(
         self,
         keys: Keys,
         environment: Optional[str],
         strict: bool,
-        environ: Mapping[str, str],
+        environ: Environ,
     ) -> None:
         self._keys = keys
-        # Not the mapping itself: `vars()` of a router would show it.
-        self._environ = Environ(environ)
+        # Not a mapping: `vars()` of a router would show it.
+        self._environ = environ
         self._environment = environment or _unless_blank(environ.get("LKROUTE_ENV"))
         self._strict = strict
         # With the statement, which is the same text for each call.
@@ -137,7 +138,7 @@ class BaseRouter:
         be looked at once more."""
         message = str(error).split("\n", 1)[0] or type(error).__name__
         failed = _core.failed(question, f"{self._engine}: {message}")
-        failed.__cause__ = error
+        failed.__cause__ = without_frames(error)
         if retry and _is_of_shape(getattr(error, "sqlstate", None)):
             return TablesChanged(failed)
         return failed
@@ -147,13 +148,14 @@ class SchemaRouter(BaseRouter):
     """A router on PostgreSQL."""
 
     _engine = "PostgreSQL"
+    _schema: str
 
     def __init__(
         self,
         keys: Keys,
         environment: Optional[str],
         strict: bool,
-        environ: Mapping[str, str],
+        environ: Environ,
         schema: Optional[str],
     ) -> None:
         super().__init__(keys, environment, strict, environ)
@@ -164,6 +166,18 @@ class SchemaRouter(BaseRouter):
 
     def _read_tables(self, document: str) -> Tables:
         return Tables.postgres(self._schema, document)
+
+
+def without_frames(error: BaseException) -> BaseException:
+    """An error of a driver, as the cause of another: variables of its frames hold the
+    password of the database, and some loggers show those."""
+    rest: "list[Optional[BaseException]]" = [error]
+    while rest:
+        one = rest.pop()
+        if one is not None and one.__traceback__ is not None:
+            one.__traceback__ = None
+            rest += [one.__cause__, one.__context__]
+    return error
 
 
 def _unless_blank(value: Optional[str]) -> Optional[str]:

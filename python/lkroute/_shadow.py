@@ -7,10 +7,12 @@ import asyncio
 import hmac
 import inspect
 import logging
+import os
 import threading
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, Callable, Mapping, Optional
+from weakref import WeakKeyDictionary, WeakSet
 
 from . import _core
 from .errors import Error
@@ -31,9 +33,12 @@ class LiveKitCredentials:
     source: Optional[str] = None
 
 
-#: Comparisons under way beside an old resolver that blocks; further calls are not
-#: compared.
+#: Comparisons under way where a resolver blocks; further calls are not compared.
 MOST_AT_ONCE = 16
+
+#: Look-ups under way, which may hold connections that the service needs; others wait
+#: for their turn.
+LOOKUPS_AT_ONCE = 2
 
 # What is compared, by the name that a difference gets.
 _COMPARED = {
@@ -53,6 +58,13 @@ def _same_question(*args: Any, **kwargs: Any) -> Mapping[str, Any]:
     return {**({"from_number": args[0]} if args else {}), **kwargs}
 
 
+NO_TURN = "the comparisons before it take too long"
+
+
+class NotComparable(Exception):
+    """An answer that can't be had in this way."""
+
+
 class Shadow:
     """Calls the old resolver, returns its answer, and compares that with
     lkroute's. Made by :func:`compare`."""
@@ -68,9 +80,12 @@ class Shadow:
         self._router = router
         self._question = question
         self._timeout = timeout
-        self._lock = threading.Lock()
-        self._tasks: "set[asyncio.Task[None]]" = set()
-        self._threads: "set[threading.Thread]" = set()
+        self._router_blocks = not inspect.iscoroutinefunction(router.resolve)
+        if inspect.iscoroutinefunction(old) and hasattr(inspect, "markcoroutinefunction"):
+            # Some frameworks ask before they call.
+            inspect.markcoroutinefunction(self)
+        self._begin_anew()
+        _shadows.add(self)
         #: How many calls ended how: ``same``, ``server``, ``api_key``,
         #: ``api_secret``, ``trunk``, ``worker``, ``source``, ``old failed``,
         #: ``lkroute failed: CODE``, ``both failed``, ``not compared``. A call with
@@ -79,14 +94,20 @@ class Shadow:
         #: How many calls were compared.
         self.calls = 0
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Where the old resolver is a coroutine function, so is this."""
-        if inspect.iscoroutinefunction(self._old):
-            return self._call_async(args, kwargs)
-        return self._call(args, kwargs)
+    def _begin_anew(self) -> None:
+        """With nothing under way: as it is made, and in the child of a fork, where the
+        threads are the parent's, and so may be who holds a lock."""
+        self._lock = threading.Lock()
+        self._tasks: "set[asyncio.Task[None]]" = set()
+        self._threads: "set[threading.Thread]" = set()
+        self._turn = threading.Semaphore(LOOKUPS_AT_ONCE)
+        self._turns: "WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore]" = WeakKeyDictionary()
 
-    def _call(self, args: Any, kwargs: Any) -> Any:
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Where the answer of the old resolver is awaited, so is this one's."""
         answer, failure = _attempt(lambda: self._old(*args, **kwargs))
+        if inspect.isawaitable(answer):
+            return self._call_async(answer, args, kwargs)
         self._begin((answer, failure), args, kwargs)
         if failure is not None:
             raise failure
@@ -100,7 +121,14 @@ class Shadow:
             taken, failure = None, None
             try:
                 asked = self._question(*args, **kwargs)
-                taken = _taken(self._router.resolve(**asked))
+                if not self._router_blocks:
+                    raise NotComparable("say a router that blocks beside a resolver that does")
+                if not self._turn.acquire(timeout=self._timeout):
+                    raise NotComparable(NO_TURN)
+                try:
+                    taken = _taken(self._router.resolve(**asked))
+                finally:
+                    self._turn.release()
             except Exception as error:  # never the caller's trouble
                 failure = error
             self._note(_name(asked, args), old, (taken, failure))
@@ -110,7 +138,6 @@ class Shadow:
         thread = threading.Thread(target=ask, name="lkroute-shadow", daemon=True)
         with self._lock:
             if len(self._threads) >= MOST_AT_ONCE:
-                self.calls += 1
                 self.counts["not compared"] += 1
                 return
             self._threads.add(thread)
@@ -119,29 +146,32 @@ class Shadow:
         except RuntimeError:  # no thread can be had
             with self._lock:
                 self._threads.discard(thread)
-                self.calls += 1
                 self.counts["not compared"] += 1
 
     def wait(self, timeout: Optional[float] = None) -> None:
-        """Waits for the comparisons of an old resolver that blocks, ``timeout``
-        seconds for each at most."""
+        """Waits for the comparisons of resolvers that block, ``timeout`` seconds for
+        each at most."""
         with self._lock:
             under_way = list(self._threads)
         for thread in under_way:
             thread.join(timeout)
 
-    async def _call_async(self, args: Any, kwargs: Any) -> Any:
-        ours = asyncio.ensure_future(self._ours(args, kwargs))
+    async def _call_async(self, theirs: Any, args: Any, kwargs: Any) -> Any:
+        ours = None if self._router_blocks else asyncio.ensure_future(self._ours(args, kwargs))
         try:
-            answer, failure = await self._old(*args, **kwargs), None
+            answer, failure = await theirs, None
         except Exception as error:
             answer, failure = None, error
         except BaseException:
-            ours.cancel()
+            if ours is not None:
+                ours.cancel()
             raise
-        task = asyncio.ensure_future(self._finish(args, (answer, failure), ours))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        if ours is None:
+            self._begin((answer, failure), args, kwargs)
+        else:
+            task = asyncio.ensure_future(self._finish(args, (answer, failure), ours))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
         if failure is not None:
             raise failure
         return answer
@@ -150,9 +180,15 @@ class Shadow:
         asked: Mapping[str, Any] = {}
         try:
             asked = self._question(*args, **kwargs)
-            resolved = self._router.resolve(**asked)
-            if inspect.isawaitable(resolved):
-                resolved = await asyncio.wait_for(resolved, self._timeout)
+            turn = self._turns.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(LOOKUPS_AT_ONCE))
+            try:
+                await asyncio.wait_for(turn.acquire(), self._timeout)
+            except asyncio.TimeoutError:
+                raise NotComparable(NO_TURN) from None
+            try:
+                resolved = await asyncio.wait_for(self._router.resolve(**asked), self._timeout)
+            finally:
+                turn.release()
             return asked, _taken(resolved), None
         except Exception as error:  # never the caller's trouble
             return asked, None, error
@@ -165,6 +201,8 @@ class Shadow:
         """Waits for the comparisons of an old resolver that is awaited."""
         while self._tasks:
             await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._threads:
+            await asyncio.to_thread(self.wait)
 
     def _note(self, number: str, old: Any, ours: Any) -> None:
         try:
@@ -172,7 +210,7 @@ class Shadow:
         except Exception as error:  # what the old one gave is nothing of this kind
             kinds = [("not compared", type(error).__name__)]
         with self._lock:
-            self.calls += 1
+            self.calls += all(kind != "not compared" for kind, _ in kinds)
             self.counts.update([kind for kind, _ in kinds] or ["same"])
         for kind, words in kinds:
             _log.warning("%s: %s: %s", _visible(number), kind, words)
@@ -181,12 +219,26 @@ class Shadow:
         """What was seen so far, for people."""
         with self._lock:
             counts, calls = Counter(self.counts), self.calls
-        same = counts.pop("same", 0)
+        same, beyond = counts.pop("same", 0), counts.pop("not compared", 0)
         lines = [f"{calls} calls compared, {same} the same, {calls - same} not"]
+        if beyond:
+            lines[0] += f"; {beyond} more were not compared"
         width = max((len(kind) for kind in counts), default=0)
         ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
         lines += [f"  {kind:<{width}}  {count}" for kind, count in ordered]
         return "\n".join(lines) + "\n"
+
+
+_shadows: "WeakSet[Shadow]" = WeakSet()
+
+
+def _after_fork() -> None:
+    for shadow in _shadows:
+        shadow._begin_anew()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def compare(
@@ -202,7 +254,8 @@ def compare(
     :class:`LiveKitCredentials`; ``question`` turns its arguments into those of
     ``router.resolve``, by default they are the same.  lkroute's answer is waited
     for in the background, ``timeout`` seconds at most where it is awaited, on a
-    thread where the old resolver blocks.  Whatever happens to it, the call is
+    thread where its router blocks; beside an old resolver that blocks the router has
+    to be one that does.  Whatever happens to it, the call is
     placed as before.  Differences are counted in ``counts`` and
     logged by ``lkroute.shadow``, by kind and without secrets.
 
@@ -239,6 +292,8 @@ def _name(asked: Mapping[str, Any], args: Any) -> str:
 
 def _differences(old: Any, ours: Any) -> "list[tuple[str, str]]":
     (theirs, old_failure), (taken, failure) = old, ours
+    if isinstance(failure, NotComparable):
+        return [("not compared", str(failure))]
     if old_failure is not None and failure is not None:
         return [("both failed", _said(failure))]
     if old_failure is not None:

@@ -24,16 +24,16 @@ class OutOfTime(TimeoutError):
 
 
 class Watch:
-    """Ends what is done with a connection after so many seconds.
+    """Ends what is done with a connection at a time of the monotonic clock.
 
     :raises OutOfTime: it was
     """
 
-    def __init__(self, connection: Any, seconds: Optional[float]) -> None:
+    def __init__(self, connection: Any, until: Optional[float]) -> None:
         self._connection = connection
-        self.until = time.monotonic() + (seconds or 0)
+        self.until = until or 0.0
         self._expired = False
-        self.is_running = seconds is not None
+        self.is_running = until is not None
         # Held while it is cancelled, so that no other statement is.
         self._ending = threading.Lock()
 
@@ -42,7 +42,12 @@ class Watch:
 
     def __enter__(self) -> None:
         if self.is_running:
-            _watcher.add(self)
+            try:
+                _watcher.add(self)
+            except RuntimeError:
+                # No thread can be had: nothing is begun.
+                self.is_running = False
+                raise
 
     def __exit__(self, kind: Any, error: Optional[BaseException], _: Any) -> None:
         with self._ending:
@@ -65,7 +70,7 @@ class Watch:
             time.sleep(0.05)
         with self._ending:
             if self.is_running:
-                _cut(self._connection)
+                cut(self._connection)
 
 
 class _Watcher:
@@ -80,7 +85,7 @@ class _Watcher:
         with self._changed:
             self._forget_finished()
             heapq.heappush(self._watches, watch)
-            if self._thread is None:
+            if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(target=self._run, name="lkroute-watch", daemon=True)
                 self._thread.start()
             elif watch.until < self._sleeps_until:
@@ -100,11 +105,15 @@ class _Watcher:
                     self._changed.wait(None if left == math.inf else left)
                     continue
                 due = heapq.heappop(self._watches)
-            # One that has to be waited for holds up no other.
-            threading.Thread(target=due.end_it, name="lkroute-cancel", daemon=True).start()
+            try:
+                # One that has to be waited for holds up no other.
+                threading.Thread(target=due.end_it, name="lkroute-cancel", daemon=True).start()
+            except RuntimeError:
+                due.end_it()
 
 
-def _cut(connection: Any) -> None:
+def cut(connection: Any) -> None:
+    """Ends whatever waits for its server."""
     try:
         with socket.socket(fileno=os.dup(connection.pgconn.socket)) as copy:
             copy.shutdown(socket.SHUT_RDWR)

@@ -9,7 +9,8 @@ from typing import Any, Optional
 
 import asyncpg
 
-from ._postgres import AsyncRouter
+from . import _watch
+from ._postgres import AsyncRouter, refuse_transaction
 from ._router import Values
 
 
@@ -31,9 +32,21 @@ class Router(AsyncRouter):
 
     # A RuntimeError is raised where a pool is of another loop; before Python 3.11 a
     # TimeoutError of asyncio is no OSError.
-    _failures = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, RuntimeError, asyncio.TimeoutError)
+    _failures = (
+        asyncpg.PostgresError,
+        asyncpg.InterfaceError,
+        # No server of a kind that is asked for, or a connection in disorder.
+        asyncpg.InternalClientError,
+        OSError,
+        RuntimeError,
+        asyncio.TimeoutError,
+    )
 
-    async def _fetch(self, database: Any, statement: str, values: Values) -> Optional[str]:
+    async def _fetch(
+        self, database: Any, statement: str, values: Values, *, alone: bool = False
+    ) -> Optional[str]:
+        if alone and self._in_transaction(database):
+            raise refuse_transaction()
         # asyncpg itself would send it, and wait for ever for some of it.
         if getattr(database, "_loop", None) not in (None, asyncio.get_running_loop()):
             raise RuntimeError("the pool or connection belongs to another event loop")
@@ -45,7 +58,7 @@ class Router(AsyncRouter):
             return await connection.fetchval(statement, *values)  # type: ignore[no-any-return]
         except BaseException:
             # For ever, otherwise, where the server is silent.
-            limit = self._timeout
+            limit = _watch.GRACE
             raise
         finally:
             await _give_back(database, connection, limit)
@@ -61,6 +74,10 @@ async def _give_back(pool: Any, connection: Any, timeout: Optional[float]) -> No
         await pool.release(connection, timeout=timeout)
     except asyncio.CancelledError:
         # The pool may be resetting it still, and the server be silent; or it is back.
+        for task in asyncio.all_tasks():
+            if getattr(task.get_coro(), "__qualname__", "") == "PoolConnectionHolder.release":
+                # Nobody else asks how it ended.
+                task.add_done_callback(lambda task: task.cancelled() or task.exception())
         with suppress(Exception):
             connection.terminate()
         raise

@@ -7,7 +7,10 @@ end with).  None of them ever holds a secret.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Optional, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, Optional, Sequence
+
+if TYPE_CHECKING:
+    from ._dispatch import Call
 
 
 class Step(NamedTuple):
@@ -54,12 +57,9 @@ class Error(Exception):
     def __str__(self) -> str:
         return self.message if self.hint is None else f"{self.message}; {self.hint}"
 
-    def __reduce__(self):  # type: ignore[no-untyped-def]
-        return (_restore, (type(self), self.message, self.code, self.hint, self.trace, self.exit))
-
-
-def _restore(kind, message, code, hint, trace, exit):  # type: ignore[no-untyped-def]
-    return kind(message, code=code, hint=hint, trace=trace, exit=exit)
+    def __reduce__(self) -> "tuple[Any, ...]":
+        # With its attributes: among them the call that a CallError is about.
+        return (type(self), (self.message,), vars(self))
 
 
 class UsageError(Error):
@@ -150,8 +150,7 @@ class KeyInUse(RecordFailed):
 class CallError(Error):
     """A call that did not get all the way: ``call`` is what is known of it."""
 
-    #: A :class:`lkroute.Call`.
-    call: Any = None
+    call: "Optional[Call]" = None
 
 
 class CallFailed(CallError):
@@ -231,7 +230,7 @@ _BY_STATUS: dict[str, type[CallError]] = {
 
 
 def make_call_error(
-    call: Any, message: str, hint: Optional[str], code: Optional[str], exit: int
+    call: "Call", message: str, hint: Optional[str], code: Optional[str], exit: int
 ) -> CallError:
     """The exception for a call that did not get all the way."""
     kind = _BY_STATUS.get(call.status, CallUnknown)

@@ -11,14 +11,18 @@ The other settings are those of :class:`lkroute.asyncpg.Router`.
 
 from __future__ import annotations
 
+import asyncio
+import threading
 import time
 from typing import Any, Optional
+from weakref import WeakKeyDictionary
 
 import psycopg
 from psycopg import AsyncRawCursor, RawCursor
 from psycopg.pq import TransactionStatus
+from psycopg.rows import tuple_row
 
-from . import _postgres
+from . import _postgres, _watch
 from ._router import Values
 from ._watch import Watch
 
@@ -41,26 +45,41 @@ class Router(_Psycopg, _postgres.SyncRouter):
     'voag-staging'
     """
 
-    async def _fetch(self, database: Any, statement: str, values: Values) -> Optional[str]:
+    async def _fetch(
+        self, database: Any, statement: str, values: Values, *, alone: bool = False
+    ) -> Optional[str]:
+        limit = self._timeout
+        until = None if limit is None else time.monotonic() + limit
         if isinstance(database, psycopg.Connection):
-            return self._ask(database, statement, values, self._timeout)
-        if self._timeout is None or not hasattr(database, "timeout"):
-            with database.connection() as connection:
-                return self._ask(connection, statement, values, self._timeout)
-        until = time.monotonic() + self._timeout
-        with database.connection(timeout=self._timeout) as connection:
-            return self._ask(connection, statement, values, until - time.monotonic())
+            # Threads may share it.
+            turn = _turns.setdefault(database, threading.Lock())
+            _acquire(turn, until)
+            try:
+                # No statement of the caller's is under way.
+                _acquire(database.lock, until)
+                has_transaction = _has_transaction(database)
+                database.lock.release()
+                if alone and has_transaction:
+                    raise _postgres.refuse_transaction()
+                return self._ask(database, statement, values, until, has_transaction)
+            finally:
+                turn.release()
+        timeout = {} if limit is None or not hasattr(database, "timeout") else {"timeout": limit}
+        with database.connection(**timeout) as connection:
+            return self._ask(connection, statement, values, until, False)
 
     def _ask(
         self,
         connection: "psycopg.Connection[Any]",
         statement: str,
         values: Values,
-        limit: Optional[float],
+        until: Optional[float],
+        has_transaction: bool,
     ) -> Optional[str]:
-        with Watch(connection, limit):
-            if _is_ready(connection):
+        with Watch(connection, until):
+            if connection.autocommit or has_transaction:
                 return _read(connection, statement, values)
+            # psycopg would begin one by itself, and leave it open.
             with connection.transaction():
                 return _read(connection, statement, values)
 
@@ -68,41 +87,82 @@ class Router(_Psycopg, _postgres.SyncRouter):
 class AsyncRouter(_Psycopg, _postgres.AsyncRouter):
     """The same on psycopg's async pool or connection."""
 
-    async def _fetch(self, database: Any, statement: str, values: Values) -> Optional[str]:
+    async def _fetch(
+        self, database: Any, statement: str, values: Values, *, alone: bool = False
+    ) -> Optional[str]:
+        loop = asyncio.get_running_loop()
+        until = None if self._timeout is None else loop.time() + self._timeout + _watch.GRACE
         if isinstance(database, psycopg.AsyncConnection):
-            return await self._ask(database, statement, values)
+            # Tasks may share it.
+            async with _turns.setdefault(database, asyncio.Lock()):
+                async with database.lock:
+                    has_transaction = _has_transaction(database)
+                if alone and has_transaction:
+                    raise _postgres.refuse_transaction()
+                return await self._ask(database, statement, values, until, has_transaction)
         async with database.connection() as connection:
-            return await self._ask(connection, statement, values)
+            return await self._ask(connection, statement, values, until, False)
 
     async def _ask(
-        self, connection: "psycopg.AsyncConnection[Any]", statement: str, values: Values
+        self,
+        connection: "psycopg.AsyncConnection[Any]",
+        statement: str,
+        values: Values,
+        until: Optional[float],
+        has_transaction: bool,
     ) -> Optional[str]:
-        if _is_ready(connection):
-            return await _read_async(connection, statement, values)
-        async with connection.transaction():
-            return await _read_async(connection, statement, values)
+        # psycopg waits longer, or for ever, for a server that does not answer to a
+        # cancel either.
+        cut = until and asyncio.get_running_loop().call_at(until, _watch.cut, connection)
+        try:
+            if connection.autocommit or has_transaction:
+                return await _read_async(connection, statement, values)
+            async with connection.transaction():
+                return await _read_async(connection, statement, values)
+        except psycopg.Error as error:
+            if isinstance(error.__context__, asyncio.CancelledError):
+                # It broke while it was cancelled.
+                raise error.__context__ from None
+            raise
+        finally:
+            if cut:
+                cut.cancel()
 
 
-def _is_ready(connection: Any) -> bool:
-    """Else psycopg would begin a transaction by itself, and leave it open."""
-    return bool(connection.autocommit) or _has_transaction(connection)
+#: Whose turn it is on a connection that is no pool's.
+_turns: "WeakKeyDictionary[Any, Any]" = WeakKeyDictionary()
+
+
+def _acquire(lock: threading.Lock, until: Optional[float]) -> None:
+    if not lock.acquire(timeout=-1 if until is None else max(until - time.monotonic(), 0)):
+        raise _watch.OutOfTime
 
 
 def _has_transaction(connection: Any) -> bool:
     # A connection that is closed has none.
-    return connection.pgconn.transaction_status not in (TransactionStatus.IDLE, TransactionStatus.UNKNOWN)
+    return connection.pgconn.transaction_status in (TransactionStatus.INTRANS, TransactionStatus.INERROR)
 
 
 def _read(connection: "psycopg.Connection[Any]", statement: str, values: Values) -> Optional[str]:
-    with RawCursor(connection) as cursor:
-        row = cursor.execute(statement, values or None).fetchone()
-    return row[0] if row else None
+    # Rows of the connection's own kind are the caller's.
+    with RawCursor(connection, row_factory=tuple_row) as cursor:
+        return _text(cursor.execute(statement, values or None).fetchone())
 
 
 async def _read_async(
     connection: "psycopg.AsyncConnection[Any]", statement: str, values: Values
 ) -> Optional[str]:
-    async with AsyncRawCursor(connection) as cursor:
+    async with AsyncRawCursor(connection, row_factory=tuple_row) as cursor:
         await cursor.execute(statement, values or None)
-        row = await cursor.fetchone()
-    return row[0] if row else None
+        return _text(await cursor.fetchone())
+
+
+def _text(row: "Optional[tuple[Any, ...]]") -> Optional[str]:
+    text = row[0] if row else None
+    if not isinstance(text, bytes):
+        return text
+    # psycopg reads none where the encoding is SQL_ASCII.
+    try:
+        return text.decode()
+    except UnicodeDecodeError:
+        raise psycopg.DataError("the database gave a text that is not UTF-8") from None

@@ -9,11 +9,10 @@ from typing import Any, Mapping, Optional
 from uuid import UUID
 
 from . import _core
-from ._core import Question, Route, Tables
+from ._core import Environ, Question, Route, Tables
 from ._calls import BlockingDispatchingRouter, not_recorded
 from ._keys import find_keys
 from ._router import Values, at_once
-from .errors import Error
 
 
 class Router(BlockingDispatchingRouter):
@@ -36,14 +35,14 @@ class Router(BlockingDispatchingRouter):
         timeout: float = 5.0,
         environ: Optional[Mapping[str, str]] = None,
     ) -> None:
-        environ = os.environ if environ is None else environ
-        found = find_keys(environ, keys)
-        if isinstance(found, Error):
-            keys = environ = None
+        shell = Environ(os.environ if environ is None else environ)
+        found = find_keys(shell, keys)
+        # Some loggers show the variables of each frame.
+        keys = environ = None
+        if isinstance(found, Exception):
             raise found
-        super().__init__(found, environment, strict, environ)
-        path = os.path.abspath(os.fspath(path))
-        self._uri = f"file:{urllib.parse.quote(path)}?mode="
+        super().__init__(found, environment, strict, shell)
+        self._uri = f"file://{urllib.parse.quote(os.path.abspath(os.fsencode(path)))}?mode="
         self._timeout = timeout
 
     def _inspection(self) -> str:
@@ -97,5 +96,5 @@ class Router(BlockingDispatchingRouter):
             finally:
                 connection.close()
         except sqlite3.Error as error:
-            raise not_recorded(error) from error
+            raise not_recorded(error)
         return str(rows[0][0]) if rows else None

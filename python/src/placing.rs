@@ -2,7 +2,6 @@
 //! Python drives from step to step. A step asks for a request, a statement or
 //! a pause; what is asked, and what its answer means, is decided in the core.
 
-use std::collections::HashMap;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
@@ -11,7 +10,7 @@ use std::time::Duration;
 use lkroute::answer;
 use lkroute::dispatch::{
     LONGEST_RING, Limits, NextServer, Placed, PlacingOptions, Record, Request, SipRequest,
-    TRUNK_LACKS_NUMBER, first_outcome, http_base, is_loopback, not_placed, place_once,
+    TRUNK_LACKS_NUMBER, first_outcome, http_base, is_loopback, not_placed, place_once, read_key,
 };
 use lkroute::error::{Error, Result};
 use lkroute::lookup::{CallStatements, HERE, quoted};
@@ -23,6 +22,7 @@ use crate::question::Question;
 use crate::raise::{guarded, misused, raise, visible};
 use crate::request::CallRequest;
 use crate::route::Route;
+use crate::variables::Environ;
 
 type Flow = Pin<Box<dyn Future<Output = Result<Placed>> + Send>>;
 
@@ -71,6 +71,12 @@ impl Keywords {
             let longest = LONGEST_RING.as_secs();
             return Err(format!("ring: LiveKit lets it ring {longest} s at most"));
         }
+        if !self.sip && (self.display_name.is_some() || !self.sip_headers.is_empty()) {
+            return Err("sip_headers and display_name go with sip=True".to_owned());
+        }
+        if self.sip_headers.iter().any(|(name, _)| name.is_empty()) {
+            return Err("sip_headers: one has no name".to_owned());
+        }
         let wait = self.wait_for_agent;
         let wait = wait.map(|wait| seconds("wait_for_agent", wait));
         Ok(PlacingOptions {
@@ -107,16 +113,27 @@ fn statements(schema: Option<&str>) -> CallStatements {
 
 /// The statement that reads the record of an idempotency key.
 #[pyfunction]
-#[pyo3(signature = (schema))]
-pub fn statement_of_key(schema: Option<&str>) -> String {
-    format!("{HERE}{}", statements(schema).of_key())
+#[pyo3(signature = (schema, idempotency_key))]
+pub fn statement_of_key(
+    py: Python<'_>,
+    schema: Option<&str>,
+    idempotency_key: &str,
+) -> PyResult<String> {
+    guarded(py, || {
+        let key = read_key(idempotency_key);
+        key.map_err(|why| misused(py, "usage", format!("idempotency_key: {why}")))?;
+        Ok(format!("{HERE}{}", statements(schema).of_key()))
+    })
 }
 
 /// Who calls, as records name them.
 #[pyfunction]
 #[pyo3(signature = (environ, host))]
-pub fn actor(environ: HashMap<String, String>, host: Option<String>) -> String {
-    lkroute::actor::actor(|name| environ.get(name).cloned(), || host)
+pub fn actor(py: Python<'_>, environ: &Environ, host: Option<String>) -> PyResult<String> {
+    guarded(py, || {
+        let get = |name: &str| environ.variable(py, name).ok().flatten();
+        Ok(lkroute::actor::actor(get, || host))
+    })
 }
 
 /// What a repeat of a call is told, by the record of its key.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use lkroute::answer::{self, Answer, OpenedLookUp, TenantSelector};
 use lkroute::error::Error;
+use lkroute::invisible_chars::in_nfc;
 use lkroute::lookup::{LookUp, LookedUp, TrustRows};
 use lkroute::phone::E164;
 use lkroute::secrets::{KeyRing, Secret};
@@ -57,7 +58,7 @@ impl Question {
                 (Some(tenant), None) if tenant.contains('\0') => {
                     return Err(misused(py, "usage", "tenant: no name holds a NUL"));
                 }
-                (Some(tenant), None) => TenantSelector::Tenant(tenant),
+                (Some(tenant), None) => TenantSelector::Tenant(in_nfc(&tenant)),
                 (None, Some(user)) => TenantSelector::User(read_uuid(py, "initiated_by", user)?),
                 (None, None) => TenantSelector::Any,
             };
@@ -68,7 +69,7 @@ impl Question {
                     to,
                     agent: agent_id,
                     strict,
-                    environment,
+                    environment: environment.as_deref().map(in_nfc),
                 },
                 for_call,
             })

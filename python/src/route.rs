@@ -7,6 +7,7 @@ use lkroute::answer::{self, Answer, FallbackConfig, TenantSelector};
 use lkroute::dispatch::CallOptions;
 use lkroute::error::{Error, Exit, Result};
 use lkroute::explain;
+use lkroute::invisible_chars::in_nfc;
 use lkroute::lookup::TrustRows;
 use lkroute::resolve::env::DEFAULT_WORKER;
 use lkroute::resolve::{Called, Outcome, Report};
@@ -375,7 +376,7 @@ impl Route {
             initiated_by: initiated_by.transpose()?.or(asking),
             call_log_id: call_log_id.transpose()?,
             extra: metadata.transpose()?.unwrap_or_default(),
-            worker,
+            worker: worker.as_deref().map(in_nfc),
         };
         guarded(py, || make_call(py, self, options))
     }

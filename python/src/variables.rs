@@ -34,6 +34,11 @@ impl Environ {
         })
     }
 
+    /// One variable, as the mapping has it.
+    fn get<'py>(&self, py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
+        self.mapping.bind(py).call_method1("get", (name,))
+    }
+
     /// The variables as they are now.
     fn read(&self, py: Python<'_>) -> PyResult<Variables> {
         guarded(py, || self.variables(py))
@@ -67,7 +72,7 @@ impl Environ {
     }
 
     /// One that is no Unicode text reads as empty, as the command has it.
-    fn variable(&self, py: Python<'_>, name: &str) -> PyResult<Option<String>> {
+    pub fn variable(&self, py: Python<'_>, name: &str) -> PyResult<Option<String>> {
         if let Some(raw) = &self.raw {
             let Some(value) = raw.bind(py).get_item(PyBytes::new(py, name.as_bytes()))? else {
                 return Ok(None);

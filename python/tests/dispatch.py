@@ -5,6 +5,9 @@ import asyncio
 import contextlib
 import itertools
 import json
+import os
+import pickle
+import socket
 import sys
 import time
 import traceback
@@ -24,7 +27,7 @@ import lkroute.sqlite
 async def router(asked):
     """A router on the driver that was asked for, and what calls its dispatch."""
     database = asked["database"]
-    settings = {"keys": asked["keys"]}
+    settings = {"keys": asked["keys"], **asked.get("settings", {})}
     schema = {**settings, "schema": asked.get("schema")}
     driver = asked.get("driver", "asyncpg")
     in_thread = False
@@ -69,6 +72,8 @@ def as_json(end):
     if isinstance(end, lkroute.Call):
         return {"status": end.status, "room": end.room, "repeated": end.repeated, "fallback": end.fallback, "warnings": end.warnings}
     if isinstance(end, lkroute.Error):
+        # All of it comes out of a pool of processes.
+        end = pickle.loads(pickle.dumps(end))
         kinds = [kind.__name__ for kind in type(end).__mro__]
         kinds = kinds[: kinds.index("Error")]
         call = getattr(end, "call", None)
@@ -115,13 +120,41 @@ def break_at(count):
     lkroute._dispatch.UnderWay._step = counted
 
 
+def surround(asked):
+    """Variables, a character of theirs a byte; and hosts below `.far.example`, which
+    are this machine."""
+    for name, value in asked.get("environ", {}).items():
+        os.environb[name.encode()] = value.encode("latin-1")
+    look_up = socket.getaddrinfo
+
+    def near(host, *more, **named):
+        return look_up("127.0.0.1" if str(host).endswith(".far.example") else host, *more, **named)
+
+    socket.getaddrinfo = near
+
+
+async def leave(asked, keywords):
+    """The loop ends with calls under way, as that of a service that is stopped."""
+    dispatch = await kept.__aenter__()
+    call = asyncio.ensure_future(dispatch(asked["from"], to=asked["to"], **keywords))
+    await asyncio.sleep(asked["leave_after"])
+    call.cancel()
+
+
 async def main():
+    global kept
     asked = json.load(sys.stdin)
+    surround(asked)
     if "break_at" in asked:
         break_at(asked["break_at"])
     keywords = {"timeout": 1.0, "settle": 0.6, **asked.get("keywords", {})}
     numbers = asked.get("numbers") or [asked["to"]] * asked.get("times", 1)
-    async with router(asked) as dispatch:
+    kept = router(asked)
+    if "leave_after" in asked:
+        await leave(asked, keywords)
+        print("[]")
+        return
+    async with kept as dispatch:
         if "seconds" in asked:
             print(json.dumps(await under_load(asked, dispatch, keywords)))
             return

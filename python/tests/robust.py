@@ -4,7 +4,9 @@
 import asyncio
 import gc
 import importlib.metadata
+import inspect
 import io
+import json
 import logging
 import os
 import socket
@@ -13,6 +15,7 @@ import threading
 import time
 import traceback
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import asyncpg
@@ -117,6 +120,15 @@ def panics():
 # ---- loggers that show the variables of each frame -------------------------
 
 
+class Vault(dict):
+    """Variables of a service's own, which can't all be had."""
+
+    def get(self, name, default=None):
+        if name == "LIVEKIT_SECRET_ENCRYPTION_KEY":
+            raise RuntimeError(f"no answer for {dict(self)}")
+        return super().get(name, default)
+
+
 async def frames():
     ring = "demo:c2VjcmV0IGtleSBvZiBub2JvZHksIG5vdCAzMiBieXRl"
     plain = "plain-text-of-others"
@@ -159,13 +171,20 @@ async def frames():
             lambda: lkroute.asyncpg.Router(pool, keys=ring),
             lambda: lkroute.asyncpg.Router(pool, environ={"LKROUTE_KEYS": ring}),
             lambda: lkroute.sqlite.Router("none.db", environ={"LKROUTE_FERNET_KEYS": ring}),
+            # As read from a file or a store of secrets.
+            lambda: lkroute.asyncpg.Router(pool, keys=ring.encode()),
+            lambda: lkroute.asyncpg.Router(pool, keys=ring + "\udcff"),
+            lambda: lkroute.sqlite.Router("none.db", environ={"LKROUTE_KEYS": ring.encode()}),
+            lambda: lkroute.asyncpg.Router(pool, environ=Vault(LKROUTE_KEYS=ring)),
         ):
             error = raised(made)
-            assert isinstance(error, lkroute.Error), error
+            assert isinstance(error, (lkroute.Error, TypeError)), error
+            assert ring not in repr(error), error
             # What is written in this file stands in its lines.
             assert error.__traceback__.tb_next is not None
             error.__traceback__ = error.__traceback__.tb_next.tb_next
             check(error)
+        await no_frames_of_drivers()
         route = await router.resolve(NUMBER)
         shown = [repr(vars(router)), repr(router), repr(router._keys), repr(_core.Environ(environ).read())]
         shown += [str(lkroute.LiveKitCredentials(route.url, route.api_key, route.api_secret, None, None))]
@@ -173,6 +192,33 @@ async def frames():
         assert not [secret for secret in hidden if secret in text], text
         for name in ("__dict__", "__getstate__"):
             assert SECRET not in repr(getattr(route, name, None))
+
+
+async def no_frames_of_drivers():
+    """A pool that has to connect to a database that is away: frames of the drivers hold
+    its password."""
+    away = "postgres://nobody:made-up-pw@127.0.0.1:1/gone"
+
+    def check(error):
+        found = traceback.TracebackException.from_exception(error, capture_locals=True)
+        shown = [line for line in found.format() if "lkroute/" in line or "_cause_" in line or "made-up-pw" in line]
+        # Of this file's own frames nothing is said.
+        shown = [line for line in shown if "made-up-pw" in line and "robust.py" not in line]
+        assert not shown, "".join(shown)
+        assert error.__cause__ is not None
+
+    calls = lambda router: (  # noqa: E731
+        lambda: router.resolve(NUMBER),
+        lambda: router.dispatch(NUMBER, to="0501234567", idempotency_key="k"),
+    )
+    made = asyncpg.create_pool(away, min_size=0, max_size=1)
+    async with made as pool:
+        for call in calls(lkroute.asyncpg.Router(pool, schema=SCHEMA)):
+            check(await raised_by(call()))
+    settings = {"conninfo": away, "min_size": 0, "max_size": 1, "timeout": 1, "reconnect_timeout": 1, "open": False}
+    async with psycopg_pool.AsyncNullConnectionPool(**settings) as pool:
+        for call in calls(lkroute.psycopg.AsyncRouter(pool, schema=SCHEMA, timeout=2)):
+            check(await raised_by(call()))
 
 
 SECRET = os.environ.get("SECRET", "?")
@@ -216,6 +262,15 @@ async def odd_values():
             assert word in said or (kind is TypeError and sys.version_info < (3, 11)), (asked, said)
             assert len(str(error)) < 2000, (asked, len(str(error)))
         whole = await router.resolve(NUMBER, to="0501234567")
+        # A number arrives as it was given.
+        given = {"card": 12345678901234567890123, "amount": 1887867540118.3975, "small": 5e-324}
+        sent = json.loads(whole.call(metadata=given).metadata)
+        assert given == {name: sent[name] for name in given}, sent
+        # A mark of its own, or a letter with its mark: one name.
+        assert whole.call(worker="jose\u0301").worker == "jos\u00e9"
+        for worker in ("", " "):
+            error = raised(lambda: whole.call(worker=worker))
+            assert isinstance(error, lkroute.UsageError) and "worker" in str(error), error
         for metadata, word in (
             ({"x": float("nan")}, "metadata"),
             ({"x": "\ud800"}, ""),
@@ -514,11 +569,23 @@ async def limits():
         with locked():
             began = time.monotonic()
             is_late(raised(lambda: router.resolve(NUMBER)), began, 5)
+        # So is the wait for a statement of another thread's.
+        connection.rollback()
+        with ThreadPoolExecutor() as threads:
+            busy = threads.submit(connection.execute, "SELECT pg_sleep(3)")
+            time.sleep(0.3)
+            began = time.monotonic()
+            is_late(raised(lambda: router.resolve(NUMBER)), began, 2.5)
+            busy.result()
+        with locked():
+            began = time.monotonic()
+            is_late(raised(lambda: router.resolve(NUMBER)), began, 5)
         # The caller's transaction has failed, and is the caller's to end.
         assert connection.info.transaction_status == psycopg.pq.TransactionStatus.INERROR
         connection.rollback()
         assert router.resolve(NUMBER).url == url
         after_a_fork(url)
+        no_thread_can_be_had(connection, url)
 
     # The network is gone: no answer to a cancel either.
     for make in (
@@ -538,8 +605,18 @@ async def limits():
         assert (await router.resolve(NUMBER)).url == url
         proxy.silent = True
         began = time.monotonic()
-        is_late(await raised_by(router.resolve(NUMBER)), began, 8)
+        # 0.5 s more: that is GRACE here.
+        is_late(await raised_by(router.resolve(NUMBER)), began, LIMIT + 1.5)
         pool.terminate()
+    for autocommit in (True, False):
+        proxy = Proxy()
+        connection = await psycopg.AsyncConnection.connect(proxy.url, autocommit=autocommit)
+        router = lkroute.psycopg.AsyncRouter(connection, schema=SCHEMA, timeout=LIMIT)
+        assert (await router.resolve(NUMBER)).url == url
+        proxy.silent = True
+        began = time.monotonic()
+        # psycopg itself gives its cancel 5 s.
+        is_late(await raised_by(router.resolve(NUMBER)), began, LIMIT + 6.5)
     # Behind its answer, when the pool resets the connection: that is given back.
     proxy = Proxy()
     async with asyncpg.create_pool(proxy.url, min_size=1, max_size=1) as pool:
@@ -551,6 +628,33 @@ async def limits():
         proxy.silent, proxy.swallowed = False, None
         assert (await router.resolve(NUMBER)).url == url
         pool.terminate()
+
+
+def no_thread_can_be_had(connection, url):
+    """For a moment, as at a limit of processes; of Python's own, as root has none."""
+    router = lkroute.psycopg.Router(connection, schema=SCHEMA, timeout=LIMIT)
+    start, refused = threading.Thread.start, []
+
+    def refuse(thread):
+        if not thread.name.startswith("lkroute"):
+            return start(thread)
+        refused.append(thread.name)
+        raise RuntimeError("can't start new thread")
+
+    for watcher in (_watch._watcher, _watch._Watcher()):
+        _watch._watcher, threading.Thread.start = watcher, refuse
+        try:
+            with locked():
+                began = time.monotonic()
+                error = raised(lambda: router.resolve(NUMBER))
+                assert isinstance(error, lkroute.LookupFailed) and time.monotonic() - began < 5, error
+        finally:
+            threading.Thread.start = start
+        with locked():
+            began = time.monotonic()
+            is_late(raised(lambda: router.resolve(NUMBER)), began, 5)
+        assert router.resolve(NUMBER).url == url
+    assert set(refused) == {"lkroute-watch", "lkroute-cancel"}, refused
 
 
 def after_a_fork(url):
@@ -673,8 +777,9 @@ def shadow():
     assert time.monotonic() - began < 2
     stuck.set()
     beside.wait(10)
-    assert beside.calls == 50 and beside.counts["not compared"] == 34, beside.counts
+    assert beside.calls == 16 and beside.counts["not compared"] == 34, beside.counts
     assert beside.counts["lkroute failed: RuntimeError"] == 16, beside.counts
+    assert beside.report().startswith("16 calls compared, 0 the same, 16 not; 34 more were not compared\n")
 
     # Answers of every kind are compared, and none of them is the caller's trouble.
     class Odd:
@@ -694,6 +799,83 @@ def shadow():
         beside.wait(10)
         assert beside.counts["old failed"] == 1, beside.counts
     assert "made-up-old-secret" not in logged.getvalue() and route.api_secret not in logged.getvalue()
+
+
+async def shadow_pairs():
+    """Old resolvers that are awaited, of whatever make, beside routers of both kinds: the
+    loop goes on, and the pool is the service's."""
+    async with asyncpg.create_pool(DATABASE, min_size=4, max_size=4) as pool:
+        router = lkroute.asyncpg.Router(pool, schema=SCHEMA)
+        blocking = lkroute.psycopg.Router(psycopg.connect(DATABASE, autocommit=True), schema=SCHEMA)
+        route = await router.resolve(NUMBER)
+        found = lkroute.LiveKitCredentials(
+            route.url, route.api_key, route.api_secret, route.trunk_id, route.worker_name, route.source
+        )
+
+        async def old(number):
+            return found
+
+        class Service:
+            async def __call__(self, number):
+                return found
+
+        kinds = [old, Service(), lambda number: old(number), lambda number: asyncio.ensure_future(old(number))]
+        for kind in kinds:
+            for beside in (lkroute.compare(kind, router), lkroute.compare(kind, blocking)):
+                assert await beside(NUMBER) is found
+                await beside.settled()
+                assert beside.report() == "1 calls compared, 1 the same, 0 not\n", (kind, beside.report())
+        if sys.version_info >= (3, 12):
+            assert inspect.iscoroutinefunction(lkroute.compare(old, router))
+        # Its loop is not here.
+        beside = lkroute.compare(lambda number: found, router)
+        assert beside(NUMBER) is found
+        beside.wait(10)
+        assert beside.report() == "0 calls compared, 0 the same, 0 not; 1 more were not compared\n", beside.report()
+
+        async def asks(number):
+            async with pool.acquire() as connection:
+                await connection.fetchval("SELECT 1")
+            return found
+
+        with psycopg.connect(DATABASE) as other:
+            other.execute(f"LOCK TABLE {SCHEMA}.lkroute_configs IN ACCESS EXCLUSIVE MODE")
+            for beside in (lkroute.compare(asks, router, timeout=1), lkroute.compare(asks, blocking, timeout=1)):
+                pauses, began = [], time.monotonic()
+                ends = [asyncio.ensure_future(beside(NUMBER)) for _ in range(40)]
+                while not all(end.done() for end in ends):
+                    pauses.append(time.monotonic())
+                    await asyncio.sleep(0.02)
+                pauses.append(time.monotonic())
+                assert time.monotonic() - began < 0.7, time.monotonic() - began
+                longest = max(later - before for before, later in zip(pauses, pauses[1:]))
+                assert longest < 0.5, longest
+                if beside._router_blocks:
+                    other.rollback()
+                await beside.settled()
+                assert beside.counts["not compared"] >= 20, beside.counts
+        forked_shadow(blocking, found)
+
+
+def forked_shadow(router, found):
+    """The threads of the parent are not there in the child, nor what they held."""
+    beside = lkroute.compare(lambda number: found, router)
+    held, go = threading.Event(), threading.Event()
+
+    def hold():
+        with beside._lock:
+            held.set()
+            go.wait(30)
+
+    threading.Thread(target=hold, daemon=True).start()
+    held.wait(30)
+    child = os.fork()
+    if child == 0:
+        threading.Timer(10, os._exit, [1]).start()
+        os._exit(0 if beside(NUMBER) is found else 2)
+    go.set()
+    _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == 0, "it hangs"
 
 
 # ---- a pooler in transaction mode ------------------------------------------

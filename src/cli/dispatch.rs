@@ -20,7 +20,7 @@ use crate::app::dispatches::calls_in_doubt;
 use crate::app::keys::KeyRing;
 use crate::app::lookup::ResolveRequest;
 use crate::app::process_variable;
-use crate::dispatch::{CallOptions, Extra, read_extra};
+use crate::dispatch::{CallOptions, Extra, read_extra, read_key};
 use crate::error::{Error, Exit, Result};
 use crate::explain;
 use crate::render::call_reports::{CallView, DispatchReport};
@@ -105,7 +105,7 @@ pub(super) struct DispatchArgs {
     call_log_id: Option<Uuid>,
 
     /// One call for each key: a repeat returns the first outcome
-    #[arg(long, value_name = "KEY")]
+    #[arg(long, value_name = "KEY", value_parser = read_key)]
     idempotency_key: Option<String>,
 
     /// Don't ask before a call that may call a person twice
@@ -206,10 +206,6 @@ fn header(text: &str) -> Result<(String, String), String> {
     }
 }
 
-fn owned((key, value): (&String, &serde_json::Value)) -> (String, serde_json::Value) {
-    (key.clone(), value.clone())
-}
-
 impl DispatchArgs {
     pub(super) fn run(&self, shell: &Shell) -> Result<Exit, Stop> {
         let context = shell.context();
@@ -271,7 +267,7 @@ impl DispatchArgs {
             context: self.context.clone(),
             initiated_by: self.initiated_by,
             call_log_id: self.call_log_id,
-            extra: self.metadata.iter().flatten().map(owned).collect(),
+            extra: self.metadata.iter().flat_map(Extra::clone).collect(),
             worker: self.worker.clone(),
         }
     }

@@ -9,7 +9,8 @@ pub trait CallBook: Send {
     /// RFC 3339, UTC.
     fn now(&self) -> String;
 
-    /// Writes a record; false where its idempotency key has one already.
+    /// Writes a record; false where its idempotency key has one already, or where it is
+    /// there already itself.
     fn insert(&mut self, record: &Record) -> impl Future<Output = Result<bool>> + Send;
 
     /// The record of an idempotency key.
@@ -30,7 +31,8 @@ pub(super) async fn begin_record<B: CallBook>(
         match (book.insert(record).await?, &record.idempotency_key) {
             (false, Some(key)) => {
                 if let Some(first) = book.of_key(key).await? {
-                    return Ok(Some(first));
+                    // Its own, where the answer to an earlier insert was lost.
+                    return Ok((first.id != record.id).then_some(first));
                 }
             }
             _ => return Ok(None),

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 use serde_json::Value;
+use serde_json::value::{RawValue, to_raw_value};
 use uuid::Uuid;
 
 use super::request::{CallOptions, Extra, Request};
@@ -34,7 +35,7 @@ pub(super) struct Metadata<'a> {
     initiated_by: Option<Uuid>,
     added_context: Option<&'a str>,
     #[serde(flatten)]
-    extra: BTreeMap<&'a str, &'a Value>,
+    extra: BTreeMap<&'a str, &'a RawValue>,
 }
 
 /// Keys that the worker expects, and that only the caller can know.
@@ -94,9 +95,9 @@ impl<'a> Metadata<'a> {
     }
 }
 
-fn extra(given: &Extra) -> BTreeMap<&str, &Value> {
-    let absent = FOR_THE_CALLER.map(|key| (key, &Value::Null)).into_iter();
-    let given = given.iter().map(|(key, value)| (key.as_str(), value));
+fn extra(given: &Extra) -> BTreeMap<&str, &RawValue> {
+    let absent = FOR_THE_CALLER.map(|key| (key, RawValue::NULL)).into_iter();
+    let given = given.iter().map(|(key, value)| (key.as_str(), &**value));
     absent.chain(given).collect()
 }
 
@@ -107,14 +108,19 @@ fn extra(given: &Extra) -> BTreeMap<&str, &Value> {
 /// Neither of both, or a key that lkroute sets itself.
 pub fn read_extra(text: &str) -> Result<Extra, String> {
     let given: Extra = if text.trim_start().starts_with('{') {
-        serde_json::from_str(text)
-            .map_err(|error| format!("no JSON object: {error}; write {{\"key\": value}}"))?
+        let wrong = |error| format!("no JSON object: {error}; write {{\"key\": value}}");
+        // What is no text or no number of JSON is refused; what is one goes on as it is.
+        serde_json::from_str::<BTreeMap<String, Value>>(text).map_err(wrong)?;
+        serde_json::from_str(text).map_err(wrong)?
     } else {
         match text.split_once('=') {
             None | Some(("", _)) => {
                 return Err("write it as KEY=VALUE, or as a JSON object".to_owned());
             }
-            Some((key, value)) => Extra::from([(key.to_owned(), value.into())]),
+            Some((key, value)) => {
+                let value = to_raw_value(value).map_err(|error| error.to_string())?;
+                Extra::from([(key.to_owned(), value)])
+            }
         }
     };
     match given.keys().find(|key| is_reserved(key)) {

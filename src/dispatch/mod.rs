@@ -35,7 +35,7 @@ pub use metadata::{is_reserved, read_extra};
 pub use options::{PlacingOptions, SipRequest};
 pub use place::{CallOutcome, NoRoom, create_room, dispatch_into_room, place_call};
 pub use record::{Detail, Record, Status, Traced, WentBy};
-pub use repeat::{clash, first_outcome};
+pub use repeat::{clash, first_outcome, read_key};
 pub use reply::{ApiResource, HttpReply, RequestError, SideEffect};
 pub use request::{CallOptions, Extra, Ids, Request, room_name};
 pub use server::{
@@ -67,6 +67,12 @@ impl Request {
         let open = |what: &str| Error::new(format!("the {what} of this call is not known"));
         let called = outcome.to.as_ref().ok_or_else(|| open("called number"))?;
         let known = |choice: &Choice, what| choice.value.clone().ok_or_else(|| open(what));
+        if let Some(name) = &options.worker
+            && name.trim().is_empty()
+        {
+            // LiveKit would give the job to workers without a name.
+            return Err(Error::new("the worker of this call has no name").code("usage"));
+        }
         let mut request = Request {
             ids,
             from,

@@ -8,6 +8,21 @@ use super::record::{Record, Status};
 use crate::error::{Error, Exit};
 use crate::phone::E164;
 
+/// An idempotency key as it is kept.
+///
+/// # Errors
+/// It is blank, as where a variable is not set, and would be one for all calls; or a
+/// database can't keep it.
+pub fn read_key(text: &str) -> Result<String, String> {
+    if text.trim().is_empty() {
+        Err("a blank key would be one for all calls".to_owned())
+    } else if text.contains('\0') {
+        Err("no key holds a NUL".to_owned())
+    } else {
+        Ok(text.to_owned())
+    }
+}
+
 /// Why an idempotency key that has a record can't be used: the record is of
 /// another call than the one that is asked for.
 pub fn clash(

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
+use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use super::record::{Detail, Record, Status, WentBy};
@@ -11,11 +11,12 @@ use crate::phone::E164;
 use crate::resolve::{ChoiceSource, ConfigRef, Source};
 use crate::routing::Tenant;
 
-/// Keys of the metadata that the caller adds.
-pub type Extra = BTreeMap<String, Value>;
+/// Keys of the metadata that the caller adds, with values as the caller wrote them: a
+/// number is not read and written anew.
+pub type Extra = BTreeMap<String, Box<RawValue>>;
 
 /// What the caller says of a call, beside its two numbers and the tenant.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default)]
 pub struct CallOptions {
     pub agent_id: Option<i64>,
     pub voice_id: Option<String>,

@@ -89,11 +89,7 @@ fn what_the_caller_says_is_in_the_metadata() {
         context: Some("ünïcode \"quoted\"".to_owned()),
         initiated_by: Some(log),
         call_log_id: Some(log),
-        extra: [
-            ("campaign".to_owned(), "diwali".into()),
-            ("batch_id".to_owned(), "b".into()),
-        ]
-        .into(),
+        extra: read_extra(r#"{"campaign": "diwali", "batch_id": "b"}"#).unwrap(),
         worker: None,
     };
     let sent = metadata(&request(&options, Some(1)));
@@ -173,8 +169,15 @@ fn metadata_is_a_key_and_a_text_or_json_with_types() {
         json!(read_extra("campaign=a=b").unwrap()),
         json!({"campaign": "a=b"})
     );
+    // A number arrives as it was written.
+    let written = r#"{"card": 12345678901234567890123, "amount": 1887867540118.3975}"#;
+    let kept = read_extra(written).unwrap();
+    assert_eq!(kept["card"].get(), "12345678901234567890123");
+    assert_eq!(kept["amount"].get(), "1887867540118.3975");
     for (text, said) in [
         (r#"{"a=b""#, "no JSON object"),
+        (r#"{"a": "\ud800"}"#, "no JSON object"),
+        (r#"{"a": 1e999}"#, "no JSON object"),
         ("campaign", "KEY=VALUE"),
         ("=x", "KEY=VALUE"),
         ("job_id=1", "sets `job_id` itself"),

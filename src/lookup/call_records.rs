@@ -98,13 +98,14 @@ impl CallStatements {
         }
     }
 
-    /// Writes the record of `$1`, unless its idempotency key has one.
+    /// Writes the record of `$1`, unless its idempotency key has one. So it may be tried
+    /// again where its answer was lost.
     pub fn insert(&self) -> String {
-        let names = COLUMNS.map(|(name, _)| name).join(", ");
+        let (table, names) = (&self.table, COLUMNS.map(|(name, _)| name).join(", "));
         self.spelled(format!(
-            "INSERT INTO {} AS d ({names}) SELECT {names} FROM {} WHERE true
+            "INSERT INTO {table} AS d ({names}) SELECT {names} FROM {}
+               WHERE NOT EXISTS (SELECT 1 FROM {table} AS o WHERE o.id = r.id)
              ON CONFLICT (idempotency_key) DO NOTHING RETURNING {}",
-            self.table,
             self.row(),
             self.written_id(),
         ))

@@ -11,6 +11,7 @@ mod service;
 mod speed;
 mod states;
 mod stopped;
+mod surroundings;
 mod versions;
 mod wheel;
 mod world;

@@ -98,6 +98,24 @@ fn the_types_of_the_package_are_complete() {
     assert!(done.status.success(), "{said}");
 }
 
+/// False word: "types are shipped", for a service that has its own checked.
+#[test]
+fn a_service_that_checks_its_types_finds_them() {
+    let Some(package) = package() else {
+        return;
+    };
+    let cache = tempfile::tempdir().expect("a directory");
+    let service = Path::new(env!("CARGO_MANIFEST_DIR")).join("python/tests/typed.py");
+    let done = Command::new(package.python())
+        .args(["-m", "mypy", "--strict", "--cache-dir"])
+        .args([cache.path(), &service])
+        .current_dir(cache.path())
+        .output()
+        .expect("run mypy");
+    let said = String::from_utf8_lossy(&done.stdout) + String::from_utf8_lossy(&done.stderr);
+    assert!(done.status.success(), "{said}");
+}
+
 /// False word: "stubs". They are held against the module that was built.
 #[test]
 fn the_stubs_are_those_of_the_module() {

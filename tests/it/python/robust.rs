@@ -1,5 +1,5 @@
 //! What an attacker, a slow database or a clumsy caller can do to the package:
-//! each case is one of `python/tests/robust.py`.
+//! each case is one of `python/tests/robust.py` or of `connections.py` there.
 
 use std::time::{Duration, Instant};
 
@@ -10,12 +10,12 @@ use crate::support::{Pgbouncer, Postgres};
 
 #[track_caller]
 fn run(case: &str, pooled: bool) -> Option<String> {
-    run_on(package()?, case, pooled)
+    run_on(package()?, "robust.py", case, pooled)
 }
 
-/// Runs a case on a database of its own; what it wrote to stderr.
+/// Runs a case of a script on a database of its own; what it wrote to stderr.
 #[track_caller]
-pub fn run_on(package: &Package, case: &str, pooled: bool) -> Option<String> {
+pub fn run_on(package: &Package, script: &str, case: &str, pooled: bool) -> Option<String> {
     let (db, lkroute) = world(Postgres::shared()?, &format!("python_{case}"));
     let shown = ["env", "--config", "uae-vm-selfhosted", "--", "sh", "-c"];
     let secret = ["printf %s \"$LIVEKIT_API_SECRET\" > secret"];
@@ -23,7 +23,7 @@ pub fn run_on(package: &Package, case: &str, pooled: bool) -> Option<String> {
         .run(&[&shown[..], &secret[..]].concat())
         .expect_code(0);
     let secret = lkroute.path().join("secret");
-    let mut command = package.script("robust.py");
+    let mut command = package.script(script);
     command
         .arg(case)
         .env("DATABASE", &db.url)
@@ -98,7 +98,9 @@ fn a_flag_that_is_switched_counts_from_the_next_call_on() {
 /// pool without a connection left, a network that swallows packets.
 #[test]
 fn no_wait_is_longer_than_the_limit() {
-    alone("limits");
+    if let Some(said) = alone("limits") {
+        assert!(!said.contains("never retrieved"), "{said}");
+    }
 }
 
 /// Attackers: a cancellation in the same moment, a limit of the caller's around it.
@@ -124,6 +126,12 @@ fn the_shadow_of_a_resolver_that_blocks_holds_nothing_up() {
     alone("shadow");
 }
 
+/// False words: "a call is placed as fast as before", "the same", "compared".
+#[test]
+fn the_shadow_of_a_resolver_that_is_awaited_holds_nothing_up() {
+    alone("shadow_pairs");
+}
+
 #[test]
 fn a_pooler_in_transaction_mode_mixes_nothing_up() {
     run("pooler", true);
@@ -132,6 +140,16 @@ fn a_pooler_in_transaction_mode_mixes_nothing_up() {
 #[test]
 fn ten_thousand_calls_leave_nothing_behind() {
     alone("leaks");
+}
+
+/// False word: "it works on a pool, on a connection": on one as a service makes it.
+#[test]
+fn connections_of_any_kind_are_asked() {
+    for case in ["rows", "encodings", "states", "shared"] {
+        if let Some(package) = package() {
+            run_on(package, "connections.py", case, false);
+        }
+    }
 }
 
 /// Attacker: a service that is stopped in the middle of its work.

@@ -36,7 +36,7 @@ fn hold_the_table(world: &World) -> Option<std::process::Child> {
         return None;
     };
     let sql = format!(
-        "BEGIN; LOCK TABLE {SCHEMA}.lkroute_dispatches IN SHARE MODE; SELECT pg_sleep(4); COMMIT"
+        "BEGIN; LOCK TABLE {SCHEMA}.lkroute_dispatches IN SHARE MODE; SELECT pg_sleep(9); COMMIT"
     );
     let holder = Command::new(db.postgres().program("psql"))
         .args(["-q", "-d", &db.url, "-c", &sql])
@@ -75,22 +75,34 @@ fn a_caller_that_stops_is_told_by_what_had_been_sent() {
     let Some(world) = World::new("python_stopped") else {
         return;
     };
-    for (phase, fault, sent) in PHASES {
-        let key = phase.replace(' ', "-");
+    // By its own cancellation, or with its loop, which cancels all that runs.
+    let ways = [
+        ("cancel_after", "asyncpg"),
+        ("leave_after", "asyncpg"),
+        ("leave_after", "psycopg"),
+    ];
+    for ((phase, fault, sent), (way, driver)) in PHASES
+        .into_iter()
+        .flat_map(|phase| ways.map(|way| (phase, way)))
+    {
+        let key = format!("{way}-{driver}-{}", phase.replace(' ', "-"));
+        let phase = &format!("{phase}, {way}, {driver}");
         let asked = |cancel: Option<f64>| {
             let keywords = json!({
                 "idempotency_key": key, "wait_for_agent": 20, "timeout": 15.0, "settle": 3.0
             });
-            let mut asked = json!({ "keywords": keywords });
+            let mut asked = json!({ "keywords": keywords, "driver": driver });
             if let Some(after) = cancel {
-                asked["cancel_after"] = after.into();
+                asked[way] = after.into();
             }
             asked
         };
         world.reset();
         let holder = fault(&world);
         let ends = world.by_package(&asked(Some(2.0)));
-        assert_eq!(ends[0]["raised"], "CancelledError", "{phase}: {ends}");
+        if way == "cancel_after" {
+            assert_eq!(ends[0]["raised"], "CancelledError", "{phase}: {ends}");
+        }
         if let Some(mut holder) = holder {
             holder.wait().expect("it ends");
         }

@@ -28,7 +28,7 @@ fn the_wheel_works_on_each() {
             "frames",
             "panics",
         ] {
-            run_on(&package, case, false);
+            run_on(&package, "robust.py", case, false);
         }
     }
 }

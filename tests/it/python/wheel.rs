@@ -117,6 +117,23 @@ fn uv_installs_the_wheel() {
     );
 }
 
+/// False word: "`cargo build` needs no Python".
+#[test]
+fn a_build_at_the_root_leaves_the_module_out() {
+    let metadata = succeeded(
+        Command::new("cargo")
+            .args(["metadata", "--locked", "--offline", "--no-deps"])
+            .args(["--format-version", "1"])
+            .current_dir(root()),
+    );
+    let metadata: Value = serde_json::from_str(&metadata).expect("JSON");
+    let built = |members: &str| metadata[members].as_array().expect("a list").len();
+    assert_eq!(built("workspace_members"), 2, "{metadata}");
+    let alone = metadata["workspace_default_members"].to_string();
+    assert_eq!(built("workspace_default_members"), 1, "{alone}");
+    assert!(!alone.contains("python"), "{alone}");
+}
+
 /// Those whom no wheel fits build it from this, without the repository.
 #[test]
 fn the_sources_are_whole() {

@@ -105,7 +105,7 @@ pub struct Answer {
     pub status: u16,
     pub kind: &'static str,
     pub body: Vec<u8>,
-    pub location: Option<String>,
+    pub location: Option<Vec<u8>>,
 }
 
 impl Answer {
@@ -145,7 +145,7 @@ impl Answer {
 
     pub fn redirect(status: u16, to: &str) -> Answer {
         Answer {
-            location: Some(to.to_owned()),
+            location: Some(to.as_bytes().to_vec()),
             ..Answer::empty(status)
         }
     }

@@ -156,18 +156,18 @@ fn read_head(wire: &mut Box<dyn Wire>) -> io::Result<Option<Request>> {
 fn write_answer(wire: &mut Box<dyn Wire>, answer: &Answer, clock_ahead: i64) -> io::Result<()> {
     let now = Timestamp::now() + SignedDuration::from_secs(clock_ahead);
     let date = jiff::fmt::rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&now);
-    let location = answer
-        .location
-        .iter()
-        .map(|to| format!("Location: {to}\r\n"));
     let head = format!(
-        "HTTP/1.1 {} Status\r\nDate: {}\r\nContent-Type: {}\r\n{}Content-Length: {}\r\n\r\n",
+        "HTTP/1.1 {} Status\r\nDate: {}\r\nContent-Type: {}\r\nContent-Length: {}\r\n",
         answer.status,
         date.map_err(io::Error::other)?,
         answer.kind,
-        location.collect::<String>(),
         answer.body.len()
     );
-    wire.write_all(&[head.as_bytes(), &answer.body].concat())?;
+    let mut sent = head.into_bytes();
+    if let Some(to) = &answer.location {
+        sent.extend([b"Location: ", &to[..], b"\r\n"].concat());
+    }
+    sent.extend([b"\r\n", &answer.body[..]].concat());
+    wire.write_all(&sent)?;
     wire.flush()
 }
