@@ -182,11 +182,11 @@ impl<'a> Dialect<'a> {
         }
     }
 
-    /// What a SELECT ends with whose rows nobody may delete meanwhile.
-    pub fn kept(self) -> &'static str {
+    /// The same, where nobody may change or delete them meanwhile.
+    pub fn kept(self, id: &str) -> String {
         match self.syntax {
-            Postgres => " FOR KEY SHARE",
-            Sqlite => "",
+            Postgres => format!("ORDER BY {id} FOR SHARE"),
+            Sqlite => String::new(),
         }
     }
 

@@ -37,7 +37,8 @@ pub use names::{
 pub use postgres::{config_id, hidden_sql};
 pub use postgres_tables::{ConfigReference, PgTables, inspection};
 pub use sqlite::{
-    SqliteTables, sqlite_base_number, sqlite_config_id, sqlite_rules_text, sqlite_uuid_digits,
+    SqliteTables, sqlite_among_numbers, sqlite_base_number, sqlite_config_id, sqlite_rules_text,
+    sqlite_uuid_digits,
 };
 pub use trust_rows::{OwnedCredentials, TrustRows};
 

@@ -149,8 +149,9 @@ impl SqliteTables {
                 {binding},
                 (SELECT json_group_array(json_array(CAST(c.id AS TEXT), {texts}, {version}))
                    FROM {CONFIGS} c WHERE c.id IN ({config}{fallback}))))
-              FROM {NUMBERS} n WHERE n.base_number IN (SELECT value FROM json_each(?1)))",
+              FROM {NUMBERS} n WHERE {among})",
             base = sqlite_base_number("n"),
+            among = sqlite_among_numbers("n"),
             rules = sqlite_rules_text("n")
         )
     }
@@ -171,6 +172,15 @@ pub fn sqlite_base_number(row: &str) -> String {
            WHEN 'text' THEN CASE WHEN {value} NOT GLOB '*[^0-9]*' AND {value} NOT GLOB '0*'
                AND length({value}) BETWEEN 1 AND 18
              THEN CAST({value} AS INTEGER) END END"
+    )
+}
+
+/// Whether the base number of a row is among `?1`, as an index finds it: a column of
+/// texts holds texts, and no whole number is one.
+pub fn sqlite_among_numbers(row: &str) -> String {
+    format!(
+        "{row}.base_number IN (SELECT value FROM json_each(?1)
+           UNION ALL SELECT CAST(value AS TEXT) FROM json_each(?1))"
     )
 }
 

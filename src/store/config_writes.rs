@@ -12,6 +12,7 @@ use super::version_rows::{ConfigsBefore, VersionRow};
 use super::write_request::ApplyError;
 use super::write_set::{CONFIG_COLUMNS, ConfigWrite};
 use crate::diff::plan::Change;
+use crate::fields::Field;
 use crate::snapshot::LiveConfig;
 
 /// Locks the rows of the configs that the plan touches, and checks that they
@@ -43,8 +44,8 @@ pub(super) async fn check<S: Session>(
     Ok(before)
 }
 
-/// Checks that the configs that numbers go to are there, and keeps them from being
-/// deleted by others.
+/// Checks that the configs that numbers go to are there, and lead where they led when
+/// the plan was made, and keeps them so: people saw where calls would go.
 pub(super) async fn check_gone_to<S: Session>(
     run: &mut Attempt<'_, S>,
 ) -> Result<(), AttemptError> {
@@ -53,23 +54,37 @@ pub(super) async fn check_gone_to<S: Session>(
     if ids.is_empty() {
         return Ok(());
     }
-    let (dialect, id) = (run.dialect, run.dialect.config_row_id());
-    let sql = format!(
-        "SELECT {id} FROM {}voice_agent_livekit c WHERE {}{}",
-        dialect.schema_prefix(),
-        dialect.among(&id),
-        dialect.kept()
-    );
-    for row in run.conn.read_ids(&sql, &ids).await? {
-        wanted.remove(&row.some_uuid(0)?);
+    let kept = run.dialect.kept(&run.dialect.config_row_id());
+    let mut changed = Vec::new();
+    for row in read(run, &ids, &kept).await? {
+        let change = wanted.remove(&row.id);
+        let before = run.write_set.plan.basis.configs.get(row.id);
+        let leads_elsewhere = before.is_some_and(|before| {
+            let mut columns = Field::COLUMNS_OF_CONFIG.into_iter();
+            columns.any(|field| {
+                let is_of_calls = field.call_field().is_some();
+                is_of_calls && before.fields.get(field) != row.fields.get(field)
+            })
+        });
+        changed.extend(change.filter(|_| leads_elsewhere));
     }
-    if wanted.is_empty() {
-        return Ok(());
-    }
-    let numbers = wanted.values().map(|change| run.write_set.address(change));
+    refuse_gone_to(run, wanted.values(), "are gone")?;
+    refuse_gone_to(run, changed.iter(), "lead elsewhere")
+}
+
+fn refuse_gone_to<'a, S: Session>(
+    run: &Attempt<'_, S>,
+    changes: impl Iterator<Item = &'a &'a Change>,
+    what: &str,
+) -> Result<(), AttemptError> {
+    let numbers = changes.map(|change| run.write_set.address(change));
     let mut numbers: Vec<_> = numbers.collect();
     numbers.sort_unstable();
-    Err(ApplyError::moved("the configs that numbers go to are gone", numbers).into())
+    if numbers.is_empty() {
+        return Ok(());
+    }
+    let what = format!("the configs that numbers go to {what}");
+    Err(ApplyError::moved(&what, numbers).into())
 }
 
 /// The configs with these ids; `locked` ends the statement.

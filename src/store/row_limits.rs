@@ -122,12 +122,9 @@ impl RowLimits {
         for field in columns {
             let written = fields.iter().find(|written| written.field == *field);
             let written = written.filter(|written| written.kind.writes());
-            let column = match field {
-                Field::Status => Some("status"),
-                field => field.column(),
-            };
             // A secret is sealed when it is written, and a status always given.
-            let Some(column) = column.filter(|_| *field != Field::ApiSecret) else {
+            let column = field.column().filter(|_| *field != Field::ApiSecret);
+            let Some(column) = column else {
                 continue;
             };
             match written {

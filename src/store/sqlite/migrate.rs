@@ -82,6 +82,12 @@ pub(super) async fn inspect(conn: &mut SqliteConnection) -> Result<SchemaInspect
                 "{table}.{column} is {kind} in a STRICT table, and can't hold what lkroute writes"
             ));
         }
+        // What is put there becomes a fraction.
+        if column == "base_number" && is_real(&kind) {
+            found.unfit = Some(format!(
+                "{table}.base_number is {kind}, and no whole number"
+            ));
+        }
         if [CONFIGS, NUMBERS].contains(&table.as_str()) {
             let limit = ColumnLimit {
                 not_null: row.flag(6)?,
@@ -123,6 +129,12 @@ fn takes(column: &str, kind: &str) -> bool {
         "INT" | "INTEGER" => matches!(column, "base_number" | "country_code"),
         _ => false,
     }
+}
+
+/// Whether a column of this type makes fractions of numbers.
+fn is_real(kind: &str) -> bool {
+    let has = |words: &[&str]| words.iter().any(|word| kind.contains(word));
+    has(&["REAL", "FLOA", "DOUB"]) && !has(&["INT", "CHAR", "CLOB", "TEXT", "BLOB"])
 }
 
 /// Carries the steps out, all or none.

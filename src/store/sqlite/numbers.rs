@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::attempt::SqliteAttempt;
 use super::sql::{json, statement};
 use crate::diff::plan::Object;
-use crate::lookup::{sqlite_base_number, sqlite_uuid_digits};
+use crate::lookup::{sqlite_among_numbers, sqlite_base_number, sqlite_uuid_digits};
 use crate::store::attempt_error::AttemptError;
 use crate::store::number_checks::{CHUNK, NewNumbers, check_as_planned, refuse_moved};
 use crate::store::row_ext::RowExt;
@@ -122,20 +122,23 @@ pub(super) async fn nothing_appeared(run: &mut SqliteAttempt<'_>) -> Result<(), 
     }
     let (filter, values) = if new.are_few() {
         (
-            "n.base_number".to_owned(),
+            sqlite_among_numbers("n"),
             json(&new.base_numbers().collect::<Vec<_>>())?,
         )
     } else {
         let tenants = new.tenants().into_iter();
         let tenants = tenants.map(|tenant| tenant.simple().to_string());
         (
-            sqlite_uuid_digits("n.tenant_id"),
+            format!(
+                "{} IN (SELECT value FROM json_each(?1))",
+                sqlite_uuid_digits("n.tenant_id")
+            ),
             json(&tenants.collect::<Vec<_>>())?,
         )
     };
     let sql = format!(
         "SELECT n.id, n.tenant_id, n.country_code, {base}, n.status FROM voice_agent_numbers n
-         WHERE {filter} IN (SELECT value FROM json_each(?))",
+         WHERE {filter}",
         base = sqlite_base_number("n")
     );
     let mut rows = statement(sql).bind(values).fetch(&mut *run.conn);

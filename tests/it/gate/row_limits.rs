@@ -164,3 +164,46 @@ fn so_is_one_of_a_file() {
         assert_contains!(refused.words(), told);
     }
 }
+
+/// The look-up compared texts with whole numbers: "done", and no call found a number.
+#[test]
+fn a_number_as_text_in_a_file_is_found() {
+    for kind in ["TEXT", "VARCHAR(20)", "NUMERIC", ""] {
+        let lkroute = Lkroute::with_two_regions();
+        run(&lkroute, "migrate").expect_code(0);
+        lkroute.sql(&of_kind(kind));
+        run(&lkroute, "migrate --check").expect_code(0);
+        run(&lkroute, "apply --auto-approve").expect_code(0);
+        run(&lkroute, "plan --detailed-exitcode").expect_code(0);
+        let found = run(&lkroute, "resolve --from +971545335200").expect_code(0);
+        assert_contains!(found.stdout, "uae-vm-selfhosted");
+        // One that others insert before the apply writes is seen.
+        let more = "[[bindings]]\nnumber = \"+971545335300\"\ntenant = \"sasya\"\n";
+        lkroute.write("routing/more.toml", more);
+        run(&lkroute, "plan --out saved.plan").expect_code(0);
+        lkroute.sql(
+            "INSERT INTO voice_agent_numbers (id, tenant_id, country_code, base_number, status)
+             VALUES ('aaaaaaaa-0000-4000-8000-000000000001',
+               '734cd516-e252-4728-9c52-4663ee552653', '+971', 545335300, 'active')",
+        );
+        run(&lkroute, "apply saved.plan").expect_code(5);
+    }
+    let lkroute = Lkroute::with_two_regions();
+    run(&lkroute, "migrate").expect_code(0);
+    lkroute.sql(&of_kind("DOUBLE"));
+    for command in ["migrate --check", "plan"] {
+        let refused = run(&lkroute, command).expect_code(1);
+        let told = "voice_agent_numbers.base_number is DOUBLE, and no whole number";
+        assert_contains!(refused.words(), told);
+    }
+}
+
+/// An empty table whose base numbers are of this type.
+fn of_kind(kind: &str) -> String {
+    format!(
+        "DROP TABLE voice_agent_numbers;
+         CREATE TABLE voice_agent_numbers (id TEXT PRIMARY KEY, tenant_id TEXT NOT NULL,
+           country_code TEXT, base_number {kind}, provider TEXT, status TEXT, rules TEXT,
+           default_agent_id INTEGER, created_at TEXT, updated_at TEXT)"
+    )
+}

@@ -20,6 +20,7 @@ on_both!(
     what_a_trigger_rewrites_is_told,
     keys_of_the_application_hold_while_rows_are_written,
     a_config_that_is_gone_meanwhile_gets_no_number,
+    a_config_that_leads_elsewhere_meanwhile_gets_no_number,
     a_newer_lkroute_that_came_meanwhile_is_told,
     a_name_that_was_taken_makes_it_stale,
     another_owner_is_refused,
@@ -249,6 +250,42 @@ async fn a_config_that_is_gone_meanwhile_gets_no_number(base: Base) {
         "the configs that numbers go to are gone",
         INDIA
     );
+}
+
+/// People approved where calls go, while others changed it.
+async fn a_config_that_leads_elsewhere_meanwhile_gets_no_number(base: Base) {
+    base.settle(&files()).await;
+    let plan = base.plan(&one(INDIA, Fields::new())).await;
+    let set = async |set: &str| {
+        let update = format!("UPDATE {{voice_agent_livekit}} SET {set}");
+        base.sql(&update).await;
+    };
+    for (changed, back) in [
+        (
+            "livekit_url = livekit_url || '.evil.example'",
+            "livekit_url = replace(livekit_url, '.evil.example', '')",
+        ),
+        (
+            "livekit_api_key = livekit_api_key || 'x'",
+            "livekit_api_key = substr(livekit_api_key, 1, length(livekit_api_key) - 1)",
+        ),
+        (
+            "trunk_id = coalesce(trunk_id, '') || 'x'",
+            "trunk_id = nullif(substr(trunk_id, 1, length(trunk_id) - 1), '')",
+        ),
+    ] {
+        set(changed).await;
+        let error = refused(&base, &plan).await.error;
+        assert_eq!(error.exit, Exit::Stale, "{error}");
+        assert_contains!(
+            error.message,
+            "the configs that numbers go to lead elsewhere",
+            INDIA
+        );
+        set(back).await;
+    }
+    set("description = 'no call depends on it'").await;
+    base.apply(&plan).await.expect("applied");
 }
 
 async fn a_newer_lkroute_that_came_meanwhile_is_told(base: Base) {
