@@ -9,7 +9,7 @@ use uuid::Uuid;
 use crate::address::Address;
 use crate::diff::differ::Differ;
 use crate::diff::earlier::Earlier;
-use crate::diff::plan::{Object, Plan};
+use crate::diff::plan::{Change, Object, Plan};
 use crate::diff::secret::SecretFacts;
 use crate::error::{Error, Result};
 use crate::fields::FieldsPool;
@@ -19,6 +19,7 @@ use crate::history::release::ReleasePlan;
 use crate::history::undone::Undone;
 use crate::history::window::WindowReader;
 use crate::history::{AppliedState, BindingVersion, Versions};
+use crate::routing::Routing;
 use crate::routing::window::Window;
 use crate::snapshot::{ApplyId, ApplyRecord, Snapshot};
 use crate::store::{PreparedSecret, Store, VersionFilter};
@@ -106,6 +107,17 @@ async fn begin_rollback(
     new_id: fn() -> Uuid,
 ) -> Result<RollbackPlan> {
     store.begin_read().await?;
+    plan_rollback(store, apply, is_judged, progress, new_id).await
+}
+
+/// The same within a read that has begun.
+async fn plan_rollback(
+    store: &mut Store,
+    apply: Option<ApplyId>,
+    is_judged: bool,
+    progress: &mut dyn FnMut(u64),
+    new_id: fn() -> Uuid,
+) -> Result<RollbackPlan> {
     let snapshot = store.snapshot().await?;
     let applies = store.applies().await?;
     let apply = match (apply, &snapshot.last_apply) {
@@ -236,12 +248,19 @@ pub async fn read_drift(
     Ok((drift, back.snapshot))
 }
 
-/// The plan that gives objects back, or everything; else the objects that
-/// lkroute does not have.
-pub async fn read_release(
-    store: &mut Store,
-    wanted: Option<&[Address]>,
-) -> Result<(Result<Plan, Vec<Address>>, Snapshot)> {
+/// What is to be given back.
+#[derive(Debug)]
+pub struct FoundRelease {
+    /// The plan, or the objects that lkroute does not have.
+    pub plan: Result<Plan, Vec<Address>>,
+    pub snapshot: Snapshot,
+    /// All that the last apply declared.
+    pub routing: Routing,
+}
+
+/// The plan that gives objects back, or everything, with the numbers whose
+/// calls that can change.
+pub async fn read_release(store: &mut Store, wanted: Option<&[Address]>) -> Result<FoundRelease> {
     store.begin_read().await?;
     let snapshot = store.snapshot().await?;
     let mut release = ReleasePlan::new(wanted, &snapshot);
@@ -257,6 +276,18 @@ pub async fn read_release(
     store
         .binding_versions(&select, &mut pool, &mut take)
         .await?;
+    let mut found = FoundRelease {
+        plan: release.into_plan(),
+        snapshot,
+        routing: Routing::default(),
+    };
+    if let Ok(plan) = &mut found.plan
+        && plan.changes.iter().any(Change::is_shared)
+    {
+        let last = plan_rollback(store, None, true, &mut |_| (), Uuid::now_v7).await?;
+        found.routing = last.state.routing;
+        plan.take_numbers(last.plan);
+    }
     store.end_read().await?;
-    Ok((release.into_plan(), snapshot))
+    Ok(found)
 }

@@ -22,7 +22,7 @@ use crate::doctor::{ComplaintSeverity, examine};
 use crate::error::Result;
 use crate::fields::{Field, FieldsPool};
 use crate::phone;
-use crate::resolve::{Aliases, ConfigFact, Configs};
+use crate::resolve::{Aliases, ConfigFact, Configs, Regions};
 use crate::routing::Tenant;
 use crate::secrets::{self, KeyRing, Secret, Stored};
 use crate::snapshot::Snapshot;
@@ -171,7 +171,8 @@ async fn read_database(
     store
         .owned(&mut pool, &mut |binding| drift.owned(binding))
         .await?;
-    let mut survey = Survey::new(&configs, &aliases);
+    let regions = Regions::of_owned(&snapshot.owned_regions);
+    let mut survey = Survey::new(&configs, regions, &aliases);
     let progress = context.progress.count("examining", Total::Unknown);
     let mut each = |row: &crate::snapshot::NumberRow<'_>| {
         survey.row(row);

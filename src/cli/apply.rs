@@ -2,7 +2,7 @@
 //! transaction. Imports `app` and `render`.
 
 use std::path::PathBuf;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use clap::Args;
 
@@ -113,12 +113,12 @@ impl ApplyArgs {
             ApplyCheck::NothingToDo | ApplyCheck::Pending => None,
         };
         if let Some(error) = refused {
-            print_apply_report(shell, format, &review, None, Some(&error))?;
+            print_apply_report(shell, format, &review, Some(&error))?;
             shell.complain(&error);
             return Ok(error.exit);
         }
         if matches!(ready.check, ApplyCheck::NothingToDo) {
-            print_apply_report(shell, format, &review, None, None)?;
+            print_apply_report(shell, format, &review, None)?;
             return Ok(Exit::Done);
         }
         let request = ready.request(&shell.context())?;
@@ -130,11 +130,7 @@ impl ApplyArgs {
         let place = (&planned.target, store);
         let done = carry_out_plan(&context, place, &planned.plan, request, watcher);
         let done = done.await?;
-        print_apply_report(shell, format, &review, Some(&done), None)?;
-        if self.is_text() {
-            let summary = applied::applied_text(&planned.plan, done.id, start.elapsed());
-            shell.print(&format!("\n{summary}"))?;
-        }
+        print_done(shell, format, &review, &done, start.elapsed())?;
         Ok(Exit::Done)
     }
 
@@ -176,26 +172,48 @@ impl ApplyArgs {
     }
 }
 
-/// The JSON report of what writes, where it is wanted: its plan, and the apply
-/// where there was one.
+/// The report of what was carried out.
+pub(super) fn print_done(
+    shell: &Shell,
+    format: ReportFormat,
+    review: &PlanReview<'_>,
+    done: &Applied,
+    took: Duration,
+) -> Result<()> {
+    let report = match format {
+        ReportFormat::Text => format!("\n{}", applied::applied_text(review.plan, done.id, took)),
+        ReportFormat::Json => apply_json(review, Some(done), None)?,
+    };
+    shell.print_done(&report, &format!("applied as {}", done.id));
+    Ok(())
+}
+
+/// The JSON report of what writes and did not, where it is wanted: its plan.
 pub(super) fn print_apply_report(
     shell: &Shell,
     format: ReportFormat,
     report: &PlanReview<'_>,
-    done: Option<&Applied>,
     error: Option<&Error>,
 ) -> Result<()> {
-    if format == ReportFormat::Text {
-        return Ok(());
+    match format {
+        ReportFormat::Text => Ok(()),
+        ReportFormat::Json => shell.print(&apply_json(report, None, error)?),
     }
-    shell.print(&json::json_text(&json::ApplyReport {
+}
+
+fn apply_json(
+    report: &PlanReview<'_>,
+    done: Option<&Applied>,
+    error: Option<&Error>,
+) -> Result<String> {
+    json::json_text(&json::ApplyReport {
         plan: report.json(error),
         applied: done.map(|done| json::AppliedReport {
             id: done.id,
             at: done.at.clone(),
         }),
         applied_already: None,
-    })?)
+    })
 }
 
 /// How it is told that a plan is not the one that was approved.

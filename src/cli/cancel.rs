@@ -71,7 +71,7 @@ impl CancelArgs {
         let limits = look_limits(self.timeout);
         let ended = block_on(cancel_call(&context, &self.call, &ring, limits))?;
         let records = [ended.record];
-        shell.print(&match self.formatted.format() {
+        let report = match self.formatted.format() {
             ReportFormat::Text => {
                 let said = if ended.was_there {
                     format!("Ended; {}\n", ended.was_running)
@@ -81,7 +81,8 @@ impl CancelArgs {
                 said + &calls::call_list(&records, 0, shell.width())
             }
             ReportFormat::Json => json::json_text(&DispatchesReport::new(&records))?,
-        })?;
+        };
+        shell.print_done(&report, "the call was ended");
         Ok(Exit::Done)
     }
 }

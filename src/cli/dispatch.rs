@@ -333,7 +333,14 @@ impl DispatchArgs {
                 text
             }
         };
-        shell.print(&report)?;
+        match &result.record {
+            // Nothing was sent.
+            None => shell.print(&report)?,
+            Some(record) => {
+                let (status, room) = (record.status.as_str(), &record.room);
+                shell.print_done(&report, &format!("the call is {status}, in room {room}"));
+            }
+        }
         note_unused_variables(shell, result);
         for warning in &result.warnings {
             shell.warn(warning);

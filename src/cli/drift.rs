@@ -62,7 +62,7 @@ impl DriftArgs {
             ReportFormat::Text => report::drift_text(drift, last, shell.width(), self.full),
             ReportFormat::Json => json::json_text(&DriftReport::new(drift, last))?,
         })?;
-        Ok(if drift.plan.is_empty() {
+        Ok(if drift.is_empty() {
             Exit::Done
         } else {
             Exit::Drift

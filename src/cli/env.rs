@@ -21,9 +21,9 @@ Examples:
 The command gets LIVEKIT_URL, LIVEKIT_API_KEY and LIVEKIT_API_SECRET of the
 config, as the database holds them. What opens more than this server is taken
 out: LKROUTE_KEYS…, LKROUTE_FERNET_KEYS, LKROUTE_SECRET…, what `[secrets] env`
-lists, LIVEKIT_SECRET_ENCRYPTION_KEY, DATABASE_URL, PGPASSWORD and each URL of
-a PostgreSQL database. Nothing is printed by lkroute; the command ends with
-its own exit code.";
+lists, LIVEKIT_SECRET_ENCRYPTION_KEY, DATABASE_URL, all of libpq's (PG…), and
+what holds the URL of a PostgreSQL database, of whatever driver, or password=.
+Nothing is printed by lkroute; the command ends with its own exit code.";
 
 /// Run a command with the LIVEKIT_* variables of a config
 #[derive(Args)]
@@ -77,16 +77,30 @@ impl EnvArgs {
 /// databases (those of environments have any name).
 fn is_ours_alone(name: &OsStr, value: &OsStr) -> bool {
     let (name, value) = (name.to_string_lossy(), value.to_string_lossy());
-    let known = [
-        "LIVEKIT_SECRET_ENCRYPTION_KEY",
-        "DATABASE_URL",
-        "PGPASSWORD",
+    let known = ["LIVEKIT_SECRET_ENCRYPTION_KEY", "DATABASE_URL"];
+    let begins = [
+        "LKROUTE_KEYS",
+        "LKROUTE_FERNET_KEYS",
+        "LKROUTE_SECRET",
+        "PG",
     ];
-    let begins = ["LKROUTE_KEYS", "LKROUTE_FERNET_KEYS", "LKROUTE_SECRET"];
-    let schemes = ["postgres://", "postgresql://"];
     known.contains(&&*name)
         || begins.iter().any(|prefix| name.starts_with(prefix))
-        || schemes.iter().any(|scheme| value.starts_with(scheme))
+        || opens_postgres(&value)
+}
+
+/// Whether the text holds the URL of a PostgreSQL database, or the password of a
+/// connection as libpq and JDBC write it.
+fn opens_postgres(text: &str) -> bool {
+    let text = text.to_ascii_lowercase();
+    let mut schemes = text.match_indices("://").map(|(at, _)| {
+        let is_scheme = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.' | '_');
+        let scheme = text[..at].rsplit(|c: char| !is_scheme(c)).next();
+        scheme.unwrap_or_default()
+    });
+    let dense: String = text.chars().filter(|c| !c.is_whitespace()).collect();
+    // SQLAlchemy's `postgresql+asyncpg`, Django's and others' `postgresql-psycopg`.
+    schemes.any(|scheme| scheme.starts_with("postgres")) || dense.contains("password=")
 }
 
 /// Becomes the command; returns only where it could not be started.

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use clap::Args;
 
-use super::apply::{approve, print_apply_report, watcher};
+use super::apply::{approve, print_apply_report, print_done, watcher};
 use super::globals::{Formatted, ReportFormat};
 use super::report::PlanReview;
 use super::shell::Shell;
@@ -15,8 +15,6 @@ use crate::app::apply::carry_out_plan;
 use crate::app::database::block_on;
 use crate::app::release::{ReadyRelease, prepare_release};
 use crate::error::{Exit, Result};
-use crate::impact::reroutes::Reroutes;
-use crate::render::applied;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -25,7 +23,10 @@ Examples:
 
 First take the objects out of the files: what is still declared would be
 adopted again by the next plan. Where the files no longer declare an object,
-`apply` would delete it; after a release it stays as it is.";
+`apply` would delete it; after a release it stays as it is. What only lkroute's
+tables hold is gone then: a config's deployment and fallback, a region that rules
+name. Where calls change by that, the guards of the last apply judge it, and
+exceptions in the files count.";
 
 /// Give objects back to others, as they are
 #[derive(Args)]
@@ -67,27 +68,33 @@ impl ReleaseArgs {
     async fn give_back(&self, shell: &Shell, ready: &ReadyRelease) -> Result<Exit> {
         let is_text = self.formatted.format == ReportFormat::Text;
         let plan = &ready.plan;
-        let reroutes = Reroutes::default();
-        let report = PlanReview::new(plan, &reroutes, &[]);
+        let report = PlanReview::new(plan, &ready.reroutes, &ready.refusals);
         if is_text {
             shell.print(&report.text(shell.view(self.full)))?;
         }
-        let mut done = None;
-        if !plan.is_empty() {
-            let asks = shell.is_interactive() && is_text;
-            approve(shell, "release", self.auto_approve, asks)?;
-            let start = Instant::now();
-            let context = shell.context();
-            let request = ready.request(&context, self.reason.clone());
-            let applied =
-                carry_out_plan(&context, (&ready.target, None), plan, request, watcher()).await?;
-            if is_text {
-                let summary = applied::applied_text(plan, applied.id, start.elapsed());
-                shell.print(&format!("\n{summary}"))?;
-            }
-            done = Some(applied);
+        if let Err(error) = ready.verdict() {
+            print_apply_report(shell, self.formatted.format, &report, Some(&error))?;
+            shell.complain(&error);
+            return Ok(error.exit);
         }
-        print_apply_report(shell, self.formatted.format, &report, done.as_ref(), None)?;
+        if plan.is_empty() {
+            print_apply_report(shell, self.formatted.format, &report, None)?;
+            return Ok(Exit::Done);
+        }
+        let asks = shell.is_interactive() && is_text;
+        approve(shell, "release", self.auto_approve, asks)?;
+        let start = Instant::now();
+        let context = shell.context();
+        let request = ready.request(&context, self.reason.clone());
+        let place = (&ready.target, None);
+        let done = carry_out_plan(&context, place, plan, request, watcher()).await?;
+        print_done(
+            shell,
+            self.formatted.format,
+            &report,
+            &done,
+            start.elapsed(),
+        )?;
         Ok(Exit::Done)
     }
 }

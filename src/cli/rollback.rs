@@ -6,7 +6,7 @@ use std::time::Instant;
 use anstream::adapter::strip_str;
 use clap::Args;
 
-use super::apply::{approve, print_apply_report, watcher};
+use super::apply::{approve, print_apply_report, print_done, watcher};
 use super::globals::{Formatted, ReportFormat};
 use super::report::PlanReview;
 use super::shell::Shell;
@@ -16,10 +16,11 @@ use crate::app::database::block_on;
 use crate::app::rollback::{
     JudgedRollback, RollbackChoice, RollbackRequest, choose_rollback, judge_rollback,
 };
+use crate::diff::plan::Plan;
 use crate::error::{Error, Exit, Result};
-use crate::render::applied;
+use crate::impact::reroutes::Reroutes;
 use crate::render::history::{self as render_history, apply_in_words};
-use crate::render::style::{BOLD, paint};
+use crate::render::style::{BOLD, paint, wrapped};
 use crate::render::text::View;
 use crate::snapshot::{ApplyId, ApplyRecord};
 
@@ -90,8 +91,7 @@ impl RollbackArgs {
                 return Err(no_such_apply(wanted, &applies).into());
             }
             RollbackChoice::Nothing { first } => {
-                shell.print(&nothing_to_undo(first.as_ref()))?;
-                return Ok(Exit::Done);
+                return Ok(self.nothing_to_undo(shell, first.as_ref())?);
             }
         };
         let request = RollbackRequest {
@@ -106,13 +106,13 @@ impl RollbackArgs {
             shell.print(&self.text(shell, &judged))?;
         }
         if let Err(error) = judged.verdict() {
-            print_apply_report(shell, format, &review, None, Some(&error))?;
+            print_apply_report(shell, format, &review, Some(&error))?;
             shell.complain(&error);
             return Ok(error.exit);
         }
         let plan = &judged.back.plan;
         if plan.is_empty() || self.dry_run {
-            print_apply_report(shell, format, &review, None, None)?;
+            print_apply_report(shell, format, &review, None)?;
             return Ok(Exit::Done);
         }
         approve(shell, "rollback", self.auto_approve, asks)?;
@@ -120,10 +120,27 @@ impl RollbackArgs {
         let request = judged.request(&context)?;
         let done =
             carry_out_plan(&context, (&judged.target, None), plan, request, watcher()).await?;
-        print_apply_report(shell, format, &review, Some(&done), None)?;
-        if is_text {
-            let summary = applied::applied_text(plan, done.id, start.elapsed());
-            shell.print(&format!("\n{summary}"))?;
+        print_done(shell, format, &review, &done, start.elapsed())?;
+        Ok(Exit::Done)
+    }
+
+    fn nothing_to_undo(&self, shell: &Shell, first: Option<&ApplyRecord>) -> Result<Exit> {
+        let said = match first {
+            Some(first) => format!(
+                "Nothing to undo: before {} there was nothing. `lkroute release --all` gives \
+                 objects back.",
+                apply_in_words(first)
+            ),
+            None => "Nothing to undo: no apply that is left changed an object.".to_owned(),
+        };
+        match self.formatted.format {
+            ReportFormat::Text => shell.print(&(wrapped(&said, shell.width(), 0) + "\n"))?,
+            ReportFormat::Json => {
+                let (plan, reroutes) = (Plan::default(), Reroutes::default());
+                let nothing = PlanReview::new(&plan, &reroutes, &[]);
+                print_apply_report(shell, ReportFormat::Json, &nothing, None)?;
+                shell.note(&said);
+            }
         }
         Ok(Exit::Done)
     }
@@ -152,14 +169,4 @@ fn no_such_apply(wanted: ApplyId, applies: &[ApplyRecord]) -> Error {
     Error::new(format!("there is no apply {wanted}; these are the last:"))
         .lines(&lines.join("\n"))
         .hint("`lkroute history` has them all")
-}
-
-fn nothing_to_undo(first: Option<&ApplyRecord>) -> String {
-    match first {
-        Some(first) => format!(
-            "Nothing to undo: before {} there was nothing. `lkroute release --all` gives objects back.\n",
-            apply_in_words(first)
-        ),
-        None => "Nothing to undo: no apply that is left changed an object.\n".to_owned(),
-    }
 }

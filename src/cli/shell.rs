@@ -74,6 +74,15 @@ impl Shell {
         }
     }
 
+    /// Writes the report of what was done, as `done` says in short. Where that
+    /// fails it was done all the same: that is said on standard error, and the exit
+    /// code stays that of what was done.
+    pub(crate) fn print_done(&self, report: &str, done: &str) {
+        if let Err(error) = self.print(report) {
+            self.warn(&format!("{done}; of this {error}"));
+        }
+    }
+
     /// Writes a line to standard error; nothing can be done where that fails.
     pub(crate) fn say(&self, text: &str) {
         let _ = writeln!(anstream::stderr().lock(), "{}", shown(text));

@@ -170,6 +170,13 @@ pub struct Change {
     pub insert: bool,
 }
 
+impl Change {
+    /// Whether calls of numbers other than its own can depend on the object.
+    pub fn is_shared(&self) -> bool {
+        !matches!(self.object, Object::Binding { .. })
+    }
+}
+
 /// Why something is held back.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum WhyHeld {

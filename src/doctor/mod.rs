@@ -282,6 +282,12 @@ fn numbers(numbers: &Numbers, complaints: &mut Vec<Complaint>) {
             "bind them to a config that exists, and apply",
         );
     }
+    for ((code, message), examples) in &numbers.broken_rules {
+        let message = format!("{message}: {}", count_with_examples(examples));
+        let action = "repair the rule: in the files, and apply; of a row of others, in the \
+                      application";
+        about.problem(code, message, action);
+    }
     let Numbers {
         duplicates,
         unreadable,
@@ -291,6 +297,7 @@ fn numbers(numbers: &Numbers, complaints: &mut Vec<Complaint>) {
         inactive: _,
         bound: _,
         failing: _,
+        broken_rules: _,
     } = numbers;
     about.several(
         Problem,

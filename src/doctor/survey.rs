@@ -15,7 +15,7 @@ use crate::diff::row_reader::RowReader;
 use crate::fields::{Field, FieldsIx, FieldsPool};
 use crate::impact::effective_route::{EffectiveRoute, RouteSource};
 use crate::phone::{E164, RowKey};
-use crate::resolve::{Aliases, Configs, Regions};
+use crate::resolve::{Aliases, Configs, Regions, broken_rules};
 use crate::routing::Routing;
 use crate::snapshot::NumberRow;
 
@@ -70,24 +70,35 @@ pub struct Numbers {
     pub environment: Examples,
     /// Numbers whose look-up fails, by the resolver's code and message.
     pub failing: BTreeMap<(String, String), Examples>,
+    /// Numbers with a rule that refuses every call because it can't be followed, by
+    /// the resolver's code and message.
+    pub broken_rules: BTreeMap<(String, String), Examples>,
+}
+
+/// What a set of fields comes to.
+struct SurveyedFields {
+    route: EffectiveRoute,
+    broken_rules: Vec<(String, String)>,
 }
 
 /// Takes in rows, gives [`Numbers`].
 pub struct Survey<'a> {
     configs: &'a Configs,
+    regions: Regions,
     aliases: &'a Aliases,
     pool: FieldsPool,
     reader: RowReader,
-    routes: HashMap<FieldsIx, EffectiveRoute, RandomState>,
+    routes: HashMap<FieldsIx, SurveyedFields, RandomState>,
     /// Whether a second active row of the same tenant and key was seen.
     seen: HashMap<(Uuid, RowKey), bool, RandomState>,
     numbers: Numbers,
 }
 
 impl<'a> Survey<'a> {
-    pub fn new(configs: &'a Configs, aliases: &'a Aliases) -> Survey<'a> {
+    pub fn new(configs: &'a Configs, regions: Regions, aliases: &'a Aliases) -> Survey<'a> {
         Survey {
             configs,
+            regions,
             aliases,
             pool: FieldsPool::default(),
             reader: RowReader::default(),
@@ -138,12 +149,21 @@ impl<'a> Survey<'a> {
     }
 
     fn number(&mut self, tenant: Uuid, number: E164, fields: FieldsIx) {
-        let (configs, pool) = (self.configs, &self.pool);
-        let known = self.routes.entry(fields);
-        // Only the route is needed here, so no regions are given: they decide terms alone.
-        let route = known
-            .or_insert_with(|| EffectiveRoute::new(configs, &Regions::default(), pool.get(fields)));
+        let (configs, regions, pool) = (self.configs, &self.regions, &self.pool);
+        let seen = self.routes.entry(fields).or_insert_with(|| {
+            let fields = pool.get(fields);
+            let broken = broken_rules(fields, regions).into_iter();
+            SurveyedFields {
+                route: EffectiveRoute::new(configs, regions, fields),
+                broken_rules: broken.map(|e| (e.code.to_owned(), e.message)).collect(),
+            }
+        });
         let name = || named(self.aliases, tenant, number);
+        for broken in &seen.broken_rules {
+            let broken_rules = &mut self.numbers.broken_rules;
+            broken_rules.entry(broken.clone()).or_default().add(name);
+        }
+        let route = &seen.route;
         match (route.source, &route.config, &route.error) {
             (RouteSource::Database, Some(config), _) => match self.numbers.bound.get_mut(config) {
                 Some(bound) => bound.push(number),
@@ -165,7 +185,7 @@ impl<'a> Survey<'a> {
 
     /// The numbers that files declare.
     pub fn of_files(routing: &Routing, configs: &Configs, aliases: &Aliases) -> Numbers {
-        let mut survey = Survey::new(configs, aliases);
+        let mut survey = Survey::new(configs, Regions::of_files(routing), aliases);
         let settings: Vec<FieldsIx> = routing
             .settings
             .iter()

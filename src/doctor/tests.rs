@@ -43,7 +43,7 @@ fn on(config: Uuid, base: i64) -> Row {
 
 fn survey(configs: &Configs, rows: &[Row]) -> Numbers {
     let aliases: Aliases = [(OURS, "techiemaya-test".to_owned())].into();
-    let mut survey = Survey::new(configs, &aliases);
+    let mut survey = Survey::new(configs, crate::resolve::Regions::default(), &aliases);
     for (row, id) in rows.iter().zip(1u128..) {
         survey.row(&NumberRow {
             id: Uuid::from_u128(id),

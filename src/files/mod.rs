@@ -192,22 +192,26 @@ pub fn make_directory(dir: &Path) -> Result<()> {
 }
 
 /// Writes a file of our own making, such as a saved plan, whole or not at all.
+/// A pipe, a device and what a link leads to are written into.
 ///
 /// # Errors
 /// Names the file and why it can't be written.
 pub fn write_file(path: &Path, text: &str) -> Result<()> {
     let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty());
     let write = || {
+        let is_link = fs::symlink_metadata(path).is_ok_and(|found| found.is_symlink());
+        if is_link || fs::metadata(path).is_ok_and(|found| !found.is_file()) {
+            let mut file = pipes::open_to_write(path)?;
+            return file.write_all(text.as_bytes());
+        }
         let dir = dir.unwrap_or(Path::new("."));
         let mut file = tempfile::Builder::new()
             .prefix(".lkroute-")
             .tempfile_in(dir)?;
         file.write_all(text.as_bytes())?;
         file.as_file().sync_all()?;
-        file.persist(path).map_err(|error| error.error)
+        file.persist(path).map_err(|error| error.error)?;
+        Ok(())
     };
-    match write() {
-        Ok(_) => Ok(()),
-        Err(error) => Err(cannot_access("write", path, &error)),
-    }
+    write().map_err(|error| cannot_access("write", path, &error))
 }

@@ -22,6 +22,25 @@ pub fn open(path: &Path) -> io::Result<File> {
     File::open(path)
 }
 
+/// Opens what is no file of its own to write into it; a pipe that nobody reads is
+/// an error.
+#[cfg(unix)]
+pub(super) fn open_to_write(path: &Path) -> io::Result<File> {
+    use rustix::fs::{Mode, OFlags};
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC;
+    let flags = flags | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = rustix::fs::open(path, flags, Mode::RUSR | Mode::WUSR)?;
+    // Whoever reads may take a while over it.
+    let flags = rustix::fs::fcntl_getfl(&file)?;
+    rustix::fs::fcntl_setfl(&file, flags - OFlags::NONBLOCK)?;
+    Ok(file.into())
+}
+
+#[cfg(not(unix))]
+pub fn open_to_write(path: &Path) -> io::Result<File> {
+    File::create(path)
+}
+
 /// What is in it, up to so many bytes.
 ///
 /// # Errors

@@ -27,6 +27,8 @@ pub struct GuardContext<'a> {
 pub enum Basis {
     /// The files, where a review can make exceptions.
     Files,
+    /// What is given back of the last apply, with the exceptions of the files.
+    Release,
     /// The state of an earlier apply.
     Rollback {
         /// Whether somebody said why.

@@ -11,7 +11,7 @@ use super::violation::{Violation, numbers};
 use crate::address::Address;
 use crate::diff::plan::{Action, Change, Object, Plan};
 use crate::fields::Field;
-use crate::impact::change_effects::{ChangedRegions, changes_calls};
+use crate::impact::change_effects::{ChangedRegions, changes_calls, writes_calls};
 use crate::routing::glob::matches_glob;
 
 /// Every name by which the object of a change is known: its address, the one
@@ -79,11 +79,15 @@ impl<'a> Protection<'a> {
     fn of_changes(&self) -> Vec<Violation> {
         let plan = self.plan;
         let aliases = &self.context.snapshot.tenants;
+        let regions = ChangedRegions::new(plan);
         let mut found = Vec::new();
         for (ix, change) in plan.changes.iter().enumerate() {
             let verb = if change.action == Action::Delete {
                 "deleted"
-            } else if changes_calls(plan, change) && !change.insert {
+            } else if changes_calls(plan, change)
+                && !change.insert
+                && (change.action != Action::Release || self.is_felt(*change, &regions))
+            {
                 "changed in what calls depend on"
             } else if renames(plan, change) {
                 "renamed, out of that protection"
@@ -163,10 +167,9 @@ impl<'a> Protection<'a> {
             let config = routing.configs.get(&settings.config);
             let fallback = config.and_then(|config| config.fallback.as_deref());
             let by_fallback = fallback.and_then(|name| configs.get(name));
-            let by_config = configs
-                .get(settings.config.as_str())
-                .or(by_fallback)
-                .copied();
+            let by_itself = configs.get(settings.config.as_str());
+            let by_itself = by_itself.filter(|ix| writes_calls(plan, &plan.changes[**ix]));
+            let by_config = by_itself.or(by_fallback).copied();
             let Some(ix) = by_config.or(by_region[binding.settings as usize]) else {
                 continue;
             };
@@ -202,11 +205,13 @@ impl<'a> Protection<'a> {
     }
 
     /// Whether the change of a region is felt by numbers that were there; of
-    /// one that is new, only where terms change by it.
+    /// one that is new or given back, only where terms change by it.
     fn is_felt(&self, change: Change, regions: &ChangedRegions<'_>) -> bool {
+        let by_terms = change.insert || change.action == Action::Release;
         let classes = self.plan.classes.iter().zip(&self.context.reroutes.effects);
         let mut felt = classes.filter(|(_, effect)| effect.is_some_and(|e| e.terms_changed));
-        !change.insert
+        !by_terms
+            || !matches!(change.object, Object::Region(_))
             || felt.any(|(class, _)| {
                 let fields = class.after.map(|ix| self.plan.pool.get(ix));
                 let rule = fields.and_then(|fields| fields.text(Field::AllowedOutbound));

@@ -9,6 +9,7 @@ use super::changes::set_by;
 use super::{BindingVersion, Versions};
 use crate::diff::plan::{Change, Object, Plan};
 use crate::fields::{Field, FieldsPool};
+use crate::finding::Finding;
 use crate::snapshot::{ApplyId, ApplyRecord};
 
 /// Drift, and who had set what it changed.
@@ -78,6 +79,19 @@ impl Drift {
             .iter()
             .filter(|change| matches!(change.object, Object::Binding { .. }));
         bindings.filter_map(|change| change.previous).collect()
+    }
+
+    /// What is said of numbers of ours that several active rows hold: their calls
+    /// fail.
+    pub fn duplicates(&self) -> Vec<Finding> {
+        let findings = self.plan.findings.iter();
+        let duplicates = findings.filter(|finding| finding.code == "duplicate-rows");
+        duplicates.cloned().collect()
+    }
+
+    /// Whether others changed anything that lkroute left.
+    pub fn is_empty(&self) -> bool {
+        self.plan.is_empty() && self.duplicates().is_empty()
     }
 
     /// The apply that had set a field to what it no longer is.

@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use crate::address::Address;
 use crate::diff::plan::{Action, Change, FieldChange, Kind, Object, Patch, Plan};
+use crate::diff::restrict::GroupCounts;
 use crate::fields::{CallField, Field, Fields, FieldsIx, FieldsPool};
 use crate::finding::Finding;
 use crate::list_index::{index_of, push_indexed};
@@ -216,5 +217,31 @@ impl<'a> ReleasePlan<'a> {
             inserted: false,
             insert: false,
         });
+    }
+}
+
+impl Plan {
+    /// Takes the numbers of another plan of the same moment, as they are: those
+    /// whose calls can change where what they go by is given back.
+    pub(crate) fn take_numbers(&mut self, other: Plan) {
+        let known = (0u32..).zip(&other.tenants);
+        let known: HashMap<Uuid, u32> = known.map(|(ix, tenant)| (tenant.id, ix)).collect();
+        let own = std::mem::replace(&mut self.tenants, other.tenants);
+        for change in &mut self.changes {
+            if let Object::Binding { tenant, .. } = &mut change.object {
+                let id = own[*tenant as usize].id;
+                let tenants = &mut self.tenants;
+                let add = || push_indexed(tenants, own[*tenant as usize].clone());
+                *tenant = known.get(&id).copied().unwrap_or_else(add);
+            }
+        }
+        let mut counts = GroupCounts::default();
+        for class in other.classes.iter().filter(|class| class.before.is_some()) {
+            let key = (class.tenant, class.before, class.before);
+            *counts.entry(key).or_default() += class.numbers;
+        }
+        self.pool = other.pool;
+        self.earlier = other.earlier;
+        self.set_counts(counts);
     }
 }

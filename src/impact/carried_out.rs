@@ -102,10 +102,23 @@ fn config(plan: &Plan, change: &Change, configs: &mut Configs) {
     configs.insert(config);
 }
 
-/// What only lkroute's tables hold of a config ends with its care for it.
+/// What only lkroute's tables hold of a config ends with its care for it, and
+/// no call falls back to one that is not lkroute's.
 fn forget_ours(id: Uuid, configs: &mut Configs) {
     if let Some(config) = configs.get_mut(id) {
         config.fields.take_ours(None);
+    }
+    let text = id.to_string();
+    let falls_back = |config: &&ConfigFact| config.text(Field::Fallback) == Some(&text);
+    let ids: Vec<Uuid> = configs
+        .iter()
+        .filter(falls_back)
+        .filter_map(|c| c.id)
+        .collect();
+    for id in ids {
+        if let Some(config) = configs.get_mut(id) {
+            config.fields.set(Field::Fallback, None);
+        }
     }
 }
 

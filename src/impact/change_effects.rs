@@ -9,13 +9,18 @@ use super::carried_out::{BasisAfter, basis_after};
 use super::effective_route::EffectiveRoute;
 use super::reroutes::Effect;
 use crate::diff::binding_classes::carried_out;
-use crate::diff::plan::{Change, Object, Plan, SecretOutcome};
+use crate::diff::plan::{Action, Change, Kind, Object, Plan, SecretOutcome};
 use crate::fields::{CallField, Field, Fields, FieldsIx};
 use crate::resolve::{Regions, deciding_regions};
 
 /// Whether a change writes something that calls of numbers which are there
 /// depend on. A secret that is the same, or could not be compared, is none.
 pub(crate) fn changes_calls(plan: &Plan, change: &Change) -> bool {
+    writes_calls(plan, change) || is_fallback_given_back(plan, change)
+}
+
+/// The same of the numbers that go to the object itself.
+pub(crate) fn writes_calls(plan: &Plan, change: &Change) -> bool {
     // A new region is no new object to calls: rules may name it already.
     let is_new = change.insert && !matches!(change.object, Object::Region(_));
     if is_new || plan.in_conflict(change) {
@@ -24,9 +29,22 @@ pub(crate) fn changes_calls(plan: &Plan, change: &Change) -> bool {
     let mut fields = plan.patch(change).fields.iter();
     fields.any(|field| match field.field.call_field() {
         Some(CallField::Secret) => plan.secret_outcome(change) == Some(SecretOutcome::Changed),
-        Some(_) => field.kind.writes(),
+        // A region is only a name for the place.
+        Some(CallField::Region) => field.kind.writes(),
+        Some(_) => field.kind.writes() || field.kind == Kind::Release && field.field.is_ours_only(),
         None => false,
     })
+}
+
+/// Whether a config is given back that another has as its fallback.
+fn is_fallback_given_back(plan: &Plan, change: &Change) -> bool {
+    let (Action::Release, Object::Config(_), Some(id)) = (change.action, change.object, change.row)
+    else {
+        return false;
+    };
+    let id = id.to_string();
+    let mut configs = plan.basis.configs.iter();
+    configs.any(|config| config.text(Field::Fallback) == Some(&id))
 }
 
 /// Whether all that a change writes is a secret that could not be compared

@@ -8,8 +8,11 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::escape::visible;
+use super::findings::findings_text;
 use super::history::{RecordReport, apply_in_words};
-use super::json::{ErrorReport, FORMAT_VERSION, SourceReport, shown_value};
+use super::json::{
+    ErrorReport, FORMAT_VERSION, FindingReport, SourceReport, finding_reports, shown_value,
+};
 use super::lines::toml_value;
 use super::plan_rows::{self, ChangeGroup, NAMED_ALIKE, alike_words, group_alike, is_binding};
 use super::style::{BOLD, CHANGED, DIM, ERROR, NOTED, counted, paint, wrapped};
@@ -35,9 +38,15 @@ pub(crate) fn drift_text(drift: &Drift, last: &ApplyRecord, width: usize, full: 
     let of = environment.map_or(String::new(), |name| format!(" in {name}"));
     let since = format!("since {}", apply_in_words(last));
     let count = counted(plan.changes.len() as u64, "object");
+    let beside = findings_text(&drift.duplicates(), width);
     if plan.is_empty() {
-        let text = format!("No drift{of}: all is as lkroute left it, {since}.");
-        return paint(BOLD, wrapped(&text, width, 0)) + "\n";
+        let text = if beside.is_empty() {
+            format!("No drift{of}: all is as lkroute left it, {since}.")
+        } else {
+            format!("No object is changed{of} {since}, and others added rows beside them")
+        };
+        let gap = if beside.is_empty() { "" } else { "\n" };
+        return paint(BOLD, wrapped(&text, width, 0)) + "\n" + gap + &beside;
     }
     let title = format!("Drift{of}: {count} changed outside lkroute {since}");
     let mut text = paint(BOLD, wrapped(&title, width, 0)) + "\n";
@@ -66,6 +75,9 @@ pub(crate) fn drift_text(drift: &Drift, last: &ApplyRecord, width: usize, full: 
                 paint(DIM, format!("row last written {at}"))
             );
         }
+    }
+    if !beside.is_empty() {
+        text = text + "\n" + &beside;
     }
     text + "\n" + &ways_out(drift)
 }
@@ -155,6 +167,8 @@ pub(crate) struct DriftReport<'a> {
     /// The last apply.
     pub since: Option<RecordReport>,
     pub objects: Vec<DriftedReport<'a>>,
+    /// Rows that others added beside ours, of the same number and tenant.
+    pub findings: Vec<FindingReport>,
     /// Addresses whose values were written into the files.
     pub accepted: Vec<String>,
     pub error: Option<ErrorReport>,
@@ -196,6 +210,7 @@ impl<'a> DriftReport<'a> {
             objects: changes
                 .map(|change| drifted_report(drift, change))
                 .collect(),
+            findings: finding_reports(&drift.duplicates()),
             ..DriftReport::default()
         }
     }

@@ -54,7 +54,7 @@ pub(crate) fn allows_calls(fields: &Fields, trace: &mut Trace) -> Result<(), Res
             "the number's rule `outbound = false` refuses calls out",
         )
         .hint("set `outbound = true` in the binding's rules if it may call"),
-        Some(other) => unreadable(Field::Outbound, other, "it is `true` or `false`"),
+        Some(other) => unreadable(Field::Outbound, other, SWITCH),
     };
     trace.push(Topic::Rules, Verdict::Refused, &error.message);
     Err(error)
@@ -146,6 +146,36 @@ pub(super) fn lead_parts(fields: &Fields) -> Result<Vec<LeadPart>, ResolveError>
         return Err(unreadable(Field::RequiredLeadFormat, value, wanted));
     }
     Ok(parts)
+}
+
+/// The rules that can't be followed, whoever calls or is called: each refuses
+/// all calls that it is about.
+pub(crate) fn broken_rules(fields: &Fields, regions: &Regions) -> Vec<ResolveError> {
+    // A row that is not active has no rules.
+    if fields.contains(Field::Status) {
+        return Vec::new();
+    }
+    let mut broken = Vec::new();
+    if let Some(odd) = odd_switch(fields.get(Field::Inbound)) {
+        broken.push(unreadable(Field::Inbound, odd, SWITCH));
+    }
+    match fields.get(Field::Outbound) {
+        // Nothing else is looked at then.
+        Some(Value::Bool(false)) => return broken,
+        value => {
+            let odd = odd_switch(value);
+            broken.extend(odd.map(|odd| unreadable(Field::Outbound, odd, SWITCH)));
+        }
+    }
+    broken.extend(CountriesRule::read(fields, regions).err());
+    broken.extend(lead_parts(fields).err());
+    broken
+}
+
+const SWITCH: &str = "it is `true` or `false`";
+
+fn odd_switch(value: Option<&Value>) -> Option<&Value> {
+    value.filter(|value| !matches!(value, Value::Null | Value::Bool(_)))
 }
 
 /// The number in the carrier's order, and the rule that gave it.

@@ -33,6 +33,7 @@ mod tests;
 use uuid::Uuid;
 
 pub use carrier::Called;
+pub(crate) use carrier::broken_rules;
 pub use choice::{Choice, ChoiceSource};
 pub use config_ref::{ConfigRef, host_of};
 pub use countries::deciding_regions;

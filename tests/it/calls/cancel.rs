@@ -47,6 +47,17 @@ fn a_command_gets_the_credentials_of_a_config() {
         .with("MADE_UP_SECRET", "made-up-secret-that-is-listed")
         .with("STAGING_URL", "postgres://lkroute:made-up@db.example/lad")
         .with("PGPASSWORD", "made-up")
+        .with("PGSERVICEFILE", "/made/up")
+        .with(
+            "ASYNC_URL",
+            "postgresql+asyncpg://lkroute:made-up@db.example/lad",
+        )
+        .with("LOUD_URL", " \"POSTGRES://lkroute:made-up@db.example/lad\"")
+        .with("JDBC_URL", "jdbc:postgresql://db.example/lad?user=lkroute")
+        .with(
+            "LIBPQ_DSN",
+            "host=db.example user=lkroute password = made-up",
+        )
         .with("DATABASE_URL", "sqlite://lkroute.db")
         .with("LKROUTE_ENV", "");
     // The list of the last apply.
@@ -58,7 +69,7 @@ fn a_command_gets_the_credentials_of_a_config() {
     );
     let script = r#"test "$LIVEKIT_API_KEY" = "$1" && test "$LIVEKIT_API_SECRET" = "$2" &&
         ! env | grep -E '^(LKROUTE_KEYS|LKROUTE_FERNET|LKROUTE_SECRET|DATABASE_URL)' >&2 &&
-        ! env | grep -E '^(MADE_UP_SECRET|STAGING_URL|PGPASSWORD)' >&2 &&
+        ! env | grep -E '^(MADE_UP_SECRET|[A-Z]*_URL=.*(postgres|POSTGRES)|LIBPQ|PG)' >&2 &&
         env | grep -q '^USER=asha' && echo "$LIVEKIT_URL"; exit 7"#;
     let command = ["--", "sh", "-c", script, "sh", KEY, SECRET];
     let env = ["env", "--config", "india-techiemaya-cloud"];

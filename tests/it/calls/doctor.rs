@@ -172,7 +172,25 @@ fn what_is_wrong_with_numbers_is_counted_and_named() {
     });
     let after = checks(&self::report(&world, &["--no-probe"], 1), None);
     assert!(!after.contains(&"duplicate-rows".to_owned()), "{after:?}");
-    world.sql("UPDATE voice_agent_numbers SET rules = '{}'");
+    for (rule, check) in [
+        (r#""outbound": "no""#, "rule-unreadable"),
+        (r#""inbound": 1"#, "rule-unreadable"),
+        (r#""required_lead_format": "junk""#, "rule-unreadable"),
+        (r#""allowed_outbound": "mars""#, "rule-unknown-region"),
+    ] {
+        world.sql(&format!(
+            "UPDATE voice_agent_numbers SET rules = '{{\"livekit_config\": \"{CONFIG_INDIA}\", {rule}}}'
+             WHERE base_number = 9513456728"
+        ));
+        let found = checks(&self::report(&world, &["--no-probe"], 1), None);
+        assert!(found.contains(&check.to_owned()), "{rule}: {found:?}");
+    }
+    let hint = "repair the rule: in the files, and apply; of a row of others, in the application";
+    let hinted = world
+        .run(&["doctor", "--no-probe"])
+        .expect_code(1)
+        .told(hint);
+    hinted.then(|| world.sql("UPDATE voice_agent_numbers SET rules = '{}'"));
     let text = world.run(&["doctor", "--no-probe"]).expect_code(1).stdout;
     assert_contains!(text, "number-without-config", "config-unused");
 }

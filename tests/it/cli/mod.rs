@@ -10,6 +10,7 @@ mod list;
 mod output;
 mod past;
 mod plaintexts;
+mod released;
 mod revisions;
 mod rotation;
 mod sealing;
@@ -17,6 +18,7 @@ mod secret_sources;
 mod slips;
 mod takeover;
 mod usage;
+mod written;
 
 use crate::support::{Lkroute, Run};
 

@@ -318,8 +318,8 @@ async fn what_is_given_back_stays_as_it_is(base: Base) {
     let wanted: Vec<_> = wanted.iter().map(|text| text.parse().unwrap()).collect();
     for (addresses, left) in [(Some(wanted.as_slice()), 5), (None, 0)] {
         let mut store = base.open(Mode::Read).await;
-        let (plan, _) = read_release(&mut store, addresses).await.unwrap();
-        let plan = plan.expect("all are ours");
+        let found = read_release(&mut store, addresses).await.unwrap();
+        let plan = found.plan.expect("all are ours");
         assert!(
             plan.changes
                 .iter()
@@ -345,8 +345,8 @@ async fn what_is_given_back_stays_as_it_is(base: Base) {
     }
     let unknown = ["config.none".parse().unwrap()];
     let mut store = base.open(Mode::Read).await;
-    let (none, _) = read_release(&mut store, Some(&unknown)).await.unwrap();
-    assert_eq!(none.unwrap_err(), unknown);
+    let none = read_release(&mut store, Some(&unknown)).await.unwrap();
+    assert_eq!(none.plan.unwrap_err(), unknown);
 }
 
 async fn an_apply_and_an_object_tell_their_story(base: Base) {

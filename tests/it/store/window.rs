@@ -242,8 +242,8 @@ async fn rows_that_are_not_read_are_as_they_were(base: Base) {
             let given = [format!("binding.{}@{TENANT_INDIA}", NUMBERS[3])
                 .parse()
                 .unwrap()];
-            let (plan, _) = read_release(&mut store, Some(&given)).await.unwrap();
-            let plan = plan.unwrap();
+            let found = read_release(&mut store, Some(&given)).await.unwrap();
+            let plan = found.plan.unwrap();
             let mut request = request(&plan);
             request.kind = "release".to_owned();
             store.apply(&plan, &request, &mut |_, _| ()).await.unwrap();
