@@ -4,11 +4,19 @@ its price: each look-up has one, and hardly any runs out."""
 from __future__ import annotations
 
 import asyncio
+import sys
 from typing import Any, Coroutine, Optional, TypeVar
 
 from ._watch import OutOfTime
 
 Answer = TypeVar("Answer")
+
+_OVER = "the time of a look-up is over"
+
+
+def _cancelled(task: "asyncio.Task[Any]") -> int:
+    """How often somebody asked for its end, where a task counts that."""
+    return task.cancelling() if sys.version_info >= (3, 11) else 0
 
 
 class _Wait:
@@ -38,25 +46,27 @@ class TaskLimits:
         """
         task = asyncio.current_task()
         assert task is not None
-        # How often others had asked for its end before; counted from Python 3.11 on.
-        cancelling = getattr(task, "cancelling", int)
-        before = cancelling()
+        before = _cancelled(task)
         wait = _Wait(task, self.loop.time() + self._seconds)
         self._waits[wait] = None
         if not self._has_timer:
             self._set_timer(wait)
         try:
             return await asked
-        except asyncio.CancelledError:
+        except asyncio.CancelledError as error:
             # Others who want its end get it, though the time is over as well.
-            if wait.is_over and cancelling() <= before + 1:
+            if sys.version_info >= (3, 11):
+                by_others = _cancelled(task) > before + 1
+            else:
+                by_others = error.args != (_OVER,)
+            if wait.is_over and not by_others:
                 raise OutOfTime from None
             raise
         finally:
-            if wait.is_over:
-                getattr(task, "uncancel", int)()
-            else:
+            if not wait.is_over:
                 del self._waits[wait]
+            elif sys.version_info >= (3, 11):
+                task.uncancel()
 
     def _set_timer(self, first: _Wait) -> None:
         self._has_timer = True
@@ -72,4 +82,4 @@ class TaskLimits:
                 return self._set_timer(first)
             del self._waits[first]
             first.is_over = True
-            first.task.cancel()
+            first.task.cancel(_OVER)

@@ -990,12 +990,19 @@ async def task_limits():
     await ended(5)
     assert await limits.run(of_length(0)) == 0 and not limits._waits
 
-    # What others ask for comes before it: a cancellation, also in the same moment ...
-    for delay in (0.1, 0.3):
-        task = asyncio.ensure_future(limits.run(of_length(5)))
+    async def slow_to_end():
+        try:
+            await asyncio.sleep(5)
+        finally:
+            await asyncio.sleep(0.3)
+
+    # What others ask for comes before it: a cancellation, also in the same moment, or
+    # while what the limit ended is being cleaned up ...
+    for asked, delay in ((of_length(5), 0.1), (of_length(5), 0.3), (slow_to_end(), 0.45)):
+        task = asyncio.ensure_future(limits.run(asked))
         loop.call_later(delay, task.cancel)
         done, _ = await asyncio.wait([task], timeout=5)
-        if delay < 0.3 or sys.version_info >= (3, 11):
+        if delay != 0.3 or sys.version_info >= (3, 11):
             assert done and task.cancelled(), task
     # ... and a shorter limit of theirs, which leaves nothing behind.
     began = loop.time()

@@ -22,6 +22,7 @@ fn the_wheel_works_on_each() {
         for case in [
             "odd_values",
             "limits",
+            "task_limits",
             "closing",
             "hints",
             "hostile",
