@@ -18,9 +18,9 @@ fn beside_the_drivers() {
         .env("LKROUTE_KEYS", KEYS)
         .output()
         .expect("run it");
+    println!("{}", String::from_utf8_lossy(&done.stdout));
     let said = String::from_utf8_lossy(&done.stderr);
     assert!(done.status.success(), "{said}");
-    println!("{}", String::from_utf8_lossy(&done.stdout));
     // As the page says.
     let size = std::fs::metadata(&package.wheel).expect("the wheel").len();
     let size = format!("{}.{} MB", size / 1_000_000, size / 100_000 % 10);
