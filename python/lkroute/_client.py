@@ -11,7 +11,9 @@ import socket
 import time
 import urllib.parse
 import urllib.request
+from contextlib import suppress
 from http import HTTPStatus
+from ipaddress import ip_address, ip_network
 from typing import Any, Optional
 
 import aiohttp
@@ -128,12 +130,21 @@ class Client:
 def _proxy_for(url: str) -> Optional[str]:
     """The proxy of the environment. aiohttp would find it, too, and take a user of
     ~/.netrc for the server in place of the token."""
-    parts = urllib.parse.urlsplit(url)
-    if urllib.request.proxy_bypass(parts.netloc):
+    parts, proxies = urllib.parse.urlsplit(url), urllib.request.getproxies()
+    if urllib.request.proxy_bypass(parts.netloc) or _is_within(parts.hostname, proxies.get("no", "")):
         return None
-    proxies = urllib.request.getproxies()
     found = proxies.get(parts.scheme) or proxies.get("all")
     return found if found is None or "://" in found else f"http://{found}"
+
+
+def _is_within(host: Optional[str], ranges: str) -> bool:
+    """Whether the host is an address in a range of ``NO_PROXY``, as the command has
+    it: Python itself looks for names alone."""
+    for text in ranges.split(","):
+        with suppress(ValueError):
+            if ip_address(host or "") in ip_network(text.strip(), strict=False):
+                return True
+    return False
 
 
 async def _read(reply: aiohttp.ClientResponse) -> bytes:

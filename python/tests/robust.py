@@ -17,6 +17,7 @@ import traceback
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from unittest import mock
 
 import asyncpg
 import psycopg
@@ -1015,6 +1016,27 @@ async def task_limits():
         assert asyncio.current_task().cancelling() == 0
     await asyncio.sleep(0.01)
     assert not limits._waits
+
+
+def proxies():
+    """A server is asked through the proxy that the command would take."""
+    https, http = "https://lk.example/", "http://10.1.2.3:7880/"
+    through = {"https_proxy": "http://p.example:3128", "http_proxy": "p.example:3128"}
+    for environ, base, proxy in (
+        ({}, https, None),
+        (through, https, "http://p.example:3128"),
+        (through, http, "http://p.example:3128"),
+        ({"all_proxy": "http://p.example:3128"}, https, "http://p.example:3128"),
+        ({**through, "no_proxy": "10.0.0.0/8"}, http, None),
+        ({**through, "no_proxy": "other.example, 10.1.2.3"}, http, None),
+        ({**through, "no_proxy": "10.1.2.0/24,x"}, https, "http://p.example:3128"),
+        ({**through, "no_proxy": "11.0.0.0/8"}, http, "http://p.example:3128"),
+        ({**through, "no_proxy": ".example"}, https, None),
+        ({**through, "no_proxy": "*"}, https, None),
+        ({**through, "no_proxy": "fd00::/8"}, "http://[fd00::1]:7880/", None),
+    ):
+        with mock.patch.dict(os.environ, environ, clear=True):
+            assert _client._proxy_for(base) == proxy, (environ, base, _client._proxy_for(base))
 
 
 # ---- an interpreter that ends ----------------------------------------------

@@ -103,10 +103,18 @@ impl HttpReply<'_> {
 
     /// Why it holds none.
     pub fn request_error(&self, asked: ApiResource) -> RequestError {
-        if self.status == 200 {
+        if (200..300).contains(&self.status) {
             return RequestError::unclear(self.not_livekit());
         }
-        if let Some((code, msg, meta)) = twirp_error(self.body) {
+        // What a server has refused comes with a 4xx. In a 5xx such a code is a
+        // gateway's own, and the server behind it may have done what it was asked for.
+        let gave_up = self.status >= 500 || self.status == 408;
+        let is_servers = |code: &str, meta: &HashMap<String, String>| {
+            !gave_up || may_be_done(code) || meta.contains_key("sip_status_code")
+        };
+        if let Some((code, msg, meta)) = twirp_error(self.body)
+            && is_servers(&code, &meta)
+        {
             return RequestError::of_answer(asked, &code, &msg, &meta);
         }
         if self.status == 401
@@ -115,7 +123,7 @@ impl HttpReply<'_> {
             return RequestError::refused(failure);
         }
         let failure = self.not_livekit();
-        if self.status >= 500 || self.status == 408 {
+        if gave_up {
             RequestError::unclear(failure)
         } else {
             RequestError::refused(failure)
@@ -288,6 +296,48 @@ mod tests {
     fn a_code_we_do_not_know_may_have_been_carried_out() {
         assert!(may_be_done("internal") && may_be_done("deadline_exceeded") && may_be_done("new"));
         assert!(!may_be_done("unauthenticated") && !may_be_done("not_found"));
+    }
+
+    fn side_effect(status: u16, content_type: &str, body: &str) -> SideEffect {
+        let reply = HttpReply {
+            status,
+            reason: "",
+            content_type,
+            location: "",
+            body: body.as_bytes(),
+        };
+        reply.request_error(ApiResource::Dispatches).side_effect
+    }
+
+    /// False word: "no call was placed", after which its key is free. Attackers: a
+    /// gateway that answers 202, and one with a JSON of its own for what it cut off.
+    #[test]
+    fn only_a_refusal_of_the_server_itself_means_that_nothing_was_done() {
+        let codes = [
+            "not_found",
+            "aborted",
+            "unauthenticated",
+            "invalid_argument",
+        ];
+        let bodies = codes.map(|code| format!(r#"{{"code": "{code}", "msg": "gone"}}"#));
+        for body in bodies
+            .iter()
+            .map(String::as_str)
+            .chain(["", "<html>", "{}"])
+        {
+            for status in (200..300).chain([408]).chain(500..600) {
+                for kind in ["application/json", "application/protobuf", "text/html", ""] {
+                    let effect = side_effect(status, kind, body);
+                    assert_eq!(effect, SideEffect::Unclear, "{status} {kind} {body}");
+                }
+            }
+            for status in [400, 401, 403, 404, 409, 412, 429] {
+                let effect = side_effect(status, "application/json", body);
+                assert_eq!(effect, SideEffect::Refused, "{status} {body}");
+            }
+        }
+        let busy = r#"{"code": "unavailable", "msg": "", "meta": {"sip_status_code": "486"}}"#;
+        assert_eq!(side_effect(503, "", busy), SideEffect::Refused);
     }
 
     #[test]

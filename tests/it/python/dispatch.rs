@@ -29,7 +29,7 @@ fn worker(world: &World) {
 }
 
 /// Outcomes without a wait: a driver at a time meets them.
-const FATES: [Fate; 10] = [
+const FATES: [Fate; 12] = [
     ("accepted", &[], plain, |_| ()),
     ("stored, and the answer lost", &[], plain, |world| {
         world
@@ -39,6 +39,15 @@ const FATES: [Fate; 10] = [
     ("an unclear create that made nothing", &[], plain, |world| {
         let answer = Fault::Answer(Answer::html(502));
         world.standin.fault("CreateDispatch", 1, answer);
+    }),
+    ("done, and told as taken in", &[], plain, |world| {
+        let taken_in = Fault::StoreThenAnswer(Answer::empty(202));
+        world.standin.fault("CreateDispatch", 1, taken_in);
+    }),
+    ("done, and cut off by a gateway", &[], plain, |world| {
+        let cut_off = Answer::twirp(502, "aborted", "upstream gave up");
+        let fault = Fault::StoreThenAnswer(cut_off);
+        world.standin.fault("CreateDispatch", 1, fault);
     }),
     ("a create that hangs", &[], plain, |world| {
         world.standin.fault("CreateDispatch", 1, Fault::Hang);

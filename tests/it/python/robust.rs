@@ -109,6 +109,12 @@ fn the_limit_of_a_task_ends_it_and_nothing_else() {
     alone("task_limits");
 }
 
+/// False word: "`NO_PROXY` counts for LiveKit". Python knows no ranges of addresses.
+#[test]
+fn the_package_takes_the_proxy_that_the_command_takes() {
+    alone("proxies");
+}
+
 #[test]
 fn a_pool_of_another_loop_is_an_error() {
     alone("another_loop");

@@ -82,8 +82,10 @@ pub enum Fault {
 
 /// The attack of a server that takes a call and then cuts, hangs or answers
 /// nonsense: methods and faults after which something of it may be there.
-pub fn may_have_created() -> [(&'static str, Fault); 10] {
+pub fn may_have_created() -> [(&'static str, Fault); 12] {
     let refused = Answer::text(401, "invalid API key: x");
+    // A gateway's own JSON for what it gave up on.
+    let cut_off = Answer::twirp(502, "aborted", "upstream gave up");
     let no_trunk = Answer::twirp(404, "not_found", "requested sip trunk");
     [
         ("CreateRoom", Fault::StoreThenClose),
@@ -94,6 +96,8 @@ pub fn may_have_created() -> [(&'static str, Fault); 10] {
         ("CreateDispatch", Fault::Reset),
         ("CreateDispatch", Fault::Hang),
         ("CreateDispatch", Fault::StoreThenAnswer(Answer::empty(503))),
+        ("CreateDispatch", Fault::StoreThenAnswer(Answer::empty(202))),
+        ("CreateDispatch", Fault::StoreThenAnswer(cut_off)),
         ("CreateDispatch", Fault::Answer(refused)),
         ("CreateDispatch", Fault::Answer(no_trunk)),
     ]
