@@ -45,6 +45,8 @@ pub struct ColumnLimit {
     pub longest: Option<u64>,
     /// How many digits of a whole number.
     pub digits: Option<u64>,
+    /// The values that it takes; all where there are none.
+    pub labels: Vec<String>,
     /// It takes no NULL, and no trigger can put a value in its place.
     pub not_null: bool,
     /// It has a value where none is given.
@@ -175,9 +177,9 @@ impl Columns {
             CONFIGS => CONFIGS,
             _ => return Ok(()),
         };
-        let labels = row.text(7)?.unwrap_or_default();
+        let labels = row.text(7)?.unwrap_or_default().lines();
         let kind = match (row.some_text(3)?, row.some_text(2)?) {
-            ("e", _) => ColumnKind::Enum(labels.lines().map(str::to_owned).collect()),
+            ("e", _) => ColumnKind::Enum(labels.map(str::to_owned).collect()),
             (_, "uuid") => ColumnKind::Uuid,
             (_, "text" | "varchar" | "bpchar" | "citext" | "name") => ColumnKind::Text,
             (_, "int8") => ColumnKind::Wide,
@@ -189,6 +191,10 @@ impl Columns {
             _ => ColumnKind::Other,
         };
         let number = |ix| Ok::<_, String>(row.int(ix)?.and_then(|most| most.try_into().ok()));
+        let labels = match &kind {
+            ColumnKind::Enum(labels) => labels.clone(),
+            _ => Vec::new(),
+        };
         let column = Column {
             kind,
             type_name: row.some_text(4)?.to_owned(),
@@ -197,6 +203,7 @@ impl Columns {
                 shown: row.some_text(5)?.to_owned(),
                 longest: number(8)?,
                 digits: number(9)?,
+                labels,
                 not_null: row.flag(10)?,
                 has_default: row.flag(11)?,
             },

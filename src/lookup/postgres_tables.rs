@@ -65,7 +65,7 @@ pub fn inspection(schema: &str) -> String {
                 (SELECT string_agg(e.enumlabel, E'\\n' ORDER BY e.enumsortorder)
                    FROM pg_catalog.pg_enum e WHERE e.enumtypid = coalesce(b.oid, t.oid)),
                 CASE WHEN coalesce(b.typname, t.typname) IN ('varchar', 'bpchar') AND m.of >= 0
-                  THEN m.of END,
+                  THEN m.of WHEN coalesce(b.typname, t.typname) = 'name' THEN 63 END,
                 CASE WHEN coalesce(b.typname, t.typname) = 'numeric' AND m.of >= 0
                   THEN (m.of >> 16) - (((m.of & 2047) # 1024) - 1024) END,
                 (a.attnotnull OR t.typnotnull) AND c.relkind = 'r' AND NOT EXISTS (

@@ -10,6 +10,9 @@ use super::write_set::WriteSet;
 use crate::error::Error;
 use crate::lookup::Dialect;
 
+/// How many of what acts on rows are named.
+const NAMED: usize = 5;
+
 pub(super) struct Attempt<'a, S> {
     pub conn: &'a mut S,
     pub dialect: Dialect<'a>,
@@ -19,6 +22,8 @@ pub(super) struct Attempt<'a, S> {
     pub pid: &'a mut Option<i64>,
     pub write_set: &'a WriteSet<'a>,
     pub request: &'a WriteRequest,
+    /// What acts on rows that are written, by name, once it was looked for.
+    pub actors: Vec<String>,
     /// Told how much of how much is done.
     pub progress: &'a mut dyn FnMut(u64, u64),
     pub done: u64,
@@ -41,10 +46,20 @@ impl<'a, S: Session> Attempt<'a, S> {
             pid,
             write_set,
             request,
+            actors: Vec::new(),
             progress,
             done: 0,
             total: rows as u64,
         }
+    }
+
+    /// What acts on rows that are written: the first few by name.
+    pub(super) fn named_actors(&self) -> String {
+        let mut names = self.actors[..self.actors.len().min(NAMED)].join(", ");
+        if self.actors.len() > NAMED {
+            names += &format!(" or {} more", self.actors.len() - NAMED);
+        }
+        names
     }
 
     pub(super) fn advance(&mut self, rows: usize) {

@@ -73,11 +73,13 @@ impl<'a> WriteSet<'a> {
     }
 
     /// # Errors
-    /// Rows, read back, that hold other values than were written.
+    /// Rows, read back, that hold other values than were written; `by` names what
+    /// acts on them.
     pub(super) fn check_rewritten(
         &self,
         written: &HashMap<Uuid, &Change>,
         live: &[LiveConfig],
+        by: &str,
     ) -> Result<(), ApplyError> {
         let found = live.iter().filter_map(|row| {
             let change = written.get(&row.id)?;
@@ -86,7 +88,7 @@ impl<'a> WriteSet<'a> {
         let found: Vec<(Address, String)> = found.collect();
         match found.is_empty() {
             true if live.len() == written.len() => Ok(()),
-            true => Err(ApplyError::left_out("configs")),
+            true => Err(ApplyError::left_out("configs", by)),
             false => Err(ApplyError::rewritten(found)),
         }
     }

@@ -159,7 +159,8 @@ pub(super) async fn read_back<S: Session>(run: &mut Attempt<'_, S>) -> Result<()
     }
     let ids: Vec<Uuid> = written.keys().copied().collect();
     let live = read(run, &ids, "").await?;
-    Ok(run.write_set.check_rewritten(&written, &live)?)
+    let by = run.named_actors();
+    Ok(run.write_set.check_rewritten(&written, &live, &by)?)
 }
 
 async fn store<S: Session>(

@@ -101,7 +101,7 @@ pub(super) async fn read_back<S: Session>(run: &mut Attempt<'_, S>) -> Result<()
     .await?;
     match found.is_empty() {
         true if seen == written.len() => Ok(()),
-        true => Err(ApplyError::left_out("rows").into()),
+        true => Err(ApplyError::left_out("rows", &run.named_actors()).into()),
         false => Err(ApplyError::rewritten(found).into()),
     }
 }

@@ -161,6 +161,15 @@ impl RowLimits {
             ))
             .hint("declare one, or let the column be NULL"));
         };
+        if !limit.labels.is_empty() && !limit.labels.iter().any(|label| label == value) {
+            return Err(Error::new(format!(
+                "{}: {table}.{column} is {}, which lacks `{value}`, the value of {}",
+                self.label,
+                limit.shown,
+                of()
+            ))
+            .hint("declare a value that the type has, or add this one to it"));
+        }
         let most = limit.longest.or(limit.digits);
         if most.is_none_or(|most| value.chars().count() as u64 <= most) {
             return Ok(());

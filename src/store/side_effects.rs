@@ -9,14 +9,9 @@ use super::session::{Session, WrittenRows};
 use crate::count_words::counted;
 use crate::error::Error;
 
-/// How many of what acts on rows are named.
-const NAMED: usize = 5;
-
 /// A watch over the rows of the application's two tables.
 pub(super) struct RowWatch<S: Session> {
-    /// What acts on rows that are written, by name.
-    pub actors: Vec<String>,
-    /// Whether any of it acts on numbers, and so may make another row of one.
+    /// Whether any of what acts on rows acts on numbers, and so may make another row of one.
     pub on_numbers: bool,
     /// What the engine needs to count by.
     pub mark: S::Mark,
@@ -35,12 +30,9 @@ pub(super) async fn watch<S: Session>(
     if actors.is_empty() {
         return Ok(None);
     }
+    run.actors = actors;
     let mark = run.conn.begin_count(run.dialect).await?;
-    Ok(Some(RowWatch {
-        actors,
-        on_numbers,
-        mark,
-    }))
+    Ok(Some(RowWatch { on_numbers, mark }))
 }
 
 /// Refuses where rows hold something else than was written, or other rows were
@@ -59,10 +51,7 @@ pub(super) async fn refuse<S: Session>(
     if rows <= expected {
         return Ok(());
     }
-    let mut names = watch.actors[..watch.actors.len().min(NAMED)].join(", ");
-    if watch.actors.len() > NAMED {
-        names += &format!(" or {} more", watch.actors.len() - NAMED);
-    }
+    let names = run.named_actors();
     let more = counted(rows - expected, "row");
     Err(Error::new(format!(
         "{more} of the application's tables would change beside what the plan says, by {names}"

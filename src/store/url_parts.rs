@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::str::FromStr;
 use std::time::Duration;
 
-use sqlx::postgres::PgConnectOptions;
+use sqlx::postgres::{PgConnectOptions, PgSslMode};
 
 use super::certificates::with_certificates;
 use crate::error::{Error, Result};
@@ -221,6 +221,7 @@ impl UrlParts {
                     _ => return Err(bad_value("target_session_attrs")),
                 }
             }
+            "sslmode" if PgSslMode::from_str(&value).is_err() => return Err(bad_value("sslmode")),
             "application_name" | "options" | "sslmode" | "sslrootcert" | "sslcert" | "sslkey" => {
                 self.passed_on.push((name.to_owned(), value));
             }

@@ -189,9 +189,13 @@ impl ApplyError {
         .into()
     }
 
-    /// The database took rows, and does not have them.
-    pub(super) fn left_out(what: &str) -> ApplyError {
-        Error::new(format!("{what} that were written are not there"))
+    /// The database took rows, and does not have them; `by` names what acts on them.
+    pub(super) fn left_out(what: &str, by: &str) -> ApplyError {
+        let by = match by {
+            "" => String::new(),
+            by => format!("; on them acts {by}"),
+        };
+        Error::new(format!("{what} that were written are not there{by}"))
             .hint("nothing was written; a trigger or rule of the table leaves rows out: change it")
             .into()
     }

@@ -200,7 +200,7 @@ pub(super) async fn insert(run: &mut PgAttempt<'_>) -> Result<(), AttemptError> 
     if written == inserts.len() as u64 {
         Ok(())
     } else {
-        Err(ApplyError::left_out("new numbers").into())
+        Err(ApplyError::left_out("new numbers", &run.named_actors()).into())
     }
 }
 
@@ -249,7 +249,7 @@ async fn insert_with_casts(
             .bind(rows.rules);
         let written = query.execute(&mut *run.conn).await?.rows_affected();
         if written != expected || expected != chunk.len() as u64 {
-            return Err(ApplyError::left_out("new numbers").into());
+            return Err(ApplyError::left_out("new numbers", &run.named_actors()).into());
         }
         run.advance(chunk.len());
     }

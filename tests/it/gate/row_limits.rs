@@ -46,7 +46,22 @@ fn values_that_a_column_can_not_hold_are_refused_by_plan() {
         refused.told(hint).then(|| db.psql(&back));
         run(&lkroute, "plan").expect_code(0);
     }
-    // Of every plan, as the labels of an enum are.
+    // One of an enum.
+    db.psql(&format!(
+        "CREATE TYPE lad_dev.\"Providers\" AS ENUM ('crm');
+         ALTER TABLE {NUMBERS} ALTER provider TYPE lad_dev.\"Providers\"
+           USING provider::lad_dev.\"Providers\""
+    ));
+    let refused = run(&lkroute, "plan").expect_code(1);
+    let told = "provider is lad_dev.\"Providers\", which lacks `sasya UAE Number`, the value of";
+    assert_contains!(refused.words(), told);
+    let hinted = refused.told("declare a value that the type has, or add this one to it");
+    hinted.then(|| {
+        db.psql("ALTER TYPE lad_dev.\"Providers\" ADD VALUE 'sasya UAE Number'");
+        db.psql("ALTER TYPE lad_dev.\"Providers\" ADD VALUE 'TechieMaya FZE'");
+    });
+    run(&lkroute, "plan").expect_code(0);
+    // Of every plan, as the labels of an enum of status are.
     db.psql(&format!(
         "ALTER TABLE {NUMBERS} ALTER status TYPE varchar(7)"
     ));

@@ -344,6 +344,7 @@ fn rows_that_a_trigger_leaves_out_are_told() {
         "CREATE TRIGGER leave BEFORE INSERT ON voice_agent_numbers BEGIN SELECT RAISE(IGNORE); END",
     );
     let refused = run(&lkroute, "apply --auto-approve").expect_code(1);
+    assert_contains!(refused.words(), "on them acts the trigger leave of");
     refused
         .told(hint)
         .then(|| lkroute.sql("DROP TRIGGER leave"));
@@ -360,6 +361,7 @@ fn rows_that_a_trigger_leaves_out_are_told() {
            FOR EACH ROW EXECUTE FUNCTION lad_dev.leave()",
     );
     let refused = run(&lkroute, "apply --auto-approve").expect_code(1);
+    assert_contains!(refused.words(), "on them acts the trigger leave of");
     refused
         .told(hint)
         .then(|| db.psql("DROP TRIGGER leave ON lad_dev.voice_agent_numbers"));

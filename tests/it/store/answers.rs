@@ -8,6 +8,7 @@ use std::thread;
 use lkroute::error::Error;
 use lkroute::fields::Fields;
 use lkroute::store::{DatabaseUrl, Mode, Store};
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
 use super::apply::one;
 use super::base::{Base, files};
@@ -188,6 +189,19 @@ async fn a_limit_of_transactions_is_told() {
         &hint,
         "nothing was changed; give it more time: ALTER ROLE … SET transaction_timeout = …, or the same of the database",
     );
+    // One that reads, and is ended while it waits.
+    let mut holder = PgConnection::connect(&base.db().url).await.unwrap();
+    let lock = format!(
+        "SET transaction_timeout = 0; BEGIN; LOCK TABLE {}",
+        base.table("voice_agent_livekit")
+    );
+    let lock = sqlx::raw_sql(AssertSqlSafe(lock));
+    lock.execute(&mut holder).await.expect("the lock");
+    let mut store = base.open(Mode::Read).await;
+    store.begin_read().await.expect("begun");
+    let ended = store.snapshot().await.expect_err("it waits");
+    says(&ended, "transaction timeout", "transaction_timeout = …");
+    drop(holder);
     let reset = format!("ALTER DATABASE \"{name}\" RESET transaction_timeout");
     hinted.then(|| base.db().psql(&reset));
     base.apply(&plan).await.expect("applied");
