@@ -1039,6 +1039,34 @@ def proxies():
             assert _client._proxy_for(base) == proxy, (environ, base, _client._proxy_for(base))
 
 
+def asked_before():
+    """The same bytes of the database to another question are another answer."""
+    uuids = [str(uuid.UUID(int=ix)) for ix in (1, 2)]
+    questions = [{}, {"tenant": uuids[0]}, {"tenant": "nobody"}, {"agent_id": 7}, {"agent_id": 8}]
+    questions += [{"initiated_by": user} for user in uuids]
+    questions += [{"to": "+971501234567"}, {"to": "0501234567", "strict": True}]
+
+    def answer(router, question):
+        try:
+            route = router.resolve(NUMBER, **question)
+            return route.report(), route.agent_id, route.api_secret
+        except lkroute.Error as error:
+            return error.code, error.message, error.hint, error.trace
+
+    with psycopg.connect(DATABASE, autocommit=True) as connection:
+
+        def new():
+            return lkroute.psycopg.Router(connection, schema=SCHEMA)
+
+        answers = [answer(new(), question) for question in questions]
+        assert len({repr(told) for told in answers}) == len(questions), answers
+        router = new()
+        for first in questions:
+            for question, told in zip(questions, answers):
+                answer(router, first)
+                assert answer(router, question) == told, (first, question)
+
+
 # ---- an interpreter that ends ----------------------------------------------
 
 

@@ -109,6 +109,13 @@ fn the_limit_of_a_task_ends_it_and_nothing_else() {
     alone("task_limits");
 }
 
+/// False word: "another answer than the one that was read is read". Attacker: another
+/// question, to which the database says the same.
+#[test]
+fn what_was_asked_before_changes_no_answer() {
+    alone("asked_before");
+}
+
 /// False word: "`NO_PROXY` counts for LiveKit". Python knows no ranges of addresses.
 #[test]
 fn the_package_takes_the_proxy_that_the_command_takes() {
