@@ -21,7 +21,7 @@ use crate::impact::window::window_sum;
 use crate::phone::E164;
 use crate::routing::Routing;
 use crate::snapshot::Snapshot;
-use crate::store::{Mode, WriteRequest};
+use crate::store::{Mode, WriteRequest, check_stamp};
 
 /// What is given back once it is carried out.
 pub struct ReadyRelease {
@@ -50,6 +50,12 @@ pub async fn prepare_release(
     database::own_environment(context, snapshot.environment.as_deref())?;
     let mut plan = found.plan.map_err(|unknown| not_ours(&unknown))?;
     let declared = declared(context)?;
+    // Files of somebody else say nothing of what is still declared here.
+    if !declared.files.is_empty() {
+        let stamped = (snapshot.owner.as_deref(), snapshot.environment.as_deref());
+        let files = (declared.owner.as_deref(), declared.environment.as_deref());
+        check_stamp(stamped, files)?;
+    }
     refuse_declared(&declared, &plan)?;
     let mut reroutes = Reroutes::default();
     let mut guard_report = GuardReport::default();

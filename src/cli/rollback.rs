@@ -98,7 +98,7 @@ impl RollbackArgs {
             to,
             undone,
             reason: self.reason.clone(),
-            leave_drift: !asks && !self.revert_drift && !self.dry_run,
+            leave_drift: !asks && !self.revert_drift,
         };
         let judged = judge_rollback(&context, request).await?;
         let (format, review) = (self.formatted.format, report(&judged));

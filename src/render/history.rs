@@ -16,6 +16,7 @@ use super::lines;
 use super::plan_rows::{AlikeGroup, NAMED_ALIKE, alike_words, counts_done, group_alike};
 use super::style::{ADDED, BOLD, CHANGED, DIM, NOTED, REMOVED, paint};
 use crate::address::Address;
+use crate::count_words::counted;
 use crate::diff::plan::shown_url;
 use crate::error::Error;
 use crate::fields::Field;
@@ -130,8 +131,17 @@ pub fn apply_text(
         text += &event_heads(group);
         text += &step_lines(&group.first.1, names);
     }
-    if changed.is_empty() {
-        text += "  nothing\n";
+    let guards = apply.counts.get("guards").and_then(Value::as_u64);
+    match guards.filter(|guards| *guards > 0) {
+        Some(guards) => {
+            let guards = counted(guards, "guard");
+            let _ = writeln!(
+                text,
+                "  {guards} changed: the files that it applied say which"
+            );
+        }
+        None if changed.is_empty() => text += "  no object\n",
+        None => {}
     }
     text
 }

@@ -29,6 +29,39 @@ fn theirs(lkroute: &Lkroute) {
     );
 }
 
+/// False word: "--dry-run: show what it would do", where drift is left alone.
+#[test]
+fn a_dry_rollback_shows_what_the_rollback_does() {
+    let lkroute = applied_twice();
+    theirs(&lkroute);
+    let counts = |text: &str| {
+        let line = text.lines().find(|line| line.starts_with("Plan:"));
+        line.expect("a plan").to_owned()
+    };
+    let dry = run(&lkroute, "rollback --to 1 --dry-run").expect_code(0);
+    let reverted = run(&lkroute, "rollback --to 1 --dry-run --revert-drift").expect_code(0);
+    assert_ne!(counts(&dry.stdout), counts(&reverted.stdout));
+    let done = run(&lkroute, "rollback --to 1 --auto-approve").expect_code(0);
+    assert_eq!(counts(&dry.stdout), counts(&done.stdout));
+}
+
+/// False word: "nothing", of an apply that changed what protects the others.
+#[test]
+fn the_history_of_an_apply_tells_of_guards() {
+    let lkroute = applied_twice();
+    lkroute.write(
+        "routing/guards.toml",
+        "[guards]\nprotected = [\"config.*\"]\n",
+    );
+    run(&lkroute, "apply --auto-approve").expect_code(0);
+    let told = run(&lkroute, "history 3").expect_code(0);
+    assert_contains!(
+        told.stdout,
+        "1 guard changed: the files that it applied say which"
+    );
+    assert_lacks!(told.stdout, "nothing");
+}
+
 #[test]
 fn a_rollback_needs_neither_files_nor_keys() {
     let lkroute = applied_twice();

@@ -187,7 +187,8 @@ fn another_owner_is_refused() {
         "owner = \"lkroute-sample\"",
         "owner = \"others\"",
     );
-    for command in ["plan", "apply --auto-approve", "adopt --all"] {
+    let release = "release --all --auto-approve";
+    for command in ["plan", "apply --auto-approve", "adopt --all", release] {
         let ran = run(&lkroute, command).expect_code(6);
         assert_contains!(ran.stderr, "`lkroute-sample`");
     }
