@@ -27,6 +27,19 @@ impl Address {
             Address::Binding(..) => "binding",
         }
     }
+
+    /// As it is written, and where its name is quoted, without the quotes too.
+    pub(crate) fn spellings(&self) -> Vec<String> {
+        let name = match self {
+            Address::Region(name) | Address::Config(name) | Address::Binding(_, name) => name,
+        };
+        let plain = match self {
+            _ if !quoted(name).starts_with('"') => None,
+            Address::Binding(number, _) => Some(format!("binding.{number}@{name}")),
+            Address::Region(_) | Address::Config(_) => Some(format!("{}.{name}", self.kind())),
+        };
+        [self.to_string()].into_iter().chain(plain).collect()
+    }
 }
 
 impl fmt::Display for Address {

@@ -9,6 +9,7 @@ use uuid::Uuid;
 use super::{Context, Stop, editing, routing_files};
 use crate::address::Address;
 use crate::diff::plan::{Change, FieldChange, Kind, Object};
+use crate::diff::target;
 use crate::error::{Error, Result};
 use crate::fields::Field;
 use crate::files::{self, Tree};
@@ -81,7 +82,7 @@ impl<'a> Accepting<'a> {
             let address = drift.plan.address(change.object);
             if let Some(asked) = &mut asked {
                 let before = asked.len();
-                asked.retain(|other| *other != address);
+                asked.retain(|other| !target::names(&drift.plan, change.object, other));
                 if asked.len() == before {
                     continue;
                 }

@@ -7,6 +7,7 @@ use super::planning::{PlanRequest, Planned, plan_changes};
 use super::{Context, Stop, editing};
 use crate::address::Address;
 use crate::diff::plan::{Action, Change, Kind, Object};
+use crate::diff::target;
 use crate::error::{Error, Result};
 use crate::fields::Field;
 use crate::secrets::KeyRing;
@@ -61,8 +62,9 @@ fn find_takeovers<'a>(
     let mut asked = wanted.unwrap_or_default().to_vec();
     for change in plan.conflicts() {
         let address = plan.address(change.object);
-        let is_wanted = wanted.is_none() || asked.contains(&address);
-        asked.retain(|other| *other != address);
+        let means = |other: &Address| target::names(plan, change.object, other);
+        let is_wanted = wanted.is_none() || asked.iter().any(means);
+        asked.retain(|other| !means(other));
         if !is_wanted {
             continue;
         }

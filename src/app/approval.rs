@@ -8,7 +8,7 @@ use crate::address::Address;
 use crate::error::{Error, Result};
 use crate::files;
 use crate::impact::digest;
-use crate::impact::saved_plan::{SavedPlan, unseen_secret};
+use crate::impact::saved_plan::{MoreNumbers, SavedPlan, more_numbers, unseen_secret};
 
 /// Writes a plan to a file; its digest.
 pub(crate) fn save_plan(planned: &Planned, targets: &[Address], path: &Path) -> Result<String> {
@@ -65,9 +65,12 @@ impl Approved {
             Approved::Digest(digest) if digest::same(&digest, &now) => Ok(()),
             Approved::Digest(approved) => Err(StalePlan::Digest { approved, now }),
             Approved::Plan(saved) if saved.digest == now => {
-                match unseen_secret(&saved.plan, &planned.plan) {
+                if let Some(config) = unseen_secret(&saved.plan, &planned.plan) {
+                    return Err(StalePlan::Secret(config.to_owned()));
+                }
+                match more_numbers(&saved.plan, (&planned.plan, &planned.reroutes)) {
                     None => Ok(()),
-                    Some(config) => Err(StalePlan::Secret(config.to_owned())),
+                    Some(more) => Err(StalePlan::Numbers(more)),
                 }
             }
             Approved::Plan(saved) => Err(StalePlan::Plan(saved)),
@@ -83,6 +86,8 @@ pub enum StalePlan {
     /// A secret of this config was compared and found the same when the plan
     /// was approved, and is another one now.
     Secret(String),
+    /// It does the same to calls of more numbers.
+    Numbers(MoreNumbers),
     /// This is what was approved.
     Plan(Box<SavedPlan>),
 }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::number_request::NumberRequest;
 use super::planning::today;
 use super::{Context, Stop, revision, routing_files};
+use crate::diff::aliases::alias_changes;
 use crate::diff::offline;
 use crate::diff::plan::Plan;
 use crate::error::{Error, Exit, Result};
@@ -83,6 +84,8 @@ pub(crate) fn compare_files(
     let snapshot = offline::applied(&old);
     let mut plan = offline::between(&old, &new.routing);
     plan.guards = GuardsChange::between(Some(&old.guards), &new.routing.guards);
+    let aliases: Vec<_> = old.tenants.iter().filter_map(Tenant::aliased).collect();
+    plan.aliases = alias_changes(&aliases, &new.routing, &plan);
     plan.findings.splice(0..0, new.findings);
     let reroutes = reroutes::reroutes(&plan);
     let guard_context = GuardContext {
@@ -96,7 +99,6 @@ pub(crate) fn compare_files(
     };
     let guard_report = evaluate(&plan, &guard_context);
     plan.findings.extend(guard_report.warnings);
-    let aliases: Vec<_> = old.tenants.iter().filter_map(Tenant::aliased).collect();
     let slips = slips::find_slips(&plan, &aliases, &new.routing);
     plan.findings.extend(slips);
     let number = match number {

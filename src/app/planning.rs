@@ -15,6 +15,7 @@ use super::revision::{CheckedOut, checked_out};
 use super::secret_sources::SourceRules;
 use super::{Context, Stop, Total, applied_states, routing_files, sealing};
 use crate::address::Address;
+use crate::diff::aliases::alias_changes;
 use crate::diff::differ::Differ;
 use crate::diff::earlier::Earlier;
 use crate::diff::plan::Plan;
@@ -349,6 +350,7 @@ fn judge_plan(
     let routing = loaded.routing;
     let stored = snapshot.guards.readable()?;
     plan.guards = GuardsChange::between(stored, &routing.guards);
+    plan.aliases = alias_changes(&snapshot.tenants, &routing, &plan);
     if let Some(unknown) = target::unknown(&plan, &routing, request.targets).first() {
         let message = format!("--target {unknown}: neither the files nor the database know it");
         return Err(Error::new(message)

@@ -20,6 +20,7 @@ use crate::app::approval::{Approved, StalePlan, read_plan};
 use crate::app::database::block_on;
 use crate::app::keys::KeyRing;
 use crate::app::planning::Planned;
+use crate::count_words::counted;
 use crate::diff::plan::Plan;
 use crate::error::{Error, Exit, Result};
 use crate::render::{applied, json, stale};
@@ -228,6 +229,15 @@ fn stale_error(stale: &StalePlan, now: &Plan) -> Error {
             let message = format!(
                 "the secret of config.{config} was compared and found the same when the plan was \
                  approved, and it is another one now"
+            );
+            Error::exit(Exit::Stale, message)
+        }
+        StalePlan::Numbers(more) => {
+            let message = format!(
+                "calls of {} of `{}` would change now, and of {} when the plan was approved",
+                counted(more.now, "number"),
+                more.tenant,
+                more.approved
             );
             Error::exit(Exit::Stale, message)
         }

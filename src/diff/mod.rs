@@ -1,6 +1,8 @@
 //! Files against the last apply and the database: the plan of what an apply
 //! would do. Core: imports the model, `phone`, `source` and `resolve`.
 
+pub mod alias_change;
+pub(crate) mod aliases;
 pub(crate) mod binding_classes;
 mod binding_index;
 pub(crate) mod compare;

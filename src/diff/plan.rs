@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 use uuid::Uuid;
 
+use super::alias_change::AliasChange;
 use super::earlier::Earlier;
 pub use super::patch::{ChangeCause, FieldChange, Kind, Patch};
 use crate::address::Address;
@@ -46,6 +47,8 @@ pub struct Plan {
     pub patches: Vec<Patch>,
     /// The guards, where an apply stores others than there are.
     pub guards: Option<GuardsChange>,
+    /// The names of tenants that an apply stores in place of others.
+    pub aliases: Vec<AliasChange>,
     /// Sorted: deletes first, then by kind and address.
     pub changes: Vec<Change>,
     /// Left out by `--target`, sorted alike.
@@ -257,7 +260,7 @@ impl Plan {
 
     /// Whether an apply would do nothing.
     pub fn is_empty(&self) -> bool {
-        self.changes.is_empty() && self.guards.is_none()
+        self.changes.is_empty() && self.guards.is_none() && self.aliases.is_empty()
     }
 
     pub fn address(&self, object: Object) -> Address {

@@ -28,6 +28,8 @@ pub struct PlanSummary {
     pub conflict: u64,
     /// Settings of the guards that change.
     pub guards: u64,
+    /// Names of tenants that change.
+    pub aliases: u64,
     /// Objects that are held back, in whole or in part.
     pub held_back: u64,
     pub outstanding: u64,
@@ -55,6 +57,7 @@ impl Plan {
             unchecked: self.unchecked.len() as u64,
             held_back: self.held_back.len() as u64,
             guards: self.guards.iter().flat_map(GuardsChange::settings).count() as u64,
+            aliases: self.aliases.len() as u64,
             outstanding: self.outstanding.len() as u64 + u64::from(self.guards_outstanding),
             ..PlanSummary::default()
         };

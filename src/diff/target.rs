@@ -59,7 +59,8 @@ fn names_tenant(text: &str, tenant: &Tenant) -> bool {
     tenant.alias.as_deref() == Some(text) || Uuid::parse_str(text) == Ok(tenant.id)
 }
 
-fn names(plan: &Plan, object: Object, address: &Address) -> bool {
+/// Whether the address means the object; a tenant by its alias or its uuid.
+pub(crate) fn names(plan: &Plan, object: Object, address: &Address) -> bool {
     match (object, address) {
         (Object::Region(ix), Address::Region(name))
         | (Object::Config(ix), Address::Config(name)) => plan.names[ix as usize] == *name,
@@ -129,7 +130,7 @@ pub(super) fn needed(field: &FieldChange) -> Option<Handle<'_>> {
     let after = field.after.as_ref().and_then(Value::as_str)?;
     match field.field {
         Field::Config | Field::Fallback => Some(Handle::ConfigRow(Uuid::parse_str(after).ok()?)),
-        Field::Region => Some(Handle::Region(after)),
+        Field::Region | Field::AllowedOutbound => Some(Handle::Region(after)),
         Field::DefaultConfig => Some(Handle::Config(after)),
         Field::Name => Some(Handle::NameGivenUp(after)),
         _ => None,

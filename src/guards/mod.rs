@@ -74,6 +74,10 @@ pub fn evaluate(plan: &Plan, context: &GuardContext<'_>) -> GuardReport {
         },
     };
     guard_report.warnings.extend(noted);
+    if context.basis == Basis::Files {
+        let idle = protection::idle_patterns(plan, context);
+        guard_report.warnings.extend(idle);
+    }
     guard_report.refusals.extend(judged.refusals);
     // What stays as it is breaks no policy that it did not break before.
     let mut broken = match context.basis {

@@ -1,6 +1,7 @@
 //! `protected`: objects that no change deletes or sends elsewhere, by whatever
 //! name they go. Core: imports the model, `diff` and `impact`.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use hashbrown::HashMap;
@@ -11,6 +12,7 @@ use super::violation::{Violation, numbers};
 use crate::address::Address;
 use crate::diff::plan::{Action, Change, Object, Plan};
 use crate::fields::Field;
+use crate::finding::Finding;
 use crate::impact::change_effects::{ChangedRegions, changes_calls, writes_calls};
 use crate::routing::glob::matches_glob;
 
@@ -36,7 +38,8 @@ pub(crate) fn addresses(plan: &Plan, aliases: &[(Uuid, String)], change: &Change
             names.extend(labels.map(|label| Address::Binding(number, label)));
         }
     }
-    let mut texts: Vec<String> = names.iter().map(Address::to_string).collect();
+    // Also as people write it who know of no quotes.
+    let mut texts: Vec<String> = names.iter().flat_map(Address::spellings).collect();
     let mut seen = BTreeSet::new();
     texts.retain(|name| seen.insert(name.clone()));
     texts
@@ -70,9 +73,74 @@ struct Protection<'a> {
     globs: &'a [String],
 }
 
+/// Whatever is written in capitals: a uuid is one in every spelling, and a name
+/// that differs in that alone is better protected than not.
 fn first_match<'a>(globs: &'a [String], names: &[String]) -> Option<&'a str> {
-    let by = |glob: &&String| names.iter().any(|name| matches_glob(glob, name));
+    let names: Vec<Cow<'_, str>> = names.iter().map(|name| in_lower_case(name)).collect();
+    let by = |glob: &&String| {
+        let glob = in_lower_case(glob);
+        names.iter().any(|name| matches_glob(&glob, name))
+    };
     globs.iter().find(by).map(String::as_str)
+}
+
+fn in_lower_case(text: &str) -> Cow<'_, str> {
+    if text
+        .bytes()
+        .any(|b| b.is_ascii_uppercase() || !b.is_ascii())
+    {
+        Cow::Owned(text.to_lowercase())
+    } else {
+        Cow::Borrowed(text)
+    }
+}
+
+/// A warning for each pattern of the files that matches nothing, declared or
+/// changed: most likely a slip.
+pub(crate) fn idle_patterns(plan: &Plan, context: &GuardContext<'_>) -> Vec<Finding> {
+    // What is of another environment alone is not seen here.
+    if context.routing.environment.is_some() {
+        return Vec::new();
+    }
+    let mut idle = context.routing.guards.protected.clone();
+    let mut look = |names: &[String]| {
+        while let Some(glob) = first_match(&idle, names) {
+            let met = glob.to_owned();
+            idle.retain(|glob| *glob != met);
+        }
+        idle.is_empty()
+    };
+    let routing = context.routing;
+    let spelled = |address: Address| address.spellings();
+    let mut done = look(&[]);
+    for name in routing.regions.keys() {
+        done = look(&spelled(Address::Region(name.clone())));
+    }
+    for (name, config) in &routing.configs {
+        done = look(&spelled(Address::Config(name.clone())));
+        let id = config.id.map(|id| Address::Config(id.to_string()));
+        done = id.map_or(done, |id| look(&spelled(id)));
+    }
+    let changes = plan.changes.iter().chain(&plan.outstanding);
+    for change in changes.take_while(|_| !done) {
+        look(&addresses(plan, &context.snapshot.tenants, change));
+    }
+    for binding in &routing.bindings {
+        if done {
+            break;
+        }
+        let tenant = routing.tenant(binding);
+        let names = [tenant.label(), tenant.id.to_string()];
+        let names = names.map(|label| spelled(Address::Binding(binding.number, label)));
+        done = look(&names.concat());
+    }
+    let finding = |glob: &String| {
+        let message = format!("`protected` has `{glob}`, which matches nothing here");
+        Finding::warning("protects-nothing", message).hint(
+            "write it as an address, such as config.NAME or binding.+971*@TENANT, or take it out",
+        )
+    };
+    idle.iter().map(finding).collect()
 }
 
 impl<'a> Protection<'a> {
@@ -118,13 +186,21 @@ impl<'a> Protection<'a> {
     fn still_protected(&self, plan: &Plan, change: &Change) -> bool {
         let id = change.row.map(|id| Address::Config(id.to_string()));
         let names = [Some(plan.address(change.object)), id];
-        let names: Vec<String> = names.iter().flatten().map(Address::to_string).collect();
+        let names: Vec<String> = names
+            .iter()
+            .flatten()
+            .flat_map(Address::spellings)
+            .collect();
         first_match(&self.context.routing.guards.protected, &names).is_some()
     }
 
     /// Globs that can mean a number.
     fn of_bindings(&self) -> Vec<String> {
-        let wanted = |glob: &&String| glob.starts_with("binding.") || glob.starts_with('*');
+        let starts = ["binding.", "*"];
+        let wanted = |glob: &&String| {
+            let glob = in_lower_case(glob);
+            starts.iter().any(|start| glob.starts_with(start))
+        };
         self.globs.iter().filter(wanted).cloned().collect()
     }
 
@@ -180,7 +256,7 @@ impl<'a> Protection<'a> {
             ];
             let labels = labels.into_iter().flatten().chain([tenant.id.to_string()]);
             let names: Vec<String> = labels
-                .map(|label| Address::Binding(binding.number, label).to_string())
+                .flat_map(|label| Address::Binding(binding.number, label).spellings())
                 .collect();
             if let Some(glob) = first_match(&globs, &names) {
                 let glob = self.globs.iter().find(|known| *known == glob);
@@ -240,12 +316,12 @@ impl<'a> Protection<'a> {
             let Some(before) = renamed.get(&binding.tenant) else {
                 continue;
             };
-            let name = |label: String| Address::Binding(binding.number, label).to_string();
-            let Some(glob) = first_match(&globs, &[name((*before).to_owned())]) else {
+            let names = |label: String| Address::Binding(binding.number, label).spellings();
+            let Some(glob) = first_match(&globs, &names((*before).to_owned())) else {
                 continue;
             };
             let tenant = routing.tenant(binding);
-            let now = [name(tenant.label()), name(tenant.id.to_string())];
+            let now = [names(tenant.label()), names(tenant.id.to_string())].concat();
             if first_match(&routing.guards.protected, &now).is_none() {
                 let glob = self.globs.iter().find(|known| *known == glob);
                 let glob = glob.map_or("", String::as_str);

@@ -23,9 +23,11 @@ use sha2::{Digest, Sha256};
 use super::carried_out::{BasisAfter, basis_after};
 use super::effective_route::EffectiveRoute;
 use crate::address::quoted;
+use crate::diff::alias_change::AliasChange;
 use crate::diff::binding_classes::carried_out;
 use crate::diff::plan::{Action, Change, FieldChange, Kind, Object, Plan};
 use crate::fields::{Field, FieldsIx};
+use crate::invisible_chars::toml_string;
 use crate::resolve::{Fallback, Terms};
 use crate::routing::guards::SettingChange;
 
@@ -38,6 +40,8 @@ pub fn digest(plan: &Plan) -> String {
     lines.extend(secrets.map(|(name, secret)| secret_line(name, secret)));
     let guards = plan.guards.iter().flat_map(|change| change.settings());
     lines.extend(guards.map(|setting| guards_line(&setting)));
+    let aliases = plan.aliases.iter();
+    lines.extend(aliases.map(alias_line));
     lines.extend(
         plan.environment
             .iter()
@@ -252,6 +256,13 @@ fn guards_line(setting: &SettingChange) -> String {
     let text = |value: &Option<Value>| value.as_ref().map_or("-".to_owned(), Value::to_string);
     let (before, after) = (text(&setting.before), text(&setting.after));
     format!("guards.{} {before} {after}", setting.name)
+}
+
+/// The name of a tenant that changes, on one line.
+fn alias_line(change: &AliasChange) -> String {
+    let name = |name: &Option<String>| name.as_deref().map_or("-".to_owned(), toml_string);
+    let (before, after) = (name(&change.before), name(&change.after));
+    format!("tenant {} {before} {after}", change.tenant)
 }
 
 /// The object of a change, alike in every plan.

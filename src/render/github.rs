@@ -14,7 +14,6 @@ use super::{guards, lines, moves};
 use crate::diff::plan::{Action, Change, Kind, Plan};
 use crate::finding::{Finding, Place};
 use crate::impact::reroutes::Reroutes;
-use crate::routing::guards::GuardsChange;
 
 /// Annotations of one kind that a step may make.
 const OF_A_KIND: usize = 10;
@@ -47,7 +46,11 @@ pub fn github_commands(findings: &[Finding], plan: Option<(&Plan, &Reroutes)>) -
     if let Some((plan, reroutes)) = plan {
         notes.extend(calls_note(reroutes));
         notes.extend(conflict_findings(plan).iter().map(note));
-        notes.extend(plan.guards.as_ref().map(guards_note));
+        let aliases = guards::alias_lines(&plan.aliases);
+        let title = "tenants: rename";
+        notes.extend((!aliases.is_empty()).then(|| lines_note(title, &aliases)));
+        let guards = plan.guards.as_ref().map(guards::guards_lines);
+        notes.extend(guards.map(|lines| lines_note("guards: update", &lines)));
         let rows = plan_rows::rows(plan);
         let drifted = group_by_line(rows.drifted());
         notes.extend(drifted.iter().map(|group| drift_note(plan, group)));
@@ -155,13 +158,12 @@ fn conflict_finding(plan: &Plan, group: &ChangeGroup<'_>) -> Finding {
     finding.at(plan.place(group.first))
 }
 
-fn guards_note(change: &GuardsChange) -> Note {
-    let lines = guards::guards_lines(change);
+fn lines_note(title: &str, lines: &[String]) -> Note {
     let plain: Vec<String> = lines.iter().map(|line| lines::plain(line)).collect();
     Note {
         level: Level::Notice,
         place: None,
-        title: "guards: update".to_owned(),
+        title: title.to_owned(),
         message: plain.join("\n"),
     }
 }

@@ -246,9 +246,14 @@ pub(crate) fn counts_to_do(summary: &PlanSummary, actions: [Action; 6]) -> Vec<S
     .collect()
 }
 
-/// `2 guards to change`, where some are.
-pub(crate) fn guards_to_do(summary: &PlanSummary) -> Option<String> {
-    (summary.guards > 0).then(|| format!("{} to change", counted(summary.guards, "guard")))
+/// `2 guards to change`, `1 tenant to rename`, where some are.
+pub(crate) fn settings_to_do(summary: &PlanSummary) -> impl Iterator<Item = String> {
+    let kinds = [
+        (summary.guards, "guard", "change"),
+        (summary.aliases, "tenant", "rename"),
+    ];
+    let some = kinds.into_iter().filter(|(count, ..)| *count > 0);
+    some.map(|(count, what, verb)| format!("{} to {verb}", counted(count, what)))
 }
 
 /// What an apply did, from the counts that it stores: `2 created, 1 updated`.
@@ -257,7 +262,10 @@ pub(crate) fn counts_done(counts: &Value) -> String {
     let phrases = CREATES_FIRST.map(|action| (count(action.as_str()), words_after(action)));
     let guards = count("guards");
     let guards = (guards > 0).then(|| format!("{} changed", counted(guards, "guard")));
-    let phrases: Vec<String> = count_phrases(phrases).chain(guards).collect();
+    let aliases = count("aliases");
+    let aliases = (aliases > 0).then(|| format!("{} renamed", counted(aliases, "tenant")));
+    let phrases = count_phrases(phrases).chain(guards).chain(aliases);
+    let phrases: Vec<String> = phrases.collect();
     phrases.join(", ")
 }
 

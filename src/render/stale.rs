@@ -43,11 +43,25 @@ pub(crate) fn stale_text(approved: &Plan, now: &Plan) -> String {
         }
     }
     for (name, plan) in [("approved", approved), ("now", now)] {
+        if approved.aliases != now.aliases {
+            text += &aliases_of(name, plan);
+        }
         if approved.guards != now.guards {
             text += &guards_of(name, plan);
         }
     }
     text.trim_end().to_owned()
+}
+
+/// What a plan does to the names of tenants.
+fn aliases_of(name: &str, plan: &Plan) -> String {
+    let lines = guards::alias_lines(&plan.aliases);
+    if lines.is_empty() {
+        return format!("  tenants, {name}: nothing to do\n");
+    }
+    let lines = lines.iter().map(|line| visible(&lines::plain(line)));
+    let lines: String = lines.map(|line| format!("      {line}\n")).collect();
+    format!("  tenants, {name}: rename\n{lines}")
 }
 
 /// What a plan does to the guards.
@@ -64,9 +78,11 @@ fn guards_of(name: &str, plan: &Plan) -> String {
 /// Whether the same change would do something else to calls: the config or
 /// region that it leads to is another one.
 fn differs_by_calls_alone(moved: &Moved<'_>) -> bool {
-    let halves = [&moved.approved, &moved.now];
-    let mut halves = halves.iter();
-    halves.all(|half| matches!(half, Some(half) if half.fields.is_empty()))
+    let halves = moved.approved.as_ref().zip(moved.now.as_ref());
+    halves.is_some_and(|(approved, now)| {
+        let alike = approved.fields.is_empty() && now.fields.is_empty();
+        alike && approved.change.action == now.change.action
+    })
 }
 
 fn object_lines(approved: &Plan, now: &Plan, moved: &Moved<'_>) -> String {

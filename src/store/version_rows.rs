@@ -122,7 +122,7 @@ pub(super) struct DictionaryRows {
     pub settings: Vec<(i32, String)>,
     pub tenants: Vec<(i32, Uuid)>,
     /// Tenants whose alias is new or another one.
-    pub aliases: Vec<(Uuid, String)>,
+    pub aliases: Vec<(Uuid, Option<String>)>,
     pub bindings: Vec<BindingRow>,
 }
 
@@ -192,12 +192,15 @@ impl IdDictionaries {
                     .or_insert_with(|| Some(self.settings.id(&write_set.found(change)?))),
             });
         }
-        let mut aliases = Vec::new();
+        let ended = plan.aliases.iter().filter(|change| change.after.is_none());
+        let mut aliases: Vec<_> = ended.map(|change| (change.tenant, None)).collect();
         for tenant in &plan.tenants {
             let alias = tenant.alias.as_ref();
             if let Some(alias) = alias.filter(|alias| self.aliases.get(&tenant.id) != Some(alias)) {
                 self.tenants.id(&tenant.id);
-                aliases.push((tenant.id, alias.clone()));
+                if !aliases.contains(&(tenant.id, None)) {
+                    aliases.push((tenant.id, Some(alias.clone())));
+                }
             }
         }
         let json = |(id, fields): (i32, Fields)| (id, fields.to_json().to_string());

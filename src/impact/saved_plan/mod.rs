@@ -8,14 +8,17 @@ mod v2;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
+use uuid::Uuid;
 
 pub use self::contents::SavedPlan;
 
 use self::frozen::Frozen;
 use self::v2::SavedPlanV2;
 use super::digest;
+use super::reroutes::{self, Reroutes};
 use crate::diff::plan::{Change, FieldChange, Object, Plan, SecretOutcome};
 use crate::format_versions::SAVED_PLAN;
+use crate::routing::Tenant;
 
 /// Why a file is no saved plan.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -125,6 +128,40 @@ pub fn unseen_secret<'a>(approved: &Plan, now: &'a Plan) -> Option<&'a str> {
         };
         (!seen).then_some(name)
     })
+}
+
+/// A tenant of which more numbers are affected than were when a plan was approved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MoreNumbers {
+    /// The alias, else the uuid.
+    pub tenant: String,
+    pub approved: u64,
+    pub now: u64,
+}
+
+/// Whether more numbers of a tenant go with a config or region that changes than
+/// did when the plan was approved; the digest names none of them.
+pub fn more_numbers(approved: &Plan, (now, reroutes): (&Plan, &Reroutes)) -> Option<MoreNumbers> {
+    let before = affected_of(approved, &reroutes::reroutes(approved));
+    let before = |id: &Uuid| before.get(id).copied().unwrap_or_default();
+    let more = affected_of(now, reroutes).into_iter();
+    let more = more.filter(|(id, count)| *count > before(id));
+    let (id, count) = more.max_by_key(|(id, count)| count - before(id))?;
+    let tenant = now.tenants.iter().find(|tenant| tenant.id == id);
+    Some(MoreNumbers {
+        tenant: tenant.map_or_else(|| id.to_string(), Tenant::label),
+        approved: before(&id),
+        now: count,
+    })
+}
+
+fn affected_of(plan: &Plan, reroutes: &Reroutes) -> BTreeMap<Uuid, u64> {
+    let mut affected = BTreeMap::new();
+    for cell in reroutes.cells.iter().filter(|cell| cell.affected > 0) {
+        let tenant = plan.tenants[cell.tenant as usize].id;
+        *affected.entry(tenant).or_default() += cell.affected;
+    }
+    affected
 }
 
 /// What differs about one object between the approved plan and that of now.

@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::contents::SavedPlan;
 use super::frozen::{Frozen, frozen_enum, frozen_struct};
+use crate::diff::alias_change::AliasChange;
 use crate::diff::plan::{
     Action, BindingGroup, Change, FieldChange, ForeignRows, Kind, Object, Patch, Plan,
     SecretOutcome, Unchecked, WhyHeld,
@@ -50,6 +51,7 @@ frozen_struct! {
         pool: Vec<Fields> = pool,
         patches: Vec<PatchV2> = patches,
         #[serde(default)] guards: Option<GuardsChangeV2> = guards,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")] aliases: Vec<AliasChangeV2> = aliases,
         changes: Vec<ChangeV2> = changes,
         outstanding: Vec<ChangeV2> = outstanding,
         #[serde(default)] guards_outstanding: bool = guards_outstanding,
@@ -224,6 +226,14 @@ frozen_struct! {
     OriginV2 for Origin {
         file: u32 = file,
         line: u32 = line,
+    }
+}
+
+frozen_struct! {
+    AliasChangeV2 for AliasChange {
+        tenant: Uuid = tenant,
+        before: Option<String> = before,
+        after: Option<String> = after,
     }
 }
 

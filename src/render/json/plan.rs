@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::changes::{Changes, SourceReport, shown_value, source};
 use super::{ErrorReport, FORMAT_VERSION, FindingReport, finding_reports};
+use crate::diff::alias_change::AliasChange;
 use crate::diff::plan::{Change, FieldChange, Kind, Plan, WhyHeld};
 use crate::diff::summary::PlanSummary;
 use crate::error::Error;
@@ -29,6 +30,8 @@ pub struct PlanReport<'a> {
     pub summary: PlanSummary,
     /// Without those in conflict.
     pub changes: Changes<'a>,
+    /// The names of tenants that change; not among `changes`.
+    pub aliases: Vec<AliasChange>,
     pub conflicts: Vec<ConflictReport<'a>>,
     /// The fields that were changed outside lkroute. Where they are reverted,
     /// their objects are among `changes` too, with the cause `drift` or `both`.
@@ -156,6 +159,7 @@ impl<'a> PlanReport<'a> {
                 changes: rows.changes,
                 guards: plan.guards.as_ref(),
             },
+            aliases: plan.aliases.clone(),
             conflicts: rows
                 .conflicts
                 .iter()

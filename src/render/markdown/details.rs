@@ -21,16 +21,27 @@ pub(super) fn add_diffs(page: &mut Page, rows: &PlanRows<'_>) {
     }
 }
 
+/// What becomes of the names of tenants; never folded, for calls go by them.
+pub(super) fn add_aliases(page: &mut Page, plan: &Plan) {
+    if plan.aliases.is_empty() {
+        return;
+    }
+    let block = unfolded(&guards::alias_lines(&plan.aliases));
+    page.add_block(&format!("**{}**:\n\n{block}\n", guards::ALIASES));
+}
+
+fn unfolded(lines: &[String]) -> String {
+    let lines = lines.iter();
+    let lines = lines.map(|line| diff_line(&lines::plain(line)) + "\n");
+    fenced_block("diff", &lines.collect::<String>())
+}
+
 /// What becomes of the guards; never folded, for it is about later changes.
 pub(super) fn add_guards(page: &mut Page, plan: &Plan) {
     let Some(change) = &plan.guards else {
         return;
     };
-    let lines = guards::guards_lines(change);
-    let lines = lines
-        .iter()
-        .map(|line| diff_line(&lines::plain(line)) + "\n");
-    let block = fenced_block("diff", &lines.collect::<String>());
+    let block = unfolded(&guards::guards_lines(change));
     page.add_block(&format!(
         "**The guards change**, by which later changes are judged:\n\n{block}\n"
     ));

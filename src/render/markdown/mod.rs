@@ -15,7 +15,7 @@ mod tables;
 mod verdict;
 
 use super::escape::{code_span, escaped_prose};
-use super::plan_rows::{DELETES_FIRST, PlanRows, counts_to_do, guards_to_do, is_binding};
+use super::plan_rows::{DELETES_FIRST, PlanRows, counts_to_do, is_binding, settings_to_do};
 use super::style::{counted, thousands};
 use super::{moves, plan_rows};
 use crate::diff::plan::Plan;
@@ -104,6 +104,7 @@ pub fn plan_markdown(plan: &Plan, reroutes: &Reroutes, context: &ReportContext<'
     tables::add_drift(&mut page, &rows);
     deletes::add_deletes(&mut page, &rows);
     picture::add_moves(&mut page, plan, reroutes);
+    details::add_aliases(&mut page, plan);
     details::add_guards(&mut page, plan);
     verdict::add_warnings(&mut page, &plan.findings);
     details::add_diffs(&mut page, &rows);
@@ -213,7 +214,7 @@ fn summary_counts(summary: &PlanSummary) -> String {
         (summary.held_back, "held back"),
         (summary.unchecked, "not compared (secrets)"),
     ]));
-    counts.extend(guards_to_do(summary));
+    counts.extend(settings_to_do(summary));
     counts.push(format!("{} unchanged", thousands(summary.unchanged)));
     counts.join(" · ")
 }

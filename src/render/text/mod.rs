@@ -10,7 +10,7 @@ use textwrap::core::display_width;
 use super::escape::visible;
 use super::plan_rows::{
     self, CREATES_FIRST, ChangeGroup, NAMED_ALIKE, PlanRows, alike_words, counts_to_do,
-    group_changes, guards_to_do,
+    group_changes, settings_to_do,
 };
 use super::style::{ADDED, BOLD, CHANGED, DIM, NOTED, counted, paint, thousands, wrapped};
 use super::{findings, guards, lines, moves};
@@ -55,6 +55,7 @@ pub fn plan(plan: &Plan, reroutes: Option<&Reroutes>, refusals: &[Finding], view
             page.adoption_section(),
             page.release_section(),
             page.change_section(),
+            page.alias_section(),
             page.guards_section(),
             page.held_back(),
             page.outstanding_section(),
@@ -120,7 +121,7 @@ fn call_lines(reroutes: &Reroutes, view: View) -> String {
 
 fn changes(summary: &PlanSummary) -> String {
     let mut counts = counts_to_do(summary, CREATES_FIRST);
-    counts.extend(guards_to_do(summary));
+    counts.extend(settings_to_do(summary));
     counts.join(", ")
 }
 
@@ -226,6 +227,11 @@ impl PlanPage<'_> {
                 format!("      {}\n", paint(DIM, text))
             }
         }
+    }
+
+    fn alias_section(&self) -> String {
+        let lines = guards::alias_lines(&self.plan.aliases);
+        self.section(guards::ALIASES, &lines, |line| format!("      {line}\n"))
     }
 
     fn guards_section(&self) -> String {

@@ -17,6 +17,7 @@ mod sealing;
 mod secret_sources;
 mod slips;
 mod takeover;
+mod tenant_names;
 mod usage;
 mod written;
 

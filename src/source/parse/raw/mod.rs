@@ -235,7 +235,8 @@ pub(crate) struct Rollout<'a> {
     pub only: TextList<'a>,
 }
 
-/// A routing test; what is left out is not looked at.
+/// A routing test of the files alone; what is left out is not looked at. What a row of
+/// the database holds beside them is not tested: `lkroute plan --number` shows it.
 #[derive(Debug, Clone, serde::Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Expect")]
