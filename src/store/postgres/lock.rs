@@ -59,12 +59,8 @@ async fn check_shape(run: &mut PgAttempt<'_>) -> Result<(), AttemptError> {
         inspection(run.schema)
     );
     let found = match sets(run.conn, &sql).await {
-        Err(error) if error_code(&error).as_deref() == Some("55P03") => {
-            run_sql(run.conn, "ROLLBACK").await?;
-            let by = busy_with(&holders(run, &[NUMBERS, CONFIGS], &HARMLESS).await);
-            return Err(LockedState::busy(&by, run.request.lock_timeout).into());
-        }
-        found => found?,
+        Err(error) => return Err(waited_for(run, error, &[NUMBERS, CONFIGS], &HARMLESS).await),
+        Ok(found) => found,
     };
     let found = found.iter().flatten().next();
     let found = found.map(|row| row.some_text(0)).transpose()?;
@@ -93,7 +89,7 @@ async fn lock_state(run: &mut PgAttempt<'_>) -> Result<LockedState, AttemptError
         at = super::read::time("a.at"),
     );
     let found = match sets(run.conn, &sql).await {
-        Err(error) if error_code(&error).as_deref() == Some("55P03") => {
+        Err(error) if is_lock_timeout(&error) => {
             run_sql(run.conn, "ROLLBACK").await?;
             let held = holders(run, &[STATE], &["AccessShareLock"]).await;
             let by: Vec<&str> = held.iter().map(|(who, _)| who.as_str()).collect();
@@ -129,8 +125,17 @@ fn milliseconds(time: Duration) -> String {
 /// Waits for the transactions that write numbers, and keeps others from
 /// beginning: from here on none can add a row that the plan does not know.
 /// Reading goes on.
+///
+/// An autovacuum gives way to whoever waits for it for a second
+/// (`deadlock_timeout`), which no attempt does: so its lock comes first, which no
+/// writer waits for.
 async fn lock_numbers(run: &mut PgAttempt<'_>, until: Instant) -> Result<(), AttemptError> {
-    let table = format!("{}.voice_agent_numbers", run.dialect.quoted_schema);
+    let table = format!("{}.{NUMBERS}", run.dialect.quoted_schema);
+    let upkeep = format!("LOCK TABLE {table} IN SHARE UPDATE EXCLUSIVE MODE");
+    if let Err(error) = run_sql(run.conn, &upkeep).await {
+        let harmless = &HARMLESS[..HARMLESS.len() - 1];
+        return Err(waited_for(run, error, &[NUMBERS], harmless).await);
+    }
     loop {
         let left = until.saturating_duration_since(Instant::now());
         let attempt = format!(
@@ -142,39 +147,45 @@ async fn lock_numbers(run: &mut PgAttempt<'_>, until: Instant) -> Result<(), Att
         );
         match run_sql(run.conn, &attempt).await {
             Ok(()) => return Ok(()),
-            Err(error) if error_code(&error).as_deref() != Some("55P03") => {
-                return Err(error.into());
-            }
-            Err(_) if left <= ATTEMPT => return Err(numbers_busy(run).await),
-            Err(_) => {
+            Err(error) if is_lock_timeout(&error) && left > ATTEMPT => {
                 run_sql(run.conn, "ROLLBACK TO SAVEPOINT numbers").await?;
                 sleep(jitter(PAUSE)).await;
+            }
+            Err(error) => {
+                return Err(waited_for(run, error, &[NUMBERS], &["AccessShareLock"]).await);
             }
         }
     }
 }
 
-/// Says who holds the table of numbers.
-async fn numbers_busy(run: &mut PgAttempt<'_>) -> AttemptError {
-    // The holders are told where they can be found out.
-    let _ = run_sql(run.conn, "ROLLBACK TO SAVEPOINT numbers").await;
-    let by = busy_with(&holders(run, &[NUMBERS], &["AccessShareLock"]).await);
+fn is_lock_timeout(error: &sqlx::Error) -> bool {
+    error_code(error).as_deref() == Some("55P03")
+}
+
+/// The same error; of a wait for a lock of these tables in vain, whom it was for, and
+/// what they do.
+async fn waited_for(
+    run: &mut PgAttempt<'_>,
+    error: sqlx::Error,
+    tables: &[&str],
+    harmless: &[&str],
+) -> AttemptError {
+    // Without it nothing more is answered. The holders are told where they can be
+    // found out.
+    if !is_lock_timeout(&error) || run_sql(run.conn, "ROLLBACK").await.is_err() {
+        return error.into();
+    }
+    let held = holders(run, tables, harmless).await;
+    let each = held.iter().map(|(who, does)| format!("{who} {does}"));
+    let mut by = each.collect::<Vec<String>>().join(", ");
+    if by.is_empty() {
+        by = "others held a lock of the application's tables".to_owned();
+    }
     LockedState::busy(&by, run.request.lock_timeout).into()
 }
 
-/// Who holds locks, and what they do with a table, as words.
-fn busy_with(holders: &[(String, String)]) -> String {
-    let each = holders.iter().map(|(who, does)| format!("{who} {does}"));
-    let each: Vec<String> = each.collect();
-    if each.is_empty() {
-        "others held a lock of the application's tables".to_owned()
-    } else {
-        each.join(", ")
-    }
-}
-
-/// Whose locks of these tables are none of the `harmless` modes, and what they do
-/// that takes such a lock.
+/// Whose locks of these tables, or partitions of them, are none of the `harmless`
+/// modes, and what they do that takes such a lock.
 async fn holders(
     run: &mut PgAttempt<'_>,
     tables: &[&str],
@@ -206,7 +217,8 @@ async fn holders(
            LEFT JOIN pg_catalog.pg_locks x ON l.pid IS NULL
              AND x.virtualtransaction = l.virtualtransaction AND x.locktype = 'transactionid'
            LEFT JOIN pg_catalog.pg_prepared_xacts p ON p.transaction = x.transactionid
-         WHERE l.locktype = 'relation' AND l.relation IN ({tables})
+         WHERE l.locktype = 'relation' AND (l.relation IN ({tables}) OR l.relation IN (
+             SELECT part.relid FROM unnest(ARRAY[{tables}]) t, pg_partition_tree(t) part))
            AND l.database = (SELECT oid FROM pg_catalog.pg_database
              WHERE datname = current_database())
            AND l.pid IS DISTINCT FROM pg_backend_pid() AND l.mode NOT IN ({harmless})

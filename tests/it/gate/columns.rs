@@ -184,6 +184,13 @@ fn a_table_in_partitions_is_written_and_indexed() {
     assert_contains!(again.stderr, "there already");
     let found = run(&lkroute, "resolve --from +971545335200").expect_code(0);
     assert_contains!(found.stdout, "uae-vm-selfhosted");
+    // Who writes to one of them alone is named.
+    let mut holder = super::Session::open(&db.url);
+    holder.run("BEGIN; UPDATE lad_dev.of_sasya_0 SET provider = provider WHERE false");
+    let more = "[[bindings]]\nnumber = \"+971545335300\"\ntenant = \"sasya\"\n";
+    lkroute.write("routing/more.toml", more);
+    let waited = run(&lkroute, "--lock-timeout 1 apply --auto-approve").expect_code(1);
+    assert_contains!(waited.words(), "is writing to of_sasya_0: waited 1 s");
 }
 
 #[test]

@@ -4,7 +4,8 @@ use std::time::{Duration, Instant};
 
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
-use super::{applied, run};
+use super::{applied, applied_in, run};
+use crate::support::Postgres;
 
 /// A session of somebody else's.
 pub struct Session {
@@ -131,6 +132,38 @@ fn what_an_apply_waits_for_is_told_as_it_is() {
         }
     }
     run(&lkroute, "apply --auto-approve").expect_code(0);
+}
+
+/// It gives way to who waits for it for a second, and to nobody who tries for less: an
+/// apply after a large one would end with a word of an autovacuum each time.
+#[test]
+fn an_autovacuum_gives_way_to_an_apply() {
+    let settings = ["autovacuum=on", "autovacuum_naptime=1s"];
+    let Some(postgres) = Postgres::own_with(&settings) else {
+        return;
+    };
+    let (lkroute, db) = applied_in(postgres, "autovacuum");
+    let rows = "INSERT INTO lad_dev.voice_agent_numbers (id, tenant_id, base_number, status)
+                SELECT gen_random_uuid(), gen_random_uuid(), n, 'inactive'
+                FROM generate_series(1, 20000) n";
+    db.psql(rows);
+    db.psql(
+        "ALTER TABLE lad_dev.voice_agent_numbers SET (autovacuum_vacuum_threshold = 1,
+           autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_cost_delay = 100,
+           autovacuum_vacuum_cost_limit = 1)",
+    );
+    db.psql("UPDATE lad_dev.voice_agent_numbers SET default_agent_id = NULL");
+    let working = "SELECT count(*) FROM pg_stat_activity
+                   WHERE query LIKE 'autovacuum: VACUUM%voice_agent_numbers%'";
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while db.psql(working) == "0" {
+        assert!(Instant::now() < deadline, "no autovacuum");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let more = "[[bindings]]\nnumber = \"+971545335300\"\ntenant = \"sasya\"\n";
+    lkroute.write("routing/more.toml", more);
+    assert_eq!(db.psql(working), "1", "it goes on");
+    run(&lkroute, "--lock-timeout 20 apply --auto-approve").expect_code(0);
 }
 
 #[test]

@@ -30,7 +30,9 @@ impl Postgres {
     /// PostgreSQL is not installed.
     pub fn shared() -> Option<&'static Self> {
         static SHARED: OnceLock<Option<Postgres>> = OnceLock::new();
-        let shared = SHARED.get_or_init(|| bin().map(Self::start)).as_ref();
+        let shared = SHARED
+            .get_or_init(|| Some(Self::start(bin()?, &[])))
+            .as_ref();
         if shared.is_none() {
             not_run("postgres");
         }
@@ -40,11 +42,16 @@ impl Postgres {
     /// A cluster of its own, for tests that need more than a database; it
     /// ends with the process.
     pub fn own() -> Option<&'static Self> {
-        Self::shared()?;
-        Some(Box::leak(Box::new(Self::start(bin()?))))
+        Self::own_with(&[])
     }
 
-    fn start(bin: PathBuf) -> Self {
+    /// The same, with these settings.
+    pub fn own_with(settings: &[&str]) -> Option<&'static Self> {
+        Self::shared()?;
+        Some(Box::leak(Box::new(Self::start(bin()?, settings))))
+    }
+
+    fn start(bin: PathBuf, settings: &[&str]) -> Self {
         server::on_free_port(|port| {
             let dir = Server::dir("lkroute-pg-");
             let data = dir.path().join("data");
@@ -70,7 +77,10 @@ impl Postgres {
                 "full_page_writes=off",
                 "autovacuum=off",
                 "max_prepared_transactions=4",
-            ] {
+            ]
+            .iter()
+            .chain(settings)
+            {
                 postgres.args(["-c", setting]);
             }
             let answers = || psql(&bin, &url(port, "postgres"), "SELECT 1").is_ok();
