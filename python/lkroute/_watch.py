@@ -29,8 +29,9 @@ class Watch:
     :raises OutOfTime: it was
     """
 
-    def __init__(self, connection: Any, until: Optional[float]) -> None:
+    def __init__(self, connection: Any, until: Optional[float], can_cancel: bool = True) -> None:
         self._connection = connection
+        self._can_cancel = can_cancel
         self.until = until or 0.0
         self._expired = False
         self.is_running = until is not None
@@ -62,10 +63,13 @@ class Watch:
             if not self.is_running:
                 return
             self._expired = True
-            try:
-                self._connection.cancel_safe(timeout=GRACE)
-            except Exception:
-                pass  # the server is away
+            if self._can_cancel:
+                try:
+                    self._connection.cancel_safe(timeout=GRACE)
+                except Exception:
+                    pass  # the server is away
+            else:
+                cut(self._connection)
         while self.is_running and time.monotonic() < until:
             time.sleep(0.05)
         with self._ending:

@@ -27,6 +27,14 @@ from ._router import Values
 from ._watch import Watch
 
 
+#: Whether a cancel has a time limit. With libpq before 17 it has none, and may hold the
+#: whole process where the server is silent: the connection is cut instead.
+_CAN_CANCEL = psycopg.capabilities.has_cancel_safe()
+
+#: Seconds before the router's limit, at which psycopg would cancel.
+_EARLIER = 0.05
+
+
 class _Psycopg(_postgres._Driver):
     _failures = (psycopg.Error, OSError, RuntimeError)
 
@@ -76,7 +84,7 @@ class Router(_Psycopg, _postgres.SyncRouter):
         until: Optional[float],
         has_transaction: bool,
     ) -> Optional[str]:
-        with Watch(connection, until):
+        with Watch(connection, until, _CAN_CANCEL):
             if connection.autocommit or has_transaction:
                 return _read(connection, statement, values)
             # psycopg would begin one by itself, and leave it open.
@@ -91,7 +99,8 @@ class AsyncRouter(_Psycopg, _postgres.AsyncRouter):
         self, database: Any, statement: str, values: Values, *, alone: bool = False
     ) -> Optional[str]:
         loop = asyncio.get_running_loop()
-        until = None if self._timeout is None else loop.time() + self._timeout + _watch.GRACE
+        grace = _watch.GRACE if _CAN_CANCEL else -_EARLIER
+        until = None if self._timeout is None else loop.time() + self._timeout + grace
         if isinstance(database, psycopg.AsyncConnection):
             # Tasks may share it.
             async with _turns.setdefault(database, asyncio.Lock()):
@@ -123,6 +132,8 @@ class AsyncRouter(_Psycopg, _postgres.AsyncRouter):
             if isinstance(error.__context__, asyncio.CancelledError):
                 # It broke while it was cancelled.
                 raise error.__context__ from None
+            if until and asyncio.get_running_loop().time() >= until:
+                raise _watch.OutOfTime from None
             raise
         finally:
             if cut:

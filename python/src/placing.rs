@@ -74,18 +74,16 @@ impl Keywords {
         if !self.sip && (self.display_name.is_some() || !self.sip_headers.is_empty()) {
             return Err("sip_headers and display_name go with sip=True".to_owned());
         }
-        if self.sip_headers.iter().any(|(name, _)| name.is_empty()) {
-            return Err("sip_headers: one has no name".to_owned());
-        }
         let wait = self.wait_for_agent;
         let wait = wait.map(|wait| seconds("wait_for_agent", wait));
         Ok(PlacingOptions {
             wait_for_agent: wait.transpose()?,
-            sip: self.sip.then(|| SipRequest {
-                ring,
-                headers: self.sip_headers.clone(),
-                display_name: self.display_name.clone(),
-            }),
+            sip: if self.sip {
+                let (headers, name) = (self.sip_headers.clone(), self.display_name.clone());
+                Some(SipRequest::new(ring, headers, name)?)
+            } else {
+                None
+            },
             allow_unlisted_number: !self.allow.is_empty(),
         })
     }

@@ -3,7 +3,9 @@ with DATABASE, SCHEMA and NUMBER in the environment."""
 
 import asyncio
 import os
+import pathlib
 import sys
+import tempfile
 from concurrent.futures import ThreadPoolExecutor
 
 import asyncpg
@@ -14,6 +16,7 @@ from psycopg.rows import class_row, dict_row, kwargs_row, namedtuple_row, scalar
 import lkroute
 import lkroute.asyncpg
 import lkroute.psycopg
+import lkroute.sqlite
 
 DATABASE, SCHEMA, NUMBER = (os.environ[name] for name in ("DATABASE", "SCHEMA", "NUMBER"))
 
@@ -162,6 +165,22 @@ async def shared():
                 ends = list(threads.map(ask, range(60)))
             assert {name(end) for end in ends} == {"Route", "UntrustedServer"}, ends
             assert connection.info.transaction_status == idle
+
+
+async def paths():
+    """A file of SQLite by any name is the file that is opened."""
+    with tempfile.TemporaryDirectory() as there:
+        for name in ("plain.db", "a?mode=memory#x.db", "\u00fc %41.db", "odd-\udcff.db"):
+            path = os.path.join(there, name)
+            with open(path, "wb"):
+                pass
+            for spelled in (path, os.fsencode(path), pathlib.Path(path), "/" + path, os.path.relpath(path)):
+                try:
+                    lkroute.sqlite.Router(spelled).resolve(NUMBER)
+                except lkroute.LookupFailed as error:
+                    assert "no such table" in error.message, (spelled, error.message)
+                else:
+                    raise AssertionError("resolved")
 
 
 def failed(call):

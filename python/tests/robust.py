@@ -16,7 +16,7 @@ import time
 import traceback
 import uuid
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from unittest import mock
 
 import asyncpg
@@ -618,6 +618,23 @@ async def limits():
         began = time.monotonic()
         # psycopg itself gives its cancel 5 s.
         is_late(await raised_by(router.resolve(NUMBER)), began, LIMIT + 6.5)
+    # As with a libpq before 17, whose cancel has no limit: it is not tried.
+    lkroute.psycopg._CAN_CANCEL = False
+    for locks in (True, False):
+        proxy = Proxy()
+        connection = psycopg.connect(proxy.url, autocommit=True)
+        awaited = await psycopg.AsyncConnection.connect(proxy.url, autocommit=True)
+        router = lkroute.psycopg.Router(connection, schema=SCHEMA, timeout=LIMIT)
+        awaiting = lkroute.psycopg.AsyncRouter(awaited, schema=SCHEMA, timeout=LIMIT)
+        assert router.resolve(NUMBER).url == url == (await awaiting.resolve(NUMBER)).url
+        proxy.silent = not locks
+        with locked() if locks else nullcontext():
+            began = time.monotonic()
+            is_late(raised(lambda: router.resolve(NUMBER)), began, LIMIT + 1.5)
+            began = time.monotonic()
+            is_late(await raised_by(awaiting.resolve(NUMBER)), began, LIMIT + 1.5)
+        assert connection.closed and awaited.closed
+    lkroute.psycopg._CAN_CANCEL = True
     # Behind its answer, when the pool resets the connection: that is given back.
     proxy = Proxy()
     async with asyncpg.create_pool(proxy.url, min_size=1, max_size=1) as pool:

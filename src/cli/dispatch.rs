@@ -237,13 +237,18 @@ impl DispatchArgs {
             placing: PlacingOptions {
                 wait_for_agent: self.wait_for_agent,
                 allow_unlisted_number: self.allow == Some(Allowed::TrunkLacksNumber),
-                sip: self.sip.then(|| SipRequest {
-                    ring: self.ring,
-                    headers: self.sip_header.clone(),
-                    display_name: self.display_name.clone(),
-                }),
+                sip: self.sip_request()?,
             },
         })
+    }
+
+    fn sip_request(&self) -> Result<Option<SipRequest>> {
+        if !self.sip {
+            return Ok(None);
+        }
+        let (headers, name) = (self.sip_header.clone(), self.display_name.clone());
+        let sip = SipRequest::new(self.ring, headers, name);
+        sip.map(Some).map_err(|why| Error::new(why).code("usage"))
     }
 
     fn resolve_request(&self, shell: &Shell) -> Result<ResolveRequest> {

@@ -18,11 +18,78 @@ pub struct PlacingOptions {
 #[derive(Debug, Clone)]
 pub struct SipRequest {
     /// How long to let it ring.
-    pub ring: Duration,
+    pub(super) ring: Duration,
     /// Headers of the INVITE.
-    pub headers: Vec<(String, String)>,
+    pub(super) headers: Vec<(String, String)>,
     /// The name to show beside the number.
-    pub display_name: Option<String>,
+    pub(super) display_name: Option<String>,
+}
+
+/// Headers that every INVITE has, by all their names.
+const SET_BY_SIP: [&str; 20] = [
+    "via",
+    "v",
+    "from",
+    "f",
+    "to",
+    "t",
+    "call-id",
+    "i",
+    "cseq",
+    "contact",
+    "m",
+    "max-forwards",
+    "route",
+    "record-route",
+    "content-length",
+    "l",
+    "content-type",
+    "c",
+    "authorization",
+    "proxy-authorization",
+];
+
+impl SipRequest {
+    /// # Errors
+    /// A header whose name is none (RFC 3261), that SIP sets itself, or that is given
+    /// twice; a text that would end its line.
+    pub fn new(
+        ring: Duration,
+        headers: Vec<(String, String)>,
+        display_name: Option<String>,
+    ) -> Result<SipRequest, String> {
+        let in_name = |c: char| c.is_ascii_alphanumeric() || "-.!%*_+`'~".contains(c);
+        let mut names: Vec<String> = Vec::with_capacity(headers.len());
+        for (name, value) in &headers {
+            let lower = name.to_ascii_lowercase();
+            if name.is_empty() || !name.chars().all(in_name) {
+                return Err(format!("`{name}` is no name of a SIP header"));
+            }
+            if SET_BY_SIP.contains(&lower.as_str()) {
+                return Err(format!("SIP sets the header `{name}` itself"));
+            }
+            if names.contains(&lower) {
+                return Err(format!("the SIP header `{name}` is given twice"));
+            }
+            if value.chars().any(char::is_control) {
+                return Err(format!(
+                    "the SIP header `{name}` has a line break, or the like"
+                ));
+            }
+            names.push(lower);
+        }
+        if display_name
+            .iter()
+            .any(|name| name.chars().any(char::is_control))
+        {
+            return Err("the name to show has a line break, or the like".to_owned());
+        }
+        Ok(SipRequest {
+            ring,
+            headers,
+            display_name,
+        })
+    }
 }
 
 /// Where the person is dialled from here, the agent is waited for even so.

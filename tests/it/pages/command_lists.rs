@@ -165,7 +165,7 @@ pub(super) const ELSEWHERE: [(&str, &str, &[&str]); 16] = [
 ];
 
 /// Not run by any test, and why.
-pub(super) const NOT_RUN: [(&str, &str); 24] = [
+pub(super) const NOT_RUN: [(&str, &str); 25] = [
     (
         "git revert",
         "it is git's own, on the files of whoever uses it",
@@ -188,6 +188,11 @@ pub(super) const NOT_RUN: [(&str, &str); 24] = [
     ),
     (
         "LKROUTE_FAILOVERS=8 tests/run --test it -- faults::failover --ignored --nocapture",
+        TESTS,
+    ),
+    (
+        "LKROUTE_TEST_REQUIREMENTS=python/tests/oldest.txt LKROUTE_TEST_PYTHONS=python3.11 \
+         tests/run --test it -- --ignored python::versions",
         TESTS,
     ),
     (

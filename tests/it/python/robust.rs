@@ -158,7 +158,7 @@ fn ten_thousand_calls_leave_nothing_behind() {
 /// False word: "it works on a pool, on a connection": on one as a service makes it.
 #[test]
 fn connections_of_any_kind_are_asked() {
-    for case in ["rows", "encodings", "states", "shared"] {
+    for case in ["rows", "encodings", "states", "shared", "paths"] {
         if let Some(package) = package() {
             run_on(package, "connections.py", case, false);
         }

@@ -114,15 +114,30 @@ fn a_blank_key_and_options_that_do_nothing_are_refused() {
         json!({"display_name": "Asha"}),
         json!({"sip_headers": {"X-Order": "4711"}}),
         json!({"sip": true, "sip_headers": {"": "4711"}}),
+        json!({"sip": true, "sip_headers": {"X Order": "4711"}}),
+        json!({"sip": true, "sip_headers": {"From": "<sip:other@pbx.example>"}}),
+        json!({"sip": true, "sip_headers": {"X-A": "1", "x-a": "2"}}),
+        json!({"sip": true, "sip_headers": {"X-A": "b\r\nEvil: c"}}),
+        json!({"sip": true, "display_name": "a\r\nX: y"}),
         json!({"worker": ""}),
     ] {
         let ends = world.by_package(&json!({ "keywords": wrong }));
         assert_eq!(ends[0]["raised"], "UsageError", "{wrong}: {ends}");
     }
     let call = ["dispatch", "--from", FROM, "--to", TO];
-    for wrong in [["--idempotency-key", ""], ["--worker", " "]] {
-        let run = world.lkroute.run(&[&call[..], &wrong].concat());
-        run.expect_code(1);
+    for wrong in [
+        &["--idempotency-key", ""][..],
+        &["--worker", " "],
+        &["--sip", "--sip-header", "X-A=b\r\nEvil: c"],
+        &["--sip", "--sip-header", "From=x"],
+        &["--sip", "--sip-header", "X A=b"],
+        &["--sip", "--sip-header", "X-A=b", "--sip-header", "x-a=c"],
+        &["--sip", "--display-name", "a\r\nX: y"],
+    ] {
+        for more in [&[][..], &["--dry-run"]] {
+            let run = world.lkroute.run(&[&call[..], wrong, more].concat());
+            run.expect_code(1);
+        }
     }
     assert!(world.standin.world().posts.is_empty());
 }

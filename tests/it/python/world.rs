@@ -4,6 +4,7 @@
 use serde_json::{Value, json};
 
 use super::package;
+use super::package::Package;
 use super::service::SCHEMA;
 use crate::calls::world::{BACKUP_TRUNK, RING, TRUNK, files, files_with_fallback, trunk};
 pub use crate::calls::world::{BACKUP_WORKER, FROM, TO};
@@ -63,12 +64,17 @@ pub fn routed(tables: &Tables, files: &str) -> Lkroute {
 
 /// What `python/tests/dispatch.py` says of its calls, on this database.
 pub fn by_package(database: &str, schema: Option<&str>, more: &Value) -> Value {
+    placed_by(package().expect("made"), database, schema, more)
+}
+
+/// The same of a package in an environment of its own.
+pub fn placed_by(package: &Package, database: &str, schema: Option<&str>, more: &Value) -> Value {
     let mut asked = json!({
         "database": database, "schema": schema, "keys": RING, "from": FROM, "to": TO,
     });
     let members = asked.as_object_mut().expect("an object");
     members.extend(more.as_object().expect("an object").clone());
-    let said = package().expect("made").run("dispatch.py", &asked);
+    let said = package.run("dispatch.py", &asked);
     serde_json::from_str(&said).expect("JSON")
 }
 
