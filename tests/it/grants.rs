@@ -31,6 +31,7 @@ fn the_grants_of_the_readme_are_enough() {
     let (reader, reader_url) = db.role("reader");
     let (writer, writer_url) = db.role("writer");
     let (migrator, migrator_url) = db.role("migrator");
+    let (operator, operator_url) = db.role("operator");
     let mut lkroute = Lkroute::with_two_regions();
     lkroute.env("LKROUTE_SCHEMA", "lad_dev");
     let run = |url: &str, command: &str, code: i32| {
@@ -45,8 +46,10 @@ fn the_grants_of_the_readme_are_enough() {
         assert!(!sql.contains("ALL TABLES"), "{title}: {sql}");
         let sql = sql.replace("lkroute_reader", &reader);
         let sql = sql.replace("lkroute_writer", &writer);
+        let sql = sql.replace("lkroute_operator", &operator);
         db.psql(&sql.replace("lkroute_migrator", &migrator));
     }
+    db.psql(&format!("GRANT {reader} TO {operator}"));
     for command in ["plan", "list", "history", "dispatches", "migrate --check"] {
         run(&reader_url, command, 0);
     }
@@ -64,6 +67,38 @@ fn the_grants_of_the_readme_are_enough() {
         "history --address binding.+971545335200@sasya",
         0,
     );
+    // Each kind of object changes, and comes back.
+    lkroute.edit("routing/uae.toml", "voag-staging", "voag-production");
+    lkroute.edit("routing/tenants.toml", "sasya =", "sasya-new =");
+    let uae = lkroute.read("routing/uae.toml");
+    let uae = uae.replace("tenant = \"sasya\"", "tenant = \"sasya-new\"");
+    lkroute.write(
+        "routing/uae.toml",
+        &uae.replace("UAE, self-hosted", "The Emirates, self-hosted"),
+    );
+    run(&writer_url, "apply --auto-approve", 0);
     run(&writer_url, "rollback --to 1 --auto-approve", 0);
+    run(
+        &operator_url,
+        "trust voice.partner.example --reason partner",
+        0,
+    );
+    lkroute.edit("routing/uae.toml", "voag-production", "voag-next");
+    run(&operator_url, "apply --auto-approve", 1);
+    run(&writer_url, "trust other.example --reason none", 1);
+    // False word: "history by adding to it".
+    for (table, change) in [
+        ("lkroute_applies", "actor = 'somebody'"),
+        ("lkroute_configs", "fields = '{}'"),
+        ("lkroute_bindings", "since = 0"),
+    ] {
+        for sql in [
+            format!("UPDATE lad_dev.{table} SET {change}"),
+            format!("DELETE FROM lad_dev.{table}"),
+        ] {
+            let told = db.psql_as(&writer_url, &sql).expect_err("refused");
+            assert_contains!(told, "permission denied");
+        }
+    }
     let _ = migrator_url;
 }

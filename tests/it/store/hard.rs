@@ -285,9 +285,13 @@ fn grants(schema: &str, role: &str) -> String {
         "GRANT USAGE ON SCHEMA {schema} TO {role};
          GRANT SELECT, INSERT, UPDATE, DELETE ON {schema}.voice_agent_livekit TO {role};
          GRANT SELECT, INSERT, UPDATE ON {schema}.voice_agent_numbers TO {role};
-         GRANT SELECT, INSERT, UPDATE ON {schema}.lkroute_state, {schema}.lkroute_applies,
+         GRANT SELECT, INSERT ON {schema}.lkroute_state, {schema}.lkroute_applies,
            {schema}.lkroute_files, {schema}.lkroute_tenants, {schema}.lkroute_settings,
-           {schema}.lkroute_regions, {schema}.lkroute_configs, {schema}.lkroute_bindings TO {role};"
+           {schema}.lkroute_regions, {schema}.lkroute_configs, {schema}.lkroute_bindings TO {role};
+         GRANT UPDATE ON {schema}.lkroute_state TO {role};
+         GRANT UPDATE (alias) ON {schema}.lkroute_tenants TO {role};
+         GRANT UPDATE (until) ON {schema}.lkroute_regions, {schema}.lkroute_configs,
+           {schema}.lkroute_bindings TO {role};"
     )
 }
 
