@@ -77,6 +77,14 @@ pub async fn read_history(
                 let message = format!("{address} was never lkroute's in this database");
                 return Err(Error::new(message).into());
             }
+            if let Address::Config(name) = address {
+                for id in past.config_ids(name).iter().skip(1) {
+                    context.progress.note(&format!(
+                        "another config had this name too: `lkroute history --address config.{id}` \
+                         tells of it"
+                    ));
+                }
+            }
             HistoryStory::Object(ObjectHistory {
                 address: address.clone(),
                 events,
@@ -176,6 +184,24 @@ impl Past {
         self.applies.iter().find(|apply| apply.id == id)
     }
 
+    /// The configs that an address means, or meant: the one that has the name now, or
+    /// had it last, first.
+    fn config_ids(&self, name: &str) -> Vec<Uuid> {
+        let uuid = Uuid::parse_str(name).ok();
+        let means = |v: &&ConfigVersion| {
+            v.owned.fields.text(Field::Name) == Some(name) || Some(v.owned.id) == uuid
+        };
+        let mut versions: Vec<_> = self.versions.configs.iter().filter(means).collect();
+        versions.sort_by_key(|v| std::cmp::Reverse((v.until.is_none(), v.owned.since)));
+        let mut ids: Vec<Uuid> = Vec::new();
+        for version in versions {
+            if !ids.contains(&version.owned.id) {
+                ids.push(version.owned.id);
+            }
+        }
+        ids
+    }
+
     fn sides<'a>(
         &'a self,
         address: &Address,
@@ -194,10 +220,9 @@ impl Past {
                     .collect()
             }
             Address::Config(name) => {
-                let named = |v: &&ConfigVersion| v.owned.fields.text(Field::Name) == Some(name);
+                let id = self.config_ids(name).into_iter().next();
                 let ours = self.versions.configs.iter();
-                let ids: Vec<_> = ours.clone().filter(named).map(|v| v.owned.id).collect();
-                let configs = ours.filter(|v| ids.contains(&v.owned.id));
+                let configs = ours.filter(|v| Some(v.owned.id) == id);
                 configs
                     .map(|v| (v.owned.since, v.until, v.side()))
                     .collect()

@@ -60,6 +60,13 @@ fn habit(error: &clap::Error, command: &str) -> Option<Error> {
     if error.kind() != ErrorKind::UnknownArgument || command.is_empty() {
         return None;
     }
+    // What stands there may be the secret itself: it is not repeated.
+    if command == "secrets" && !option.starts_with('-') {
+        let error = Error::new("a secret is not taken as an argument, where others see it");
+        return Some(
+            error.hint("`lkroute secrets seal` asks for it, or reads it from standard input"),
+        );
+    }
     let hint = match (option.as_str(), command) {
         ("--dry-run" | "--check", "apply") => "`lkroute plan` shows what an apply would do",
         ("--dry-run" | "--check", "plan" | "diff" | "drift" | "validate") => {

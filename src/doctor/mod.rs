@@ -246,6 +246,14 @@ fn fallback(config: &ConfigFact, bound: &[E164], facts: &DoctorFacts<'_>, about:
         );
     };
     let name = &fallback.config.name;
+    let row = fallback.config.id.and_then(|id| facts.configs.get(id));
+    if row.is_some_and(|row| row.place.row.is_some() && row.place.apply.is_none()) {
+        return about.problem(
+            "fallback-not-applied",
+            format!("its fallback {name} is not lkroute's, so it takes no call"),
+            "declare it in the files, and apply",
+        );
+    }
     let (Some(trunk), probe) = (&fallback.trunk, facts.probes.get(name)) else {
         return about.problem(
             "fallback-without-trunk",

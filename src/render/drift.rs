@@ -24,8 +24,12 @@ use crate::snapshot::{ApplyId, ApplyRecord};
 
 /// What there is now instead of what was applied.
 fn state(drift: &Drift, change: &Change) -> &'static str {
+    let is_there = change
+        .previous
+        .is_some_and(|row| drift.touched.contains_key(&row));
     match (drift.plan.in_conflict(change), change.insert) {
         (true, _) => "blocked",
+        (_, true) if is_there => "renumbered",
         (_, true) => "gone",
         _ => "changed",
     }
@@ -90,6 +94,7 @@ fn group_heads(drift: &Drift, group: &ChangeGroup<'_>, full: bool) -> String {
         let place = place.map_or(String::new(), |place| paint(DIM, visible(&place)));
         let gone = match state(drift, change) {
             "gone" => paint(ERROR, "its row is gone  "),
+            "renumbered" => paint(ERROR, "its row has another number or tenant  "),
             _ => String::new(),
         };
         format!("  {} {what:<46}  {gone}{place}\n", paint(CHANGED, "~"))
@@ -145,6 +150,13 @@ fn ways_out(drift: &Drift) -> String {
     let Some(first) = first else {
         return String::new();
     };
+    let mut changes = plan.changes.iter();
+    let back = if changes.any(|change| state(drift, change) == "renumbered") {
+        "\n(a new row for a number whose row has another one now: that one stays as it is,\n\
+         active and with what was applied; make it inactive, or correct its number back)"
+    } else {
+        ""
+    };
     format!(
         "{}\n{}\n",
         paint(
@@ -154,7 +166,10 @@ fn ways_out(drift: &Drift) -> String {
                 plan.address(first.object)
             )
         ),
-        paint(NOTED, "to set it back:        lkroute apply --revert-drift"),
+        paint(
+            NOTED,
+            format!("to set it back:        lkroute apply --revert-drift{back}")
+        ),
     )
 }
 
@@ -179,7 +194,8 @@ pub(crate) struct DriftedReport<'a> {
     pub address: String,
     /// `config` or `binding`.
     pub kind: &'static str,
-    /// `changed`; `gone`: the row is no longer there; `blocked`: others made
+    /// `changed`; `gone`: the row is no longer there; `renumbered`: the row is there,
+    /// with another number or tenant; `blocked`: others made
     /// it something that can't be compared, as `fields` says in words.
     pub state: &'static str,
     /// Where it was declared when it was applied.

@@ -262,7 +262,8 @@ fn route_difference(group: &RerouteGroup) -> String {
     let changed = group.changed.iter().filter(|field| field.is_route());
     let changed: Vec<CallField> = changed.copied().collect();
     if changed.contains(&CallField::Config) {
-        return pair(CallField::Config);
+        let (old, new) = (config_apart(before, after), config_apart(after, before));
+        return format!("{old} → {new}");
     }
     match changed.as_slice() {
         [field] => format!("{}: {}", field_name(*field), pair(*field)),
@@ -271,6 +272,21 @@ fn route_difference(group: &RerouteGroup) -> String {
             let config = code_span(&field_value(before, CallField::Config));
             format!("{} of {config}", names.join(" and "))
         }
+    }
+}
+
+/// A config against another: with its server, or its id, where both have one name, as
+/// where names change places.
+pub(crate) fn config_apart(route: &EffectiveRoute, other: &EffectiveRoute) -> String {
+    let name = code_span(&field_value(route, CallField::Config));
+    if route.config.is_none() || route.config != other.config {
+        return name;
+    }
+    let id = || route.config_id.map(|id| id.to_string());
+    let host = route.host().filter(|host| other.host() != Some(*host));
+    match host.map(str::to_owned).or_else(id) {
+        Some(apart) => format!("{name} ({})", code_span(&apart)),
+        None => name,
     }
 }
 

@@ -57,7 +57,18 @@ fn route_end(route: &EffectiveRoute, group: &RerouteGroup, new: bool) -> String 
         RouteFate::Breaks | RouteFate::FallsBack
     );
     let place = match (&route.config, &route.error) {
-        (Some(config), None) if route.is_database() => code_span(config),
+        (Some(config), None) if route.is_database() => {
+            let other = if new {
+                group.before.as_ref()
+            } else {
+                Some(&group.after)
+            };
+            let other = other.filter(|other| other.config_id != route.config_id);
+            other.map_or_else(
+                || code_span(config),
+                |other| moves::config_apart(route, other),
+            )
+        }
         (_, Some((reason, _))) => format!("no route ({})", code_span(reason)),
         _ => "environment".to_owned(),
     };

@@ -41,11 +41,14 @@ fn a_region_that_rules_name_is_not_given_back_unseen() {
         (&().into(), Some(1))
     );
 
-    // What the refusal prints, in files that hold nothing else.
+    // What the refusal prints, in files that hold nothing else but their owner.
     let text = run(&lkroute, RELEASE).expect_code(4).stdout;
     let block = text.split_once("[[guards.allow]]").expect("a block").1;
     let block: Vec<&str> = block.lines().take(6).map(str::trim).collect();
-    let block = format!("[[guards.allow]]{}", block.join("\n"));
+    let block = format!(
+        "owner = \"lkroute-sample\"\n\n[[guards.allow]]{}",
+        block.join("\n")
+    );
     let block = block.replace("reason = \"\"", "reason = \"they call no more\"");
     lkroute.write("routing/allow.toml", &block);
     let done = run(&lkroute, RELEASE).expect_code(0).stdout;
@@ -117,4 +120,31 @@ fn what_the_files_declare_by_another_name_is_declared() {
         let said = words_of(&refused.stderr);
         assert_contains!(said, format!("{name} is still declared in the files"));
     }
+}
+
+/// Nothing falls back to a config that lkroute did not apply.
+#[test]
+fn a_fallback_that_is_given_back_is_none() {
+    let lkroute = Lkroute::with_two_regions();
+    lkroute.edit(
+        "routing/uae.toml",
+        "worker_name = \"voag-staging\"\n",
+        "worker_name = \"voag-staging\"\nfallback = \"india-techiemaya-cloud\"\n",
+    );
+    run(&lkroute, "apply --auto-approve").expect_code(0);
+    let (files, aside) = (lkroute.path().join("routing"), lkroute.path().join("aside"));
+    std::fs::rename(&files, &aside).expect("move it away");
+    let release = "release config.india-techiemaya-cloud --auto-approve";
+    let done = run(&lkroute, release).expect_code(0).stdout;
+    assert_contains!(words_of(&done), "1 number of `sasya`: fallback");
+    let doctor = run(&lkroute, "doctor --no-probe").expect_code(1);
+    assert_contains!(doctor.stdout, "fallback-not-applied");
+    doctor.told("declare it in the files, and apply").then(|| {
+        std::fs::rename(&aside, &files).expect("move it back");
+        run(&lkroute, "apply --auto-approve").expect_code(0);
+    });
+    assert_lacks!(
+        run(&lkroute, "doctor --no-probe").stdout,
+        "fallback-not-applied"
+    );
 }

@@ -214,3 +214,111 @@ fn a_target_takes_the_region_of_its_rule_along() {
     .expect_code(0);
     run(&lkroute, "resolve --from +971545335201 --to +96892123456").expect_code(0);
 }
+
+/// Two configs that change names, of which one then gets another worker.
+fn swapped() -> Lkroute {
+    let lkroute = Lkroute::with_two_regions();
+    run(&lkroute, "apply --auto-approve").expect_code(0);
+    let swap = |file: &str, from: &str, to: &str| {
+        let text = lkroute.read(file);
+        lkroute.write(file, &text.replace(from, to));
+    };
+    swap("routing/uae.toml", "uae-vm-selfhosted", "TMP");
+    swap(
+        "routing/india.toml",
+        "india-techiemaya-cloud",
+        "uae-vm-selfhosted",
+    );
+    swap("routing/uae.toml", "TMP", "india-techiemaya-cloud");
+    lkroute
+}
+
+#[test]
+fn the_story_of_a_name_is_that_of_one_config() {
+    let lkroute = swapped();
+    run(&lkroute, "apply --auto-approve").expect_code(0);
+    lkroute.edit("routing/uae.toml", "voag-staging", "voag-two");
+    run(&lkroute, "apply --auto-approve").expect_code(0);
+    let id = "e3ca4a84-4cc3-4be5-8240-34366fe4d0c5";
+    let of = |address: &str| run(&lkroute, &format!("history --address config.{address}"));
+    let now = of("india-techiemaya-cloud").expect_code(0);
+    assert_contains!(now.stdout, "voag-two", "livekit.uae.example");
+    assert_lacks!(now.stdout, "livekit.india.example");
+    assert_contains!(words_of(&now.stderr), "another config had this name too");
+    let other = of("uae-vm-selfhosted").expect_code(0);
+    assert_contains!(other.stdout, "livekit.india.example");
+    assert_lacks!(other.stdout, "voag-two");
+    let hint =
+        "another config had this name too: `lkroute history --address config.{id}` tells of it";
+    let story = other.told(hint).then(|| of(id)).expect_code(0);
+    assert_contains!(story.stdout, "voag-two");
+}
+
+#[test]
+fn numbers_move_from_one_config_to_another_of_its_name() {
+    let lkroute = swapped();
+    // The bindings keep the names.
+    for (file, from, to) in [
+        (
+            "routing/uae.toml",
+            "india-techiemaya-cloud",
+            "uae-vm-selfhosted",
+        ),
+        (
+            "routing/india.toml",
+            "uae-vm-selfhosted",
+            "india-techiemaya-cloud",
+        ),
+    ] {
+        let line = |name: &str| format!("default_config = \"{name}\"");
+        lkroute.edit(file, &line(from), &line(to));
+    }
+    let plan = run(&lkroute, "plan");
+    assert_contains!(
+        words_of(&plan.stdout),
+        "`uae-vm-selfhosted` (`livekit.uae.example:7880`) → `uae-vm-selfhosted` (`livekit.india.example`)"
+    );
+    let page = run(&lkroute, "plan --format markdown").stdout;
+    assert_lacks!(page, "`uae-vm-selfhosted` → `uae-vm-selfhosted`");
+}
+
+#[test]
+fn a_row_that_got_another_number_is_not_gone() {
+    let lkroute = Lkroute::with_two_regions();
+    run(&lkroute, "apply --auto-approve").expect_code(0);
+    lkroute.sql(
+        "UPDATE voice_agent_numbers SET base_number = 545335999 WHERE base_number = 545335200",
+    );
+    let drift = run(&lkroute, "drift").expect_code(7).stdout;
+    assert_lacks!(drift, "its row is gone");
+    assert_contains!(
+        words_of(&drift),
+        "its row has another number or tenant",
+        "that one stays as it is"
+    );
+    let json = run(&lkroute, "drift --format json").expect_code(7);
+    let report = assert_valid("drift", &json.stdout);
+    assert_eq!(report["objects"][0]["state"], "renumbered");
+    lkroute.sql("DELETE FROM voice_agent_numbers WHERE base_number = 545335999");
+    assert_contains!(
+        run(&lkroute, "drift").expect_code(7).stdout,
+        "its row is gone"
+    );
+}
+
+#[test]
+fn a_secret_that_is_typed_as_an_argument_is_not_repeated() {
+    let lkroute = Lkroute::with_two_regions();
+    for line in [
+        "secrets seal --config uae-vm-selfhosted typed-0123",
+        "secrets seal typed-0123",
+    ] {
+        let refused = run(&lkroute, line).expect_code(1);
+        assert_lacks!(refused.stderr, "typed-0123");
+        let hint = "`lkroute secrets seal` asks for it, or reads it from standard input";
+        refused.told(hint).then(|| {
+            let seal = ["secrets", "seal", "--config", "uae-vm-selfhosted"];
+            lkroute.run_with_input(&seal, "typed-0123\n")
+        });
+    }
+}
