@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use clap::Args;
 use jiff::civil::DateTime;
-use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 use super::dispatch::duration;
@@ -22,7 +21,7 @@ use crate::error::{Error, Exit, Result};
 use crate::phone::E164;
 use crate::render::call_reports::DispatchesReport;
 use crate::render::style::counted;
-use crate::render::{calls, json};
+use crate::render::{calls, clock, json};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -63,9 +62,9 @@ pub(super) struct DispatchesArgs {
     #[arg(long, value_name = "STATUS", value_parser = status)]
     status: Vec<Status>,
 
-    /// Only calls since then: a time back (2h), or a date and time (UTC)
+    /// Only calls since then: a time back (2h), or a date and time, as they are shown
     #[arg(long, value_name = "WHEN", value_parser = since)]
-    since: Option<Timestamp>,
+    since: Option<Since>,
 
     /// Only calls of which more can be learned
     #[arg(long, conflicts_with = "status")]
@@ -94,18 +93,27 @@ fn status(text: &str) -> Result<Status, String> {
     })
 }
 
+#[derive(Debug, Clone, Copy)]
+enum Since {
+    Moment(Timestamp),
+    /// In the zone that times are shown in.
+    Local(DateTime),
+}
+
 /// `2h`, `2026-11-25`, `2026-11-25T12:00`, `2026-11-25T12:00:00Z`.
-fn since(text: &str) -> Result<Timestamp, String> {
-    let wrong = "a time such as 2h, 2026-11-25 or 2026-11-25T12:00Z".to_owned();
+fn since(text: &str) -> Result<Since, String> {
+    let wrong = "a time such as 2h, 2026-11-25 or 2026-11-25T12:00Z";
     if let Ok(span) = text.parse::<SignedDuration>() {
-        return Timestamp::now().checked_sub(span.abs()).map_err(|_| wrong);
+        let at = Timestamp::now().checked_sub(span.abs());
+        return at.map(Since::Moment).map_err(|_| wrong.to_owned());
     }
-    if let Ok(at) = text.parse::<Timestamp>() {
-        return Ok(at);
+    if let Ok(at) = text.parse() {
+        return Ok(Since::Moment(at));
     }
-    let civil: DateTime = text.parse().map_err(|_| wrong.clone())?;
-    let zoned = civil.to_zoned(TimeZone::UTC).map_err(|_| wrong)?;
-    Ok(zoned.timestamp())
+    let civil: DateTime = text.parse().map_err(|_| wrong.to_owned())?;
+    // A year that no zone has.
+    clock::moment(civil).ok_or_else(|| wrong.to_owned())?;
+    Ok(Since::Local(civil))
 }
 
 impl DispatchesArgs {
@@ -138,7 +146,13 @@ impl DispatchesArgs {
             config: self.config.clone(),
             room: room.or_else(|| self.room.clone()),
             status,
-            since: self.since.map(|since| format!("{since:.3}")),
+            since: self.since.and_then(|since| {
+                let at = match since {
+                    Since::Moment(at) => at,
+                    Since::Local(civil) => clock::moment(civil)?,
+                };
+                Some(format!("{at:.3}"))
+            }),
             ..CallFilter::default()
         }
     }

@@ -4,6 +4,7 @@
 use std::sync::OnceLock;
 
 use jiff::Timestamp;
+use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
 static ZONE: OnceLock<TimeZone> = OnceLock::new();
@@ -29,12 +30,21 @@ pub(crate) fn to_second(at: &str) -> String {
     local_moment(at, "%Y-%m-%d %H:%M:%S %Z")
 }
 
+/// The moment that people write as they read it here; none for what no zone has.
+pub(crate) fn moment(civil: DateTime) -> Option<Timestamp> {
+    let zoned = civil.to_zoned(zone()).ok()?;
+    Some(zoned.timestamp())
+}
+
+fn zone() -> TimeZone {
+    ZONE.get().cloned().unwrap_or(TimeZone::UTC)
+}
+
 fn local_moment(at: &str, format: &str) -> String {
     let Ok(moment) = at.parse::<Timestamp>() else {
         return super::escape::visible(at);
     };
-    let zone = ZONE.get().cloned().unwrap_or(TimeZone::UTC);
-    moment.to_zoned(zone).strftime(format).to_string()
+    moment.to_zoned(zone()).strftime(format).to_string()
 }
 
 #[cfg(test)]

@@ -124,6 +124,26 @@ fn a_call_whose_command_was_killed_is_found_by_its_job() {
     );
 }
 
+/// False word: "no calls are recorded that fit", of a time that the list itself shows.
+#[test]
+fn a_time_is_taken_as_it_is_shown() {
+    for zone in ["Pacific/Kiritimati", "Pacific/Honolulu", "UTC"] {
+        let mut world = World::new();
+        world.lkroute.env("TZ", zone);
+        world.json(&[], 0);
+        let list = world.run(&["dispatches"]).expect_code(0).stdout;
+        let shown = list.get(..19).expect("a time");
+        let since = |at: &str| {
+            let args = ["dispatches", "-j", "--since", at];
+            let report = world.run(&args).expect_code(0).json();
+            report["dispatches"].as_array().expect("a list").len()
+        };
+        assert_eq!(since(shown), 1, "{zone}: {list}");
+        let later = shown.replacen("20", "21", 1);
+        assert_eq!(since(&later), 0, "{zone}: {later}");
+    }
+}
+
 #[test]
 fn calls_are_listed_by_room_status_and_time() {
     let world = World::new();
