@@ -51,9 +51,9 @@ pub async fn prepare_release(
     let mut plan = found.plan.map_err(|unknown| not_ours(&unknown))?;
     let declared = declared(context)?;
     // Files of somebody else say nothing of what is still declared here.
-    if !declared.files.is_empty() {
+    if let Some(owner) = declared.owner.as_deref() {
+        let files = (Some(owner), snapshot.environment.as_deref());
         let stamped = (snapshot.owner.as_deref(), snapshot.environment.as_deref());
-        let files = (declared.owner.as_deref(), declared.environment.as_deref());
         check_stamp(stamped, files)?;
     }
     refuse_declared(&declared, &plan)?;
