@@ -16,11 +16,11 @@ Routers: :mod:`lkroute.asyncpg`, :mod:`lkroute.psycopg` (sync and async) and
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
+from ._call import Call
 from ._core import CalledNumber, CallRequest, Route
 from ._shadow import LiveKitCredentials, Shadow, compare
 from .errors import (
+    BadKeys,
     BadNumber,
     CallCancelled,
     CallError,
@@ -46,20 +46,8 @@ from .errors import (
     WrongDatabase,
 )
 
-if TYPE_CHECKING:
-    from ._dispatch import Call
-
-
-def __getattr__(name: str) -> Any:
-    # It needs the extra `lkroute[livekit]`.
-    if name == "Call":
-        from ._dispatch import Call
-
-        return Call
-    raise AttributeError(name)
-
-
 __all__ = [
+    "BadKeys",
     "BadNumber",
     "Call",
     "CallCancelled",

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, Coroutine, Mapping, Optional, Sequence, Union
+import sys
+from typing import Any, Coroutine, Mapping, Optional, Sequence, Union
 from uuid import UUID
 
 from . import _core
+from ._call import Call
 from ._core import Question, Route
 from ._router import Answer, BaseRouter, blocking, without_frames
 from .errors import Error, RecordFailed, UsageError
-
-if TYPE_CHECKING:
-    from ._dispatch import Call
 
 Id = Union[str, UUID]
 
@@ -53,6 +52,9 @@ class Calls(BaseRouter):
         except ImportError as error:
             message = f"dispatch takes lkroute[livekit]: {error}"
             raise UsageError(message, hint="pip install 'lkroute[livekit]'") from error
+        for name, value in asked.items():
+            if isinstance(value, str) and any("\ud800" <= char <= "\udfff" for char in value):
+                raise UsageError(f"{name} is no text of Unicode")
         question = self._question(
             asked["from_number"],
             asked["tenant"],
@@ -79,10 +81,10 @@ class Calls(BaseRouter):
             deployment = _core.visible(request.deployment)
             message = f"the livekit-api here can't name the deployment `{deployment}`"
             raise UsageError(message, hint="pip install -U livekit-api")
-        allow, headers = asked["allow"], asked["sip_headers"] or {}
+        allow, headers = asked["allow"] or (), asked["sip_headers"] or {}
         keywords = {name: asked[name] for name in _OF_PLACING}
         keywords["allow"] = [allow] if isinstance(allow, str) else list(allow)
-        keywords["sip_headers"] = list(headers.items())
+        keywords["sip_headers"] = list(dict(headers).items())
         keywords["actor"] = _dispatch.actor(self._environ)
         keywords["now"] = _dispatch.now()
         placing = _core.place_call(route, request, self._schema, keywords)
@@ -153,12 +155,20 @@ class DispatchingRouter(Calls):
         return await self._place(asked)
 
 
+def _run_aside(work: "Coroutine[Any, Any, Answer]") -> Answer:
+    """`asyncio.run`, which from Python 3.11 on can leave the thread its own loop."""
+    if sys.version_info >= (3, 11):
+        with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
+            return runner.run(work)
+    return asyncio.run(work)
+
+
 def _in_a_loop(work: "Coroutine[Any, Any, Answer]") -> Answer:
     """Nothing else runs in the loop: a statement may hold it."""
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        return asyncio.run(work)
+        return _run_aside(work)
     work.close()
     message = "dispatch of this router can't be called within a running event loop"
     raise UsageError(message, hint="use an async router, or asyncio.to_thread")

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import stat
 from typing import Optional, Union
 
-from ._core import Environ, Keys
-from .errors import Error, UsageError
+from ._core import Environ, Keys, visible
+from .errors import BadKeys, Error, UsageError
+
+_log = logging.getLogger("lkroute")
 
 # A ring has some hundred bytes.
 _LONGEST_RING = 1 << 20
@@ -31,7 +35,7 @@ def _check_text(name: str, value: object) -> str:
     if not isinstance(value, str):
         raise TypeError(f"{name}: say a text, not {type(value).__name__}")
     if not value.isascii() and any("\ud800" <= char <= "\udfff" for char in value):
-        raise Error(f"{name} can't be read: it is not UTF-8", code="keys", hint="set it again, from a text file")
+        raise BadKeys(f"{name} can't be read: it is not UTF-8", hint="set it again, from a text file")
     return value
 
 
@@ -50,16 +54,26 @@ def _read_keys(environ: Environ, keys: Optional[str]) -> Keys:
     return Keys(ring, read("LKROUTE_FERNET_KEYS"), read("LIVEKIT_SECRET_ENCRYPTION_KEY"))
 
 
+def _open_now(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
+
 def _read_ring(path: str) -> str:
     try:
-        with open(path, "rb") as file:
+        # For a writer of a pipe is not waited; for what it writes, where it is there.
+        with open(path, "rb", opener=_open_now) as file:
+            mode = os.fstat(file.fileno()).st_mode
+            if hasattr(os, "set_blocking"):
+                os.set_blocking(file.fileno(), True)
             data = file.read(_LONGEST_RING + 1)
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno else type(error).__name__
-        raise Error(f"LKROUTE_KEYS_FILE: can't read `{path}`: {reason}", code="keys") from None
+        raise BadKeys(f"LKROUTE_KEYS_FILE: can't read `{path}`: {reason}") from None
+    if stat.S_ISREG(mode) and mode & 0o077 and os.name == "posix":
+        _log.warning("others can read `%s`, and open every secret with it: `chmod 600` it", visible(path))
     if len(data) > _LONGEST_RING:
-        raise Error(f"LKROUTE_KEYS_FILE: `{path}` is too long", code="keys")
+        raise BadKeys(f"LKROUTE_KEYS_FILE: `{path}` is too long")
     try:
         return data.decode()
     except UnicodeDecodeError:
-        raise Error(f"LKROUTE_KEYS_FILE: `{path}` is not UTF-8", code="keys") from None
+        raise BadKeys(f"LKROUTE_KEYS_FILE: `{path}` is not UTF-8") from None

@@ -45,9 +45,18 @@ class _Driver(Calls, SchemaRouter):
         keys = environ = None
         if isinstance(found, Exception):
             raise found
+        if not self._is_asked(pool):
+            raise TypeError(f"pool: a pool or connection of {self._wanted} is wanted, not {type(pool).__name__}")
         super().__init__(found, environment, strict, shell, schema)
         self._pool = pool
         self._timeout = timeout
+
+    #: Whose pools and connections.
+    _wanted: str
+
+    def _is_asked(self, database: Any) -> bool:
+        """Whether it is one."""
+        raise NotImplementedError
 
     def _in_transaction(self, database: Any) -> bool:
         """Whether this is a connection of the caller's, within a transaction."""

@@ -63,6 +63,11 @@ class Router(AsyncRouter):
         finally:
             await _give_back(database, connection, limit)
 
+    _wanted = "asyncpg"
+
+    def _is_asked(self, database: Any) -> bool:
+        return hasattr(database, "fetchval")
+
     def _in_transaction(self, database: Any) -> bool:
         asked = getattr(database, "is_in_transaction", None)
         return bool(asked and asked())

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple, Optional, Sequence
 
 if TYPE_CHECKING:
-    from ._dispatch import Call
+    from ._call import Call
 
 
 class Step(NamedTuple):
@@ -66,6 +66,12 @@ class UsageError(Error):
     """The call itself is wrong: an option, a uuid, a reserved key."""
 
     code = "usage"
+
+
+class BadKeys(Error):
+    """The keys that open secrets can't be read, or are none."""
+
+    code = "keys"
 
 
 class BadNumber(Error):
@@ -205,6 +211,7 @@ _BY_CODE: dict[str, type[Error]] = {
     kind.code: kind
     for kind in (
         UsageError,
+        BadKeys,
         BadNumber,
         LookupFailed,
         WrongDatabase,

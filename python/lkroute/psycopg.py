@@ -12,6 +12,7 @@ The other settings are those of :class:`lkroute.asyncpg.Router`.
 from __future__ import annotations
 
 import asyncio
+import inspect
 import threading
 import time
 from typing import Any, Optional
@@ -43,6 +44,12 @@ class _Psycopg(_postgres._Driver):
         return hasattr(database, "pgconn") and _has_transaction(database)
 
 
+def _is_pool(database: Any, *, awaited: bool) -> bool:
+    lend = getattr(database, "getconn", None)
+    of_this_kind = lend is None or inspect.iscoroutinefunction(lend) == awaited
+    return hasattr(database, "connection") and of_this_kind
+
+
 class Router(_Psycopg, _postgres.SyncRouter):
     """Where calls go, by the tables of a PostgreSQL schema, on a pool or
     connection that blocks.
@@ -52,6 +59,11 @@ class Router(_Psycopg, _postgres.SyncRouter):
     >>> router.resolve("+971545335200").worker_name
     'voag-staging'
     """
+
+    _wanted = "psycopg that blocks"
+
+    def _is_asked(self, database: Any) -> bool:
+        return isinstance(database, psycopg.Connection) or _is_pool(database, awaited=False)
 
     async def _fetch(
         self, database: Any, statement: str, values: Values, *, alone: bool = False
@@ -94,6 +106,11 @@ class Router(_Psycopg, _postgres.SyncRouter):
 
 class AsyncRouter(_Psycopg, _postgres.AsyncRouter):
     """The same on psycopg's async pool or connection."""
+
+    _wanted = "psycopg that is awaited"
+
+    def _is_asked(self, database: Any) -> bool:
+        return isinstance(database, psycopg.AsyncConnection) or _is_pool(database, awaited=True)
 
     async def _fetch(
         self, database: Any, statement: str, values: Values, *, alone: bool = False

@@ -363,9 +363,9 @@ impl PythonBook {
         }
     }
 
-    async fn write(&self, statement: String, record: &Record) -> Result<bool> {
+    async fn write(&self, statement: String, record: &Record) -> Result<Option<String>> {
         let values = record_values(record).map_err(|error| Error::new(error.to_string()))?;
-        Ok(self.execute(&statement, &values).await?.is_some())
+        self.execute(&statement, &values).await
     }
 }
 
@@ -375,7 +375,8 @@ impl CallBook for PythonBook {
     }
 
     async fn insert(&mut self, record: &Record) -> Result<bool> {
-        self.write(self.statements.insert(), record).await
+        let written = self.write(self.statements.insert(), record).await;
+        Ok(written?.is_some())
     }
 
     async fn of_key(&mut self, key: &str) -> Result<Option<Record>> {
@@ -384,15 +385,15 @@ impl CallBook for PythonBook {
     }
 
     /// Tried again, as it does no harm: a pool outlives a restart of its server.
-    async fn complete(&mut self, record: &Record) -> Result<()> {
+    async fn complete(&mut self, record: &Record) -> Result<bool> {
         let mut pauses = [0.25, 1.0, 3.0].into_iter();
         loop {
             match (
                 self.write(self.statements.complete(), record).await,
                 pauses.next(),
             ) {
-                (Ok(true), _) => return Ok(()),
-                (Ok(false), _) => return Err(Error::new("the record of a call is gone")),
+                (Ok(Some(status)), _) => return Ok(status == record.status.as_str()),
+                (Ok(None), _) => return Err(Error::new("the record of a call is gone")),
                 (Err(error), None) => return Err(error),
                 (Err(_), Some(seconds)) => {
                     let pause = json!({"do": "pause", "seconds": seconds});

@@ -119,7 +119,7 @@ impl Keys {
                 fernet_keys.map(Secret::new).as_ref(),
                 fernet.map(Secret::new).as_ref(),
             );
-            let ring = ring.map_err(|error| raise(py, &error, None))?;
+            let ring = ring.map_err(|error| raise(py, &coded(error, "keys"), None))?;
             Ok(Keys {
                 ring: Arc::new(ring),
                 memo: Memo::default(),

@@ -4,6 +4,7 @@ use lkroute::answer::draw_ids;
 use lkroute::dispatch::{CallOptions, Extra, Request, read_extra};
 use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
+use pyo3::types::PyDict;
 use uuid::Uuid;
 
 use crate::question::read_uuid;
@@ -97,6 +98,11 @@ pub fn make_call(py: Python<'_>, route: &Route, options: CallOptions) -> PyResul
 
 /// Further keys of the metadata: a dict, or anything else that is JSON.
 pub fn read_metadata(py: Python<'_>, metadata: &Bound<'_, PyAny>) -> PyResult<Extra> {
+    let metadata = if metadata.hasattr("keys")? {
+        py.get_type::<PyDict>().call1((metadata,))?
+    } else {
+        metadata.clone()
+    };
     let text = py.import("json")?.call_method1("dumps", (metadata,));
     let text: String = match text {
         Err(error) if error.is_instance_of::<PyException>(py) => {

@@ -11,12 +11,14 @@ import logging
 import os
 import socket
 import sys
+import tempfile
 import threading
 import time
 import traceback
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
+from types import MappingProxyType
 from unittest import mock
 
 import asyncpg
@@ -186,6 +188,7 @@ async def frames():
             error.__traceback__ = error.__traceback__.tb_next.tb_next
             check(error)
         await no_frames_of_drivers()
+        keys_of_files()
         route = await router.resolve(NUMBER)
         shown = [repr(vars(router)), repr(router), repr(router._keys), repr(_core.Environ(environ).read())]
         shown += [str(lkroute.LiveKitCredentials(route.url, route.api_key, route.api_secret, None, None))]
@@ -193,6 +196,34 @@ async def frames():
         assert not [secret for secret in hidden if secret in text], text
         for name in ("__dict__", "__getstate__"):
             assert SECRET not in repr(getattr(route, name, None))
+
+
+def keys_of_files():
+    """A ring's file as the command reads it: a pipe is not waited for, and others who can
+    read it are told of."""
+    logged = io.StringIO()
+    handler = logging.StreamHandler(logged)
+    logging.getLogger("lkroute").addHandler(handler)
+    with tempfile.TemporaryDirectory() as there:
+        pipe, ring = os.path.join(there, "pipe"), os.path.join(there, "ring")
+        os.mkfifo(pipe)
+        with open(ring, "w", encoding="ascii") as file:
+            file.write(os.environ["LKROUTE_KEYS"])
+        os.chmod(ring, 0o644)
+        for path in (pipe, there, os.devnull, os.path.join(there, "none"), "a\0b"):
+            error = raised(lambda: lkroute.sqlite.Router("none.db", environ={"LKROUTE_KEYS_FILE": path}))
+            assert isinstance(error, (lkroute.BadKeys, lkroute.UsageError)), (path, repr(error))
+        error = raised(lambda: lkroute.sqlite.Router("none.db", keys="nonsense"))
+        assert isinstance(error, lkroute.BadKeys) and error.hint, repr(error)
+        assert not logged.getvalue(), logged.getvalue()
+        # As `<(…)` of a shell.
+        end, start = os.pipe()
+        threading.Timer(0.3, lambda: (os.write(start, os.environb[b"LKROUTE_KEYS"]), os.close(start))).start()
+        lkroute.sqlite.Router("none.db", environ={"LKROUTE_KEYS_FILE": f"/dev/fd/{end}"})
+        os.close(end)
+        lkroute.sqlite.Router("none.db", environ={"LKROUTE_KEYS_FILE": ring})
+        assert "others can read" in logged.getvalue() and "chmod 600" in logged.getvalue()
+    logging.getLogger("lkroute").removeHandler(handler)
 
 
 async def no_frames_of_drivers():
@@ -269,6 +300,21 @@ async def odd_values():
         assert given == {name: sent[name] for name in given}, sent
         # A mark of its own, or a letter with its mark: one name.
         assert whole.call(worker="jose\u0301").worker == "jos\u00e9"
+        assert json.loads(whole.call(metadata=MappingProxyType({"a": 1})).metadata)["a"] == 1
+        for name in ("context", "voice_id", "worker", "display_name", "idempotency_key", "call_log_id"):
+            error = await raised_by(router.dispatch(NUMBER, to="0501234567", **{name: "a\ud800"}))
+            assert isinstance(error, lkroute.UsageError) and name in error.message, (name, error)
+        error = await raised_by(router.dispatch(NUMBER, to="0501234567", idempotency_key=4711))
+        assert isinstance(error, TypeError) and not isinstance(error, lkroute.Error), error
+        for make, given in (
+            (lkroute.asyncpg.Router, DATABASE),
+            (lkroute.asyncpg.Router, None),
+            (lkroute.psycopg.Router, psycopg_pool.AsyncConnectionPool(DATABASE, open=False)),
+            (lkroute.psycopg.AsyncRouter, psycopg_pool.ConnectionPool(DATABASE, open=False)),
+            (lkroute.psycopg.AsyncRouter, pool),
+        ):
+            error = raised(lambda: make(given, schema=SCHEMA))
+            assert isinstance(error, TypeError) and "pool: " in str(error), error
         for worker in ("", " "):
             error = raised(lambda: whole.call(worker=worker))
             assert isinstance(error, lkroute.UsageError) and "worker" in str(error), error
@@ -1085,6 +1131,17 @@ def asked_before():
 
 
 # ---- an interpreter that ends ----------------------------------------------
+
+
+def loop_of_the_thread():
+    """A thread keeps the event loop that it has, through a call that blocks."""
+    with psycopg.connect(DATABASE, autocommit=True) as connection:
+        router = lkroute.psycopg.Router(connection, schema=SCHEMA)
+        loop = asyncio.new_event_loop()
+        asyncio.set_event_loop(loop)
+        raised(lambda: router.dispatch("+12025559999", to="0501234567"))
+        assert sys.version_info < (3, 11) or asyncio.get_event_loop_policy().get_event_loop() is loop
+        loop.close()
 
 
 def ends_with_threads():

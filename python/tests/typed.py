@@ -49,3 +49,4 @@ def wrong(connection: Any) -> None:
     lkroute.psycopg.Router(connection).resolve("+919513456728", tenat="sasya")  # type: ignore[call-arg]
     lkroute.psycopg.Router(connection).resolve(919513456728)  # type: ignore[arg-type]
     lkroute.sqlite.Router("lkroute.db").dispatch("+919513456728")  # type: ignore[call-arg]
+    lkroute.Rote  # type: ignore[attr-defined]

@@ -16,8 +16,8 @@ pub trait CallBook: Send {
     /// The record of an idempotency key.
     fn of_key(&mut self, key: &str) -> impl Future<Output = Result<Option<Record>>> + Send;
 
-    /// Sets what became of a call.
-    fn complete(&mut self, record: &Record) -> impl Future<Output = Result<()>> + Send;
+    /// Sets what became of a call; false where it was cancelled meanwhile, which stays.
+    fn complete(&mut self, record: &Record) -> impl Future<Output = Result<bool>> + Send;
 }
 
 /// Writes a record. Where its idempotency key has one already, nothing is

@@ -68,10 +68,12 @@ impl Request {
         let called = outcome.to.as_ref().ok_or_else(|| open("called number"))?;
         let known = |choice: &Choice, what| choice.value.clone().ok_or_else(|| open(what));
         if let Some(name) = &options.worker
-            && name.trim().is_empty()
+            && (name.trim().is_empty() || name.chars().any(char::is_control))
         {
-            // LiveKit would give the job to workers without a name.
-            return Err(Error::new("the worker of this call has no name").code("usage"));
+            // Without one LiveKit would give the job to workers that have none either.
+            let message =
+                "the worker of this call has no name, or one with a line break or the like";
+            return Err(Error::new(message).code("usage"));
         }
         let mut request = Request {
             ids,

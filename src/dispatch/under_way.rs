@@ -148,8 +148,10 @@ impl<B: CallBook> CallUnderWay<'_, B> {
         let (cause, because) = (first.cause.code(), first.meaning());
         request.note_fallback(because.clone(), &mut self.record);
         // Should lkroute be killed from here on, the record says where to look.
-        if let Err(error) = self.book.complete(&self.record).await {
-            return not_used(first, &error.message);
+        match self.book.complete(&self.record).await {
+            Ok(true) => {}
+            Ok(false) => return not_used(first, "the call was cancelled"),
+            Err(error) => return not_used(first, &error.message),
         }
         self.warnings.push(format!(
             "no call by {}: {because}; it goes by the fallback {name}",
@@ -361,7 +363,7 @@ impl<B: CallBook> CallUnderWay<'_, B> {
     /// Completes the record. A call that failed gives its key back: there is no
     /// call, and it may be tried again.
     async fn finish(mut self, ended: Result<(), CallFailure>) -> PlacedCall {
-        let error = ended.err().and_then(|failure| {
+        let mut error = ended.err().and_then(|failure| {
             let (status, error) = failure.status_and_error(&self.request, &self.record)?;
             self.record.status = status;
             self.record.detail.message = Some(error.message.clone());
@@ -372,10 +374,17 @@ impl<B: CallBook> CallUnderWay<'_, B> {
         if self.record.status == Status::Failed {
             self.record.idempotency_key = None;
         }
-        if let Err(error) = self.book.complete(&self.record).await {
-            self.warnings.push(format!(
+        match self.book.complete(&self.record).await {
+            Ok(true) => {}
+            Ok(false) => {
+                let message = "the call was ended by `lkroute cancel` meanwhile";
+                self.record.status = Status::Cancelled;
+                self.record.detail.message = Some(message.to_owned());
+                error = Some(Error::new(message));
+            }
+            Err(error) => self.warnings.push(format!(
                 "the record of this call could not be completed: {error}"
-            ));
+            )),
         }
         self.record.idempotency_key = key;
         PlacedCall {

@@ -37,8 +37,8 @@ const COLUMNS: [(&str, &str); 16] = [
 /// How many values a statement has at most.
 const VALUES: usize = 8;
 
-/// The statements for one database. Each that writes gives the id of the
-/// record where it wrote; one that reads gives a record a row, which
+/// The statements for one database. Each that writes gives a text where it
+/// wrote; one that reads gives a record a row, which
 /// [`read_record`] reads.
 #[derive(Debug, Clone)]
 pub struct CallStatements {
@@ -111,16 +111,31 @@ impl CallStatements {
         ))
     }
 
-    /// Sets what became of the call of `$1`.
+    /// Sets what became of the call of `$1`, unless it was cancelled meanwhile; gives the
+    /// status that the record has then.
     pub fn complete(&self) -> String {
+        let kept = Status::Cancelled.as_str();
+        let columns = [
+            "finished_at",
+            "status",
+            "idempotency_key",
+            "dispatch_id",
+            "worker_seen",
+            "detail",
+            "worker",
+        ];
+        let set = columns.map(|name| {
+            format!("{name} = CASE WHEN d.status = '{kept}' THEN d.{name} ELSE r.{name} END")
+        });
+        let status = match self.syntax {
+            Postgres => "d.status",
+            Sqlite => "status",
+        };
         self.spelled(format!(
-            "UPDATE {} AS d SET finished_at = r.finished_at, status = r.status,
-               idempotency_key = r.idempotency_key, dispatch_id = r.dispatch_id,
-               worker_seen = r.worker_seen, detail = r.detail, worker = r.worker
-             FROM {} WHERE d.id = r.id RETURNING {}",
+            "UPDATE {} AS d SET {} FROM {} WHERE d.id = r.id RETURNING {status}",
             self.table,
+            set.join(", "),
             self.row(),
-            self.written_id(),
         ))
     }
 

@@ -36,15 +36,16 @@ impl Store {
     }
 
     /// Sets what became of the call of this record.
-    pub async fn complete_call(&mut self, record: &Record) -> Result<()> {
+    pub async fn complete_call(&mut self, record: &Record) -> Result<bool> {
         let completed = on!(self, engine => engine.complete_call(record).await);
-        if completed.map_err(|error| super::error_map::database_error(self.label(), &error))? {
-            Ok(())
-        } else {
-            Err(Error::new(format!(
+        let completed =
+            completed.map_err(|error| super::error_map::database_error(self.label(), &error))?;
+        match completed {
+            Some(status) => Ok(status == record.status.as_str()),
+            None => Err(Error::new(format!(
                 "{}: the record of a call is gone",
                 self.label()
-            )))
+            ))),
         }
     }
 

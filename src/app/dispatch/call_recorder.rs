@@ -26,7 +26,7 @@ impl CallBook for StoreBook<'_> {
         self.store.call_of_key(key).await
     }
 
-    async fn complete(&mut self, record: &Record) -> Result<()> {
+    async fn complete(&mut self, record: &Record) -> Result<bool> {
         self.store.complete_call(record).await
     }
 }

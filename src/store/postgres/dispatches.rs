@@ -1,6 +1,6 @@
 //! Records of calls on PostgreSQL. Each method is one short transaction.
 
-use sqlx::Result;
+use sqlx::{Result, Row};
 
 use super::PgStore;
 use super::sql::{TO_WRITE, UNATTENDED, statement};
@@ -19,20 +19,21 @@ impl PgStore {
     }
 
     pub(crate) async fn insert_call(&mut self, record: &Record) -> Result<bool> {
-        self.write_record(self.call_statements().insert(), record)
-            .await
+        let written = self.write_record(self.call_statements().insert(), record);
+        Ok(written.await?.is_some())
     }
 
-    pub(crate) async fn complete_call(&mut self, record: &Record) -> Result<bool> {
+    pub(crate) async fn complete_call(&mut self, record: &Record) -> Result<Option<String>> {
         self.write_record(self.call_statements().complete(), record)
             .await
     }
 
-    async fn write_record(&mut self, sql: String, record: &Record) -> Result<bool> {
+    async fn write_record(&mut self, sql: String, record: &Record) -> Result<Option<String>> {
         let write = statement(sql).bind(values(record)?);
         self.begin(&to_write()).await?;
         let written = self.waits.answer(write.fetch_all(&mut self.conn)).await;
-        Ok(!self.ended(written).await?.is_empty())
+        let written = self.ended(written).await?;
+        written.first().map(|row| row.try_get(0)).transpose()
     }
 
     pub(crate) async fn call_of_key(&mut self, key: &str) -> Result<Option<Record>> {

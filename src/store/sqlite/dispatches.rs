@@ -1,6 +1,6 @@
 //! Records of calls on SQLite; each statement is a transaction of its own.
 
-use sqlx::Result;
+use sqlx::{Result, Row};
 
 use super::SqliteStore;
 use super::sql::statement;
@@ -10,18 +10,19 @@ use crate::store::dispatches::{CallFilter, FoundCalls, record, values};
 
 impl SqliteStore {
     pub(crate) async fn insert_call(&mut self, record: &Record) -> Result<bool> {
-        self.write_record(CallStatements::sqlite().insert(), record)
-            .await
+        let written = self.write_record(CallStatements::sqlite().insert(), record);
+        Ok(written.await?.is_some())
     }
 
-    pub(crate) async fn complete_call(&mut self, record: &Record) -> Result<bool> {
+    pub(crate) async fn complete_call(&mut self, record: &Record) -> Result<Option<String>> {
         self.write_record(CallStatements::sqlite().complete(), record)
             .await
     }
 
-    async fn write_record(&mut self, sql: String, record: &Record) -> Result<bool> {
+    async fn write_record(&mut self, sql: String, record: &Record) -> Result<Option<String>> {
         let write = statement(sql).bind(values(record)?);
-        Ok(!write.fetch_all(&mut self.conn).await?.is_empty())
+        let written = write.fetch_all(&mut self.conn).await?;
+        written.first().map(|row| row.try_get(0)).transpose()
     }
 
     pub(crate) async fn call_of_key(&mut self, key: &str) -> Result<Option<Record>> {

@@ -151,6 +151,11 @@ fn a_pooler_in_transaction_mode_mixes_nothing_up() {
 }
 
 #[test]
+fn a_thread_keeps_its_event_loop() {
+    alone("loop_of_the_thread");
+}
+
+#[test]
 fn ten_thousand_calls_leave_nothing_behind() {
     alone("leaks");
 }

@@ -147,6 +147,55 @@ fn a_caller_that_stops_is_told_by_what_had_been_sent() {
     assert_eq!(looked["dispatches"][0]["status"], "picked_up", "{looked}");
 }
 
+/// False words: "calling again may call a person twice", "the server restarted", of a
+/// call that an operator ended. By the package and by the command.
+#[test]
+fn a_call_that_is_cancelled_while_its_agent_is_waited_for_is_told_as_such() {
+    let Some(world) = World::new("python_cancelled") else {
+        return;
+    };
+    let cancel = || {
+        let until = Instant::now() + Duration::from_secs(30);
+        let waiting = "SELECT room FROM lkroute_dispatches WHERE status = 'accepted'";
+        loop {
+            let room = world.sql(waiting).trim().to_owned();
+            if !room.is_empty() {
+                world.lkroute.run(&["cancel", &room, "-y"]).expect_code(0);
+                return;
+            }
+            assert!(Instant::now() < until, "not accepted");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    };
+    let asked = json!({"keywords": {"idempotency_key": "order-4714", "wait_for_agent": 12}});
+    let end = std::thread::scope(|scope| {
+        let end = scope.spawn(|| world.by_package(&asked)[0].clone());
+        cancel();
+        end.join().expect("ended")
+    });
+    assert_eq!(end["raised"], "CallCancelled", "{end}");
+    let record = world.record();
+    assert_eq!(record["status"], "cancelled", "{record}");
+    let message = record["detail"]["message"].as_str().expect("a text");
+    assert_starts!(message, "cancelled: ");
+    let again = world.by_package(&asked)[0].clone();
+    assert_eq!(again["raised"], "CallCancelled", "{again}");
+    world.reset();
+    let call = ["dispatch", "--from", FROM, "--to", "+919876543211"];
+    let wait = ["--wait-for-agent", "12s", "--format", "json"];
+    let run = std::thread::scope(|scope| {
+        let run = scope.spawn(|| world.lkroute.run(&[&call[..], &wait].concat()));
+        cancel();
+        run.join().expect("ended")
+    });
+    let run = run.expect_code(1);
+    assert_contains!(
+        run.json().to_string(),
+        "ended by `lkroute cancel` meanwhile"
+    );
+    assert_eq!(world.record()["status"], "cancelled");
+}
+
 /// The called numbers of the creates that a server got, with their workers.
 fn called(standin: &StandIn) -> Vec<(String, String)> {
     let posts = standin.posts("CreateDispatch");

@@ -120,6 +120,7 @@ fn a_blank_key_and_options_that_do_nothing_are_refused() {
         json!({"sip": true, "sip_headers": {"X-A": "b\r\nEvil: c"}}),
         json!({"sip": true, "display_name": "a\r\nX: y"}),
         json!({"worker": ""}),
+        json!({"worker": "a\u{0}b"}),
     ] {
         let ends = world.by_package(&json!({ "keywords": wrong }));
         assert_eq!(ends[0]["raised"], "UsageError", "{wrong}: {ends}");

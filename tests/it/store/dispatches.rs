@@ -62,7 +62,7 @@ async fn write(store: &mut Store, call: &Record) -> Result<Option<Record>> {
     }
 }
 
-async fn complete(store: &mut Store, call: &Record) -> Result<()> {
+async fn complete(store: &mut Store, call: &Record) -> Result<bool> {
     store.complete_call(call).await
 }
 
