@@ -3,7 +3,7 @@
 
 use std::net::TcpListener;
 
-use super::world::{FROM, TRUNK, World, sealed, trunk};
+use super::world::{FROM, TO, TRUNK, World, sealed, trunk};
 use crate::livekit::standin::{Answer, Fault, KEY, StandIn};
 use crate::support::{CONFIG_INDIA, CONFIG_UAE, TENANT_B, TENANT_INDIA};
 
@@ -280,4 +280,23 @@ fn rows_that_are_repaired() {
         .then(|| world.run(&["resolve", "--from", FROM]))
         .expect_code(0);
     assert_contains!(found.stdout, "india-techiemaya-cloud");
+}
+
+/// Exit 1 says that there is no call: whoever repeats it then calls a person twice.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_call_that_was_placed_keeps_its_exit_code_where_nothing_can_be_printed() {
+    let world = World::new();
+    let full = std::fs::File::options().write(true).open("/dev/full");
+    let call = ["dispatch", "--from", FROM, "--to", TO];
+    let mut command = world.lkroute.command(&call);
+    command
+        .stdin(std::process::Stdio::null())
+        .stdout(full.expect("/dev/full"));
+    let ended = command.output().expect("it ends");
+    let said = String::from_utf8(ended.stderr).expect("UTF-8");
+    assert_eq!(ended.status.code(), Some(0), "{said}");
+    let said = crate::support::words_of(&said);
+    assert_contains!(said, "warning: the call is accepted, in room call-");
+    assert_eq!(world.recorded(), ["accepted"]);
 }
