@@ -85,6 +85,19 @@ impl CallStatements {
         }
     }
 
+    /// True, and a crash of the server loses nothing of what the statement writes, also
+    /// where others have switched that off: a record that is gone is a second call.
+    fn made_durable(&self) -> &'static str {
+        match self.syntax {
+            Postgres => {
+                "CASE pg_catalog.current_setting('synchronous_commit') WHEN 'off' THEN
+                   pg_catalog.set_config('synchronous_commit', 'local', true) = 'local'
+                 ELSE true END"
+            }
+            Sqlite => "true",
+        }
+    }
+
     /// With the values as the engine has them, of `$1` and so on.
     fn spelled(&self, sql: String) -> String {
         match self.syntax {
@@ -104,9 +117,10 @@ impl CallStatements {
         let (table, names) = (&self.table, COLUMNS.map(|(name, _)| name).join(", "));
         self.spelled(format!(
             "INSERT INTO {table} AS d ({names}) SELECT {names} FROM {}
-               WHERE NOT EXISTS (SELECT 1 FROM {table} AS o WHERE o.id = r.id)
+               WHERE {} AND NOT EXISTS (SELECT 1 FROM {table} AS o WHERE o.id = r.id)
              ON CONFLICT (idempotency_key) DO NOTHING RETURNING {}",
             self.row(),
+            self.made_durable(),
             self.written_id(),
         ))
     }
@@ -132,10 +146,11 @@ impl CallStatements {
             Sqlite => "status",
         };
         self.spelled(format!(
-            "UPDATE {} AS d SET {} FROM {} WHERE d.id = r.id RETURNING {status}",
+            "UPDATE {} AS d SET {} FROM {} WHERE {} AND d.id = r.id RETURNING {status}",
             self.table,
             set.join(", "),
             self.row(),
+            self.made_durable(),
         ))
     }
 

@@ -11,9 +11,10 @@ use serde_json::{Value, json};
 
 use super::package;
 use super::service::SCHEMA;
-use super::world::{BACKUP_WORKER, FROM, Tables, WORKER, World};
+use super::world::{BACKUP_WORKER, FROM, TO, Tables, WORKER, World, routed};
+use crate::calls::world::{TRUNK, files, trunk};
 use crate::livekit::standin::{Fault, StandIn};
-use crate::support::{Db, Lkroute, Postgres};
+use crate::support::{Db, Lkroute, Postgres, TENANT_INDIA};
 
 /// Where the numbers are that move.
 pub const MOVING: &str = "routing/moved.toml";
@@ -249,6 +250,47 @@ pub fn crash(db: &Db) {
     );
     let kill = Command::new("kill").args(["-9", pid.trim()]).status();
     assert!(kill.expect("run kill").success());
+}
+
+/// False word: "one call for each key". Attacker: a database whose commits wait for no
+/// disk, and a crash of it.
+#[test]
+fn a_record_outlives_a_crash_where_others_wait_for_no_disk() {
+    // Nothing else writes its log down meanwhile.
+    let Some(postgres) = Postgres::own_with(&["wal_writer_delay=10s"]) else {
+        return;
+    };
+    let tables = Tables::Postgres(postgres.database("durable"));
+    let standin = StandIn::start();
+    standin.world().trunks.push(trunk());
+    let lkroute = routed(&tables, &files(&standin.url(), TENANT_INDIA, TRUNK));
+    let Tables::Postgres(db) = &tables else {
+        return;
+    };
+    assert_eq!(db.psql("SHOW synchronous_commit").trim(), "off");
+    db.psql("CHECKPOINT");
+    let call = [
+        "dispatch",
+        "--from",
+        FROM,
+        "--to",
+        TO,
+        "--idempotency-key",
+        "order-1",
+    ];
+    lkroute.run(&call).expect_code(0);
+    let writer = db.psql("SELECT pid FROM pg_stat_activity WHERE backend_type = 'walwriter'");
+    let kill = Command::new("kill").args(["-9", writer.trim()]).status();
+    assert!(kill.expect("run kill").success());
+    let until = Instant::now() + Duration::from_secs(30);
+    std::thread::sleep(Duration::from_millis(300));
+    while db.psql_as(&db.url, "SELECT 1").is_err() {
+        assert!(Instant::now() < until, "it does not come back");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    let again = lkroute.run(&call).expect_code(0);
+    assert_contains!(again.stdout + &again.stderr, "Nothing was sent");
+    assert_eq!(standin.posts("CreateDispatch").len(), 1);
 }
 
 /// False words: "no call was placed" about one that was, and the other way.
