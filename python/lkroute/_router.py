@@ -137,9 +137,14 @@ class BaseRouter:
         """What to raise for a failure of the driver; ``retry`` where the tables may
         be looked at once more."""
         message = str(error).split("\n", 1)[0] or type(error).__name__
-        failed = _core.failed(question, f"{self._engine}: {message}")
+        state = getattr(error, "sqlstate", None)
+        failed = _core.failed(
+            question,
+            f"{self._engine}: {message}",
+            hint="is the schema the right one? `lkroute migrate --check` says what it lacks" if state == "42P01" else None,
+        )
         failed.__cause__ = without_frames(error)
-        if retry and _is_of_shape(getattr(error, "sqlstate", None)):
+        if retry and _is_of_shape(state):
             return TablesChanged(failed)
         return failed
 

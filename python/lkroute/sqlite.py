@@ -42,7 +42,8 @@ class Router(BlockingDispatchingRouter):
         if isinstance(found, Exception):
             raise found
         super().__init__(found, environment, strict, shell)
-        self._uri = f"file://{urllib.parse.quote(os.path.abspath(os.fsencode(path)))}?mode="
+        self._path = os.path.abspath(path)
+        self._uri = f"file://{urllib.parse.quote(os.fsencode(self._path))}?mode="
         self._timeout = timeout
 
     def _inspection(self) -> str:
@@ -50,6 +51,10 @@ class Router(BlockingDispatchingRouter):
 
     def _read_tables(self, document: str) -> Tables:
         return Tables.sqlite(document)
+
+    def _named(self, error: sqlite3.Error) -> sqlite3.Error:
+        """With the file, where it can't be had."""
+        return error if os.path.isfile(self._path) else sqlite3.OperationalError(f"{self._path!r} is no file: {error}")
 
     def resolve(
         self,
@@ -79,7 +84,7 @@ class Router(BlockingDispatchingRouter):
                     opened[0].execute("BEGIN")
                 return str(opened[0].execute(statement, tuple(values)).fetchone()[0])
             except sqlite3.Error as error:
-                raise self._failure(question, error, retry=False)
+                raise self._failure(question, self._named(error), retry=False)
 
         try:
             return await self._look_up(question, send)
@@ -96,5 +101,5 @@ class Router(BlockingDispatchingRouter):
             finally:
                 connection.close()
         except sqlite3.Error as error:
-            raise not_recorded(error)
+            raise not_recorded(self._named(error))
         return str(rows[0][0]) if rows else None

@@ -170,6 +170,13 @@ async def shared():
 async def paths():
     """A file of SQLite by any name is the file that is opened."""
     with tempfile.TemporaryDirectory() as there:
+        for path in (os.path.join(there, "gone.db"), there):
+            try:
+                lkroute.sqlite.Router(path).resolve(NUMBER)
+            except lkroute.LookupFailed as error:
+                assert f"'{path}' is no file" in error.message, error.message
+            else:
+                raise AssertionError("resolved")
         for name in ("plain.db", "a?mode=memory#x.db", "\u00fc %41.db", "odd-\udcff.db"):
             path = os.path.join(there, name)
             with open(path, "wb"):

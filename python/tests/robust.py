@@ -367,6 +367,14 @@ async def hints():
         router = lkroute.psycopg.Router(owner, schema=SCHEMA)
         dispatch = lambda: router.dispatch(NUMBER, to="0501234567")  # noqa: E731
 
+        # A schema that is misspelt, and one that lacks the tables.
+        owner.execute("CREATE SCHEMA made_anew")
+        for schema in ("lad_dve", "made_anew"):
+            error = raised(lambda: lkroute.psycopg.Router(owner, schema=schema).resolve(NUMBER))
+            told("is the schema the right one? `lkroute migrate --check` says what it lacks", error)
+        owner.execute("DROP SCHEMA made_anew")
+        assert router.resolve(NUMBER).source == "database", "the right one"
+
         told("use an async router, or asyncio.to_thread", raised(dispatch))
         assert isinstance(await asyncio.to_thread(raised, dispatch), lkroute.UntrustedServer)
         asynchronous = lkroute.psycopg.AsyncRouter(
