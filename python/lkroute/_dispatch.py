@@ -82,6 +82,14 @@ async def place(placing: Placing, execute: Execute) -> Call:
     return end(placing.result())
 
 
+def _broke(error: Optional[BaseException]) -> bool:
+    """Whether a connection did, and not the time for it."""
+    if isinstance(error, TimeoutError) or type(error).__name__ == "PoolTimeout":
+        return False
+    state = getattr(error, "sqlstate", "")
+    return isinstance(error, OSError) or state is None or state[:2] == "08" or state[:3] == "57P"
+
+
 class UnderWay:
     """A call between two steps."""
 
@@ -177,10 +185,16 @@ class UnderWay:
         return self._placing.step(text, time.monotonic(), now())
 
     async def _write(self, wanted: "dict[str, Any]") -> "dict[str, Any]":
-        try:
-            return {"text": await self._execute(wanted["statement"], wanted["value"])}
-        except Error as error:
-            return {"error": error.message, "code": error.code}
+        """Tried again where the answer may be lost: each statement may be repeated."""
+        pauses = iter((0.25, 1.0))
+        while True:
+            try:
+                return {"text": await self._execute(wanted["statement"], wanted["value"])}
+            except Error as error:
+                pause = next(pauses, None)
+                if pause is None or not _broke(error.__cause__):
+                    return {"error": error.message, "code": error.code}
+            await asyncio.sleep(pause)
 
     async def _send(self, wanted: "dict[str, Any]") -> "dict[str, Any]":
         if wanted["do"] == "pause":

@@ -29,7 +29,7 @@ import lkroute
 import lkroute.asyncpg
 import lkroute.psycopg
 import lkroute.sqlite
-from lkroute import _client, _core, _watch
+from lkroute import _calls, _client, _core, _watch
 from lkroute._limit import TaskLimits
 from lkroute._watch import OutOfTime
 
@@ -825,6 +825,32 @@ async def closing():
     giving = asyncio.ensure_future(lkroute.asyncpg._give_back(TakenBack(), TakenBack(), None))
     await asyncio.wait([giving])
     assert giving.cancelled(), giving
+
+
+async def lost_answer():
+    """The record is written, and its connection breaks before the answer: it is found, and
+    the call goes on. Made here, as no server breaks on demand at that moment."""
+    url = os.environ["LIVEKIT_URL"] = "http://127.0.0.1:9"
+    async with asyncpg.create_pool(DATABASE, min_size=1, max_size=1) as pool:
+        await pool.execute(f"UPDATE {SCHEMA}.voice_agent_livekit SET livekit_url = '{url}'")
+        router, lost = lkroute.asyncpg.Router(pool, schema=SCHEMA), []
+        execute = router._execute
+
+        async def losing(statement, value):
+            given = await execute(statement, value)
+            if "INSERT" in statement and not lost:
+                lost.append(value)
+                raise _calls.not_recorded(asyncpg.ConnectionDoesNotExistError("connection was closed"))
+            return given
+
+        router._execute = losing
+        for key in ("order-1", None):
+            lost.clear()
+            error = await raised_by(router.dispatch(NUMBER, to="0501234567", idempotency_key=key))
+            assert isinstance(error, lkroute.CallFailed) and error.code == "refused", repr(error)
+            assert lost, "the attack was not made"
+        rows = await pool.fetch(f"SELECT status, idempotency_key FROM {SCHEMA}.lkroute_dispatches")
+        assert [tuple(row) for row in rows] == [("failed", None)] * 2, rows
 
 
 # ---- shadow mode beside a resolver that blocks ------------------------------

@@ -133,6 +133,12 @@ fn a_service_that_shuts_down_ends_its_look_ups() {
     alone("closing");
 }
 
+/// False word: "nothing was sent; may be tried again", of a key that is taken by then.
+#[test]
+fn a_record_whose_answer_is_lost_is_found() {
+    alone("lost_answer");
+}
+
 /// False word: "a call is placed as fast as before".
 #[test]
 fn the_shadow_of_a_resolver_that_blocks_holds_nothing_up() {
