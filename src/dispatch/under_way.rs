@@ -377,7 +377,7 @@ impl<B: CallBook> CallUnderWay<'_, B> {
         match self.book.complete(&self.record).await {
             Ok(true) => {}
             Ok(false) => {
-                let message = "the call was ended by `lkroute cancel` meanwhile";
+                let message = "the call was cancelled meanwhile";
                 self.record.status = Status::Cancelled;
                 self.record.detail.message = Some(message.to_owned());
                 error = Some(Error::new(message));

@@ -190,10 +190,7 @@ fn a_call_that_is_cancelled_while_its_agent_is_waited_for_is_told_as_such() {
         run.join().expect("ended")
     });
     let run = run.expect_code(1);
-    assert_contains!(
-        run.json().to_string(),
-        "ended by `lkroute cancel` meanwhile"
-    );
+    assert_contains!(run.json().to_string(), "the call was cancelled meanwhile");
     assert_eq!(world.record()["status"], "cancelled");
 }
 
