@@ -23,10 +23,10 @@ Examples:
 
 First take the objects out of the files: what is still declared would be
 adopted again by the next plan. Where the files no longer declare an object,
-`apply` would delete it; after a release it stays as it is. What only lkroute's
-tables hold is gone then: a config's deployment and fallback, a region that rules
-name. Where calls change by that, the guards of the last apply judge it, and
-exceptions in the files count.";
+`apply` would delete it; after a release it stays as it is. What only the tables
+of lkroute hold is gone then: a config's deployment and fallback, a region that
+rules name. Where calls change by that, the guards of the last apply judge it,
+and exceptions in the files count.";
 
 /// Give objects back to others, as they are
 #[derive(Args)]
