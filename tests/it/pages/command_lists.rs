@@ -2,7 +2,7 @@
 
 /// What is run here, in this order in one directory: the command of the pages,
 /// the exit code, and the line. Lines without one prepare the next.
-pub(super) const HERE: [(&str, i32, &str); 27] = [
+pub(super) const HERE: [(&str, i32, &str); 26] = [
     ("lkroute fmt", 0, "lkroute fmt"),
     ("lkroute fmt --check", 0, "lkroute fmt --check"),
     ("lkroute schema", 0, "lkroute schema"),
@@ -50,11 +50,6 @@ pub(super) const HERE: [(&str, i32, &str); 27] = [
     ),
     ("", 0, "lkroute apply --auto-approve"),
     ("lkroute drift --all", 0, "lkroute drift --all"),
-    (
-        "lkroute history --address config.NAME",
-        0,
-        "lkroute history --address config.uae-vm-selfhosted",
-    ),
     ("", 0, "echo 'provider = \"ours\"' >>routing/numbers.toml"),
     (
         "",
