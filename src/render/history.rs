@@ -131,17 +131,21 @@ pub fn apply_text(
         text += &event_heads(group);
         text += &step_lines(&group.first.1, names);
     }
-    let guards = apply.counts.get("guards").and_then(Value::as_u64);
-    match guards.filter(|guards| *guards > 0) {
-        Some(guards) => {
-            let guards = counted(guards, "guard");
-            let _ = writeln!(
-                text,
-                "  {guards} changed: the files that it applied say which"
-            );
+    let others = [
+        ("guards", "guard", "changed"),
+        ("aliases", "tenant", "renamed"),
+    ];
+    let mut is_told = !changed.is_empty();
+    for (key, what, done) in others {
+        let count = apply.counts.get(key).and_then(Value::as_u64);
+        if let Some(count) = count.filter(|count| *count > 0) {
+            let what = counted(count, what);
+            let _ = writeln!(text, "  {what} {done}: the files that it applied say which");
+            is_told = true;
         }
-        None if changed.is_empty() => text += "  no object\n",
-        None => {}
+    }
+    if !is_told {
+        text += "  no object\n";
     }
     text
 }

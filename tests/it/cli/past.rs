@@ -60,6 +60,15 @@ fn the_history_of_an_apply_tells_of_guards() {
         "1 guard changed: the files that it applied say which"
     );
     assert_lacks!(told.stdout, "nothing");
+    lkroute.edit("routing/tenants.toml", "sasya = ", "sasya-new = ");
+    lkroute.edit("routing/uae.toml", "\"sasya\"", "\"sasya-new\"");
+    run(&lkroute, "apply --auto-approve").expect_code(0);
+    let told = run(&lkroute, "history 4").expect_code(0);
+    assert_contains!(
+        told.stdout,
+        "1 tenant renamed: the files that it applied say which"
+    );
+    assert_lacks!(told.stdout, "no object");
 }
 
 #[test]
