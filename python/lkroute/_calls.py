@@ -10,6 +10,7 @@ from uuid import UUID
 from . import _core
 from ._call import Call
 from ._core import Question, Route
+from ._keys import is_unicode
 from ._router import Answer, BaseRouter, blocking, without_frames
 from .errors import Error, RecordFailed, UsageError
 
@@ -53,7 +54,7 @@ class Calls(BaseRouter):
             message = f"dispatch takes lkroute[livekit]: {error}"
             raise UsageError(message, hint="pip install 'lkroute[livekit]'") from error
         for name, value in asked.items():
-            if isinstance(value, str) and any("\ud800" <= char <= "\udfff" for char in value):
+            if isinstance(value, str) and not is_unicode(value):
                 raise UsageError(f"{name} is no text of Unicode")
         question = self._question(
             asked["from_number"],

@@ -31,10 +31,20 @@ def find_keys(environ: Environ, keys: Optional[str]) -> Union[Keys, Exception]:
         return UsageError(f"the keys can't be looked for: {type(error).__name__}")
 
 
+def is_unicode(text: str) -> bool:
+    """Whether it can be written as UTF-8: a variable with other bytes, or a text cut in
+    the middle of a character, can not."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def _check_text(name: str, value: object) -> str:
     if not isinstance(value, str):
         raise TypeError(f"{name}: say a text, not {type(value).__name__}")
-    if not value.isascii() and any("\ud800" <= char <= "\udfff" for char in value):
+    if not is_unicode(value):
         raise BadKeys(f"{name} can't be read: it is not UTF-8", hint="set it again, from a text file")
     return value
 
